@@ -1,0 +1,98 @@
+# Everything a fresh machine with Python >= 3.10, pip and make needs: `make demo` and `make test`.
+# `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CONSTRAINTS := requirements/constraints.txt
+TORCH := $(shell sed -n 's/^\(torch==[^; ]*\).*/\1/p' $(CONSTRAINTS))
+SOURCES := $(shell find edge2torch -name '*.py' -o -name 'py.typed')
+
+# Notebook kernels come from this environment, never from the user's home.
+export JUPYTER_PREFER_ENV_PATH := 1
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test setup lint types contracts wheel pytest notebooks format constraints clean distclean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
+
+# ---------------------------------------------------------------------------- what users call
+
+demo: $(VENV)/.ready-run ## set up .venv, run the main job on real data, write demo_output/
+	$(BIN)/edge2torch demo
+
+test: lint types contracts wheel pytest ## set up .venv, run every check
+
+# ---------------------------------------------------------------------------------- set-up
+# A stamp is written when its step is complete. `.building` stands while pip works: where it is
+# found at the start, the last set-up was cut short, and the environment is made afresh.
+
+$(VENV)/.ready-run: pyproject.toml $(CONSTRAINTS) requirements/demo-data.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "edge2torch needs Python 3.10 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	@if [ -e $(VENV)/.building ]; then rm -rf $(VENV); fi
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || \
+	  $(PYTHON) -m venv --clear $(VENV) || \
+	  { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+	    $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	@touch $(VENV)/.building
+	$(PIP) install --quiet $(TORCH)
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[cli]'
+	$(PIP) install --quiet --no-deps --requirement requirements/demo-data.txt
+	@rm $(VENV)/.building
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready-run
+	@touch $(VENV)/.building
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[dev]'
+	@rm $(VENV)/.building
+	@touch $@
+
+setup: $(VENV)/.ready-dev ## set up .venv for development
+
+# ---------------------------------------------------------------------------------- checks
+
+lint: $(VENV)/.ready-dev ## ruff: lint and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready-dev ## mypy, strict on the package
+	$(BIN)/mypy
+
+contracts: $(VENV)/.ready-dev ## the doors between the rooms
+	$(BIN)/lint-imports --no-cache
+
+pytest: $(VENV)/.ready-dev ## tests, doctests, pages and notebooks, on up to four cores
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci --quiet
+
+notebooks: $(VENV)/.ready-dev ## run the notebooks only
+	$(BIN)/python -m pytest tests/test_notebooks.py
+
+wheel: build/wheel/.checked ## build the wheel, install it into an empty environment, run the quickstart there
+
+build/wheel/.checked: $(VENV)/.ready-dev $(SOURCES) README.md tests/check_wheel.py tests/pages.py
+	$(BIN)/python tests/check_wheel.py build/wheel '$(TORCH)' $(CONSTRAINTS)
+	@touch $@
+
+# ------------------------------------------------------------------------------- upkeep
+
+format: $(VENV)/.ready-dev ## format, and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+constraints: $(VENV)/.ready-dev ## write the versions of .venv into requirements/constraints.txt
+	@{ sed '/^torch==/q' $(CONSTRAINTS); $(PIP) list --format=freeze --exclude-editable \
+	   | grep -viE '^(torch|pip|setuptools|scanpy|scvega|edge2torch)==' | sort -f \
+	   | sed 's/$$/; python_version >= "3.11"/'; } > $(CONSTRAINTS).new
+	@mv $(CONSTRAINTS).new $(CONSTRAINTS)
+
+clean: ## remove what the checks and the demo wrote
+	rm -rf build dist demo_output .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## the same, and .venv
+	rm -rf $(VENV)

@@ -1,0 +1,24 @@
+"""Settings that every test and doctest of the checkout shares."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import settings
+
+# Several workers share the cores: one thread each, and sums come out in one order.
+torch.set_num_threads(1)
+
+# A graph may take long the first time (imports, warm caches), so no deadline. "ci" draws the same
+# examples every time; "dev" keeps looking for new ones.
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("dev")
+
+
+@pytest.fixture(autouse=True)
+def _doctests_run_in_an_empty_folder(request: pytest.FixtureRequest) -> None:
+    """What an example writes does not land in the checkout."""
+    if isinstance(request.node, pytest.DoctestItem):
+        monkeypatch = request.getfixturevalue("monkeypatch")
+        monkeypatch.chdir(request.getfixturevalue("tmp_path"))

@@ -1,0 +1,80 @@
+"""Build the wheel, install it into an empty environment, run README's quickstart from there.
+
+Called by `make wheel` with a folder to work in, the torch to install first, and the constraints.
+Nothing of the checkout is on the path of that environment: Python runs isolated (-I), in a folder
+of its own, on the installed wheel and on what the wheel's own metadata asked pip for.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.pages import ROOT, code_of
+
+PROLOGUE = """
+import sys, edge2torch
+assert edge2torch.__file__.startswith(sys.prefix), f"not the installed wheel: {edge2torch.__file__}"
+"""
+
+
+def run(*command: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a command and stop with what it said if it fails."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,  # type: ignore[call-overload]
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def built(folder: Path) -> Path:
+    """An sdist of the checkout, and from that sdist the wheel; its content is ours and all of it."""
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
+    (wheel,) = folder.glob("*.whl")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    package = {str(path.relative_to(ROOT)) for path in (ROOT / "edge2torch").rglob("*.py")}
+    missing = (package | {"edge2torch/py.typed"}) - inside
+    foreign = [name for name in inside if not name.startswith(("edge2torch/", "edge2torch-"))]
+    if missing or foreign:
+        sys.exit(f"the wheel lacks {sorted(missing)} and should not have {sorted(foreign)}")
+    return wheel
+
+
+def environment(folder: Path, torch: str, constraints: Path, wheel: Path) -> Path:
+    """An empty environment with the wheel and what it asks for; returns its Python."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = folder / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--python", python)
+    run(*pip, "install", torch)
+    run(*pip, "install", "--constraint", constraints, wheel)
+    run(*pip, "check")
+    return python
+
+
+def main(folder: Path, torch: str, constraints: Path) -> None:
+    """Build, install, run."""
+    shutil.rmtree(folder, ignore_errors=True)
+    wheel = built(folder / "dist")
+    python = environment(folder / "env", torch, constraints, wheel)
+    with tempfile.TemporaryDirectory() as outside:
+        script = Path(outside) / "quickstart.py"
+        script.write_text(PROLOGUE + code_of(ROOT / "README.md"), encoding="utf-8")
+        said = run(python, "-I", script, cwd=outside).stdout
+    print(f"{wheel.name}: the quickstart ran from an empty environment; its last lines:")
+    print("\n".join(said.splitlines()[-3:]))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), sys.argv[2], Path(sys.argv[3]).resolve())
