@@ -25,7 +25,9 @@ def test_there_are_notebooks() -> None:
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=_name)
 def test_a_notebook_is_numbered_and_kept_without_outputs(notebook: Path) -> None:
     assert re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", notebook.name)
-    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    cells = [
+        cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"
+    ]
     assert cells
     assert all(not cell.outputs and cell.execution_count is None for cell in cells)
 
