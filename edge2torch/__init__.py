@@ -1,0 +1,30 @@
+"""Compile a table of named edges into a sparse PyTorch model, and read it back by name."""
+
+from edge2torch.compile import (
+    CompileArtifact,
+    compile_graph,
+    edge_weights,
+    load_compiled,
+    node_biases,
+    save_compiled,
+)
+from edge2torch.customize import customize_model
+from edge2torch.data import align_features_to_input_nodes
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
+from edge2torch.graph import graph_topology
+
+__version__ = "1.0.0.dev0"
+
+__all__ = [
+    "CompileArtifact",
+    "Edge2TorchError",
+    "Edge2TorchWarning",
+    "align_features_to_input_nodes",
+    "compile_graph",
+    "customize_model",
+    "edge_weights",
+    "graph_topology",
+    "load_compiled",
+    "node_biases",
+    "save_compiled",
+]

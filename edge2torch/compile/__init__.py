@@ -1,0 +1,21 @@
+"""Join names and tensors: edge table in, model and artifact out; save and load both."""
+
+from edge2torch.compile._compile import compile_graph
+from edge2torch.compile._registry import BACKENDS, Backend, backend_names, find_backend
+from edge2torch.compile._save import load_compiled, save_compiled
+from edge2torch.compile._weights import edge_weights, find_edge_model, node_biases
+from edge2torch.compile.artifact import CompileArtifact
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "CompileArtifact",
+    "backend_names",
+    "compile_graph",
+    "edge_weights",
+    "find_backend",
+    "find_edge_model",
+    "load_compiled",
+    "node_biases",
+    "save_compiled",
+]

@@ -1,0 +1,147 @@
+"""``compile_graph``: the one function that joins names and tensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from edge2torch.compile._options import CompileOptions, Init, check_bool, check_options
+from edge2torch.compile._registry import Backend, find_backend
+from edge2torch.compile.artifact import CompileArtifact
+from edge2torch.errors import note
+from edge2torch.graph import EdgeGraph, build_edge_graph, read_edge_table
+
+
+def compile_graph(
+    edgelist: pd.DataFrame,
+    backend: str = "feedforward",
+    *,
+    quiet: bool = False,
+    bias: bool = True,
+    steps: int | None = None,
+    inputs: Iterable[Any] | None = None,
+    outputs: Iterable[Any] | None = None,
+    init: Init = "sparse",
+    sign_column: str | None = None,
+    unused: Literal["keep", "prune", "error"] = "keep",
+    kernel: Literal["auto", "sparse", "dense"] = "auto",
+) -> tuple[nn.Module, CompileArtifact]:
+    """Compile a table of named edges into a trainable model that computes along them.
+
+    Parameters
+    ----------
+    edgelist : DataFrame, one row per edge
+        Columns ``source`` and ``target``; optionally ``initial_weight`` (missing: drawn) and
+        ``constraint`` (``unconstrained``, ``positive``, ``negative`` or ``fixed``; missing:
+        unconstrained). Other columns are kept as metadata.
+    backend : str
+        ``"feedforward"`` for directed acyclic graphs.
+    quiet : bool
+        Print no notes.
+    bias : bool
+        Give every node that is not an input a trainable bias.
+    steps : int, optional
+        Updates of a stepwise backend, 3 by default; refused by ``"feedforward"``.
+    inputs, outputs : iterable of names, optional
+        Nodes to feed and to read, in the order wanted for the model's columns. By default the
+        nodes without incoming and without outgoing edges, sorted.
+    init : {"sparse", "dense"}
+        Fan-in that initial weights are scaled by: the node's own number of incoming edges, or
+        the width of the layer before, as a dense layer would use.
+    sign_column : str, optional
+        A column of +1, -1 and 0 or missing values, read as ``positive`` and ``negative``.
+    unused : {"keep", "prune", "error"}
+        What to do with nodes that reach no output. Kept and pruned ones are named in a warning.
+    kernel : {"auto", "sparse", "dense"}
+        What computes each block of edges; ``artifact.kernels`` says what was chosen and why.
+
+    Returns
+    -------
+    model : torch.nn.Module
+        Takes (batch, inputs) and returns (batch, outputs). Weights are drawn from torch's global
+        generator: call ``torch.manual_seed`` first for a reproducible start.
+    artifact : CompileArtifact
+        Names for every position of the model's tensors.
+
+    Raises
+    ------
+    Edge2TorchError
+        For every table that cannot be compiled; names the edges or nodes at fault and the fix.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({
+    ...     "source": ["gene_1", "gene_2", "tf"], "target": ["tf", "tf", "phenotype"]})
+    >>> model, artifact = e2t.compile_graph(edges)
+    [edge2torch] Note: Graph contains 4 node(s) and 3 edge(s).
+    [edge2torch] Note: Feedforward backend selected. Graph must be layerable.
+    >>> artifact.feature_names, artifact.output_names
+    (['gene_1', 'gene_2'], ['phenotype'])
+
+    References
+    ----------
+    Knowledge-primed neural networks: Fortelny & Bock 2020, doi:10.1186/s13059-020-02100-5.
+    """
+    check_bool("quiet", quiet)
+    row = find_backend(backend)
+    options = check_options(
+        takes_steps=row.takes_steps,
+        bias=bias,
+        init=init,
+        kernel=kernel,
+        steps=steps,
+        backend=row.name,
+    )
+    table = read_edge_table(edgelist, sign_column=sign_column)
+    note(
+        f"Graph contains {len(table.node_names)} node(s) and {len(table.source)} edge(s).",
+        quiet=quiet,
+    )
+    note(row.note, quiet=quiet)
+    graph = build_edge_graph(table, inputs=inputs, outputs=outputs, unused=unused)
+    return build(row, graph, options, draw=True)
+
+
+def build(
+    row: Backend, graph: EdgeGraph, options: CompileOptions, *, draw: bool
+) -> tuple[nn.Module, CompileArtifact]:
+    """Plan and build a checked graph; without ``draw`` the weights are left for a loader."""
+    plan = row.plan(graph)
+    fingerprint = _fingerprint(row.name, graph, options)
+    model = row.build(graph, plan, options, bytes.fromhex(fingerprint), draw)
+    names = graph.node_names
+    artifact = CompileArtifact(
+        backend=row.name,
+        feature_names=graph.names(graph.inputs),
+        output_names=graph.names(graph.outputs),
+        node_names_by_layer={
+            f"layer_{k}": list(names[nodes].tolist()) for k, nodes in enumerate(plan.layers)
+        },
+        graph=graph,
+        execution_plan=plan,
+        kernels=pd.DataFrame(row.kernels(model)),
+        options=options.as_dict(),
+        fingerprint=fingerprint,
+    )
+    return model, artifact
+
+
+def _fingerprint(backend: str, graph: EdgeGraph, options: CompileOptions) -> str:
+    """Hash what fixes the meaning of every parameter; the table's row order does not."""
+    head = {"backend": backend, "bias": options.bias, "steps": options.steps}
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    digest.update(json.dumps(graph.node_names.tolist()).encode())
+    rows = graph.active_rows
+    order = rows[np.lexsort((graph.target[rows], graph.source[rows]))]
+    for values in (graph.source[order], graph.target[order], graph.inputs, graph.outputs):
+        digest.update(np.ascontiguousarray(values, dtype="<i8").tobytes())
+    digest.update(graph.constraint[order].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,124 @@
+"""Build a feedforward model from its plan."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from edge2torch.compile._options import CompileOptions
+from edge2torch.graph import BlockPlan, EdgeGraph, FeedforwardPlan, SkipPlan
+from edge2torch.nn import (
+    EdgeModel,
+    FeedforwardLayerBlock,
+    MaskedLinear,
+    SkipSum,
+    choose_kernel,
+    draw_weights,
+)
+
+
+def build_feedforward(
+    graph: EdgeGraph,
+    plan: FeedforwardPlan,
+    options: CompileOptions,
+    fingerprint: bytes,
+    draw: bool,
+) -> EdgeModel:
+    """Return the model of a plan, its weights drawn from torch's generator if ``draw``."""
+    scale = _initial_scale(graph, plan, options.init) if draw else None
+    blocks, skips = [], {}
+    for k, (block, skip) in enumerate(zip(plan.blocks, plan.skips, strict=True)):
+        linear = _linear(graph, block, options, scale, bias=options.bias)
+        width = block.shape[0]
+        arrivals = SkipSum(block.arrivals, width) if len(block.arrivals) else None
+        blocks.append(FeedforwardLayerBlock(linear, arrivals=arrivals))
+        if skip is not None:
+            skips[k] = (_linear(graph, skip, options, scale, bias=False), skip.segments)
+    return EdgeModel(
+        blocks,
+        skips,
+        output_layer=plan.output_layer,
+        output_position=plan.output_position,
+        in_features=len(plan.layers[0]),
+        fingerprint=fingerprint,
+    )
+
+
+def _linear(
+    graph: EdgeGraph,
+    block: BlockPlan | SkipPlan,
+    options: CompileOptions,
+    scale: NDArray[np.float64] | None,
+    *,
+    bias: bool,
+) -> MaskedLinear:
+    constraint = graph.constraint[block.edges]
+    choice = choose_kernel(
+        len(block.edges), block.shape[1], block.shape[0], kernel=cast(Any, options.kernel)
+    )
+    linear = MaskedLinear(
+        block.rows, block.columns, block.shape, bias=bias, constraint=constraint, choice=choice
+    )
+    if scale is not None:
+        weights = draw_weights(
+            scale[block.edges],
+            constraint,
+            graph.initial_weight[block.edges],
+            clear_of_zero=options.init == "sparse",
+        )
+        linear.set_weights(weights)
+    return linear
+
+
+def _initial_scale(graph: EdgeGraph, plan: FeedforwardPlan, init: str) -> NDArray[np.float64]:
+    """Return the scale of each edge's initial weight, shape (e,).
+
+    ``sparse``: one over the root of the target's number of incoming edges, so that a sum of
+    independent sources keeps their variance. Where constraints give a node's edges one common
+    sign the sources add up instead, so the sum of signs counts there.
+    ``dense``: what a dense layer between the same two layers of nodes would use.
+    """
+    if init == "dense":
+        width = np.zeros(graph.n_nodes)
+        for nodes in plan.layers:
+            width[nodes] = len(nodes)
+        return 1 / np.sqrt(np.maximum(width[graph.source], 1))
+    target = graph.target[graph.active_rows]
+    signs = graph.constraint[graph.active_rows]
+    signs = np.where(np.abs(signs) == 1, signs, 0)
+    fan_in = np.bincount(target, minlength=graph.n_nodes)
+    common = np.bincount(target, weights=signs, minlength=graph.n_nodes)
+    node_scale: NDArray[np.float64] = 1 / np.sqrt(np.maximum(np.maximum(fan_in, common**2), 1))
+    return node_scale[graph.target]
+
+
+def feedforward_kernels(model: nn.Module) -> list[dict[str, object]]:
+    """Describe the model's sparse blocks, one row each."""
+    rows: list[dict[str, object]] = []
+    for name, layer in model.named_modules():
+        if isinstance(layer, MaskedLinear):
+            rows.append(
+                {
+                    "block": name,
+                    "sources": layer.in_features,
+                    "targets": layer.out_features,
+                    "edges": layer.n_edges,
+                    "kernel": layer.kernel,
+                    "reason": layer.kernel_reason,
+                }
+            )
+    return rows
+
+
+def block_edges(plan: FeedforwardPlan, model: EdgeModel) -> list[tuple[NDArray[np.int64], Any]]:
+    """Pair the rows of the edge table with the layers that hold their weights."""
+    pairs: list[tuple[NDArray[np.int64], Any]] = []
+    for k, (block, skip) in enumerate(zip(plan.blocks, plan.skips, strict=True)):
+        pairs.append((block.edges, model.blocks[k].linear))
+        if skip is not None:
+            pairs.append((skip.edges, model.skips[str(k)]))
+    return pairs
+

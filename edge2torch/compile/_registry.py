@@ -1,0 +1,108 @@
+"""The one registry of backends. A row here is all that the rest of the library looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from edge2torch.compile._feedforward import build_feedforward, feedforward_kernels
+from edge2torch.compile._options import CompileOptions
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.graph import EdgeGraph, FeedforwardPlan, plan_feedforward
+
+
+@dataclass(frozen=True)
+class Backend:
+    """How one kind of model is planned and built.
+
+    Parameters
+    ----------
+    name : str
+        What users write.
+    aliases : tuple of str
+        Other spellings.
+    note : str
+        Printed when the backend is chosen.
+    takes_steps : bool
+        Whether ``steps`` means something.
+    plan : callable
+        Graph to execution plan.
+    build : callable
+        Graph, plan, options, fingerprint to model, weights drawn unless the last is False.
+    kernels : callable
+        Model to one row per sparse block.
+
+    Examples
+    --------
+    >>> find_backend("FeedForward").name
+    'feedforward'
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    note: str
+    takes_steps: bool
+    plan: Callable[[EdgeGraph], FeedforwardPlan]
+    build: Callable[[EdgeGraph, FeedforwardPlan, CompileOptions, bytes, bool], nn.Module]
+    kernels: Callable[[nn.Module], list[dict[str, object]]]
+
+
+BACKENDS: tuple[Backend, ...] = (
+    Backend(
+        name="feedforward",
+        aliases=(),
+        note="Feedforward backend selected. Graph must be layerable.",
+        takes_steps=False,
+        plan=plan_feedforward,
+        build=build_feedforward,
+        kernels=feedforward_kernels,
+    ),
+)
+
+
+def backend_names() -> list[str]:
+    """Return every name that ``compile_graph(backend=...)`` takes, aliases included.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> "feedforward" in backend_names()
+    True
+    """
+    return [name for backend in BACKENDS for name in (backend.name, *backend.aliases)]
+
+
+def find_backend(name: object) -> Backend:
+    """Return the backend of a name or alias; case does not matter.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"feedforward"``.
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    Edge2TorchError
+        For an unknown name; lists the known ones.
+
+    Examples
+    --------
+    >>> find_backend("feedforward").takes_steps
+    False
+    """
+    wanted = str(name).strip().lower()
+    for backend in BACKENDS:
+        if wanted in (backend.name, *backend.aliases):
+            return backend
+    raise Edge2TorchError(f"backend={name!r} is unknown. Use one of {listing(backend_names(), 20)}.")
+
+

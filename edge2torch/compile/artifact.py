@@ -1,0 +1,85 @@
+"""What a compiled model's tensor positions are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from edge2torch.graph import EdgeGraph, FeedforwardPlan
+
+__all__ = ["CompileArtifact"]
+
+
+@dataclass(frozen=True, eq=False)
+class CompileArtifact:
+    """Names for every tensor position of a compiled model, and how it was compiled.
+
+    Parameters
+    ----------
+    backend : str
+        The backend's name.
+    feature_names : list of str
+        Input nodes in the order of the model's input columns.
+    output_names : list of str
+        Output nodes in the order of the model's output columns.
+    node_names_by_layer : dict of str to list of str
+        ``layer_0`` holds the inputs; each node stands in the layer that computes it.
+    graph : EdgeGraph
+        The checked edge table, and nodes by number.
+    execution_plan : FeedforwardPlan
+        The order of computation, as integers.
+    kernels : DataFrame
+        One row per sparse block: its size, the kernel that computes it, and why.
+    options : dict
+        The options of ``compile_graph`` that shaped the model.
+    fingerprint : str
+        Identifies graph, node order and options; hexadecimal.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["g1", "g2"], "target": ["tf", "tf"]})
+    >>> _, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> artifact
+    CompileArtifact(backend='feedforward', 2 inputs, 1 output, 2 layers, 2 edges)
+    >>> artifact.node_names_by_layer
+    {'layer_0': ['g1', 'g2'], 'layer_1': ['tf']}
+    """
+
+    backend: str
+    feature_names: list[str]
+    output_names: list[str]
+    node_names_by_layer: dict[str, list[str]]
+    graph: EdgeGraph
+    execution_plan: FeedforwardPlan
+    kernels: pd.DataFrame = field(repr=False)
+    options: Mapping[str, Any] = field(repr=False)
+    fingerprint: str = field(repr=False)
+
+    def _counts(self) -> str:
+        counts = (
+            (len(self.feature_names), "input"),
+            (len(self.output_names), "output"),
+            (len(self.node_names_by_layer), "layer"),
+            (self.graph.n_edges, "edge"),
+        )
+        return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts)
+
+    def __repr__(self) -> str:
+        return f"CompileArtifact(backend={self.backend!r}, {self._counts()})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{escape(layer)}</th><td>{len(names):,}</td>"
+            f"<td>{escape(', '.join(names[:5]))}{', …' if len(names) > 5 else ''}</td></tr>"
+            for layer, names in self.node_names_by_layer.items()
+        )
+        return (
+            f"<b>CompileArtifact</b> ({escape(self.backend)}): {self._counts()}"
+            f"<table><tr><th>layer</th><th>nodes</th><th>names</th></tr>{rows}</table>"
+        )

@@ -1,0 +1,318 @@
+"""Add modules to a compiled model: at its hidden nodes, and after its output."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edge2torch.compile import CompileArtifact, find_edge_model
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.nn import EdgeModel, NodeBatchNorm, OnNodes
+
+__all__ = ["CustomizedEdgeModel", "NodeSpec", "customize_model"]
+
+NodeModule = nn.Module | type[nn.Module] | str | float
+NodeSpec = NodeModule | Mapping[str, NodeModule]
+
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "identity": nn.Identity,
+    "leaky_relu": nn.LeakyReLU,
+    "relu": nn.ReLU,
+    "selu": nn.SELU,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+
+
+class CustomizedEdgeModel(nn.Module):
+    """A compiled model followed by whatever a user wants after its output.
+
+    Parameters
+    ----------
+    base_model : EdgeModel
+        Maps (b, i) to (b, o).
+    activation, dropout, head : Module, optional
+        Applied to the output in this order.
+
+    Examples
+    --------
+    >>> import pandas as pd, torch
+    >>> import edge2torch as e2t
+    >>> from torch import nn
+    >>> model, _ = e2t.compile_graph(pd.DataFrame({"source": ["a"], "target": ["b"]}), quiet=True)
+    >>> e2t.customize_model(model, head=nn.Linear(1, 3))(torch.zeros(2, 1)).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        base_model: nn.Module,
+        *,
+        activation: nn.Module | None = None,
+        dropout: nn.Module | None = None,
+        head: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.base_model = base_model
+        after = {"activation": activation, "dropout": dropout, "head": head}
+        self._after = tuple(name for name, module in after.items() if module is not None)
+        for name in self._after:
+            self.add_module(name, after[name])
+
+    @property
+    def after(self) -> dict[str, nn.Module]:
+        """The modules after the compiled model's output, in order."""
+        return {name: self.get_submodule(name) for name in self._after}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (b, i) to the head's output."""
+        y: Tensor = self.base_model(x)
+        for name in self._after:
+            y = getattr(self, name)(y)
+        return y
+
+
+def customize_model(
+    model: nn.Module,
+    *,
+    head: nn.Module | None = None,
+    activation: nn.Module | None = None,
+    dropout: float | nn.Module | None = None,
+    node_activation: NodeSpec | None = None,
+    node_dropout: NodeSpec | None = None,
+    node_normalization: NodeSpec | None = None,
+    artifact: CompileArtifact | None = None,
+) -> CustomizedEdgeModel:
+    """Add modules to a compiled model, at its hidden nodes or after its output.
+
+    The result shares its parameters with ``model``, which itself is left as it was.
+
+    Parameters
+    ----------
+    model : Module
+        A compiled model, or one that was customized before; what it has is kept where nothing
+        new is given.
+    head : Module, optional
+        Takes (b, o), such as ``nn.Linear(o, classes)``. Its width is checked at once.
+    activation : Module, optional
+        Acts on the model's output, before the head.
+    dropout : float or Module, optional
+        Acts on the model's output, before the head; a number is a probability.
+    node_activation : optional
+        Acts at every hidden node: never at inputs, at outputs or on values that cross layers. A
+        module (each layer gets its own copy), a class, a name such as ``"relu"``, or a mapping
+        from ``"layer_1"``, ... or from node names to any of these.
+    node_dropout : optional
+        The same for dropout; a number is a probability.
+    node_normalization : optional
+        The same for normalisation, which comes before the activation. ``"batch"`` normalises
+        each node over the batch. A class is called with the number of nodes. A module that
+        mixes nodes (``nn.LayerNorm``) joins nodes that share no edge.
+    artifact : CompileArtifact, optional
+        Needed to name nodes.
+
+    Returns
+    -------
+    CustomizedEdgeModel
+
+    Raises
+    ------
+    Edge2TorchError
+        For a head of the wrong width, and names that are no hidden nodes or layers.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> from torch import nn
+    >>> edges = pd.DataFrame({"source": ["gene", "tf"], "target": ["tf", "phenotype"]})
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> e2t.customize_model(model, node_activation="tanh", head=nn.Linear(1, 2))
+    CustomizedEdgeModel(
+      (base_model): EdgeModel(
+        (blocks): ModuleList(
+          (0): FeedforwardLayerBlock(
+            (linear): MaskedLinear()
+            (activation): Tanh()
+          )
+          (1): FeedforwardLayerBlock(
+            (linear): MaskedLinear()
+          )
+        )
+      )
+      (head): Linear(in_features=1, out_features=2, bias=True)
+    )
+    """
+    before = model.after if isinstance(model, CustomizedEdgeModel) else {}
+    base = model.base_model if isinstance(model, CustomizedEdgeModel) else model
+    if not isinstance(base, EdgeModel):
+        raise Edge2TorchError(
+            f"model must be what compile_graph or customize_model returned, found "
+            f"{type(model).__name__}."
+        )
+    if artifact is not None:
+        find_edge_model(base, artifact)
+    stages = {
+        "normalization": node_normalization,
+        "activation": node_activation,
+        "dropout": node_dropout,
+    }
+    if any(spec is not None for spec in stages.values()):
+        base = _with_node_modules(base, stages, artifact)
+    after = {
+        **before,
+        **_given(activation=_after_output("activation", activation)),
+        **_given(dropout=_after_output("dropout", dropout)),
+        **_given(head=_after_output("head", head)),
+    }
+    if head is not None:
+        _check_head(base, head)
+    return CustomizedEdgeModel(base, **after).train(model.training)
+
+
+def _given(**modules: nn.Module | None) -> dict[str, nn.Module]:
+    return {name: module for name, module in modules.items() if module is not None}
+
+
+def _after_output(argument: str, value: Any) -> nn.Module | None:
+    if argument == "dropout" and isinstance(value, float | int) and not isinstance(value, bool):
+        return nn.Dropout(_probability(argument, value))
+    if value is not None and not isinstance(value, nn.Module):
+        raise Edge2TorchError(f"{argument} must be a torch.nn.Module, found {value!r}.")
+    return value
+
+
+def _check_head(base: EdgeModel, head: nn.Module) -> None:
+    """Try the head on zeros of the right width, without a trace in its state."""
+    like = next(iter(head.parameters()), None)
+    probe = torch.zeros(2, base.out_features)
+    probe = probe if like is None else probe.to(like)
+    trial = copy.deepcopy(head).eval()
+    try:
+        with torch.no_grad():
+            trial(probe)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise Edge2TorchError(
+            f"head does not take the model's output, which has {base.out_features} column(s) "
+            f"(such as nn.Linear({base.out_features}, ...)): {error}"
+        ) from error
+
+
+# ------------------------------------------------------------------ modules at nodes
+
+
+def _with_node_modules(
+    base: EdgeModel, specs: Mapping[str, NodeSpec | None], artifact: CompileArtifact | None
+) -> EdgeModel:
+    for kind, spec in specs.items():
+        if isinstance(spec, Mapping):
+            _check_keys(f"node_{kind}", spec, base, artifact)
+    stages = []
+    for k, block in enumerate(base.blocks):
+        hidden = base.hidden_columns(k + 1)
+        width = block.linear.out_features
+        own = dict(block.stages)
+        for kind, spec in specs.items():
+            if spec is not None and (module := _stage(kind, spec, k + 1, hidden, width, artifact)):
+                own[kind] = module
+        stages.append({kind: own[kind] for kind in specs if kind in own})
+    return base.with_stages(stages)
+
+
+def _stage(
+    kind: str,
+    spec: NodeSpec,
+    layer: int,
+    hidden: list[int],
+    width: int,
+    artifact: CompileArtifact | None,
+) -> nn.Module | None:
+    """Return the module of one kind for one layer, or None where it has nothing to act on."""
+    if not isinstance(spec, Mapping):
+        groups = [(spec, hidden)] if hidden else []
+    elif _is_by_layer(spec):
+        name = f"layer_{layer}"
+        groups = [(spec[name], hidden)] if name in spec and hidden else []
+    else:
+        groups = _by_node(spec, layer, artifact)
+    if not groups:
+        return None
+    modules = [(columns, _make(kind, one, len(columns))) for one, columns in groups]
+    if len(modules) == 1 and len(modules[0][0]) == width:
+        return modules[0][1]
+    return OnNodes(modules)
+
+
+def _by_node(
+    spec: Mapping[str, NodeModule], layer: int, artifact: CompileArtifact | None
+) -> list[tuple[NodeModule, list[int]]]:
+    """Group a layer's named nodes by the module they were given."""
+    names = artifact.node_names_by_layer[f"layer_{layer}"] if artifact else []
+    groups: dict[int, tuple[NodeModule, list[int]]] = {}
+    for column, name in enumerate(names):
+        if name in spec:
+            groups.setdefault(id(spec[name]), (spec[name], []))[1].append(column)
+    return list(groups.values())
+
+
+def _is_by_layer(spec: Mapping[str, NodeModule]) -> bool:
+    return all(key.startswith("layer_") and key[6:].isdigit() for key in spec)
+
+
+def _check_keys(
+    argument: str, spec: Mapping[str, Any], base: EdgeModel, artifact: CompileArtifact | None
+) -> None:
+    if _is_by_layer(spec):
+        known: Sequence[str] = [
+            f"layer_{k + 1}" for k in range(len(base.blocks)) if base.hidden_columns(k + 1)
+        ]
+        kind = "layers with hidden nodes"
+    elif artifact is None:
+        raise Edge2TorchError(f"{argument} names nodes, which needs artifact=, as compiled.")
+    else:
+        ends = {*artifact.feature_names, *artifact.output_names}
+        layers = artifact.node_names_by_layer.values()
+        known = [name for names in layers for name in names if name not in ends]
+        kind = "hidden nodes"
+    if unknown := sorted(set(spec) - set(known)):
+        near = difflib.get_close_matches(unknown[0], known, n=3)
+        hint = f" Nearest to {unknown[0]!r}: {listing(near)}." if near else ""
+        raise Edge2TorchError(f"{argument} names what are no {kind}: {listing(unknown)}.{hint}")
+
+
+def _make(kind: str, spec: NodeModule, width: int) -> nn.Module:
+    """Return a module of its own for a group of nodes."""
+    argument = f"node_{kind}"
+    if isinstance(spec, nn.Module):
+        return copy.deepcopy(spec)
+    if isinstance(spec, type) and issubclass(spec, nn.Module):
+        return spec(width) if kind == "normalization" else spec()
+    if kind == "dropout" and isinstance(spec, float | int) and not isinstance(spec, bool):
+        return nn.Dropout(_probability(argument, spec))
+    if kind == "normalization" and spec == "batch":
+        return NodeBatchNorm(width)
+    if kind == "activation" and isinstance(spec, str) and spec.lower() in _ACTIVATIONS:
+        return _ACTIVATIONS[spec.lower()]()
+    choices = {
+        "activation": f"one of {listing(_ACTIVATIONS, 20)}",
+        "dropout": "a probability",
+        "normalization": "'batch'",
+    }
+    raise Edge2TorchError(
+        f"{argument} must be a torch.nn.Module, a class of them or {choices[kind]}; found {spec!r}."
+    )
+
+
+def _probability(argument: str, value: float) -> float:
+    if not 0 <= value < 1:
+        raise Edge2TorchError(f"{argument} must be a probability in [0, 1), found {value!r}.")
+    return float(value)

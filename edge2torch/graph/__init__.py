@@ -1,0 +1,28 @@
+"""From a table of named edges to integers: reading, checking, layering, planning.
+
+Nothing here knows PyTorch. Names come in and stay in :class:`EdgeGraph`; the plans that the
+neural layers are built from hold integer arrays only.
+"""
+
+from edge2torch.graph._cycles import shortest_cycle
+from edge2torch.graph._edge_graph import EdgeGraph, build_edge_graph
+from edge2torch.graph._layers import longest_path_layers
+from edge2torch.graph._plan import BlockPlan, FeedforwardPlan, SkipPlan, plan_feedforward
+from edge2torch.graph._table import CONSTRAINTS, EdgeTable, read_edge_table
+from edge2torch.graph._topology import GraphTopology, graph_topology
+
+__all__ = [
+    "CONSTRAINTS",
+    "BlockPlan",
+    "EdgeGraph",
+    "EdgeTable",
+    "FeedforwardPlan",
+    "GraphTopology",
+    "SkipPlan",
+    "build_edge_graph",
+    "graph_topology",
+    "longest_path_layers",
+    "plan_feedforward",
+    "read_edge_table",
+    "shortest_cycle",
+]

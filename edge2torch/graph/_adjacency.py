@@ -1,0 +1,34 @@
+"""Adjacency in compressed form."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order
+
+
+def successors(
+    source: NDArray[np.int64], target: NDArray[np.int64], n_nodes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ``(start, following)``: the targets of node v are following[start[v]:start[v+1]]."""
+    counts = np.bincount(source, minlength=n_nodes)
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return start, target[np.argsort(source, kind="stable")]
+
+
+def reachable(
+    source: NDArray[np.int64],
+    target: NDArray[np.int64],
+    n_nodes: int,
+    starts: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Mark the nodes that a directed path leads to from any of ``starts``, these included."""
+    root = np.full(len(starts), n_nodes)  # one extra node in front of all starts: one search
+    rows, columns = np.concatenate([source, root]), np.concatenate([target, starts])
+    shape = (n_nodes + 1, n_nodes + 1)
+    graph = csr_array((np.ones(len(rows), np.int8), (rows, columns)), shape)
+    order = breadth_first_order(graph, n_nodes, directed=True, return_predecessors=False)
+    found = np.zeros(n_nodes + 1, bool)
+    found[order] = True
+    return found[:n_nodes]

@@ -1,0 +1,63 @@
+"""Find a cycle to show to the user."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+_WORK_LIMIT = 100_000_000
+
+
+def shortest_cycle(
+    source: NDArray[np.int64], target: NDArray[np.int64], n_nodes: int
+) -> list[int] | None:
+    """Return the nodes of a shortest directed cycle in order, or None for an acyclic graph.
+
+    Parameters
+    ----------
+    source, target : ndarray of int64, shape (e,)
+        Edges as node numbers.
+    n_nodes : int
+        How many nodes there are.
+
+    Returns
+    -------
+    list of int or None
+        The first node is not repeated at the end. In very large cyclic graphs the search stops
+        after a bounded amount of work and the cycle is the shortest found by then.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shortest_cycle(np.array([0, 1, 2, 1]), np.array([1, 2, 0, 0]), 3)
+    [0, 1]
+    """
+    loops = source[source == target]
+    if len(loops):
+        return [int(loops[0])]
+    graph = csr_array((np.ones(len(source), np.int8), (source, target)), (n_nodes, n_nodes))
+    count, component = connected_components(graph, directed=True, connection="strong")
+    if count == n_nodes:
+        return None
+    cyclic = np.flatnonzero(np.bincount(component)[component] > 1)
+    best: list[int] | None = None
+    allowance = max(1, _WORK_LIMIT // max(len(source), 1))
+    for start in cyclic[:allowance]:
+        cycle = _cycle_through(graph, int(start))
+        if best is None or len(cycle) < len(best):
+            best = cycle
+        if len(best) == 2:  # nothing is shorter without self loops
+            break
+    return best
+
+
+def _cycle_through(graph: csr_array, start: int) -> list[int]:
+    order, parent = breadth_first_order(graph, start, directed=True)
+    back = set(graph[:, [start]].nonzero()[0].tolist())
+    node = next(int(node) for node in order if int(node) in back)
+    path = [node]
+    while path[-1] != start:
+        path.append(int(parent[path[-1]]))
+    return path[::-1]

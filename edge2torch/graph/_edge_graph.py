@@ -1,0 +1,226 @@
+"""The named graph: a checked edge table, and which of its nodes are fed and read."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
+from edge2torch.graph._adjacency import reachable
+from edge2torch.graph._table import EdgeTable
+
+Unused = Literal["keep", "prune", "error"]
+
+
+@dataclass(frozen=True)
+class EdgeGraph:
+    """A graph by name and by number.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        The user's edge table, in its own row order, names as text.
+    node_names : ndarray of object, shape (n,)
+        Every node once, sorted; a node's number is its position here.
+    source, target : ndarray of int64, shape (e,)
+        Node numbers, row by row.
+    initial_weight : ndarray of float64, shape (e,)
+        NaN where none was given.
+    constraint : ndarray of int8, shape (e,)
+        0 unconstrained, 1 positive, -1 negative, 2 fixed.
+    inputs, outputs : ndarray of int64
+        Node numbers in the order of the model's columns.
+    is_active : ndarray of bool, shape (e,)
+        False for edges that no model computes along: edges into a fed node, whose value is the
+        data's, and edges of pruned nodes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from edge2torch.graph import build_edge_graph, read_edge_table
+    >>> graph = build_edge_graph(read_edge_table(
+    ...     pd.DataFrame({"source": ["g1", "g2"], "target": ["tf", "tf"]})))
+    >>> graph
+    EdgeGraph(3 nodes, 2 edges, 2 inputs, 1 output)
+    >>> graph.names(graph.inputs)
+    ['g1', 'g2']
+    """
+
+    edges: pd.DataFrame
+    node_names: NDArray[np.object_]
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    initial_weight: NDArray[np.float64] = field(repr=False)
+    constraint: NDArray[np.int8] = field(repr=False)
+    inputs: NDArray[np.int64]
+    outputs: NDArray[np.int64]
+    is_active: NDArray[np.bool_] = field(repr=False)
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.node_names)
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges."""
+        return len(self.source)
+
+    @cached_property
+    def active_rows(self) -> NDArray[np.int64]:
+        """Rows of the edge table that a model computes along."""
+        return np.flatnonzero(self.is_active)
+
+    def names(self, nodes: NDArray[Any]) -> list[str]:
+        """Return the names of node numbers."""
+        return list(self.node_names[nodes].tolist())
+
+    def numbers(self, names: Iterable[str], argument: str) -> NDArray[np.int64]:
+        """Return node numbers of names; unknown ones are an error that offers the nearest."""
+        return _numbers(self.node_names, names, argument)
+
+    def __repr__(self) -> str:
+        counts = ((self.n_nodes, "node"), (self.n_edges, "edge"))
+        ends = ((len(self.inputs), "input"), (len(self.outputs), "output"))
+        parts = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts + ends]
+        return f"EdgeGraph({', '.join(parts)})"
+
+
+def build_edge_graph(
+    table: EdgeTable,
+    *,
+    inputs: Iterable[Any] | None = None,
+    outputs: Iterable[Any] | None = None,
+    unused: Unused = "keep",
+) -> EdgeGraph:
+    """Decide which nodes are fed and read, and check that data reaches what is read.
+
+    Parameters
+    ----------
+    table : EdgeTable
+        A checked table.
+    inputs, outputs : iterable of names, optional
+        In the order wanted for the model's columns. By default the nodes without incoming and
+        without outgoing edges, sorted by name.
+    unused : {"keep", "prune", "error"}
+        What to do with nodes that influence no output.
+
+    Returns
+    -------
+    EdgeGraph
+
+    Raises
+    ------
+    Edge2TorchError
+        Without any input or output, for unknown names, and for nodes that influence an output
+        but that no input reaches.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from edge2torch.graph import read_edge_table
+    >>> table = read_edge_table(pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"]}))
+    >>> build_edge_graph(table, inputs=["b"]).is_active.tolist()
+    [False, True]
+    """
+    if unused not in ("keep", "prune", "error"):
+        raise Edge2TorchError(f"unused must be 'keep', 'prune' or 'error', found {unused!r}.")
+    n_nodes, names = len(table.node_names), table.node_names
+    fed = _endpoints(names, table.target, inputs, "inputs", "incoming")
+    read = _endpoints(names, table.source, outputs, "outputs", "outgoing")
+    is_input = np.zeros(n_nodes, bool)
+    is_input[fed] = True
+    active = ~is_input[table.target]
+    if not active.all():
+        rows = np.flatnonzero(~active)
+        warnings.warn(
+            f"{len(rows)} edge(s) lead into nodes named in inputs, whose values are the data's; "
+            f"these edges carry nothing: {listing(table.edge_names(rows))}.",
+            Edge2TorchWarning,
+            stacklevel=4,
+        )
+    source, target = table.source[active], table.target[active]
+    reached = reachable(source, target, n_nodes, fed)
+    useful = reachable(target, source, n_nodes, read)
+    _check_reached(names, useful & ~reached)
+    keep = _check_unused(names, ~useful, unused)
+    active &= keep[table.source] & keep[table.target]
+    return EdgeGraph(
+        edges=table.frame,
+        node_names=names,
+        source=table.source,
+        target=table.target,
+        initial_weight=table.initial_weight,
+        constraint=table.constraint,
+        inputs=fed,
+        outputs=read,
+        is_active=active,
+    )
+
+
+def _endpoints(
+    names: NDArray[np.object_],
+    side: NDArray[np.int64],
+    wanted: Iterable[Any] | None,
+    argument: str,
+    direction: str,
+) -> NDArray[np.int64]:
+    if wanted is None:
+        found = np.flatnonzero(np.bincount(side, minlength=len(names)) == 0)
+        if len(found) == 0:
+            raise Edge2TorchError(
+                f"The graph has no {argument[:-1]}: every node has {direction} edges. Name the "
+                f"nodes with {argument}=[...]."
+            )
+        return found
+    chosen = [str(name).strip() for name in ([wanted] if isinstance(wanted, str) else wanted)]
+    if not chosen:
+        raise Edge2TorchError(f"{argument} is empty. Name at least one node or leave it out.")
+    if repeated := sorted({name for name in chosen if chosen.count(name) > 1}):
+        raise Edge2TorchError(f"{argument} names nodes twice: {listing(repeated)}.")
+    return _numbers(names, chosen, argument)
+
+
+def _numbers(
+    names: NDArray[np.object_], chosen: Iterable[str], argument: str
+) -> NDArray[np.int64]:
+    wanted = list(chosen)
+    found = pd.Index(names).get_indexer(pd.Index(wanted, dtype=object))
+    unknown = [name for name, number in zip(wanted, found, strict=True) if number < 0]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], names.tolist(), n=3)
+        hint = f" Nearest to {unknown[0]!r}: {listing(near)}." if near else ""
+        raise Edge2TorchError(
+            f"{argument} names nodes that are not in the graph: {listing(unknown)}.{hint}"
+        )
+    return found.astype(np.int64)
+
+
+def _check_reached(names: NDArray[np.object_], starved: NDArray[np.bool_]) -> None:
+    if starved.any():
+        raise Edge2TorchError(
+            f"{int(starved.sum())} node(s) influence an output but no input reaches them: "
+            f"{listing(names[starved])}. Add them to inputs or drop their edges."
+        )
+
+
+def _check_unused(
+    names: NDArray[np.object_], idle: NDArray[np.bool_], unused: Unused
+) -> NDArray[np.bool_]:
+    """Return which nodes stay in the model; say which nodes reach no output."""
+    if not idle.any():
+        return ~idle
+    found = f"{int(idle.sum())} node(s) reach no output: {listing(names[idle])}."
+    if unused == "error":
+        raise Edge2TorchError(f"{found} Drop them, or name them in outputs.")
+    did = "kept; unused='prune' leaves them out" if unused == "keep" else "left out"
+    warnings.warn(f"{found} They are {did}.", Edge2TorchWarning, stacklevel=5)
+    return np.ones_like(idle) if unused == "keep" else ~idle

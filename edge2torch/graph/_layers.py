@@ -1,0 +1,57 @@
+"""Layers by longest path."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge2torch.graph._adjacency import successors
+
+
+def longest_path_layers(
+    source: NDArray[np.int64], target: NDArray[np.int64], is_input: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Return the length of the longest path from an input to each node of a DAG.
+
+    Parameters
+    ----------
+    source, target : ndarray of int64, shape (e,)
+        Edges as node numbers, without edges into inputs.
+    is_input : ndarray of bool, shape (n,)
+        Inputs are layer 0. A node without incoming edges that is no input is in layer 1.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        -1 for nodes on a cycle or downstream of one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> longest_path_layers(np.array([0, 1, 0]), np.array([1, 2, 2]), np.array([1, 0, 0], bool))
+    array([0, 1, 2])
+    """
+    n_nodes = len(is_input)
+    start, following = successors(source, target, n_nodes)
+    waiting = np.bincount(target, minlength=n_nodes)
+    layer = np.full(n_nodes, -1, np.int64)
+    frontier = np.flatnonzero((waiting == 0) & is_input)
+    late = np.flatnonzero((waiting == 0) & ~is_input)
+    depth = 0
+    while len(frontier) or len(late):
+        layer[frontier] = depth
+        reached = following[_spans(start[frontier], start[frontier + 1])]
+        nodes, times = np.unique(reached, return_counts=True)
+        waiting[nodes] -= times
+        frontier = np.concatenate([nodes[waiting[nodes] == 0], late])
+        late = late[:0]
+        depth += 1
+    return layer
+
+
+def _spans(start: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Concatenate ``arange(start[k], stop[k])`` over k without a Python loop."""
+    length = stop - start
+    total = int(length.sum())
+    shift = np.repeat(start - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
+    return np.arange(total) + shift

@@ -1,0 +1,232 @@
+"""The order in which a feedforward model computes, as integer arrays.
+
+Edges between neighbouring layers form blocks. An edge that skips layers is computed where its
+source is known and its product waits for the target's layer, so the source's value itself is
+never copied, scaled or passed through anything on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.graph._cycles import shortest_cycle
+from edge2torch.graph._edge_graph import EdgeGraph
+from edge2torch.graph._layers import longest_path_layers
+
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """Edges from one layer to the next.
+
+    Parameters
+    ----------
+    edges : ndarray of int64, shape (e_block,)
+        Rows of the edge table, ordered by target, then source.
+    rows, columns : ndarray of int64, shape (e_block,)
+        Positions of target and source within their layers.
+    shape : tuple of int
+        Nodes in the target layer and in the source layer.
+    arrivals : ndarray of int64
+        Where the products of skip edges that end in the target layer belong: positions in the
+        layer, in the order in which earlier layers send them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one = np.zeros(1, np.int64)
+    >>> BlockPlan(edges=one, rows=one, columns=one, shape=(1, 1), arrivals=one[:0]).shape
+    (1, 1)
+    """
+
+    edges: Int
+    rows: Int
+    columns: Int
+    shape: tuple[int, int]
+    arrivals: Int
+
+
+@dataclass(frozen=True)
+class SkipPlan:
+    """Edges from one layer to layers beyond the next.
+
+    Parameters
+    ----------
+    edges, rows, columns, shape
+        As in :class:`BlockPlan`; rows are numbered over all targets of all later layers.
+    segments : tuple of (int, int)
+        Target layer and number of rows, in row order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one = np.zeros(1, np.int64)
+    >>> SkipPlan(edges=one, rows=one, columns=one, shape=(1, 1), segments=((2, 1),)).segments
+    ((2, 1),)
+    """
+
+    edges: Int
+    rows: Int
+    columns: Int
+    shape: tuple[int, int]
+    segments: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class FeedforwardPlan:
+    """Layers, the blocks between them, and where the outputs stand.
+
+    Parameters
+    ----------
+    layers : tuple of ndarray
+        Node numbers by layer; layer 0 holds the inputs in model order.
+    blocks : tuple of BlockPlan
+        Block k leads from layer k to layer k + 1.
+    skips : tuple of (SkipPlan or None)
+        The longer edges that leave layer k.
+    output_layer, output_position : ndarray of int64, shape (o,)
+        Where each output is computed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from edge2torch.graph import build_edge_graph, plan_feedforward, read_edge_table
+    >>> edges = pd.DataFrame({"source": ["a", "b", "a"], "target": ["b", "c", "c"]})
+    >>> plan_feedforward(build_edge_graph(read_edge_table(edges)))
+    FeedforwardPlan(3 layers, 2 edges between neighbours, 1 skip edge)
+    """
+
+    layers: tuple[Int, ...]
+    blocks: tuple[BlockPlan, ...]
+    skips: tuple[SkipPlan | None, ...]
+    output_layer: Int
+    output_position: Int
+
+    @property
+    def n_skip_edges(self) -> int:
+        """How many edges skip at least one layer."""
+        return sum(len(skip.edges) for skip in self.skips if skip is not None)
+
+    def __repr__(self) -> str:
+        near = sum(len(block.edges) for block in self.blocks)
+        plural = "" if self.n_skip_edges == 1 else "s"
+        return (
+            f"FeedforwardPlan({len(self.layers)} layers, {near} edges between neighbours, "
+            f"{self.n_skip_edges} skip edge{plural})"
+        )
+
+
+def plan_feedforward(graph: EdgeGraph) -> FeedforwardPlan:
+    """Lay a directed acyclic graph out in layers.
+
+    Parameters
+    ----------
+    graph : EdgeGraph
+        Its active edges must have no cycle.
+
+    Returns
+    -------
+    FeedforwardPlan
+
+    Raises
+    ------
+    Edge2TorchError
+        For self loops and cycles; one shortest cycle is named.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from edge2torch.graph import build_edge_graph, read_edge_table
+    >>> edges = pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"]})
+    >>> [layer.tolist() for layer in plan_feedforward(
+    ...     build_edge_graph(read_edge_table(edges))).layers]
+    [[0], [1], [2]]
+    """
+    layer_of, layers = _layers(graph)
+    place = np.zeros(graph.n_nodes, np.int64)  # position within the own layer
+    for nodes in layers:
+        place[nodes] = np.arange(len(nodes))
+    edges = graph.active_rows
+    source, target = graph.source[edges], graph.target[edges]
+    from_layer, to_layer = layer_of[source], layer_of[target]
+    is_skip = to_layer > from_layer + 1
+    order = np.lexsort((place[source], place[target], to_layer, is_skip, from_layer))
+    edges, source, target = edges[order], source[order], target[order]
+    from_layer, to_layer, is_skip = from_layer[order], to_layer[order], is_skip[order]
+    bounds = np.searchsorted(2 * from_layer + is_skip, np.arange(2 * len(layers)))
+    rows, columns = place[target], place[source]
+
+    arrivals: list[list[Int]] = [[] for _ in layers]
+    skips: list[SkipPlan | None] = []
+    for k in range(len(layers) - 1):
+        own = slice(bounds[2 * k + 1], bounds[2 * k + 2])
+        skips.append(
+            _skip_plan(edges[own], to_layer[own], rows[own], columns[own], len(layers[k]), arrivals)
+        )
+    blocks = []
+    for k in range(len(layers) - 1):
+        own = slice(bounds[2 * k], bounds[2 * k + 1])
+        shape = (len(layers[k + 1]), len(layers[k]))
+        sent = np.concatenate([*arrivals[k + 1], np.zeros(0, np.int64)])
+        blocks.append(BlockPlan(edges[own], rows[own], columns[own], shape, sent))
+    return FeedforwardPlan(
+        layers=layers,
+        blocks=tuple(blocks),
+        skips=tuple(skips),
+        output_layer=layer_of[graph.outputs],
+        output_position=place[graph.outputs],
+    )
+
+
+def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
+    """Return each node's layer (-1 when it is in no layer) and the nodes of each layer."""
+    edges = graph.active_rows
+    source, target = graph.source[edges], graph.target[edges]
+    loops = source[source == target]
+    if len(loops):
+        raise Edge2TorchError(
+            f"edgelist has self loop(s), which backend='feedforward' cannot compute: "
+            f"{listing(graph.names(loops))}. Drop these rows or use backend='recurrent'."
+        )
+    is_input = np.zeros(graph.n_nodes, bool)
+    is_input[graph.inputs] = True
+    present = is_input.copy()
+    present[source] = True
+    present[target] = True
+    layer_of = longest_path_layers(source, target, is_input)
+    if (layer_of[present] < 0).any():
+        cycle = graph.names(np.array(shortest_cycle(source, target, graph.n_nodes)))
+        raise Edge2TorchError(
+            "edgelist has a cycle, which backend='feedforward' cannot compute: "
+            f"{' -> '.join(repr(name) for name in [*cycle, cycle[0]])}. Remove an edge of it, or "
+            "use backend='recurrent' or 'gnn'."
+        )
+    layer_of[~present] = -1
+    by_layer = np.argsort(layer_of, kind="stable")
+    depth = int(layer_of.max()) + 1
+    bounds = np.searchsorted(layer_of[by_layer], np.arange(depth + 1))
+    layers = [by_layer[start:stop] for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return layer_of, (graph.inputs, *layers[1:])
+
+
+def _skip_plan(
+    edges: Int, to_layer: Int, targets: Int, columns: Int, width: int, arrivals: list[list[Int]]
+) -> SkipPlan | None:
+    """Number the distinct targets of skip edges; tell their layers what will arrive."""
+    if len(edges) == 0:
+        return None
+    is_new = np.ones(len(edges), bool)
+    is_new[1:] = (to_layer[1:] != to_layer[:-1]) | (targets[1:] != targets[:-1])
+    rows = np.cumsum(is_new) - 1
+    sent_to, sent_place = to_layer[is_new], targets[is_new]
+    found, starts, counts = np.unique(sent_to, return_index=True, return_counts=True)
+    segments = []
+    for layer, start, count in zip(found.tolist(), starts, counts, strict=True):
+        arrivals[layer].append(sent_place[start : start + count])
+        segments.append((layer, int(count)))
+    return SkipPlan(edges, rows, columns, (len(sent_place), width), tuple(segments))

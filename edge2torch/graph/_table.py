@@ -1,0 +1,324 @@
+"""Read and check the edge table a user hands in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.errors import Edge2TorchError, listing
+
+RESERVED_PREFIX = "__edge2torch_"
+CONSTRAINTS = {"unconstrained": 0, "positive": 1, "negative": -1, "fixed": 2}
+_OWN_COLUMNS = ("source", "target", "initial_weight", "constraint")
+_KNOWN_TYPOS = {"weight": "initial_weight", "weights": "initial_weight"}
+
+
+@dataclass(frozen=True)
+class EdgeTable:
+    """A checked edge table: names as text in the user's row order, and the same as integers.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The user's table with ``source`` and ``target`` as text; every other column as given.
+    node_names : ndarray of object, shape (n,)
+        Every node once, sorted.
+    source, target : ndarray of int64, shape (e,)
+        Positions in ``node_names``, row by row.
+    initial_weight : ndarray of float64, shape (e,)
+        NaN where the table gives none.
+    constraint : ndarray of int8, shape (e,)
+        Codes of :data:`CONSTRAINTS`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = read_edge_table(pd.DataFrame({"source": ["b", "a"], "target": ["c", "c"]}))
+    >>> table.node_names.tolist(), table.source.tolist(), table.target.tolist()
+    (['a', 'b', 'c'], [1, 0], [2, 2])
+    """
+
+    frame: pd.DataFrame
+    node_names: NDArray[np.object_]
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    initial_weight: NDArray[np.float64]
+    constraint: NDArray[np.int8]
+
+    def edge_names(self, rows: NDArray[Any]) -> list[tuple[str, str]]:
+        """Return ``(source, target)`` of the given rows."""
+        names = self.node_names
+        return list(zip(names[self.source[rows]], names[self.target[rows]], strict=True))
+
+
+def read_edge_table(edgelist: pd.DataFrame, *, sign_column: str | None = None) -> EdgeTable:
+    """Check an edge table and number its nodes.
+
+    Parameters
+    ----------
+    edgelist : DataFrame
+        One row per edge, columns ``source`` and ``target``; optionally ``initial_weight`` and
+        ``constraint``. Further columns are kept as metadata.
+    sign_column : str, optional
+        A column of +1, -1, 0 or missing values that is read as a constraint.
+
+    Returns
+    -------
+    EdgeTable
+
+    Raises
+    ------
+    Edge2TorchError
+        When the table cannot be read as distinct named edges; says which rows and why.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> signed = pd.DataFrame({"source": ["a"], "target": ["b"], "sign": [-1]})
+    >>> read_edge_table(signed, sign_column="sign").constraint.tolist()
+    [-1]
+    """
+    _check_frame(edgelist)
+    _check_columns(edgelist, sign_column)
+    names, source, target = _number_nodes(edgelist)
+    frame = edgelist.assign(source=names[source], target=names[target])
+    blank = np.full(len(frame), np.nan)
+    table = EdgeTable(frame, names, source, target, blank, np.zeros(len(frame), np.int8))
+    _check_duplicates(table)
+    weight = _read_weight(table)
+    constraint = _read_constraint(table)
+    if sign_column is not None:
+        constraint = _merge_sign(table, constraint, sign_column)
+    _check_weight_against_constraint(table, weight, constraint)
+    return EdgeTable(frame, names, source, target, weight, constraint)
+
+
+def _check_frame(edgelist: object) -> None:
+    if not isinstance(edgelist, pd.DataFrame):
+        raise Edge2TorchError(
+            f"edgelist must be a pandas DataFrame with columns 'source' and 'target', found "
+            f"{type(edgelist).__name__}. Build one with pd.DataFrame({{'source': [...], "
+            f"'target': [...]}})."
+        )
+
+
+def _check_columns(edgelist: pd.DataFrame, sign_column: str | None) -> None:
+    columns = [str(column) for column in edgelist.columns]
+    if repeated := sorted({column for column in columns if columns.count(column) > 1}):
+        raise Edge2TorchError(
+            f"edgelist has the same column name more than once: {listing(repeated)}. "
+            "Rename or drop the repeated columns."
+        )
+    for wanted in ("source", "target"):
+        if wanted not in columns:
+            raise Edge2TorchError(
+                f"edgelist has no column {wanted!r}; its columns are {listing(columns, 10)}. "
+                f"Rename yours with edgelist.rename(columns={{...: {wanted!r}}})."
+            )
+    for column in set(columns) - {*_OWN_COLUMNS, sign_column}:
+        if meant := _nearly_ours(column):
+            raise Edge2TorchError(
+                f"edgelist has a column {column!r}, which is nearly {meant!r}. Rename it to "
+                f"{meant!r} if that is what it holds, or to something else to keep it as "
+                "edge metadata."
+            )
+    if sign_column is not None and sign_column not in columns:
+        raise Edge2TorchError(
+            f"sign_column={sign_column!r} is not a column of edgelist; its columns are "
+            f"{listing(columns, 10)}."
+        )
+    if edgelist.empty:
+        raise Edge2TorchError("edgelist has no rows. Give at least one edge.")
+
+
+def _nearly_ours(column: str) -> str | None:
+    plain = column.strip().lower().replace(" ", "_").replace("-", "_")
+    if plain in _KNOWN_TYPOS:
+        return _KNOWN_TYPOS[plain]
+    close = difflib.get_close_matches(plain, _OWN_COLUMNS, n=1, cutoff=0.85)
+    return close[0] if close else None
+
+
+def _number_nodes(
+    edgelist: pd.DataFrame,
+) -> tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.int64]]:
+    """Return sorted node names and each row's source and target as positions among them."""
+    columns = [edgelist[side] for side in ("source", "target")]
+    for side, column in zip(("source", "target"), columns, strict=True):
+        _check_no_nulls(side, column)
+    texts = [_as_text(column) for column in columns]
+    _check_one_spelling(columns, texts)
+    codes, names = pd.factorize(np.concatenate(texts), sort=True)
+    codes, names = codes.astype(np.int64, copy=False), np.asarray(names, dtype=object)
+    _check_names(edgelist, names, codes)
+    return names, codes[: len(edgelist)], codes[len(edgelist) :]
+
+
+def _check_no_nulls(side: str, column: pd.Series) -> None:
+    missing = column.isna().to_numpy()
+    if missing.any():
+        rows = np.flatnonzero(missing)
+        raise Edge2TorchError(
+            f"edgelist column {side!r} has {len(rows)} missing name(s), at row(s) "
+            f"{listing(rows.tolist())} (counted from 0). Drop or name these nodes."
+        )
+
+
+def _as_text(column: pd.Series) -> NDArray[np.object_]:
+    """``str(name).strip()`` of every row, converting each distinct value once."""
+    if pd.api.types.infer_dtype(column, skipna=False) in ("mixed-integer", "mixed"):
+        return np.array([str(name).strip() for name in column], dtype=object)
+    codes, distinct = pd.factorize(column)
+    texts = pd.Series(list(distinct), dtype=object).map(str).str.strip()
+    return np.asarray(texts.to_numpy(dtype=object)[codes], dtype=object)
+
+
+def _check_one_spelling(columns: list[pd.Series], texts: list[NDArray[np.object_]]) -> None:
+    """Refuse ``1`` beside ``"1"`` or ``1.0``: were they meant as one node or as two?"""
+    if all(pd.api.types.infer_dtype(column, skipna=False) == "string" for column in columns):
+        return
+    originals = np.concatenate([column.to_numpy(dtype=object) for column in columns])
+    seen = pd.DataFrame(
+        {
+            "text": np.concatenate(texts),
+            "kind": [_kind(name) for name in originals],
+            "shown": [repr(_plain(name)) for name in originals],
+        }
+    ).drop_duplicates(["text", "kind"])
+    seen["number"] = pd.to_numeric(seen["text"], errors="coerce")
+    by_number = seen.dropna(subset=["number"]).groupby("number").filter(_ambiguous)
+    by_text = seen.groupby("text").filter(lambda group: len(group) > 1)
+    for clash in (by_text, by_number):
+        if len(clash):
+            raise Edge2TorchError(
+                "edgelist has node names that read the same as text or as numbers: "
+                f"{', '.join(clash['shown'].head(6))}. Give each node one spelling, for "
+                "example edgelist.astype({'source': str, 'target': str})."
+            )
+
+
+def _ambiguous(group: pd.DataFrame) -> bool:
+    return len(group) > 1 and group["kind"].nunique() > 1
+
+
+def _kind(name: Hashable) -> str:
+    return type(_plain(name)).__name__
+
+
+def _plain(name: Any) -> Any:
+    return name.item() if isinstance(name, np.generic) else name
+
+
+def _check_names(
+    edgelist: pd.DataFrame, names: NDArray[np.object_], codes: NDArray[np.int64]
+) -> None:
+    text = pd.Series(names, dtype=object)
+    if len(blank := np.flatnonzero((text == "").to_numpy())):
+        rows = np.unique(np.flatnonzero(np.isin(codes, blank)) % len(edgelist))
+        raise Edge2TorchError(
+            f"edgelist has blank node names at row(s) {listing(rows.tolist())} (counted from "
+            "0). Drop or name these nodes."
+        )
+    reserved = text[text.str.startswith(RESERVED_PREFIX)].tolist()
+    if reserved:
+        raise Edge2TorchError(
+            f"edgelist has node names that start with {RESERVED_PREFIX!r}, which is reserved: "
+            f"{listing(reserved)}. Rename these nodes."
+        )
+
+
+def _check_duplicates(table: EdgeTable) -> None:
+    key = table.source * len(table.node_names) + table.target
+    order = np.argsort(key, kind="stable")
+    repeats = order[1:][key[order][1:] == key[order][:-1]]
+    if len(repeats):
+        raise Edge2TorchError(
+            f"edgelist has {len(repeats)} duplicated edge(s): "
+            f"{listing(table.edge_names(np.sort(repeats)))}. Keep one row per source and "
+            "target, for example edgelist.drop_duplicates(['source', 'target'])."
+        )
+
+
+def _read_weight(table: EdgeTable) -> NDArray[np.float64]:
+    if "initial_weight" not in table.frame:
+        return table.initial_weight
+    column = table.frame["initial_weight"]
+    weight = pd.to_numeric(column, errors="coerce")
+    is_bool = np.full(len(column), pd.api.types.is_bool_dtype(column))
+    values = weight.to_numpy(dtype=np.float64, na_value=np.nan)
+    unreadable = (np.isnan(values) & column.notna().to_numpy()) | np.isinf(values) | is_bool
+    if unreadable.any():
+        rows = np.flatnonzero(unreadable)
+        found = listing(column.iloc[rows[:5]].tolist())
+        raise Edge2TorchError(
+            f"edgelist column 'initial_weight' must hold finite numbers or be missing; found "
+            f"{found} at edge(s) {listing(table.edge_names(rows))}."
+        )
+    return values
+
+
+def _read_constraint(table: EdgeTable) -> NDArray[np.int8]:
+    if "constraint" not in table.frame:
+        return table.constraint
+    codes, distinct = pd.factorize(table.frame["constraint"])
+    known = np.zeros(len(distinct) + 1, np.int8)  # the last slot is read by code -1, missing
+    for position, value in enumerate(distinct):
+        code = CONSTRAINTS.get(str(value).strip().lower())
+        if code is None:
+            rows = np.flatnonzero(codes == position)
+            raise Edge2TorchError(
+                f"edgelist column 'constraint' has the unknown value {value!r} at edge(s) "
+                f"{listing(table.edge_names(rows))}. Use one of {listing(CONSTRAINTS)} or leave "
+                "it missing."
+            )
+        known[position] = code
+    return known[codes]
+
+
+def _merge_sign(
+    table: EdgeTable, constraint: NDArray[np.int8], sign_column: str
+) -> NDArray[np.int8]:
+    column = table.frame[sign_column]
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    sign = np.where(np.isnan(numbers), 0.0, numbers)
+    wrong = np.flatnonzero(
+        (np.isnan(numbers) & column.notna().to_numpy()) | ~np.isin(sign, (-1.0, 0.0, 1.0))
+    )
+    if len(wrong):
+        raise Edge2TorchError(
+            f"sign_column={sign_column!r} must hold +1, -1, 0 or missing values; found "
+            f"{listing(column.iloc[wrong[:5]].tolist())} at edge(s) "
+            f"{listing(table.edge_names(wrong))}."
+        )
+    opposed = np.flatnonzero(np.isin(constraint, (-1, 1)) & (constraint * sign < 0))
+    if len(opposed):
+        raise Edge2TorchError(
+            f"column 'constraint' and sign_column={sign_column!r} contradict each other at "
+            f"edge(s) {listing(table.edge_names(opposed))}. Correct one of them."
+        )
+    return np.where(constraint == 0, sign.astype(np.int8), constraint)
+
+
+def _check_weight_against_constraint(
+    table: EdgeTable, weight: NDArray[np.float64], constraint: NDArray[np.int8]
+) -> None:
+    unweighted = np.flatnonzero((constraint == CONSTRAINTS["fixed"]) & np.isnan(weight))
+    if len(unweighted):
+        raise Edge2TorchError(
+            "constraint 'fixed' needs an initial_weight, which is missing at edge(s) "
+            f"{listing(table.edge_names(unweighted))}."
+        )
+    signed = np.isin(constraint, (-1, 1)) & ~np.isnan(weight)
+    wrong = np.flatnonzero(signed & (np.nan_to_num(weight) * constraint <= 0))
+    if len(wrong):
+        raise Edge2TorchError(
+            "edgelist column 'initial_weight' disagrees in sign with the constraint (zero has "
+            f"no sign) at edge(s) {listing(table.edge_names(wrong))}: found "
+            f"{listing(weight[wrong].tolist())}. Change the weight or the constraint."
+        )

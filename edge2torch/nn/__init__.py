@@ -1,0 +1,26 @@
+"""Sparse layers and models: tensors and integers, never a name.
+
+Index legend of every shape in this room: ``b`` batch, ``n`` nodes, ``i`` in, ``o`` out,
+``e`` edges. Inside a model activations have shape (b, n) but lie feature-major in memory
+(strides ``(1, b)``), so that an edge reads one contiguous row of the batch.
+"""
+
+from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
+from edge2torch.nn._kernels import KERNELS, EdgePattern, KernelChoice, choose_kernel
+from edge2torch.nn._linear import MaskedLinear, draw_weights
+from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
+from edge2torch.nn.model import EdgeModel
+
+__all__ = [
+    "KERNELS",
+    "EdgeModel",
+    "EdgePattern",
+    "FeedforwardLayerBlock",
+    "KernelChoice",
+    "MaskedLinear",
+    "NodeBatchNorm",
+    "OnNodes",
+    "SkipSum",
+    "choose_kernel",
+    "draw_weights",
+]

@@ -1,0 +1,108 @@
+"""One layer of a feedforward model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edge2torch.nn._kernels import EdgePattern
+from edge2torch.nn._linear import MaskedLinear
+
+
+class FeedforwardLayerBlock(nn.Module):
+    """Edges into one layer, then whatever acts on its nodes.
+
+    The block's output is exactly the layer's node values: a forward hook on it sees them, and
+    whatever a hook returns in their place is what the rest of the model computes with.
+
+    Parameters
+    ----------
+    linear : MaskedLinear
+        Edges from the layer before.
+    arrivals : SkipSum, optional
+        Where products of longer edges are added.
+    stages : mapping of str to Module
+        Modules that act on the (b, n) node values, in order, such as ``activation``.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from torch import nn
+    >>> from edge2torch.nn import KernelChoice, MaskedLinear
+    >>> edge = np.array([0])
+    >>> linear = MaskedLinear(edge, edge, (1, 1), choice=KernelChoice("sparse", "an example"))
+    >>> linear.set_weights(torch.tensor([-1.0]))
+    >>> block = FeedforwardLayerBlock(linear, stages={"activation": nn.ReLU()})
+    >>> block(torch.tensor([[3.0]])).tolist()
+    [[0.0]]
+    """
+
+    linear: MaskedLinear
+
+    def __init__(
+        self,
+        linear: MaskedLinear,
+        *,
+        arrivals: SkipSum | None = None,
+        stages: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.linear = linear
+        self._stages = tuple(stages or ())
+        if arrivals is not None:
+            self.arrivals = arrivals
+        for name, module in (stages or {}).items():
+            self.add_module(name, module)
+
+    @property
+    def stages(self) -> dict[str, nn.Module]:
+        """The modules that act on the nodes, in order."""
+        return {name: self.get_submodule(name) for name in self._stages}
+
+    def with_stages(self, stages: Mapping[str, nn.Module]) -> FeedforwardLayerBlock:
+        """Return a block over the same edges and parameters with other node modules."""
+        arrivals = self.arrivals if hasattr(self, "arrivals") else None
+        return FeedforwardLayerBlock(self.linear, arrivals=arrivals, stages=stages)
+
+    def forward(self, x: Tensor, *arriving: Tensor) -> Tensor:
+        """Map the previous layer (b, i) and products of skip edges (b, m) to the layer (b, o)."""
+        y: Tensor = self.linear(x)
+        if arriving:
+            y = y + self.arrivals(*arriving)
+        for name in self._stages:
+            y = getattr(self, name)(y)
+        return y
+
+
+class SkipSum(EdgePattern):
+    """Add what skip edges bring to the nodes that it belongs to.
+
+    Parameters
+    ----------
+    positions : ndarray of int
+        The node that each arriving column belongs to.
+    width : int
+        Nodes in the layer.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> SkipSum(np.array([1, 1]), 2)(torch.tensor([[3.0]]), torch.tensor([[4.0]])).tolist()
+    [[0.0, 7.0]]
+    """
+
+    ones: Tensor
+
+    def __init__(self, positions: NDArray[np.integer], width: int) -> None:
+        order = np.argsort(positions, kind="stable")
+        super().__init__(positions[order], order, (width, len(positions)), kernel="sparse")
+        self.register_buffer("ones", torch.ones(len(positions)), persistent=False)
+
+    def forward(self, *arriving: Tensor) -> Tensor:
+        """Map products (b, m_1), (b, m_2), ... to (b, n)."""
+        rows = torch.cat([piece.t() for piece in arriving])
+        return self.product(self.ones, rows.t())

@@ -1,0 +1,115 @@
+"""A fixed sparsity pattern with the index structures that its products need."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edge2torch.nn._kernels._products import Index, multiply
+
+_INDEX_NAMES = ("crow", "col", "row", "ccol", "rowc", "perm", "inverse")
+
+
+class EdgePattern(nn.Module):
+    """The positions of a sparse matrix's entries, compressed by rows and by columns.
+
+    Built once, vectorised, from edges sorted by row, then column; edge k of every weight
+    vector is the k-th of them. Indices are int32 where they fit, and travel with ``.to()``
+    but stay out of the ``state_dict``.
+
+    Parameters
+    ----------
+    rows, columns : ndarray of int, shape (e,)
+        Target and source positions, sorted by row, then column, each pair once.
+    shape : tuple of int
+        (o, i).
+    kernel : {"sparse", "dense"}
+        The kernel that :meth:`product` uses.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> pattern = EdgePattern(np.array([0, 0]), np.array([0, 2]), (1, 3), kernel="sparse")
+    >>> pattern.product(torch.tensor([1.0, 10.0]), torch.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[31.]])
+    """
+
+    crow: Tensor
+    col: Tensor
+    row: Tensor
+    ccol: Tensor
+    rowc: Tensor
+    perm: Tensor
+    inverse: Tensor
+
+    def __init__(
+        self,
+        rows: NDArray[np.integer],
+        columns: NDArray[np.integer],
+        shape: tuple[int, int],
+        *,
+        kernel: str,
+    ) -> None:
+        super().__init__()
+        self.out_features, self.in_features = shape
+        self.n_edges = len(rows)
+        self.kernel = kernel
+        self.is_complete = self.n_edges == shape[0] * shape[1]
+        self._register(_compress(np.asarray(rows), np.asarray(columns), shape))
+
+    def _register(self, arrays: dict[str, NDArray[np.integer]]) -> None:
+        fits = self.n_edges < 2**31 and max(self.in_features, self.out_features) < 2**31
+        dtype = torch.int32 if fits else torch.int64
+        for name in _INDEX_NAMES:
+            tensor = torch.from_numpy(np.ascontiguousarray(arrays[name])).to(dtype)
+            self.register_buffer(name, tensor, persistent=False)
+
+    @property
+    def index(self) -> Index:
+        """The index tensors, in the order the products take them."""
+        return (self.crow, self.col, self.row, self.ccol, self.rowc, self.perm, self.inverse)
+
+    def product(self, weight: Tensor, x: Tensor) -> Tensor:
+        """Multiply x (b, i) by the matrix with the given edge weights (e,): (b, o)."""
+        if self.kernel == "dense":
+            return F.linear(x, self.to_dense(weight))
+        device = x.device.type
+        if torch.is_autocast_enabled(device):  # the sparse kernels keep the weights' precision
+            with torch.autocast(device, enabled=False):
+                return multiply(weight, x.to(weight.dtype).t().contiguous(), self.index).t()
+        return multiply(weight, x.t().contiguous(), self.index).t()
+
+    def to_dense(self, weight: Tensor) -> Tensor:
+        """Return the matrix (o, i) with the given edge weights (e,) and zeros elsewhere."""
+        shape = (self.out_features, self.in_features)
+        if self.is_complete:
+            return weight.view(shape)
+        slot = self.row.long() * self.in_features + self.col
+        return weight.new_zeros(shape[0] * shape[1]).scatter(0, slot, weight).view(shape)
+
+
+def _compress(
+    rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]
+) -> dict[str, NDArray[np.integer]]:
+    n_out, n_in = shape
+    # numpy sorts 16-bit integers by radix, several times faster than wider ones
+    perm = np.argsort(columns.astype(np.uint16) if n_in <= 65536 else columns, kind="stable")
+    inverse = np.empty_like(perm)
+    inverse[perm] = np.arange(len(perm))
+    return {
+        "crow": _pointer(rows, n_out),
+        "col": columns,
+        "row": rows,
+        "ccol": _pointer(columns, n_in),
+        "rowc": rows[perm],
+        "perm": perm,
+        "inverse": inverse,
+    }
+
+
+def _pointer(positions: NDArray[np.integer], size: int) -> NDArray[np.int64]:
+    counts = np.bincount(positions, minlength=size)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

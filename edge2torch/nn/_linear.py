@@ -1,0 +1,159 @@
+"""A linear layer along edges, with constraints on its weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edge2torch.nn._kernels import EdgePattern, KernelChoice
+
+_FIXED = 2
+
+
+class MaskedLinear(EdgePattern):
+    """``y = x W.T + b`` where W has one trainable value per edge and nothing else.
+
+    A weight constrained to one sign is stored as theta and used as ``sign * |theta|``:
+    the sign holds under any optimizer, weight decay draws the weight itself to zero, and the
+    slope is +1 or -1 everywhere, so a small weight learns as fast as a large one. Fixed weights
+    are buffers, not parameters.
+
+    Parameters
+    ----------
+    rows, columns : ndarray of int, shape (e,)
+        Target and source positions, sorted by row, then column, each pair once.
+    shape : tuple of int
+        (o, i).
+    bias : bool
+        Whether every target has a trainable bias.
+    constraint : ndarray of int8, shape (e,), optional
+        0 unconstrained, 1 positive, -1 negative, 2 fixed.
+    choice : KernelChoice
+        What computes the products, and why.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (trainable edges,)
+        One value per edge that is not fixed, in edge order.
+    bias : Parameter of shape (o,) or None
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from edge2torch.nn import KernelChoice
+    >>> layer = MaskedLinear(np.array([0, 0]), np.array([0, 2]), (1, 3), bias=False,
+    ...                      choice=KernelChoice("sparse", "an example"))
+    >>> layer.set_weights(torch.tensor([1.0, 10.0]))
+    >>> layer(torch.tensor([[1.0, 2.0, 3.0]])).tolist()
+    [[31.0]]
+    """
+
+    sign: Tensor | None
+    trainable: Tensor | None
+    fixed: Tensor | None
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        rows: NDArray[np.integer],
+        columns: NDArray[np.integer],
+        shape: tuple[int, int],
+        *,
+        bias: bool = True,
+        constraint: NDArray[np.int8] | None = None,
+        choice: KernelChoice,
+    ) -> None:
+        super().__init__(rows, columns, shape, kernel=choice.kernel)
+        self.kernel_reason = choice.reason
+        codes = np.zeros(self.n_edges, np.int8) if constraint is None else np.asarray(constraint)
+        is_free = codes != _FIXED
+        self.weight = nn.Parameter(torch.zeros(int(is_free.sum())))
+        self.bias = nn.Parameter(torch.zeros(shape[0])) if bias else None
+        all_free = bool(is_free.all())
+        self._buffer("trainable", None if all_free else np.flatnonzero(is_free))
+        self.register_buffer("fixed", None if all_free else torch.zeros(self.n_edges))
+        signs = codes[is_free].astype(np.int8)
+        self._buffer("sign", signs if signs.any() else None)
+
+    def _buffer(self, name: str, values: NDArray[np.integer] | None) -> None:
+        tensor = None if values is None else torch.from_numpy(np.ascontiguousarray(values))
+        self.register_buffer(name, tensor, persistent=False)
+
+    def edge_weights(self) -> Tensor:
+        """Return the effective weight of every edge, shape (e,), differentiable, in O(e)."""
+        weight: Tensor = self.weight
+        if self.sign is not None:
+            # written without abs(), whose gradient is 0 at 0 and would hold a weight there
+            turn = torch.where(weight < 0, -self.sign, self.sign)
+            weight = weight * torch.where(self.sign == 0, 1, turn)
+        if self.trainable is None or self.fixed is None:
+            return weight
+        return self.fixed.index_copy(0, self.trainable, weight)
+
+    @torch.no_grad()
+    def set_weights(self, weights: Tensor) -> None:
+        """Store effective weights (e,); constrained ones must have their sign already."""
+        weights = weights.to(self.weight)
+        if self.trainable is not None and self.fixed is not None:
+            self.fixed.copy_(weights).index_fill_(0, self.trainable, 0)
+            weights = weights.index_select(0, self.trainable)
+        self.weight.copy_(weights if self.sign is None else self._unsigned(weights))
+
+    def _unsigned(self, weights: Tensor) -> Tensor:
+        return torch.where(self.sign == 0, weights, weights.abs())  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (..., i) to (..., o)."""
+        lead = x.shape[:-1]
+        y = self.product(self.edge_weights(), x.reshape(-1, self.in_features))
+        if self.bias is not None:
+            y = y + self.bias
+        return y if len(lead) == 1 else y.reshape(*lead, self.out_features)
+
+
+# Magnitudes keep clear of zero so that a path of single edges neither dies nor explodes:
+# the mean square is 1, and the mean logarithm is -0.08 instead of -0.45 for U(-sqrt 3, sqrt 3).
+_CLEAR_OF_ZERO = (0.5, 1.43)
+_FROM_ZERO = (0.0, 1.0)
+
+
+def draw_weights(
+    scale: NDArray[np.float64],
+    constraint: NDArray[np.int8],
+    given: NDArray[np.float64],
+    *,
+    clear_of_zero: bool,
+) -> Tensor:
+    """Draw initial weights from torch's generator, and keep those that are given.
+
+    Parameters
+    ----------
+    scale : ndarray of float64, shape (e,)
+        Root mean square wanted of each weight.
+    constraint : ndarray of int8, shape (e,)
+        Codes as in :class:`MaskedLinear`; a constrained weight gets its sign.
+    given : ndarray of float64, shape (e,)
+        Weights that are known already, NaN elsewhere.
+    clear_of_zero : bool
+        Whether magnitudes are ``scale * U(0.5, 1.43)`` or ``scale * U(0, 1)``.
+
+    Returns
+    -------
+    Tensor, shape (e,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draw_weights(np.ones(2), np.array([0, 1], np.int8), np.array([3.0, np.nan]),
+    ...              clear_of_zero=True)[0]
+    tensor(3.)
+    """
+    magnitude = torch.empty(len(scale)).uniform_(*(_CLEAR_OF_ZERO if clear_of_zero else _FROM_ZERO))
+    side = torch.where(torch.rand(len(scale)) < 0.5, -1.0, 1.0)
+    codes = torch.from_numpy(constraint)
+    side = torch.where(codes.abs() == 1, codes.to(side), side)
+    known = torch.from_numpy(given).to(magnitude)
+    drawn = magnitude * side * torch.from_numpy(scale).to(magnitude)
+    return torch.where(known.isnan(), drawn, known)

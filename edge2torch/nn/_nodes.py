@@ -1,0 +1,58 @@
+"""Modules that act on nodes: on some columns of a layer, and in its memory layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class OnNodes(nn.Module):
+    """Apply modules to some columns of a layer and leave the others as they are.
+
+    Parameters
+    ----------
+    groups : sequence of (sequence of int, Module)
+        Column positions, and the module that acts on them as a (b, group) tensor.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> OnNodes([([1], nn.ReLU())])(torch.tensor([[-1.0, -2.0, -3.0]]))
+    tensor([[-1.,  0., -3.]])
+    """
+
+    def __init__(self, groups: Sequence[tuple[Sequence[int], nn.Module]]) -> None:
+        super().__init__()
+        self.group_modules = nn.ModuleList(module for _, module in groups)
+        for k, (columns, _) in enumerate(groups):
+            tensor = torch.tensor(list(columns), dtype=torch.int64)
+            self.register_buffer(f"columns_{k}", tensor, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (b, n) to (b, n)."""
+        rows = x.t()  # feature-major: a node is one contiguous row
+        for k, module in enumerate(self.group_modules):
+            columns = self.get_buffer(f"columns_{k}")
+            part = module(rows.index_select(0, columns).t())
+            rows = rows.index_copy(0, columns, part.t().to(rows.dtype))
+        return rows.t()
+
+
+class NodeBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of each node on its own, computed in the feature-major layout.
+
+    Equal to :class:`torch.nn.BatchNorm1d`, without its two transposes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> NodeBatchNorm(2)(torch.tensor([[0.0, 1.0], [2.0, 5.0]])).round().tolist()
+    [[-1.0, -1.0], [1.0, 1.0]]
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the parent's name
+        """Map x (b, n) to (b, n)."""
+        return super().forward(input.t().unsqueeze(0)).squeeze(0).t()

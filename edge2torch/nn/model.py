@@ -1,0 +1,164 @@
+"""The feedforward model: a plain module that computes along exactly the edges of its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.nn._block import FeedforwardLayerBlock
+from edge2torch.nn._linear import MaskedLinear
+
+__all__ = ["EdgeModel"]
+
+
+class EdgeModel(nn.Module):
+    """Layers of a directed acyclic graph, from (b, inputs) to (b, outputs).
+
+    Built by :func:`edge2torch.compile_graph`; an ordinary module in every other respect.
+
+    Parameters
+    ----------
+    blocks : sequence of FeedforwardLayerBlock
+        Block k computes layer k + 1.
+    skips : mapping of int to (MaskedLinear, sequence of (int, int))
+        By source layer: the edges that skip layers, and (target layer, rows) of their products.
+    output_layer, output_position : ndarray of int, shape (o,)
+        Where each output is computed.
+    in_features : int
+        Width of layer 0.
+    fingerprint : bytes
+        Identifies graph, order and options; kept in the ``state_dict`` so that the weights of
+        another graph are refused.
+
+    Examples
+    --------
+    >>> import pandas as pd, torch
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"]})
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> model(torch.zeros(4, 1)).shape
+    torch.Size([4, 1])
+    """
+
+    fingerprint: Tensor
+
+    def __init__(
+        self,
+        blocks: Sequence[FeedforwardLayerBlock],
+        skips: Mapping[int, tuple[MaskedLinear, Sequence[tuple[int, int]]]],
+        *,
+        output_layer: NDArray[np.integer],
+        output_position: NDArray[np.integer],
+        in_features: int,
+        fingerprint: bytes,
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, len(output_layer)
+        self.blocks = nn.ModuleList(blocks)
+        self._segments = {layer: tuple(segments) for layer, (_, segments) in skips.items()}
+        if skips:
+            self.skips = nn.ModuleDict({str(layer): skip for layer, (skip, _) in skips.items()})
+        self._output_layer, self._output_position = output_layer, output_position
+        self._read_layers = tuple(sorted({int(layer) for layer in output_layer}))
+        self._register_readout()
+        self._fingerprint = fingerprint
+        code = torch.frombuffer(bytearray(fingerprint), dtype=torch.uint8)
+        self.register_buffer("fingerprint", code)
+
+    def _register_readout(self) -> None:
+        """Columns to read from each layer, and the order that makes them the outputs."""
+        layers, positions = self._output_layer, self._output_position
+        for layer in self._read_layers:
+            columns = torch.from_numpy(positions[layers == layer])
+            self.register_buffer(f"_read_{layer}", columns, persistent=False)
+        gathered = np.argsort(layers, kind="stable")
+        order = np.empty_like(gathered)
+        order[gathered] = np.arange(len(gathered))
+        self.register_buffer("_output_order", torch.from_numpy(order), persistent=False)
+
+    @property
+    def graph_fingerprint(self) -> str:
+        """Identifies graph, node order and options; hexadecimal."""
+        return self._fingerprint.hex()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (b, i) to (b, o)."""
+        self._check(x)
+        waiting: list[list[Tensor]] = [[] for _ in range(len(self.blocks) + 1)]
+        read = [self._read(0, x)] if 0 in self._read_layers else []
+        layer = x.t().contiguous().t()  # feature-major from here on
+        for k, block in enumerate(self.blocks):
+            if k in self._segments:
+                self._send(k, layer, waiting)
+            layer = block(layer, *waiting[k + 1])
+            waiting[k + 1].clear()
+            if k + 1 in self._read_layers:
+                read.append(self._read(k + 1, layer))
+        y = read[0] if len(read) == 1 else torch.cat(read).index_select(0, self._output_order)
+        return y.t().contiguous()
+
+    def _send(self, k: int, layer: Tensor, waiting: list[list[Tensor]]) -> None:
+        """Compute the products of layer k's skip edges, each to wait for its target's layer."""
+        targets, sizes = zip(*self._segments[k], strict=True)
+        products = self.skips[str(k)](layer).t().split(sizes)
+        for target, product in zip(targets, products, strict=True):
+            waiting[target].append(product.t())
+
+    def _read(self, layer: int, values: Tensor) -> Tensor:
+        """Return output rows (o_layer, b) of a layer (b, n)."""
+        return values.t().index_select(0, self.get_buffer(f"_read_{layer}"))
+
+    def _check(self, x: Tensor) -> None:
+        if x.dim() != 2 or x.shape[1] != self.in_features:
+            raise Edge2TorchError(
+                f"x must have shape (batch, {self.in_features}), one column per input node; found "
+                f"{tuple(x.shape)}. Use align_features_to_input_nodes(data, artifact)."
+            )
+        if not x.is_floating_point():
+            raise Edge2TorchError(f"x must be a floating point tensor, found {x.dtype}: x.float().")
+
+    def hidden_columns(self, layer: int) -> list[int]:
+        """Return the columns of a computed layer that are not outputs."""
+        is_hidden = np.ones(self._width(layer), bool)
+        is_hidden[self._output_position[self._output_layer == layer]] = False
+        return np.flatnonzero(is_hidden).tolist()
+
+    def _width(self, layer: int) -> int:
+        return self.in_features if layer == 0 else self._block(layer - 1).linear.out_features
+
+    def _block(self, k: int) -> FeedforwardLayerBlock:
+        return cast(FeedforwardLayerBlock, self.blocks[k])
+
+    def with_stages(self, stages: Sequence[Mapping[str, nn.Module]]) -> EdgeModel:
+        """Return a model that shares this one's parameters, with other node modules per block."""
+        skips = {
+            layer: (self._skip(layer), segments) for layer, segments in self._segments.items()
+        }
+        return EdgeModel(
+            [self._block(k).with_stages(own) for k, own in enumerate(stages)],
+            skips,
+            output_layer=self._output_layer,
+            output_position=self._output_position,
+            in_features=self.in_features,
+            fingerprint=self._fingerprint,
+        )
+
+    def _skip(self, layer: int) -> MaskedLinear:
+        return cast(MaskedLinear, self.skips[str(layer)])
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Tensor], prefix: str, *args: object
+    ) -> None:
+        given = state_dict.get(f"{prefix}fingerprint")
+        if given is not None and bytes(given.tolist()) != self._fingerprint:
+            raise Edge2TorchError(
+                "state_dict belongs to a model of another graph, other options or another node "
+                "order. Load it into the model that was compiled from the same edge table."
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[arg-type]
