@@ -217,7 +217,8 @@ def _with_node_modules(
         if isinstance(spec, Mapping):
             _check_keys(f"node_{kind}", spec, base, artifact)
     stages = []
-    for k, block in enumerate(base.blocks):
+    for k in range(len(base.blocks)):
+        block = base.block(k)
         hidden = base.hidden_columns(k + 1)
         width = block.linear.out_features
         own = dict(block.stages)

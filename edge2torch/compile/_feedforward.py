@@ -113,12 +113,13 @@ def feedforward_kernels(model: nn.Module) -> list[dict[str, object]]:
     return rows
 
 
-def block_edges(plan: FeedforwardPlan, model: EdgeModel) -> list[tuple[NDArray[np.int64], Any]]:
+def block_edges(
+    plan: FeedforwardPlan, model: EdgeModel
+) -> list[tuple[NDArray[np.int64], MaskedLinear]]:
     """Pair the rows of the edge table with the layers that hold their weights."""
-    pairs: list[tuple[NDArray[np.int64], Any]] = []
+    pairs = []
     for k, (block, skip) in enumerate(zip(plan.blocks, plan.skips, strict=True)):
-        pairs.append((block.edges, model.blocks[k].linear))
+        pairs.append((block.edges, model.block(k).linear))
         if skip is not None:
-            pairs.append((skip.edges, model.skips[str(k)]))
+            pairs.append((skip.edges, model.skip(k)))
     return pairs
-

@@ -103,6 +103,6 @@ def find_backend(name: object) -> Backend:
     for backend in BACKENDS:
         if wanted in (backend.name, *backend.aliases):
             return backend
-    raise Edge2TorchError(f"backend={name!r} is unknown. Use one of {listing(backend_names(), 20)}.")
-
-
+    raise Edge2TorchError(
+        f"backend={name!r} is unknown. Use one of {listing(backend_names(), 20)}."
+    )

@@ -121,9 +121,10 @@ def node_biases(model: nn.Module, artifact: CompileArtifact) -> pd.Series:
     """
     base = find_edge_model(model, artifact)
     nodes, values = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for layer, block in zip(artifact.execution_plan.layers[1:], base.blocks, strict=True):
-        if block.linear.bias is not None:
+    for k, layer in enumerate(artifact.execution_plan.layers[1:]):
+        bias = base.block(k).linear.bias
+        if bias is not None:
             nodes.append(layer)
-            values.append(block.linear.bias.detach().double().cpu().numpy())
+            values.append(bias.detach().double().cpu().numpy())
     names = artifact.graph.names(np.concatenate(nodes))
     return pd.Series(np.concatenate(values), index=pd.Index(names, name="node"), name="bias")

@@ -189,9 +189,7 @@ def _endpoints(
     return _numbers(names, chosen, argument)
 
 
-def _numbers(
-    names: NDArray[np.object_], chosen: Iterable[str], argument: str
-) -> NDArray[np.int64]:
+def _numbers(names: NDArray[np.object_], chosen: Iterable[str], argument: str) -> NDArray[np.int64]:
     wanted = list(chosen)
     found = pd.Index(names).get_indexer(pd.Index(wanted, dtype=object))
     unknown = [name for name, number in zip(wanted, found, strict=True) if number < 0]

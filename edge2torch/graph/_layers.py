@@ -54,4 +54,5 @@ def _spans(start: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int6
     length = stop - start
     total = int(length.sum())
     shift = np.repeat(start - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
-    return np.arange(total) + shift
+    spans: NDArray[np.int64] = np.arange(total) + shift
+    return spans

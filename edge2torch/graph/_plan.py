@@ -8,6 +8,7 @@ never copied, scaled or passed through anything on the way.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,7 +211,7 @@ def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
     by_layer = np.argsort(layer_of, kind="stable")
     depth = int(layer_of.max()) + 1
     bounds = np.searchsorted(layer_of[by_layer], np.arange(depth + 1))
-    layers = [by_layer[start:stop] for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    layers = [by_layer[start:stop] for start, stop in pairwise(bounds)]
     return layer_of, (graph.inputs, *layers[1:])
 
 

@@ -180,7 +180,7 @@ def _as_text(column: pd.Series) -> NDArray[np.object_]:
 
 
 def _check_one_spelling(columns: list[pd.Series], texts: list[NDArray[np.object_]]) -> None:
-    """Refuse ``1`` beside ``"1"`` or ``1.0``: were they meant as one node or as two?"""
+    """Refuse ``1`` beside ``"1"`` or ``1.0``: one node or two, nobody can tell."""
     if all(pd.api.types.infer_dtype(column, skipna=False) == "string" for column in columns):
         return
     originals = np.concatenate([column.to_numpy(dtype=object) for column in columns])

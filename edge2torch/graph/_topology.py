@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
@@ -34,8 +33,7 @@ class GraphTopology:
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> import edge2torch as e2t
+    >>>     >>> import edge2torch as e2t
     >>> edges = pd.DataFrame({"source": ["g", "tf", "g"], "target": ["tf", "out", "out"]})
     >>> _, artifact = e2t.compile_graph(edges, quiet=True)
     >>> view = e2t.graph_topology(artifact)
@@ -92,7 +90,7 @@ class GraphTopology:
             frontier = np.unique(np.concatenate(spans)) if spans else frontier[:0]
             frontier = frontier[distance[frontier] < 0]
             steps += 1
-        return pd.Series(distance, index=graph.node_names).to_dict()
+        return dict(zip(graph.names(np.arange(graph.n_nodes)), distance.tolist(), strict=True))
 
     def shortest_path(self, source: str, target: str) -> list[str]:
         """Return the nodes of a shortest directed path, both ends included.
@@ -161,8 +159,7 @@ def graph_topology(artifact: EdgeGraph | _HasGraph | Any) -> GraphTopology:
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> import edge2torch as e2t
+    >>>     >>> import edge2torch as e2t
     >>> _, artifact = e2t.compile_graph(
     ...     pd.DataFrame({"source": ["a"], "target": ["b"]}), quiet=True)
     >>> e2t.graph_topology(artifact).outputs

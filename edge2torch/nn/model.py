@@ -47,6 +47,7 @@ class EdgeModel(nn.Module):
     """
 
     fingerprint: Tensor
+    _output_order: Tensor
 
     def __init__(
         self,
@@ -130,18 +131,17 @@ class EdgeModel(nn.Module):
         return np.flatnonzero(is_hidden).tolist()
 
     def _width(self, layer: int) -> int:
-        return self.in_features if layer == 0 else self._block(layer - 1).linear.out_features
+        return self.in_features if layer == 0 else self.block(layer - 1).linear.out_features
 
-    def _block(self, k: int) -> FeedforwardLayerBlock:
+    def block(self, k: int) -> FeedforwardLayerBlock:
+        """Return the block that computes layer k + 1."""
         return cast(FeedforwardLayerBlock, self.blocks[k])
 
     def with_stages(self, stages: Sequence[Mapping[str, nn.Module]]) -> EdgeModel:
         """Return a model that shares this one's parameters, with other node modules per block."""
-        skips = {
-            layer: (self._skip(layer), segments) for layer, segments in self._segments.items()
-        }
+        skips = {layer: (self.skip(layer), segments) for layer, segments in self._segments.items()}
         return EdgeModel(
-            [self._block(k).with_stages(own) for k, own in enumerate(stages)],
+            [self.block(k).with_stages(own) for k, own in enumerate(stages)],
             skips,
             output_layer=self._output_layer,
             output_position=self._output_position,
@@ -149,7 +149,8 @@ class EdgeModel(nn.Module):
             fingerprint=self._fingerprint,
         )
 
-    def _skip(self, layer: int) -> MaskedLinear:
+    def skip(self, layer: int) -> MaskedLinear:
+        """Return the edges that leave a layer for layers beyond the next."""
         return cast(MaskedLinear, self.skips[str(layer)])
 
     def _load_from_state_dict(
@@ -161,4 +162,4 @@ class EdgeModel(nn.Module):
                 "state_dict belongs to a model of another graph, other options or another node "
                 "order. Load it into the model that was compiled from the same edge table."
             )
-        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[arg-type]
+        super()._load_from_state_dict(state_dict, prefix, *args)

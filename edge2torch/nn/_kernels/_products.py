@@ -55,6 +55,11 @@ class _Product(Function):
         ctx.save_for_forward(*inputs)
 
     @classmethod
+    def of(cls, *operands: Tensor) -> Tensor:
+        """Apply the product, differentiably."""
+        return cls.apply(*operands)  # type: ignore[no-any-return, no-untyped-call]
+
+    @classmethod
     def pull_back(
         cls,
         ctx: Any,
@@ -75,9 +80,9 @@ class _Product(Function):
         first, second, *index = ctx.saved_tensors
         parts = []
         if d_first is not None:
-            parts.append(cls.apply(d_first.contiguous(), second, *index))
+            parts.append(cls.of(d_first.contiguous(), second, *index))
         if d_second is not None:
-            parts.append(cls.apply(first, d_second.contiguous(), *index))
+            parts.append(cls.of(first, d_second.contiguous(), *index))
         return sum(parts[1:], parts[0])
 
 
@@ -93,8 +98,8 @@ class SpMM(_Product):
         return SpMM.pull_back(
             ctx,
             g,
-            lambda w, x, g, index: Sampled.apply(g, x, *index),
-            lambda w, x, g, index: SpMMTransposed.apply(w, g, *index),
+            lambda w, x, g, index: Sampled.of(g, x, *index),
+            lambda w, x, g, index: SpMMTransposed.of(w, g, *index),
         )
 
     @staticmethod
@@ -118,8 +123,8 @@ class SpMMTransposed(_Product):
         return SpMMTransposed.pull_back(
             ctx,
             z,
-            lambda w, g, z, index: Sampled.apply(g, z, *index),
-            lambda w, g, z, index: SpMM.apply(w, z, *index),
+            lambda w, g, z, index: Sampled.of(g, z, *index),
+            lambda w, g, z, index: SpMM.of(w, z, *index),
         )
 
     @staticmethod
@@ -143,8 +148,8 @@ class Sampled(_Product):
         return Sampled.pull_back(
             ctx,
             v,
-            lambda g, x, v, index: SpMM.apply(v, x, *index),
-            lambda g, x, v, index: SpMMTransposed.apply(v, g, *index),
+            lambda g, x, v, index: SpMM.of(v, x, *index),
+            lambda g, x, v, index: SpMMTransposed.of(v, g, *index),
         )
 
     @staticmethod
@@ -170,12 +175,12 @@ def _vmap_over_batch(
 ) -> tuple[Tensor, int]:
     if dims[0] is None:  # shared weights: the mapped dimension joins the batch
         x = x.movedim(dims[1], -1)
-        y = product.apply(w, x.reshape(x.shape[0], -1), *index)
+        y = product.of(w, x.reshape(x.shape[0], -1), *index)
         return y.unflatten(1, x.shape[1:]), 2
     weights = w.movedim(dims[0], 0)
     operands = [x] * info.batch_size if dims[1] is None else x.movedim(dims[1], 0).unbind(0)
     parts = [
-        product.apply(a, b.contiguous(), *index)
+        product.of(a, b.contiguous(), *index)
         for a, b in zip(weights.unbind(0), operands, strict=True)
     ]
     return torch.stack(parts), 0
@@ -201,12 +206,10 @@ spmm_transposed_op = _custom_op(
     _spmm_transposed,
     lambda w, g, crow, col, row, ccol, *_: g.new_empty(ccol.shape[0] - 1, g.shape[1]),
 )
-sampled_op = _custom_op(
-    "sampled", _sampled, lambda g, x, crow, col, *_: g.new_empty(col.shape[0])
-)
+sampled_op = _custom_op("sampled", _sampled, lambda g, x, crow, col, *_: g.new_empty(col.shape[0]))
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ARG001 - torch's
     ctx.save_for_backward(*inputs)
 
 
@@ -227,4 +230,4 @@ def multiply(weight: Tensor, x: Tensor, index: Index) -> Tensor:
     """Multiply feature-major x (i, b) by the sparse matrix: (o, b)."""
     if torch.compiler.is_compiling():
         return spmm_op(weight, x, *index)  # type: ignore[no-any-return]
-    return SpMM.apply(weight, x, *index)  # type: ignore[no-any-return, no-untyped-call]
+    return SpMM.of(weight, x, *index)

@@ -40,7 +40,8 @@ def sampled_dot(g: Tensor, x: Tensor, pointer: Tensor, index: Tensor, row: Tenso
     pattern = torch.sparse_csr_tensor(
         pointer, index, x.new_zeros(index.numel()), (g.shape[0], x.shape[0]), check_invariants=False
     )
-    return torch.sparse.sampled_addmm(pattern, g, x.t(), beta=0.0).values()
+    product: Tensor = torch.sparse.sampled_addmm(pattern, g, x.t(), beta=0.0)
+    return product.values()
 
 
 def _sampled_dot_in_chunks(g: Tensor, x: Tensor, index: Tensor, row: Tensor) -> Tensor:
