@@ -1,0 +1,169 @@
+"""What every backend promises, on random graphs, in float64."""
+
+import tempfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import nn
+
+import edge2torch as e2t
+from edge2torch.compile import BACKENDS
+from edge2torch.simulate import evaluate, random_dag
+from tests.contracts.references import REFERENCES
+from tests.strategies import batch, cases, randomise, reachable, seeds
+
+pytestmark = pytest.mark.parametrize("backend", [backend.name for backend in BACKENDS])
+
+TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}
+
+
+def stacked(values, names):
+    return np.stack([values[name] for name in names], axis=1)
+
+
+def test_every_backend_has_a_reference(backend):
+    assert backend in REFERENCES
+
+
+@given(case=cases(), seed=seeds)
+def test_the_output_equals_the_reference(backend, case, seed):
+    model, artifact = case.compile(backend=backend)
+    randomise(model, seed)
+    x = batch(artifact, seed)
+    expected = REFERENCES[backend](model, artifact, x)
+    found = model(x).detach().numpy()
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, stacked(expected, artifact.output_names), **TOLERANCE)
+
+
+@given(case=cases(), seed=seeds)
+def test_the_output_equals_the_reference_with_activations_at_hidden_nodes(backend, case, seed):
+    base, artifact = case.compile(backend=backend)
+    model = e2t.customize_model(base, node_activation=nn.Tanh(), artifact=artifact)
+    randomise(model, seed)
+    x = batch(artifact, seed)
+    expected = REFERENCES[backend](model, artifact, x, activation=np.tanh)
+    found = model(x).detach().numpy()
+    np.testing.assert_allclose(found, stacked(expected, artifact.output_names), **TOLERANCE)
+
+
+@given(case=cases(all_weighted=True), seed=seeds)
+def test_the_table_s_own_weights_are_the_model_s(backend, case, seed):
+    """Read from the table and not from the model, so that no two mistakes can cancel."""
+    model, artifact = case.compile(backend=backend, bias=False)
+    weights = e2t.edge_weights(model, artifact)
+    assert list(weights["source"]) == list(case.edges["source"])
+    assert list(weights["target"]) == list(case.edges["target"])
+    active = artifact.graph.is_active
+    np.testing.assert_array_equal(weights["weight"][active], case.edges["initial_weight"][active])
+    x = batch(artifact, seed)
+    own = evaluate(
+        case.edges,
+        dict(zip(artifact.feature_names, x.T.numpy(), strict=True)),
+        case.edges["initial_weight"],
+        outputs=artifact.output_names,
+    )
+    found = model(x).detach().numpy()
+    np.testing.assert_allclose(found, stacked(own, artifact.output_names), **TOLERANCE)
+
+
+@given(case=cases(max_nodes=7), seed=seeds)
+@settings(max_examples=40)
+def test_gradients_are_right(backend, case, seed):
+    base, artifact = case.compile(backend=backend)
+    model = randomise(e2t.customize_model(base, node_activation=nn.Tanh(), artifact=artifact), seed)
+    x = batch(artifact, seed, rows=2).requires_grad_()
+    names, parameters = (
+        zip(*model.named_parameters(), strict=True)
+        if any(True for _ in model.parameters())
+        else ((), ())
+    )
+
+    def run(x, *values):
+        return torch.func.functional_call(model, dict(zip(names, values, strict=True)), (x,))
+
+    assert torch.autograd.gradcheck(run, (x, *(p.detach().requires_grad_() for p in parameters)))
+
+
+@given(case=cases(), seed=seeds)
+def test_the_jacobian_is_nonzero_exactly_where_a_path_leads(backend, case, seed):
+    base, artifact = case.compile(backend=backend)
+    model = randomise(e2t.customize_model(base, node_activation=nn.Tanh(), artifact=artifact), seed)
+    x = batch(artifact, seed, rows=1)
+    jacobian = torch.autograd.functional.jacobian(model, x)[0, :, 0, :].numpy()
+    weights = e2t.edge_weights(model, artifact)
+    conducting = weights[weights["weight"] != 0]  # a weight fixed at zero conducts nothing
+    np.testing.assert_array_equal(jacobian != 0, reachable(artifact, conducting))
+
+
+@given(case=cases(), seed=seeds)
+@settings(max_examples=25)
+def test_save_and_load_are_bit_equal(backend, case, seed):
+    model, artifact = case.compile(backend=backend)
+    randomise(model, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        e2t.save_compiled(folder, model, artifact)
+        again, loaded = e2t.load_compiled(folder)
+    state, other = model.state_dict(), again.state_dict()
+    assert state.keys() == other.keys()
+    for name, value in state.items():
+        assert value.dtype == other[name].dtype
+        assert torch.equal(value, other[name])
+    x = batch(artifact, seed)
+    assert torch.equal(model(x), again(x))
+    assert loaded.graph.edges.equals(artifact.graph.edges)
+    for part in ("backend", "feature_names", "output_names", "node_names_by_layer", "fingerprint"):
+        assert getattr(loaded, part) == getattr(artifact, part)
+
+
+@given(case=cases(), seed=seeds)
+@settings(max_examples=25)
+def test_constraints_hold_whatever_an_optimizer_does(backend, case, seed):
+    model, artifact = case.compile(backend=backend)
+    kind = case.edges.get("constraint", default=pd.Series(index=case.edges.index, dtype=object))
+    before = e2t.edge_weights(model, artifact)["weight"]
+    assert not (before[kind == "positive"] <= 0).any()
+    assert not (before[kind == "negative"] >= 0).any()
+
+    x = batch(artifact, seed)
+    if model(x).requires_grad:  # it does not when inputs are read out as they are
+        optimizer = torch.optim.SGD(model.parameters(), lr=2.0)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(x).tanh().sum().backward()
+            optimizer.step()
+
+    after = e2t.edge_weights(model, artifact)["weight"]
+    assert not (after[kind == "positive"] < 0).any()
+    assert not (after[kind == "negative"] > 0).any()
+    fixed = artifact.graph.is_active & (kind == "fixed")
+    if fixed.any():
+        np.testing.assert_array_equal(after[fixed], case.edges["initial_weight"][fixed])
+
+
+@given(case=cases(named_ends=False))
+def test_parameters_exist_for_trainable_edges_and_biases_only(backend, case):
+    model, artifact = case.compile(backend=backend)
+    kind = case.edges.get("constraint", default=None)
+    fixed = 0 if kind is None else int((kind == "fixed").sum())
+    biases = len(artifact.graph.node_names) - len(artifact.feature_names)
+    expected = len(case.edges) - fixed + (biases if case.options["bias"] else 0)
+    assert sum(p.numel() for p in model.parameters()) == expected
+
+
+@pytest.mark.parametrize("wrong", ["flat", "wide", "narrow", "deep", "integer"])
+def test_input_of_the_wrong_shape_is_our_error(backend, wrong):
+    edges = random_dag(10, 20, seed=0, n_inputs=3)
+    model, _ = e2t.compile_graph(edges, backend=backend, quiet=True)
+    bad = {
+        "flat": torch.zeros(3),
+        "wide": torch.zeros(2, 4),
+        "narrow": torch.zeros(2, 2),
+        "deep": torch.zeros(1, 1, 1, 3),
+        "integer": torch.zeros(2, 3, dtype=torch.int64),
+    }[wrong]
+    with pytest.raises(e2t.Edge2TorchError, match=r"\bx\b"):
+        model(bad)
