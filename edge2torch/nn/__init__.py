@@ -9,6 +9,7 @@ from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
 from edge2torch.nn._kernels import KERNELS, EdgePattern, KernelChoice, choose_kernel
 from edge2torch.nn._linear import MaskedLinear, draw_weights
 from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
+from edge2torch.nn._one_sided import one_sided
 from edge2torch.nn.model import EdgeModel
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "SkipSum",
     "choose_kernel",
     "draw_weights",
+    "one_sided",
 ]

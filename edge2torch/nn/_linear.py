@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge2torch.nn._kernels import EdgePattern, KernelChoice
+from edge2torch.nn._one_sided import one_sided
 
 _FIXED = 2
 
@@ -15,10 +16,10 @@ _FIXED = 2
 class MaskedLinear(EdgePattern):
     """``y = x W.T + b`` where W has one trainable value per edge and nothing else.
 
-    A weight constrained to one sign is stored as theta and used as ``sign * |theta|``:
-    the sign holds under any optimizer, weight decay draws the weight itself to zero, and the
-    slope is +1 or -1 everywhere, so a small weight learns as fast as a large one. Fixed weights
-    are buffers, not parameters.
+    A weight constrained to one sign is stored as theta and used as ``sign * max(theta, 0)``,
+    with a gradient that never pushes theta further below zero: the sign holds under any
+    optimizer, weight decay draws the weight itself to zero, and a small weight learns as fast as
+    a large one. Fixed weights are buffers, not parameters.
 
     Parameters
     ----------
@@ -85,9 +86,7 @@ class MaskedLinear(EdgePattern):
         """Return the effective weight of every edge, shape (e,), differentiable, in O(e)."""
         weight: Tensor = self.weight
         if self.sign is not None:
-            # written without abs(), whose gradient is 0 at 0 and would hold a weight there
-            turn = torch.where(weight < 0, -self.sign, self.sign)
-            weight = weight * torch.where(self.sign == 0, 1, turn)
+            weight = one_sided(weight, self.sign)
         if self.trainable is None or self.fixed is None:
             return weight
         return self.fixed.index_copy(0, self.trainable, weight)
