@@ -40,6 +40,8 @@ $(VENV)/.ready-run: pyproject.toml $(CONSTRAINTS) requirements/demo-data.txt
 	  { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 	    $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
 	@touch $(VENV)/.building
+	@$(PIP) install --quiet 'pip>=23.1'
+	@echo "Setting up $(VENV). Installing $(TORCH) first; on a slow line this takes some minutes."
 	$(PIP) install --quiet $(TORCH)
 	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[cli]'
 	$(PIP) install --quiet --no-deps --requirement requirements/demo-data.txt
