@@ -28,7 +28,7 @@ class Edge2TorchError(ValueError):
     --------
     >>> import pandas as pd
     >>> import edge2torch as e2t
-    >>> loop = pd.DataFrame({"source": ["a", "b"], "target": ["b", "b"]})
+    >>> loop = pd.DataFrame({"source": ["a", "b", "b"], "target": ["b", "b", "c"]})
     >>> try:
     ...     e2t.compile_graph(loop, quiet=True)
     ... except e2t.Edge2TorchError as error:

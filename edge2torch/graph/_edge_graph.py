@@ -128,8 +128,8 @@ def build_edge_graph(
     >>> import pandas as pd
     >>> from edge2torch.graph import read_edge_table
     >>> table = read_edge_table(pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"]}))
-    >>> build_edge_graph(table, inputs=["b"]).is_active.tolist()
-    [False, True]
+    >>> build_edge_graph(table)
+    EdgeGraph(3 nodes, 2 edges, 1 input, 1 output)
     """
     if unused not in ("keep", "prune", "error"):
         raise Edge2TorchError(f"unused must be 'keep', 'prune' or 'error', found {unused!r}.")

@@ -33,7 +33,8 @@ class GraphTopology:
 
     Examples
     --------
-    >>>     >>> import edge2torch as e2t
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
     >>> edges = pd.DataFrame({"source": ["g", "tf", "g"], "target": ["tf", "out", "out"]})
     >>> _, artifact = e2t.compile_graph(edges, quiet=True)
     >>> view = e2t.graph_topology(artifact)
@@ -159,7 +160,8 @@ def graph_topology(artifact: EdgeGraph | _HasGraph | Any) -> GraphTopology:
 
     Examples
     --------
-    >>>     >>> import edge2torch as e2t
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
     >>> _, artifact = e2t.compile_graph(
     ...     pd.DataFrame({"source": ["a"], "target": ["b"]}), quiet=True)
     >>> e2t.graph_topology(artifact).outputs

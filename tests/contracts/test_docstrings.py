@@ -35,8 +35,10 @@ def public_names() -> list[tuple[str, str]]:
 
 def parameters(thing: object) -> list[str]:
     """Names of the parameters a caller fills in."""
-    if inspect.isclass(thing) and issubclass(thing, BaseException):
-        return []
+    if inspect.isclass(thing) and (
+        issubclass(thing, BaseException) or not thing.__init__.__module__.startswith("edge2torch")
+    ):
+        return []  # what the parent class documents
     try:
         signature = inspect.signature(thing)  # type: ignore[arg-type]
     except ValueError:
