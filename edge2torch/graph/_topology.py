@@ -39,7 +39,7 @@ class GraphTopology:
     >>> _, artifact = e2t.compile_graph(edges, quiet=True)
     >>> view = e2t.graph_topology(artifact)
     >>> view.parents("out"), view.ancestors("out"), view.depth["out"]
-    (['g', 'tf'], ['g', 'tf'], 2)
+    (['g', 'tf'], ['g', 'tf'], 1)
     >>> view.shortest_path("g", "out")
     ['g', 'out']
     """
