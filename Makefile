@@ -69,7 +69,7 @@ contracts: $(VENV)/.ready-dev ## the doors between the rooms
 	$(BIN)/lint-imports --no-cache
 
 pytest: $(VENV)/.ready-dev ## tests, doctests, pages and notebooks, on up to four cores
-	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci --quiet
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci --durations=10
 
 notebooks: $(VENV)/.ready-dev ## run the notebooks only
 	$(BIN)/python -m pytest tests/test_notebooks.py
