@@ -26,8 +26,9 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
 
     def compile(self, **options):
-        """Compile in float64, with every trainable parameter away from zero."""
-        with warnings.catch_warnings():
+        """Compile in float64, from the same random state every time."""
+        with warnings.catch_warnings(), torch.random.fork_rng():
+            torch.manual_seed(0)
             warnings.simplefilter("ignore", e2t.Edge2TorchWarning)  # dead ends are drawn on purpose
             model, artifact = e2t.compile_graph(
                 self.edges, quiet=True, **{**self.options, **options}
@@ -105,14 +106,21 @@ def cases(draw, *, named_ends=True, **options):
 seeds = st.integers(0, 2**31 - 1)
 
 
-def randomise(model, seed):
-    """Give every parameter a value of size 0.3 to 1.5 and either sign."""
+def randomise(model, seed, *, keep_sign=False):
+    """Give every parameter a value of size 0.3 to 1.5.
+
+    With ``keep_sign`` on the side of zero where it is: there every gradient is the derivative,
+    while a constrained weight beyond its limit has a gradient that only leads back.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             size = torch.rand(parameter.shape, generator=generator, dtype=torch.float64) * 1.2 + 0.3
             side = torch.rand(parameter.shape, generator=generator) < 0.5
-            parameter.copy_(torch.where(side, size, -size))
+            drawn = torch.where(side, size, -size)
+            if keep_sign:
+                drawn = torch.where(parameter == 0, drawn, size.copysign(parameter))
+            parameter.copy_(drawn)
     return model
 
 

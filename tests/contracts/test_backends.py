@@ -74,7 +74,8 @@ def test_the_table_s_own_weights_are_the_model_s(backend, case, seed):
 @settings(max_examples=40)
 def test_gradients_are_right(backend, case, seed):
     base, artifact = case.compile(backend=backend)
-    model = randomise(e2t.customize_model(base, node_activation=nn.Tanh(), artifact=artifact), seed)
+    model = e2t.customize_model(base, node_activation=nn.Tanh(), artifact=artifact)
+    randomise(model, seed, keep_sign=True)
     x = batch(artifact, seed, rows=2).requires_grad_()
     names, parameters = (
         zip(*model.named_parameters(), strict=True)
