@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
 from edge2torch.compile._options import CompileOptions, Init, check_bool, check_options
 from edge2torch.compile._registry import Backend, find_backend
 from edge2torch.compile.artifact import CompileArtifact
-from edge2torch.errors import note
+from edge2torch.errors import Edge2TorchError, listing, note
 from edge2torch.graph import EdgeGraph, build_edge_graph, read_edge_table
 
 
@@ -98,6 +99,7 @@ def compile_graph(
         init=init,
         kernel=kernel,
         steps=steps,
+        sign_column=sign_column,
         backend=row.name,
     )
     table = read_edge_table(edgelist, sign_column=sign_column)
@@ -106,7 +108,10 @@ def compile_graph(
         quiet=quiet,
     )
     note(row.note, quiet=quiet)
-    graph = build_edge_graph(table, inputs=inputs, outputs=outputs, unused=unused)
+    graph = build_edge_graph(
+        table, inputs=inputs, outputs=outputs, unused=unused, acyclic=not row.allows_cycles
+    )
+    _check_representable(graph)
     return build(row, graph, options, draw=True)
 
 
@@ -132,6 +137,20 @@ def build(
         fingerprint=fingerprint,
     )
     return model, artifact
+
+
+def _check_representable(graph: EdgeGraph) -> None:
+    """Refuse given weights that the model's dtype turns into infinity or zero."""
+    dtype = torch.get_default_dtype()
+    given = graph.initial_weight
+    stored = torch.from_numpy(given).to(dtype).double().numpy()
+    lost = np.flatnonzero(np.isinf(stored) | ((stored == 0) & (given != 0)))
+    if len(lost):
+        edges = zip(graph.names(graph.source[lost]), graph.names(graph.target[lost]), strict=True)
+        raise Edge2TorchError(
+            f"edgelist column 'initial_weight' holds numbers that {dtype} cannot: "
+            f"{listing(given[lost].tolist())} at edge(s) {listing(edges)}. Rescale them."
+        )
 
 
 def _fingerprint(backend: str, graph: EdgeGraph, options: CompileOptions) -> str:

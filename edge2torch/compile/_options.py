@@ -22,19 +22,28 @@ class CompileOptions:
     init: str
     kernel: str
     steps: int | None
+    sign_column: str | None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def check_options(
-    *, takes_steps: bool, bias: Any, init: Any, kernel: Any, steps: Any, backend: str
+    *,
+    takes_steps: bool,
+    bias: Any,
+    init: Any,
+    kernel: Any,
+    steps: Any,
+    sign_column: str | None,
+    backend: str,
 ) -> CompileOptions:
     """Return checked options; each wrong one is an error that names it."""
     check_bool("bias", bias)
     check_choice("init", init, get_args(Init))
     check_choice("kernel", kernel, KERNELS)
-    return CompileOptions(bool(bias), init, kernel, _check_steps(steps, takes_steps, backend))
+    steps = _check_steps(steps, takes_steps, backend)
+    return CompileOptions(bool(bias), init, kernel, steps, sign_column)
 
 
 def check_bool(argument: str, value: Any) -> None:

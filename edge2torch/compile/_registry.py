@@ -25,6 +25,8 @@ class Backend:
         Other spellings.
     note : str
         Printed when the backend is chosen.
+    allows_cycles : bool
+        Whether the graph may have cycles.
     takes_steps : bool
         Whether ``steps`` means something.
     plan : callable
@@ -43,6 +45,7 @@ class Backend:
     name: str
     aliases: tuple[str, ...]
     note: str
+    allows_cycles: bool
     takes_steps: bool
     plan: Callable[[EdgeGraph], FeedforwardPlan]
     build: Callable[[EdgeGraph, FeedforwardPlan, CompileOptions, bytes, bool], nn.Module]
@@ -54,6 +57,7 @@ BACKENDS: tuple[Backend, ...] = (
         name="feedforward",
         aliases=(),
         note="Feedforward backend selected. Graph must be layerable.",
+        allows_cycles=False,
         takes_steps=False,
         plan=plan_feedforward,
         build=build_feedforward,

@@ -185,8 +185,9 @@ def load_compiled(
                 "example customize=lambda model: customize_model(model, head=...)."
             )
         model = customize(model)
-    model.to(next(iter([v.dtype for v in state.values() if v.is_floating_point()]), None))
     _check_state(folder, model, state)
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        tensor.data = tensor.data.to(state[name].dtype)
     model.load_state_dict(state)
     return model, artifact
 
@@ -232,8 +233,8 @@ def _read_weights(folder: Path, index: dict[str, Any]) -> dict[str, Any]:
 
 def _rebuild(index: dict[str, Any]) -> tuple[nn.Module, CompileArtifact]:
     frame = frame_from_json(index["edges"])
-    table = read_edge_table(frame)
     options, row = dict(index["options"]), find_backend(index["backend"])
+    table = read_edge_table(frame, sign_column=options["sign_column"])
     checked = check_options(takes_steps=row.takes_steps, backend=row.name, **options)
     n_edges = len(table.source)
     active = np.unpackbits(np.array(index["is_active"], np.uint8))[:n_edges].astype(bool)

@@ -12,36 +12,54 @@ from edge2torch.errors import Edge2TorchError
 
 
 def frame_to_json(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return a JSON-ready form: per column its name, dtype and values."""
-    index = None if isinstance(frame.index, pd.RangeIndex) else _column(frame.index.to_series())
-    columns = [{"name": str(name), **_column(frame[name])} for name in frame.columns]
-    return {"columns": columns, "index": index}
+    """Return a JSON-ready form: per column its name, dtype and values; the index likewise."""
+    index = None
+    if not frame.index.equals(pd.RangeIndex(len(frame))):
+        index = _columns(frame.index.to_frame(index=False), [*frame.index.names])
+    return {"columns": _columns(frame, [*frame.columns]), "index": index}
 
 
 def frame_from_json(form: dict[str, Any]) -> pd.DataFrame:
     """Return the DataFrame of :func:`frame_to_json`."""
-    columns = {column["name"]: _series(column) for column in form["columns"]}
-    frame = pd.DataFrame(columns)
+    frame = pd.DataFrame(dict(enumerate(map(_series, form["columns"]))))
+    frame.columns = pd.Index([column["name"] for column in form["columns"]], dtype=object)
     if form["index"] is not None:
-        frame.index = pd.Index(_series(form["index"]))
+        levels = [pd.Index(_series(level), name=level["name"]) for level in form["index"]]
+        frame.index = levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
     return frame
 
 
-def _column(values: pd.Series) -> dict[str, Any]:
-    plain = values.astype(object).where(values.notna(), None)
-    listed = [value.item() if isinstance(value, np.generic) else value for value in plain]
-    infinite = [value for value in listed if isinstance(value, float) and np.isinf(value)]
+def _columns(frame: pd.DataFrame, names: list[Any]) -> list[dict[str, Any]]:
+    return [_column(name, frame.iloc[:, place]) for place, name in enumerate(names)]
+
+
+def _column(name: Any, values: pd.Series) -> dict[str, Any]:
+    form: dict[str, Any] = {"name": _plain(name), "dtype": str(values.dtype)}
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        form["categories"] = _listed(values.cat.categories.to_series())
+        form["ordered"] = bool(values.cat.ordered)
+    form["values"] = _listed(values)
     try:
-        if infinite:
-            raise ValueError("infinite numbers")
-        json.dumps(listed, allow_nan=False)
+        json.dumps(form, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise Edge2TorchError(
-            f"edge table column {values.name!r} cannot be saved as JSON ({error}). Drop it from "
-            "the edge table, or convert it to text or numbers, and compile again."
+            f"edge table column {name!r} cannot be saved as JSON ({error}). Drop it from the edge "
+            "table, or convert it to text or finite numbers, and compile again."
         ) from error
-    return {"dtype": str(values.dtype), "values": listed}
+    return form
 
 
-def _series(column: dict[str, Any]) -> pd.Series:
-    return pd.Series(column["values"], dtype=object).astype(column["dtype"])
+def _listed(values: pd.Series) -> list[Any]:
+    plain = values.astype(object).where(values.notna(), None)
+    return [_plain(value) for value in plain]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _series(form: dict[str, Any]) -> pd.Series:
+    values = pd.Series(form["values"], dtype=object)
+    if "categories" in form:
+        return values.astype(pd.CategoricalDtype(form["categories"], form["ordered"]))
+    return values.astype(form["dtype"])

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from edge2torch.errors import Edge2TorchError, listing
+
 _WORK_LIMIT = 100_000_000
 
 
@@ -61,3 +63,22 @@ def _cycle_through(graph: csr_array, start: int) -> list[int]:
     while path[-1] != start:
         path.append(int(parent[path[-1]]))
     return path[::-1]
+
+
+def refuse_cycles(
+    names: NDArray[np.object_], source: NDArray[np.int64], target: NDArray[np.int64]
+) -> None:
+    """Raise an error that names the self loops, or else one shortest cycle, if there is any."""
+    loops = np.unique(source[source == target])
+    if len(loops):
+        raise Edge2TorchError(
+            "edgelist has self loop(s), which backend='feedforward' cannot compute: "
+            f"{listing(names[loops])}. Drop these rows, or use a backend for cyclic graphs."
+        )
+    cycle = shortest_cycle(source, target, len(names))
+    if cycle is not None:
+        raise Edge2TorchError(
+            "edgelist has a cycle, which backend='feedforward' cannot compute: "
+            f"{' -> '.join(repr(names[node]) for node in [*cycle, cycle[0]])}. Remove one of its "
+            "edges, or use a backend for cyclic graphs."
+        )

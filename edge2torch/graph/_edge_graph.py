@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
 from edge2torch.graph._adjacency import reachable
+from edge2torch.graph._cycles import refuse_cycles
 from edge2torch.graph._table import EdgeTable
 
 Unused = Literal["keep", "prune", "error"]
@@ -100,6 +101,7 @@ def build_edge_graph(
     inputs: Iterable[Any] | None = None,
     outputs: Iterable[Any] | None = None,
     unused: Unused = "keep",
+    acyclic: bool = True,
 ) -> EdgeGraph:
     """Decide which nodes are fed and read, and check that data reaches what is read.
 
@@ -112,6 +114,8 @@ def build_edge_graph(
         without outgoing edges, sorted by name.
     unused : {"keep", "prune", "error"}
         What to do with nodes that influence no output.
+    acyclic : bool
+        Whether a graph without ends is to be refused for its cycle, by name.
 
     Returns
     -------
@@ -134,8 +138,8 @@ def build_edge_graph(
     if unused not in ("keep", "prune", "error"):
         raise Edge2TorchError(f"unused must be 'keep', 'prune' or 'error', found {unused!r}.")
     n_nodes, names = len(table.node_names), table.node_names
-    fed = _endpoints(names, table.target, inputs, "inputs", "incoming")
-    read = _endpoints(names, table.source, outputs, "outputs", "outgoing")
+    fed = _endpoints(table, inputs, "inputs", acyclic=acyclic)
+    read = _endpoints(table, outputs, "outputs", acyclic=acyclic)
     is_input = np.zeros(n_nodes, bool)
     is_input[fed] = True
     active = ~is_input[table.target]
@@ -167,25 +171,30 @@ def build_edge_graph(
 
 
 def _endpoints(
-    names: NDArray[np.object_],
-    side: NDArray[np.int64],
-    wanted: Iterable[Any] | None,
-    argument: str,
-    direction: str,
+    table: EdgeTable, wanted: Iterable[Any] | None, argument: str, *, acyclic: bool
 ) -> NDArray[np.int64]:
+    """Return the nodes that are fed or read: those named, or those at the graph's ends."""
+    names = table.node_names
     if wanted is None:
-        found = np.flatnonzero(np.bincount(side, minlength=len(names)) == 0)
+        inner, direction = (
+            (table.target, "incoming") if argument == "inputs" else (table.source, "outgoing")
+        )
+        found = np.flatnonzero(np.bincount(inner, minlength=len(names)) == 0)
         if len(found) == 0:
+            if acyclic:
+                refuse_cycles(names, table.source, table.target)
             raise Edge2TorchError(
                 f"The graph has no {argument[:-1]}: every node has {direction} edges. Name the "
                 f"nodes with {argument}=[...]."
             )
         return found
+    if not isinstance(wanted, Iterable):
+        raise Edge2TorchError(f"{argument} must be a list of node names, found {wanted!r}.")
     chosen = [str(name).strip() for name in ([wanted] if isinstance(wanted, str) else wanted)]
     if not chosen:
         raise Edge2TorchError(f"{argument} is empty. Name at least one node or leave it out.")
     if repeated := sorted({name for name in chosen if chosen.count(name) > 1}):
-        raise Edge2TorchError(f"{argument} names nodes twice: {listing(repeated)}.")
+        raise Edge2TorchError(f"{argument} names nodes twice: {listing(repeated)}. Name each once.")
     return _numbers(names, chosen, argument)
 
 

@@ -13,8 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.graph._cycles import shortest_cycle
+from edge2torch.graph._cycles import refuse_cycles
 from edge2torch.graph._edge_graph import EdgeGraph
 from edge2torch.graph._layers import longest_path_layers
 
@@ -188,12 +187,6 @@ def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
     """Return each node's layer (-1 when it is in no layer) and the nodes of each layer."""
     edges = graph.active_rows
     source, target = graph.source[edges], graph.target[edges]
-    loops = source[source == target]
-    if len(loops):
-        raise Edge2TorchError(
-            f"edgelist has self loop(s), which backend='feedforward' cannot compute: "
-            f"{listing(graph.names(loops))}. Drop these rows or use backend='recurrent'."
-        )
     is_input = np.zeros(graph.n_nodes, bool)
     is_input[graph.inputs] = True
     present = is_input.copy()
@@ -201,12 +194,7 @@ def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
     present[target] = True
     layer_of = longest_path_layers(source, target, is_input)
     if (layer_of[present] < 0).any():
-        cycle = graph.names(np.array(shortest_cycle(source, target, graph.n_nodes)))
-        raise Edge2TorchError(
-            "edgelist has a cycle, which backend='feedforward' cannot compute: "
-            f"{' -> '.join(repr(name) for name in [*cycle, cycle[0]])}. Remove an edge of it, or "
-            "use backend='recurrent' or 'gnn'."
-        )
+        refuse_cycles(graph.node_names, source, target)
     layer_of[~present] = -1
     by_layer = np.argsort(layer_of, kind="stable")
     depth = int(layer_of.max()) + 1

@@ -128,7 +128,7 @@ def _check_columns(edgelist: pd.DataFrame, sign_column: str | None) -> None:
                 f"{meant!r} if that is what it holds, or to something else to keep it as "
                 "edge metadata."
             )
-    if sign_column is not None and sign_column not in columns:
+    if sign_column is not None and sign_column not in edgelist.columns:
         raise Edge2TorchError(
             f"sign_column={sign_column!r} is not a column of edgelist; its columns are "
             f"{listing(columns, 10)}."
@@ -249,10 +249,10 @@ def _read_weight(table: EdgeTable) -> NDArray[np.float64]:
     if "initial_weight" not in table.frame:
         return table.initial_weight
     column = table.frame["initial_weight"]
-    weight = pd.to_numeric(column, errors="coerce")
-    is_bool = np.full(len(column), pd.api.types.is_bool_dtype(column))
+    no_number = _is_kind(column, (bool, np.bool_, complex, np.complexfloating))
+    weight = pd.to_numeric(column.mask(no_number), errors="coerce")
     values = weight.to_numpy(dtype=np.float64, na_value=np.nan)
-    unreadable = (np.isnan(values) & column.notna().to_numpy()) | np.isinf(values) | is_bool
+    unreadable = (np.isnan(values) & column.notna().to_numpy()) | np.isinf(values)
     if unreadable.any():
         rows = np.flatnonzero(unreadable)
         found = listing(column.iloc[rows[:5]].tolist())
@@ -263,10 +263,19 @@ def _read_weight(table: EdgeTable) -> NDArray[np.float64]:
     return values
 
 
+def _is_kind(column: pd.Series, kinds: tuple[type, ...]) -> NDArray[np.bool_]:
+    """Mark values of Python types that pandas would take for numbers."""
+    if column.dtype == object:
+        return column.map(lambda value: isinstance(value, kinds)).to_numpy(bool)
+    other = pd.api.types.is_bool_dtype(column) or pd.api.types.is_complex_dtype(column)
+    return np.full(len(column), other)
+
+
 def _read_constraint(table: EdgeTable) -> NDArray[np.int8]:
     if "constraint" not in table.frame:
         return table.constraint
-    codes, distinct = pd.factorize(table.frame["constraint"])
+    column = table.frame["constraint"]
+    codes, distinct = pd.factorize(column if column.dtype != object else _as_text_or_none(column))
     known = np.zeros(len(distinct) + 1, np.int8)  # the last slot is read by code -1, missing
     for position, value in enumerate(distinct):
         code = CONSTRAINTS.get(str(value).strip().lower())
@@ -279,6 +288,10 @@ def _read_constraint(table: EdgeTable) -> NDArray[np.int8]:
             )
         known[position] = code
     return known[codes]
+
+
+def _as_text_or_none(column: pd.Series) -> pd.Series:
+    return column.map(str).where(column.notna(), None)
 
 
 def _merge_sign(

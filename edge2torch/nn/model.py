@@ -116,6 +116,11 @@ class EdgeModel(nn.Module):
         return values.t().index_select(0, self.get_buffer(f"_read_{layer}"))
 
     def _check(self, x: Tensor) -> None:
+        if not isinstance(x, Tensor):
+            raise Edge2TorchError(
+                f"x must be a torch.Tensor, found {type(x).__name__}. Use "
+                "align_features_to_input_nodes(data, artifact)."
+            )
         if x.dim() != 2 or x.shape[1] != self.in_features:
             raise Edge2TorchError(
                 f"x must have shape (batch, {self.in_features}), one column per input node; found "
@@ -123,6 +128,12 @@ class EdgeModel(nn.Module):
             )
         if not x.is_floating_point():
             raise Edge2TorchError(f"x must be a floating point tensor, found {x.dtype}: x.float().")
+        wanted = self.block(0).linear.weight.dtype if len(self.blocks) else x.dtype
+        if x.dtype != wanted and not torch.is_autocast_enabled(x.device.type):
+            raise Edge2TorchError(
+                f"x is {x.dtype} and the model's weights are {wanted}. Use x.to({wanted}), or "
+                f"model.to({x.dtype})."
+            )
 
     def hidden_columns(self, layer: int) -> list[int]:
         """Return the columns of a computed layer that are not outputs."""
