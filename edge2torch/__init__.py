@@ -12,6 +12,7 @@ from edge2torch.customize import customize_model
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.graph import graph_topology
+from edge2torch.interpret import interpret_model
 
 __version__ = "1.0.0.dev0"
 
@@ -24,6 +25,7 @@ __all__ = [
     "customize_model",
     "edge_weights",
     "graph_topology",
+    "interpret_model",
     "load_compiled",
     "node_biases",
     "save_compiled",

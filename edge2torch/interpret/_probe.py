@@ -1,0 +1,165 @@
+"""The model as the methods see it, and the state it is put back into afterwards."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.errors import Edge2TorchError
+from edge2torch.nn import EdgeModel
+
+# What Captum tells programmers about its own workings.
+_CAPTUM_SAYS = (
+    r"\s*Setting forward, backward hooks and attributes on non-linear",
+    r"Setting backward hooks on ReLU activations",
+    r"Input Tensor \d+ did not already require gradients",
+    r"Internal batch size cannot be less than the number of input examples",
+    r"This method computes finite differences between evaluations at consecutive steps",
+    r"You are providing multiple inputs for Lime / Kernel SHAP",
+    r"You are attempting to compute Shapley Values with at least 10",
+    r"Attempting to construct interpretable model with > 10000 features",
+    r"Multiplying by inputs set to False",
+)
+
+
+class Entry(nn.Module):
+    """A place where the inputs can be seen and replaced, as a layer's values can."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x (b, i) as a tensor of its own."""
+        return x.clone()
+
+
+class Probe(nn.Module):
+    """A model with a place for its inputs, whose output is always (b, o)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.entry = Entry()
+        self.model = model
+
+    def forward(self, x: Tensor, *more: Any) -> Tensor:
+        """Map x (b, i) to (b, o)."""
+        y = self.model(self.entry(x), *more)
+        if not isinstance(y, Tensor) or y.dim() not in (1, 2) or len(y) != len(x):
+            found = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+            raise Edge2TorchError(
+                f"model must return a tensor (b, outputs) or (b,); for {len(x)} sample(s) it "
+                f"returned {found}. Wrap it in a module that returns the output to explain."
+            )
+        return y.unsqueeze(1) if y.dim() == 1 else y
+
+
+@dataclass(frozen=True)
+class Site:
+    """A module whose output is the values of a layer of nodes."""
+
+    name: str
+    module: nn.Module
+    nodes: list[str]
+
+
+def find_sites(probe: Probe, base: EdgeModel, artifact: CompileArtifact) -> list[Site]:
+    """Return every layer as a site, inputs first."""
+    modules = [probe.entry, *base.blocks]
+    layers = artifact.node_names_by_layer.items()
+    return [Site(name, m, nodes) for m, (name, nodes) in zip(modules, layers, strict=True)]
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """Return what torch.compile, DataParallel and DistributedDataParallel were given."""
+    while True:
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            model = model.module
+        elif isinstance(inner := model._modules.get("_orig_mod"), nn.Module):
+            model = inner
+        else:
+            return model
+
+
+@contextmanager
+def at_rest(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
+    """Hold a model in eval mode with fixed parameters, and random numbers at a seed.
+
+    Everything is put back afterwards: modes, ``requires_grad``, random states.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    needed = [(p, p.requires_grad) for p in model.parameters()]
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(_seeded(device, seed))
+        stack.enter_context(_without_compilation(model))
+        stack.enter_context(warnings.catch_warnings())
+        for message in _CAPTUM_SAYS:
+            warnings.filterwarnings("ignore", message=message)
+        try:
+            model.eval()
+            for parameter, _ in needed:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            for parameter, need in needed:
+                parameter.requires_grad_(need)
+
+
+@contextmanager
+def _seeded(device: torch.device, seed: int) -> Iterator[None]:
+    on_gpu = device.type == "cuda"
+    numpy_state = np.random.get_state()  # noqa: NPY002 - Captum draws from the global generator
+    with torch.random.fork_rng([device] if on_gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+@contextmanager
+def _without_compilation(model: nn.Module) -> Iterator[None]:
+    """Run compiled parts as they were written: compiled code does not see hooks."""
+    is_compiled = any(
+        "_orig_mod" in part._modules or getattr(part, "_compiled_call_impl", None) is not None
+        for part in model.modules()
+    )
+    if is_compiled:
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    else:
+        yield
+
+
+def reached_sites(probe: Probe, x: Tensor, sites: list[Site]) -> tuple[Tensor, set[str]]:
+    """Run the model once; return its output and the sites that a gradient can reach from it."""
+    seen: dict[str, Tensor] = {}
+    handles = [
+        site.module.register_forward_hook(
+            lambda _module, _inputs, output, name=site.name: seen.__setitem__(name, output)
+        )
+        for site in sites
+    ]
+    try:
+        y = probe(x.detach().requires_grad_())
+    finally:
+        for handle in handles:
+            handle.remove()
+    tracked = {name: value for name, value in seen.items() if value.requires_grad}
+    if not y.requires_grad or not tracked:
+        return y.detach(), set()
+    gradients = torch.autograd.grad(y.sum(), list(tracked.values()), allow_unused=True)
+    reached = {name for name, g in zip(tracked, gradients, strict=True) if g is not None}
+    return y.detach(), reached

@@ -1,0 +1,180 @@
+"""Run a method over samples and sites, in chunks that fit in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edge2torch.errors import Edge2TorchError, require
+from edge2torch.interpret._lrp import LRP, LayerLRP
+from edge2torch.interpret._methods import AttributionMethod
+from edge2torch.interpret._probe import Probe, Site
+
+_OURS = {"LRP": LRP, "LayerLRP": LayerLRP}
+_BYTES_AT_ONCE = 512 * 2**20
+_COPIES = 4  # a node's value is kept forward, backward, and once more on either way
+_ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving
+_PATIENCE = 3.0  # seconds before a progress bar appears
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that is the same for all samples and sites."""
+
+    method: AttributionMethod
+    probe: Probe
+    sites: list[Site]
+    x: Tensor
+    target: int | list[int]
+    baselines: Tensor | None
+    constructor: Mapping[str, Any]
+    call: Mapping[str, Any]
+    row_bytes: int
+    delta: bool
+    quiet: bool
+
+    @property
+    def width(self) -> int:
+        """How many things are scored in one evaluation of the method."""
+        return max(len(site.nodes) for site in self.sites)
+
+
+Scores = dict[str, Tensor]
+
+
+def load_engine(method: AttributionMethod) -> Any:
+    """Return the class that computes a method."""
+    if method.package:
+        require(method.package, extra="modules")
+    if method.name in _OURS:
+        return _OURS[method.name]
+    return getattr(require("captum.attr"), method.name)
+
+
+def attribute(task: Task, engine: Any) -> tuple[Scores, Scores]:
+    """Return scores (b, n) and convergence deltas (b,) by site."""
+    rows, at_once = _plan_chunks(task)
+    starts = range(0, len(task.x), rows)
+    scores: dict[str, list[Tensor]] = {site.name: [] for site in task.sites}
+    deltas: dict[str, list[Tensor]] = {site.name: [] for site in task.sites}
+    with require("tqdm").tqdm(  # comes with Captum
+        total=len(starts) * len(task.sites),
+        desc=task.method.name,
+        delay=_PATIENCE,
+        leave=False,
+        disable=task.quiet or None,
+    ) as progress:
+        for start in starts:
+            chunk = slice(start, min(start + rows, len(task.x)))
+            for site in task.sites:
+                score, delta = _attribute_chunk(task, engine, site, chunk, at_once)
+                scores[site.name].append(score)
+                if delta is not None:
+                    deltas[site.name].append(delta)
+                progress.update()
+    return (
+        {name: torch.cat(parts) for name, parts in scores.items()},
+        {name: torch.cat(parts) for name, parts in deltas.items() if parts},
+    )
+
+
+def _attribute_chunk(
+    task: Task, engine: Any, site: Site, chunk: slice, at_once: int
+) -> tuple[Tensor, Tensor | None]:
+    x = task.x[chunk].detach()
+    layer = () if task.method.target == "features" else (site.module,)
+    explainer = engine(task.probe, *layer, **task.constructor)
+    result = explainer.attribute(x, **_arguments(task, site, chunk, at_once))
+    score, delta = result if task.delta else (result, None)
+    if not isinstance(score, Tensor) or score.shape != (len(x), len(site.nodes)):
+        found = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+        raise Edge2TorchError(
+            f"{task.method.name} returned {found} for {len(x)} sample(s) and {len(site.nodes)} "
+            "name(s). Leave out constructor_kwargs and attribute_kwargs that change the shape."
+        )
+    if delta is not None:  # methods with a set have one per pair: their mean is the sample's own
+        delta = delta.detach().reshape(len(x), -1).mean(1).cpu()
+    return score.detach().cpu(), delta
+
+
+def _arguments(task: Task, site: Site, chunk: slice, at_once: int) -> dict[str, Any]:
+    method = task.method
+    n_features = task.x.shape[1]
+    arguments: dict[str, Any] = {
+        name: value(n_features) if callable(value) else value
+        for name, value in method.defaults.items()
+    }
+    if method.batch:
+        arguments[method.batch] = at_once
+    arguments.update({name: _cut(name, v, task, chunk) for name, v in task.call.items()})
+    if method.needs_output:
+        is_common = isinstance(task.target, int)
+        arguments["target"] = task.target if is_common else task.target[chunk]  # type: ignore[index]
+    if task.delta:
+        arguments["return_convergence_delta"] = True
+    if task.baselines is not None:
+        if method.baselines == "set":
+            arguments["baselines"] = task.baselines
+        elif method.baselines == "layer":
+            arguments["layer_baselines"] = _values_at(task.probe, site, task.baselines[chunk])
+        else:
+            arguments["baselines"] = task.baselines[chunk]
+    return arguments
+
+
+def _cut(name: str, value: Any, task: Task, chunk: slice) -> Any:
+    """Return the chunk's part of an argument that has a row for every sample."""
+    if name == "additional_forward_args" and isinstance(value, tuple):
+        return tuple(_cut("", part, task, chunk) for part in value)
+    is_mask = name in {"feature_mask", "layer_mask"}
+    if isinstance(value, Tensor) and value.dim() > int(is_mask) and len(value) == len(task.x):
+        return value[chunk]
+    return value
+
+
+@torch.no_grad()
+def _values_at(probe: Probe, site: Site, x: Tensor) -> Tensor:
+    seen: list[Tensor] = []
+    handle = site.module.register_forward_hook(lambda _m, _i, output: seen.append(output))
+    try:
+        probe(x)
+    finally:
+        handle.remove()
+    return seen[0]
+
+
+def _plan_chunks(task: Task) -> tuple[int, int]:
+    """Return how many samples to attribute together, and how many evaluations of each."""
+    method, n_samples = task.method, len(task.x)
+    in_flight = max(2, _BYTES_AT_ONCE // (_COPIES * task.row_bytes))
+    if method.batch == "internal_batch_size" and (own := task.call.get(method.batch)):
+        in_flight = max(2, int(own))
+    evaluations = _evaluations(task)
+    rows = min(max(1, in_flight // evaluations), n_samples)
+    if method.cost == "fits":
+        rows = min(rows, _ROWS_OF_FITS)
+    if method.between_samples:
+        rows = n_samples
+    if method.batch == "internal_batch_size":
+        return rows, max(in_flight, 2 * rows)
+    return rows, max(1, min(evaluations, in_flight // rows))
+
+
+def _evaluations(task: Task) -> int:
+    """Return how many times the model sees each sample at once, if memory allows."""
+    n_features = task.x.shape[1]
+    settings = {**task.method.defaults, **task.call}
+    count: Any = 1
+    if task.method.cost == "steps":
+        count = settings.get("n_steps", 1) + 1
+    elif task.method.cost in {"samples", "fits"}:
+        count = settings.get("n_samples", 1)
+    elif task.method.cost == "features":
+        count = task.width
+    elif task.method.cost == "set" and task.baselines is not None:
+        count = 2 * len(task.baselines)
+    return int(count(n_features) if callable(count) else count)
