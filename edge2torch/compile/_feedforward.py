@@ -106,8 +106,8 @@ def feedforward_kernels(model: nn.Module) -> list[dict[str, object]]:
                     "sources": layer.in_features,
                     "targets": layer.out_features,
                     "edges": layer.n_edges,
-                    "kernel": layer.kernel,
-                    "reason": layer.kernel_reason,
+                    "kernel": layer.choice.kernel,
+                    "reason": layer.choice.reason,
                 }
             )
     return rows

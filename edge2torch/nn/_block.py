@@ -34,7 +34,7 @@ class FeedforwardLayerBlock(nn.Module):
     >>> from torch import nn
     >>> from edge2torch.nn import KernelChoice, MaskedLinear
     >>> edge = np.array([0])
-    >>> linear = MaskedLinear(edge, edge, (1, 1), choice=KernelChoice("sparse", "an example"))
+    >>> linear = MaskedLinear(edge, edge, (1, 1), choice=KernelChoice(0, "an example"))
     >>> linear.set_weights(torch.tensor([-1.0]))
     >>> block = FeedforwardLayerBlock(linear, stages={"activation": nn.ReLU()})
     >>> block(torch.tensor([[3.0]])).tolist()
@@ -99,7 +99,7 @@ class SkipSum(EdgePattern):
 
     def __init__(self, positions: NDArray[np.integer], width: int) -> None:
         order = np.argsort(positions, kind="stable")
-        super().__init__(positions[order], order, (width, len(positions)), kernel="sparse")
+        super().__init__(positions[order], order, (width, len(positions)))
         self.register_buffer("ones", torch.ones(len(positions)), persistent=False)
 
     def forward(self, *arriving: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ class MaskedLinear(EdgePattern):
     >>> import numpy as np, torch
     >>> from edge2torch.nn import KernelChoice
     >>> layer = MaskedLinear(np.array([0, 0]), np.array([0, 2]), (1, 3), bias=False,
-    ...                      choice=KernelChoice("sparse", "an example"))
+    ...                      choice=KernelChoice(0, "an example"))
     >>> layer.set_weights(torch.tensor([1.0, 10.0]))
     >>> layer(torch.tensor([[1.0, 2.0, 3.0]])).tolist()
     [[31.0]]
@@ -66,8 +66,8 @@ class MaskedLinear(EdgePattern):
         constraint: NDArray[np.int8] | None = None,
         choice: KernelChoice,
     ) -> None:
-        super().__init__(rows, columns, shape, kernel=choice.kernel)
-        self.kernel_reason = choice.reason
+        super().__init__(rows, columns, shape, dense_from=choice.dense_from)
+        self.choice = choice
         codes = np.zeros(self.n_edges, np.int8) if constraint is None else np.asarray(constraint)
         is_free = codes != _FIXED
         self.weight = nn.Parameter(torch.zeros(int(is_free.sum())))

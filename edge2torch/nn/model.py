@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn._block import FeedforwardLayerBlock
+from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
 
 __all__ = ["EdgeModel"]
@@ -93,7 +94,7 @@ class EdgeModel(nn.Module):
         self._check(x)
         waiting: list[list[Tensor]] = [[] for _ in range(len(self.blocks) + 1)]
         read = [self._read(0, x)] if 0 in self._read_layers else []
-        layer = x.t().contiguous().t()  # feature-major from here on
+        layer = self._laid_out(x)
         for k, block in enumerate(self.blocks):
             if k in self._segments:
                 self._send(k, layer, waiting)
@@ -103,6 +104,13 @@ class EdgeModel(nn.Module):
                 read.append(self._read(k + 1, layer))
         y = read[0] if len(read) == 1 else torch.cat(read).index_select(0, self._output_order)
         return y.t().contiguous()
+
+    def _laid_out(self, x: Tensor) -> Tensor:
+        """Return x with the samples of a feature side by side, unless only a dense block reads it."""
+        only_block = len(self.blocks) > 0 and 0 not in self._segments
+        if only_block and self.block(0).linear.is_dense_for(x.shape[0]):
+            return x
+        return feature_major(x).t()
 
     def _send(self, k: int, layer: Tensor, waiting: list[list[Tensor]]) -> None:
         """Compute the products of layer k's skip edges, each to wait for its target's layer."""

@@ -2,5 +2,6 @@
 
 from edge2torch.nn._kernels._cost import KERNELS, KernelChoice, choose_kernel
 from edge2torch.nn._kernels._pattern import EdgePattern
+from edge2torch.nn._kernels._products import feature_major
 
-__all__ = ["KERNELS", "EdgePattern", "KernelChoice", "choose_kernel"]
+__all__ = ["KERNELS", "EdgePattern", "KernelChoice", "choose_kernel", "feature_major"]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 Kernel = Literal["auto", "sparse", "dense"]
 KERNELS: tuple[Kernel, ...] = ("auto", "sparse", "dense")
 
-_TYPICAL_BATCH = 64
+TYPICAL_BATCH = 64
+
+# Nanoseconds of one forward and backward pass on AVX2 in float32: a constant, then per edge or
+# per matrix element, then per edge or element and sample, then per node and sample. One and two
+# threads break even alike. Refit with benchmarks/kernel_crossover.py.
+_SPARSE = (270e3, 6.0, 0.30, 0.5)
+_DENSE = (170e3, 3.5, 0.08, 0.0)
 
 
 @dataclass(frozen=True)
@@ -17,8 +24,8 @@ class KernelChoice:
 
     Parameters
     ----------
-    kernel : {"sparse", "dense"}
-        What computes the block.
+    dense_from : float
+        Batch size from which the block is multiplied as a dense matrix: 0 always, inf never.
     reason : str
         One sentence.
 
@@ -28,14 +35,24 @@ class KernelChoice:
     'sparse'
     """
 
-    kernel: Literal["sparse", "dense"]
+    dense_from: float
     reason: str
 
+    @property
+    def kernel(self) -> str:
+        """The kernel in words."""
+        if self.dense_from == 0:
+            return "dense"
+        if self.dense_from == math.inf:
+            return "sparse"
+        return f"sparse, dense from batch {self.dense_from:.0f}"
 
-def choose_kernel(
-    n_edges: int, n_in: int, n_out: int, *, kernel: Kernel = "auto", batch: int = _TYPICAL_BATCH
-) -> KernelChoice:
-    """Choose by estimated time of one forward and backward pass.
+
+def choose_kernel(n_edges: int, n_in: int, n_out: int, *, kernel: Kernel = "auto") -> KernelChoice:
+    """Choose by the estimated time of one forward and backward pass.
+
+    Both kernels' times grow linearly with the batch, so the choice is a batch size from which
+    the dense one is faster.
 
     Parameters
     ----------
@@ -43,8 +60,6 @@ def choose_kernel(
         The block's edges, source nodes and target nodes.
     kernel : {"auto", "sparse", "dense"}
         Anything but "auto" is taken as it is.
-    batch : int
-        Samples per step that the estimate assumes.
 
     Returns
     -------
@@ -53,16 +68,30 @@ def choose_kernel(
     Examples
     --------
     >>> choose_kernel(50_000, 200, 250)
-    KernelChoice(kernel='dense', reason='every source meets every target')
+    KernelChoice(dense_from=0, reason='every source meets every target')
     """
     if kernel != "auto":
-        return KernelChoice(kernel, f"kernel={kernel!r} was asked for")
+        dense_from = 0 if kernel == "dense" else math.inf
+        return KernelChoice(dense_from, f"kernel={kernel!r} was asked for")
     if n_edges == n_in * n_out:
-        return KernelChoice("dense", "every source meets every target")
-    # nanoseconds per step, fitted on AVX2 float32; one and two threads break even alike
-    sparse = 270e3 + n_edges * (6 + 0.30 * batch) + 0.5 * (n_in + n_out) * batch
-    dense = 170e3 + n_in * n_out * (3.5 + 0.08 * batch)
-    density = f"{n_edges / max(n_in * n_out, 1):.2%} of {n_in} x {n_out}"
-    cheaper: Literal["sparse", "dense"] = "sparse" if sparse <= dense else "dense"
-    costs = f"{sparse / 1e6:.2f} ms sparse, {dense / 1e6:.2f} ms dense at batch {batch}"
-    return KernelChoice(cheaper, f"{density}: estimated {costs}")
+        return KernelChoice(0, "every source meets every target")
+    fixed, slope = _lead(n_edges, n_in, n_out)
+    density = f"{n_edges / (n_in * n_out):.2%} of {n_in} x {n_out}"
+    if fixed >= 0 and slope >= 0:
+        return KernelChoice(0, f"{density}: dense is faster for every batch")
+    if fixed <= 0 and slope <= 0:
+        return KernelChoice(math.inf, f"{density}: sparse is faster for every batch")
+    crossing = -fixed / slope
+    if slope > 0:
+        return KernelChoice(math.ceil(crossing), f"{density}: dense is faster for large batches")
+    dense_from = 0 if crossing > TYPICAL_BATCH else math.inf
+    return KernelChoice(dense_from, f"{density}: the faster one at batch {TYPICAL_BATCH}")
+
+
+def _lead(n_edges: int, n_in: int, n_out: int) -> tuple[float, float]:
+    """How much longer sparse takes than dense: a constant, and per sample."""
+    (s0, s_edge, s_sample, s_node), (d0, d_cell, d_sample, d_node) = _SPARSE, _DENSE
+    nodes, cells = n_in + n_out, n_in * n_out
+    fixed = s0 - d0 + s_edge * n_edges - d_cell * cells
+    slope = s_sample * n_edges - d_sample * cells + (s_node - d_node) * nodes
+    return fixed, slope

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge2torch.nn._kernels._products import Index, multiply
+from edge2torch.nn._kernels._cost import TYPICAL_BATCH
+from edge2torch.nn._kernels._products import Index, feature_major, multiply
 
 _INDEX_NAMES = ("crow", "col", "row", "ccol", "rowc", "perm", "inverse")
 
@@ -26,13 +28,13 @@ class EdgePattern(nn.Module):
         Target and source positions, sorted by row, then column, each pair once.
     shape : tuple of int
         (o, i).
-    kernel : {"sparse", "dense"}
-        The kernel that :meth:`product` uses.
+    dense_from : float
+        Batch size from which :meth:`product` multiplies a dense matrix: 0 always, inf never.
 
     Examples
     --------
     >>> import numpy as np, torch
-    >>> pattern = EdgePattern(np.array([0, 0]), np.array([0, 2]), (1, 3), kernel="sparse")
+    >>> pattern = EdgePattern(np.array([0, 0]), np.array([0, 2]), (1, 3))
     >>> pattern.product(torch.tensor([1.0, 10.0]), torch.tensor([[1.0, 2.0, 3.0]]))
     tensor([[31.]])
     """
@@ -51,12 +53,12 @@ class EdgePattern(nn.Module):
         columns: NDArray[np.integer],
         shape: tuple[int, int],
         *,
-        kernel: str,
+        dense_from: float = math.inf,
     ) -> None:
         super().__init__()
         self.out_features, self.in_features = shape
         self.n_edges = len(rows)
-        self.kernel = kernel
+        self.dense_from = dense_from
         self.is_complete = self.n_edges == shape[0] * shape[1]
         self._register(_compress(np.asarray(rows), np.asarray(columns), shape))
 
@@ -74,13 +76,19 @@ class EdgePattern(nn.Module):
 
     def product(self, weight: Tensor, x: Tensor) -> Tensor:
         """Multiply x (b, i) by the matrix with the given edge weights (e,): (b, o)."""
-        if self.kernel == "dense":
-            return F.linear(x, self.to_dense(weight))
+        if self.is_dense_for(x.shape[0]):
+            return torch.mm(self.to_dense(weight), x.t()).t()
         device = x.device.type
         if torch.is_autocast_enabled(device):  # the sparse kernels keep the weights' precision
             with torch.autocast(device, enabled=False):
-                return multiply(weight, x.to(weight.dtype).t().contiguous(), self.index).t()
-        return multiply(weight, x.t().contiguous(), self.index).t()
+                return multiply(weight, feature_major(x.to(weight.dtype)), self.index).t()
+        return multiply(weight, feature_major(x), self.index).t()
+
+    def is_dense_for(self, batch: int) -> bool:
+        """Tell whether a batch of this size is computed by dense matrix multiplication."""
+        if torch.compiler.is_exporting():  # the exported batch may be of any size
+            return self.dense_from <= TYPICAL_BATCH
+        return batch >= self.dense_from
 
     def to_dense(self, weight: Tensor) -> Tensor:
         """Return the matrix (o, i) with the given edge weights (e,) and zeros elsewhere."""

@@ -186,6 +186,40 @@ def _vmap_over_batch(
     return torch.stack(parts), 0
 
 
+class ToRows(Function):
+    """(b, n) -> (n, b), contiguous."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return _raw.transpose(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Nothing to keep: the map is linear."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return g.t()
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor) -> Any:
+        return dx.t().contiguous()
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[Any, ...], x: Tensor) -> Any:
+        return x.movedim(dims[0], 0).transpose(1, 2).contiguous(), 0
+
+
+def feature_major(x: Tensor) -> Tensor:
+    """Return x (b, n) as rows (n, b), contiguous over the batch; free where it lies so already."""
+    rows = x.t()
+    if rows.is_contiguous():
+        return rows
+    if torch.compiler.is_compiling():
+        return rows.contiguous()
+    return ToRows.apply(x)  # type: ignore[no-any-return, no-untyped-call]
+
+
 _SIGNATURE = (
     "(Tensor a, Tensor b, Tensor crow, Tensor col, Tensor row, Tensor ccol, Tensor rowc, "
     "Tensor perm, Tensor inverse) -> Tensor"

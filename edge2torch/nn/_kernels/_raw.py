@@ -15,6 +15,7 @@ from torch import Tensor
 
 _SAMPLED_DTYPES = (torch.float32, torch.float64)
 _NARROW = 8  # below one vector of the batch sampled_addmm is ten times slower: pad up to it
+_TRANSPOSED_AT_ONCE = 4096  # rows: torch transposes a whole matrix on one core, pieces on all
 _CHUNK = 1 << 22  # elements that the half-precision fall-back may hold at a time
 
 
@@ -25,6 +26,17 @@ def spmm(weight: Tensor, x: Tensor, pointer: Tensor, index: Tensor) -> Tensor:
     return F.embedding_bag(
         index, x, pointer, mode="sum", per_sample_weights=weight, include_last_offset=True
     )
+
+
+def transpose(x: Tensor) -> Tensor:
+    """Return x (b, n) as a contiguous matrix (n, b)."""
+    n = x.shape[1]
+    rows = x.new_empty(n, x.shape[0])
+    step = max(1, min(_TRANSPOSED_AT_ONCE, -(-n // 2)))
+    for start in range(0, n, step):
+        piece = slice(start, start + step)
+        rows[piece].copy_(x[:, piece].t())
+    return rows
 
 
 def sampled_dot(g: Tensor, x: Tensor, pointer: Tensor, index: Tensor, row: Tensor) -> Tensor:
