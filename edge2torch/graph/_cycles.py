@@ -66,19 +66,23 @@ def _cycle_through(graph: csr_array, start: int) -> list[int]:
 
 
 def refuse_cycles(
-    names: NDArray[np.object_], source: NDArray[np.int64], target: NDArray[np.int64]
+    names: NDArray[np.object_],
+    source: NDArray[np.int64],
+    target: NDArray[np.int64],
+    *,
+    consequence: str = "",
 ) -> None:
     """Raise an error that names the self loops, or else one shortest cycle, if there is any."""
     loops = np.unique(source[source == target])
     if len(loops):
         raise Edge2TorchError(
             "edgelist has self loop(s), which backend='feedforward' cannot compute: "
-            f"{listing(names[loops])}. Drop these rows, or use a backend for cyclic graphs."
+            f"{listing(names[loops])}. Drop these rows, or use a backend for cyclic graphs.{consequence}"
         )
     cycle = shortest_cycle(source, target, len(names))
     if cycle is not None:
         raise Edge2TorchError(
             "edgelist has a cycle, which backend='feedforward' cannot compute: "
             f"{' -> '.join(repr(names[node]) for node in [*cycle, cycle[0]])}. Remove one of its "
-            "edges, or use a backend for cyclic graphs."
+            f"edges, or use a backend for cyclic graphs.{consequence}"
         )

@@ -181,12 +181,13 @@ def _endpoints(
         )
         found = np.flatnonzero(np.bincount(inner, minlength=len(names)) == 0)
         if len(found) == 0:
-            if acyclic:
-                refuse_cycles(names, table.source, table.target)
-            raise Edge2TorchError(
+            missing = (
                 f"The graph has no {argument[:-1]}: every node has {direction} edges. Name the "
                 f"nodes with {argument}=[...]."
             )
+            if acyclic:
+                refuse_cycles(names, table.source, table.target, consequence=f" {missing}")
+            raise Edge2TorchError(missing)
         return found
     if not isinstance(wanted, Iterable):
         raise Edge2TorchError(f"{argument} must be a list of node names, found {wanted!r}.")

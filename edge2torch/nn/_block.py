@@ -95,14 +95,11 @@ class SkipSum(EdgePattern):
     [[0.0, 7.0]]
     """
 
-    ones: Tensor
-
     def __init__(self, positions: NDArray[np.integer], width: int) -> None:
         order = np.argsort(positions, kind="stable")
         super().__init__(positions[order], order, (width, len(positions)))
-        self.register_buffer("ones", torch.ones(len(positions)), persistent=False)
 
     def forward(self, *arriving: Tensor) -> Tensor:
         """Map products (b, m_1), (b, m_2), ... to (b, n)."""
         rows = torch.cat([piece.t() for piece in arriving])
-        return self.product(self.ones, rows.t())
+        return self.product(rows.new_ones(self.n_edges), rows.t())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn._block import FeedforwardLayerBlock
-from edge2torch.nn._kernels import feature_major
+from edge2torch.nn._kernels import feature_major, is_autocast
 from edge2torch.nn._linear import MaskedLinear
 
 __all__ = ["EdgeModel"]
@@ -137,7 +137,7 @@ class EdgeModel(nn.Module):
         if not x.is_floating_point():
             raise Edge2TorchError(f"x must be a floating point tensor, found {x.dtype}: x.float().")
         wanted = self.block(0).linear.weight.dtype if len(self.blocks) else x.dtype
-        if x.dtype != wanted and not torch.is_autocast_enabled(x.device.type):
+        if x.dtype != wanted and not is_autocast(x):
             raise Edge2TorchError(
                 f"x is {x.dtype} and the model's weights are {wanted}. Use x.to({wanted}), or "
                 f"model.to({x.dtype})."

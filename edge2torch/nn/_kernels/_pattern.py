@@ -78,9 +78,8 @@ class EdgePattern(nn.Module):
         """Multiply x (b, i) by the matrix with the given edge weights (e,): (b, o)."""
         if self.is_dense_for(x.shape[0]):
             return torch.mm(self.to_dense(weight), x.t()).t()
-        device = x.device.type
-        if torch.is_autocast_enabled(device):  # the sparse kernels keep the weights' precision
-            with torch.autocast(device, enabled=False):
+        if is_autocast(x):  # the sparse kernels keep the weights' precision
+            with torch.autocast(x.device.type, enabled=False):
                 return multiply(weight, feature_major(x.to(weight.dtype)), self.index).t()
         return multiply(weight, feature_major(x), self.index).t()
 
@@ -97,6 +96,12 @@ class EdgePattern(nn.Module):
             return weight.view(shape)
         slot = self.row.long() * self.in_features + self.col
         return weight.new_zeros(shape[0] * shape[1]).scatter(0, slot, weight).view(shape)
+
+
+def is_autocast(x: Tensor) -> bool:
+    """Tell whether autocast is on for the device of a tensor; some devices have none."""
+    device = x.device.type
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def _compress(
