@@ -77,7 +77,7 @@ def refuse_cycles(
     if len(loops):
         raise Edge2TorchError(
             "edgelist has self loop(s), which backend='feedforward' cannot compute: "
-            f"{listing(names[loops])}. Drop these rows, or use a backend for cyclic graphs.{consequence}"
+            f"{listing(names[loops])}. Remove these rows, or use a backend for cyclic graphs.{consequence}"
         )
     cycle = shortest_cycle(source, target, len(names))
     if cycle is not None:
