@@ -1,0 +1,57 @@
+"""Layers, plans and cycles against networkx."""
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge2torch.graph import longest_path_layers, shortest_cycle
+
+pairs = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40)
+
+
+def as_arrays(edges):
+    source, target = np.array(sorted(set(edges)), np.int64).T
+    return source, target
+
+
+@given(pairs)
+def test_layers_are_longest_paths(edges):
+    edges = [(min(pair), max(pair)) for pair in edges if pair[0] != pair[1]]
+    if not edges:
+        return
+    source, target = as_arrays(edges)
+    graph = nx.DiGraph(edges)
+    is_input = np.array([graph.has_node(v) and graph.in_degree(v) == 0 for v in range(10)])
+    found = longest_path_layers(source, target, is_input)
+    expected = {}
+    for node in nx.topological_sort(graph):
+        expected[node] = max((expected[p] + 1 for p in graph.predecessors(node)), default=0)
+    assert {node: found[node] for node in graph} == expected
+
+
+@given(pairs)
+def test_the_cycle_found_is_a_shortest_one(edges):
+    source, target = as_arrays(edges)
+    graph = nx.DiGraph(edges)
+    cycle = shortest_cycle(source, target, 10)
+    expected = min((len(found) for found in nx.simple_cycles(graph)), default=None)
+    if expected is None:
+        assert cycle is None
+    else:
+        assert len(cycle) == expected
+        assert all(graph.has_edge(*pair) for pair in zip(cycle, cycle[1:] + cycle[:1], strict=True))
+
+
+def test_nodes_on_and_behind_a_cycle_have_no_layer():
+    source, target = np.array([0, 1, 2, 2]), np.array([1, 2, 1, 3])
+    layers = longest_path_layers(source, target, np.array([True, False, False, False]))
+    assert layers.tolist() == [0, -1, -1, -1]
+
+
+@pytest.mark.parametrize("n", [1, 1000])
+def test_a_long_chain(n):
+    nodes = np.arange(n + 1)
+    is_input = nodes == 0
+    assert longest_path_layers(nodes[:-1], nodes[1:], is_input).tolist() == nodes.tolist()
