@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.nn import EdgeModel, NodeBatchNorm, OnNodes
+from edge2torch.nn import CompiledModel, NodeBatchNorm, NodeSlot, OnNodes
 
 __all__ = ["CustomizedEdgeModel", "NodeSpec", "customize_model"]
 
@@ -154,7 +154,7 @@ def customize_model(
     """
     before = model.after if isinstance(model, CustomizedEdgeModel) else {}
     base = model.base_model if isinstance(model, CustomizedEdgeModel) else model
-    if not isinstance(base, EdgeModel):
+    if not isinstance(base, CompiledModel):
         raise Edge2TorchError(
             f"model must be what compile_graph or customize_model returned, found "
             f"{type(model).__name__}."
@@ -191,7 +191,7 @@ def _after_output(argument: str, value: Any) -> nn.Module | None:
     return value
 
 
-def _check_head(base: EdgeModel, head: nn.Module) -> None:
+def _check_head(base: CompiledModel, head: nn.Module) -> None:
     """Try the head on zeros of the right width, without a trace in its state."""
     like = next(iter(head.parameters()), None)
     probe = torch.zeros(2, base.out_features)
@@ -211,53 +211,44 @@ def _check_head(base: EdgeModel, head: nn.Module) -> None:
 
 
 def _with_node_modules(
-    base: EdgeModel, specs: Mapping[str, NodeSpec | None], artifact: CompileArtifact | None
-) -> EdgeModel:
+    base: CompiledModel, specs: Mapping[str, NodeSpec | None], artifact: CompileArtifact | None
+) -> CompiledModel:
     for kind, spec in specs.items():
         if isinstance(spec, Mapping):
             _check_keys(f"node_{kind}", spec, base, artifact)
-    stages = []
-    for k in range(len(base.blocks)):
-        block = base.block(k)
-        hidden = base.hidden_columns(k + 1)
-        width = block.linear.out_features
-        own = dict(block.stages)
+    stages = {}
+    for slot in base.node_slots():
+        own = dict(slot.stages)
         for kind, spec in specs.items():
-            if spec is not None and (module := _stage(kind, spec, k + 1, hidden, width, artifact)):
+            if spec is not None and (module := _stage(kind, spec, slot, artifact)):
                 own[kind] = module
-        stages.append({kind: own[kind] for kind in specs if kind in own})
+        stages[slot.name] = {kind: own[kind] for kind in specs if kind in own}
     return base.with_stages(stages)
 
 
 def _stage(
-    kind: str,
-    spec: NodeSpec,
-    layer: int,
-    hidden: list[int],
-    width: int,
-    artifact: CompileArtifact | None,
+    kind: str, spec: NodeSpec, slot: NodeSlot, artifact: CompileArtifact | None
 ) -> nn.Module | None:
     """Return the module of one kind for one layer, or None where it has nothing to act on."""
     if not isinstance(spec, Mapping):
-        groups = [(spec, hidden)] if hidden else []
+        groups = [(spec, slot.hidden)] if slot.hidden else []
     elif _is_by_layer(spec):
-        name = f"layer_{layer}"
-        groups = [(spec[name], hidden)] if name in spec and hidden else []
+        groups = [(spec[slot.name], slot.hidden)] if slot.name in spec and slot.hidden else []
     else:
-        groups = _by_node(spec, layer, artifact)
+        groups = _by_node(spec, slot, artifact)
     if not groups:
         return None
     modules = [(columns, _make(kind, one, len(columns))) for one, columns in groups]
-    if len(modules) == 1 and len(modules[0][0]) == width:
+    if len(modules) == 1 and len(modules[0][0]) == slot.width:
         return modules[0][1]
     return OnNodes(modules)
 
 
 def _by_node(
-    spec: Mapping[str, NodeModule], layer: int, artifact: CompileArtifact | None
+    spec: Mapping[str, NodeModule], slot: NodeSlot, artifact: CompileArtifact | None
 ) -> list[tuple[NodeModule, list[int]]]:
     """Group a layer's named nodes by the module they were given."""
-    names = artifact.node_names_by_layer[f"layer_{layer}"] if artifact else []
+    names = artifact.node_names_by_layer[slot.name] if artifact else []
     groups: dict[int, tuple[NodeModule, list[int]]] = {}
     for column, name in enumerate(names):
         if name in spec:
@@ -270,12 +261,10 @@ def _is_by_layer(spec: Mapping[str, NodeModule]) -> bool:
 
 
 def _check_keys(
-    argument: str, spec: Mapping[str, Any], base: EdgeModel, artifact: CompileArtifact | None
+    argument: str, spec: Mapping[str, Any], base: CompiledModel, artifact: CompileArtifact | None
 ) -> None:
     if _is_by_layer(spec):
-        known: Sequence[str] = [
-            f"layer_{k + 1}" for k in range(len(base.blocks)) if base.hidden_columns(k + 1)
-        ]
+        known = [slot.name for slot in base.node_slots() if slot.hidden]
         kind = "layers with hidden nodes"
     elif artifact is None:
         raise Edge2TorchError(f"{argument} names nodes, which needs artifact=, as compiled.")

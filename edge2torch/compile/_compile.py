@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from numpy.typing import NDArray
 
 from edge2torch.compile._options import CompileOptions, Init, check_bool, check_options
 from edge2torch.compile._registry import Backend, find_backend
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing, note
 from edge2torch.graph import EdgeGraph, build_edge_graph, read_edge_table
+from edge2torch.nn import CompiledModel
 
 
 def compile_graph(
@@ -32,7 +33,7 @@ def compile_graph(
     sign_column: str | None = None,
     unused: Literal["keep", "prune", "error"] = "keep",
     kernel: Literal["auto", "sparse", "dense"] = "auto",
-) -> tuple[nn.Module, CompileArtifact]:
+) -> tuple[CompiledModel, CompileArtifact]:
     """Compile a table of named edges into a trainable model that computes along them.
 
     Parameters
@@ -117,26 +118,45 @@ def compile_graph(
 
 def build(
     row: Backend, graph: EdgeGraph, options: CompileOptions, *, draw: bool
-) -> tuple[nn.Module, CompileArtifact]:
+) -> tuple[CompiledModel, CompileArtifact]:
     """Plan and build a checked graph; without ``draw`` the weights are left for a loader."""
     plan = row.plan(graph)
     fingerprint = _fingerprint(row.name, graph, options)
     model = row.build(graph, plan, options, bytes.fromhex(fingerprint), draw)
-    names = graph.node_names
     artifact = CompileArtifact(
         backend=row.name,
         feature_names=graph.names(graph.inputs),
         output_names=graph.names(graph.outputs),
-        node_names_by_layer={
-            f"layer_{k}": list(names[nodes].tolist()) for k, nodes in enumerate(plan.layers)
-        },
+        node_names_by_layer=_named(graph, plan.layer_nodes()),
+        node_names_by_site=_named(graph, plan.site_nodes()),
         graph=graph,
         execution_plan=plan,
-        kernels=pd.DataFrame(row.kernels(model)),
+        kernels=_kernels(model),
         options=options.as_dict(),
         fingerprint=fingerprint,
     )
     return model, artifact
+
+
+def _named(graph: EdgeGraph, nodes: Mapping[str, NDArray[np.int64]]) -> dict[str, list[str]]:
+    return {name: graph.names(own) for name, own in nodes.items()}
+
+
+def _kernels(model: CompiledModel) -> pd.DataFrame:
+    """Describe the layers that hold weights, one row each."""
+    names = {id(layer): name for name, layer in model.named_modules()}
+    rows = [
+        {
+            "block": names[id(layer)],
+            "sources": layer.in_features,
+            "targets": layer.out_features,
+            "edges": layer.n_edges,
+            "kernel": layer.choice.kernel,
+            "reason": layer.choice.reason,
+        }
+        for layer in model.edge_layers()
+    ]
+    return pd.DataFrame(rows)
 
 
 def _check_representable(graph: EdgeGraph) -> None:

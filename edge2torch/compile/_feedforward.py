@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from edge2torch.compile._options import CompileOptions
 from edge2torch.graph import BlockPlan, EdgeGraph, FeedforwardPlan, SkipPlan
@@ -93,33 +92,3 @@ def _initial_scale(graph: EdgeGraph, plan: FeedforwardPlan, init: str) -> NDArra
     common = np.bincount(target, weights=signs, minlength=graph.n_nodes)
     node_scale: NDArray[np.float64] = 1 / np.sqrt(np.maximum(np.maximum(fan_in, common**2), 1))
     return node_scale[graph.target]
-
-
-def feedforward_kernels(model: nn.Module) -> list[dict[str, object]]:
-    """Describe the model's sparse blocks, one row each."""
-    rows: list[dict[str, object]] = []
-    for name, layer in model.named_modules():
-        if isinstance(layer, MaskedLinear):
-            rows.append(
-                {
-                    "block": name,
-                    "sources": layer.in_features,
-                    "targets": layer.out_features,
-                    "edges": layer.n_edges,
-                    "kernel": layer.choice.kernel,
-                    "reason": layer.choice.reason,
-                }
-            )
-    return rows
-
-
-def block_edges(
-    plan: FeedforwardPlan, model: EdgeModel
-) -> list[tuple[NDArray[np.int64], MaskedLinear]]:
-    """Pair the rows of the edge table with the layers that hold their weights."""
-    pairs = []
-    for k, (block, skip) in enumerate(zip(plan.blocks, plan.skips, strict=True)):
-        pairs.append((block.edges, model.block(k).linear))
-        if skip is not None:
-            pairs.append((skip.edges, model.skip(k)))
-    return pairs

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from torch import nn
-
-from edge2torch.compile._feedforward import build_feedforward, feedforward_kernels
+from edge2torch.compile._feedforward import build_feedforward
 from edge2torch.compile._options import CompileOptions
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.graph import EdgeGraph, FeedforwardPlan, plan_feedforward
+from edge2torch.graph import EdgeGraph, plan_feedforward
+from edge2torch.nn import CompiledModel
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,6 @@ class Backend:
         Graph to execution plan.
     build : callable
         Graph, plan, options, fingerprint to model, weights drawn unless the last is False.
-    kernels : callable
-        Model to one row per sparse block.
 
     Examples
     --------
@@ -47,9 +45,8 @@ class Backend:
     note: str
     allows_cycles: bool
     takes_steps: bool
-    plan: Callable[[EdgeGraph], FeedforwardPlan]
-    build: Callable[[EdgeGraph, FeedforwardPlan, CompileOptions, bytes, bool], nn.Module]
-    kernels: Callable[[nn.Module], list[dict[str, object]]]
+    plan: Callable[[EdgeGraph], Any]
+    build: Callable[[EdgeGraph, Any, CompileOptions, bytes, bool], CompiledModel]
 
 
 BACKENDS: tuple[Backend, ...] = (
@@ -61,7 +58,6 @@ BACKENDS: tuple[Backend, ...] = (
         takes_steps=False,
         plan=plan_feedforward,
         build=build_feedforward,
-        kernels=feedforward_kernels,
     ),
 )
 

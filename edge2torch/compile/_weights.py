@@ -7,13 +7,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from edge2torch.compile._feedforward import block_edges
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn import EdgeModel
+from edge2torch.nn import CompiledModel
 
 
-def find_edge_model(model: nn.Module, artifact: CompileArtifact) -> EdgeModel:
+def find_edge_model(model: nn.Module, artifact: CompileArtifact) -> CompiledModel:
     """Return the compiled model inside any wrapper, after checking that the artifact is its own.
 
     Parameters
@@ -25,7 +24,7 @@ def find_edge_model(model: nn.Module, artifact: CompileArtifact) -> EdgeModel:
 
     Returns
     -------
-    EdgeModel
+    CompiledModel
 
     Raises
     ------
@@ -49,7 +48,7 @@ def find_edge_model(model: nn.Module, artifact: CompileArtifact) -> EdgeModel:
         )
     if not isinstance(model, nn.Module):
         raise Edge2TorchError(f"model must be a torch.nn.Module, found {type(model).__name__}.")
-    found = next((part for part in model.modules() if isinstance(part, EdgeModel)), None)
+    found = next((part for part in model.modules() if isinstance(part, CompiledModel)), None)
     if found is None:
         raise Edge2TorchError(
             f"model ({type(model).__name__}) holds no model made by compile_graph."
@@ -90,7 +89,9 @@ def edge_weights(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
     base = find_edge_model(model, artifact)
     weights = np.full(artifact.graph.n_edges, np.nan)
     with torch.no_grad():
-        for rows, layer in block_edges(artifact.execution_plan, base):
+        for rows, layer in zip(
+            artifact.execution_plan.edge_rows(), base.edge_layers(), strict=True
+        ):
             weights[rows] = layer.edge_weights().double().cpu().numpy()
     table = artifact.graph.edges[["source", "target"]]
     return table.assign(weight=weights)
@@ -121,10 +122,10 @@ def node_biases(model: nn.Module, artifact: CompileArtifact) -> pd.Series:
     """
     base = find_edge_model(model, artifact)
     nodes, values = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for k, layer in enumerate(artifact.execution_plan.layers[1:]):
-        bias = base.block(k).linear.bias
+    plan = artifact.execution_plan
+    for own, bias in zip(plan.biased_nodes(), base.node_biases(), strict=True):
         if bias is not None:
-            nodes.append(layer)
+            nodes.append(own)
             values.append(bias.detach().double().cpu().numpy())
     names = artifact.graph.names(np.concatenate(nodes))
     return pd.Series(np.concatenate(values), index=pd.Index(names, name="node"), name="bias")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch.graph import EdgeGraph, FeedforwardPlan
+from edge2torch.graph import EdgeGraph, ExecutionPlan
 
 __all__ = ["CompileArtifact"]
 
@@ -28,9 +28,12 @@ class CompileArtifact:
         Output nodes in the order of the model's output columns.
     node_names_by_layer : dict of str to list of str
         ``layer_0`` holds the inputs; each node stands in the layer that computes it.
+    node_names_by_site : dict of str to list of str
+        The same for the sites at which nodes are attributed: the layers or steps that the model
+        computes.
     graph : EdgeGraph
         The checked edge table, and nodes by number.
-    execution_plan : FeedforwardPlan
+    execution_plan : ExecutionPlan
         The order of computation, as integers.
     kernels : DataFrame
         One row per sparse block: its size, the kernel that computes it, and why.
@@ -55,8 +58,9 @@ class CompileArtifact:
     feature_names: list[str]
     output_names: list[str]
     node_names_by_layer: dict[str, list[str]]
+    node_names_by_site: dict[str, list[str]] = field(repr=False)
     graph: EdgeGraph
-    execution_plan: FeedforwardPlan
+    execution_plan: ExecutionPlan
     kernels: pd.DataFrame = field(repr=False)
     options: Mapping[str, Any] = field(repr=False)
     fingerprint: str = field(repr=False)

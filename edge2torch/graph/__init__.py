@@ -7,7 +7,13 @@ neural layers are built from hold integer arrays only.
 from edge2torch.graph._cycles import shortest_cycle
 from edge2torch.graph._edge_graph import EdgeGraph, build_edge_graph
 from edge2torch.graph._layers import longest_path_layers
-from edge2torch.graph._plan import BlockPlan, FeedforwardPlan, SkipPlan, plan_feedforward
+from edge2torch.graph._plan import (
+    BlockPlan,
+    ExecutionPlan,
+    FeedforwardPlan,
+    SkipPlan,
+    plan_feedforward,
+)
 from edge2torch.graph._table import CONSTRAINTS, EdgeTable, read_edge_table
 from edge2torch.graph._topology import GraphTopology, graph_topology
 
@@ -16,6 +22,7 @@ __all__ = [
     "BlockPlan",
     "EdgeGraph",
     "EdgeTable",
+    "ExecutionPlan",
     "FeedforwardPlan",
     "GraphTopology",
     "SkipPlan",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,32 @@ from edge2torch.graph._edge_graph import EdgeGraph
 from edge2torch.graph._layers import longest_path_layers
 
 Int = NDArray[np.int64]
+
+
+class ExecutionPlan(Protocol):
+    """What the plan of any backend can tell.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from edge2torch.graph import build_edge_graph, plan_feedforward, read_edge_table
+    >>> edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
+    >>> plan: ExecutionPlan = plan_feedforward(build_edge_graph(read_edge_table(edges)))
+    >>> plan.site_nodes()
+    {'layer_1': array([1])}
+    """
+
+    def layer_nodes(self) -> dict[str, Int]:
+        """Return node numbers by layer name."""
+
+    def site_nodes(self) -> dict[str, Int]:
+        """Return node numbers by attribution site, in column order."""
+
+    def edge_rows(self) -> list[Int]:
+        """Return rows of the edge table, one array per layer of the model that holds weights."""
+
+    def biased_nodes(self) -> list[Int]:
+        """Return node numbers, one array per bias vector of the model."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +138,27 @@ class FeedforwardPlan:
     def n_skip_edges(self) -> int:
         """How many edges skip at least one layer."""
         return sum(len(skip.edges) for skip in self.skips if skip is not None)
+
+    def layer_nodes(self) -> dict[str, Int]:
+        """Return node numbers by layer name."""
+        return {f"layer_{k}": nodes for k, nodes in enumerate(self.layers)}
+
+    def site_nodes(self) -> dict[str, Int]:
+        """Return node numbers by attribution site: every computed layer."""
+        return {f"layer_{k}": nodes for k, nodes in enumerate(self.layers) if k}
+
+    def edge_rows(self) -> list[Int]:
+        """Return rows of the edge table, one array per layer of the model that holds weights."""
+        rows = []
+        for block, skip in zip(self.blocks, self.skips, strict=True):
+            rows.append(block.edges)
+            if skip is not None:
+                rows.append(skip.edges)
+        return rows
+
+    def biased_nodes(self) -> list[Int]:
+        """Return node numbers, one array per bias vector of the model."""
+        return list(self.layers[1:])
 
     def __repr__(self) -> str:
         near = sum(len(block.edges) for block in self.blocks)

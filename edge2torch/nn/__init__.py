@@ -6,6 +6,7 @@ Index legend of every shape in this room: ``b`` batch, ``n`` nodes, ``i`` in, ``
 """
 
 from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
+from edge2torch.nn._compiled import CompiledModel, NodeSlot
 from edge2torch.nn._kernels import KERNELS, EdgePattern, KernelChoice, choose_kernel
 from edge2torch.nn._linear import MaskedLinear, draw_weights
 from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
@@ -14,12 +15,14 @@ from edge2torch.nn.model import EdgeModel
 
 __all__ = [
     "KERNELS",
+    "CompiledModel",
     "EdgeModel",
     "EdgePattern",
     "FeedforwardLayerBlock",
     "KernelChoice",
     "MaskedLinear",
     "NodeBatchNorm",
+    "NodeSlot",
     "OnNodes",
     "SkipSum",
     "choose_kernel",

@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError
 from edge2torch.nn._block import FeedforwardLayerBlock
-from edge2torch.nn._kernels import feature_major, is_autocast
+from edge2torch.nn._compiled import CompiledModel, NodeSlot
+from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
 
 __all__ = ["EdgeModel"]
 
 
-class EdgeModel(nn.Module):
+class EdgeModel(CompiledModel):
     """Layers of a directed acyclic graph, from (b, inputs) to (b, outputs).
 
     Built by :func:`edge2torch.compile_graph`; an ordinary module in every other respect.
@@ -47,7 +47,6 @@ class EdgeModel(nn.Module):
     torch.Size([4, 1])
     """
 
-    fingerprint: Tensor
     _output_order: Tensor
 
     def __init__(
@@ -60,8 +59,7 @@ class EdgeModel(nn.Module):
         in_features: int,
         fingerprint: bytes,
     ) -> None:
-        super().__init__()
-        self.in_features, self.out_features = in_features, len(output_layer)
+        super().__init__(in_features, len(output_layer), fingerprint)
         self.blocks = nn.ModuleList(blocks)
         self._segments = {layer: tuple(segments) for layer, (_, segments) in skips.items()}
         if skips:
@@ -69,9 +67,6 @@ class EdgeModel(nn.Module):
         self._output_layer, self._output_position = output_layer, output_position
         self._read_layers = tuple(sorted({int(layer) for layer in output_layer}))
         self._register_readout()
-        self._fingerprint = fingerprint
-        code = torch.frombuffer(bytearray(fingerprint), dtype=torch.uint8)
-        self.register_buffer("fingerprint", code)
 
     def _register_readout(self) -> None:
         """Columns to read from each layer, and the order that makes them the outputs."""
@@ -84,14 +79,9 @@ class EdgeModel(nn.Module):
         order[gathered] = np.arange(len(gathered))
         self.register_buffer("_output_order", torch.from_numpy(order), persistent=False)
 
-    @property
-    def graph_fingerprint(self) -> str:
-        """Identifies graph, node order and options; hexadecimal."""
-        return self._fingerprint.hex()
-
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, i) to (b, o)."""
-        self._check(x)
+        self.check_input(x)
         waiting: list[list[Tensor]] = [[] for _ in range(len(self.blocks) + 1)]
         read = [self._read(0, x)] if 0 in self._read_layers else []
         layer = self._laid_out(x)
@@ -123,44 +113,30 @@ class EdgeModel(nn.Module):
         """Return output rows (o_layer, b) of a layer (b, n)."""
         return values.t().index_select(0, self.get_buffer(f"_read_{layer}"))
 
-    def _check(self, x: Tensor) -> None:
-        if not isinstance(x, Tensor):
-            raise Edge2TorchError(
-                f"x must be a torch.Tensor, found {type(x).__name__}. Use "
-                "align_features_to_input_nodes(data, artifact)."
-            )
-        if x.dim() != 2 or x.shape[1] != self.in_features:
-            raise Edge2TorchError(
-                f"x must have shape (batch, {self.in_features}), one column per input node; found "
-                f"{tuple(x.shape)}. Use align_features_to_input_nodes(data, artifact)."
-            )
-        if not x.is_floating_point():
-            raise Edge2TorchError(f"x must be a floating point tensor, found {x.dtype}: x.float().")
-        wanted = self.block(0).linear.weight.dtype if len(self.blocks) else x.dtype
-        if x.dtype != wanted and not is_autocast(x):
-            raise Edge2TorchError(
-                f"x is {x.dtype} and the model's weights are {wanted}. Use x.to({wanted}), or "
-                f"model.to({x.dtype})."
-            )
+    def sites(self) -> dict[str, nn.Module]:
+        """Return the block of every computed layer."""
+        return {f"layer_{k + 1}": block for k, block in enumerate(self.blocks)}
 
-    def hidden_columns(self, layer: int) -> list[int]:
-        """Return the columns of a computed layer that are not outputs."""
-        is_hidden = np.ones(self._width(layer), bool)
-        is_hidden[self._output_position[self._output_layer == layer]] = False
-        return np.flatnonzero(is_hidden).tolist()
+    def node_slots(self) -> list[NodeSlot]:
+        """Return every computed layer, with the columns that are not outputs."""
+        slots = []
+        for k in range(len(self.blocks)):
+            block = self.block(k)
+            is_hidden = np.ones(block.linear.out_features, bool)
+            is_hidden[self._output_position[self._output_layer == k + 1]] = False
+            hidden = np.flatnonzero(is_hidden).tolist()
+            slots.append(NodeSlot(f"layer_{k + 1}", len(is_hidden), hidden, block.stages))
+        return slots
 
-    def _width(self, layer: int) -> int:
-        return self.in_features if layer == 0 else self.block(layer - 1).linear.out_features
-
-    def block(self, k: int) -> FeedforwardLayerBlock:
-        """Return the block that computes layer k + 1."""
-        return cast(FeedforwardLayerBlock, self.blocks[k])
-
-    def with_stages(self, stages: Sequence[Mapping[str, nn.Module]]) -> EdgeModel:
-        """Return a model that shares this one's parameters, with other node modules per block."""
+    def with_stages(self, stages: Mapping[str, Mapping[str, nn.Module]]) -> EdgeModel:
+        """Return a model that shares this one's parameters, with other modules in its layers."""
         skips = {layer: (self.skip(layer), segments) for layer, segments in self._segments.items()}
+        blocks = [
+            self.block(k).with_stages(stages.get(f"layer_{k + 1}", {}))
+            for k in range(len(self.blocks))
+        ]
         return EdgeModel(
-            [self.block(k).with_stages(own) for k, own in enumerate(stages)],
+            blocks,
             skips,
             output_layer=self._output_layer,
             output_position=self._output_position,
@@ -168,17 +144,23 @@ class EdgeModel(nn.Module):
             fingerprint=self._fingerprint,
         )
 
+    def edge_layers(self) -> list[MaskedLinear]:
+        """Return each layer's edges to the next layer, then those that skip it."""
+        layers = []
+        for k in range(len(self.blocks)):
+            layers.append(self.block(k).linear)
+            if k in self._segments:
+                layers.append(self.skip(k))
+        return layers
+
+    def node_biases(self) -> list[Tensor | None]:
+        """Return the biases of each computed layer."""
+        return [self.block(k).linear.bias for k in range(len(self.blocks))]
+
+    def block(self, k: int) -> FeedforwardLayerBlock:
+        """Return the block that computes layer k + 1."""
+        return cast(FeedforwardLayerBlock, self.blocks[k])
+
     def skip(self, layer: int) -> MaskedLinear:
         """Return the edges that leave a layer for layers beyond the next."""
         return cast(MaskedLinear, self.skips[str(layer)])
-
-    def _load_from_state_dict(
-        self, state_dict: Mapping[str, Tensor], prefix: str, *args: object
-    ) -> None:
-        given = state_dict.get(f"{prefix}fingerprint")
-        if given is not None and bytes(given.tolist()) != self._fingerprint:
-            raise Edge2TorchError(
-                "state_dict belongs to a model of another graph, other options or another node "
-                "order. Load it into the model that was compiled from the same edge table."
-            )
-        super()._load_from_state_dict(state_dict, prefix, *args)
