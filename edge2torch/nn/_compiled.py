@@ -1,0 +1,131 @@
+"""What every compiled model has in common, whatever its backend."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.nn._kernels import is_autocast
+from edge2torch.nn._linear import MaskedLinear
+
+
+@dataclass(frozen=True)
+class NodeSlot:
+    """A place in a model where modules can act on nodes.
+
+    Parameters
+    ----------
+    name : str
+        The layer's name in the artifact.
+    width : int
+        Nodes in the layer.
+    hidden : list of int
+        Columns of the hidden ones, on which modules may act.
+    stages : dict of str to Module
+        What acts there now, in order.
+
+    Examples
+    --------
+    >>> NodeSlot("layer_1", width=3, hidden=[0, 2]).stages
+    {}
+    """
+
+    name: str
+    width: int
+    hidden: list[int]
+    stages: Mapping[str, nn.Module] = field(default_factory=dict)
+
+
+class CompiledModel(nn.Module, ABC):
+    """A model that ``compile_graph`` made, of any backend.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Input and output nodes.
+    fingerprint : bytes
+        Identifies graph, order and options; kept in the ``state_dict`` so that the weights of
+        another graph are refused.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> isinstance(model, CompiledModel), list(model.sites())
+    (True, ['layer_1'])
+    """
+
+    fingerprint: Tensor
+
+    def __init__(self, in_features: int, out_features: int, fingerprint: bytes) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self._fingerprint = fingerprint
+        code = torch.frombuffer(bytearray(fingerprint), dtype=torch.uint8)
+        self.register_buffer("fingerprint", code)
+
+    @property
+    def graph_fingerprint(self) -> str:
+        """Identifies graph, node order and options; hexadecimal."""
+        return self._fingerprint.hex()
+
+    @abstractmethod
+    def sites(self) -> dict[str, nn.Module]:
+        """Return the modules whose output is the node values (b, n) of a layer or step."""
+
+    @abstractmethod
+    def node_slots(self) -> list[NodeSlot]:
+        """Return the places where modules can act on nodes."""
+
+    @abstractmethod
+    def with_stages(self, stages: Mapping[str, Mapping[str, nn.Module]]) -> CompiledModel:
+        """Return a model that shares this one's parameters, with other modules in its slots."""
+
+    @abstractmethod
+    def edge_layers(self) -> list[MaskedLinear]:
+        """Return the layers that hold the edges' weights, in the plan's order."""
+
+    @abstractmethod
+    def node_biases(self) -> Sequence[Tensor | None]:
+        """Return the vectors that hold the nodes' biases, in the plan's order."""
+
+    def check_input(self, x: object, *, dims: tuple[int, ...] = (2,)) -> None:
+        """Refuse what is no floating point tensor of the right width and precision."""
+        if not isinstance(x, Tensor):
+            raise Edge2TorchError(
+                f"x must be a torch.Tensor, found {type(x).__name__}. Use "
+                "align_features_to_input_nodes(data, artifact)."
+            )
+        if x.dim() not in dims or x.shape[-1] != self.in_features:
+            shapes = {2: "(batch, {})", 3: "(batch, time, {})"}
+            wanted = " or ".join(shapes[dim].format(self.in_features) for dim in dims)
+            raise Edge2TorchError(
+                f"x must have shape {wanted}, one column per input node; found "
+                f"{tuple(x.shape)}. Use align_features_to_input_nodes(data, artifact)."
+            )
+        if not x.is_floating_point():
+            raise Edge2TorchError(f"x must be a floating point tensor, found {x.dtype}: x.float().")
+        parameter = next(self.parameters(), None)
+        if parameter is not None and x.dtype != parameter.dtype and not is_autocast(x):
+            raise Edge2TorchError(
+                f"x is {x.dtype} and the model's weights are {parameter.dtype}. Use "
+                f"x.to({parameter.dtype}), or model.to({x.dtype})."
+            )
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Tensor], prefix: str, *args: object
+    ) -> None:
+        given = state_dict.get(f"{prefix}fingerprint")
+        if given is not None and bytes(given.tolist()) != self._fingerprint:
+            raise Edge2TorchError(
+                "state_dict belongs to a model of another graph, other options or another node "
+                "order. Load it into the model that was compiled from the same edge table."
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
