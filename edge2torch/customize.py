@@ -90,6 +90,7 @@ def customize_model(
     node_activation: NodeSpec | None = None,
     node_dropout: NodeSpec | None = None,
     node_normalization: NodeSpec | None = None,
+    edge_dropout: float | None = None,
     artifact: CompileArtifact | None = None,
 ) -> CustomizedEdgeModel:
     """Add modules to a compiled model, at its hidden nodes or after its output.
@@ -117,6 +118,9 @@ def customize_model(
         The same for normalisation, which comes before the activation. ``"batch"`` normalises
         each node over the batch. A class is called with the number of nodes. A module that
         mixes nodes (``nn.LayerNorm``) joins nodes that share no edge.
+    edge_dropout : float, optional
+        Probability with which an edge is left out of a training step, for the whole batch; the
+        others are scaled up as in ordinary dropout.
     artifact : CompileArtifact, optional
         Needed to name nodes.
 
@@ -166,8 +170,10 @@ def customize_model(
         "activation": node_activation,
         "dropout": node_dropout,
     }
-    if any(spec is not None for spec in stages.values()):
-        base = _with_node_modules(base, stages, artifact)
+    if edge_dropout is not None:
+        edge_dropout = _probability("edge_dropout", edge_dropout)
+    if edge_dropout is not None or any(spec is not None for spec in stages.values()):
+        base = base.with_stages(_stages(base, stages, artifact), edge_dropout=edge_dropout)
     after = {
         **before,
         **_given(activation=_after_output("activation", activation)),
@@ -210,9 +216,10 @@ def _check_head(base: CompiledModel, head: nn.Module) -> None:
 # ------------------------------------------------------------------ modules at nodes
 
 
-def _with_node_modules(
+def _stages(
     base: CompiledModel, specs: Mapping[str, NodeSpec | None], artifact: CompileArtifact | None
-) -> CompiledModel:
+) -> dict[str, dict[str, nn.Module]]:
+    """Return the modules of every slot: those that are there, and what is given instead."""
     for kind, spec in specs.items():
         if isinstance(spec, Mapping):
             _check_keys(f"node_{kind}", spec, base, artifact)
@@ -223,7 +230,7 @@ def _with_node_modules(
             if spec is not None and (module := _stage(kind, spec, slot, artifact)):
                 own[kind] = module
         stages[slot.name] = {kind: own[kind] for kind in specs if kind in own}
-    return base.with_stages(stages)
+    return stages
 
 
 def _stage(
@@ -302,7 +309,7 @@ def _make(kind: str, spec: NodeModule, width: int) -> nn.Module:
     )
 
 
-def _probability(argument: str, value: float) -> float:
-    if not 0 <= value < 1:
+def _probability(argument: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, float | int) or not 0 <= value < 1:
         raise Edge2TorchError(f"{argument} must be a probability in [0, 1), found {value!r}.")
     return float(value)

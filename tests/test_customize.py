@@ -91,6 +91,21 @@ def test_normalisation_comes_first_and_dropout_last(compiled):
     ]
 
 
+def test_edge_dropout_drops_edges_in_training_only(compiled):
+    model, _ = compiled
+    x = torch.ones(50, 2)
+    dropped = e2t.customize_model(model, edge_dropout=0.5, node_activation="tanh")
+    torch.manual_seed(0)
+    outputs = torch.stack([dropped(x) for _ in range(50)])
+    assert torch.equal(outputs.amax(1), outputs.amin(1))  # one draw for the whole batch
+    assert outputs.std(0).min() > 0
+    plain = e2t.customize_model(model, node_activation="tanh")
+    torch.testing.assert_close(dropped.eval()(x), plain(x))
+    assert "edge_dropout" not in repr(model)
+    assert "MaskedLinear(edge_dropout=0.5)" in repr(dropped)
+    assert {id(p) for p in dropped.parameters()} == {id(p) for p in model.parameters()}
+
+
 def test_customizing_again_keeps_what_is_there(compiled):
     model, _ = compiled
     once = e2t.customize_model(model, node_activation="tanh", head=nn.Linear(2, 3))
@@ -134,6 +149,7 @@ def test_checking_a_head_leaves_no_trace(compiled):
         ({"node_dropout": 1.5}, r"node_dropout must be a probability in \[0, 1\), found 1.5"),
         ({"node_normalization": "layer"}, "node_normalization must be"),
         ({"dropout": -0.1}, "dropout must be a probability"),
+        ({"edge_dropout": "some"}, "edge_dropout must be a probability"),
         ({"head": 3}, "head must be a torch.nn.Module"),
     ],
 )

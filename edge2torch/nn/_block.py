@@ -63,10 +63,12 @@ class FeedforwardLayerBlock(nn.Module):
         """The modules that act on the nodes, in order."""
         return {name: self.get_submodule(name) for name in self._stages}
 
-    def with_stages(self, stages: Mapping[str, nn.Module]) -> FeedforwardLayerBlock:
+    def with_stages(
+        self, stages: Mapping[str, nn.Module], *, linear: MaskedLinear
+    ) -> FeedforwardLayerBlock:
         """Return a block over the same edges and parameters with other node modules."""
         arrivals = self.arrivals if hasattr(self, "arrivals") else None
-        return FeedforwardLayerBlock(self.linear, arrivals=arrivals, stages=stages)
+        return FeedforwardLayerBlock(linear, arrivals=arrivals, stages=stages)
 
     def forward(self, x: Tensor, *arriving: Tensor) -> Tensor:
         """Map the previous layer (b, i) and products of skip edges (b, m) to the layer (b, o)."""

@@ -85,7 +85,12 @@ class CompiledModel(nn.Module, ABC):
         """Return the places where modules can act on nodes."""
 
     @abstractmethod
-    def with_stages(self, stages: Mapping[str, Mapping[str, nn.Module]]) -> CompiledModel:
+    def with_stages(
+        self,
+        stages: Mapping[str, Mapping[str, nn.Module]],
+        *,
+        edge_dropout: float | None = None,
+    ) -> CompiledModel:
         """Return a model that shares this one's parameters, with other modules in its slots."""
 
     @abstractmethod

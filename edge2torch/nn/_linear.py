@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -39,6 +42,8 @@ class MaskedLinear(EdgePattern):
     weight : Parameter, shape (trainable edges,)
         One value per edge that is not fixed, in edge order.
     bias : Parameter of shape (o,) or None
+    edge_dropout : float
+        Probability with which an edge is left out of a training step, for the whole batch.
 
     Examples
     --------
@@ -51,6 +56,7 @@ class MaskedLinear(EdgePattern):
     [[31.0]]
     """
 
+    edge_dropout: float = 0.0
     sign: Tensor | None
     trainable: Tensor | None
     fixed: Tensor | None
@@ -82,6 +88,18 @@ class MaskedLinear(EdgePattern):
         tensor = None if values is None else torch.from_numpy(np.ascontiguousarray(values))
         self.register_buffer(name, tensor, persistent=False)
 
+    def with_edge_dropout(self, probability: float) -> MaskedLinear:
+        """Return a layer that shares all tensors with this one, and drops edges in training."""
+        layer = copy.copy(self)
+        for held in ("_parameters", "_buffers"):
+            layer.__dict__[held] = dict(self.__dict__[held])
+        layer.edge_dropout = probability
+        return layer
+
+    def extra_repr(self) -> str:
+        """Say what is out of the ordinary."""
+        return f"edge_dropout={self.edge_dropout}" if self.edge_dropout else ""
+
     def edge_weights(self) -> Tensor:
         """Return the effective weight of every edge, shape (e,), differentiable, in O(e)."""
         weight: Tensor = self.weight
@@ -106,7 +124,10 @@ class MaskedLinear(EdgePattern):
     def forward(self, x: Tensor) -> Tensor:
         """Map x (..., i) to (..., o)."""
         lead = x.shape[:-1]
-        y = self.product(self.edge_weights(), x.reshape(-1, self.in_features))
+        weight = self.edge_weights()
+        if self.edge_dropout:
+            weight = F.dropout(weight, self.edge_dropout, self.training)
+        y = self.product(weight, x.reshape(-1, self.in_features))
         if self.bias is not None:
             y = y + self.bias
         return y if len(lead) == 1 else y.reshape(*lead, self.out_features)

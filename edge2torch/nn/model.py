@@ -128,11 +128,24 @@ class EdgeModel(CompiledModel):
             slots.append(NodeSlot(f"layer_{k + 1}", len(is_hidden), hidden, block.stages))
         return slots
 
-    def with_stages(self, stages: Mapping[str, Mapping[str, nn.Module]]) -> EdgeModel:
+    def with_stages(
+        self,
+        stages: Mapping[str, Mapping[str, nn.Module]],
+        *,
+        edge_dropout: float | None = None,
+    ) -> EdgeModel:
         """Return a model that shares this one's parameters, with other modules in its layers."""
-        skips = {layer: (self.skip(layer), segments) for layer, segments in self._segments.items()}
+
+        def edges(linear: MaskedLinear) -> MaskedLinear:
+            return linear if edge_dropout is None else linear.with_edge_dropout(edge_dropout)
+
+        skips = {
+            layer: (edges(self.skip(layer)), segments) for layer, segments in self._segments.items()
+        }
         blocks = [
-            self.block(k).with_stages(stages.get(f"layer_{k + 1}", {}))
+            self.block(k).with_stages(
+                stages.get(f"layer_{k + 1}", {}), linear=edges(self.block(k).linear)
+            )
             for k in range(len(self.blocks))
         ]
         return EdgeModel(
