@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from edge2torch.compile._options import CompileOptions, Init, check_bool, check_options
+from edge2torch.compile._options import CompileOptions, Init, check_bool, check_options, own_options
 from edge2torch.compile._registry import Backend, find_backend
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing, note
@@ -26,13 +26,14 @@ def compile_graph(
     *,
     quiet: bool = False,
     bias: bool = True,
-    steps: int | None = None,
+    steps: int | str | None = None,
     inputs: Iterable[Any] | None = None,
     outputs: Iterable[Any] | None = None,
     init: Init = "sparse",
     sign_column: str | None = None,
     unused: Literal["keep", "prune", "error"] = "keep",
     kernel: Literal["auto", "sparse", "dense"] = "auto",
+    **own: Any,
 ) -> tuple[CompiledModel, CompileArtifact]:
     """Compile a table of named edges into a trainable model that computes along them.
 
@@ -48,7 +49,7 @@ def compile_graph(
         Print no notes.
     bias : bool
         Give every node that is not an input a trainable bias.
-    steps : int, optional
+    steps : int or str, optional
         Updates of a stepwise backend, 3 by default; refused by ``"feedforward"``.
     inputs, outputs : iterable of names, optional
         Nodes to feed and to read, in the order wanted for the model's columns. By default the
@@ -62,6 +63,8 @@ def compile_graph(
         What to do with nodes that reach no output. Kept and pruned ones are named in a warning.
     kernel : {"auto", "sparse", "dense"}
         What computes each block of edges; ``artifact.kernels`` says what was chosen and why.
+    **own
+        Options that only the chosen backend has.
 
     Returns
     -------
@@ -95,13 +98,14 @@ def compile_graph(
     check_bool("quiet", quiet)
     row = find_backend(backend)
     options = check_options(
-        takes_steps=row.takes_steps,
-        bias=bias,
-        init=init,
-        kernel=kernel,
-        steps=steps,
-        sign_column=sign_column,
-        backend=row.name,
+        CompileOptions(
+            bias=bias,
+            init=init,
+            kernel=kernel,
+            steps=row.read_steps(row.name, steps),
+            sign_column=sign_column,
+            own=own_options(row.name, row.own_options, own),
+        )
     )
     table = read_edge_table(edgelist, sign_column=sign_column)
     note(
@@ -175,7 +179,12 @@ def _check_representable(graph: EdgeGraph) -> None:
 
 def _fingerprint(backend: str, graph: EdgeGraph, options: CompileOptions) -> str:
     """Hash what fixes the meaning of every parameter; the table's row order does not."""
-    head = {"backend": backend, "bias": options.bias, "steps": options.steps}
+    head = {
+        "backend": backend,
+        "bias": options.bias,
+        "steps": options.steps,
+        "own": dict(options.own),
+    }
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     digest.update(json.dumps(graph.node_names.tolist()).encode())
     rows = graph.active_rows

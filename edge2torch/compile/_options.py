@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,34 +19,26 @@ DEFAULT_STEPS = 3
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """What shapes a model beside its graph."""
+    """What shapes a model beside its graph; ``own`` are the options of its backend alone."""
 
     bias: bool
     init: str
     kernel: str
-    steps: int | None
+    steps: int | str | None
     sign_column: str | None
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
         return asdict(self)
 
 
-def check_options(
-    *,
-    takes_steps: bool,
-    bias: Any,
-    init: Any,
-    kernel: Any,
-    steps: Any,
-    sign_column: str | None,
-    backend: str,
-) -> CompileOptions:
-    """Return checked options; each wrong one is an error that names it."""
-    check_bool("bias", bias)
-    check_choice("init", init, get_args(Init))
-    check_choice("kernel", kernel, KERNELS)
-    steps = _check_steps(steps, takes_steps, backend)
-    return CompileOptions(bool(bias), init, kernel, steps, sign_column)
+def check_options(options: CompileOptions) -> CompileOptions:
+    """Return the options as plain Python values; each wrong one is an error that names it."""
+    check_bool("bias", options.bias)
+    check_choice("init", options.init, get_args(Init))
+    check_choice("kernel", options.kernel, KERNELS)
+    return dataclasses.replace(options, bias=bool(options.bias))
 
 
 def check_bool(argument: str, value: Any) -> None:
@@ -58,16 +53,36 @@ def check_choice(argument: str, value: Any, choices: tuple[str, ...]) -> None:
         raise Edge2TorchError(f"{argument}={value!r} is unknown. Use one of {listing(choices)}.")
 
 
-def _check_steps(steps: Any, takes_steps: bool, backend: str) -> int | None:
-    if not takes_steps:
-        if steps is not None:
-            raise Edge2TorchError(
-                f"steps={steps!r} means nothing to backend={backend!r}, which computes each node "
-                "once. Leave it out."
-            )
-        return None
+def no_steps(backend: str, steps: Any) -> None:
+    """Refuse steps for a backend that computes each node once."""
+    if steps is not None:
+        raise Edge2TorchError(
+            f"steps={steps!r} means nothing to backend={backend!r}, which computes each node "
+            "once. Leave it out."
+        )
+
+
+def count_steps(backend: str, steps: Any, *, words: tuple[str, ...] = ()) -> int | str:
+    """Return a checked number of steps, or one of the words that the backend takes instead."""
     if steps is None:
         return DEFAULT_STEPS
+    if isinstance(steps, str) and steps in words:
+        return steps
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-        raise Edge2TorchError(f"steps must be a positive integer, found {steps!r}.")
+        wanted = "a positive integer" + "".join(f" or {word!r}" for word in words)
+        raise Edge2TorchError(f"steps of backend={backend!r} must be {wanted}, found {steps!r}.")
     return int(steps)
+
+
+def own_options(backend: str, kind: type[Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a backend's own options, complete; ``kind`` is a dataclass that checks its values."""
+    known = [] if kind is None else [one.name for one in dataclasses.fields(kind)]
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        takes = f"it takes {listing(known, 30)}" if known else "it takes none of its own"
+        raise Edge2TorchError(
+            f"backend={backend!r} has no option {listing(unknown)}; {takes}.{hint}"
+        )
+    return {} if kind is None else asdict(kind(**given))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge2torch.compile._feedforward import build_feedforward
-from edge2torch.compile._options import CompileOptions
+from edge2torch.compile._options import CompileOptions, no_steps
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.graph import EdgeGraph, plan_feedforward
 from edge2torch.nn import CompiledModel
@@ -27,8 +27,10 @@ class Backend:
         Printed when the backend is chosen.
     allows_cycles : bool
         Whether the graph may have cycles.
-    takes_steps : bool
-        Whether ``steps`` means something.
+    read_steps : callable
+        Backend name and what the user gave for ``steps`` to a checked value.
+    own_options : type, optional
+        A frozen dataclass of the options that only this backend has; checks its values.
     plan : callable
         Graph to execution plan.
     build : callable
@@ -44,9 +46,10 @@ class Backend:
     aliases: tuple[str, ...]
     note: str
     allows_cycles: bool
-    takes_steps: bool
+    read_steps: Callable[[str, Any], int | str | None]
     plan: Callable[[EdgeGraph], Any]
     build: Callable[[EdgeGraph, Any, CompileOptions, bytes, bool], CompiledModel]
+    own_options: type[Any] | None = None
 
 
 BACKENDS: tuple[Backend, ...] = (
@@ -55,7 +58,7 @@ BACKENDS: tuple[Backend, ...] = (
         aliases=(),
         note="Feedforward backend selected. Graph must be layerable.",
         allows_cycles=False,
-        takes_steps=False,
+        read_steps=no_steps,
         plan=plan_feedforward,
         build=build_feedforward,
     ),
@@ -96,7 +99,7 @@ def find_backend(name: object) -> Backend:
 
     Examples
     --------
-    >>> find_backend("feedforward").takes_steps
+    >>> find_backend("feedforward").allows_cycles
     False
     """
     wanted = str(name).strip().lower()

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,7 +24,7 @@ from safetensors.torch import save as dump_tensors
 from torch import nn
 
 from edge2torch.compile._compile import build
-from edge2torch.compile._options import check_options
+from edge2torch.compile._options import CompileOptions, check_options, own_options
 from edge2torch.compile._registry import find_backend
 from edge2torch.compile._tables import frame_from_json, frame_to_json
 from edge2torch.compile._weights import find_edge_model
@@ -233,15 +234,17 @@ def _read_weights(folder: Path, index: dict[str, Any]) -> dict[str, Any]:
 
 def _rebuild(index: dict[str, Any]) -> tuple[nn.Module, CompileArtifact]:
     frame = frame_from_json(index["edges"])
-    options, row = dict(index["options"]), find_backend(index["backend"])
-    table = read_edge_table(frame, sign_column=options["sign_column"])
-    checked = check_options(takes_steps=row.takes_steps, backend=row.name, **options)
+    row = find_backend(index["backend"])
+    options = check_options(CompileOptions(**index["options"]))
+    own = own_options(row.name, row.own_options, options.own)
+    options = replace(options, steps=row.read_steps(row.name, options.steps), own=own)
+    table = read_edge_table(frame, sign_column=options.sign_column)
     n_edges = len(table.source)
     active = np.unpackbits(np.array(index["is_active"], np.uint8))[:n_edges].astype(bool)
     constraint = np.array(index["constraint"], np.int8)
     if len(active) != n_edges or len(constraint) != n_edges:
         raise ValueError("its columns differ in length")
-    return build(row, _graph(table, constraint, active, index), checked, draw=False)
+    return build(row, _graph(table, constraint, active, index), options, draw=False)
 
 
 def _graph(table: EdgeTable, constraint: Any, active: Any, index: dict[str, Any]) -> EdgeGraph:
