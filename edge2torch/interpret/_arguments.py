@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -14,9 +15,11 @@ from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.data import align_features_to_input_nodes
-from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.interpret._methods import METHODS, AttributionMethod, nearest
-from edge2torch.nn import EdgeModel
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing, require
+from edge2torch.interpret._lookup import nearest
+from edge2torch.interpret._method import AttributionMethod
+from edge2torch.interpret._methods import METHODS
+from edge2torch.nn import CompiledModel
 
 _SET_SIZE = 50  # reference samples drawn from the data when none are given
 _MOST_TO_ORDER = 10  # 10! = 3.6 million orders
@@ -25,7 +28,7 @@ _GIVEN_ELSEWHERE = {
     "baselines": "baselines",
     "return_convergence_delta": "return_convergence_delta",
 }
-_NO_PLACE = {"attribute_to_layer_input", "return_input_shape"}
+_NO_PLACE = {"additional_forward_args", "attribute_to_layer_input", "return_input_shape"}
 
 
 def check_choice(argument: str, value: object, choices: Iterable[str]) -> None:
@@ -190,14 +193,13 @@ def _choices(names: Sequence[str] | None, n_outputs: int) -> str:
 
 
 def output_names(
-    model: nn.Module, base: EdgeModel, artifact: CompileArtifact, n_outputs: int
+    model: nn.Module, base: CompiledModel, artifact: CompileArtifact, n_outputs: int
 ) -> list[str] | None:
     """Return the names of the outputs, or None where something after the graph mixes them."""
     inside = set(base.modules())
-    leaves = [m for m in model.modules() if m not in inside and not next(m.children(), None)]
+    leaves = [m for m in model.modules() if m not in inside and next(m.children(), None) is None]
     keeps = len(artifact.output_names) == n_outputs and all(
-        isinstance(leaf, nn.Identity | nn.modules.dropout._DropoutNd)
-        or type(leaf).__module__ == "torch.nn.modules.activation"
+        isinstance(leaf, nn.Identity | nn.modules.dropout._DropoutNd) or is_activation(leaf)
         for leaf in leaves
     )
     return artifact.output_names if keeps else None
@@ -217,6 +219,7 @@ def check_kwargs(engine: Any, constructor: Mapping[str, Any], call: Mapping[str,
             *_GIVEN_ELSEWHERE,
             *_NO_PLACE,
         }
+        known |= {"target"} if argument == "attribute_kwargs" else set()
         for name in kwargs:
             if name in _GIVEN_ELSEWHERE:
                 raise Edge2TorchError(
@@ -251,3 +254,23 @@ def check_size(method: AttributionMethod, x: Tensor, mask: Any) -> None:
             f"{_MOST_TO_ORDER} are feasible. Use method='ShapleyValueSampling', or join features "
             "with attribute_kwargs={'feature_mask': tensor of group numbers, shape (1, inputs)}."
         )
+
+
+def warn_of_gradients(method: AttributionMethod, model: nn.Module) -> None:
+    """Say where DeepLift has no rule for an activation, and so does not add up."""
+    if "DeepLift" not in method.name:
+        return
+    known = require("captum.attr._core.deep_lift").SUPPORTED_NON_LINEAR
+    without = {type(m) for m in model.modules() if is_activation(m)} - set(known)
+    if without:
+        warnings.warn(
+            f"{method.name} has no rule for {listing(sorted(kind.__name__ for kind in without))}: "
+            "it uses their gradient, and scores need not sum to the difference of the output. "
+            "They do with IntegratedGradients.",
+            Edge2TorchWarning,
+            stacklevel=3,
+        )
+
+
+def is_activation(module: nn.Module) -> bool:
+    return type(module).__module__ == "torch.nn.modules.activation"

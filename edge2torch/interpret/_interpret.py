@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,8 +22,10 @@ from edge2torch.interpret._arguments import (
     output_names,
     read_baselines,
     read_samples,
+    warn_of_gradients,
 )
-from edge2torch.interpret._methods import METHODS, find_method
+from edge2torch.interpret._lookup import find_method
+from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._probe import Probe, Site, at_rest, find_sites, reached_sites, unwrap
 from edge2torch.interpret._run import Scores, Task, attribute, load_engine
 
@@ -150,50 +152,51 @@ def interpret_model(
     constructor = as_mapping("constructor_kwargs", constructor_kwargs)
     call = as_mapping("attribute_kwargs", attribute_kwargs)
     base = find_edge_model(model, artifact)
-    like = next(base.parameters())
-    x, index = read_samples(data, artifact, like)
     engine = load_engine(row)
     check_kwargs(engine, constructor, call)
-    check_size(row, x, call.get("feature_mask"))
-    against = read_baselines(baselines, row, x, index, artifact, seed)
-
+    warn_of_gradients(row, model)
+    like = next(base.parameters())
     probe = Probe(unwrap(model))
-    with at_rest(probe, like.device, seed):
-        layers = find_sites(probe, base, artifact)
-        y, reached = reached_sites(probe, x[:1], layers)
-        column: int | list[int] = 0
-        if row.needs_output:
-            names = output_names(probe, base, artifact, y.shape[1])
-            column = choose_output(output, call, names, y.shape[1], len(x))
-        wanted = layers[:1] if target == "features" else layers[nodes != "all" :]
-        live = [s for s in wanted if s.name in reached or not row.by_gradient]
-        task = Task(
-            method=row,
-            probe=probe,
-            sites=live,
-            x=x,
-            target=column,
-            baselines=against,
-            constructor=constructor,
-            call={name: value for name, value in call.items() if name != "target"},
-            row_bytes=x.element_size() * sum(len(site.nodes) for site in layers),
-            delta=bool(return_convergence_delta),
-            quiet=bool(quiet),
-        )
-        scores, deltas = attribute(task, engine)
+    with torch.inference_mode(False):
+        x, index = read_samples(data, artifact, like)
+        check_size(row, x, call.get("feature_mask"))
+        against = read_baselines(baselines, row, x, index, artifact, seed)
+        with at_rest(probe, like.device, seed):
+            layers = find_sites(probe, base, artifact)
+            y, reached = reached_sites(probe, x[:1], layers)
+            columns = None
+            if row.needs_output:
+                names = output_names(probe.model, base, artifact, y.shape[1])
+                columns = probe.aim(choose_output(output, call, names, y.shape[1], len(x)))
+            wanted = layers[:1] if target == "features" else layers[nodes != "all" :]
+            task = Task(
+                method=row,
+                probe=probe,
+                sites=[s for s in wanted if s.name in reached or not row.by_gradient],
+                x=x,
+                columns=columns,
+                baselines=against,
+                constructor=constructor,
+                call={name: value for name, value in call.items() if name != "target"},
+                row_bytes=x.element_size() * sum(len(site.nodes) for site in layers),
+                delta=bool(return_convergence_delta),
+                quiet=bool(quiet),
+            )
+            scores, deltas = attribute(task, engine)
     tables = {site.name: _table(site, scores, index) for site in wanted}
     if not quiet:
         print(  # noqa: T201 - the line that users know
             f"[edge2torch] Finished interpretation with method {row.name!r} for target {target!r}."
         )
-    gaps = _deltas(deltas, [site.name for site in wanted], index)
     if target == "features":
-        features = tables["layer_0"]
-        return (features, gaps["layer_0"].rename("delta")) if return_convergence_delta else features
+        scored = tables["layer_0"]
+        gap = _deltas(deltas, tables, index)["layer_0"].rename("delta")
+        return (scored, gap) if return_convergence_delta else scored
     if nodes == "hidden":
         tables = _without(tables, {*artifact.feature_names, *artifact.output_names})
-    result = pd.concat(tables.values(), axis=1) if level == "summary" else tables
-    return (result, gaps) if return_convergence_delta else result
+    summary = pd.concat([pd.DataFrame(index=index), *tables.values()], axis=1)
+    result = summary if level == "summary" else tables
+    return (result, _deltas(deltas, tables, index)) if return_convergence_delta else result
 
 
 def _table(site: Site, scores: Scores, index: pd.Index) -> pd.DataFrame:
@@ -204,7 +207,7 @@ def _table(site: Site, scores: Scores, index: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(_to_numpy(values), index, site.nodes)
 
 
-def _deltas(deltas: Scores, sites: list[str], index: pd.Index) -> pd.DataFrame:
+def _deltas(deltas: Scores, sites: Iterable[str], index: pd.Index) -> pd.DataFrame:
     columns = {
         name: _to_numpy(deltas[name]) if name in deltas else np.full(len(index), np.nan)
         for name in sites

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.interpret._arguments import is_activation
 from edge2torch.interpret._probe import Entry
-from edge2torch.nn import EdgeModel, EdgePattern, FeedforwardLayerBlock
+from edge2torch.nn import CompiledModel, EdgeModel, EdgePattern, FeedforwardLayerBlock
 
 _EPSILON = 1e-9
 _SUMS = (
@@ -52,19 +53,17 @@ class LRP:
     def attribute(
         self,
         inputs: Tensor,
-        target: int | list[int] = 0,
+        additional_forward_args: Any = (),
         epsilon: float = _EPSILON,
         return_convergence_delta: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Return relevance (b, n), and the part of the output that it does not sum to (b,)."""
         with _rules(self.model, epsilon), _watched(self.layer) as seen:
-            y = self.model(inputs.detach().requires_grad_())
-            columns = torch.as_tensor(target, device=y.device).expand(len(y)).unsqueeze(1)
-            explained = y.gather(1, columns).squeeze(1)
-            (gradient,) = torch.autograd.grad(explained.sum(), seen[0])
+            y = self.model(inputs.detach().requires_grad_(), *additional_forward_args)
+            (gradient,) = torch.autograd.grad(y.sum(), seen[0])
         relevance = (seen[0] * gradient).detach()
         if return_convergence_delta:
-            return relevance, explained.detach() - relevance.sum(1)
+            return relevance, y.detach() - relevance.sum(1)
         return relevance
 
 
@@ -101,9 +100,14 @@ def _rules(model: nn.Module, epsilon: float) -> Iterator[None]:
     at_sum, at_sum_before = _stabilize(epsilon)
     try:
         inside: set[nn.Module] = set()
-        for edge_model in (m for m in model.modules() if isinstance(m, EdgeModel)):
-            handles.extend(_at_block(b, at_sum, at_sum_before) for b in edge_model.blocks)
-            inside.update(m for m in edge_model.modules() if isinstance(m, EdgePattern))
+        for compiled in (m for m in model.modules() if isinstance(m, CompiledModel)):
+            if not isinstance(compiled, EdgeModel):
+                raise Edge2TorchError(
+                    f"method: LRP is defined for backend 'feedforward'; model holds a "
+                    f"{type(compiled).__name__}. IntegratedGradients works on every backend."
+                )
+            handles.extend(_at_block(b, at_sum, at_sum_before) for b in compiled.blocks)
+            inside.update(m for m in compiled.modules() if isinstance(m, EdgePattern))
         unknown = []
         for module in model.modules():
             if next(module.children(), None) is not None or module in inside:
@@ -128,9 +132,7 @@ def _rules(model: nn.Module, epsilon: float) -> Iterator[None]:
 
 
 def _is_elementwise(module: nn.Module) -> bool:
-    return type(module).__module__ == "torch.nn.modules.activation" and not isinstance(
-        module, _MIXING
-    )
+    return is_activation(module) and not isinstance(module, _MIXING)
 
 
 def _at_block(
@@ -163,7 +165,7 @@ def _at_activation(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tenso
 
 
 def _signed(z: Tensor, size: float) -> Tensor:
-    return torch.where(z < 0, -size, size).to(z.dtype)
+    return torch.copysign(torch.full_like(z, size), z)
 
 
 def _scale_gradient(z: Tensor, value: Tensor, factor: Tensor) -> Tensor:

@@ -2,79 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.interpret._method import AttributionMethod, Target
 
-__all__ = ["METHODS", "AttributionMethod", "attribution_methods"]
-
-Target = Literal["features", "nodes"]
-TARGETS: dict[str, str] = {"features": "IntegratedGradients", "nodes": "LayerConductance"}
-
-
-@dataclass(frozen=True)
-class AttributionMethod:
-    """What interpret_model needs to know of a method.
-
-    Parameters
-    ----------
-    name : str
-        Name of Captum's class, or of ours that takes its place.
-    target : {"features", "nodes"}
-        What is given a score.
-    about : str
-        What a score says, in a few words.
-    doi : str
-        The paper; empty where the idea has none.
-    baselines : {"none", "sample", "set", "layer"}
-        What samples are compared with: nothing; one baseline per sample; a set of reference
-        samples; the layer's values on a baseline.
-    delta : bool
-        Whether the method can say how far its scores are from summing to what they explain.
-    cost : {"once", "steps", "samples", "fits", "features", "set"}
-        What a sample's number of model evaluations grows with.
-    batch : {"", "internal_batch_size", "perturbations_per_eval"}
-        Captum's name for the number of evaluations that may be done at once.
-    defaults : mapping of str to object
-        Arguments of ``attribute``; a function is called with the number of features.
-    random : bool
-        Whether the result depends on ``seed``.
-    between_samples : bool
-        Whether a score depends on the other samples of the data.
-    needs_output : bool
-        Whether one output has to be chosen.
-    by_gradient : bool
-        Whether gradients flow from the output to what is scored.
-    package : str
-        A package beyond Captum's own dependencies.
-
-    Examples
-    --------
-    >>> from edge2torch.interpret import METHODS
-    >>> METHODS["Saliency"].about
-    'absolute gradient of the output'
-    """
-
-    name: str
-    target: Target
-    about: str
-    doi: str = ""
-    baselines: Literal["none", "sample", "set", "layer"] = "none"
-    delta: bool = False
-    cost: Literal["once", "steps", "samples", "fits", "features", "set"] = "once"
-    batch: Literal["", "internal_batch_size", "perturbations_per_eval"] = ""
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    random: bool = False
-    between_samples: bool = False
-    needs_output: bool = True
-    by_gradient: bool = True
-    package: str = ""
-
+__all__ = ["METHODS", "attribution_methods"]
 
 _AXIOMATIC = "10.48550/arXiv.1703.01365"
 _DEEPLIFT = "10.48550/arXiv.1704.02685"
@@ -83,6 +17,11 @@ _OCCLUSION = "10.1007/978-3-319-10590-1_53"
 _FOREST = "10.1023/A:1010933404324"
 _LRP = "10.1371/journal.pone.0130140"
 _RESCALED = "10.48550/arXiv.1605.01713"
+
+
+def _enough_to_fit(n_features: int) -> int:
+    return max(200, 4 * n_features)
+
 
 _steps: dict[str, Any] = {
     "cost": "steps",
@@ -95,12 +34,11 @@ _perturb: dict[str, Any] = {
     "batch": "perturbations_per_eval",
     "by_gradient": False,
 }
-_SOME_SAMPLES: Callable[[int], int] = lambda n_features: max(200, 4 * n_features)  # noqa: E731
 _fit: dict[str, Any] = {
     **_perturb,
     "cost": "fits",
     "baselines": "sample",
-    "defaults": {"n_samples": _SOME_SAMPLES},
+    "defaults": {"n_samples": _enough_to_fit},
     "random": True,
     "package": "sklearn",
 }
@@ -339,43 +277,3 @@ def attribution_methods(target: Target | None = None) -> pd.DataFrame:
         if target in (None, row.target)
     ]
     return pd.DataFrame(rows).set_index("method")
-
-
-def find_method(method: object, target: object) -> AttributionMethod:
-    """Return the row of a method by its name in any spelling, after checking both arguments."""
-    if target not in TARGETS:
-        raise Edge2TorchError(f"target must be one of {listing(TARGETS)}; found {target!r}.")
-    wanted = TARGETS[str(target)] if method is None else method
-    if not isinstance(wanted, str):
-        raise Edge2TorchError(
-            f"method must be a name such as {TARGETS[str(target)]!r}, found {wanted!r}."
-        )
-    row = _by_plain_name().get(_plain(wanted))
-    own = [name for name, known in METHODS.items() if known.target == target]
-    if row is None:
-        near = nearest(wanted, own)
-        raise Edge2TorchError(
-            f"method {wanted!r} is not known.{near} For target {target!r} there are "
-            f"{listing(own, len(own))}."
-        )
-    if row.target != target:
-        raise Edge2TorchError(
-            f"method {row.name!r} belongs to target {row.target!r}, and target is {target!r}. Pass "
-            f"target={row.target!r}, or one of {listing(own, len(own))}."
-        )
-    return row
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """Return a sentence with the known names that are close to a wrong one, or nothing."""
-    plain = {_plain(one): one for one in known}
-    near = difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.6)
-    return f" Nearest: {listing(plain[one] for one in near)}." if near else ""
-
-
-def _by_plain_name() -> dict[str, AttributionMethod]:
-    return {_plain(name): row for name, row in METHODS.items()}
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn import EdgeModel
+from edge2torch.nn import CompiledModel
 
 # What Captum tells programmers about its own workings.
 _CAPTUM_SAYS = (
@@ -28,6 +27,7 @@ _CAPTUM_SAYS = (
     r"Attempting to construct interpretable model with > 10000 features",
     r"Multiplying by inputs set to False",
 )
+_CAPTUM_LEAVES = ("input", "output", "input_ref")  # LayerDeepLift does, on activations
 
 
 class Entry(nn.Module):
@@ -39,23 +39,37 @@ class Entry(nn.Module):
 
 
 class Probe(nn.Module):
-    """A model with a place for its inputs, whose output is always (b, o)."""
+    """A model with a place for its inputs, reduced to the output that is explained.
+
+    Captum's own ``target`` is not used: LayerFeaturePermutation applies it twice.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.entry = Entry()
         self.model = model
+        self.column: int | None = None
 
-    def forward(self, x: Tensor, *more: Any) -> Tensor:
-        """Map x (b, i) to (b, o)."""
-        y = self.model(self.entry(x), *more)
-        if not isinstance(y, Tensor) or y.dim() not in (1, 2) or len(y) != len(x):
+    def aim(self, column: int | list[int]) -> Tensor | None:
+        """Choose the output to explain; for one per sample, return what forward has to be given."""
+        if isinstance(column, list):
+            return torch.tensor(column, device=next(self.model.parameters()).device)
+        self.column = column
+        return None
+
+    def forward(self, x: Tensor, columns: Tensor | None = None) -> Tensor:
+        """Map x (b, i) to the explained output (b,), or to all (b, o) while none is chosen."""
+        y = self.model(self.entry(x))
+        if not isinstance(y, Tensor) or y.dim() not in {1, 2} or len(y) != len(x):
             found = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
             raise Edge2TorchError(
                 f"model must return a tensor (b, outputs) or (b,); for {len(x)} sample(s) it "
                 f"returned {found}. Wrap it in a module that returns the output to explain."
             )
-        return y.unsqueeze(1) if y.dim() == 1 else y
+        y = y.unsqueeze(1) if y.dim() == 1 else y
+        if columns is not None:
+            return y.gather(1, columns.unsqueeze(1)).squeeze(1)
+        return y if self.column is None else y[:, self.column]
 
 
 @dataclass(frozen=True)
@@ -67,11 +81,11 @@ class Site:
     nodes: list[str]
 
 
-def find_sites(probe: Probe, base: EdgeModel, artifact: CompileArtifact) -> list[Site]:
+def find_sites(probe: Probe, base: CompiledModel, artifact: CompileArtifact) -> list[Site]:
     """Return every layer as a site, inputs first."""
-    modules = [probe.entry, *base.blocks]
-    layers = artifact.node_names_by_layer.items()
-    return [Site(name, m, nodes) for m, (name, nodes) in zip(modules, layers, strict=True)]
+    modules = {"layer_0": probe.entry, **base.sites()}
+    names = artifact.node_names_by_layer
+    return [Site(name, module, names[name]) for name, module in modules.items()]
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -92,9 +106,9 @@ def at_rest(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]
     Everything is put back afterwards: modes, ``requires_grad``, random states.
     """
     modes = [(module, module.training) for module in model.modules()]
+    clean = [(m, name) for m, _ in modes for name in _CAPTUM_LEAVES if name not in vars(m)]
     needed = [(p, p.requires_grad) for p in model.parameters()]
     with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(_seeded(device, seed))
         stack.enter_context(_without_compilation(model))
@@ -109,6 +123,8 @@ def at_rest(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]
         finally:
             for module, mode in modes:
                 module.training = mode
+            for module, name in clean:
+                vars(module).pop(name, None)
             for parameter, need in needed:
                 parameter.requires_grad_(need)
 

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, require
 from edge2torch.interpret._lrp import LRP, LayerLRP
-from edge2torch.interpret._methods import AttributionMethod
+from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._probe import Probe, Site
 
 _OURS = {"LRP": LRP, "LayerLRP": LayerLRP}
-_BYTES_AT_ONCE = 512 * 2**20
+# On a CPU more is slower (values leave the cache), on a GPU less is.
+_BYTES_AT_ONCE = {"cpu": 128 * 2**20, "cuda": 2**31}
 _COPIES = 4  # a node's value is kept forward, backward, and once more on either way
 _ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving
 _PATIENCE = 3.0  # seconds before a progress bar appears
@@ -29,7 +30,7 @@ class Task:
     probe: Probe
     sites: list[Site]
     x: Tensor
-    target: int | list[int]
+    columns: Tensor | None  # the output to explain of each sample, where it is not one for all
     baselines: Tensor | None
     constructor: Mapping[str, Any]
     call: Mapping[str, Any]
@@ -57,7 +58,7 @@ def load_engine(method: AttributionMethod) -> Any:
 
 def attribute(task: Task, engine: Any) -> tuple[Scores, Scores]:
     """Return scores (b, n) and convergence deltas (b,) by site."""
-    rows, at_once = _plan_chunks(task)
+    rows, batching = _plan_chunks(task)
     starts = range(0, len(task.x), rows)
     scores: dict[str, list[Tensor]] = {site.name: [] for site in task.sites}
     deltas: dict[str, list[Tensor]] = {site.name: [] for site in task.sites}
@@ -66,12 +67,12 @@ def attribute(task: Task, engine: Any) -> tuple[Scores, Scores]:
         desc=task.method.name,
         delay=_PATIENCE,
         leave=False,
-        disable=task.quiet or None,
+        disable=task.quiet,
     ) as progress:
         for start in starts:
             chunk = slice(start, min(start + rows, len(task.x)))
             for site in task.sites:
-                score, delta = _attribute_chunk(task, engine, site, chunk, at_once)
+                score, delta = _attribute_chunk(task, engine, site, chunk, batching)
                 scores[site.name].append(score)
                 if delta is not None:
                     deltas[site.name].append(delta)
@@ -83,12 +84,12 @@ def attribute(task: Task, engine: Any) -> tuple[Scores, Scores]:
 
 
 def _attribute_chunk(
-    task: Task, engine: Any, site: Site, chunk: slice, at_once: int
+    task: Task, engine: Any, site: Site, chunk: slice, batching: Mapping[str, int]
 ) -> tuple[Tensor, Tensor | None]:
-    x = task.x[chunk].detach()
+    x = task.x[chunk].detach().requires_grad_(task.method.by_gradient)
     layer = () if task.method.target == "features" else (site.module,)
     explainer = engine(task.probe, *layer, **task.constructor)
-    result = explainer.attribute(x, **_arguments(task, site, chunk, at_once))
+    result = explainer.attribute(x, **_arguments(task, site, chunk, batching))
     score, delta = result if task.delta else (result, None)
     if not isinstance(score, Tensor) or score.shape != (len(x), len(site.nodes)):
         found = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
@@ -98,22 +99,20 @@ def _attribute_chunk(
         )
     if delta is not None:  # methods with a set have one per pair: their mean is the sample's own
         delta = delta.detach().reshape(len(x), -1).mean(1).cpu()
-    return score.detach().cpu(), delta
+    return score.detach().to("cpu", x.dtype), delta  # some methods of Captum compute in float32
 
 
-def _arguments(task: Task, site: Site, chunk: slice, at_once: int) -> dict[str, Any]:
+def _arguments(task: Task, site: Site, chunk: slice, batching: Mapping[str, int]) -> dict[str, Any]:
     method = task.method
     n_features = task.x.shape[1]
     arguments: dict[str, Any] = {
         name: value(n_features) if callable(value) else value
         for name, value in method.defaults.items()
     }
-    if method.batch:
-        arguments[method.batch] = at_once
-    arguments.update({name: _cut(name, v, task, chunk) for name, v in task.call.items()})
-    if method.needs_output:
-        is_common = isinstance(task.target, int)
-        arguments["target"] = task.target if is_common else task.target[chunk]  # type: ignore[index]
+    arguments.update(batching)
+    arguments.update({name: _cut(name, v, chunk) for name, v in task.call.items()})
+    if task.columns is not None:
+        arguments["additional_forward_args"] = (task.columns[chunk],)
     if task.delta:
         arguments["return_convergence_delta"] = True
     if task.baselines is not None:
@@ -126,14 +125,10 @@ def _arguments(task: Task, site: Site, chunk: slice, at_once: int) -> dict[str, 
     return arguments
 
 
-def _cut(name: str, value: Any, task: Task, chunk: slice) -> Any:
-    """Return the chunk's part of an argument that has a row for every sample."""
-    if name == "additional_forward_args" and isinstance(value, tuple):
-        return tuple(_cut("", part, task, chunk) for part in value)
-    is_mask = name in {"feature_mask", "layer_mask"}
-    if isinstance(value, Tensor) and value.dim() > int(is_mask) and len(value) == len(task.x):
-        return value[chunk]
-    return value
+def _cut(name: str, value: Any, chunk: slice) -> Any:
+    """Return the chunk's part of a mask that has a row for every sample."""
+    is_mask = name in {"feature_mask", "layer_mask"} and isinstance(value, Tensor)
+    return value[chunk] if is_mask and value.dim() == 2 and len(value) > 1 else value
 
 
 @torch.no_grad()
@@ -147,10 +142,11 @@ def _values_at(probe: Probe, site: Site, x: Tensor) -> Tensor:
     return seen[0]
 
 
-def _plan_chunks(task: Task) -> tuple[int, int]:
-    """Return how many samples to attribute together, and how many evaluations of each."""
+def _plan_chunks(task: Task) -> tuple[int, dict[str, int]]:
+    """Return how many samples to attribute together, and Captum's word for what that leaves."""
     method, n_samples = task.method, len(task.x)
-    in_flight = max(2, _BYTES_AT_ONCE // (_COPIES * task.row_bytes))
+    memory = _BYTES_AT_ONCE.get(task.x.device.type, _BYTES_AT_ONCE["cpu"])
+    in_flight = max(2, memory // (_COPIES * task.row_bytes))
     if method.batch == "internal_batch_size" and (own := task.call.get(method.batch)):
         in_flight = max(2, int(own))
     evaluations = _evaluations(task)
@@ -159,9 +155,10 @@ def _plan_chunks(task: Task) -> tuple[int, int]:
         rows = min(rows, _ROWS_OF_FITS)
     if method.between_samples:
         rows = n_samples
-    if method.batch == "internal_batch_size":
-        return rows, max(in_flight, 2 * rows)
-    return rows, max(1, min(evaluations, in_flight // rows))
+    if method.batch == "perturbations_per_eval":
+        return rows, {method.batch: max(1, min(evaluations, in_flight // rows))}
+    needs_parts = method.batch and rows * evaluations > in_flight
+    return rows, {method.batch: in_flight} if needs_parts else {}
 
 
 def _evaluations(task: Task) -> int:

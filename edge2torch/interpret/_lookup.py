@@ -1,0 +1,51 @@
+"""From what a user calls a method to its row in the registry."""
+
+from __future__ import annotations
+
+import difflib
+
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.interpret._method import AttributionMethod
+from edge2torch.interpret._methods import METHODS
+
+_DEFAULTS = {"features": "IntegratedGradients", "nodes": "LayerConductance"}
+
+
+def find_method(method: object, target: object) -> AttributionMethod:
+    """Return the row of a method by its name in any spelling, after checking both arguments."""
+    if target not in _DEFAULTS:
+        raise Edge2TorchError(f"target must be one of {listing(_DEFAULTS)}; found {target!r}.")
+    wanted = _DEFAULTS[str(target)] if method is None else method
+    if not isinstance(wanted, str):
+        raise Edge2TorchError(
+            f"method must be a name such as {_DEFAULTS[str(target)]!r}, found {wanted!r}."
+        )
+    row = _by_plain_name().get(_plain(wanted))
+    own = [name for name, known in METHODS.items() if known.target == target]
+    if row is None:
+        near = nearest(wanted, own)
+        raise Edge2TorchError(
+            f"method {wanted!r} is not known.{near} For target {target!r} there are "
+            f"{listing(own, len(own))}."
+        )
+    if row.target != target:
+        raise Edge2TorchError(
+            f"method {row.name!r} belongs to target {row.target!r}, and target is {target!r}. Pass "
+            f"target={row.target!r}, or one of {listing(own, len(own))}."
+        )
+    return row
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Return a sentence with the known names that are close to a wrong one, or nothing."""
+    plain = {_plain(one): one for one in known}
+    near = difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.6)
+    return f" Nearest: {listing(plain[one] for one in near)}." if near else ""
+
+
+def _by_plain_name() -> dict[str, AttributionMethod]:
+    return {_plain(name): row for name, row in METHODS.items()}
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
