@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINTS := requirements/constraints.txt
 TORCH := $(shell sed -n 's/^\(torch==[^; ]*\).*/\1/p' $(CONSTRAINTS))
-SOURCES := $(shell find edge2torch -name '*.py' -o -name 'py.typed')
+SOURCES := $(shell find edge2torch -type f -not -path '*/__pycache__/*')
 
 # Notebook kernels come from this environment, never from the user's home.
 export JUPYTER_PREFER_ENV_PATH := 1

@@ -44,8 +44,9 @@ def built(folder: Path) -> Path:
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
     (wheel,) = folder.glob("*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())
-    package = {str(path.relative_to(ROOT)) for path in (ROOT / "edge2torch").rglob("*.py")}
-    missing = (package | {"edge2torch/py.typed"}) - inside
+    files = (path for path in (ROOT / "edge2torch").rglob("*") if path.is_file())
+    package = {str(path.relative_to(ROOT)) for path in files if path.parent.name != "__pycache__"}
+    missing = package - inside
     foreign = [name for name in inside if not name.startswith(("edge2torch/", "edge2torch-"))]
     if missing or foreign:
         sys.exit(f"the wheel lacks {sorted(missing)} and should not have {sorted(foreign)}")
@@ -90,8 +91,17 @@ def main(folder: Path, torch: str, constraints: Path) -> None:
         script = Path(outside) / "quickstart.py"
         script.write_text(PROLOGUE + code_of(ROOT / "README.md"), encoding="utf-8")
         said = run(python, "-I", script, cwd=outside).stdout
+        without_extra(python.with_name("edge2torch"), Path(outside))
     print(f"{wheel.name}: the quickstart ran from an empty environment; its last lines:")
     print("\n".join(said.splitlines()[-3:]))
+
+
+def without_extra(program: Path, outside: Path) -> None:
+    """The command line, which the core does not bring along, says what to install."""
+    done = subprocess.run([program], capture_output=True, text=True, check=False, cwd=outside)
+    told = done.stdout + done.stderr
+    if done.returncode == 0 or "edge2torch[cli]" not in told or "Traceback" in told:
+        sys.exit(f"`edge2torch` without its extra should name the extra; it said:\n{told}")
 
 
 if __name__ == "__main__":
