@@ -9,6 +9,16 @@ from torch import Tensor
 from torch.autograd import Function
 
 
+def _value(theta: Tensor, sign: Tensor) -> Tensor:
+    return torch.where(sign == 0, theta, sign * theta.clamp_min(0))
+
+
+def _gradient(theta: Tensor, sign: Tensor, gradient: Tensor) -> Tensor:
+    slope = torch.where(sign == 0, gradient, sign * gradient)
+    held = (sign != 0) & (theta <= 0) & (slope > 0)
+    return torch.where(held, 0, slope)
+
+
 class _OneSided(Function):
     """sign * max(theta, 0) where sign is not 0, else theta; see :func:`one_sided`."""
 
@@ -16,7 +26,7 @@ class _OneSided(Function):
 
     @staticmethod
     def forward(theta: Tensor, sign: Tensor) -> Tensor:
-        return torch.where(sign == 0, theta, sign * theta.clamp_min(0))
+        return _value(theta, sign)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -26,19 +36,26 @@ class _OneSided(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         theta, sign = ctx.saved_tensors
-        slope = torch.where(sign == 0, gradient, sign * gradient)
-        held = (sign != 0) & (theta <= 0) & (slope > 0)
-        return torch.where(held, 0, slope), None
-
-
-class _OneSidedForward(_OneSided):
-    """The same with forward mode, which torch.compile refuses to look into."""
+        return _gradient(theta, sign, gradient), None
 
     @staticmethod
     def jvp(ctx: Any, d_theta: Tensor, _: None) -> Any:
         theta, sign = ctx.saved_tensors
-        slope = torch.where(sign == 0, 1, torch.where(theta > 0, sign, 0))
-        return d_theta * slope
+        return d_theta * torch.where(sign == 0, 1, torch.where(theta > 0, sign, 0))
+
+
+# torch.compile and torch.export cannot look into a Function that has a forward mode
+_one_sided_op: Any = torch.library.custom_op(
+    "edge2torch::one_sided",
+    _value,
+    mutates_args=(),
+    schema="(Tensor theta, Tensor sign) -> Tensor",
+)
+_one_sided_op.register_fake(lambda theta, sign: torch.empty_like(theta))
+_one_sided_op.register_autograd(
+    _OneSided.backward,
+    setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs),
+)
 
 
 def one_sided(theta: Tensor, sign: Tensor) -> Tensor:
@@ -66,5 +83,6 @@ def one_sided(theta: Tensor, sign: Tensor) -> Tensor:
     >>> one_sided(torch.tensor([2.0, 2.0, -2.0]), torch.tensor([1, -1, 0]))
     tensor([ 2., -2., -2.])
     """
-    function = _OneSided if torch.compiler.is_compiling() else _OneSidedForward
-    return function.apply(theta, sign)  # type: ignore[no-any-return, no-untyped-call]
+    if torch.compiler.is_compiling():
+        return _one_sided_op(theta, sign)  # type: ignore[no-any-return]
+    return _OneSided.apply(theta, sign)  # type: ignore[no-any-return, no-untyped-call]

@@ -19,7 +19,6 @@ from edge2torch.simulate import layered_graph
 KERNELS = ("sparse", "dense")
 
 # TorchDynamo makes an instance of every autograd.Function that it meets, which torch deprecates.
-traces_functions = pytest.mark.filterwarnings("ignore:.*Function'> should not be instantiated")
 # PyTorch's own rules for forward mode are scripted when they are first loaded.
 loads_forward_mode = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
 
@@ -222,7 +221,6 @@ def test_every_parameter_is_trained_and_frozen_ones_stay(model, x):
 # -------------------------------------------------------------------- compiling, exporting
 
 
-@traces_functions
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 def test_torch_compile_without_a_graph_break(model, x, backend):
     expected, expected_gradients = model(x), gradients(model, x)
@@ -234,7 +232,6 @@ def test_torch_compile_without_a_graph_break(model, x, backend):
     torch._dynamo.reset()
 
 
-@traces_functions
 def test_torch_compile_with_rows_that_vary(model, x):
     torch._dynamo.reset()
     compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
