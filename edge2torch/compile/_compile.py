@@ -124,7 +124,7 @@ def build(
     row: Backend, graph: EdgeGraph, options: CompileOptions, *, draw: bool
 ) -> tuple[CompiledModel, CompileArtifact]:
     """Plan and build a checked graph; without ``draw`` the weights are left for a loader."""
-    plan = row.plan(graph)
+    plan = row.plan(graph, options)
     fingerprint = _fingerprint(row.name, graph, options)
     model = row.build(graph, plan, options, bytes.fromhex(fingerprint), draw)
     artifact = CompileArtifact(

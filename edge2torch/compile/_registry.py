@@ -32,7 +32,7 @@ class Backend:
     own_options : type, optional
         A frozen dataclass of the options that only this backend has; checks its values.
     plan : callable
-        Graph to execution plan.
+        Graph and options to execution plan.
     build : callable
         Graph, plan, options, fingerprint to model, weights drawn unless the last is False.
 
@@ -47,7 +47,7 @@ class Backend:
     note: str
     allows_cycles: bool
     read_steps: Callable[[str, Any], int | str | None]
-    plan: Callable[[EdgeGraph], Any]
+    plan: Callable[[EdgeGraph, CompileOptions], Any]
     build: Callable[[EdgeGraph, Any, CompileOptions, bytes, bool], CompiledModel]
     own_options: type[Any] | None = None
 
@@ -59,7 +59,7 @@ BACKENDS: tuple[Backend, ...] = (
         note="Feedforward backend selected. Graph must be layerable.",
         allows_cycles=False,
         read_steps=no_steps,
-        plan=plan_feedforward,
+        plan=lambda graph, options: plan_feedforward(graph),
         build=build_feedforward,
     ),
 )
