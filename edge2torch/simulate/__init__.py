@@ -2,5 +2,16 @@
 
 from edge2torch.simulate._graphs import layered_graph, random_dag
 from edge2torch.simulate._oracle import evaluate
+from edge2torch.simulate._pathways import PathwayProblem, disconnected_pathways
+from edge2torch.simulate._samples import simulate
+from edge2torch.simulate._steps import evaluate_steps
 
-__all__ = ["evaluate", "layered_graph", "random_dag"]
+__all__ = [
+    "PathwayProblem",
+    "disconnected_pathways",
+    "evaluate",
+    "evaluate_steps",
+    "layered_graph",
+    "random_dag",
+    "simulate",
+]
