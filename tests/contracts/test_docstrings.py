@@ -65,7 +65,8 @@ def test_a_public_name_is_documented(door: str, name: str) -> None:
     wanted = parameters(thing)
     if wanted:
         assert "Parameters\n----------" in text or "Attributes\n----------" in text
-    lines = {part.strip() for line in text.splitlines() for part in line.split(" : ")[0].split(",")}
+    heads = (line.split(" : ")[0] for line in text.splitlines())
+    lines = {part.strip().lstrip("*") for head in heads for part in head.split(",")}
     assert [name for name in wanted if name not in lines] == [], "parameters without a word"
     returns = None if inspect.isclass(thing) else inspect.signature(thing).return_annotation
     if returns not in (None, "None", "NoReturn", inspect.Signature.empty):
