@@ -1,0 +1,148 @@
+"""``draw_graph``: the network in layers, nodes coloured by what they contribute."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.errors import Edge2TorchError
+from edge2torch.plot._graphviz import draw_with_graphviz
+from edge2torch.plot._matplotlib import draw_with_matplotlib
+from edge2torch.plot._save import check_path, save_axes, save_digraph
+from edge2torch.plot._scores import check_count, node_scores
+from edge2torch.plot._style import short_labels
+from edge2torch.plot._subgraph import Subgraph, choose_subgraph
+
+
+def draw_graph(
+    artifact: CompileArtifact,
+    *,
+    scores: Any | None = None,
+    weights: pd.DataFrame | None = None,
+    outputs: Iterable[str] | None = None,
+    max_nodes: int = 60,
+    max_edges: int = 180,
+    engine: Literal["auto", "graphviz", "matplotlib"] = "auto",
+    path: str | Path | None = None,
+    title: str | None = None,
+    score_label: str = "attribution",
+    label_width: int = 32,
+    ax: Any | None = None,
+) -> Any:
+    """Draw a compiled graph layer by layer, inputs on the left.
+
+    A graph that is too large is reduced to its most important part, and the title says so: each
+    layer gets an even share of ``max_nodes``, filled by the nodes of largest score among those
+    that lead to what is shown. Nodes without a score rank by the share that they have, through
+    their edges, in the scores of their targets.
+
+    Parameters
+    ----------
+    artifact : CompileArtifact
+        What ``compile_graph`` returned.
+    scores : Series, dict or DataFrame, optional
+        A value per node name: red for positive, blue for negative. A frame of samples × nodes,
+        or the dict of such frames that ``interpret_model`` returns, is averaged over samples.
+    weights : DataFrame, optional
+        ``edge_weights(model, artifact)``: colours edges by sign, and widens strong ones.
+    outputs : iterable of str, optional
+        Draw only what leads to these outputs.
+    max_nodes, max_edges : int
+        The size above which only a part is drawn.
+    engine : {"auto", "graphviz", "matplotlib"}
+        ``"auto"`` takes graphviz where its ``dot`` program is installed.
+    path : str or Path, optional
+        Also write the picture: ``.svg``, ``.png`` or ``.pdf``.
+    title, score_label : str, optional
+        Words on the picture.
+    label_width : int, default 32
+        Longer names are cut in the middle.
+    ax : matplotlib Axes, optional
+        Where to draw; makes matplotlib the engine.
+
+    Returns
+    -------
+    graphviz.Digraph or matplotlib.axes.Axes
+        By engine.
+
+    Raises
+    ------
+    Edge2TorchError
+        For scores or weights of another graph, and for ``engine="graphviz"`` with a ``path``
+        where ``dot`` is not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> from edge2torch.plot import draw_graph
+    >>> edges = pd.DataFrame({"source": ["g1", "g2", "tf"], "target": ["tf", "tf", "cell"]})
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> ax = draw_graph(artifact, scores={"tf": 0.8}, engine="matplotlib", path="network.svg")
+    >>> sorted(text.get_text() for text in ax.texts)[:4]
+    ['attribution', 'cell', 'g1', 'g2']
+    """
+    if not isinstance(artifact, CompileArtifact):
+        raise Edge2TorchError(
+            "artifact must be the CompileArtifact that compile_graph returned, found "
+            f"{type(artifact).__name__}."
+        )
+    check_count(max_nodes, "max_nodes")
+    check_count(max_edges, "max_edges")
+    target = None if path is None else check_path(path)
+    chosen = _engine(engine, ax, target)
+    graph = choose_subgraph(
+        artifact,
+        scores=None if scores is None else node_scores(scores),
+        weights=weights,
+        outputs=outputs,
+        max_nodes=max_nodes,
+        max_edges=max_edges,
+    )
+    labels, headers = short_labels(graph.names, label_width), _headers(graph)
+    words = "\n".join(part for part in (title or "", graph.caption) if part)
+    if chosen == "graphviz":
+        dot = draw_with_graphviz(graph, labels, headers, title=words, score_label=score_label)
+        if target is not None:
+            save_digraph(dot, target)
+        return dot
+    axes = draw_with_matplotlib(graph, labels, headers, title=words, score_label=score_label, ax=ax)
+    if target is not None:
+        save_axes(axes, target)
+    return axes
+
+
+def _engine(engine: str, ax: Any | None, path: Path | None) -> str:
+    if engine not in ("auto", "graphviz", "matplotlib"):
+        raise Edge2TorchError(
+            f"engine must be 'auto', 'graphviz' or 'matplotlib', found {engine!r}."
+        )
+    if ax is not None:
+        if engine == "graphviz":
+            raise Edge2TorchError("ax was given, but graphviz draws on no axes. Leave one out.")
+        return "matplotlib"
+    has_dot = shutil.which("dot") is not None
+    if engine == "graphviz" and path is not None and not has_dot:
+        raise Edge2TorchError(
+            "engine='graphviz' needs graphviz's `dot` program to write a file, and it is not on "
+            "the PATH. Install graphviz, or use engine='matplotlib'."
+        )
+    return ("graphviz" if has_dot else "matplotlib") if engine == "auto" else engine
+
+
+def _headers(graph: Subgraph) -> list[str]:
+    """Words above each column, such as ``inputs (20 of 282)``."""
+    last = max(layer for layer, _, _ in graph.layer_sizes)
+    named = {0: "inputs"}
+    if graph.is_output[graph.layer == last].all():
+        named[last] = "outputs"
+    return [
+        f"{named.get(k, f'layer {k}')} ({shown if shown == size else f'{shown:,} of {size:,}'})"
+        for k, shown, size in graph.layer_sizes
+        if shown
+    ]

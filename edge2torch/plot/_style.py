@@ -1,0 +1,86 @@
+"""What all pictures share: colours that a colour-blind reader can tell apart, short labels."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge2torch.errors import require
+
+POSITIVE, NEGATIVE, NEUTRAL = "#b2182b", "#2166ac", "#9a9a9a"  # the ends of ColorBrewer's RdBu
+_DIVERGING = "RdBu_r"
+
+
+def short_labels(names: Iterable[object], width: int) -> list[str]:
+    """Fit names into ``width`` characters, cut in the middle, and keep different names different."""
+    full = [" ".join(str(name).split()) for name in names]
+    labels = [_shorten(name, width) for name in full]
+    taken = Counter(labels)
+    seen: Counter[str] = Counter()
+    for position, label in enumerate(labels):
+        if taken[label] > 1 and len(full[position]) > width:
+            seen[label] += 1
+            mark = f" ({seen[label]})"
+            labels[position] = _shorten(full[position], max(width - len(mark), 3)) + mark
+    return labels
+
+
+def _shorten(name: str, width: int) -> str:
+    if len(name) <= width:
+        return name
+    tail = (width - 1) * 2 // 5
+    return f"{name[: width - 1 - tail].rstrip()}…{name[len(name) - tail :].lstrip()}"
+
+
+def plain(label: str) -> str:
+    """Keep matplotlib from reading dollar signs as mathematics."""
+    return label.replace("$", r"\$")
+
+
+def limit_of(values: NDArray[np.float64]) -> float:
+    """Largest magnitude, the symmetric end of a colour scale; 1 where all is zero."""
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def colours(values: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
+    """Red for positive, blue for negative, white for zero; RGBA, one row per value."""
+    scale = require("matplotlib", extra="plot").colormaps[_DIVERGING]
+    # The ends of the map are too dark for black text on them.
+    rgba: NDArray[np.float64] = scale(0.5 + 0.42 * np.clip(values / limit, -1, 1))
+    return rgba
+
+
+def diverging_map() -> str:
+    """Name of the diverging colour map."""
+    return _DIVERGING
+
+
+def text_colour(rgba: Iterable[float]) -> str:
+    """Black or white, whichever reads better on a colour."""
+    red, green, blue = list(rgba)[:3]
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+
+
+def new_axes(width: float, height: float, ax: Any | None) -> Any:
+    """Return the caller's axes, or new ones on a figure of this size in inches."""
+    if ax is not None:
+        return ax
+    _, made = require("matplotlib.pyplot", extra="plot").subplots(
+        figsize=(width, height), layout="constrained"
+    )
+    return made
+
+
+@contextmanager
+def missing_glyphs_allowed() -> Iterator[None]:
+    """Draw names with emoji and the like; the font shows a box for what it does not have."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
