@@ -98,3 +98,10 @@ clean: ## remove what the checks and the demo wrote
 
 distclean: clean ## the same, and .venv
 	rm -rf $(VENV)
+
+# ---------------------------------------------------------------------------- benchmarks
+
+.PHONY: benchmark
+benchmark: $(VENV)/.ready-dev ## time this library beside its peers; one row: ARGS="--case a --batch 64 --peers kpnn2"
+	$(BIN)/python benchmarks/setup_peers.py
+	$(BIN)/python benchmarks/run.py $(or $(ARGS),--series)
