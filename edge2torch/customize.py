@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,25 +12,12 @@ from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.nn import CompiledModel, NodeBatchNorm, NodeSlot, OnNodes
+from edge2torch.nn import ACTIVATIONS, CompiledModel, NodeBatchNorm, NodeSlot, OnNodes
 
 __all__ = ["CustomizedEdgeModel", "NodeSpec", "customize_model"]
 
 NodeModule = nn.Module | type[nn.Module] | str | float
 NodeSpec = NodeModule | Mapping[str, NodeModule]
-
-_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "identity": nn.Identity,
-    "leaky_relu": nn.LeakyReLU,
-    "relu": nn.ReLU,
-    "selu": nn.SELU,
-    "sigmoid": nn.Sigmoid,
-    "silu": nn.SiLU,
-    "softplus": nn.Softplus,
-    "tanh": nn.Tanh,
-}
 
 
 class CustomizedEdgeModel(nn.Module):
@@ -248,7 +235,8 @@ def _stage(
     modules = [(columns, _make(kind, one, len(columns))) for one, columns in groups]
     if len(modules) == 1 and len(modules[0][0]) == slot.width:
         return modules[0][1]
-    return OnNodes(modules)
+    is_by_node = isinstance(spec, Mapping) and not _is_by_layer(spec)
+    return OnNodes(modules, others=slot.stages.get(kind) if is_by_node else None)
 
 
 def _by_node(
@@ -297,10 +285,10 @@ def _make(kind: str, spec: NodeModule, width: int) -> nn.Module:
         return nn.Dropout(_probability(argument, spec))
     if kind == "normalization" and spec == "batch":
         return NodeBatchNorm(width)
-    if kind == "activation" and isinstance(spec, str) and spec.lower() in _ACTIVATIONS:
-        return _ACTIVATIONS[spec.lower()]()
+    if kind == "activation" and isinstance(spec, str) and spec.lower() in ACTIVATIONS:
+        return ACTIVATIONS[spec.lower()]()
     choices = {
-        "activation": f"one of {listing(_ACTIVATIONS, 20)}",
+        "activation": f"one of {listing(ACTIVATIONS, 20)}",
         "dropout": "a probability",
         "normalization": "'batch'",
     }

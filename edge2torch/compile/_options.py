@@ -79,7 +79,9 @@ def own_options(backend: str, kind: type[Any] | None, given: Mapping[str, Any]) 
     known = [] if kind is None else [one.name for one in dataclasses.fields(kind)]
     unknown = sorted(set(given) - set(known))
     if unknown:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
+        renamed = getattr(kind, "renamed", {})
+        near = [renamed[unknown[0]]] if unknown[0] in renamed else []
+        near = near or difflib.get_close_matches(unknown[0], known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         takes = f"it takes {listing(known, 30)}" if known else "it takes none of its own"
         raise Edge2TorchError(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge2torch.compile._feedforward import build_feedforward
-from edge2torch.compile._options import CompileOptions, no_steps
+from edge2torch.compile._gnn import GnnOptions, build_gnn, plan_of_options
+from edge2torch.compile._options import CompileOptions, count_steps, no_steps
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.graph import EdgeGraph, plan_feedforward
 from edge2torch.nn import CompiledModel
@@ -61,6 +62,16 @@ BACKENDS: tuple[Backend, ...] = (
         read_steps=no_steps,
         plan=lambda graph, options: plan_feedforward(graph),
         build=build_feedforward,
+    ),
+    Backend(
+        name="gnn",
+        aliases=("graphnn",),
+        note="GNN backend selected. Messages pass along the edges, once per layer (steps=...).",
+        allows_cycles=True,
+        read_steps=count_steps,
+        plan=plan_of_options,
+        build=build_gnn,
+        own_options=GnnOptions,
     ),
 )
 

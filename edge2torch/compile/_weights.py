@@ -75,7 +75,8 @@ def edge_weights(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
     -------
     DataFrame
         ``source``, ``target``, ``weight``, in the edge table's row order; NaN for edges that
-        the model does not compute along.
+        the model does not compute along. Where an edge carries several numbers, as in
+        ``backend="gnn"``, their norm, with the sign of their sum.
 
     Examples
     --------
@@ -89,10 +90,10 @@ def edge_weights(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
     base = find_edge_model(model, artifact)
     weights = np.full(artifact.graph.n_edges, np.nan)
     with torch.no_grad():
-        for rows, layer in zip(
-            artifact.execution_plan.edge_rows(), base.edge_layers(), strict=True
+        for rows, values in zip(
+            artifact.execution_plan.edge_rows(), base.edge_values(), strict=True
         ):
-            weights[rows] = layer.edge_weights().double().cpu().numpy()
+            weights[rows] = values.double().cpu().numpy()
     table = artifact.graph.edges[["source", "target"]]
     return table.assign(weight=weights)
 

@@ -6,6 +6,7 @@ neural layers are built from hold integer arrays only.
 
 from edge2torch.graph._cycles import shortest_cycle
 from edge2torch.graph._edge_graph import EdgeGraph, build_edge_graph
+from edge2torch.graph._gnn_plan import GnnPlan, plan_gnn
 from edge2torch.graph._layers import longest_path_layers
 from edge2torch.graph._plan import (
     BlockPlan,
@@ -24,12 +25,14 @@ __all__ = [
     "EdgeTable",
     "ExecutionPlan",
     "FeedforwardPlan",
+    "GnnPlan",
     "GraphTopology",
     "SkipPlan",
     "build_edge_graph",
     "graph_topology",
     "longest_path_layers",
     "plan_feedforward",
+    "plan_gnn",
     "read_edge_table",
     "shortest_cycle",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order
+from scipy.sparse.csgraph import breadth_first_order, dijkstra
 
 
 def successors(
@@ -24,11 +24,33 @@ def reachable(
     starts: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
     """Mark the nodes that a directed path leads to from any of ``starts``, these included."""
-    root = np.full(len(starts), n_nodes)  # one extra node in front of all starts: one search
-    rows, columns = np.concatenate([source, root]), np.concatenate([target, starts])
-    shape = (n_nodes + 1, n_nodes + 1)
-    graph = csr_array((np.ones(len(rows), np.int8), (rows, columns)), shape)
+    graph = _rooted(source, target, n_nodes, starts)
     order = breadth_first_order(graph, n_nodes, directed=True, return_predecessors=False)
     found = np.zeros(n_nodes + 1, bool)
     found[order] = True
     return found[:n_nodes]
+
+
+def distances(
+    source: NDArray[np.int64],
+    target: NDArray[np.int64],
+    n_nodes: int,
+    starts: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return how many edges lead to each node from the nearest of ``starts``; inf for none."""
+    graph = _rooted(source, target, n_nodes, starts)
+    hops: NDArray[np.float64] = dijkstra(graph, indices=n_nodes, unweighted=True)
+    return hops[:n_nodes] - 1
+
+
+def _rooted(
+    source: NDArray[np.int64],
+    target: NDArray[np.int64],
+    n_nodes: int,
+    starts: NDArray[np.int64],
+) -> csr_array:
+    """Return the graph with one extra node in front of all starts: one search finds from all."""
+    root = np.full(len(starts), n_nodes)
+    rows, columns = np.concatenate([source, root]), np.concatenate([target, starts])
+    shape = (n_nodes + 1, n_nodes + 1)
+    return csr_array((np.ones(len(rows), np.int8), (rows, columns)), shape)

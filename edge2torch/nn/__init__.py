@@ -5,25 +5,34 @@ Index legend of every shape in this room: ``b`` batch, ``n`` nodes, ``i`` in, ``
 (strides ``(1, b)``), so that an edge reads one contiguous row of the batch.
 """
 
+from edge2torch.nn._activation_names import ACTIVATIONS
 from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
 from edge2torch.nn._compiled import CompiledModel, NodeSlot
+from edge2torch.nn._gnn import EdgeGraphNNModel, NodeUpdate, Readout
 from edge2torch.nn._kernels import KERNELS, EdgePattern, KernelChoice, choose_kernel
 from edge2torch.nn._linear import MaskedLinear, draw_weights
+from edge2torch.nn._node_norms import NODE_NORMS, NodeNorm
 from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
 from edge2torch.nn._one_sided import one_sided
 from edge2torch.nn.model import EdgeModel
 
 __all__ = [
+    "ACTIVATIONS",
     "KERNELS",
+    "NODE_NORMS",
     "CompiledModel",
+    "EdgeGraphNNModel",
     "EdgeModel",
     "EdgePattern",
     "FeedforwardLayerBlock",
     "KernelChoice",
     "MaskedLinear",
     "NodeBatchNorm",
+    "NodeNorm",
     "NodeSlot",
+    "NodeUpdate",
     "OnNodes",
+    "Readout",
     "SkipSum",
     "choose_kernel",
     "draw_weights",

@@ -78,7 +78,10 @@ class CompiledModel(nn.Module, ABC):
 
     @abstractmethod
     def sites(self) -> dict[str, nn.Module]:
-        """Return the modules whose output is the node values (b, n) of a layer or step."""
+        """Return the modules whose output is the node values of a layer or step.
+
+        (b, n), or (b, n, c) where a node has several channels.
+        """
 
     @abstractmethod
     def node_slots(self) -> list[NodeSlot]:
@@ -96,6 +99,10 @@ class CompiledModel(nn.Module, ABC):
     @abstractmethod
     def edge_layers(self) -> list[MaskedLinear]:
         """Return the layers that hold the edges' weights, in the plan's order."""
+
+    def edge_values(self) -> Sequence[Tensor]:
+        """Return the weight that each edge is said to have, in the plan's order."""
+        return [layer.edge_weights() for layer in self.edge_layers()]
 
     @abstractmethod
     def node_biases(self) -> Sequence[Tensor | None]:

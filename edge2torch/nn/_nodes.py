@@ -9,12 +9,15 @@ from torch import Tensor, nn
 
 
 class OnNodes(nn.Module):
-    """Apply modules to some columns of a layer and leave the others as they are.
+    """Apply modules to some nodes of a layer and leave the others as they are.
 
     Parameters
     ----------
     groups : sequence of (sequence of int, Module)
-        Column positions, and the module that acts on them as a (b, group) tensor.
+        Column positions, and the module that acts on them as a (b, group) tensor, or
+        (b, group, c) where nodes have channels.
+    others : Module, optional
+        Acts on all nodes first; what it gives for those in a group is not used.
 
     Examples
     --------
@@ -24,21 +27,27 @@ class OnNodes(nn.Module):
     tensor([[-1.,  0., -3.]])
     """
 
-    def __init__(self, groups: Sequence[tuple[Sequence[int], nn.Module]]) -> None:
+    def __init__(
+        self,
+        groups: Sequence[tuple[Sequence[int], nn.Module]],
+        others: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.group_modules = nn.ModuleList(module for _, module in groups)
+        self.others = others
         for k, (columns, _) in enumerate(groups):
             tensor = torch.tensor(list(columns), dtype=torch.int64)
             self.register_buffer(f"columns_{k}", tensor, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map x (b, n) to (b, n)."""
-        rows = x.t()  # feature-major: a node is one contiguous row
+        """Map x (b, n) or (b, n, c) to the same shape."""
+        rows = x.movedim(0, -1)  # feature-major: a node is one contiguous row
+        changed = rows if self.others is None else self.others(x).movedim(0, -1)
         for k, module in enumerate(self.group_modules):
             columns = self.get_buffer(f"columns_{k}")
-            part = module(rows.index_select(0, columns).t())
-            rows = rows.index_copy(0, columns, part.t().to(rows.dtype))
-        return rows.t()
+            part = module(rows.index_select(0, columns).movedim(-1, 0)).movedim(0, -1)
+            changed = changed.index_copy(0, columns, part.to(changed.dtype))
+        return changed.movedim(-1, 0)
 
 
 class NodeBatchNorm(nn.BatchNorm1d):
@@ -54,5 +63,7 @@ class NodeBatchNorm(nn.BatchNorm1d):
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the parent's name
-        """Map x (b, n) to (b, n)."""
-        return super().forward(input.t().unsqueeze(0)).squeeze(0).t()
+        """Map x (b, n) or (b, n, c) to the same shape; channels count as further samples."""
+        rows = input.movedim(0, -1)
+        normal = super().forward(rows.flatten(1).unsqueeze(0)).squeeze(0)
+        return normal.view(rows.shape).movedim(-1, 0)

