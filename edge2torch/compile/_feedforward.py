@@ -85,6 +85,11 @@ def _initial_scale(graph: EdgeGraph, plan: FeedforwardPlan, init: str) -> NDArra
         for nodes in plan.layers:
             width[nodes] = len(nodes)
         return 1 / np.sqrt(np.maximum(width[graph.source], 1))
+    return scale_by_fan_in(graph)
+
+
+def scale_by_fan_in(graph: EdgeGraph) -> NDArray[np.float64]:
+    """Return what keeps the variance of a sum over each target's own edges, shape (e,)."""
     target = graph.target[graph.active_rows]
     signs = graph.constraint[graph.active_rows]
     signs = np.where(np.abs(signs) == 1, signs, 0)

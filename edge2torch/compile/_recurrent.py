@@ -1,0 +1,221 @@
+"""Build a recurrent model from its plan."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edge2torch.compile._feedforward import scale_by_fan_in
+from edge2torch.compile._options import (
+    CompileOptions,
+    check_bool,
+    check_choice,
+    count_steps,
+)
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
+from edge2torch.graph import EdgeGraph, RecurrentPlan, plan_recurrent
+from edge2torch.nn import (
+    GraphCell,
+    Loops,
+    MaskedLinear,
+    RecurrentEdgeModel,
+    SteadySolver,
+    StepBlock,
+    amplification,
+    choose_kernel,
+    draw_weights,
+)
+
+CONVERGE = "converge"
+_START_RADIUS = 0.8  # of a model that is to settle: clear of 1, and its memory still long
+_GROWTH = 1e3  # of values over all steps from which on a user is told
+
+
+@dataclass(frozen=True)
+class RecurrentOptions:
+    """What only ``backend="recurrent"`` takes.
+
+    ``leak`` is the share of a node that a step renews: None (all of it), a number, or learned
+    as ``"global"`` or by ``"node"``.
+    """
+
+    leak: float | str | None = None
+    share_weights: bool = True
+    cell: str = "linear"
+    tolerance: float = 1e-5
+    max_steps: int = 200
+    gradient: str = "implicit"
+
+    def __post_init__(self) -> None:
+        check_bool("share_weights", self.share_weights)
+        check_choice("cell", self.cell, ("linear", "gated"))
+        check_choice("gradient", self.gradient, ("implicit", "unroll"))
+        if isinstance(self.leak, str):
+            check_choice("leak", self.leak, ("global", "node"))
+        elif self.leak is not None and not (_is_number(self.leak) and 0 < self.leak <= 1):
+            raise Edge2TorchError(
+                f"leak must be a share in (0, 1], 'global' or 'node', found {self.leak!r}."
+            )
+        if self.leak is not None and self.cell == "gated":
+            raise Edge2TorchError("leak and cell='gated' exclude each other: the gate is a leak.")
+        if not (_is_number(self.tolerance) and 0 < self.tolerance < 1):
+            raise Edge2TorchError(f"tolerance must lie between 0 and 1, found {self.tolerance!r}.")
+        is_count = isinstance(self.max_steps, int | np.integer)
+        if isinstance(self.max_steps, bool) or not is_count or self.max_steps < 1:
+            raise Edge2TorchError(
+                f"max_steps must be a positive integer, found {self.max_steps!r}."
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int | np.floating) and not isinstance(value, bool)
+
+
+def recurrent_steps(backend: str, steps: Any) -> int | str:
+    """Return a checked number of steps, or "converge"."""
+    return count_steps(backend, steps, words=(CONVERGE,))
+
+
+def plan_of_steps(graph: EdgeGraph, options: CompileOptions) -> RecurrentPlan:
+    """Return the plan that the options ask for."""
+    if options.steps == CONVERGE:
+        return plan_recurrent(graph, sites=("steady",))
+    sites = tuple(f"step_{k + 1}" for k in range(cast(int, options.steps)))
+    return plan_recurrent(graph, sites=sites)
+
+
+def build_recurrent(
+    graph: EdgeGraph,
+    plan: RecurrentPlan,
+    options: CompileOptions,
+    fingerprint: bytes,
+    draw: bool,
+) -> RecurrentEdgeModel:
+    """Return the model of a plan, its weights drawn from torch's generator if ``draw``."""
+    own = RecurrentOptions(**options.own)
+    is_steady = options.steps == CONVERGE
+    if is_steady and not own.share_weights:
+        raise Edge2TorchError(
+            "share_weights=False means nothing to steps='converge', which repeats one step."
+        )
+    n_steps = 1 if is_steady else cast(int, options.steps)
+    n_cells = 1 if own.share_weights else n_steps
+    model = RecurrentEdgeModel(
+        [_cell(graph, plan, options, own, draw=draw) for _ in range(n_cells)],
+        [StepBlock(plan.n_inputs) for _ in range(n_steps)],
+        outputs=plan.outputs,
+        in_features=plan.n_inputs,
+        is_cyclic=plan.is_cyclic,
+        fingerprint=fingerprint,
+        solver=SteadySolver(own.tolerance, own.max_steps, own.gradient) if is_steady else None,
+    )
+    if draw:
+        if is_steady:
+            _calm(graph, plan, model)
+        else:
+            _check_reach(graph, plan, n_steps)
+        _check_growth(graph, plan, model, None if is_steady else n_steps)
+    return model
+
+
+def _cell(
+    graph: EdgeGraph,
+    plan: RecurrentPlan,
+    options: CompileOptions,
+    own: RecurrentOptions,
+    *,
+    draw: bool,
+) -> GraphCell:
+    shape = (len(plan.computed), len(plan.nodes))
+    constraint, given = graph.constraint[plan.edges], graph.initial_weight[plan.edges]
+    scale = _scale(graph, plan, options.init)
+    choice = choose_kernel(len(plan.edges), shape[1], shape[0], kernel=cast(Any, options.kernel))
+
+    def layer(codes: NDArray[np.int8], known: NDArray[np.float64]) -> MaskedLinear:
+        linear = MaskedLinear(
+            plan.rows, plan.columns, shape, bias=options.bias, constraint=codes, choice=choice
+        )
+        if draw:
+            clear_of_zero = options.init == "sparse"
+            linear.set_weights(draw_weights(scale, codes, known, clear_of_zero=clear_of_zero))
+        return linear
+
+    edges = layer(constraint, given)
+    if own.cell == "linear":
+        return GraphCell(edges, leak=own.leak)
+    free, unknown = np.zeros_like(constraint), np.full_like(given, np.nan)
+    return GraphCell(edges, gates=[layer(free, unknown), layer(free, unknown)])
+
+
+def _scale(graph: EdgeGraph, plan: RecurrentPlan, init: str) -> NDArray[np.float64]:
+    if init == "dense":
+        return np.full(len(plan.edges), 1 / np.sqrt(max(len(plan.nodes), 1)))
+    return scale_by_fan_in(graph)[plan.edges]
+
+
+# ------------------------------------------------------------------ what can go wrong
+
+
+def _check_reach(graph: EdgeGraph, plan: RecurrentPlan, steps: int) -> None:
+    """Warn where the state has not travelled far enough for an input to matter."""
+    late = plan.from_input[plan.outputs]
+    unseen = plan.to_output[: plan.n_inputs]
+    needed = np.concatenate([late, unseen[np.isfinite(unseen)]]).max()
+    if needed <= steps:
+        return
+    parts = []
+    if (late > steps).any():
+        names = graph.names(graph.outputs[late > steps])
+        parts.append(f"no input reaches {len(names)} output(s): {listing(names)}")
+    if (mute := np.isfinite(unseen) & (unseen > steps)).any():
+        names = graph.names(graph.inputs[mute])
+        parts.append(f"{len(names)} input(s) reach no output: {listing(names)}")
+    warnings.warn(
+        f"Within steps={steps}, {'; '.join(parts)}. Use steps={int(needed)} or more.",
+        Edge2TorchWarning,
+        stacklevel=5,
+    )
+
+
+def _calm(graph: EdgeGraph, plan: RecurrentPlan, model: RecurrentEdgeModel) -> None:
+    """Scale drawn weights on cycles down, so that the model settles when training begins."""
+    loops, edges = Loops.of(model), model.cell(0).edges
+    is_drawn = np.isnan(graph.initial_weight[plan.edges]) & plan.is_cyclic
+    if not is_drawn.any():
+        return
+    weights = edges.edge_weights().detach()
+    found = amplification(loops.pattern, weights[loops.edges])
+    radius = 0.0 if found is None else abs(found.eigenvalue)
+    if radius > _START_RADIUS:
+        drawn = torch.from_numpy(is_drawn)
+        edges.set_weights(torch.where(drawn, weights * (_START_RADIUS / radius), weights))
+
+
+def _check_growth(
+    graph: EdgeGraph, plan: RecurrentPlan, model: RecurrentEdgeModel, steps: int | None
+) -> None:
+    """Warn where a linear model blows up along its cycles."""
+    loops = Loops.of(model)
+    weights = model.cell(0).edges.edge_weights().detach()
+    found = amplification(loops.pattern, weights[loops.edges])
+    if found is None:
+        return
+    radius = abs(found.eigenvalue)
+    growth = np.inf if steps is None and radius >= 1 else radius ** (steps or 1)
+    if growth <= _GROWTH:
+        return
+    most = found.share.argsort(descending=True)[:5].cpu().numpy()
+    names = graph.names(plan.computed[loops.nodes[most]])
+    over = "without end" if steps is None else f"{growth:.1g}-fold in steps={steps}"
+    warnings.warn(
+        f"Without an activation the values grow {over}: the spectral radius of the cycles is "
+        f"{radius:.3g}, most at {listing(names)}. Give smaller initial weights, a leak, or a "
+        "bounded node_activation; edge2torch.compile.cycles(model, artifact) shows every cycle.",
+        Edge2TorchWarning,
+        stacklevel=5,
+    )

@@ -1,0 +1,245 @@
+"""The recurrent model: a state per node, renewed along the edges step by step."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.nn._cells import GraphCell, StepBlock
+from edge2torch.nn._compiled import CompiledModel, NodeSlot
+from edge2torch.nn._kernels import feature_major
+from edge2torch.nn._linear import MaskedLinear
+from edge2torch.nn._steady import Convergence, SteadySolver
+
+
+class RecurrentEdgeModel(CompiledModel):
+    """A state of all nodes, zero at the start, that each step renews along the edges.
+
+    In every step each node becomes ``W s + b`` of the state s before it, and inputs keep their
+    data; outputs are read after the last step. Takes (b, i) or sequences (b, time, i), at each
+    time of which the inputs are written in and the steps run on from the state before.
+
+    Parameters
+    ----------
+    cells : sequence of GraphCell
+        One that all steps share, or one for each.
+    steps : sequence of StepBlock
+        One for each step, or a single one to repeat until the state is steady.
+    outputs : ndarray of int, shape (o,)
+        Positions in the state that are read.
+    in_features : int
+        Inputs, which stand first in the state.
+    is_cyclic : ndarray of bool, shape (e,)
+        Which edges lie on cycles.
+    fingerprint : bytes
+        Identifies graph, order and options.
+    solver : SteadySolver, optional
+        Repeats the single step until the state is steady.
+
+    Attributes
+    ----------
+    last_convergence : Convergence or None
+        How the last search for a steady state went, sample by sample.
+
+    Examples
+    --------
+    >>> import pandas as pd, torch
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a", "h", "h"], "target": ["h", "h", "y"],
+    ...                       "initial_weight": [1.0, 0.5, 1.0]})
+    >>> model, artifact = e2t.compile_graph(edges, backend="recurrent", steps=3, quiet=True)
+    >>> model(torch.tensor([[8.0]])).tolist()
+    [[12.0]]
+    """
+
+    outputs: Tensor
+
+    def __init__(
+        self,
+        cells: Sequence[GraphCell],
+        steps: Sequence[StepBlock],
+        *,
+        outputs: NDArray[np.integer],
+        in_features: int,
+        is_cyclic: NDArray[np.bool_],
+        fingerprint: bytes,
+        solver: SteadySolver | None = None,
+    ) -> None:
+        super().__init__(in_features, len(outputs), fingerprint)
+        self.cells = nn.ModuleList(cells)
+        self.steps = nn.ModuleList(steps)
+        if solver is not None:
+            self.steady = nn.Identity()
+        self.solver, self.is_cyclic = solver, is_cyclic
+        self.register_buffer("outputs", torch.from_numpy(np.asarray(outputs)), persistent=False)
+        self.last_convergence: Convergence | None = None
+
+    def forward(
+        self, x: Tensor | PackedSequence, lengths: Tensor | Sequence[int] | None = None
+    ) -> Tensor | PackedSequence:
+        """Map x (b, i) to (b, o), or (b, time, i) to (b, time, o), padded with 0 after ``lengths``.
+
+        A PackedSequence gives a PackedSequence.
+        """
+        if isinstance(x, PackedSequence):
+            self.check_input(x.data)
+            return x._replace(data=self._over_time(x.data, x.batch_sizes.tolist()))
+        self.check_input(x, dims=(2, 3))
+        if x.dim() == 2:
+            if lengths is not None:
+                raise Edge2TorchError(
+                    "lengths belong to sequences: x must be (batch, time, inputs)."
+                )
+            return self._read(self._run(self._start(x)))
+        if lengths is None:
+            batch, time, _ = x.shape
+            y = self._over_time(x.transpose(0, 1).reshape(batch * time, -1), [batch] * time)
+            return y.reshape(time, batch, -1).transpose(0, 1)
+        packed = _pack(x, lengths)
+        y = self._over_time(packed.data, packed.batch_sizes.tolist())
+        padded, _ = pad_packed_sequence(
+            packed._replace(data=y), batch_first=True, total_length=x.shape[1]
+        )
+        return padded
+
+    def trajectory(self, x: Tensor) -> Iterator[Tensor]:
+        """Yield the state (b, n) after each update, without end where the model has a steady state."""
+        self.check_input(x)
+        state = self._start(x)
+        for k in range(len(self.steps)) if self.solver is None else iter(int, 1):
+            state = self._step(k, state)
+            yield state
+
+    def _start(self, x: Tensor) -> Tensor:
+        rows = feature_major(x)
+        return torch.cat([rows, rows.new_zeros(self.cell(0).edges.out_features, len(x))]).t()
+
+    def _run(self, state: Tensor) -> Tensor:
+        if self.solver is not None:
+            return self._settle(state)
+        for k in range(len(self.steps)):
+            state = self._step(k, state)
+        return state
+
+    def _step(self, k: int, state: Tensor) -> Tensor:
+        drive, rate = self.cell(k if len(self.cells) > 1 else 0)(state)
+        following: Tensor = self.steps[k](state, drive, rate)
+        return following
+
+    def _settle(self, state: Tensor) -> Tensor:
+        inputs, nodes = state.t().split([self.in_features, state.shape[1] - self.in_features])
+        solver = cast(SteadySolver, self.solver)
+
+        def update(h: Tensor) -> Tensor:
+            return self._step(0, torch.cat([inputs, h.t()]).t()).t()[self.in_features :].t()
+
+        h, self.last_convergence = solver.solve(update, nodes.t(), (*self.cells, *self.steps))
+        settled: Tensor = self.steady(torch.cat([inputs, h.t()]).t())
+        return settled
+
+    def _over_time(self, x: Tensor, sizes: list[int]) -> Tensor:
+        """Map time points, one after the other with fewer and fewer samples, to their outputs."""
+        if not sizes:
+            return x.new_zeros(0, self.out_features)
+        state, read = None, []
+        for now in x.split(sizes):
+            start = self._start(now)
+            if state is not None:
+                carried = state.t()[self.in_features :, : len(now)]
+                start = torch.cat([start.t()[: self.in_features], carried]).t()
+            state = self._run(start)
+            read.append(self._read(state))
+        return torch.cat(read)
+
+    def _read(self, state: Tensor) -> Tensor:
+        return state.t().index_select(0, self.outputs).t().contiguous()
+
+    def sites(self) -> dict[str, nn.Module]:
+        """Return the module that puts out the state of each step, or the one of the steady state."""
+        if self.solver is not None:
+            return {"steady": self.steady}
+        return {f"step_{k + 1}": step for k, step in enumerate(self.steps)}
+
+    def node_slots(self) -> list[NodeSlot]:
+        """Return the one slot in which modules act, in every step alike."""
+        width = self.cell(0).edges.out_features
+        is_hidden = np.ones(width, bool)
+        read = self.outputs.cpu().numpy() - self.in_features
+        is_hidden[read[read >= 0]] = False
+        stages = cast(StepBlock, self.steps[0]).stages
+        hidden = np.flatnonzero(is_hidden).tolist()
+        return [NodeSlot(name="state", width=width, hidden=hidden, stages=stages)]
+
+    def with_stages(
+        self,
+        stages: Mapping[str, Mapping[str, nn.Module]],
+        *,
+        edge_dropout: float | None = None,
+    ) -> RecurrentEdgeModel:
+        """Return a model that shares this one's parameters, with other modules at its nodes."""
+        cells = [self.cell(k) for k in range(len(self.cells))]
+        if edge_dropout is not None:
+            cells = [cell.with_edge_dropout(edge_dropout) for cell in cells]
+        own = stages.get("state", {})
+        return RecurrentEdgeModel(
+            cells,
+            [StepBlock(self.in_features, _for_step(own, k)) for k in range(len(self.steps))],
+            outputs=self.outputs.cpu().numpy(),
+            in_features=self.in_features,
+            is_cyclic=self.is_cyclic,
+            fingerprint=self._fingerprint,
+            solver=self.solver,
+        )
+
+    def edge_layers(self) -> list[MaskedLinear]:
+        """Return the edges of every cell, each followed by its gates."""
+        return [layer for k in range(len(self.cells)) for layer in self.cell(k).layers()]
+
+    def edge_values(self) -> list[Tensor]:
+        """Return the weights of the edges, the mean of the steps where each has its own."""
+        weights = [self.cell(k).edges.edge_weights() for k in range(len(self.cells))]
+        return [torch.stack(weights).mean(0)] if len(weights) > 1 else weights
+
+    def node_biases(self) -> list[Tensor | None]:
+        """Return the biases of the nodes, the mean of the steps where each has its own."""
+        biases = [self.cell(k).edges.bias for k in range(len(self.cells))]
+        given: list[Tensor] = [bias for bias in biases if bias is not None]
+        return [torch.stack(given).mean(0)] if len(given) > 1 else [biases[0]]
+
+    def cell(self, k: int) -> GraphCell:
+        """Return the cell of step k, where each step has its own, or else cell 0."""
+        return cast(GraphCell, self.cells[k])
+
+
+def _for_step(stages: Mapping[str, nn.Module], k: int) -> dict[str, nn.Module]:
+    """Return the modules for one step: those with parameters or statistics are one and the same.
+
+    The others are copied, because methods such as DeepLift tell modules apart, not calls.
+    """
+    return {
+        name: copy.deepcopy(module) if k and not module.state_dict() else module
+        for name, module in stages.items()
+    }
+
+
+def _pack(x: Tensor, lengths: Tensor | Sequence[int]) -> PackedSequence:
+    counts = torch.as_tensor(lengths).cpu()
+    if counts.shape != x.shape[:1] or counts.is_floating_point():
+        raise Edge2TorchError(
+            f"lengths must be {x.shape[0]} integers, one per sample; found "
+            f"{tuple(counts.shape)} of {counts.dtype}."
+        )
+    if len(counts) and (counts.min() < 1 or counts.max() > x.shape[1]):
+        raise Edge2TorchError(
+            f"lengths must lie between 1 and {x.shape[1]}, the number of time points; found "
+            f"{int(counts.min())} to {int(counts.max())}."
+        )
+    return pack_padded_sequence(x, counts, batch_first=True, enforce_sorted=False)

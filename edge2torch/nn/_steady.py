@@ -1,0 +1,203 @@
+"""The state that reproduces itself, and its gradient without the way that led there."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
+
+Update = Callable[[Tensor], Tensor]
+
+_HINT = "edge2torch.compile.convergence(model, artifact, x) names them"
+
+
+@dataclass(frozen=True, eq=False)
+class Convergence:
+    """How the search for a steady state went.
+
+    Parameters
+    ----------
+    steps : Tensor of int64, shape (b,)
+        Updates until the sample had settled, or until the search ended.
+    change : Tensor, shape (b,)
+        Largest change of a node in the last update, relative to the sample's largest value.
+    converged : Tensor of bool, shape (b,)
+        Whether the change fell below the tolerance.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Convergence(torch.tensor([9]), torch.tensor([1e-6]), torch.tensor([True])).failed
+    []
+    """
+
+    steps: Tensor
+    change: Tensor
+    converged: Tensor
+
+    @property
+    def failed(self) -> list[int]:
+        """Numbers of the samples that did not settle."""
+        return torch.nonzero(~self.converged).flatten().tolist()
+
+
+@dataclass(frozen=True)
+class SteadySolver:
+    """Repeat an update until nothing changes.
+
+    Parameters
+    ----------
+    tolerance : float
+        Largest change of a node, relative to the sample's largest value, at which it is settled.
+    max_steps : int
+        Updates after which the search ends.
+    gradient : {"implicit", "unroll"}
+        ``"implicit"`` differentiates the steady state itself, by the implicit function theorem,
+        and holds one step in memory; ``"unroll"`` differentiates all updates.
+
+    References
+    ----------
+    Pineda 1987, doi:10.1103/PhysRevLett.59.2229; Bai et al. 2019, doi:10.48550/arXiv.1909.01377.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.tensor([[4.0]], requires_grad=True)
+    >>> solver = SteadySolver(tolerance=1e-6, max_steps=100, gradient="implicit")
+    >>> y, report = solver.solve(lambda h: 0.5 * h + x, torch.zeros(1, 1), ())
+    >>> round(y.item(), 3), report.converged.all().item()
+    (8.0, True)
+    >>> y.backward(); round(x.grad.item(), 3)
+    2.0
+    """
+
+    tolerance: float
+    max_steps: int
+    gradient: str
+
+    def solve(
+        self, update: Update, start: Tensor, modules: tuple[nn.Module, ...]
+    ) -> tuple[Tensor, Convergence]:
+        """Return the steady state (b, m) that the update leads to from ``start``, and a report.
+
+        ``modules`` are those that the update runs: where they draw random numbers, every update
+        draws the same ones, or nothing could come to rest.
+        """
+        with _same_draws(start, modules) as again:
+
+            def step(h: Tensor) -> Tensor:
+                again()
+                return update(h)
+
+            if self.gradient == "unroll" or not torch.is_grad_enabled():
+                h, report = self._iterate(step, start)
+            else:
+                with torch.no_grad():
+                    h, report = self._iterate(step, start)
+                h = self._attach(step, h)
+        if failed := report.failed:
+            warnings.warn(
+                f"{len(failed)} of {len(report.converged)} sample(s) did not settle within "
+                f"max_steps={self.max_steps} (tolerance {self.tolerance:g}; their last relative "
+                f"change was up to {report.change.max().item():.2g}): numbers {listing(failed)}. "
+                "Raise max_steps, damp with leak=0.5, or keep the spectral radius below 1; "
+                f"{_HINT}.",
+                Edge2TorchWarning,
+                stacklevel=2,
+            )
+        return h, report
+
+    def _iterate(self, step: Update, h: Tensor) -> tuple[Tensor, Convergence]:
+        """Update each sample until it has settled; settled ones stay as they are."""
+        batch = h.shape[0]
+        steps = torch.zeros(batch, dtype=torch.int64, device=h.device)
+        change = torch.full((batch,), torch.inf, dtype=h.dtype, device=h.device)
+        moving = torch.ones(batch, dtype=torch.bool, device=h.device)
+        for count in range(1, self.max_steps + 1):
+            following = step(h)
+            now = _relative_change(h.detach(), following.detach())
+            _refuse_infinite(following, now, count)
+            h = torch.where(moving[:, None], following, h)
+            change = torch.where(moving, now, change)
+            steps = torch.where(moving, count, steps)
+            moving = moving & (now > self.tolerance)
+            if not moving.any():
+                break
+        return h, Convergence(steps, change, ~moving)
+
+    def _attach(self, step: Update, h: Tensor) -> Tensor:
+        """Take one more update, whose gradient stands for the steady state's own.
+
+        With h = F(h, p), the derivative by p is (I - dF/dh)^-1 dF/dp: the gradient that arrives
+        is first multiplied by the transposed inverse, as the series g + J'g + J'J'g + ..., which
+        converges at the rate at which the updates did.
+        """
+        h = h.detach().requires_grad_()
+        with torch.enable_grad():
+            once = step(h)
+        if not once.requires_grad:
+            return once
+        steady = once.view_as(once)
+
+        def through_the_inverse(arriving: Tensor) -> Tensor:
+            if torch.is_grad_enabled():
+                raise Edge2TorchError(
+                    "gradient='implicit' has first derivatives only. Compile with "
+                    "gradient='unroll' for second ones (create_graph=True)."
+                )
+            total, term = arriving, arriving
+            for _ in range(self.max_steps):
+                (term,) = torch.autograd.grad(once, h, term, retain_graph=True)
+                total = total + term
+                largest = term.abs().amax()
+                if not largest > 0.1 * self.tolerance * total.abs().amax():
+                    break
+            return total
+
+        steady.register_hook(through_the_inverse)
+        return steady
+
+
+def _relative_change(old: Tensor, new: Tensor) -> Tensor:
+    """Return each sample's largest change over its largest value, (b,)."""
+    if old.shape[1] == 0:
+        return old.new_zeros(old.shape[0])
+    largest = (new - old).abs().amax(1)
+    return torch.where(largest == 0, largest, largest / new.abs().amax(1))
+
+
+def _refuse_infinite(h: Tensor, change: Tensor, count: int) -> None:
+    if bool(torch.isfinite(change).all()):
+        return
+    with torch.no_grad():
+        nodes = torch.nonzero(~torch.isfinite(h).all(0)).flatten().tolist()
+    raise Edge2TorchError(
+        f"The state left the finite numbers in update {count}, at {len(nodes)} node(s): number(s) "
+        f"{listing(nodes)} of those computed. Is x finite? If so a cycle diverges: give its nodes "
+        f"a bounded activation or smaller weights; {_HINT}."
+    )
+
+
+@contextmanager
+def _same_draws(like: Tensor, modules: tuple[nn.Module, ...]) -> Iterator[Callable[[], None]]:
+    """Yield what rewinds the random numbers, if any of the modules draws some."""
+    if not any(_draws(part) for module in modules for part in module.modules()):
+        yield lambda: None
+        return
+    device = like.device
+    on_cpu = device.type == "cpu"
+    get = torch.get_rng_state if on_cpu else getattr(torch, device.type).get_rng_state
+    put = torch.set_rng_state if on_cpu else getattr(torch, device.type).set_rng_state
+    state = get()
+    yield lambda: put(state)
+
+
+def _draws(module: nn.Module) -> bool:
+    is_dropout = isinstance(module, nn.modules.dropout._DropoutNd)
+    return module.training and (is_dropout or getattr(module, "edge_dropout", 0) > 0)
