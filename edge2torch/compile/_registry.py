@@ -9,6 +9,12 @@ from typing import Any
 from edge2torch.compile._feedforward import build_feedforward
 from edge2torch.compile._gnn import GnnOptions, build_gnn, plan_of_options
 from edge2torch.compile._options import CompileOptions, count_steps, no_steps
+from edge2torch.compile._recurrent import (
+    RecurrentOptions,
+    build_recurrent,
+    plan_of_steps,
+    recurrent_steps,
+)
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.graph import EdgeGraph, plan_feedforward
 from edge2torch.nn import CompiledModel
@@ -62,6 +68,16 @@ BACKENDS: tuple[Backend, ...] = (
         read_steps=no_steps,
         plan=lambda graph, options: plan_feedforward(graph),
         build=build_feedforward,
+    ),
+    Backend(
+        name="recurrent",
+        aliases=("state_update",),
+        note="Recurrent backend selected. Every step updates all nodes along the edges.",
+        allows_cycles=True,
+        read_steps=recurrent_steps,
+        plan=plan_of_steps,
+        build=build_recurrent,
+        own_options=RecurrentOptions,
     ),
     Backend(
         name="gnn",

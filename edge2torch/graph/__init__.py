@@ -15,6 +15,7 @@ from edge2torch.graph._plan import (
     SkipPlan,
     plan_feedforward,
 )
+from edge2torch.graph._recurrent_plan import RecurrentPlan, plan_recurrent
 from edge2torch.graph._table import CONSTRAINTS, EdgeTable, read_edge_table
 from edge2torch.graph._topology import GraphTopology, graph_topology
 
@@ -27,12 +28,14 @@ __all__ = [
     "FeedforwardPlan",
     "GnnPlan",
     "GraphTopology",
+    "RecurrentPlan",
     "SkipPlan",
     "build_edge_graph",
     "graph_topology",
     "longest_path_layers",
     "plan_feedforward",
     "plan_gnn",
+    "plan_recurrent",
     "read_edge_table",
     "shortest_cycle",
 ]

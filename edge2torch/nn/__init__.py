@@ -6,7 +6,9 @@ Index legend of every shape in this room: ``b`` batch, ``n`` nodes, ``i`` in, ``
 """
 
 from edge2torch.nn._activation_names import ACTIVATIONS
+from edge2torch.nn._activations import MML
 from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
+from edge2torch.nn._cells import GraphCell, StepBlock
 from edge2torch.nn._compiled import CompiledModel, NodeSlot
 from edge2torch.nn._gnn import EdgeGraphNNModel, NodeUpdate, Readout
 from edge2torch.nn._kernels import KERNELS, EdgePattern, KernelChoice, choose_kernel
@@ -14,18 +16,26 @@ from edge2torch.nn._linear import MaskedLinear, draw_weights
 from edge2torch.nn._node_norms import NODE_NORMS, NodeNorm
 from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
 from edge2torch.nn._one_sided import one_sided
+from edge2torch.nn._recurrent import RecurrentEdgeModel
+from edge2torch.nn._spectral import Amplification, Loops, amplification, spectral_radius
+from edge2torch.nn._steady import Convergence, SteadySolver
 from edge2torch.nn.model import EdgeModel
 
 __all__ = [
     "ACTIVATIONS",
     "KERNELS",
+    "MML",
     "NODE_NORMS",
+    "Amplification",
     "CompiledModel",
+    "Convergence",
     "EdgeGraphNNModel",
     "EdgeModel",
     "EdgePattern",
     "FeedforwardLayerBlock",
+    "GraphCell",
     "KernelChoice",
+    "Loops",
     "MaskedLinear",
     "NodeBatchNorm",
     "NodeNorm",
@@ -33,8 +43,13 @@ __all__ = [
     "NodeUpdate",
     "OnNodes",
     "Readout",
+    "RecurrentEdgeModel",
     "SkipSum",
+    "SteadySolver",
+    "StepBlock",
+    "amplification",
     "choose_kernel",
     "draw_weights",
     "one_sided",
+    "spectral_radius",
 ]

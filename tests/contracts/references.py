@@ -7,10 +7,10 @@ given one here; from then on it is held to every contract.
 from tests.contracts.gnn_reference import gnn_reference
 from tests.strategies import reference
 
-REFERENCES = {"feedforward": reference, "gnn": gnn_reference}
+REFERENCES = {"feedforward": reference, "recurrent": reference, "gnn": gnn_reference}
 
 # Options with which the contracts hold in full: enough layers for every path of a test's graph.
-OPTIONS = {"gnn": {"steps": 8, "channels": 3}}
+OPTIONS = {"recurrent": {"steps": 8}, "gnn": {"steps": 8, "channels": 3}}
 
 # Options that let through whatever has a path: a norm that undoes the scale of a node's only input
 # leaves a derivative of the size of epsilon, which rounding may turn to zero.
