@@ -168,6 +168,7 @@ def interpret_model(
             if row.needs_output:
                 names = output_names(probe.model, base, artifact, y.shape[1])
                 columns = probe.aim(choose_output(output, call, names, y.shape[1], len(x)))
+            probe.is_summed = row.cost in {"steps", "samples"} and not return_convergence_delta
             wanted = layers[:1] if target == "features" else layers[nodes != "all" :]
             task = Task(
                 method=row,

@@ -41,7 +41,8 @@ class Entry(nn.Module):
 class Probe(nn.Module):
     """A model with a place for its inputs, reduced to the output that is explained.
 
-    Captum's own ``target`` is not used: LayerFeaturePermutation applies it twice.
+    Captum's own ``target`` is not used: LayerFeaturePermutation applies it twice. Where only
+    gradients are asked for, the sum over samples serves as well, and spares Captum a loop over them.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -49,6 +50,7 @@ class Probe(nn.Module):
         self.entry = Entry()
         self.model = model
         self.column: int | None = None
+        self.is_summed = False
 
     def aim(self, column: int | list[int]) -> Tensor | None:
         """Choose the output to explain; for one per sample, return what forward has to be given."""
@@ -59,6 +61,10 @@ class Probe(nn.Module):
 
     def forward(self, x: Tensor, columns: Tensor | None = None) -> Tensor:
         """Map x (b, i) to the explained output (b,), or to all (b, o) while none is chosen."""
+        y = self._explained(x, columns)
+        return y.sum().reshape(1) if self.is_summed else y
+
+    def _explained(self, x: Tensor, columns: Tensor | None) -> Tensor:
         y = self.model(self.entry(x))
         if not isinstance(y, Tensor) or y.dim() not in {1, 2} or len(y) != len(x):
             found = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__

@@ -18,6 +18,7 @@ _OURS = {"LRP": LRP, "LayerLRP": LayerLRP}
 # On a CPU more is slower (values leave the cache), on a GPU less is.
 _BYTES_AT_ONCE = {"cpu": 128 * 2**20, "cuda": 2**31}
 _COPIES = 4  # a node's value is kept forward, backward, and once more on either way
+_OVERHEAD = 2048  # bytes that Captum and autograd keep for each evaluation, however few nodes
 _ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving
 _PATIENCE = 3.0  # seconds before a progress bar appears
 
@@ -146,7 +147,7 @@ def _plan_chunks(task: Task) -> tuple[int, dict[str, int]]:
     """Return how many samples to attribute together, and Captum's word for what that leaves."""
     method, n_samples = task.method, len(task.x)
     memory = _BYTES_AT_ONCE.get(task.x.device.type, _BYTES_AT_ONCE["cpu"])
-    in_flight = max(2, memory // (_COPIES * task.row_bytes))
+    in_flight = max(2, memory // (_COPIES * task.row_bytes + _OVERHEAD))
     if method.batch == "internal_batch_size" and (own := task.call.get(method.batch)):
         in_flight = max(2, int(own))
     evaluations = _evaluations(task)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -83,7 +85,7 @@ def test_an_error_leaves_no_trace(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "memory"),
     [
-        *((m.name, 10_000) for m in METHODS.values() if m.between_samples or not m.random),
+        *((m.name, 150_000) for m in METHODS.values() if m.between_samples or not m.random),
         ("LayerConductance", 1),
         ("IntegratedGradients", 1),
     ],
@@ -166,3 +168,27 @@ def test_inference_mode_and_no_grad(name: str) -> None:
         assert_same(setting.ask("features", name), expected)
     with torch.inference_mode():
         assert_same(setting.ask("features", name), expected)
+
+
+def test_a_bar_shows_where_it_takes_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting = SETTINGS["skips"]()
+    setting.ask("nodes", quiet=False)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(run, "_PATIENCE", 0.0)
+    setting.ask("nodes", quiet=False)
+    assert "LayerConductance" in capsys.readouterr().err
+    setting.ask("nodes", quiet=True)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_scikit_learn_two_methods_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setting = SETTINGS["plain"]()
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    for name in ("Lime", "KernelShap"):
+        with pytest.raises(e2t.Edge2TorchError, match=re.escape('"edge2torch[modules]"')):
+            setting.ask("features", name)
+    setting.ask("features", "ShapleyValues")
