@@ -1,5 +1,6 @@
 """Join names and tensors: edge table in, model and artifact out; save and load both."""
 
+from edge2torch.compile._activations import get_node_activations
 from edge2torch.compile._compile import compile_graph
 from edge2torch.compile._registry import BACKENDS, Backend, backend_names, find_backend
 from edge2torch.compile._save import load_compiled, save_compiled
@@ -15,6 +16,7 @@ __all__ = [
     "edge_weights",
     "find_backend",
     "find_edge_model",
+    "get_node_activations",
     "load_compiled",
     "node_biases",
     "save_compiled",

@@ -104,6 +104,10 @@ class CompiledModel(nn.Module, ABC):
         """Return the weight that each edge is said to have, in the plan's order."""
         return [layer.edge_weights() for layer in self.edge_layers()]
 
+    def edge_norms(self) -> Sequence[Tensor]:
+        """Return the norm of all values that each edge has, in the plan's order, differentiable."""
+        return [layer.edge_weights().abs() for layer in self.edge_layers()]
+
     @abstractmethod
     def node_biases(self) -> Sequence[Tensor | None]:
         """Return the vectors that hold the nodes' biases, in the plan's order."""

@@ -102,6 +102,7 @@ class NodeUpdate(nn.Module):
         return h
 
 
+_TINY = 1e-12
 _ACTIVATION_FIRST = ("activation", "normalization")
 
 
@@ -393,6 +394,20 @@ class EdgeGraphNNModel(CompiledModel):
             written = self.direct.edge_weights() * value[self.direct_edges]
             value = value.index_copy(0, self.direct_edges, written)
         return [value[torch.from_numpy(self.in_table).to(value.device)]]
+
+    def edge_norms(self) -> list[Tensor]:
+        """Return the norm of all values of each edge of the table, of all layers together."""
+        total = self.incoming(0).weight.new_zeros(self.n_edges)
+        incoming = [self.incoming(k) for k in range(len(self.edge_to_node))]
+        outgoing = [self.outgoing(k) for k in range(len(self.node_to_edge))]
+        parts = [(layer, layer.col) for layer in incoming]
+        parts += [(layer, layer.row) for layer in outgoing]
+        if self.direct is not None:
+            parts.append((self.direct, self.direct_edges))
+        for layer, edge in parts:
+            total = total.index_add(0, edge.long(), layer.edge_weights().square())
+        norm = (total + _TINY).sqrt()  # a finite slope at zero
+        return [norm[torch.from_numpy(self.in_table).to(norm.device)]]
 
     def node_biases(self) -> list[Tensor | None]:
         """Return the mean bias of each function node's channels."""
