@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.errors import Edge2TorchError, listing
@@ -60,11 +61,13 @@ class CustomizedEdgeModel(nn.Module):
         """The modules after the compiled model's output, in order."""
         return {name: self.get_submodule(name) for name in self._after}
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (b, i) to the head's output."""
-        y: Tensor = self.base_model(x)
+    def forward(self, x: Any, **options: Any) -> Any:
+        """Map x (b, i) to the head's output; options go to the compiled model."""
+        y = self.base_model(x, **options)
         for name in self._after:
-            y = getattr(self, name)(y)
+            module = getattr(self, name)
+            packed = isinstance(y, PackedSequence)
+            y = y._replace(data=module(y.data)) if packed else module(y)
         return y
 
 

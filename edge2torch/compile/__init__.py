@@ -2,6 +2,7 @@
 
 from edge2torch.compile._activations import get_node_activations
 from edge2torch.compile._compile import compile_graph
+from edge2torch.compile._convergence import convergence, cycles
 from edge2torch.compile._registry import BACKENDS, Backend, backend_names, find_backend
 from edge2torch.compile._save import load_compiled, save_compiled
 from edge2torch.compile._weights import edge_weights, find_edge_model, node_biases
@@ -13,6 +14,8 @@ __all__ = [
     "CompileArtifact",
     "backend_names",
     "compile_graph",
+    "convergence",
+    "cycles",
     "edge_weights",
     "find_backend",
     "find_edge_model",

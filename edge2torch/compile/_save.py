@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
-from torch import nn
+from torch import Tensor, nn
 
 from edge2torch.compile._compile import build
 from edge2torch.compile._options import CompileOptions, check_options, own_options
@@ -85,7 +85,7 @@ def save_compiled(
     if folder.exists() and not folder.is_dir():
         raise Edge2TorchError(f"path={str(folder)!r} is a file. Give a folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
+    state = _apart(model.state_dict())
     weights = dump_tensors(state)
     name = f"weights-{uuid4().hex}.safetensors"
     index = {
@@ -110,6 +110,18 @@ def save_compiled(
     for stale in set(folder.glob(_WEIGHTS)) - {folder / name}:
         stale.unlink(missing_ok=True)
     return folder
+
+
+def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors that share no memory, which safetensors refuses; modules may be shared."""
+    seen: set[int] = set()
+    apart = {}
+    for name, value in state.items():
+        own = value.detach().contiguous()
+        place = own.untyped_storage().data_ptr()
+        apart[name] = own.clone() if place in seen else own
+        seen.add(place)
+    return apart
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import cast
 
 import numpy as np
@@ -111,11 +112,11 @@ class RecurrentEdgeModel(CompiledModel):
         return padded
 
     def trajectory(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield the state (b, n) after each update, without end where the model has a steady state."""
+        """Yield the state (b, n) after each update, without end where steps share their weights."""
         self.check_input(x)
         state = self._start(x)
-        for k in range(len(self.steps)) if self.solver is None else iter(int, 1):
-            state = self._step(k, state)
+        for k in count() if len(self.cells) == 1 else range(len(self.steps)):
+            state = self._step(min(k, len(self.steps) - 1), state)
             yield state
 
     def _start(self, x: Tensor) -> Tensor:

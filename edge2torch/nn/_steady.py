@@ -145,7 +145,9 @@ class SteadySolver:
             return once
         steady = once.view_as(once)
 
-        def through_the_inverse(arriving: Tensor) -> Tensor:
+        def through_the_inverse(arriving: Tensor | None) -> Tensor | None:
+            if arriving is None:
+                return None
             if torch.is_grad_enabled():
                 raise Edge2TorchError(
                     "gradient='implicit' has first derivatives only. Compile with "
