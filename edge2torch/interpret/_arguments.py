@@ -19,7 +19,7 @@ from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing, requi
 from edge2torch.interpret._lookup import nearest
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS
-from edge2torch.nn import CompiledModel
+from edge2torch.nn import MML, CompiledModel
 
 _SET_SIZE = 50  # reference samples drawn from the data when none are given
 _MOST_TO_ORDER = 10  # 10! = 3.6 million orders
@@ -273,4 +273,4 @@ def warn_of_gradients(method: AttributionMethod, model: nn.Module) -> None:
 
 
 def is_activation(module: nn.Module) -> bool:
-    return type(module).__module__ == "torch.nn.modules.activation"
+    return isinstance(module, MML) or type(module).__module__ == "torch.nn.modules.activation"

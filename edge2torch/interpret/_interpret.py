@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -24,10 +24,12 @@ from edge2torch.interpret._arguments import (
     read_samples,
     warn_of_gradients,
 )
+from edge2torch.interpret._frames import deltas_frame, summarize, table_frame, without
 from edge2torch.interpret._lookup import find_method
 from edge2torch.interpret._methods import METHODS
-from edge2torch.interpret._probe import Probe, Site, at_rest, find_sites, reached_sites, unwrap
-from edge2torch.interpret._run import Scores, Task, attribute, load_engine
+from edge2torch.interpret._probe import Probe, at_rest, unwrap
+from edge2torch.interpret._run import Task, attribute, load_engine
+from edge2torch.interpret._sites import find_sites, look
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -85,8 +87,8 @@ def interpret_model(
     nodes : {"non_input", "hidden", "all"}
         For nodes: whether to leave out inputs, inputs and outputs, or neither.
     site_aggregation : {"max_abs", "mean_abs", "last"}
-        How ``level="summary"`` joins the scores of a node that is computed more than once, which
-        a feedforward model's never is.
+        How ``level="summary"`` joins the scores of a node that is computed in several layers or
+        steps: the largest by size, with its sign; the mean of their sizes; the last.
     return_convergence_delta : bool, default False
         Also return how far the scores are from summing to what they explain.
     constructor_kwargs, attribute_kwargs : mapping, optional
@@ -162,66 +164,41 @@ def interpret_model(
         check_size(row, x, call.get("feature_mask"))
         against = read_baselines(baselines, row, x, index, artifact, seed)
         with at_rest(probe, like.device, seed):
-            layers = find_sites(probe, base, artifact)
-            y, reached = reached_sites(probe, x[:1], layers)
+            sites = find_sites(probe, base, artifact)
+            seen = look(probe, x[:1], sites)
+            n_outputs = seen.output.shape[1]
             columns = None
             if row.needs_output:
-                names = output_names(probe.model, base, artifact, y.shape[1])
-                columns = probe.aim(choose_output(output, call, names, y.shape[1], len(x)))
+                names = output_names(probe.model, base, artifact, n_outputs)
+                columns = probe.aim(choose_output(output, call, names, n_outputs, len(x)))
             probe.is_summed = row.cost in {"steps", "samples"} and not return_convergence_delta
-            wanted = layers[:1] if target == "features" else layers[nodes != "all" :]
+            wanted = sites[:1] if target == "features" else sites[nodes != "all" :]
             task = Task(
                 method=row,
                 probe=probe,
-                sites=[s for s in wanted if s.name in reached or not row.by_gradient],
+                sites=[s for s in wanted if s.name in seen.reached or not row.by_gradient],
                 x=x,
                 columns=columns,
                 baselines=against,
                 constructor=constructor,
                 call={name: value for name, value in call.items() if name != "target"},
-                row_bytes=x.element_size() * sum(len(site.nodes) for site in layers),
+                dims={name: value.dim() for name, value in seen.values.items()},
+                row_bytes=x.element_size() * sum(v.numel() for v in seen.values.values()),
                 delta=bool(return_convergence_delta),
                 quiet=bool(quiet),
             )
             scores, deltas = attribute(task, engine)
-    tables = {site.name: _table(site, scores, index) for site in wanted}
+    tables = {site.name: table_frame(site, scores, index) for site in wanted}
     if not quiet:
         print(  # noqa: T201 - the line that users know
             f"[edge2torch] Finished interpretation with method {row.name!r} for target {target!r}."
         )
     if target == "features":
         scored = tables["layer_0"]
-        gap = _deltas(deltas, tables, index)["layer_0"].rename("delta")
+        gap = deltas_frame(deltas, tables, index)["layer_0"].rename("delta")
         return (scored, gap) if return_convergence_delta else scored
-    if nodes == "hidden":
-        tables = _without(tables, {*artifact.feature_names, *artifact.output_names})
-    summary = pd.concat([pd.DataFrame(index=index), *tables.values()], axis=1)
-    result = summary if level == "summary" else tables
-    return (result, _deltas(deltas, tables, index)) if return_convergence_delta else result
-
-
-def _table(site: Site, scores: Scores, index: pd.Index) -> pd.DataFrame:
-    """Return a site's scores by name; zeros where nothing leads to the output."""
-    values = scores.get(site.name)
-    if values is None:
-        return pd.DataFrame(np.zeros((len(index), len(site.nodes))), index, site.nodes)
-    return pd.DataFrame(_to_numpy(values), index, site.nodes)
-
-
-def _deltas(deltas: Scores, sites: Iterable[str], index: pd.Index) -> pd.DataFrame:
-    columns = {
-        name: _to_numpy(deltas[name]) if name in deltas else np.full(len(index), np.nan)
-        for name in sites
-    }
-    return pd.DataFrame(columns, index)
-
-
-def _to_numpy(values: Tensor) -> NDArray[Any]:
-    is_known = values.dtype in (torch.float32, torch.float64)
-    return (values if is_known else values.float()).numpy()
-
-
-def _without(tables: dict[str, pd.DataFrame], names: set[str]) -> dict[str, pd.DataFrame]:
-    """Drop columns by name, and tables that have none left."""
-    kept = {site: table.loc[:, ~table.columns.isin(names)] for site, table in tables.items()}
-    return {site: table for site, table in kept.items() if table.shape[1]}
+    ends = {"all": [], "non_input": [artifact.feature_names]}
+    ends["hidden"] = [artifact.feature_names, artifact.output_names]
+    tables = without(tables, set(itertools.chain(*ends[nodes])))
+    result = summarize(tables, index, site_aggregation) if level == "summary" else tables
+    return (result, deltas_frame(deltas, tables, index)) if return_convergence_delta else result

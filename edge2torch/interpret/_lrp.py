@@ -23,7 +23,14 @@ from torch.utils.hooks import RemovableHandle
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.interpret._arguments import is_activation
 from edge2torch.interpret._probe import Entry
-from edge2torch.nn import CompiledModel, EdgeModel, EdgePattern, FeedforwardLayerBlock
+from edge2torch.nn import (
+    EdgeModel,
+    EdgePattern,
+    FeedforwardLayerBlock,
+    GraphCell,
+    NodeUpdate,
+    StepBlock,
+)
 
 _EPSILON = 1e-9
 _SUMS = (
@@ -34,6 +41,7 @@ _SUMS = (
     EdgePattern,
 )
 _SAME = (nn.Identity, nn.Flatten, nn.Unflatten, nn.modules.dropout._DropoutNd, Entry)
+_LINEAR = (StepBlock, NodeUpdate)  # in themselves: shares and constant factors of values
 _MIXING = (nn.GLU, nn.Softmax, nn.Softmin, nn.LogSoftmax, nn.Softmax2d, nn.MultiheadAttention)
 
 
@@ -63,7 +71,7 @@ class LRP:
             (gradient,) = torch.autograd.grad(y.sum(), seen[0])
         relevance = (seen[0] * gradient).detach()
         if return_convergence_delta:
-            return relevance, y.detach() - relevance.sum(1)
+            return relevance, y.detach() - relevance.flatten(1).sum(1)
         return relevance
 
 
@@ -100,14 +108,10 @@ def _rules(model: nn.Module, epsilon: float) -> Iterator[None]:
     at_sum, at_sum_before = _stabilize(epsilon)
     try:
         inside: set[nn.Module] = set()
-        for compiled in (m for m in model.modules() if isinstance(m, CompiledModel)):
-            if not isinstance(compiled, EdgeModel):
-                raise Edge2TorchError(
-                    f"method: LRP is defined for backend 'feedforward'; model holds a "
-                    f"{type(compiled).__name__}. IntegratedGradients works on every backend."
-                )
+        for compiled in (m for m in model.modules() if isinstance(m, EdgeModel)):
             handles.extend(_at_block(b, at_sum, at_sum_before) for b in compiled.blocks)
             inside.update(m for m in compiled.modules() if isinstance(m, EdgePattern))
+        _refuse_gates(model)
         unknown = []
         for module in model.modules():
             if next(module.children(), None) is not None or module in inside:
@@ -116,7 +120,7 @@ def _rules(model: nn.Module, epsilon: float) -> Iterator[None]:
                 handles.append(module.register_forward_hook(at_sum))
             elif _is_elementwise(module):
                 handles.append(module.register_forward_hook(_at_activation))
-            elif not isinstance(module, _SAME):
+            elif not isinstance(module, _SAME + _LINEAR):
                 unknown.append(type(module).__name__)
         if unknown:
             raise Edge2TorchError(
@@ -129,6 +133,14 @@ def _rules(model: nn.Module, epsilon: float) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _refuse_gates(model: nn.Module) -> None:
+    if any(isinstance(m, GraphCell) and m.is_gated for m in model.modules()):
+        raise Edge2TorchError(
+            "method: LRP has no rule for a product of two nodes, and model has gates. Use "
+            "IntegratedGradients or LayerConductance."
+        )
 
 
 def _is_elementwise(module: nn.Module) -> bool:

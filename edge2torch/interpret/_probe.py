@@ -5,15 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn import CompiledModel
 
 # What Captum tells programmers about its own workings.
 _CAPTUM_SAYS = (
@@ -76,22 +73,6 @@ class Probe(nn.Module):
         if columns is not None:
             return y.gather(1, columns.unsqueeze(1)).squeeze(1)
         return y if self.column is None else y[:, self.column]
-
-
-@dataclass(frozen=True)
-class Site:
-    """A module whose output is the values of a layer of nodes."""
-
-    name: str
-    module: nn.Module
-    nodes: list[str]
-
-
-def find_sites(probe: Probe, base: CompiledModel, artifact: CompileArtifact) -> list[Site]:
-    """Return every layer as a site, inputs first."""
-    modules = {"layer_0": probe.entry, **base.sites()}
-    names = artifact.node_names_by_layer
-    return [Site(name, module, names[name]) for name, module in modules.items()]
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -163,25 +144,3 @@ def _without_compilation(model: nn.Module) -> Iterator[None]:
             yield
     else:
         yield
-
-
-def reached_sites(probe: Probe, x: Tensor, sites: list[Site]) -> tuple[Tensor, set[str]]:
-    """Run the model once; return its output and the sites that a gradient can reach from it."""
-    seen: dict[str, Tensor] = {}
-    handles = [
-        site.module.register_forward_hook(
-            lambda _module, _inputs, output, name=site.name: seen.__setitem__(name, output)
-        )
-        for site in sites
-    ]
-    try:
-        y = probe(x.detach().requires_grad_())
-    finally:
-        for handle in handles:
-            handle.remove()
-    tracked = {name: value for name, value in seen.items() if value.requires_grad}
-    if not y.requires_grad or not tracked:
-        return y.detach(), set()
-    gradients = torch.autograd.grad(y.sum(), list(tracked.values()), allow_unused=True)
-    reached = {name for name, g in zip(tracked, gradients, strict=True) if g is not None}
-    return y.detach(), reached

@@ -12,7 +12,8 @@ from torch import Tensor
 from edge2torch.errors import Edge2TorchError, require
 from edge2torch.interpret._lrp import LRP, LayerLRP
 from edge2torch.interpret._method import AttributionMethod
-from edge2torch.interpret._probe import Probe, Site
+from edge2torch.interpret._probe import Probe
+from edge2torch.interpret._sites import Site
 
 _OURS = {"LRP": LRP, "LayerLRP": LayerLRP}
 # On a CPU more is slower (values leave the cache), on a GPU less is.
@@ -20,6 +21,7 @@ _BYTES_AT_ONCE = {"cpu": 128 * 2**20, "cuda": 2**31}
 _COPIES = 4  # a node's value is kept forward, backward, and once more on either way
 _OVERHEAD = 2048  # bytes that Captum and autograd keep for each evaluation, however few nodes
 _ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving
+_USED_AGAIN = ("being used more than once", "cannot register a hook on a tensor that doesn't")
 _PATIENCE = 3.0  # seconds before a progress bar appears
 
 
@@ -35,6 +37,7 @@ class Task:
     baselines: Tensor | None
     constructor: Mapping[str, Any]
     call: Mapping[str, Any]
+    dims: Mapping[str, int]  # of each site's values: 3 where nodes have channels
     row_bytes: int
     delta: bool
     quiet: bool
@@ -90,14 +93,26 @@ def _attribute_chunk(
     x = task.x[chunk].detach().requires_grad_(task.method.by_gradient)
     layer = () if task.method.target == "features" else (site.module,)
     explainer = engine(task.probe, *layer, **task.constructor)
-    result = explainer.attribute(x, **_arguments(task, site, chunk, batching))
+    arguments = _arguments(task, site, chunk, batching)
+    try:
+        result = explainer.attribute(x, **arguments)
+    except RuntimeError as error:
+        if not any(said in str(error) for said in _USED_AGAIN):
+            raise
+        raise Edge2TorchError(
+            f"{task.method.name} needs a module of its own for every use of an activation, and "
+            "model uses one several times (steps='converge' does). Use IntegratedGradients or "
+            "LayerConductance."
+        ) from error
     score, delta = result if task.delta else (result, None)
-    if not isinstance(score, Tensor) or score.shape != (len(x), len(site.nodes)):
+    if not isinstance(score, Tensor) or score.shape[:2] != (len(x), len(site.nodes)):
         found = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
         raise Edge2TorchError(
             f"{task.method.name} returned {found} for {len(x)} sample(s) and {len(site.nodes)} "
             "name(s). Leave out constructor_kwargs and attribute_kwargs that change the shape."
         )
+    if score.dim() == 3:  # gradients of a node's channels add up; the others are alike or a mean
+        score = score.sum(2) if task.method.by_gradient else score.mean(2)
     if delta is not None:  # methods with a set have one per pair: their mean is the sample's own
         delta = delta.detach().reshape(len(x), -1).mean(1).cpu()
     return score.detach().to("cpu", x.dtype), delta  # some methods of Captum compute in float32
@@ -111,6 +126,9 @@ def _arguments(task: Task, site: Site, chunk: slice, batching: Mapping[str, int]
         for name, value in method.defaults.items()
     }
     arguments.update(batching)
+    if method.target == "nodes" and method.cost == "features":  # a node with all its channels
+        nodes = torch.arange(len(site.nodes), device=task.x.device)
+        arguments["layer_mask"] = nodes.reshape(1, -1, *[1] * (task.dims[site.name] - 2))
     arguments.update({name: _cut(name, v, chunk) for name, v in task.call.items()})
     if task.columns is not None:
         arguments["additional_forward_args"] = (task.columns[chunk],)

@@ -289,9 +289,14 @@ def test_nodes_and_levels() -> None:
     whole = setting.ask("nodes", nodes="all")
     assert list(whole) == ["layer_0", *sites]
     assert whole["layer_0"].columns.tolist() == ["a", "b", "c"]
-    for aggregation in ("max_abs", "mean_abs", "last"):  # of one score each
+    joined = pd.concat(sites.values(), axis=1)
+    for aggregation, expected in {
+        "max_abs": joined,
+        "last": joined,
+        "mean_abs": joined.abs(),
+    }.items():
         summary = setting.ask("nodes", level="summary", site_aggregation=aggregation)
-        pd.testing.assert_frame_equal(summary, pd.concat(sites.values(), axis=1))
+        pd.testing.assert_frame_equal(summary, expected)
     _, deltas = setting.ask("nodes", nodes="hidden", return_convergence_delta=True)
     assert deltas.columns.tolist() == ["layer_1", "layer_2"]
 

@@ -1,0 +1,64 @@
+"""From scores by site to labelled frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edge2torch.interpret._sites import Site
+
+Scores = Mapping[str, Tensor]
+
+
+def table_frame(site: Site, scores: Scores, index: pd.Index) -> pd.DataFrame:
+    """Return a site's scores by name; zeros where nothing leads to the output."""
+    values = scores.get(site.name)
+    if values is None:
+        return pd.DataFrame(np.zeros((len(index), len(site.nodes))), index, site.nodes)
+    return pd.DataFrame(_to_numpy(values), index, site.nodes)
+
+
+def deltas_frame(deltas: Scores, sites: Iterable[str], index: pd.Index) -> pd.DataFrame:
+    columns = {
+        name: _to_numpy(deltas[name]) if name in deltas else np.full(len(index), np.nan)
+        for name in sites
+    }
+    return pd.DataFrame(columns, index)
+
+
+def _to_numpy(values: Tensor) -> NDArray[Any]:
+    is_known = values.dtype in (torch.float32, torch.float64)
+    return (values if is_known else values.float()).numpy()
+
+
+def without(tables: dict[str, pd.DataFrame], names: set[str]) -> dict[str, pd.DataFrame]:
+    """Drop columns by name, and tables that have none left."""
+    kept = {site: table.loc[:, ~table.columns.isin(names)] for site, table in tables.items()}
+    return {site: table for site, table in kept.items() if table.shape[1]}
+
+
+def summarize(tables: dict[str, pd.DataFrame], index: pd.Index, how: str) -> pd.DataFrame:
+    """Return one column per node, in order of appearance, from one or several scores of each."""
+    joined = pd.concat([pd.DataFrame(index=index), *tables.values()], axis=1)
+    if how == "mean_abs":
+        joined = joined.abs()
+    if joined.columns.is_unique:
+        return joined
+    nodes = joined.columns.unique()
+    stack = np.full((len(tables), len(index), len(nodes)), np.nan, joined.to_numpy().dtype)
+    for layer, table in zip(stack, tables.values(), strict=True):
+        layer[:, nodes.get_indexer(table.columns)] = table.to_numpy()
+    is_there = ~np.isnan(stack)
+    if how == "mean_abs":
+        values = np.abs(stack).sum(axis=0, where=is_there) / is_there.sum(axis=0)
+    else:
+        place = np.arange(len(stack)).reshape(-1, 1, 1) if how == "last" else np.abs(stack)
+        best = np.where(is_there, place, -1).argmax(axis=0)
+        values = np.take_along_axis(stack, best[None], axis=0)[0]
+    return pd.DataFrame(values, index, nodes)

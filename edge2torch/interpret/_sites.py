@@ -1,0 +1,59 @@
+"""Where in a model the values of named nodes can be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.interpret._probe import Probe
+from edge2torch.nn import CompiledModel
+
+
+@dataclass(frozen=True)
+class Site:
+    """A module whose output is the values of named nodes: (b, n), or (b, n, c) with channels."""
+
+    name: str
+    module: nn.Module
+    nodes: list[str]
+
+
+def find_sites(probe: Probe, base: CompiledModel, artifact: CompileArtifact) -> list[Site]:
+    """Return the inputs as layer_0, then every layer or step of the model."""
+    inputs = Site("layer_0", probe.entry, artifact.feature_names)
+    names = artifact.node_names_by_site
+    return [inputs, *(Site(name, module, names[name]) for name, module in base.sites().items())]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One run of a model: its output, each site's values, and what a gradient reaches."""
+
+    output: Tensor
+    values: dict[str, Tensor]
+    reached: set[str]
+
+
+def look(probe: Probe, x: Tensor, sites: list[Site]) -> Look:
+    """Run the model once, and follow the gradient of its output back."""
+    seen: dict[str, Tensor] = {}
+    handles = [
+        site.module.register_forward_hook(
+            lambda _module, _inputs, output, name=site.name: seen.__setitem__(name, output)
+        )
+        for site in sites
+    ]
+    try:
+        y = probe(x.detach().requires_grad_())
+    finally:
+        for handle in handles:
+            handle.remove()
+    tracked = {name: value for name, value in seen.items() if value.requires_grad}
+    reached: set[str] = set()
+    if y.requires_grad and tracked:
+        gradients = torch.autograd.grad(y.sum(), list(tracked.values()), allow_unused=True)
+        reached = {name for name, g in zip(tracked, gradients, strict=True) if g is not None}
+    return Look(y.detach(), {name: value.detach() for name, value in seen.items()}, reached)
