@@ -1,0 +1,144 @@
+"""The command line: options in, one call, one line for each error."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from edge2torch.cli._commands import RunOptions, run_demo, run_own
+from edge2torch.cli._console import Console
+from edge2torch.cli._settings import Settings
+
+app = typer.Typer(
+    name="edge2torch",
+    help="A table of named edges in; a trained network and its explanation out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Seed = Annotated[int, typer.Option(help="First seed; same seed, same results.")]
+Seeds = Annotated[int, typer.Option(help="Repeats, each with its own split, start and shuffle.")]
+Epochs = Annotated[int, typer.Option(help="Most passes over the training samples.")]
+Patience = Annotated[int, typer.Option(help="Stop after so many epochs without improvement.")]
+LearningRate = Annotated[float, typer.Option(help="Of Adam.")]
+WeightDecay = Annotated[float, typer.Option(help="Decoupled weight decay.")]
+BatchSize = Annotated[int, typer.Option(help="Samples per step.")]
+InputDropout = Annotated[float, typer.Option(help="Share of features hidden at each step.")]
+NodeDropout = Annotated[float, typer.Option(help="Share of inner nodes hidden at each step.")]
+NodeActivation = Annotated[str, typer.Option(help="At inner nodes: tanh, relu, gelu, ...")]
+ClassWeights = Annotated[bool, typer.Option("--class-weights", help="Weigh rare classes up.")]
+TestFraction = Annotated[float, typer.Option(help="Share of samples held out for testing.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+_DEFAULT = Settings()
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo_output"),
+    min_genes: Annotated[int, typer.Option(help="Fewest measured genes of a pathway.")] = 3,
+    max_genes: Annotated[int, typer.Option(help="Most measured genes of a pathway.")] = 60,
+    seeds: Seeds = _DEFAULT.seeds,
+    seed: Seed = _DEFAULT.seed,
+    epochs: Epochs = _DEFAULT.epochs,
+    quiet: Quiet = False,
+) -> None:
+    """Train and explain a pathway network on 700 real blood cells; write a report."""
+    settings = Settings(seed=seed, seeds=seeds, epochs=epochs)
+    run_demo(
+        out,
+        settings,
+        min_genes=min_genes,
+        max_genes=max_genes,
+        command=_command(),
+        console=Console(quiet),
+    )
+
+
+@app.command()
+def run(
+    edges: Annotated[
+        Path, typer.Option(help="CSV, TSV or Parquet with columns source and target.")
+    ],
+    data: Annotated[Path, typer.Option(help="h5ad, or CSV, TSV or Parquet with a row per sample.")],
+    label: Annotated[str, typer.Option(help="Column to predict (of obs, for h5ad).")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    task: Annotated[
+        Literal["auto", "classification", "regression"],
+        typer.Option(help="auto: by the label's type."),
+    ] = "auto",
+    outputs: Annotated[
+        str, typer.Option(help="Nodes to read, separated by commas; default: the graph's ends.")
+    ] = "",
+    layer: Annotated[
+        str | None, typer.Option(help="Layer of the h5ad file, or raw; default X.")
+    ] = None,
+    feature_names: Annotated[
+        str | None, typer.Option(help="Column of var (h5ad) that holds the nodes' names.")
+    ] = None,
+    normalize: Annotated[
+        Literal["none", "log1p", "counts"],
+        typer.Option(help="counts: scale samples to one depth, then log; log1p: log only."),
+    ] = "none",
+    impute: Annotated[
+        bool, typer.Option("--impute", help="Fill missing values with training medians.")
+    ] = False,
+    missing: Annotated[
+        Literal["drop", "error"],
+        typer.Option(help="What to do with inputs of the graph that the data lack."),
+    ] = "drop",
+    min_class_size: Annotated[int, typer.Option(help="Leave smaller classes out.")] = 8,
+    seeds: Seeds = _DEFAULT.seeds,
+    seed: Seed = _DEFAULT.seed,
+    test_fraction: TestFraction = _DEFAULT.test_fraction,
+    epochs: Epochs = _DEFAULT.epochs,
+    patience: Patience = _DEFAULT.patience,
+    learning_rate: LearningRate = _DEFAULT.learning_rate,
+    weight_decay: WeightDecay = _DEFAULT.weight_decay,
+    batch_size: BatchSize = _DEFAULT.batch_size,
+    input_dropout: InputDropout = _DEFAULT.input_dropout,
+    node_dropout: NodeDropout = _DEFAULT.node_dropout,
+    node_activation: NodeActivation = _DEFAULT.node_activation,
+    class_weights: ClassWeights = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train and explain a network of your own edges on your own data; write a report."""
+    settings = Settings(
+        seed=seed,
+        seeds=seeds,
+        test_fraction=test_fraction,
+        epochs=epochs,
+        patience=patience,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        input_dropout=input_dropout,
+        node_dropout=node_dropout,
+        node_activation=node_activation,
+        class_weights=class_weights,
+    )
+    options = RunOptions(
+        edges=edges,
+        data=data,
+        label=label,
+        out=out,
+        task=task,
+        outputs=tuple(name.strip() for name in outputs.split(",") if name.strip()),
+        layer=layer,
+        feature_names=feature_names,
+        normalize=normalize,
+        impute=impute,
+        missing=missing,
+        min_class_size=min_class_size,
+    )
+    run_own(options, settings, command=_command(), console=Console(quiet))
+
+
+def _command() -> str:
+    """What the user typed, to be repeated."""
+    return shlex.join(["edge2torch", *sys.argv[1:]])

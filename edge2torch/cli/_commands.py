@@ -1,0 +1,201 @@
+"""What the two commands do, once their options are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from edge2torch.cli._console import Console
+from edge2torch.cli._data import Normalize, from_anndata, read_dataset, read_h5ad
+from edge2torch.cli._demo import (
+    Pathways,
+    choose_pathways,
+    demo_files,
+    direct_edges,
+    pathway_edges,
+    read_gmt,
+)
+from edge2torch.cli._files import output_folder, read_table
+from edge2torch.cli._network import fit_network
+from edge2torch.cli._pipeline import Results, Study, run_study
+from edge2torch.cli._report import Story
+from edge2torch.cli._settings import Settings, Words, plural
+from edge2torch.cli._tables import score_summary, top_nodes
+from edge2torch.cli._task import Kind, choose_task
+from edge2torch.cli._verdict import show, verdicts
+from edge2torch.cli._write import write_results
+from edge2torch.errors import listing
+
+_SHOWN = 3
+_MIN_CLASS = 5
+
+
+def run_demo(
+    out: Path, settings: Settings, *, min_genes: int, max_genes: int, command: str, console: Console
+) -> Results:
+    """Blood cells, Reactome pathways, ten cell types."""
+    cells, gmt = demo_files()
+    folder = output_folder(out)
+    words = Words("cell", "gene", "pathway", "cell type")
+    dataset = from_anndata(
+        read_h5ad(cells), "bulk_labels", (), name="10x Genomics PBMC 68k, reduced", layer="raw"
+    )
+    genes = dataset.table.columns
+    sets = read_gmt(gmt)
+    task = choose_task(dataset.label, "auto", _MIN_CLASS)
+    pathways = choose_pathways(sets, genes, min_genes, max_genes)
+    edges = pathway_edges(pathways, task.classes)
+    network = fit_network(edges, genes, task)
+    both = pd.concat([edges, direct_edges(genes, task.classes)], ignore_index=True)
+    wider = fit_network(both, genes, task)
+    story = Story(
+        title="Which pathways tell blood cell types apart?",
+        data=f"{len(dataset.table):,} peripheral blood mononuclear cells with "
+        f"{plural('gene', len(genes))} each (10x Genomics, log-normalised; from the scanpy "
+        f"package), labelled with {len(task.classes)} cell types.",
+        graph=_pathway_words(pathways, len(sets), len(genes), min_genes, max_genes),
+        caveats=(
+            (
+                "The cell-type labels were given by comparing each cell with sorted reference "
+                "populations. The T cell labels in particular overlap, so no model can be right for "
+                "all cells."
+            ),
+            (
+                f"Only {plural('gene', len(genes))} of about 20,000 are in this data set, chosen for "
+                "their variation; most pathways are seen through a few of their genes, and none that "
+                f"has fewer than {min_genes} of them can be found. The pathways are of an older "
+                "Reactome release."
+            ),
+        ),
+        command=command,
+    )
+    console.heading("Data and network")
+    console.say(story.data)
+    console.say(story.graph)
+    study = Study(dataset, task, network, settings, words, wider)
+    return _finish(study, story, folder, console, {"pathways": pathways.table.set_index("pathway")})
+
+
+def _pathway_words(
+    pathways: Pathways, n_sets: int, n_genes: int, min_genes: int, max_genes: int
+) -> str:
+    pairs = sum(len(genes) for genes in pathways.members.values())
+    n_rest = n_genes - len(set().union(*pathways.members.values()))
+    merged = int((pathways.table["also"] != "").sum())
+    return (
+        f"Gene → pathway → cell type: of {n_sets} Reactome pathways (from the scvega package) "
+        f"{len(pathways.table)} have {min_genes} to {max_genes} measured genes"
+        + (f" ({merged} of them stand for several with the same measured genes)" if merged else "")
+        + f"; {pairs:,} annotations lead from genes to pathways, and every pathway to every cell "
+        f"type. {n_rest:,} measured genes are in none of these pathways, so the network does not "
+        "see them."
+    )
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What ``edge2torch run`` was asked for."""
+
+    edges: Path
+    data: Path
+    label: str
+    out: Path
+    task: Kind | Literal["auto"]
+    outputs: tuple[str, ...]
+    layer: str | None
+    feature_names: str | None
+    normalize: Normalize
+    impute: bool
+    missing: Literal["drop", "error"]
+    min_class_size: int
+
+
+def run_own(options: RunOptions, settings: Settings, *, command: str, console: Console) -> Results:
+    """A user's own edges and data."""
+    edges = read_table(options.edges, "--edges", names=("source", "target"))
+    wanted = _names(edges)
+    dataset = read_dataset(
+        options.data,
+        options.label,
+        wanted,
+        layer=options.layer,
+        names_column=options.feature_names,
+        normalize=options.normalize,
+    )
+    task = choose_task(dataset.label, options.task, options.min_class_size)
+    network = fit_network(
+        edges, dataset.table.columns, task, missing=options.missing, outputs=options.outputs
+    )
+    folder = output_folder(options.out)
+    words = Words()
+    label = f"label {options.label!r}"
+    if task.kind == "classification":
+        label += f" with {len(task.classes)} classes ({listing(task.classes, 12)})"
+    story = Story(
+        title=f"What {options.label} rests on",
+        data=f"{plural('sample', int(task.kept.sum()))} with "
+        f"{plural('feature', len(dataset.table.columns))} from {options.data.name}; {label}.",
+        graph=f"Edges from {options.edges.name} "
+        f"({plural('edge', len(edges))}, {plural('node', len(wanted))}).",
+        caveats=(),
+        command=command,
+    )
+    console.heading("Data and network")
+    for line in (story.data, story.graph, *dataset.notes, *task.notes, *network.notes):
+        console.say(line)
+    console.say(
+        "Features are centred and scaled by the training part's mean and standard deviation."
+    )
+    study = Study(dataset, task, network, settings, words)
+    return _finish(study, story, folder, console, {}, impute=options.impute)
+
+
+def _names(edges: pd.DataFrame) -> set[str]:
+    """Names in an edge table that is yet to be checked."""
+    columns = [column for column in ("source", "target") if column in edges]
+    return {str(name).strip() for column in columns for name in edges[column].dropna()}
+
+
+def _finish(
+    study: Study,
+    story: Story,
+    folder: Path,
+    console: Console,
+    extra: dict[str, pd.DataFrame],
+    *,
+    impute: bool = False,
+) -> Results:
+    console.heading(f"Training ({plural('seed', study.settings.seeds)})")
+    results = run_study(study, console, impute=impute)
+    _tell(results, console)
+    files = write_results(results, story, folder, extra)
+    console.heading("Written")
+    console.say(", ".join(path.name for path in files[:-1]))
+    console.say(f"Open {files[-1]} in a browser.")
+    return results
+
+
+def _tell(results: Results, console: Console) -> None:
+    words, metric = results.study.words, results.metric
+    console.heading(f"Held-out {metric.upper() if metric == 'r2' else metric}, mean ± sd")
+    for row in score_summary(results).to_dict("records"):
+        mean, sd = show(row[f"{metric}_mean"], metric), show(row[f"{metric}_sd"], metric)
+        name = f"{row['model']} ({plural(words.feature, row['features'])})"
+        console.say(f"{name:<48} {mean.removesuffix(' %'):>6} ± {sd}")
+    console.say()
+    for verdict in verdicts(results):
+        console.say(f"- {verdict.text}")
+    table = top_nodes(results, _SHOWN)
+    if len(table):
+        console.heading(f"Top {plural(words.node)} (+ for, - against)")
+    for group, part in table.groupby("class", sort=False):
+        console.say(f"{group}")
+        for row in part.to_dict("records"):
+            sign = "+" if row["direction"] == "for" else "-"
+            console.say(
+                f"  {sign} {row['node']}  {row['attribution']:+.3f} ± {row['sd']:.3f}"
+                + (f"  ({row['drivers']})" if row["drivers"] else "")
+            )

@@ -1,0 +1,38 @@
+"""Where a run says what it does. The pipeline talks to this and never prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from edge2torch.errors import require
+
+
+@dataclass(frozen=True)
+class Console:
+    """Lines on stdout and a progress bar on stderr; silent with ``quiet``.
+
+    The bar shows on a terminal only: in a log file it would be noise.
+    """
+
+    quiet: bool = False
+
+    def say(self, message: str = "") -> None:
+        """Print one line."""
+        if not self.quiet:
+            print(message, flush=True)
+
+    def heading(self, message: str) -> None:
+        """Print a line that starts a section."""
+        self.say(f"\n{message}\n{'-' * len(message)}")
+
+    def epochs(self, count: int, name: str) -> Iterator[tuple[int, Callable[[str], None]]]:
+        """Count epochs on a bar; each comes with a function that shows a word beside it."""
+        tqdm = require("tqdm", extra="cli").tqdm
+        disable = True if self.quiet else None
+        with tqdm(
+            range(count), desc=f"  {name}", leave=False, disable=disable, file=sys.stderr
+        ) as bar:
+            for epoch in bar:
+                yield epoch, bar.set_postfix_str

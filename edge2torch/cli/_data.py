@@ -1,0 +1,234 @@
+"""Samples, their features and the label to predict, from a table or an h5ad file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.cli._files import TABLES, existing_file, read_table, table_kind
+from edge2torch.errors import Edge2TorchError, listing, require
+
+Normalize = Literal["none", "log1p", "counts"]
+
+# A table of every feature is kept for the baseline that may use all of them up to this size.
+_ALL_FEATURES_LIMIT = 20_000_000
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Named samples with named features and one label.
+
+    Parameters
+    ----------
+    name : str
+        Where it came from.
+    table : DataFrame, samples × features
+        Numbers as in the file, float32; NaN where a value is missing.
+    label : Series
+        One value per sample, none missing.
+    has_all_features : bool
+        False where only the features that the graph uses were kept.
+    notes : tuple of str
+        What was done on the way, as sentences.
+    """
+
+    name: str
+    table: pd.DataFrame
+    label: pd.Series
+    has_all_features: bool
+    notes: tuple[str, ...]
+
+
+def read_dataset(
+    path: Path,
+    label: str,
+    wanted: Collection[str],
+    *,
+    layer: str | None = None,
+    names_column: str | None = None,
+    normalize: Normalize = "none",
+) -> Dataset:
+    """Read a file by its suffix; samples without a label are left out, and that is noted."""
+    kind = table_kind(existing_file(path, "--data"))
+    if kind == ".h5ad":
+        data = read_h5ad(path)
+        return from_anndata(
+            data,
+            label,
+            wanted,
+            name=path.name,
+            layer=layer,
+            names_column=names_column,
+            normalize=normalize,
+        )
+    if kind not in TABLES:
+        raise Edge2TorchError(
+            f"--data: unknown file type {path.name!r}. Use one of {listing(['.h5ad', *TABLES])}."
+        )
+    for option, value in (("--layer", layer), ("--feature-names", names_column)):
+        if value is not None:
+            raise Edge2TorchError(f"{option} is for h5ad files; {path.name!r} is a table.")
+    return _from_table(read_table(path, "--data"), label, wanted, path.name, normalize)
+
+
+def read_h5ad(path: Path) -> Any:
+    anndata = require("anndata")
+    with warnings.catch_warnings():
+        # Older files are upgraded while they are read; the file itself stays as it is.
+        warnings.filterwarnings("ignore", category=FutureWarning, module="anndata")
+        try:
+            return anndata.read_h5ad(path)
+        except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise Edge2TorchError(f"--data: {str(path)!r} cannot be read: {reason}") from error
+
+
+def from_anndata(
+    data: Any,
+    label: str,
+    wanted: Collection[str],
+    *,
+    name: str,
+    layer: str | None = None,
+    names_column: str | None = None,
+    normalize: Normalize = "none",
+) -> Dataset:
+    """Take features and label out of an AnnData; ``layer="raw"`` reads ``.raw``."""
+    if label not in data.obs.columns:
+        raise Edge2TorchError(
+            f"--label: obs has no column {label!r}. It has {listing(data.obs.columns, 10)}."
+        )
+    values, var = _matrix(data, layer)
+    names = _feature_names(var, names_column)
+    totals = np.asarray(values.sum(axis=1), np.float64).ravel()
+    keep_all = values.shape[0] * values.shape[1] <= _ALL_FEATURES_LIMIT
+    columns = np.arange(len(names)) if keep_all else np.flatnonzero(names.isin(wanted))
+    part = values[:, columns]
+    dense = part.toarray() if hasattr(part, "toarray") else np.asarray(part)
+    if not np.issubdtype(dense.dtype, np.number):
+        raise Edge2TorchError(f"--data: {name!r} holds {dense.dtype} values, not numbers.")
+    table = pd.DataFrame(
+        dense.astype(np.float32), index=data.obs_names.astype(str), columns=names[columns]
+    )
+    return _dataset(table, data.obs[label], wanted, name, keep_all, normalize, totals)
+
+
+def _matrix(data: Any, layer: str | None) -> tuple[Any, pd.DataFrame]:
+    if layer == "raw":
+        if data.raw is None:
+            raise Edge2TorchError("--layer raw: the file has no raw values. Leave --layer out.")
+        return data.raw.X, data.raw.var
+    if layer is not None and layer not in data.layers:
+        raise Edge2TorchError(
+            f"--layer: the file has no layer {layer!r}. It has {listing(data.layers) or 'none'}."
+        )
+    values = data.X if layer is None else data.layers[layer]
+    if values is None:
+        raise Edge2TorchError("--data: the file has no X. Name one of its layers with --layer.")
+    return values, data.var
+
+
+def _feature_names(var: pd.DataFrame, column: str | None) -> pd.Index[str]:
+    if column is None:
+        return pd.Index([str(name).strip() for name in var.index])
+    if column not in var.columns:
+        raise Edge2TorchError(
+            f"--feature-names: var has no column {column!r}. It has {listing(var.columns, 10)}."
+        )
+    return pd.Index([str(name).strip() for name in var[column]])
+
+
+def _from_table(
+    frame: pd.DataFrame, label: str, wanted: Collection[str], name: str, normalize: Normalize
+) -> Dataset:
+    frame.columns = frame.columns.map(lambda column: str(column).strip())
+    if label not in frame.columns:
+        raise Edge2TorchError(
+            f"--label: {name!r} has no column {label!r}. It has {listing(frame.columns, 10)}."
+        )
+    frame = _with_sample_names(frame, label, wanted)
+    features = frame.drop(columns=label)
+    text = [c for c in features.columns if not pd.api.types.is_numeric_dtype(features[c].dtype)]
+    if bad := sorted(set(text) & set(wanted)):
+        raise Edge2TorchError(
+            f"--data: {len(bad)} column(s) that the graph takes as input are not numbers: "
+            f"{listing(bad)}."
+        )
+    table = features.drop(columns=text).astype(np.float32)
+    totals = table.to_numpy(np.float64).sum(axis=1)
+    return _dataset(table, frame[label], wanted, name, True, normalize, totals)
+
+
+def _with_sample_names(frame: pd.DataFrame, label: str, wanted: Collection[str]) -> pd.DataFrame:
+    """Take the first column as names where it has none itself, or holds text that never repeats."""
+    first = frame.columns[0]
+    if first == label or first in wanted or not frame[first].is_unique:
+        return frame
+    unnamed = first.startswith("Unnamed:")
+    if unnamed or not pd.api.types.is_numeric_dtype(frame[first].dtype):
+        return frame.set_index(frame[first].astype(str)).drop(columns=first)
+    return frame
+
+
+def _dataset(
+    table: pd.DataFrame,
+    label: pd.Series,
+    wanted: Collection[str],
+    name: str,
+    keep_all: bool,
+    normalize: Normalize,
+    totals: np.ndarray[Any, np.dtype[np.float64]],
+) -> Dataset:
+    twice = table.columns[table.columns.duplicated()].unique()
+    if len(clash := twice.intersection(pd.Index(list(wanted)))):
+        raise Edge2TorchError(
+            f"--data: {len(clash)} feature name(s) that the graph takes as input appear more than "
+            f"once: {listing(clash)}. Keep one of each."
+        )
+    table = table.drop(columns=twice)
+    label = pd.Series(label.to_numpy(), index=table.index, name=label.name, dtype=label.dtype)
+    notes = []
+    if (unknown := label.isna().to_numpy()).any():
+        notes.append(f"{int(unknown.sum()):,} of {len(label):,} samples have no label: left out.")
+        table, label, totals = table[~unknown], label[~unknown], totals[~unknown]
+    if np.isinf(table.to_numpy()).any():
+        bad = table.columns[np.isinf(table.to_numpy()).any(axis=0)]
+        raise Edge2TorchError(f"--data: infinite values in {listing(bad)}.")
+    table, note = _normalized(table, normalize, totals)
+    return Dataset(name, table, label, keep_all, (*notes, *note))
+
+
+def _normalized(
+    table: pd.DataFrame, normalize: Normalize, totals: np.ndarray[Any, np.dtype[np.float64]]
+) -> tuple[pd.DataFrame, list[str]]:
+    values = table.to_numpy()
+    if normalize == "none":
+        known = values[~np.isnan(values)]
+        if known.size and known.min() >= 0 and known.max() > 50 and (known == known.round()).all():
+            note = (
+                "Values look like raw counts and were used as they are; --normalize counts would "
+                "bring samples to one depth and take logarithms."
+            )
+            return table, [note]
+        return table, []
+    if np.nanmin(values) < 0:
+        raise Edge2TorchError(
+            f"--normalize {normalize}: the data hold negative values, so they are no counts. "
+            "Use --normalize none."
+        )
+    if normalize == "log1p":
+        return table.apply(np.log1p), ["Values were replaced by log(1 + value)."]
+    if (totals <= 0).any() or np.isnan(totals).any():
+        raise Edge2TorchError(
+            f"--normalize counts: {int((~(totals > 0)).sum())} sample(s) have no counts at all or "
+            "missing ones. Drop them first."
+        )
+    scaled = table.mul(1e4 / totals, axis=0).astype(np.float32)
+    note = "Counts of each sample were scaled to a sum of 10,000 and replaced by log(1 + value)."
+    return scaled.apply(np.log1p), [note]

@@ -1,0 +1,84 @@
+"""Read tables by their suffix; write files so that a reader never finds half of one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError, listing, require
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
+_MISSING = ["", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>"]
+TABLES = (".csv", ".tsv", ".parquet")
+
+
+def table_kind(path: Path) -> str:
+    """Return the suffix that says how to read a file, without that of its compression."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def existing_file(path: Path, option: str) -> Path:
+    """Return the path of a file that is there."""
+    if not path.exists():
+        raise Edge2TorchError(f"{option}: there is no file {str(path)!r}.")
+    if path.is_dir():
+        raise Edge2TorchError(f"{option}: {str(path)!r} is a folder; give a file.")
+    return path
+
+
+def read_table(path: Path, option: str, names: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read CSV, TSV or Parquet; columns of names stay text, so that 007 and NA survive."""
+    kind = table_kind(existing_file(path, option))
+    if kind not in TABLES:
+        raise Edge2TorchError(
+            f"{option}: unknown file type {path.name!r}. Use one of {listing(TABLES)}; text files "
+            "may be compressed (.gz)."
+        )
+    try:
+        if kind == ".parquet":
+            require("pyarrow", extra="cli")
+            return pd.read_parquet(path)
+        return _read_text(path, _SEPARATORS[kind], names)
+    except (OSError, ValueError, pd.errors.ParserError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise Edge2TorchError(f"{option}: {str(path)!r} cannot be read: {reason}") from error
+
+
+def _read_text(path: Path, separator: str, names: tuple[str, ...]) -> pd.DataFrame:
+    header = pd.read_csv(path, sep=separator, nrows=0).columns
+    return pd.read_csv(
+        path,
+        sep=separator,
+        low_memory=False,
+        dtype=dict.fromkeys(header.intersection(pd.Index(names)), str),
+        keep_default_na=False,
+        na_values={column: [""] if column in names else _MISSING for column in header},
+    )
+
+
+def output_folder(path: Path) -> Path:
+    """Make the folder that results go to, before any work is done."""
+    if path.exists() and not path.is_dir():
+        raise Edge2TorchError(f"--out: {str(path)!r} is a file; give a folder.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as error:
+        raise Edge2TorchError(f"--out: cannot write to {str(path)!r}: {error.strerror}.") from error
+
+
+def write_file(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let ``write`` fill a draft beside ``path``, then put it in place at once."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".draft-") as folder:
+        draft = Path(folder) / path.name
+        write(draft)
+        draft.replace(path)
+    return path

@@ -1,0 +1,205 @@
+"""Split, train, compare and explain, over several seeds. Says what it does; prints nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.cli._attribute import Attribution, SeedAttribution, attribute, summarize
+from edge2torch.cli._baseline import baseline_name, fit_baseline
+from edge2torch.cli._console import Console
+from edge2torch.cli._data import Dataset
+from edge2torch.cli._metrics import MAIN, predictions_frame, score
+from edge2torch.cli._network import Network
+from edge2torch.cli._settings import Settings, Words, plural
+from edge2torch.cli._shuffle import shuffle_edges
+from edge2torch.cli._split import Split, check_complete, split_samples
+from edge2torch.cli._task import Task
+from edge2torch.cli._threads import threads_for
+from edge2torch.cli._train import Trained, train
+from edge2torch.compile import edge_weights
+
+KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
+
+
+_Predict = Callable[[pd.DataFrame, Task], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is asked: data, label, graph and settings.
+
+    Parameters
+    ----------
+    dataset, task, network, settings, words
+        As made by their rooms.
+    wider : Network, optional
+        A second network to train beside the first, with direct edges from every feature.
+    """
+
+    dataset: Dataset
+    task: Task
+    network: Network
+    settings: Settings
+    words: Words
+    wider: Network | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came out of a study.
+
+    Parameters
+    ----------
+    study : Study
+        What was asked.
+    scores : DataFrame
+        One row per model and seed: ``model``, ``features``, ``seed``, ``epochs`` and metrics.
+    attribution : Attribution
+        Of the knowledge network.
+    weights : DataFrame
+        ``source``, ``target``, ``weight`` of the first seed's network. Weights are not averaged:
+        a node and its mirror image, all signs turned, compute the same.
+    predictions : DataFrame
+        Held-out samples of every seed.
+    first : Trained
+        The network of the first seed.
+    sizes : Split
+        Of the first seed.
+    changed_edges : float
+        Share of edges that the shuffle moved, among those that lead to nodes whose edges can move;
+        mean over seeds.
+    notes : tuple of str
+        What was done and left out.
+    seconds : float
+        Wall time.
+    """
+
+    study: Study
+    scores: pd.DataFrame
+    attribution: Attribution
+    weights: pd.DataFrame
+    predictions: pd.DataFrame
+    first: Trained
+    sizes: Split
+    changed_edges: float
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def metric(self) -> str:
+        """Name of the main score."""
+        return MAIN[self.study.task.kind]
+
+
+@dataclass(frozen=True)
+class _Seed:
+    """What one seed brings."""
+
+    rows: list[dict[str, object]]
+    attribution: SeedAttribution
+    predictions: pd.DataFrame
+    trained: Trained
+    split: Split
+    changed_edges: float
+
+
+def run_study(study: Study, console: Console, *, impute: bool = False) -> Results:
+    """Train and compare once per seed, and average."""
+    begin = time.monotonic()
+    used = list(dict.fromkeys([*study.network.features, *_wider_features(study)]))
+    table = study.dataset.table[study.task.kept]
+    said = check_complete(table[used], impute=impute)
+    for note in said:
+        console.say(note)
+    first = study.settings.seed
+    with threads_for(study.network.artifact.graph.n_edges * study.settings.batch_size):
+        seeds = [
+            _run_seed(study, table, seed, console)
+            for seed in range(first, first + study.settings.seeds)
+        ]
+    return Results(
+        study=study,
+        scores=pd.DataFrame([row for seed in seeds for row in seed.rows]),
+        attribution=summarize([seed.attribution for seed in seeds]),
+        weights=edge_weights(seeds[0].trained.model, study.network.artifact),
+        predictions=pd.concat([seed.predictions for seed in seeds]),
+        first=seeds[0].trained,
+        sizes=seeds[0].split,
+        changed_edges=float(np.mean([seed.changed_edges for seed in seeds])),
+        notes=(*study.dataset.notes, *study.task.notes, *study.network.notes, *said),
+        seconds=time.monotonic() - begin,
+    )
+
+
+def _wider_features(study: Study) -> list[str]:
+    return study.wider.features if study.wider else []
+
+
+def _run_seed(study: Study, table: pd.DataFrame, seed: int, console: Console) -> _Seed:
+    task, settings = study.task, study.settings
+    split = split_samples(task, settings, seed)
+    rows: list[dict[str, object]] = []
+
+    def record(model: str, features: list[str], predict: _Predict) -> NDArray[np.float64]:
+        predicted = predict(table.iloc[split.test][features], task)
+        found = score(task, split.test, predicted)
+        rows.append({"model": model, "features": len(features), "seed": seed, **found})
+        return predicted
+
+    def fit(network: Network, name: str) -> Trained:
+        bar = f"{name}, seed {seed}"
+        return train(network, table, task, split, settings, seed, console=console, name=bar)
+
+    trained = fit(study.network, KPNN)
+    predicted = record(KPNN, study.network.features, trained.predict)
+    rng = np.random.default_rng(seed)
+    shuffled = study.network.with_edges(shuffle_edges(study.network.artifact, rng))
+    record(SHUFFLED, shuffled.features, fit(shuffled, SHUFFLED).predict)
+    if study.wider is not None:
+        record(WIDER, study.wider.features, fit(study.wider, WIDER).predict)
+    for features in _baseline_features(study):
+        baseline = fit_baseline(table[features], task, split, seed)
+        record(baseline_name(task), features, baseline.predict)
+    console.say(_line(study, rows, seed, trained.epochs))
+    return _Seed(
+        rows=rows,
+        attribution=attribute(trained, table, task, split.test, settings, seed),
+        predictions=predictions_frame(task, table.index, split.test, predicted).assign(seed=seed),
+        trained=trained,
+        split=split,
+        changed_edges=_changed(study.network, shuffled),
+    )
+
+
+def _baseline_features(study: Study) -> list[list[str]]:
+    """The network's own features; and all of the file, where it has more that are complete."""
+    table = study.dataset.table
+    own = study.network.features
+    complete = table.columns[~table.isna().all().to_numpy()].tolist()
+    if study.dataset.has_all_features and len(complete) > len(own):
+        return [own, complete]
+    return [own]
+
+
+def _changed(network: Network, shuffled: Network) -> float:
+    """Share of edges that are new, among the edges into nodes that have a new one."""
+    before, after = (n.artifact.graph.edges[["source", "target"]] for n in (network, shuffled))
+    new = after.merge(before, how="left", indicator=True)["_merge"].to_numpy() == "left_only"
+    movable = after["target"].isin(set(after["target"][new])).to_numpy()
+    return float(new[movable].mean()) if movable.any() else 0.0
+
+
+def _line(study: Study, rows: list[dict[str, object]], seed: int, epochs: int) -> str:
+    metric = MAIN[study.task.kind]
+    parts = [
+        f"{row['model']} ({plural(study.words.feature, int(str(row['features'])))}) "
+        f"{row[metric]:.3f}"
+        for row in rows
+    ]
+    return f"seed {seed} ({epochs} epochs): {metric} " + ", ".join(parts)

@@ -1,0 +1,82 @@
+"""What a run is told: how to split, train and explain, and the words its report uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge2torch.errors import Edge2TorchError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one run splits, trains and explains.
+
+    Parameters
+    ----------
+    seed, seeds : int
+        The first seed, and how many runs follow it; each has its own split, start and shuffle.
+    test_fraction, validation_fraction : float
+        Held-out part of all samples; part of the rest that decides when to stop.
+    epochs, patience : int
+        At most so many passes; stop after so many without a better validation loss.
+    learning_rate, weight_decay, batch_size
+        Of Adam with decoupled weight decay.
+    input_dropout, node_dropout : float
+        Probability of hiding a feature, and a hidden node, during training.
+    node_activation : str
+        At every hidden node.
+    class_weights : bool
+        Weigh classes by the inverse of their size.
+    explain_samples : int
+        At most so many held-out samples are attributed per seed.
+    """
+
+    seed: int = 0
+    seeds: int = 3
+    test_fraction: float = 0.25
+    validation_fraction: float = 0.2
+    epochs: int = 300
+    patience: int = 25
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.3
+    batch_size: int = 64
+    input_dropout: float = 0.5
+    node_dropout: float = 0.2
+    node_activation: str = "tanh"
+    class_weights: bool = False
+    explain_samples: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "epochs", "patience", "batch_size", "explain_samples"):
+            if getattr(self, name) < 1:
+                raise Edge2TorchError(f"{_option(name)} must be at least 1.")
+        for name in ("test_fraction", "validation_fraction"):
+            if not 0 < getattr(self, name) < 1:
+                raise Edge2TorchError(f"{_option(name)} must lie between 0 and 1.")
+        for name in ("input_dropout", "node_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise Edge2TorchError(f"{_option(name)} must be at least 0 and below 1.")
+        if self.learning_rate <= 0 or self.weight_decay < 0 or self.seed < 0:
+            raise Edge2TorchError(
+                "--learning-rate must be above 0, --weight-decay and --seed at least 0."
+            )
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What samples, features, nodes and classes are called in a report, singular."""
+
+    sample: str = "sample"
+    feature: str = "feature"
+    node: str = "node"
+    group: str = "class"
+
+
+def plural(word: str, count: int | None = None) -> str:
+    """Return ``"1,234 cells"``, or ``"cells"`` without a count."""
+    form = word if count == 1 else word + ("es" if word.endswith(("s", "x")) else "s")
+    return form if count is None else f"{count:,} {form}"

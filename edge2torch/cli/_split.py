@@ -1,0 +1,132 @@
+"""Split samples, and scale features by what the training part says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.cli._settings import Settings
+from edge2torch.cli._task import Task
+from edge2torch.errors import Edge2TorchError, listing, require
+
+_CLIP = 10.0  # standard deviations; a single outlier cell does not drive a weight
+_FEWEST = 12
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of three disjoint parts; ``fit`` is ``train`` and ``validation`` together."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+    @property
+    def fit(self) -> NDArray[np.int64]:
+        """Everything but the held-out part."""
+        return np.concatenate([self.train, self.validation])
+
+
+def split_samples(task: Task, settings: Settings, seed: int) -> Split:
+    """Hold samples out at random, classes in equal shares."""
+    n = len(task.values)
+    if n < _FEWEST:
+        raise Edge2TorchError(
+            f"--data: {n} samples with a label are too few to train and hold out some; "
+            f"{_FEWEST} are the least."
+        )
+    classes = task.values if task.kind == "classification" else None
+    rest, test = _divide(np.arange(n), classes, settings.test_fraction, seed, "--test-fraction")
+    train, validation = _divide(
+        rest, classes, settings.validation_fraction, seed, "--validation-fraction"
+    )
+    return Split(train, validation, test)
+
+
+def _divide(
+    rows: NDArray[np.int64],
+    classes: NDArray[np.int64] | None,
+    fraction: float,
+    seed: int,
+    option: str,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    selection = require("sklearn.model_selection", extra="cli")
+    stratify = None if classes is None else classes[rows]
+    n_classes = 1 if stratify is None else len(np.unique(stratify))
+    aside = max(round(fraction * len(rows)), n_classes)
+    if len(rows) - aside < n_classes:
+        raise Edge2TorchError(
+            f"{option} {fraction}: {len(rows)} samples are too few for {n_classes} classes. "
+            "Raise --min-class-size to leave small classes out, or choose a smaller fraction."
+        )
+    first, second = selection.train_test_split(
+        rows, test_size=aside, stratify=stratify, random_state=seed
+    )
+    return first, second
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Fill, centre and scale features, as fitted on some rows; ``g`` features.
+
+    Parameters
+    ----------
+    names : Index
+        Features.
+    fill, mean, scale : ndarray of float64, shape (g,)
+        What stands for a missing value (the median), what is taken off, what divides.
+    """
+
+    names: pd.Index
+    fill: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return samples × features in standard deviations from the training mean."""
+        values = table[self.names].to_numpy(np.float64)
+        values = np.where(np.isnan(values), self.fill, values)
+        scaled = np.clip((values - self.mean) / self.scale, -_CLIP, _CLIP)
+        return pd.DataFrame(scaled.astype(np.float32), index=table.index, columns=self.names)
+
+    def as_frame(self) -> pd.DataFrame:
+        """Return a row per feature."""
+        columns = {"fill": self.fill, "mean": self.mean, "scale": self.scale}
+        return pd.DataFrame(columns, index=pd.Index(self.names, name="feature"))
+
+
+def fit_scaler(table: pd.DataFrame, rows: NDArray[np.int64]) -> Scaler:
+    """Learn the scaling from the given rows only."""
+    part = table.iloc[rows].astype(np.float64)
+    fill = part.median().fillna(0.0)  # a feature that these rows never have says nothing
+    part = part.fillna(fill)
+    scale = part.std(ddof=0).to_numpy()
+    constant = ~(scale > 1e-8 * (1 + part.abs().max().to_numpy()))
+    return Scaler(
+        names=table.columns,
+        fill=fill.to_numpy(),
+        mean=part.mean().to_numpy(),
+        scale=np.where(constant, 1.0, scale),
+    )
+
+
+def check_complete(table: pd.DataFrame, *, impute: bool) -> list[str]:
+    """Refuse missing values unless they are to be filled in; return what was said about them."""
+    missing = table.isna()
+    if not missing.to_numpy().any():
+        return []
+    bad = missing.columns[missing.any()].tolist()
+    share = f"{100 * missing.to_numpy().mean():.1f} % of the values"
+    if not impute:
+        raise Edge2TorchError(
+            f"--data: {len(bad)} feature(s) have missing values ({share}): {listing(bad)}. Fill "
+            "them first, or use --impute, which takes each feature's median of the training part."
+        )
+    note = (
+        f"Missing values ({share}) were replaced by the feature's median among the training "
+        f"samples; {len(bad)} feature(s) had some."
+    )
+    return [note]

@@ -1,0 +1,101 @@
+"""What came out, as tables: means over seeds, the strongest nodes, recall by class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.cli._metrics import confusion
+from edge2torch.cli._pipeline import Results
+
+_DRIVERS = 4
+
+
+def score_summary(results: Results) -> pd.DataFrame:
+    """Mean and standard deviation over seeds, a row per model in the order of training."""
+    keys = ["model", "features"]
+    grouped = results.scores.drop(columns="seed").groupby(keys, sort=False)
+    mean, sd = grouped.mean(), grouped.std(ddof=1).fillna(0.0)
+    columns = {
+        f"{name}_{what}": part[name] for name in mean for what, part in (("mean", mean), ("sd", sd))
+    }
+    return pd.DataFrame(columns).reset_index()
+
+
+def top_nodes(results: Results, n: int) -> pd.DataFrame:
+    """The ``n`` strongest nodes of each class, and the strongest of a sign that they lack."""
+    found, drivers = results.attribution, _Drivers(results)
+    rows: list[dict[str, Any]] = []
+    for group in found.groups:
+        column = found.nodes[group].dropna()
+        value, sd = column.to_dict(), found.node_sd[group].to_dict()
+        agreement = found.node_agreement[group].to_dict()
+        for rank, node in _ranked(column, n):
+            rows.append(
+                {
+                    "class": group,
+                    "rank": rank,
+                    "node": node,
+                    "direction": "for" if value[node] > 0 else "against",
+                    "attribution": value[node],
+                    "sd": sd[node],
+                    "sign_agreement": agreement[node],
+                    "drivers": drivers(node, group),
+                }
+            )
+    names = ["class", "rank", "node", "direction", "attribution", "sd", "sign_agreement", "drivers"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _ranked(column: pd.Series, n: int) -> list[tuple[int, str]]:
+    """Nodes by magnitude with their ranks: the first ``n``, and the first of a missing sign."""
+    order = column.abs().sort_values(ascending=False, kind="stable").index.astype(str).tolist()
+    signs = np.sign(column[order].to_numpy())
+    places = list(range(min(n, len(order))))
+    for sign in (1, -1):
+        of_sign = np.flatnonzero(signs == sign)
+        if len(of_sign) and of_sign[0] >= n:
+            places.append(int(of_sign[0]))
+    return [(place + 1, order[place]) for place in places]
+
+
+class _Drivers:
+    """Features straight into a node that speak most for or against a class, and where they stand."""
+
+    def __init__(self, results: Results) -> None:
+        network = results.study.network
+        edges = network.artifact.graph.edges
+        direct = edges[edges["source"].isin(network.features)]
+        self.members = direct.groupby("target", sort=False)["source"].agg(list).to_dict()
+        self.attribution = results.attribution
+
+    def __call__(self, node: str, group: str) -> str:
+        """Return words such as ``CD79A ↑, LYN ↓``."""
+        genes = self.members.get(node, [])
+        size = self.attribution.features[group].reindex(genes).abs()
+        shift = self.attribution.shift[group]
+        strongest = size.sort_values(ascending=False, kind="stable").index[:_DRIVERS]
+        return ", ".join(f"{gene} {'↑' if shift[gene] > 0 else '↓'}" for gene in strongest)
+
+
+def wide_attribution(mean: pd.DataFrame, sd: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Means and standard deviations side by side, the strongest row first."""
+    order = mean.abs().max(axis=1).sort_values(ascending=False, kind="stable").index
+    joined = mean.join(sd.add_suffix(" sd")).loc[order]
+    return joined.rename_axis(name)
+
+
+def confusion_table(results: Results) -> pd.DataFrame:
+    """Share of each class (row) that was taken for each class (column), all seeds together."""
+    classes = pd.Index(results.study.task.classes)
+    truth, chosen = (
+        classes.get_indexer(pd.Index(results.predictions[column]))
+        for column in ("actual", "predicted")
+    )
+    counts = confusion(truth, chosen, len(classes))
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    table = pd.DataFrame(share, index=classes, columns=classes)
+    table.insert(0, "held out", counts.sum(axis=1))
+    return table.rename_axis("actual")

@@ -1,0 +1,149 @@
+"""What the numbers say, in plain words; every word follows from the scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.cli._pipeline import KPNN, SHUFFLED, WIDER, Results
+from edge2torch.cli._settings import plural
+
+_CLOSE = 0.02  # two points
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One comparison, as a sentence, and whether it speaks for the network.
+
+    Parameters
+    ----------
+    good : bool or None
+        None where it is a fact without a judgement.
+    text : str
+        One or two sentences.
+    """
+
+    good: bool | None
+    text: str
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """Judge the network against the linear model and against shuffled edges."""
+    study, by_seed = results.study, _by_seed(results)
+    keys = [(str(key[0]), int(key[1])) for key in by_seed.columns.to_list()]
+    linear = [key for key in keys if key[0] not in (KPNN, SHUFFLED, WIDER)]
+    own = len(study.network.features)
+    kpnn, shuffled = by_seed[(KPNN, own)], by_seed[(SHUFFLED, own)]
+    said = [_level(results, kpnn)]
+    for name, count in linear:
+        seen = plural(study.words.feature, count)
+        other = f"{name} on the same {seen}"
+        if count != own:
+            other = f"{name} on all {seen}, of which the KPNN sees {own:,},"
+        said.append(_against_linear(results, kpnn, by_seed[(name, count)], other, "the KPNN"))
+    if study.wider is not None:
+        count = len(study.wider.features)
+        who = f"the KPNN with a direct edge from every {study.words.feature} as well"
+        for name, features in linear:
+            if features == count:
+                other = f"{name} on the same {plural(study.words.feature, count)}"
+                wider, alone = by_seed[(WIDER, count)], by_seed[(name, count)]
+                said.append(_against_linear(results, wider, alone, other, who))
+    said.append(_against_shuffled(results, kpnn - shuffled))
+    return said
+
+
+def _by_seed(results: Results) -> pd.DataFrame:
+    return results.scores.pivot_table(
+        index="seed", columns=["model", "features"], values=results.metric, sort=False
+    )
+
+
+def show(value: float, metric: str) -> str:
+    """Format one score: percent for shares, three decimals otherwise."""
+    percent = metric in ("accuracy", "balanced_accuracy")
+    return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
+
+
+def show_spread(values: pd.Series, metric: str) -> str:
+    """Format mean ± sd over seeds."""
+    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    scaled = 100 * sd if metric in ("accuracy", "balanced_accuracy") else sd
+    text = show(float(values.mean()), metric)
+    digits = f"{scaled:.1f}" if text.endswith("%") else f"{scaled:.3f}"
+    return f"{text.removesuffix(' %')} ± {digits}" + (" %" if text.endswith("%") else "")
+
+
+def _gap(difference: float, metric: str) -> str:
+    size = abs(difference)
+    return f"{100 * size:.1f} points" if metric == "accuracy" else f"{size:.3f} of R²"
+
+
+def _level(results: Results, kpnn: pd.Series) -> Verdict:
+    study = results.study
+    spread = f"(mean ± sd over {plural('seed', len(kpnn))})"
+    shown = show_spread(kpnn, results.metric)
+    if study.task.kind == "regression":
+        return Verdict(
+            None,
+            f"On held-out {plural(study.words.sample)} the KPNN reaches R² = {shown} {spread}.",
+        )
+    common = float(np.bincount(study.task.values).max() / len(study.task.values))
+    return Verdict(
+        None,
+        f"The KPNN names the right {study.words.group} for {shown} of the held-out "
+        f"{plural(study.words.sample)} {spread}; always guessing the most common one would be "
+        f"right for {100 * common:.1f} %.",
+    )
+
+
+def _against_linear(
+    results: Results, network: pd.Series, linear: pd.Series, other: str, who: str
+) -> Verdict:
+    gap = float((network - linear).mean())
+    start = f"{_capital(other)} reaches {show_spread(linear, results.metric)}"
+    end = "" if who == "the KPNN" else f" ({show_spread(network, results.metric)})"
+    if gap >= 0:
+        return Verdict(True, f"{start}: {who}{end} is {_gap(gap, results.metric)} above it.")
+    within = gap >= -_CLOSE
+    judged = "within two points" if within else "more than two points: it does not keep up here"
+    return Verdict(
+        within, f"{start}: {who}{end} is {_gap(gap, results.metric)} below it, {judged}."
+    )
+
+
+def _against_shuffled(results: Results, gain: pd.Series) -> Verdict:
+    mean, wins, n = float(gain.mean()), int((gain > 0).sum()), len(gain)
+    sd = float(gain.std(ddof=1)) if n > 1 else 0.0
+    gap = _gap(mean, results.metric)
+    spread = f" ± {_gap(sd, results.metric).split()[0]}" if n > 1 else ""
+    text = gap.replace(" ", f"{spread} ", 1)
+    moved = f"(the shuffle moves {100 * results.changed_edges:.0f} % of the edges that it can move)"
+    if results.changed_edges == 0:
+        return Verdict(
+            None,
+            "The edges cannot be shuffled: with every node's number of edges kept there is only "
+            "one such graph, so nothing can be said about the knowledge in them.",
+        )
+    if mean <= 0:
+        return Verdict(
+            False,
+            f"True edges do not beat shuffled ones {moved}: shuffled edges are {text} better. The "
+            "knowledge in the edges does not help prediction here; it only makes the network "
+            "readable.",
+        )
+    if n > 1 and (wins < n or mean <= sd):
+        return Verdict(
+            False,
+            f"True edges are {text} better than shuffled ones {moved}, in {wins} of {n} seeds. "
+            "That is within the scatter between seeds: this does not show that the knowledge in "
+            "the edges helps prediction.",
+        )
+    seeds = f"in all {n} seeds" if n > 1 else "in the one seed that was run"
+    return Verdict(True, f"True edges beat shuffled ones {moved} by {text}, {seeds}.")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

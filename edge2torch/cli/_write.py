@@ -1,0 +1,64 @@
+"""Write everything that a study found into one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from edge2torch.cli._figures import draw_figures
+from edge2torch.cli._files import write_file
+from edge2torch.cli._pipeline import Results
+from edge2torch.cli._report import Story, render, summary
+from edge2torch.cli._tables import confusion_table, top_nodes, wide_attribution
+from edge2torch.compile import save_compiled
+
+_ALL_RANKS = 20
+
+
+def write_results(
+    results: Results, story: Story, folder: Path, extra: Mapping[str, pd.DataFrame] | None = None
+) -> list[Path]:
+    """Write tables, figures, model and report; return the files, the report last."""
+    tables = {**_tables(results), **(extra or {})}
+    written = [_write_table(table, folder / f"{name}.csv") for name, table in tables.items()]
+    save_compiled(folder / "model", results.first.model, results.study.network.artifact)
+    figures = draw_figures(results, folder)
+    text = json.dumps(summary(results, story), indent=2, ensure_ascii=False)
+    written.append(
+        write_file(folder / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+    )
+    page = render(results, story, figures)
+    report = write_file(
+        folder / "report.html", lambda path: path.write_text(page, encoding="utf-8")
+    )
+    return [*written, folder / "model", *figures.values(), report]
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> Path:
+    return write_file(path, lambda draft: table.to_csv(draft, float_format="%.6g"))
+
+
+def _tables(results: Results) -> dict[str, pd.DataFrame]:
+    found = results.attribution
+    layer = {
+        name: layer
+        for layer, names in results.study.network.artifact.node_names_by_layer.items()
+        for name in names
+    }
+    nodes = wide_attribution(found.nodes, found.node_sd, "node")
+    nodes.insert(0, "layer", [layer[str(name)] for name in nodes.index])
+    tables = {
+        "scores": results.scores.set_index("model"),
+        "node_attribution": nodes,
+        "feature_attribution": wide_attribution(found.features, found.feature_sd, "feature"),
+        "top_nodes": top_nodes(results, _ALL_RANKS).set_index("class"),
+        "edge_weights": results.weights.set_index("source"),
+        "predictions": results.predictions,
+        "scaling": results.first.scaler.as_frame(),
+    }
+    if results.study.task.kind == "classification":
+        tables["confusion"] = confusion_table(results)
+    return tables

@@ -1,0 +1,142 @@
+"""Every mistake is one line on stderr and exit code 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edge2torch.cli import main
+
+
+def fail(capsys, *arguments: str) -> str:
+    """Run to an error of ours, and return its one line."""
+    with pytest.raises(SystemExit) as end:
+        main(["run", *arguments])
+    said = capsys.readouterr().err
+    assert end.value.code == 1, said
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
+    return said
+
+
+def arguments(folder: Path, **changes: str) -> list[str]:
+    """Return good arguments but for what is changed."""
+    options = {
+        "edges": str(folder / "edges.csv"),
+        "data": str(folder / "cells.csv"),
+        "label": "kind",
+        "out": str(folder / "out"),
+        "seeds": "1",
+        "epochs": "2",
+    }
+    options.update(changes)
+    return [part for name, value in options.items() for part in (f"--{name}", value)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"edges": "nowhere.csv"}, "there is no file 'nowhere.csv'"),
+        ({"data": "nowhere.h5ad"}, "there is no file 'nowhere.h5ad'"),
+        ({"label": "colour"}, "has no column 'colour'"),
+        ({"outputs": "Z"}, "not in the graph: 'Z'"),
+        ({"layer": "counts"}, "is for h5ad files"),
+        ({"task": "regression"}, "not numbers"),
+        ({"normalize": "counts"}, "negative values"),
+        ({"epochs": "0"}, "--epochs must be at least 1"),
+        ({"test-fraction": "1.5"}, "--test-fraction must lie between"),
+        ({"learning-rate": "-1"}, "--learning-rate"),
+        ({"node-activation": "sine"}, "node_activation"),
+        ({"min-class-size": "500"}, "two are needed"),
+    ],
+)
+def test_options(files: Path, capsys, changes, message):
+    assert message in fail(capsys, *arguments(files, **changes))
+
+
+def test_unknown_file_types(files: Path, capsys):
+    for name in ("edges.xlsx", "cells.rds"):
+        (files / name).write_bytes(b"x")
+    said = fail(capsys, *arguments(files, edges=str(files / "edges.xlsx")))
+    assert "unknown file type 'edges.xlsx'" in said
+    said = fail(capsys, *arguments(files, data=str(files / "cells.rds")))
+    assert "unknown file type 'cells.rds'" in said
+    assert "'.h5ad'" in said
+
+
+def test_files_that_are_not_what_they_claim(files: Path, capsys):
+    for name in ("cells.h5ad", "cells.parquet", "cells.csv.gz"):
+        (files / name).write_bytes(b"not this")
+        said = fail(capsys, *arguments(files, data=str(files / name)))
+        assert "cannot be read" in said
+    (files / "empty.csv").write_bytes(b"")
+    assert "cannot be read" in fail(capsys, *arguments(files, edges=str(files / "empty.csv")))
+    said = fail(capsys, *arguments(files, data=str(files)))
+    assert "is a folder" in said
+
+
+def test_names_that_do_not_meet(files: Path, cells, capsys):
+    cells.rename(columns=lambda c: c.replace("g", "ENSG")).to_csv(files / "cells.csv", index=False)
+    said = fail(capsys, *arguments(files))
+    assert "share no names" in said
+    assert "'g0'" in said
+    assert "'ENSG0'" in said
+
+
+def test_missing_inputs_when_they_are_an_error(files: Path, cells, capsys):
+    cells.drop(columns="g3").to_csv(files / "cells.csv", index=False)
+    said = fail(capsys, *arguments(files, missing="error"))
+    assert "lacks 1 of 12 inputs" in said
+    assert "'g3'" in said
+
+
+def test_missing_and_infinite_values(files: Path, cells, capsys):
+    cells.loc[3, "g3"] = np.nan
+    cells.to_csv(files / "cells.csv", index=False)
+    assert "--impute" in fail(capsys, *arguments(files))
+    cells.loc[3, "g3"] = np.inf
+    cells.to_csv(files / "cells.csv", index=False)
+    assert "infinite values in 'g3'" in fail(capsys, *arguments(files))
+
+
+def test_text_where_numbers_belong(files: Path, cells, capsys):
+    cells["g3"] = "high"
+    cells.to_csv(files / "cells.csv", index=False)
+    said = fail(capsys, *arguments(files))
+    assert "not numbers: 'g3'" in said
+
+
+def test_errors_of_the_edge_table_come_through(files: Path, edges, capsys):
+    pd.concat([edges, edges[:1]]).to_csv(files / "edges.csv", index=False)
+    assert "'g0' -> 'signal'" in fail(capsys, *arguments(files))
+    edges.rename(columns={"source": "from"}).to_csv(files / "edges.csv", index=False)
+    assert "source" in fail(capsys, *arguments(files))
+
+
+def test_a_label_without_variety(files: Path, cells, capsys):
+    cells.assign(kind="B").to_csv(files / "cells.csv", index=False)
+    assert "1 class(es)" in fail(capsys, *arguments(files))
+    cells.assign(kind=1.5).to_csv(files / "cells.csv", index=False)
+    assert "one value only" in fail(capsys, *arguments(files))
+
+
+def test_too_few_samples(files: Path, cells, capsys):
+    cells[:8].to_csv(files / "cells.csv", index=False)
+    said = fail(capsys, *arguments(files, **{"min-class-size": "1"}))
+    assert "too few" in said
+
+
+def test_the_output_is_a_file(files: Path, capsys):
+    (files / "out").write_text("in the way")
+    assert "is a file" in fail(capsys, *arguments(files))
+
+
+def test_a_wrong_option_is_told_by_the_parser(files: Path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["run", "--edge", "x"])
+    assert end.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err

@@ -1,0 +1,225 @@
+"""``edge2torch run`` from end to end on a small data set."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import edge2torch as e2t
+from edge2torch.cli import main
+from edge2torch.cli._app import app
+
+QUICK = ["--seeds", "1", "--epochs", "30", "--input-dropout", "0.1", "--learning-rate", "0.01"]
+NAMES = {
+    "scores.csv",
+    "node_attribution.csv",
+    "feature_attribution.csv",
+    "top_nodes.csv",
+    "edge_weights.csv",
+    "predictions.csv",
+    "scaling.csv",
+    "confusion.csv",
+    "summary.json",
+    "network.svg",
+    "top_nodes.png",
+    "heatmap.png",
+    "report.html",
+    "model",
+}
+
+
+def run(folder: Path, *options: str, data: str = "cells.csv", label: str = "kind"):
+    """Call the command as a user would."""
+    paths = ["--edges", str(folder / "edges.csv"), "--data", str(folder / data)]
+    out = ["--label", label, "--out", str(folder / "out")]
+    result = CliRunner().invoke(app, ["run", *paths, *out, *QUICK, *options])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.stdout
+
+
+@pytest.fixture
+def no_figures(monkeypatch) -> None:
+    """Pictures are looked at once, in the first tests; here they would only take time."""
+
+    def draw(_results, folder: Path) -> dict[str, Path]:
+        path = folder / "network.svg"
+        path.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+        return {"network": path}
+
+    monkeypatch.setattr("edge2torch.cli._write.draw_figures", draw)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[Path, str]:
+    """One run on tables whose outputs are the classes."""
+    folder = tmp_path_factory.mktemp("run")
+    rng = np.random.default_rng(0)
+    genes = [f"g{k}" for k in range(12)]
+    pairs = [(gene, f"path {k // 4}") for k, gene in enumerate(genes)]
+    pairs += [(f"path {k}", cell) for k in range(3) for cell in ("B", "T")]
+    pd.DataFrame(pairs, columns=["source", "target"]).to_csv(folder / "edges.csv", index=False)
+    x = rng.normal(size=(120, 12))
+    x[1::2, :4] += 2
+    frame = pd.DataFrame(x, columns=genes, index=[f"cell_{k}" for k in range(120)])
+    frame["unused"] = rng.normal(size=120)
+    frame["kind"] = ["B", "T"] * 60
+    frame.to_csv(folder / "cells.csv")
+    return folder, run(folder, "--seeds", "2")
+
+
+def test_everything_is_written_and_nothing_else(finished):
+    folder, _ = finished
+    assert {path.name for path in (folder / "out").iterdir()} == NAMES
+
+
+def test_the_network_learns_and_the_right_pathway_is_found(finished):
+    folder, printed = finished
+    summary = json.loads((folder / "out" / "summary.json").read_text())
+    scores = {(row["model"], row["features"]): row for row in summary["scores"]}
+    assert scores["KPNN", 12]["accuracy_mean"] > 0.8
+    assert ("logistic regression", 13) in scores
+    top = pd.read_csv(folder / "out" / "top_nodes.csv")
+    best = top[top["rank"] == 1].set_index("class")
+    assert best["node"].to_dict() == {"B": "path 0", "T": "path 0"}
+    assert set(best["direction"]) == {"for"}
+    assert re.search(r"g[0-3] ↑", best.loc["T", "drivers"])
+    assert re.search(r"g[0-3] ↓", best.loc["B", "drivers"])
+    assert "Classification: 'kind' is text." in printed
+    assert "The graph's outputs are the classes." in printed
+    assert "shuffled" in printed
+
+
+def test_the_report_stands_alone(finished):
+    folder, _ = finished
+    page = (folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    images = re.findall(r'src="data:(image/[a-z+]+);base64,([^"]+)"', page)
+    assert sorted(kind for kind, _ in images) == ["image/png", "image/png", "image/svg+xml"]
+    assert all(base64.b64decode(content) for _, content in images)
+    for verdict in json.loads((folder / "out" / "summary.json").read_text())["verdicts"]:
+        assert verdict["text"].split("(")[0].strip()[:40] in page
+
+
+def test_saved_tables_fit_together(finished):
+    folder, _ = finished
+    out = folder / "out"
+    weights = pd.read_csv(out / "edge_weights.csv")
+    pd.testing.assert_frame_equal(weights[["source", "target"]], pd.read_csv(folder / "edges.csv"))
+    predictions = pd.read_csv(out / "predictions.csv")
+    assert predictions.groupby("seed").size().tolist() == [30, 30]
+    scores = pd.read_csv(out / "scores.csv").query("model == 'KPNN'")
+    right = predictions["actual"] == predictions["predicted"]
+    assert np.allclose(right.groupby(predictions["seed"]).mean(), scores["accuracy"])
+
+
+def test_the_saved_model_predicts_what_was_written(finished):
+    folder, _ = finished
+    out = folder / "out"
+
+    def again(model):
+        return e2t.customize_model(
+            model, node_activation="tanh", node_normalization="batch", node_dropout=0.2
+        )
+
+    model, artifact = e2t.load_compiled(out / "model", customize=again)
+    scaling = pd.read_csv(out / "scaling.csv", index_col="feature")
+    cells = pd.read_csv(folder / "cells.csv", index_col=0)[scaling.index]
+    scaled = ((cells - scaling["mean"]) / scaling["scale"]).clip(-10, 10)
+    x = e2t.align_features_to_input_nodes(scaled, artifact)
+    chance = model.eval()(x).softmax(dim=1)[:, 1].detach().numpy()
+    written = pd.read_csv(out / "predictions.csv", index_col="sample").query("seed == 0")
+    found = pd.Series(chance, index=cells.index)[written.index]
+    assert np.allclose(found, written["probability T"], atol=1e-5)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_the_same_seed_gives_the_same_numbers(finished, tmp_path):
+    folder, _ = finished
+    for name in ("edges.csv", "cells.csv"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    run(tmp_path, "--seeds", "2")
+    for name in ("scores.csv", "node_attribution.csv", "edge_weights.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (folder / "out" / name).read_bytes()
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_h5ad_with_a_head_on_top(files: Path, edges, cells):
+    named = edges.replace({"B": "readout", "T": "second readout"})
+    named.to_csv(files / "edges.csv", index=False)
+    values = cells.filter(like="g").to_numpy(np.float32)
+    data = anndata.AnnData(
+        np.abs(values),
+        obs=pd.DataFrame({"kind": cells["kind"].to_numpy()}, index=cells["cell"].to_numpy()),
+        var=pd.DataFrame(
+            {"symbol": [f"g{k}" for k in range(12)]}, index=[f"E{k}" for k in range(12)]
+        ),
+        layers={"real": values},
+    )
+    data.write_h5ad(files / "cells.h5ad")
+    printed = run(files, "--layer", "real", "--feature-names", "symbol", data="cells.h5ad")
+    assert "a linear layer was added from 2 output(s) to 2 classes" in printed
+    nodes = pd.read_csv(files / "out" / "node_attribution.csv", index_col="node")
+    assert "readout" in nodes.index
+
+
+def test_regression_of_a_number(files: Path, edges):
+    single = edges[edges["target"] != "T"].replace({"B": "response"})
+    single.to_csv(files / "edges.csv", index=False)
+    printed = run(files, "--epochs", "80", label="dose")
+    assert "Regression: 'dose' holds numbers." in printed
+    assert "The output 'response' is the prediction of 'dose'." in printed
+    summary = json.loads((files / "out" / "summary.json").read_text())
+    assert summary["scores"][0]["r2_mean"] > 0.4
+    top = pd.read_csv(files / "out" / "top_nodes.csv")
+    assert top.loc[0, "node"] == "signal"
+    assert top.loc[0, "direction"] == "for"
+    assert not (files / "out" / "heatmap.png").exists()
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_what_the_data_lack_is_left_out_and_told(files: Path, cells):
+    cells.drop(columns=["g8", "g9", "g10", "g11"]).to_csv(files / "cells.csv", index=False)
+    printed = run(files)
+    assert "4 of 12 inputs of the graph are not in the data" in printed
+    assert "1 inner node(s) that nothing feeds any more" in printed
+    weights = pd.read_csv(files / "out" / "edge_weights.csv")
+    assert "noise" not in set(weights["source"]) | set(weights["target"])
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_missing_values_are_filled_when_asked_for(files: Path, cells):
+    cells.loc[::3, "g0"] = np.nan
+    cells.to_csv(files / "cells.csv", index=False)
+    printed = run(files, "--impute")
+    assert "Missing values" in printed
+    assert "median among the training samples" in printed
+
+
+def test_edges_straight_to_the_classes(files: Path):
+    pairs = [(f"g{k}", cell) for k in range(4) for cell in ("B", "T")]
+    pd.DataFrame(pairs, columns=["source", "target"]).to_csv(files / "edges.csv", index=False)
+    printed = run(files)
+    assert "The edges cannot be shuffled" in printed
+    assert len(pd.read_csv(files / "out" / "node_attribution.csv")) == 0
+    assert (files / "out" / "report.html").exists()
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_parquet_and_quiet(files: Path, edges, cells, capsys):
+    edges.to_parquet(files / "edges.parquet")
+    cells.set_index("cell").reset_index().to_parquet(files / "cells.parquet")
+    paths = ["--edges", str(files / "edges.parquet"), "--data", str(files / "cells.parquet")]
+    out = ["--label", "kind", "--out", str(files / "out"), "--quiet"]
+    with pytest.raises(SystemExit) as end:
+        main(["run", *paths, *out, *QUICK])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == ""
