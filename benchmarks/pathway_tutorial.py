@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from markdown import markdown
 from scipy.stats import ttest_rel
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
@@ -39,7 +40,8 @@ ARMS = {
     "+ edge prior, true": {"form": "contrastive", "membership": "true", "prior": True},
     "+ edge prior, shuffled": {"form": "contrastive", "membership": "shuffled", "prior": True},
 }
-EPOCHS, LAMBDA, PRIOR = 500, 0.3, 0.05
+EPOCHS, HELD_OUT_EPOCHS = 500, 250
+LAMBDA, PRIOR = 0.1, 0.05
 MODEL = {"backend": "gnn", "steps": 4, "channels": 8, "kernel": "dense"}
 
 
@@ -50,7 +52,9 @@ def shuffled(membership, rng):
     return {name: [next(drawn) for _ in own] for name, own in membership.items()}
 
 
-def fit(problem, seed, membership, *, form="contrastive", align="channel", prior=False):
+def fit(
+    problem, seed, membership, *, form="contrastive", align="channel", prior=False, epochs=EPOCHS
+):
     """Train one model; return it with its artifact."""
     torch.manual_seed(seed)
     model, artifact = e2t.compile_graph(
@@ -70,7 +74,7 @@ def fit(problem, seed, membership, *, form="contrastive", align="channel", prior
         if prior:
             terms.append(CrossPathwayLasso(model, membership, PRIOR, artifact=artifact).loss)
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3, weight_decay=1e-5)
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         optimizer.zero_grad()
         loss = torch.nn.functional.mse_loss(model(x), y)
         for term in terms:
@@ -172,7 +176,7 @@ def held_out(task):
     rng = np.random.default_rng([seed, 4, shuffle])
     hidden = {name: own[rng.integers(len(own))] for name, own in membership.items()}
     shown = {name: [n for n in own if n != hidden[name]] for name, own in membership.items()}
-    model, artifact = fit(problem, seed, shown, align=align)
+    model, artifact = fit(problem, seed, shown, align=align, epochs=HELD_OUT_EPOCHS)
     x = torch.tensor(problem.x_test.to_numpy(np.float32)[:256])
     with torch.no_grad():
         values = e2t.get_node_activations(model, artifact, x, agg="all")
@@ -200,8 +204,11 @@ def held_out(task):
 
 
 def table(frame):
-    means = frame.groupby("arm", sort=False).mean(numeric_only=True).drop(columns="seed")
-    print(means.round(3).to_markdown())
+    numbers = frame.drop(columns="seconds").groupby("arm", sort=False)
+    means = numbers.mean(numeric_only=True).drop(columns="seed")
+    means.insert(1, "its median", numbers["test MSE"].median())
+    means["true/spurious edge"] = numbers["true/spurious edge"].median()
+    print(markdown(means, "arm"))
 
     def paired(arm, control, column):
         wide = frame.pivot_table(index="seed", columns="arm", values=column)

@@ -1,0 +1,42 @@
+"""Options of the graph neural network that make no sense, and what the message says."""
+
+import pandas as pd
+import pytest
+
+import edge2torch as e2t
+
+EDGES = pd.DataFrame({"source": ["x", "a"], "target": ["a", "y"]})
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"channels": 0}, "channels must be a positive integer"),
+        ({"channels": 2.5}, "channels must be a positive integer"),
+        ({"channels": True}, "channels must be a positive integer"),
+        ({"channels": 1}, "nothing to compare"),
+        ({"norm": "group"}, "norm='group' is unknown"),
+        ({"activation": "swish"}, "activation='swish' is unknown"),
+        ({"dropout": 1.0}, r"dropout must be a probability in \[0, 1\)"),
+        ({"residual": 1}, "residual must be True or False"),
+        ({"node_mlp": 0}, "node_mlp must be a positive integer"),
+        ({"weight_init": "he"}, "weight_init='he' is unknown"),
+        ({"init": "dense"}, "Use weight_init"),
+        ({"layers": 4}, "no option 'layers'.* Did you mean 'steps'"),
+        ({"chanels": 4}, "Did you mean 'channels'"),
+        ({"steps": 0}, "steps of backend='gnn' must be a positive integer"),
+        ({"norm": "ema", "checkpoint": True}, "other statistics the second time"),
+    ],
+)
+def test_a_wrong_option_is_named(options, says):
+    with pytest.raises(e2t.Edge2TorchError, match=says):
+        e2t.compile_graph(EDGES, backend="gnn", quiet=True, **options)
+
+
+def test_the_alias_means_the_same():
+    _, artifact = e2t.compile_graph(EDGES, backend="graphnn", quiet=True)
+    assert artifact.backend == "gnn"
+
+
+def test_one_channel_is_enough_for_norms_over_the_batch():
+    e2t.compile_graph(EDGES, backend="gnn", channels=1, norm="batch", quiet=True)
