@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tracemalloc
+from importlib.metadata import version
 from types import SimpleNamespace
 
 import anndata as ad
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from packaging.version import Version
 
 from edge2torch.data import _sources, align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
@@ -61,6 +63,11 @@ def test_a_view_is_read_as_what_it_shows(matrix):
     np.testing.assert_array_equal(align(view), EXPECTED[[3, 1, 20]])
 
 
+def chooses_on_both_axes(matrix):
+    """anndata before 0.12 (all of Python 3.10) cannot show such a view of a dense file."""
+    return not isinstance(matrix, np.ndarray) or Version(version("anndata")) >= Version("0.12")
+
+
 @pytest.mark.parametrize("read_at_once", [64 * 2**20, 1, 5 * 9 * 8])
 def test_a_backed_file_is_read_in_runs(matrix, tmp_path, monkeypatch, read_at_once):
     monkeypatch.setattr(_sources, "_READ_AT_ONCE", read_at_once)
@@ -70,7 +77,8 @@ def test_a_backed_file_is_read_in_runs(matrix, tmp_path, monkeypatch, read_at_on
     try:
         np.testing.assert_array_equal(align(data), EXPECTED)
         np.testing.assert_array_equal(align(data, layer="twice"), EXPECTED * 2)
-        view = data[[2, 9], ["g0", "g5", "g7", "g2", "g1"]]
+        rows = [2, 9] if chooses_on_both_axes(matrix) else slice(2, 10, 7)
+        view = data[rows, ["g0", "g5", "g7", "g2", "g1"]]
         np.testing.assert_array_equal(align(view), EXPECTED[[2, 9]])
     finally:
         data.file.close()
