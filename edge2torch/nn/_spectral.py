@@ -93,8 +93,8 @@ class Amplification:
         images = pattern.product(weight, torch.stack([self.right.real, self.right.imag]))
         image = torch.complex(images[0], images[1])
         eigenvalue = (self.left * image).sum() / (self.left * self.right).sum()
-        turn = np.conj(self.eigenvalue) / abs(self.eigenvalue)
-        modulus: Tensor = (eigenvalue * turn).real
+        slope = (eigenvalue * (np.conj(self.eigenvalue) / abs(self.eigenvalue))).real
+        modulus: Tensor = abs(self.eigenvalue) + slope - slope.detach()
         return modulus
 
 
@@ -161,7 +161,7 @@ def amplification(
 ) -> Amplification | None:
     """Return the largest eigenvalue of the square matrix with its eigenvectors; None for 0.
 
-    Orthogonal iteration on the matrix and on its transpose gives two bases; between them the
+    Orthogonal iteration on the matrix and on its transpose gives two bases, within which the
     problem is a small dense one.
     """
     weight = weight.detach().double()
@@ -173,37 +173,27 @@ def amplification(
     right, left = drawn if start is None else start
     transposed = _transposed(pattern)
     flipped = weight.index_select(0, pattern.perm)
-    before = torch.inf
+    before, value, vector = torch.inf, right.new_zeros(()), right[:, 0]
     for count in range(_ROUNDS):
         right = torch.linalg.qr(pattern.product(weight, right.t()).t())[0]
         left = torch.linalg.qr(transposed.product(flipped, left.t()).t())[0]
         if count % 5 == 4 or width == n:
-            small = right.t() @ pattern.product(weight, right.t()).t()
-            now = torch.linalg.eigvals(small).abs().max().item()
+            value, vector = _largest(pattern.product(weight, right.t()).t(), right)
+            now = value.abs().item()
             if width == n or abs(now - before) <= _SETTLED * now:
                 break
             before = now
-    return _between(pattern, weight, right, left)
-
-
-def _between(
-    pattern: EdgePattern, weight: Tensor, right: Tensor, left: Tensor
-) -> Amplification | None:
-    """Solve the small problem between the two bases."""
-    overlap = left.t() @ right
-    image = left.t() @ pattern.product(weight, right.t()).t()
-    inverse = torch.linalg.pinv(overlap)
-    small = inverse @ image
-    values, vectors = torch.linalg.eig(small)
-    largest = int(values.abs().argmax())
-    eigenvalue = complex(values[largest])
-    if not abs(eigenvalue) > 1e-12:
+    if not value.abs() > 1e-12:
         return None
-    other, covectors = torch.linalg.eig(small.t())
-    nearest = int((other - values[largest]).abs().argmin())
-    right_vector = right.to(vectors.dtype) @ vectors[:, largest]
-    left_vector = (left @ inverse.t()).to(vectors.dtype) @ covectors[:, nearest]
-    return Amplification(right_vector, left_vector, eigenvalue)
+    _, covector = _largest(transposed.product(flipped, left.t()).t(), left, near=value)
+    return Amplification(vector, covector, complex(value))
+
+
+def _largest(image: Tensor, basis: Tensor, near: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return the largest eigenvalue within a basis, or that nearest to one, and its vector."""
+    values, vectors = torch.linalg.eig(basis.t() @ image)
+    chosen = values.abs().argmax() if near is None else (values - near).abs().argmin()
+    return values[chosen], basis.to(vectors.dtype) @ vectors[:, chosen]
 
 
 def _transposed(pattern: EdgePattern) -> EdgePattern:

@@ -2,5 +2,6 @@
 
 from edge2torch.regularize._group import CrossPathwayLasso
 from edge2torch.regularize._pathway import PathwayLatentRegularizer
+from edge2torch.regularize._spectral import SpectralRadiusPenalty
 
-__all__ = ["CrossPathwayLasso", "PathwayLatentRegularizer"]
+__all__ = ["CrossPathwayLasso", "PathwayLatentRegularizer", "SpectralRadiusPenalty"]
