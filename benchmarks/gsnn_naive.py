@@ -19,10 +19,10 @@ import time
 import numpy as np
 import pandas as pd
 import torch
-from markdown import markdown
 from torch import nn
 
 import edge2torch as e2t
+from benchmarks.markdown import markdown
 
 
 def graph(n_functions, n_edges, n_inputs, n_outputs, seed=0):
@@ -116,8 +116,8 @@ def child(options):
     if options.contender == "naive":
         model = Naive(model, artifact)
     x = torch.randn(options.batch, 500)
-    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     times = []
     for _ in range(options.repeats):
         start = time.perf_counter()
@@ -158,7 +158,7 @@ def main():
     rows = {}
     for contender in ("naive", "ours", "ours, checkpointed"):
         done = subprocess.run(  # noqa: S603 - itself
-            [sys.executable, *sys.argv, "--contender", contender],
+            [sys.executable, __file__, *sys.argv[1:], "--contender", contender],
             check=True,
             capture_output=True,
             text=True,

@@ -44,19 +44,21 @@ def compile_graph(
         ``constraint`` (``unconstrained``, ``positive``, ``negative`` or ``fixed``; missing:
         unconstrained). Other columns are kept as metadata.
     backend : str
-        ``"feedforward"`` for directed acyclic graphs.
+        ``"feedforward"``: layers of a directed acyclic graph. ``"recurrent"``: a state per node,
+        updated along the edges step by step. ``"gnn"``: messages along the edges to nodes with
+        several channels, layer by layer. The last two take graphs with cycles.
     quiet : bool
         Print no notes.
     bias : bool
         Give every node that is not an input a trainable bias.
     steps : int or str, optional
-        Updates of a stepwise backend, 3 by default; refused by ``"feedforward"``.
+        Updates or layers of a stepwise backend, 3 by default; refused by ``"feedforward"``.
     inputs, outputs : iterable of names, optional
         Nodes to feed and to read, in the order wanted for the model's columns. By default the
         nodes without incoming and without outgoing edges, sorted.
     init : {"sparse", "dense"}
         Fan-in that initial weights are scaled by: the node's own number of incoming edges, or
-        the width of the layer before, as a dense layer would use.
+        the width of the layer before, as a dense layer would use. ``"gnn"`` has ``weight_init``.
     sign_column : str, optional
         A column of +1, -1 and 0 or missing values, read as ``positive`` and ``negative``.
     unused : {"keep", "prune", "error"}

@@ -10,12 +10,14 @@ from edge2torch.nn._activations import MML
 from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
 from edge2torch.nn._cells import GraphCell, StepBlock
 from edge2torch.nn._compiled import CompiledModel, NodeSlot
-from edge2torch.nn._gnn import EdgeGraphNNModel, NodeUpdate, Readout
+from edge2torch.nn._gnn import EdgeGraphNNModel
 from edge2torch.nn._kernels import KERNELS, EdgePattern, KernelChoice, choose_kernel
 from edge2torch.nn._linear import MaskedLinear, draw_weights
 from edge2torch.nn._node_norms import NODE_NORMS, NodeNorm
+from edge2torch.nn._node_update import NodeUpdate
 from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
 from edge2torch.nn._one_sided import one_sided
+from edge2torch.nn._readout import Readout
 from edge2torch.nn._recurrent import RecurrentEdgeModel
 from edge2torch.nn._spectral import Amplification, Loops, amplification, spectral_radius
 from edge2torch.nn._steady import Convergence, SteadySolver

@@ -1,5 +1,7 @@
 """The graph neural network, option by option, against one edge, node and channel at a time."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -280,3 +282,30 @@ def test_models_of_many_seeds_train_at_once_under_vmap():
     gradients = torch.func.vmap(torch.func.grad(loss))(parameters)
     loss(dict(models[1].named_parameters())).backward()
     torch.testing.assert_close(gradients["rho"][1], models[1].rho.grad)
+
+
+@pytest.mark.parametrize("kernel", ["sparse", "dense"])
+class TestAPlainModule:
+    def test_autocast_keeps_close(self, kernel):
+        model, artifact = built(kernel=kernel)
+        model, x = model.float(), batch(artifact, 0).float()
+        expected = model(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = model(x)
+        torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.1)
+
+    def test_meta_device_and_jacobians(self, kernel):
+        model, artifact = built(kernel=kernel)
+        x = batch(artifact, 0)
+        jacobian = torch.func.vmap(torch.func.jacrev(lambda v: model(v[None])[0]))(x)
+        assert jacobian.shape == (4, 3, 2)
+        assert copy.deepcopy(model).to("meta")(x.to("meta")).shape == (4, 3)
+
+    def test_compile_and_export_capture_the_whole(self, kernel):
+        model, artifact = built(kernel=kernel)
+        x = batch(artifact, 0)
+        compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+        torch.testing.assert_close(compiled(x), model(x))
+        dim = torch.export.Dim("batch", min=2)
+        exported = torch.export.export(model, (x,), dynamic_shapes=({0: dim},)).module()
+        torch.testing.assert_close(exported(x[:3]), model(x[:3]))
