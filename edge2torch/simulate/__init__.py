@@ -3,15 +3,18 @@
 from edge2torch.simulate._graphs import layered_graph, random_dag
 from edge2torch.simulate._oracle import evaluate
 from edge2torch.simulate._pathways import PathwayProblem, disconnected_pathways
+from edge2torch.simulate._planted import PlantedRegulator, planted_regulator
 from edge2torch.simulate._samples import simulate
 from edge2torch.simulate._steps import evaluate_steps
 
 __all__ = [
     "PathwayProblem",
+    "PlantedRegulator",
     "disconnected_pathways",
     "evaluate",
     "evaluate_steps",
     "layered_graph",
+    "planted_regulator",
     "random_dag",
     "simulate",
 ]
