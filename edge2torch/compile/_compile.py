@@ -127,7 +127,7 @@ def build(
 ) -> tuple[CompiledModel, CompileArtifact]:
     """Plan and build a checked graph; without ``draw`` the weights are left for a loader."""
     plan = row.plan(graph, options)
-    fingerprint = _fingerprint(row.name, graph, options)
+    fingerprint = _fingerprint(row, graph, options)
     model = row.build(graph, plan, options, bytes.fromhex(fingerprint), draw)
     artifact = CompileArtifact(
         backend=row.name,
@@ -179,13 +179,14 @@ def _check_representable(graph: EdgeGraph) -> None:
         )
 
 
-def _fingerprint(backend: str, graph: EdgeGraph, options: CompileOptions) -> str:
+def _fingerprint(row: Backend, graph: EdgeGraph, options: CompileOptions) -> str:
     """Hash what fixes the meaning of every parameter; the table's row order does not."""
+    passing = getattr(row.own_options, "passing", ())
     head = {
-        "backend": backend,
+        "backend": row.name,
         "bias": options.bias,
         "steps": options.steps,
-        "own": dict(options.own),
+        "own": {name: value for name, value in options.own.items() if name not in passing},
     }
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     digest.update(json.dumps(graph.node_names.tolist()).encode())

@@ -46,6 +46,8 @@ class GnnOptions:
     weight_init: str = "uniform"
     checkpoint: bool = False
 
+    # what may differ between two models that load each other's parameters
+    passing: ClassVar[tuple[str, ...]] = ("dropout", "weight_init", "checkpoint")
     renamed: ClassVar[dict[str, str]] = {"layers": "steps", "num_layers": "steps"}
 
     def __post_init__(self) -> None:

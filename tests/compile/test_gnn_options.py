@@ -40,3 +40,12 @@ def test_the_alias_means_the_same():
 
 def test_one_channel_is_enough_for_norms_over_the_batch():
     e2t.compile_graph(EDGES, backend="gnn", channels=1, norm="batch", quiet=True)
+
+
+def test_parameters_load_into_a_model_that_differs_in_training_only():
+    model, _ = e2t.compile_graph(EDGES, backend="gnn", quiet=True)
+    other, _ = e2t.compile_graph(EDGES, backend="gnn", checkpoint=True, dropout=0.5, quiet=True)
+    other.load_state_dict(model.state_dict())
+    deeper, _ = e2t.compile_graph(EDGES, backend="gnn", norm="rms", quiet=True)
+    with pytest.raises(e2t.Edge2TorchError, match="state_dict belongs to"):
+        deeper.load_state_dict(model.state_dict())
