@@ -156,21 +156,37 @@ def _radius(weight: Tensor, loops: Loops, *, signed: bool) -> Tensor:
 
 
 @torch.no_grad()
-def amplification(
-    pattern: EdgePattern, weight: Tensor, *, start: tuple[Tensor, Tensor] | None = None
-) -> Amplification | None:
+def amplification(pattern: EdgePattern, weight: Tensor) -> Amplification | None:
     """Return the largest eigenvalue of the square matrix with its eigenvectors; None for 0.
 
     Orthogonal iteration on the matrix and on its transpose gives two bases, within which the
     problem is a small dense one.
+
+    Parameters
+    ----------
+    pattern : EdgePattern
+        A square one.
+    weight : Tensor, shape (e,)
+        The values of its entries.
+
+    Returns
+    -------
+    Amplification or None
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> ring = EdgePattern(np.array([0, 1]), np.array([1, 0]), (2, 2))
+    >>> round(abs(amplification(ring, torch.tensor([2.0, 8.0])).eigenvalue), 6)
+    4.0
     """
     weight = weight.detach().double()
     n, width = pattern.in_features, min(_BLOCK, pattern.in_features)
     if pattern.n_edges == 0 or not bool(weight.any()):
         return None
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.randn(2, n, width, generator=generator, dtype=torch.float64).to(weight.device)
-    right, left = drawn if start is None else start
+    drawn = torch.randn(2, n, width, generator=generator, dtype=torch.float64)
+    right, left = drawn.to(weight.device)
     transposed = _transposed(pattern)
     flipped = weight.index_select(0, pattern.perm)
     before, value, vector = torch.inf, right.new_zeros(()), right[:, 0]
