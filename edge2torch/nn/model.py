@@ -71,6 +71,11 @@ class EdgeModel(CompiledModel):
     def _register_readout(self) -> None:
         """Columns to read from each layer, and the order that makes them the outputs."""
         layers, positions = self._output_layer, self._output_position
+        whole = np.arange(len(positions))
+        width = self.block(layers[0] - 1).linear.out_features if layers[0] else self.in_features
+        self._reads_whole_layer = (
+            len(self._read_layers) == 1 and width == len(whole) and bool((positions == whole).all())
+        )
         for layer in self._read_layers:
             columns = torch.from_numpy(positions[layers == layer])
             self.register_buffer(f"_read_{layer}", columns, persistent=False)
@@ -111,6 +116,8 @@ class EdgeModel(CompiledModel):
 
     def _read(self, layer: int, values: Tensor) -> Tensor:
         """Return output rows (o_layer, b) of a layer (b, n)."""
+        if self._reads_whole_layer:
+            return values.t()
         return values.t().index_select(0, self.get_buffer(f"_read_{layer}"))
 
     def sites(self) -> dict[str, nn.Module]:

@@ -23,8 +23,14 @@ def spmm(weight: Tensor, x: Tensor, pointer: Tensor, index: Tensor) -> Tensor:
     """out[r] = sum of weight[k] * x[index[k]] over k in pointer[r] : pointer[r + 1]."""
     if x.shape[1] == 0 or index.numel() == 0:
         return x.new_zeros(pointer.numel() - 1, x.shape[1])
+    # detached: for tensors that require a gradient torch takes a variant that prepares its own
     return F.embedding_bag(
-        index, x, pointer, mode="sum", per_sample_weights=weight, include_last_offset=True
+        index,
+        x.detach(),
+        pointer,
+        mode="sum",
+        per_sample_weights=weight.detach(),
+        include_last_offset=True,
     )
 
 
