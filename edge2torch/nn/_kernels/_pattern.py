@@ -46,6 +46,7 @@ class EdgePattern(nn.Module):
     rowc: Tensor
     perm: Tensor
     inverse: Tensor
+    slot: Tensor | None
 
     def __init__(
         self,
@@ -61,6 +62,12 @@ class EdgePattern(nn.Module):
         self.dense_from = dense_from
         self.is_complete = self.n_edges == shape[0] * shape[1]
         self._register(_compress(np.asarray(rows), np.asarray(columns), shape))
+        turns_dense = dense_from < math.inf and not self.is_complete
+        self.register_buffer("slot", self._slots() if turns_dense else None, persistent=False)
+
+    def _slots(self) -> Tensor:
+        """Return each edge's position in the flattened matrix."""
+        return self.row.long() * self.in_features + self.col
 
     def _register(self, arrays: dict[str, NDArray[np.integer]]) -> None:
         fits = self.n_edges < 2**31 and max(self.in_features, self.out_features) < 2**31
@@ -94,7 +101,7 @@ class EdgePattern(nn.Module):
         shape = (self.out_features, self.in_features)
         if self.is_complete:
             return weight.view(shape)
-        slot = self.row.long() * self.in_features + self.col
+        slot = self.slot if self.slot is not None else self._slots()
         return weight.new_zeros(shape[0] * shape[1]).scatter(0, slot, weight).view(shape)
 
 
