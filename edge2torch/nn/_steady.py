@@ -95,13 +95,13 @@ class SteadySolver:
                 again()
                 return update(h)
 
-            if self.gradient == "unroll" or not torch.is_grad_enabled():
+            if self.gradient == "unroll" or not torch.is_grad_enabled() or _is_blind(start):
                 h, report = self._iterate(step, start)
             else:
                 with torch.no_grad():
                     h, report = self._iterate(step, start)
                 h = self._attach(step, h)
-        if failed := report.failed:
+        if not _is_blind(start) and (failed := report.failed):
             warnings.warn(
                 f"{len(failed)} of {len(report.converged)} sample(s) did not settle within "
                 f"max_steps={self.max_steps} (tolerance {self.tolerance:g}; their last relative "
@@ -122,12 +122,13 @@ class SteadySolver:
         for count in range(1, self.max_steps + 1):
             following = step(h)
             now = _relative_change(h.detach(), following.detach())
-            _refuse_infinite(following, now, count)
+            if not _is_blind(h):
+                _refuse_infinite(following, now, count)
             h = torch.where(moving[:, None], following, h)
             change = torch.where(moving, now, change)
             steps = torch.where(moving, count, steps)
             moving = moving & (now > self.tolerance)
-            if not moving.any():
+            if not _is_blind(h) and not moving.any():
                 break
         return h, Convergence(steps, change, ~moving)
 
@@ -164,6 +165,11 @@ class SteadySolver:
 
         steady.register_hook(through_the_inverse)
         return steady
+
+
+def _is_blind(h: Tensor) -> bool:
+    """Tell whether values cannot be looked at: then all of ``max_steps`` are taken."""
+    return h.is_meta or torch.compiler.is_exporting()
 
 
 def _relative_change(old: Tensor, new: Tensor) -> Tensor:

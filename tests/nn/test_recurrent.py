@@ -457,3 +457,39 @@ def test_attribution_by_node_and_step(steps):
     difference = (model(x) - model(torch.zeros_like(x)))[:, column].detach()
     for name in artifact.node_names_by_site:  # every site is a complete cut
         np.testing.assert_allclose(whole[name].sum(axis=1), difference, atol=1e-5)
+
+
+# ------------------------------------------------------------------ as a plain module
+
+
+@pytest.mark.parametrize("steps", [3, "converge"])
+@pytest.mark.filterwarnings("ignore:.*isinstance.*LeafSpec")
+def test_the_model_is_a_plain_module(steps):
+    model, _, artifact = settled({"steps": steps, "tolerance": 1e-6, "max_steps": 40})
+    model, x = model.float(), batch(artifact, 0).float()
+    y = model(x)
+    exported = torch.export.export(model, (x,)).module()
+    torch.testing.assert_close(exported(x), y, rtol=1e-4, atol=1e-5)
+    assert copy.deepcopy(model).to("meta")(x.to("meta")).shape == y.shape
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(model(x).float(), y, rtol=0.1, atol=0.1)
+    assert model(x[:0]).shape == (0, 2)
+
+
+def test_transforms_and_second_derivatives_of_steps():
+    model, _, artifact = settled({"steps": 3})
+    x = batch(artifact, 0)
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda row: model(row[None])[0]))(x)
+    whole = torch.autograd.functional.jacobian(model, x)
+    torch.testing.assert_close(jacobian, torch.stack([whole[k, :, k] for k in range(len(x))]))
+    assert torch.autograd.gradgradcheck(model, x[:2].requires_grad_())
+
+
+def test_second_derivatives_of_a_steady_state_need_unrolling():
+    model, _, artifact = settled()
+    x = batch(artifact, 0).requires_grad_()
+    with pytest.raises(e2t.Edge2TorchError, match="gradient='unroll'"):
+        torch.autograd.grad(model(x).sum(), x, create_graph=True)
+    model, _, _ = settled({"gradient": "unroll"})
+    (first,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
+    first.sum().backward()
