@@ -145,7 +145,7 @@ def main() -> None:
                 artifact,
                 weights=e2t.edge_weights(model, artifact),
                 engine="matplotlib",
-                path=options.out / f"{name.replace(' ', '_').replace(',', '')}.svg",
+                path=options.out / f"{name.replace(' ', '_').replace(',', '')}.png",
                 title=f"{name}: edges by learned sign",
             )
 

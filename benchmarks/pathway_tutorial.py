@@ -189,10 +189,18 @@ def held_out(task):
             for name, parameter in model.named_parameters():
                 parameter.copy_(stack[name][k])
             values = e2t.get_node_activations(model, artifact, x, agg="all")
-        right, margin = recovery(values, shown[k], hidden[k], align)
-        rows.append(
-            {"seed": seed, "shuffle": k, "align": align, "recovered": right, "margin": margin}
-        )
+        for asked in sorted({align, "cka"}):
+            right, margin = recovery(values, shown[k], hidden[k], asked)
+            rows.append(
+                {
+                    "seed": seed,
+                    "shuffle": k,
+                    "align": align,
+                    "asked by": asked,
+                    "recovered": right,
+                    "margin": margin,
+                }
+            )
     return rows
 
 
@@ -263,18 +271,22 @@ def table(frame):
 
 
 def held_out_table(frame):
-    for align, own in frame.groupby("align"):
+    rows = {}
+    for (align, asked), own in frame.groupby(["align", "asked by"]):
         true, control = own[own["shuffle"] == 0], own[own["shuffle"] > 0]
         ranks = []
-        for seed, row in true.set_index("seed").iterrows():
+        for seed, margin in true.set_index("seed")["margin"].items():
             rest = control.loc[control["seed"] == seed, "margin"]
-            ranks.append((1 + (rest >= row["margin"]).sum()) / (1 + len(rest)))
-        print(
-            f"{align}: recovered {true['recovered'].mean():.2f} (shuffled "
-            f"{control['recovered'].mean():.2f}, chance 0.25); margin {true['margin'].mean():.3f} "
-            f"({control['margin'].mean():.3f}); rank p per seed: median {np.median(ranks):.3f}, "
-            f"largest {np.max(ranks):.3f}"
-        )
+            ranks.append((1 + (rest >= margin).sum()) / (1 + len(rest)))
+        rows[f"align={align}, asked by {asked}"] = {
+            "recovered": true["recovered"].mean(),
+            "shuffled": control["recovered"].mean(),
+            "margin": true["margin"].mean(),
+            "its shuffled": control["margin"].mean(),
+            "rank p, median": np.median(ranks),
+            "rank p, largest": np.max(ranks),
+        }
+    print(markdown(pd.DataFrame(rows).T, "trained with"))
 
 
 def main():

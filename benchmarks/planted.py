@@ -52,7 +52,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--backend", nargs="+", default=list(OPTIONS))
-    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--epochs", type=int, default=400)
     options = parser.parse_args()
     torch.set_num_threads(1)
     print("| backend | mean AUROC | lowest | mean test R2 | s per seed |\n|---|---|---|---|---|")

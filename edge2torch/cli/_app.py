@@ -27,7 +27,7 @@ Epochs = Annotated[int, typer.Option(help="Most passes over the training samples
 Patience = Annotated[int, typer.Option(help="Stop after so many epochs without improvement.")]
 LearningRate = Annotated[float, typer.Option(help="Of Adam.")]
 WeightDecay = Annotated[float, typer.Option(help="Decoupled weight decay.")]
-BatchSize = Annotated[int, typer.Option(help="Samples per step.")]
+BatchSize = Annotated[int, typer.Option(help="Samples per step; 0: by their number.")]
 InputDropout = Annotated[float, typer.Option(help="Share of features hidden at each step.")]
 NodeDropout = Annotated[float, typer.Option(help="Share of inner nodes hidden at each step.")]
 NodeActivation = Annotated[str, typer.Option(help="At inner nodes: tanh, relu, gelu, ...")]
@@ -43,7 +43,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo_output"),
     min_genes: Annotated[int, typer.Option(help="Fewest measured genes of a pathway.")] = 3,
     max_genes: Annotated[int, typer.Option(help="Most measured genes of a pathway.")] = 60,
-    seeds: Seeds = _DEFAULT.seeds,
+    seeds: Seeds = 5,
     seed: Seed = _DEFAULT.seed,
     epochs: Epochs = _DEFAULT.epochs,
     quiet: Quiet = False,

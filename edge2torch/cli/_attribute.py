@@ -75,13 +75,13 @@ def attribute(
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(test)[: settings.explain_samples])
     data = trained.scaler(table.iloc[rows])
-    # Without a head the outputs are the classes themselves: nothing to explain them by.
-    readable: Literal["hidden", "non_input"] = "non_input" if trained.network.head else "hidden"
+    network = trained.network
+    readable: Literal["hidden", "non_input"] = "non_input" if network.explains_outputs else "hidden"
 
     def of_nodes(samples: pd.DataFrame, output: int) -> pd.DataFrame:
         found: pd.DataFrame = interpret_model(
             trained.model,
-            trained.network.artifact,
+            network.artifact,
             samples,
             target="nodes",
             method=NODE_METHOD,
@@ -95,7 +95,7 @@ def attribute(
     def of_features(samples: pd.DataFrame, output: int) -> pd.DataFrame:
         found: pd.DataFrame = interpret_model(
             trained.model,
-            trained.network.artifact,
+            network.artifact,
             samples,
             target="features",
             method=FEATURE_METHOD,
@@ -107,7 +107,7 @@ def attribute(
     combine = _by_class if task.kind == "classification" else _by_half
     values = task.values[rows]
     return SeedAttribution(
-        nodes=combine(of_nodes if trained.network.inner_nodes else _nothing, data, values, task),
+        nodes=combine(of_nodes if network.inner_nodes else _nothing, data, values, task),
         features=combine(of_features, data, values, task),
         shift=_shift(data, values, task),
     )

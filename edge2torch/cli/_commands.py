@@ -20,7 +20,7 @@ from edge2torch.cli._demo import (
 )
 from edge2torch.cli._files import output_folder, read_table
 from edge2torch.cli._network import fit_network
-from edge2torch.cli._pipeline import Results, Study, run_study
+from edge2torch.cli._pipeline import Results, Study, check_study, run_study
 from edge2torch.cli._report import Story
 from edge2torch.cli._settings import Settings, Words, plural
 from edge2torch.cli._tables import score_summary, top_nodes
@@ -168,8 +168,11 @@ def _finish(
     *,
     impute: bool = False,
 ) -> Results:
+    notes = check_study(study, impute=impute)
+    for note in notes:
+        console.say(note)
     console.heading(f"Training ({plural('seed', study.settings.seeds)})")
-    results = run_study(study, console, impute=impute)
+    results = run_study(study, console, notes)
     _tell(results, console)
     files = write_results(results, story, folder, extra)
     console.heading("Written")

@@ -39,7 +39,8 @@ def importance(results: Results) -> pd.Series:
     """Mean magnitude over classes, of features and inner nodes alike."""
     found = results.attribution
     parts = [part.abs().mean(axis=1) for part in (found.features, found.nodes) if len(part)]
-    return pd.concat(parts)
+    joined: pd.Series = pd.concat(parts)
+    return joined
 
 
 def _network(results: Results, path: Path) -> None:

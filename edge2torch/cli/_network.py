@@ -50,9 +50,14 @@ class Network:
         return self.artifact.feature_names
 
     @property
+    def explains_outputs(self) -> bool:
+        """Whether outputs say something: not where they are the classes, or a single one."""
+        return self.head > 0 and len(self.outputs) > 1
+
+    @property
     def inner_nodes(self) -> list[str]:
-        """Nodes to explain, layer by layer: all that are neither fed nor themselves classes."""
-        ends = set(self.features) | (set() if self.head else set(self.outputs))
+        """Nodes to explain, layer by layer: all that are neither fed nor the only way out."""
+        ends = set(self.features) | (set() if self.explains_outputs else set(self.outputs))
         layers = self.artifact.node_names_by_layer.values()
         return [name for names in layers for name in names if name not in ends]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,16 +109,19 @@ class _Seed:
     changed_edges: float
 
 
-def run_study(study: Study, console: Console, *, impute: bool = False) -> Results:
-    """Train and compare once per seed, and average."""
+def check_study(study: Study, *, impute: bool) -> list[str]:
+    """Refuse missing values unless they are to be filled in; return what is done about them."""
+    wider = study.wider.features if study.wider else []
+    used = list(dict.fromkeys([*study.network.features, *wider]))
+    return check_complete(study.dataset.table.loc[study.task.kept, used], impute=impute)
+
+
+def run_study(study: Study, console: Console, notes: Sequence[str] = ()) -> Results:
+    """Train and compare once per seed, and average; ``notes`` are of ``check_study``."""
     begin = time.monotonic()
-    used = list(dict.fromkeys([*study.network.features, *_wider_features(study)]))
     table = study.dataset.table[study.task.kept]
-    said = check_complete(table[used], impute=impute)
-    for note in said:
-        console.say(note)
     first = study.settings.seed
-    with threads_for(study.network.artifact.graph.n_edges * study.settings.batch_size):
+    with threads_for(study.network.artifact.graph.n_edges * study.settings.batch_of(len(table))):
         seeds = [
             _run_seed(study, table, seed, console)
             for seed in range(first, first + study.settings.seeds)
@@ -132,13 +135,9 @@ def run_study(study: Study, console: Console, *, impute: bool = False) -> Result
         first=seeds[0].trained,
         sizes=seeds[0].split,
         changed_edges=float(np.mean([seed.changed_edges for seed in seeds])),
-        notes=(*study.dataset.notes, *study.task.notes, *study.network.notes, *said),
+        notes=(*study.dataset.notes, *study.task.notes, *study.network.notes, *notes),
         seconds=time.monotonic() - begin,
     )
-
-
-def _wider_features(study: Study) -> list[str]:
-    return study.wider.features if study.wider else []
 
 
 def _run_seed(study: Study, table: pd.DataFrame, seed: int, console: Console) -> _Seed:
@@ -178,12 +177,13 @@ def _run_seed(study: Study, table: pd.DataFrame, seed: int, console: Console) ->
 
 
 def _baseline_features(study: Study) -> list[list[str]]:
-    """The network's own features; and all of the file, where it has more that are complete."""
-    table = study.dataset.table
-    own = study.network.features
-    complete = table.columns[~table.isna().all().to_numpy()].tolist()
-    if study.dataset.has_all_features and len(complete) > len(own):
-        return [own, complete]
+    """The network's own features; and all of the file, where it has more that can be used."""
+    table, own = study.dataset.table[study.task.kept], study.network.features
+    missing = table.isna()
+    fills = missing[own].to_numpy().any()
+    usable = table.columns[~(missing.all() if fills else missing.any())].tolist()
+    if study.dataset.has_all_features and set(usable) > set(own):
+        return [own, usable]
     return [own]
 
 

@@ -108,10 +108,11 @@ def _score_rows(results: Results) -> list[dict[str, Any]]:
 
 
 def _groups(results: Results) -> list[dict[str, Any]]:
-    table = top_nodes(results, _TOP)
+    table, label = top_nodes(results, _TOP), results.study.task.label
     return [
-        {"name": name, "rows": part.to_dict("records")}
-        for name, part in table.groupby("class", sort=False)
+        # A bare number is no heading.
+        {"name": f"{label} {name}" if name.isdigit() else name, "rows": part.to_dict("records")}
+        for name, part in table.groupby(table["class"].astype(str), sort=False)
     ]
 
 

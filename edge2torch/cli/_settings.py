@@ -19,8 +19,10 @@ class Settings:
         Held-out part of all samples; part of the rest that decides when to stop.
     epochs, patience : int
         At most so many passes; stop after so many without a better validation loss.
-    learning_rate, weight_decay, batch_size
+    learning_rate, weight_decay
         Of Adam with decoupled weight decay.
+    batch_size : int
+        Samples per step; 0 takes an eighth of the training samples, at least 16 and at most 256.
     input_dropout, node_dropout : float
         Probability of hiding a feature, and a hidden node, during training.
     node_activation : str
@@ -38,8 +40,8 @@ class Settings:
     epochs: int = 300
     patience: int = 25
     learning_rate: float = 2e-3
-    weight_decay: float = 0.3
-    batch_size: int = 64
+    weight_decay: float = 0.5
+    batch_size: int = 0
     input_dropout: float = 0.5
     node_dropout: float = 0.2
     node_activation: str = "tanh"
@@ -47,7 +49,7 @@ class Settings:
     explain_samples: int = 1000
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "epochs", "patience", "batch_size", "explain_samples"):
+        for name in ("seeds", "epochs", "patience", "explain_samples"):
             if getattr(self, name) < 1:
                 raise Edge2TorchError(f"{_option(name)} must be at least 1.")
         for name in ("test_fraction", "validation_fraction"):
@@ -56,10 +58,15 @@ class Settings:
         for name in ("input_dropout", "node_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise Edge2TorchError(f"{_option(name)} must be at least 0 and below 1.")
-        if self.learning_rate <= 0 or self.weight_decay < 0 or self.seed < 0:
-            raise Edge2TorchError(
-                "--learning-rate must be above 0, --weight-decay and --seed at least 0."
-            )
+        if self.learning_rate <= 0:
+            raise Edge2TorchError("--learning-rate must be above 0.")
+        for name in ("weight_decay", "batch_size", "seed"):
+            if getattr(self, name) < 0:
+                raise Edge2TorchError(f"{_option(name)} must be at least 0.")
+
+    def batch_of(self, n: int) -> int:
+        """Return how many of ``n`` training samples make a step."""
+        return self.batch_size or min(max(n // 8, 16), 256)
 
 
 def _option(name: str) -> str:

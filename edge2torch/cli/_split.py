@@ -100,17 +100,14 @@ class Scaler:
 
 def fit_scaler(table: pd.DataFrame, rows: NDArray[np.int64]) -> Scaler:
     """Learn the scaling from the given rows only."""
-    part = table.iloc[rows].astype(np.float64)
-    fill = part.median().fillna(0.0)  # a feature that these rows never have says nothing
-    part = part.fillna(fill)
-    scale = part.std(ddof=0).to_numpy()
-    constant = ~(scale > 1e-8 * (1 + part.abs().max().to_numpy()))
-    return Scaler(
-        names=table.columns,
-        fill=fill.to_numpy(),
-        mean=part.mean().to_numpy(),
-        scale=np.where(constant, 1.0, scale),
-    )
+    values = table.to_numpy(np.float64)[rows]
+    missing = np.isnan(values)
+    values[:, missing.all(axis=0)] = 0.0  # a feature that these rows never have says nothing
+    fill = np.nanmedian(values, axis=0)
+    values = np.where(missing, fill, values)
+    scale = values.std(axis=0)
+    constant = ~(scale > 1e-8 * (1 + np.abs(values).max(axis=0)))
+    return Scaler(table.columns, fill, values.mean(axis=0), np.where(constant, 1.0, scale))
 
 
 def check_complete(table: pd.DataFrame, *, impute: bool) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from edge2torch.cli._metrics import confusion
 from edge2torch.cli._pipeline import Results
+from edge2torch.graph import graph_topology
 
 _DRIVERS = 4
 
@@ -62,22 +63,21 @@ def _ranked(column: pd.Series, n: int) -> list[tuple[int, str]]:
 
 
 class _Drivers:
-    """Features straight into a node that speak most for or against a class, and where they stand."""
+    """Features that lead to a node and matter most for a class, and where they stand in it."""
 
     def __init__(self, results: Results) -> None:
-        network = results.study.network
-        edges = network.artifact.graph.edges
-        direct = edges[edges["source"].isin(network.features)]
-        self.members = direct.groupby("target", sort=False)["source"].agg(list).to_dict()
+        self.topology = graph_topology(results.study.network.artifact)
+        self.features = set(results.study.network.features)
         self.attribution = results.attribution
 
     def __call__(self, node: str, group: str) -> str:
         """Return words such as ``CD79A ↑, LYN ↓``."""
-        genes = self.members.get(node, [])
-        size = self.attribution.features[group].reindex(genes).abs()
+        direct = [name for name in self.topology.parents(node) if name in self.features]
+        leading = direct or [n for n in self.topology.ancestors(node) if n in self.features]
+        size = self.attribution.features[group].reindex(leading).abs()
         shift = self.attribution.shift[group]
         strongest = size.sort_values(ascending=False, kind="stable").index[:_DRIVERS]
-        return ", ".join(f"{gene} {'↑' if shift[gene] > 0 else '↓'}" for gene in strongest)
+        return ", ".join(f"{name} {'↑' if shift[name] > 0 else '↓'}" for name in strongest)
 
 
 def wide_attribution(mean: pd.DataFrame, sd: pd.DataFrame, name: str) -> pd.DataFrame:

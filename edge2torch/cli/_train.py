@@ -21,7 +21,6 @@ from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
 
 _BETTER = 1e-4  # an improvement smaller than this is none
-_MANY, _LARGE_BATCH = 4000, 256  # samples above which larger batches are taken
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def _fit(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     generator = torch.Generator().manual_seed(seed)
-    size = settings.batch_size if len(rows) <= _MANY else max(settings.batch_size, _LARGE_BATCH)
+    size = settings.batch_of(len(rows))
     history: list[float] = []
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
         torch.manual_seed(seed)

@@ -127,6 +127,12 @@ def _against_shuffled(results: Results, gain: pd.Series) -> Verdict:
             "The edges cannot be shuffled: with every node's number of edges kept there is only "
             "one such graph, so nothing can be said about the knowledge in them.",
         )
+    if gap.startswith(("0.0 ", "0.000 ")):
+        return Verdict(
+            False,
+            f"True edges do not beat shuffled ones {moved}: both do equally well. The knowledge in "
+            "the edges does not help prediction here; it only makes the network readable.",
+        )
     if mean <= 0:
         return Verdict(
             False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -52,7 +52,8 @@ class EdgeGraphNNModel(CompiledModel):
     residual : bool
         Whether a layer adds to the edge states, or replaces them.
     checkpointing : bool
-        Whether training keeps only the edge states of each layer and computes the rest again.
+        Whether training keeps only edge states and node values of each layer, and computes what
+        is between them again.
     fingerprint : bytes
         As in :class:`CompiledModel`.
 
@@ -123,10 +124,7 @@ class EdgeGraphNNModel(CompiledModel):
         decay = None if self.rho is None else one_sided(self.rho, self.one)
         for k in range(len(self.nodes)):
             rho = None if decay is None else decay[k]
-            if self.checkpointing and self.training and torch.is_grad_enabled():
-                states = cast(Tensor, self._again_later(k, states, direct, kept, rho))
-            else:
-                states = self._layer(k, states, direct, kept, rho)
+            states = self._layer(k, states, direct, kept, rho)
         y: Tensor = self.readout(states if kept is None else states * kept, rows)
         return y
 
@@ -135,12 +133,6 @@ class EdgeGraphNNModel(CompiledModel):
         if not (self.edge_dropout and self.training):
             return None
         return F.dropout(rows.new_ones(self.n_edges, 1), self.edge_dropout)
-
-    def _again_later(self, k: int, *parts: Any) -> Any:
-        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-            return nullcontext(), repeating(self.nodes[k])
-
-        return checkpoint(self._layer, k, *parts, use_reentrant=False, context_fn=contexts)
 
     def _layer(
         self,
@@ -151,12 +143,26 @@ class EdgeGraphNNModel(CompiledModel):
         rho: Tensor | None,
     ) -> Tensor:
         """Pass edge states (e, b) through layer k."""
-        sent = states if kept is None else states * kept
-        h = self.nodes[k](self.incoming(k)(sent.t()))
+        h = self._values(k, states if kept is None else states * kept)
         y = self.outgoing(k)(node_rows(h).flatten(0, 1).t()).t()
         if direct is not None:
             y = y.index_add(0, self.direct_edges, direct.to(y.dtype))
         return y if rho is None else torch.addcmul(y, states.to(y.dtype), rho.to(y.dtype))
+
+    def _values(self, k: int, sent: Tensor) -> Tensor:
+        """Return node values (b, n, c) of layer k; what is between may be computed twice."""
+
+        def run(sent: Tensor) -> Tensor:
+            h: Tensor = self.nodes[k](self.incoming(k)(sent.t()))
+            return h
+
+        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+            return nullcontext(), repeating(self.nodes[k])
+
+        if self.checkpointing and self.training and torch.is_grad_enabled():
+            again = checkpoint(run, sent, use_reentrant=False, context_fn=contexts)
+            return cast(Tensor, again)
+        return run(sent)
 
     def incoming(self, k: int) -> MaskedLinear:
         """Return the map from edges to nodes of layer k."""

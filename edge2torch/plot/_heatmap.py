@@ -63,7 +63,10 @@ def plot_node_heatmap(
         shown.to_numpy(), cmap=diverging_map(), vmin=-limit, vmax=limit, aspect="auto"
     )
     columns = [plain(label) for label in short_labels(shown.columns, 28)]
-    axes.set_xticks(range(width), columns, rotation=45, ha="right", rotation_mode="anchor")
+    if max(map(len, columns)) > 4:
+        axes.set_xticks(range(width), columns, rotation=45, ha="right", rotation_mode="anchor")
+    else:
+        axes.set_xticks(range(width), columns)
     axes.set_yticks(
         range(height), [plain(label) for label in short_labels(shown.index, label_width)]
     )

@@ -119,12 +119,15 @@ def _read(
 ) -> _Whole:
     graph, names = artifact.graph, pd.Index(artifact.graph.node_names)
     layer = np.full(graph.n_nodes, -1, np.int64)
-    for k, members in enumerate(artifact.node_names_by_layer.values()):
-        layer[names.get_indexer(pd.Index(members))] = k
+    view = graph_topology(artifact)
+    if artifact.backend != "feedforward":  # cycles, no layers: the distance from the inputs
+        layer[:] = [view.depth[name] for name in names]
+    else:
+        for k, members in enumerate(artifact.node_names_by_layer.values()):
+            layer[names.get_indexer(pd.Index(members))] = k
     read = graph.outputs
     if outputs is not None:
         read = graph.numbers([outputs] if isinstance(outputs, str) else outputs, "outputs")
-        view = graph_topology(artifact)
         leading = {name for out in graph.names(read) for name in [out, *view.ancestors(out)]}
         layer[~names.isin(leading)] = -1
     is_output = np.zeros(graph.n_nodes, bool)
@@ -177,9 +180,10 @@ def _most_important(whole: _Whole, max_nodes: int) -> NDArray[np.int64]:
     sizes = np.bincount(whole.layer[whole.layer >= 0], minlength=depth)
     budget = _share(sizes, max_nodes)
     kept = np.zeros(len(whole.layer), bool)
+    returns = whole.layer[whole.target] <= whole.layer[whole.source]  # feedback, or within a layer
     for k in range(depth - 1, -1, -1):
         leads = np.zeros(len(kept), bool)
-        leads[whole.source[kept[whole.target]]] = True
+        leads[whole.source[kept[whole.target] | returns]] = True
         candidates = np.flatnonzero((whole.layer == k) & (leads | whole.is_output))
         order = np.lexsort((-importance[candidates], ~whole.is_output[candidates]))
         kept[candidates[order[: budget[k]]]] = True

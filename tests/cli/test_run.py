@@ -168,7 +168,7 @@ def test_h5ad_with_a_head_on_top(files: Path, edges, cells):
     printed = run(files, "--layer", "real", "--feature-names", "symbol", data="cells.h5ad")
     assert "a linear layer was added from 2 output(s) to 2 classes" in printed
     nodes = pd.read_csv(files / "out" / "node_attribution.csv", index_col="node")
-    assert "readout" in nodes.index
+    assert "second readout" in nodes.index
 
 
 def test_regression_of_a_number(files: Path, edges):

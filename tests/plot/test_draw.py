@@ -195,3 +195,19 @@ def test_bad_input(small, options, message):
 def test_not_an_artifact():
     with pytest.raises(e2t.Edge2TorchError, match="artifact"):
         draw_graph("network")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("max_nodes", [60, 4])
+def test_a_graph_with_feedback_stands_by_distance_from_the_inputs(max_nodes):
+    edges = pd.DataFrame(
+        {
+            "source": ["ligand", "a", "b", "b", "c", "c"],
+            "target": ["a", "b", "a", "b", "b", "readout"],
+        }
+    )
+    edges.loc[len(edges)] = ["b", "c"]
+    _, artifact = e2t.compile_graph(edges, backend="recurrent", steps=4, quiet=True)
+    shown = texts(draw_graph(artifact, engine="matplotlib", max_nodes=max_nodes))
+    assert {"ligand", "readout"} <= set(shown)
+    if max_nodes == 60:
+        assert {"layer 1 (1)", "layer 2 (1)", "outputs (1)"} <= set(shown)
