@@ -25,7 +25,6 @@ from edge2torch.cli._split import fit_scaler, split_samples
 from edge2torch.cli._task import choose_task
 from edge2torch.cli._threads import threads_for
 
-
 # ------------------------------------------------------------------------------ shuffle
 
 
