@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import shlex
 import sys
 from pathlib import Path
@@ -36,6 +37,21 @@ TestFraction = Annotated[float, typer.Option(help="Share of samples held out for
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 _DEFAULT = Settings()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"edge2torch {importlib.metadata.version('edge2torch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()

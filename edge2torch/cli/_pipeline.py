@@ -26,7 +26,6 @@ from edge2torch.compile import edge_weights
 
 KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
 
-
 _Predict = Callable[[pd.DataFrame, Task], NDArray[np.float64]]
 
 

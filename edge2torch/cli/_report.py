@@ -251,7 +251,9 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         f"{name} {importlib.metadata.version(name)}"
         for name in ("torch", "captum", "numpy", "pandas", "scikit-learn")
     ]
-    settings = {k: v for k, v in vars(results.study.settings).items() if k != "explain_samples"}
+    settings = vars(results.study.settings) | {
+        "batch_size": results.study.settings.batch_of(len(results.sizes.fit))
+    }
     return [
         ("Time", f"{results.seconds:.0f} s"),
         ("Settings", ", ".join(f"{name.replace('_', ' ')} {v}" for name, v in settings.items())),

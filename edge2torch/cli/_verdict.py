@@ -108,7 +108,8 @@ def _against_linear(
     if gap >= 0:
         return Verdict(True, f"{start}: {who}{end} is {_gap(gap, results.metric)} above it.")
     within = gap >= -_CLOSE
-    judged = "within two points" if within else "more than two points: it does not keep up here"
+    limit = "two points" if results.metric == "accuracy" else f"{_CLOSE} of R²"
+    judged = f"within {limit}" if within else f"more than {limit}: it does not keep up here"
     return Verdict(
         within, f"{start}: {who}{end} is {_gap(gap, results.metric)} below it, {judged}."
     )

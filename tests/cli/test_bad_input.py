@@ -140,3 +140,10 @@ def test_a_wrong_option_is_told_by_the_parser(files: Path, capsys):
         main(["run", "--edge", "x"])
     assert end.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("edge2torch ")
