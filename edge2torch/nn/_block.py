@@ -71,7 +71,7 @@ class FeedforwardLayerBlock(nn.Module):
         return FeedforwardLayerBlock(linear, arrivals=arrivals, stages=stages)
 
     def forward(self, x: Tensor, *arriving: Tensor) -> Tensor:
-        """Map the previous layer (b, i) and products of skip edges (b, m) to the layer (b, o)."""
+        """Map the previous layer (b, i) and products of skip edges, rows (m, b), to (b, o)."""
         y: Tensor = self.linear(x)
         if arriving:
             y = y + self.arrivals(*arriving)
@@ -86,15 +86,15 @@ class SkipSum(EdgePattern):
     Parameters
     ----------
     positions : ndarray of int
-        The node that each arriving column belongs to.
+        The node that each arriving row belongs to.
     width : int
         Nodes in the layer.
 
     Examples
     --------
     >>> import numpy as np, torch
-    >>> SkipSum(np.array([1, 1]), 2)(torch.tensor([[3.0]]), torch.tensor([[4.0]])).tolist()
-    [[0.0, 7.0]]
+    >>> SkipSum(np.array([1, 1]), 2)(torch.tensor([[3.0, 5.0]]), torch.tensor([[4.0, 6.0]])).tolist()
+    [[0.0, 7.0], [0.0, 11.0]]
     """
 
     def __init__(self, positions: NDArray[np.integer], width: int) -> None:
@@ -102,6 +102,6 @@ class SkipSum(EdgePattern):
         super().__init__(positions[order], order, (width, len(positions)))
 
     def forward(self, *arriving: Tensor) -> Tensor:
-        """Map products (b, m_1), (b, m_2), ... to (b, n)."""
-        rows = torch.cat([piece.t() for piece in arriving])
+        """Map products, rows (m_1, b), (m_2, b), ..., to (b, n)."""
+        rows = torch.cat(arriving)
         return self.product(rows.new_ones(self.n_edges), rows.t())

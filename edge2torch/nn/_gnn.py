@@ -116,7 +116,7 @@ class EdgeGraphNNModel(CompiledModel):
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, i) to (b, o)."""
         self.check_input(x)
-        rows = feature_major(x)
+        rows = feature_major(x).t()
         states = rows.new_zeros(self.n_edges, rows.shape[1])
         states = states.index_copy(0, self.start_edges, rows.index_select(0, self.start_inputs))
         direct = None if self.direct is None else self.direct(rows.t()).t()

@@ -127,9 +127,8 @@ class MaskedLinear(EdgePattern):
         weight = self.edge_weights()
         if self.edge_dropout:
             weight = F.dropout(weight, self.edge_dropout, self.training)
-        y = self.product(weight, x if x.dim() == 2 else x.reshape(-1, self.in_features))
-        if self.bias is not None:
-            y = y + self.bias
+        flat = x if x.dim() == 2 else x.reshape(-1, self.in_features)
+        y = self.product(weight, flat, self.bias)
         return y if len(lead) == 1 else y.reshape(*lead, self.out_features)
 
 

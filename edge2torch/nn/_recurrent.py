@@ -120,7 +120,7 @@ class RecurrentEdgeModel(CompiledModel):
             yield state
 
     def _start(self, x: Tensor) -> Tensor:
-        rows = feature_major(x)
+        rows = feature_major(x).t()
         return torch.cat([rows, rows.new_zeros(self.cell(0).edges.out_features, len(x))]).t()
 
     def _run(self, state: Tensor) -> Tensor:

@@ -105,14 +105,14 @@ class EdgeModel(CompiledModel):
         only_block = len(self.blocks) > 0 and 0 not in self._segments
         if only_block and self.block(0).linear.is_dense_for(x.shape[0]):
             return x
-        return feature_major(x).t()
+        return feature_major(x)
 
     def _send(self, k: int, layer: Tensor, waiting: list[list[Tensor]]) -> None:
         """Compute the products of layer k's skip edges, each to wait for its target's layer."""
         targets, sizes = zip(*self._segments[k], strict=True)
         products = self.skips[str(k)](layer).t().split(sizes)
         for target, product in zip(targets, products, strict=True):
-            waiting[target].append(product.t())
+            waiting[target].append(product)
 
     def _read(self, layer: int, values: Tensor) -> Tensor:
         """Return output rows (o_layer, b) of a layer (b, n)."""

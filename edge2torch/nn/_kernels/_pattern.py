@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge2torch.nn._kernels._cost import TYPICAL_BATCH
-from edge2torch.nn._kernels._products import Index, feature_major, multiply
+from edge2torch.nn._kernels._products import Index, multiply
 
 _INDEX_NAMES = ("crow", "col", "row", "ccol", "rowc", "perm", "inverse")
 
@@ -57,6 +58,7 @@ class EdgePattern(nn.Module):
         dense_from: float = math.inf,
     ) -> None:
         super().__init__()
+        self._index: Index | None = None
         self.out_features, self.in_features = shape
         self.n_edges = len(rows)
         self.dense_from = dense_from
@@ -78,17 +80,24 @@ class EdgePattern(nn.Module):
 
     @property
     def index(self) -> Index:
-        """The index tensors, in the order the products take them."""
-        return (self.crow, self.col, self.row, self.ccol, self.rowc, self.perm, self.inverse)
+        """The index tensors."""
+        tensors = self._buffers
+        if self._index is None or self._index.crow is not tensors["crow"]:  # moved to a device
+            self._index = Index(*(cast(Tensor, tensors[name]) for name in _INDEX_NAMES))
+        return self._index
 
-    def product(self, weight: Tensor, x: Tensor) -> Tensor:
-        """Multiply x (b, i) by the matrix with the given edge weights (e,): (b, o)."""
+    def product(self, weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Multiply x (b, i) by the matrix with the given edge weights (e,), add a bias (o,): (b, o)."""
         if self.is_dense_for(x.shape[0]):
-            return torch.mm(self.to_dense(weight), x.t()).t()
+            matrix, columns = self.to_dense(weight), x.t()
+            if bias is None or is_autocast(x):
+                y = torch.mm(matrix, columns).t()
+                return y if bias is None else y + bias
+            return torch.addmm(bias.unsqueeze(1), matrix, columns).t()
         if is_autocast(x):  # the sparse kernels keep the weights' precision
             with torch.autocast(x.device.type, enabled=False):
-                return multiply(weight, feature_major(x.to(weight.dtype)), self.index).t()
-        return multiply(weight, feature_major(x), self.index).t()
+                return multiply(weight, x.to(weight.dtype), bias, self.index)
+        return multiply(weight, x, bias, self.index)
 
     def is_dense_for(self, batch: int) -> bool:
         """Tell whether a batch of this size is computed by dense matrix multiplication."""

@@ -1,12 +1,13 @@
 """Three products that are closed under differentiation.
 
 All follow from one trilinear form, T(w, G, X) = sum over edges of w_e <G[row_e], X[col_e]>:
-its derivative by G is ``spmm``, by X ``spmm_transposed``, by w ``sampled``. The derivatives of
+its derivative by G is ``SpMM``, by X ``SpMMTransposed``, by w ``Sampled``. The derivatives of
 these are the same three again, so backward, double backward, forward mode and ``vmap`` need
 nothing else.
 
-Eagerly they are ``autograd.Function``; under ``torch.compile`` and ``torch.export``, which
-cannot look into those, they are custom operators with the same bodies.
+Operands and results are (b, n) with the samples of a node side by side in memory: what lies
+otherwise is copied. Eagerly the products are ``autograd.Function``; under ``torch.compile`` and
+``torch.export``, which cannot look into those, custom operators with the same bodies.
 """
 
 from __future__ import annotations
@@ -16,154 +17,232 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
+from torch.autograd import Function, forward_ad
 
 from edge2torch.nn._kernels import _raw
 
-# crow, col, row: the pattern by rows; ccol, rowc: by columns; perm: column slot -> edge,
-# inverse: edge -> column slot. Every product takes all of them, in this order.
-Index = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
-_N_INDEX = 7
 _OUT_OF_CACHE = 2_000_000  # elements: measured between 1.3 million (not yet) and 2.3 million
 
 
-def _spmm(w: Tensor, x: Tensor, *index: Tensor) -> Tensor:
-    crow, col, *_ = index
-    return _raw.spmm(w, x, crow, col)
+class Index:
+    """The tensors of a pattern; a class of its own, so that torch does not look inside.
+
+    Parameters
+    ----------
+    crow, col, row : Tensor
+        The pattern by rows: where each row starts; each edge's column and row.
+    ccol, rowc : Tensor
+        The same by columns.
+    perm, inverse : Tensor
+        Which edge stands at each place of the order by columns, and the reverse.
+
+    Examples
+    --------
+    >>> import torch
+    >>> one, two = torch.tensor([0]), torch.tensor([0, 1])
+    >>> Index(two, one, one, two, one, one, one).tensors[0].tolist()
+    [0, 1]
+    """
+
+    __slots__ = ("ccol", "col", "crow", "inverse", "perm", "row", "rowc")
+
+    def __init__(
+        self,
+        crow: Tensor,
+        col: Tensor,
+        row: Tensor,
+        ccol: Tensor,
+        rowc: Tensor,
+        perm: Tensor,
+        inverse: Tensor,
+    ) -> None:
+        self.crow, self.col, self.row = crow, col, row
+        self.ccol, self.rowc, self.perm, self.inverse = ccol, rowc, perm, inverse
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of them, in the order of the parameters."""
+        return (self.crow, self.col, self.row, self.ccol, self.rowc, self.perm, self.inverse)
 
 
-def _spmm_transposed(w: Tensor, g: Tensor, *index: Tensor) -> Tensor:
-    _, _, _, ccol, rowc, perm, _ = index
-    return _raw.spmm(w.index_select(0, perm), g, ccol, rowc)
+def _rows(x: Tensor) -> Tensor:
+    """Return x (b, n) as a contiguous matrix (n, b); free where it lies so already."""
+    rows = x.t()
+    return rows if rows.is_contiguous() else _raw.transpose(x)
 
 
-def _sampled(g: Tensor, x: Tensor, *index: Tensor) -> Tensor:
-    crow, col, row, ccol, rowc, perm, inverse = index
+def _spmm(w: Tensor, x: Tensor, index: Index) -> Tensor:
+    return _raw.spmm(w, x, index.crow, index.col)
+
+
+def _spmm_transposed(w: Tensor, g: Tensor, index: Index) -> Tensor:
+    return _raw.spmm(w.index_select(0, index.perm), g, index.ccol, index.rowc)
+
+
+def _sampled(g: Tensor, x: Tensor, index: Index) -> Tensor:
     if x.shape[0] <= 2 * g.shape[0] or x.numel() < _OUT_OF_CACHE:
-        return _raw.sampled_dot(g, x, crow, col, row)
+        return _raw.sampled_dot(g, x, index.crow, index.col, index.row)
     # gather from the smaller side, which stays in cache, and put the results in order
-    return _raw.sampled_dot(x, g, ccol, rowc, col.index_select(0, perm)).index_select(0, inverse)
+    column = index.col.index_select(0, index.perm)
+    return _raw.sampled_dot(x, g, index.ccol, index.rowc, column).index_select(0, index.inverse)
+
+
+def _is_watched() -> bool:
+    """Tell whether anything may differentiate or map what is computed now."""
+    return (
+        torch.is_grad_enabled()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    )
 
 
 class _Product(Function):
-    """What the three have in common: two differentiable operands, then the index tensors."""
+    """What the three have in common: two differentiable operands, then the index."""
 
     generate_vmap_rule = False
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
+        first, second, *_, ctx.index = inputs
+        ctx.save_for_backward(first, second)
+        ctx.save_for_forward(first, second)
 
     @classmethod
-    def of(cls, *operands: Tensor) -> Tensor:
+    def of(cls, *operands: Any) -> Tensor:
         """Apply the product, differentiably."""
-        return cls.apply(*operands)  # type: ignore[no-any-return, no-untyped-call]
-
-    @classmethod
-    def pull_back(
-        cls,
-        ctx: Any,
-        gradient: Tensor,
-        by_first: Callable[..., Tensor],
-        by_second: Callable[..., Tensor],
-    ) -> tuple[Tensor | None, ...]:
-        first, second, *index = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        return (
-            by_first(first, second, gradient, index) if ctx.needs_input_grad[0] else None,
-            by_second(first, second, gradient, index) if ctx.needs_input_grad[1] else None,
-            *(None,) * _N_INDEX,
-        )
+        if torch._C._are_functorch_transforms_active():
+            return cls.apply(*operands)  # type: ignore[no-any-return, no-untyped-call]
+        # torch's own apply reads the signature of forward each time: as long as the product itself
+        return super(Function, cls).apply(*operands)  # type: ignore[misc, no-any-return]
 
     @classmethod
     def push_forward(cls, ctx: Any, d_first: Tensor | None, d_second: Tensor | None) -> Any:
-        first, second, *index = ctx.saved_tensors
+        first, second = ctx.saved_tensors
         parts = []
         if d_first is not None:
-            parts.append(cls.of(d_first.contiguous(), second, *index))
+            parts.append(cls.of(d_first, second, ctx.index))
         if d_second is not None:
-            parts.append(cls.of(first, d_second.contiguous(), *index))
-        return sum(parts[1:], parts[0])
+            parts.append(cls.of(first, d_second, ctx.index))
+        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
 
 class SpMM(_Product):
-    """(w (e,), x (i, b)) -> (o, b)."""
+    """(w (e,), x (b, i)) -> (b, o)."""
 
     @staticmethod
-    def forward(w: Tensor, x: Tensor, *index: Tensor) -> Tensor:
-        return _spmm(w, x, *index)
+    def forward(w: Tensor, x: Tensor, index: Index) -> Tensor:
+        return _spmm(w, _rows(x), index).t()
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        return SpMM.pull_back(
-            ctx,
-            g,
-            lambda w, x, g, index: Sampled.of(g, x, *index),
-            lambda w, x, g, index: SpMMTransposed.of(w, g, *index),
-        )
+        return *_pull_back(ctx, g), None
 
     @staticmethod
-    def jvp(ctx: Any, dw: Tensor | None, dx: Tensor | None, *_: None) -> Any:
+    def jvp(ctx: Any, dw: Tensor | None, dx: Tensor | None, _: None) -> Any:
         return SpMM.push_forward(ctx, dw, dx)
 
     @staticmethod
-    def vmap(info: Any, dims: tuple[Any, ...], w: Tensor, x: Tensor, *index: Tensor) -> Any:
+    def vmap(info: Any, dims: tuple[Any, ...], w: Tensor, x: Tensor, index: Index) -> Any:
         return _vmap_over_batch(SpMM, info, dims, w, x, index)
 
 
-class SpMMTransposed(_Product):
-    """(w (e,), g (o, b)) -> (i, b)."""
+class Affine(_Product):
+    """(w (e,), x (b, i), bias (o,)) -> (b, o)."""
 
     @staticmethod
-    def forward(w: Tensor, g: Tensor, *index: Tensor) -> Tensor:
-        return _spmm_transposed(w, g, *index)
+    def forward(w: Tensor, x: Tensor, bias: Tensor, index: Index) -> Tensor:
+        return _spmm(w, _rows(x), index).add_(bias.unsqueeze(1)).t()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return *_pull_back(ctx, g), g.sum(0) if ctx.needs_input_grad[2] else None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dw: Tensor | None, dx: Tensor | None, d_bias: Tensor | None, _: None) -> Any:
+        if dw is None and dx is None:
+            return d_bias.expand(len(ctx.saved_tensors[1]), -1)  # type: ignore[union-attr]
+        d_product = SpMM.push_forward(ctx, dw, dx)
+        return d_product if d_bias is None else d_product + d_bias
+
+    @staticmethod
+    def vmap(
+        info: Any, dims: tuple[Any, ...], w: Tensor, x: Tensor, bias: Tensor, index: Index
+    ) -> Any:
+        y, at = _vmap_over_batch(SpMM, info, dims, w, x, index)
+        if dims[2] is not None:
+            bias = bias.movedim(dims[2], 0).unsqueeze(1)
+        return y.movedim(at, 0) + bias, 0
+
+
+def _pull_back(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Return the gradients of w x + b by w and by x."""
+    w, x = ctx.saved_tensors
+    by_w, by_x, *_ = ctx.needs_input_grad
+    if _is_watched():
+        return (
+            Sampled.of(g, x, ctx.index) if by_w else None,
+            SpMMTransposed.of(w, g, ctx.index) if by_x else None,
+        )
+    g = _rows(g)
+    return (
+        _sampled(g, _rows(x), ctx.index) if by_w else None,
+        _spmm_transposed(w, g, ctx.index).t() if by_x else None,
+    )
+
+
+class SpMMTransposed(_Product):
+    """(w (e,), g (b, o)) -> (b, i)."""
+
+    @staticmethod
+    def forward(w: Tensor, g: Tensor, index: Index) -> Tensor:
+        return _spmm_transposed(w, _rows(g), index).t()
 
     @staticmethod
     def backward(ctx: Any, z: Tensor) -> Any:
-        return SpMMTransposed.pull_back(
-            ctx,
-            z,
-            lambda w, g, z, index: Sampled.of(g, z, *index),
-            lambda w, g, z, index: SpMM.of(w, z, *index),
+        w, g = ctx.saved_tensors
+        by_w, by_g, _ = ctx.needs_input_grad
+        return (
+            Sampled.of(g, z, ctx.index) if by_w else None,
+            SpMM.of(w, z, ctx.index) if by_g else None,
+            None,
         )
 
     @staticmethod
-    def jvp(ctx: Any, dw: Tensor | None, dg: Tensor | None, *_: None) -> Any:
+    def jvp(ctx: Any, dw: Tensor | None, dg: Tensor | None, _: None) -> Any:
         return SpMMTransposed.push_forward(ctx, dw, dg)
 
     @staticmethod
-    def vmap(info: Any, dims: tuple[Any, ...], w: Tensor, g: Tensor, *index: Tensor) -> Any:
+    def vmap(info: Any, dims: tuple[Any, ...], w: Tensor, g: Tensor, index: Index) -> Any:
         return _vmap_over_batch(SpMMTransposed, info, dims, w, g, index)
 
 
 class Sampled(_Product):
-    """(g (o, b), x (i, b)) -> (e,)."""
+    """(g (b, o), x (b, i)) -> (e,)."""
 
     @staticmethod
-    def forward(g: Tensor, x: Tensor, *index: Tensor) -> Tensor:
-        return _sampled(g, x, *index)
+    def forward(g: Tensor, x: Tensor, index: Index) -> Tensor:
+        return _sampled(_rows(g), _rows(x), index)
 
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> Any:
-        return Sampled.pull_back(
-            ctx,
-            v,
-            lambda g, x, v, index: SpMM.of(v, x, *index),
-            lambda g, x, v, index: SpMMTransposed.of(v, g, *index),
+        g, x = ctx.saved_tensors
+        by_g, by_x, _ = ctx.needs_input_grad
+        return (
+            SpMM.of(v, x, ctx.index) if by_g else None,
+            SpMMTransposed.of(v, g, ctx.index) if by_x else None,
+            None,
         )
 
     @staticmethod
-    def jvp(ctx: Any, dg: Tensor | None, dx: Tensor | None, *_: None) -> Any:
+    def jvp(ctx: Any, dg: Tensor | None, dx: Tensor | None, _: None) -> Any:
         return Sampled.push_forward(ctx, dg, dx)
 
     @staticmethod
-    def vmap(info: Any, dims: tuple[Any, ...], g: Tensor, x: Tensor, *index: Tensor) -> Any:
+    def vmap(info: Any, dims: tuple[Any, ...], g: Tensor, x: Tensor, index: Index) -> Any:
         # per-sample gradients: the result is (v, e) by definition, and each instance is a sample
         g = g.unsqueeze(0) if dims[0] is None else g.movedim(dims[0], 0)
         x = x.unsqueeze(0) if dims[1] is None else x.movedim(dims[1], 0)
-        _, col, row, *_ = index
-        return (g.index_select(1, row) * x.index_select(1, col)).sum(2), 0
+        return (g.index_select(2, index.row) * x.index_select(2, index.col)).sum(1), 0
 
 
 def _vmap_over_batch(
@@ -172,27 +251,23 @@ def _vmap_over_batch(
     dims: tuple[Any, ...],
     w: Tensor,
     x: Tensor,
-    index: tuple[Tensor, ...],
+    index: Index,
 ) -> tuple[Tensor, int]:
     if dims[0] is None:  # shared weights: the mapped dimension joins the batch
-        x = x.movedim(dims[1], -1)
-        y = product.of(w, x.reshape(x.shape[0], -1), *index)
-        return y.unflatten(1, x.shape[1:]), 2
+        x = x.movedim(dims[1], 0)
+        return product.of(w, x.flatten(0, 1), index).unflatten(0, x.shape[:2]), 0
     weights = w.movedim(dims[0], 0)
     operands = [x] * info.batch_size if dims[1] is None else x.movedim(dims[1], 0).unbind(0)
-    parts = [
-        product.of(a, b.contiguous(), *index)
-        for a, b in zip(weights.unbind(0), operands, strict=True)
-    ]
+    parts = [product.of(a, b, index) for a, b in zip(weights.unbind(0), operands, strict=True)]
     return torch.stack(parts), 0
 
 
-class ToRows(Function):
-    """(b, n) -> (n, b), contiguous."""
+class _ToRows(Function):
+    """(b, n) -> the same values with the samples of a node side by side."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        return _raw.transpose(x)
+        return _raw.transpose(x).t()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -200,39 +275,47 @@ class ToRows(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        return g.t()
+        return g
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor) -> Any:
-        return dx.t().contiguous()
+        return _raw.transpose(dx).t()
 
     @staticmethod
     def vmap(info: Any, dims: tuple[Any, ...], x: Tensor) -> Any:
-        return x.movedim(dims[0], 0).transpose(1, 2).contiguous(), 0
+        return x.movedim(dims[0], 0).transpose(1, 2).contiguous().transpose(1, 2), 0
 
 
 def feature_major(x: Tensor) -> Tensor:
-    """Return x (b, n) as rows (n, b), contiguous over the batch; free where it lies so already."""
-    rows = x.t()
-    if rows.is_contiguous():
-        return rows
+    """Return x (b, n) with the samples of a node side by side; free where it lies so already."""
+    if x.stride(0) == 1 and x.stride(1) == x.shape[0]:
+        return x
     if torch.compiler.is_compiling():
-        return rows.contiguous()
-    return ToRows.apply(x)  # type: ignore[no-any-return, no-untyped-call]
+        return x.t().contiguous().t()
+    if x.t().is_contiguous():
+        return x
+    return _ToRows.apply(x)  # type: ignore[no-any-return, no-untyped-call]
 
 
 _SIGNATURE = (
     "(Tensor a, Tensor b, Tensor crow, Tensor col, Tensor row, Tensor ccol, Tensor rowc, "
     "Tensor perm, Tensor inverse) -> Tensor"
 )
+_N_INDEX = 7
 
 
-def _custom_op(name: str, body: Callable[..., Tensor], fake: Callable[..., Tensor]) -> Any:
-    op = torch.library.custom_op(f"edge2torch::{name}", body, mutates_args=(), schema=_SIGNATURE)
+def _custom_op(
+    name: str, body: Callable[[Tensor, Tensor, Index], Tensor], fake: Callable[..., Tensor]
+) -> Any:
+    def on_rows(a: Tensor, b: Tensor, *index: Tensor) -> Tensor:
+        return body(a, b, Index(*index))
+
+    op = torch.library.custom_op(f"edge2torch::{name}", on_rows, mutates_args=(), schema=_SIGNATURE)
     op.register_fake(fake)
     return op
 
 
+# on contiguous rows (n, b)
 spmm_op = _custom_op(
     "spmm", _spmm, lambda w, x, crow, *_: x.new_empty(crow.shape[0] - 1, x.shape[1])
 )
@@ -261,8 +344,10 @@ def _spmm_op_backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
 spmm_op.register_autograd(_spmm_op_backward, setup_context=_save)
 
 
-def multiply(weight: Tensor, x: Tensor, index: Index) -> Tensor:
-    """Multiply feature-major x (i, b) by the sparse matrix: (o, b)."""
+def multiply(weight: Tensor, x: Tensor, bias: Tensor | None, index: Index) -> Tensor:
+    """Multiply x (b, i) by the sparse matrix and add the bias: (b, o)."""
+    x = feature_major(x)
     if torch.compiler.is_compiling():
-        return spmm_op(weight, x, *index)  # type: ignore[no-any-return]
-    return SpMM.of(weight, x, *index)
+        y = spmm_op(weight, x.t(), *index.tensors).t()
+        return y if bias is None else y + bias  # type: ignore[no-any-return]
+    return SpMM.of(weight, x, index) if bias is None else Affine.of(weight, x, bias, index)
