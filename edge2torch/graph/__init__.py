@@ -4,6 +4,7 @@ Nothing here knows PyTorch. Names come in and stay in :class:`EdgeGraph`; the pl
 neural layers are built from hold integer arrays only.
 """
 
+from edge2torch.graph._adjacency import distances, reachable
 from edge2torch.graph._cycles import shortest_cycle
 from edge2torch.graph._edge_graph import EdgeGraph, build_edge_graph
 from edge2torch.graph._gnn_plan import GnnPlan, plan_gnn
@@ -31,11 +32,13 @@ __all__ = [
     "RecurrentPlan",
     "SkipPlan",
     "build_edge_graph",
+    "distances",
     "graph_topology",
     "longest_path_layers",
     "plan_feedforward",
     "plan_gnn",
     "plan_recurrent",
+    "reachable",
     "read_edge_table",
     "shortest_cycle",
 ]

@@ -23,7 +23,27 @@ def reachable(
     n_nodes: int,
     starts: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Mark the nodes that a directed path leads to from any of ``starts``, these included."""
+    """Mark the nodes that a directed path leads to from any of ``starts``, these included.
+
+    Parameters
+    ----------
+    source, target : ndarray of int64, shape (e,)
+        Edges as node numbers.
+    n_nodes : int
+        How many nodes there are.
+    starts : ndarray of int64
+        Where to start.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> reachable(np.array([0, 2]), np.array([1, 3]), 4, np.array([0]))
+    array([ True,  True, False, False])
+    """
     graph = _rooted(source, target, n_nodes, starts)
     order = breadth_first_order(graph, n_nodes, directed=True, return_predecessors=False)
     found = np.zeros(n_nodes + 1, bool)
@@ -37,7 +57,27 @@ def distances(
     n_nodes: int,
     starts: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Return how many edges lead to each node from the nearest of ``starts``; inf for none."""
+    """Return how many edges lead to each node from the nearest of ``starts``; inf for none.
+
+    Parameters
+    ----------
+    source, target : ndarray of int64, shape (e,)
+        Edges as node numbers.
+    n_nodes : int
+        How many nodes there are.
+    starts : ndarray of int64
+        Where to start.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> distances(np.array([0, 1, 0]), np.array([1, 2, 2]), 4, np.array([0])).tolist()
+    [0.0, 1.0, 1.0, inf]
+    """
     graph = _rooted(source, target, n_nodes, starts)
     hops: NDArray[np.float64] = dijkstra(graph, indices=n_nodes, unweighted=True)
     return hops[:n_nodes] - 1
