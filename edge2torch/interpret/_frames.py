@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,10 +37,19 @@ def _to_numpy(values: Tensor) -> NDArray[Any]:
     return (values if is_known else values.float()).numpy()
 
 
-def without(tables: dict[str, pd.DataFrame], names: set[str]) -> dict[str, pd.DataFrame]:
-    """Drop columns by name, and tables that have none left."""
-    kept = {site: table.loc[:, ~table.columns.isin(names)] for site, table in tables.items()}
+def within(tables: dict[str, pd.DataFrame], names: set[str]) -> dict[str, pd.DataFrame]:
+    """Keep columns by name, and tables that have any left."""
+    kept = {site: table.loc[:, table.columns.isin(names)] for site, table in tables.items()}
     return {site: table for site, table in kept.items() if table.shape[1]}
+
+
+def side_by_side(tables: Sequence[Any], labels: list[Any] | None, name: str | None = None) -> Any:
+    """Return the one table, or several outputs' tables with the output as the level ``target``."""
+    if labels is None:
+        return tables[0]
+    joined = pd.concat(list(tables), axis=1, keys=labels)
+    joined.columns = joined.columns.set_names(["target", name] if name else "target")
+    return joined
 
 
 def summarize(tables: dict[str, pd.DataFrame], index: pd.Index, how: str) -> pd.DataFrame:

@@ -1,35 +1,22 @@
-"""The one public question: which features, or which nodes, an output rests on."""
+"""The one public question: which features, nodes or edges an output rests on."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
-import torch
 from torch import Tensor, nn
 
-from edge2torch.compile import CompileArtifact, find_edge_model
-from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.interpret._arguments import (
-    as_mapping,
-    check_choice,
-    check_flag,
-    check_kwargs,
-    check_size,
-    choose_output,
-    output_names,
-    read_baselines,
-    read_samples,
-    warn_of_gradients,
-)
-from edge2torch.interpret._frames import deltas_frame, summarize, table_frame, without
+from edge2torch.compile import CompileArtifact
+from edge2torch.interpret._arguments import as_mapping
+from edge2torch.interpret._ask import Question, asking, known_nodes
+from edge2torch.interpret._engines import find_engine
+from edge2torch.interpret._frames import deltas_frame, side_by_side, summarize, table_frame, within
 from edge2torch.interpret._lookup import find_method
-from edge2torch.interpret._methods import METHODS
-from edge2torch.interpret._probe import Probe, at_rest, unwrap
-from edge2torch.interpret._run import Task, attribute, load_engine
-from edge2torch.interpret._sites import find_sites, look
+from edge2torch.interpret._sites import Site
+from edge2torch.interpret._task import Answer
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -42,15 +29,16 @@ def interpret_model(
     model: nn.Module,
     artifact: CompileArtifact,
     data: pd.DataFrame | AnnData | NDArray[Any] | Tensor,
-    target: Literal["features", "nodes"] = "features",
+    target: Literal["features", "nodes", "edges"] = "features",
     method: str | None = None,
     *,
-    output: str | int | None = None,
+    output: str | int | Sequence[str | int] | None = None,
     baselines: Any = None,
-    level: Literal["sites", "summary"] = "sites",
-    nodes: Literal["non_input", "hidden", "all"] = "non_input",
+    level: Literal["sites", "summary", "samples"] | None = None,
+    nodes: Literal["non_input", "hidden", "all"] | Sequence[str] = "non_input",
     site_aggregation: Literal["max_abs", "mean_abs", "last"] = "max_abs",
     return_convergence_delta: bool = False,
+    to: Literal["frame", "anndata", "networkx"] = "frame",
     constructor_kwargs: Mapping[str, Any] | None = None,
     attribute_kwargs: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -139,66 +127,73 @@ def interpret_model(
     cell_a  9.0
     cell_b  6.0
     """
-    row = find_method(method, target)
-    check_choice("level", level, ("sites", "summary"))
-    check_choice("nodes", nodes, ("non_input", "hidden", "all"))
-    check_choice("site_aggregation", site_aggregation, ("max_abs", "mean_abs", "last"))
-    check_flag("return_convergence_delta", return_convergence_delta)
-    check_flag("quiet", quiet)
-    if return_convergence_delta and not row.delta:
-        able = [m.name for m in METHODS.values() if m.delta and m.target == target]
-        raise Edge2TorchError(
-            f"return_convergence_delta: {row.name} has none. For target {target!r} these have: "
-            f"{listing(able, len(able))}."
-        )
-    constructor = as_mapping("constructor_kwargs", constructor_kwargs)
-    call = as_mapping("attribute_kwargs", attribute_kwargs)
-    base = find_edge_model(model, artifact)
-    engine = load_engine(row)
-    check_kwargs(engine, constructor, call)
-    warn_of_gradients(row, model)
-    like = next(base.parameters())
-    probe = Probe(unwrap(model))
-    with torch.inference_mode(False):
-        x, index = read_samples(data, artifact, like)
-        check_size(row, x, call.get("feature_mask"))
-        against = read_baselines(baselines, row, x, index, artifact, seed)
-        with at_rest(probe, like.device, seed):
-            sites = find_sites(probe, base, artifact)
-            seen = look(probe, x[:1], sites)
-            n_outputs = seen.output.shape[1]
-            columns = None
-            if row.needs_output:
-                names = output_names(probe.model, base, artifact, n_outputs)
-                columns = probe.aim(choose_output(output, call, names, n_outputs, len(x)))
-            probe.is_summed = row.cost in {"steps", "samples"} and not return_convergence_delta
-            wanted = sites[:1] if target == "features" else sites[nodes != "all" :]
-            task = Task(
-                method=row,
-                probe=probe,
-                sites=[s for s in wanted if s.name in seen.reached or not row.by_gradient],
-                x=x,
-                columns=columns,
-                baselines=against,
-                constructor=constructor,
-                call={name: value for name, value in call.items() if name != "target"},
-                dims={name: value.dim() for name, value in seen.values.items()},
-                row_bytes=x.element_size() * sum(v.numel() for v in seen.values.values()),
-                delta=bool(return_convergence_delta),
-                quiet=bool(quiet),
-            )
-            scores, deltas = attribute(task, engine)
-    tables = {site.name: table_frame(site, scores, index) for site in wanted}
+    question = Question(
+        row=find_method(method, target),
+        output=output,
+        baselines=baselines,
+        level=level,
+        nodes=nodes,
+        site_aggregation=site_aggregation,
+        delta=return_convergence_delta,
+        to=to,
+        constructor=as_mapping("constructor_kwargs", constructor_kwargs),
+        call=as_mapping("attribute_kwargs", attribute_kwargs),
+        seed=seed,
+        quiet=quiet,
+    )
+    row = question.row
+    with asking(question, model, artifact, data) as (task, sites, index):
+        answers = find_engine(row, question.constructor, question.call)(task)
+    labels = [one.label for one in task.outputs] if isinstance(output, list | tuple) else None
     if not quiet:
         print(  # noqa: T201 - the line that users know
             f"[edge2torch] Finished interpretation with method {row.name!r} for target {target!r}."
         )
     if target == "features":
-        scored = tables["layer_0"]
-        gap = deltas_frame(deltas, tables, index)["layer_0"].rename("delta")
-        return (scored, gap) if return_convergence_delta else scored
+        scores, deltas = _of_features(answers, sites, index, labels)
+    else:
+        scores, deltas = _of_nodes(question, artifact, answers, sites, index, labels)
+    return (scores, deltas) if return_convergence_delta else scores
+
+
+def _of_features(
+    answers: list[Answer], sites: list[Site], index: pd.Index, labels: list[Any] | None
+) -> tuple[pd.DataFrame, Any]:
+    (site,) = sites
+    tables = [table_frame(site, answer.scores, index) for answer in answers]
+    gaps = [deltas_frame(answer.deltas, [site.name], index) for answer in answers]
+    series = [gap[site.name].rename("delta") for gap in gaps]
+    return side_by_side(tables, labels, "feature"), side_by_side(series, labels)
+
+
+def _of_nodes(
+    question: Question,
+    artifact: CompileArtifact,
+    answers: list[Answer],
+    sites: list[Site],
+    index: pd.Index,
+    labels: list[Any] | None,
+) -> tuple[Any, pd.DataFrame]:
+    kept = _kept(question, artifact, sites)
+    by_output = [
+        within({site.name: table_frame(site, answer.scores, index) for site in sites}, kept)
+        for answer in answers
+    ]
+    left = list(by_output[0])
+    gaps = [deltas_frame(answer.deltas, left, index) for answer in answers]
+    deltas = side_by_side(gaps, labels, "site")
+    if question.wants_summary:
+        summaries = [summarize(own, index, question.site_aggregation) for own in by_output]
+        return side_by_side(summaries, labels, "node"), deltas
+    return {
+        name: side_by_side([own[name] for own in by_output], labels, "node") for name in left
+    }, deltas
+
+
+def _kept(question: Question, artifact: CompileArtifact, sites: list[Site]) -> set[str]:
+    if not isinstance(question.nodes, str):
+        return set(known_nodes(question.nodes, artifact))
     ends = {"all": [], "non_input": [artifact.feature_names]}
     ends["hidden"] = [artifact.feature_names, artifact.output_names]
-    tables = without(tables, set(itertools.chain(*ends[nodes])))
-    result = summarize(tables, index, site_aggregation) if level == "summary" else tables
-    return (result, deltas_frame(deltas, tables, index)) if return_convergence_delta else result
+    every = set(itertools.chain.from_iterable(site.nodes for site in sites))
+    return every - set(itertools.chain(*ends[question.nodes]))

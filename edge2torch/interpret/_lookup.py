@@ -8,13 +8,20 @@ from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS
 
-_DEFAULTS = {"features": "IntegratedGradients", "nodes": "LayerConductance"}
+_DEFAULTS = {
+    "features": "IntegratedGradients",
+    "nodes": "LayerConductance",
+    "edges": "EdgeConductance",
+}
 
 
 def find_method(method: object, target: object) -> AttributionMethod:
     """Return the row of a method by its name in any spelling, after checking both arguments."""
     if target not in _DEFAULTS:
-        raise Edge2TorchError(f"target must be one of {listing(_DEFAULTS)}; found {target!r}.")
+        near = nearest(str(target), list(_DEFAULTS))
+        raise Edge2TorchError(
+            f"target must be one of {listing(_DEFAULTS)}; found {target!r}.{near}"
+        )
     wanted = _DEFAULTS[str(target)] if method is None else method
     if not isinstance(wanted, str):
         raise Edge2TorchError(

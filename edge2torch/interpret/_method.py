@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 __all__ = ["AttributionMethod", "Target"]
 
-Target = Literal["features", "nodes"]
+Target = Literal["features", "nodes", "edges"]
+EngineName = Literal["captum", "path", "hold", "edge path", "edge mask", "edge cut"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class AttributionMethod:
     ----------
     name : str
         Name of Captum's class, or of ours that takes its place.
-    target : {"features", "nodes"}
+    target : {"features", "nodes", "edges"}
         What is given a score.
     about : str
         What a score says, in a few words.
@@ -46,6 +47,10 @@ class AttributionMethod:
         Whether gradients flow from the output to what is scored.
     package : str
         A package beyond Captum's own dependencies.
+    engine : str
+        What computes it: ``"captum"``, or an engine of ours that scores all sites together.
+    takes : tuple of str
+        The ``attribute_kwargs`` of a method that Captum does not have.
 
     Examples
     --------
@@ -68,3 +73,5 @@ class AttributionMethod:
     needs_output: bool = True
     by_gradient: bool = True
     package: str = ""
+    engine: EngineName = "captum"
+    takes: tuple[str, ...] = ()

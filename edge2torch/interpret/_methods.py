@@ -11,6 +11,7 @@ from edge2torch.interpret._method import AttributionMethod, Target
 __all__ = ["METHODS", "attribution_methods"]
 
 _AXIOMATIC = "10.48550/arXiv.1703.01365"
+_CONDUCTANCE = "10.48550/arXiv.1805.12233"
 _DEEPLIFT = "10.48550/arXiv.1704.02685"
 _SHAP = "10.48550/arXiv.1705.07874"
 _OCCLUSION = "10.1007/978-3-319-10590-1_53"
@@ -169,8 +170,9 @@ _ROWS = (
         "LayerConductance",
         "nodes",
         "the part of the integrated gradients that flows through a node",
-        "10.48550/arXiv.1805.12233",
+        _CONDUCTANCE,
         delta=True,
+        engine="path",
         **_steps,
     ),
     AttributionMethod(
@@ -178,10 +180,15 @@ _ROWS = (
         "nodes",
         "gradient by a node, averaged along the path from a baseline",
         "10.48550/arXiv.1802.03788",
+        engine="path",
         **_steps,
     ),
     AttributionMethod(
-        "LayerGradientXActivation", "nodes", "a node's value times its gradient", _RESCALED
+        "LayerGradientXActivation",
+        "nodes",
+        "a node's value times its gradient",
+        _RESCALED,
+        engine="path",
     ),
     AttributionMethod(
         "LayerDeepLift",
@@ -214,7 +221,12 @@ _ROWS = (
         **_steps,
     ),
     AttributionMethod(
-        "LayerActivation", "nodes", "a node's value", needs_output=False, by_gradient=False
+        "LayerActivation",
+        "nodes",
+        "a node's value",
+        needs_output=False,
+        by_gradient=False,
+        engine="path",
     ),
     AttributionMethod(
         "LayerFeatureAblation",

@@ -51,6 +51,7 @@ class Probe(nn.Module):
 
     def aim(self, column: int | list[int]) -> Tensor | None:
         """Choose the output to explain; for one per sample, return what forward has to be given."""
+        self.column = None
         if isinstance(column, list):
             return torch.tensor(column, device=next(self.model.parameters()).device)
         self.column = column
@@ -58,21 +59,23 @@ class Probe(nn.Module):
 
     def forward(self, x: Tensor, columns: Tensor | None = None) -> Tensor:
         """Map x (b, i) to the explained output (b,), or to all (b, o) while none is chosen."""
-        y = self._explained(x, columns)
+        y = self.answer(self.entry(x))
+        if columns is not None:
+            y = y.gather(1, columns.unsqueeze(1)).squeeze(1)
+        elif self.column is not None:
+            y = y[:, self.column]
         return y.sum().reshape(1) if self.is_summed else y
 
-    def _explained(self, x: Tensor, columns: Tensor | None) -> Tensor:
-        y = self.model(self.entry(x))
+    def answer(self, x: Tensor) -> Tensor:
+        """Map x (b, i) to all of the model's outputs (b, o)."""
+        y = self.model(x)
         if not isinstance(y, Tensor) or y.dim() not in {1, 2} or len(y) != len(x):
             found = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
             raise Edge2TorchError(
                 f"model must return a tensor (b, outputs) or (b,); for {len(x)} sample(s) it "
                 f"returned {found}. Wrap it in a module that returns the output to explain."
             )
-        y = y.unsqueeze(1) if y.dim() == 1 else y
-        if columns is not None:
-            return y.gather(1, columns.unsqueeze(1)).squeeze(1)
-        return y if self.column is None else y[:, self.column]
+        return y.unsqueeze(1) if y.dim() == 1 else y
 
 
 def unwrap(model: nn.Module) -> nn.Module:

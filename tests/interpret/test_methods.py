@@ -14,7 +14,7 @@ from torch import nn
 
 import edge2torch as e2t
 from edge2torch.interpret import METHODS
-from edge2torch.interpret import _run as run
+from edge2torch.interpret import _chunks as chunks
 from tests.interpret.settings import PLAIN, SETTINGS, Setting, build, customize
 
 names = pytest.mark.parametrize("name", METHODS)
@@ -95,7 +95,7 @@ def test_small_memory_gives_the_same_scores(
 ) -> None:
     method, setting = METHODS[name], SETTINGS["skips"]()
     at_once = setting.ask(method.target, name)
-    monkeypatch.setattr(run, "_BYTES_AT_ONCE", {"cpu": memory})
+    monkeypatch.setattr(chunks, "BYTES_AT_ONCE", {"cpu": memory})
     assert_same(setting.ask(method.target, name), at_once, atol=1e-5)
 
 
@@ -176,7 +176,7 @@ def test_a_bar_shows_where_it_takes_long(
     setting = SETTINGS["skips"]()
     setting.ask("nodes", quiet=False)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(run, "_PATIENCE", 0.0)
+    monkeypatch.setattr(chunks, "PATIENCE", 0.0)
     setting.ask("nodes", quiet=False)
     assert "LayerConductance" in capsys.readouterr().err
     setting.ask("nodes", quiet=True)

@@ -9,7 +9,7 @@ import captum.attr
 import pytest
 
 from edge2torch.interpret import METHODS, AttributionMethod, attribution_methods
-from edge2torch.interpret._run import load_engine
+from edge2torch.interpret._captum import load_engine
 from tests.pages import ROOT
 
 rows = pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)

@@ -1,54 +1,24 @@
-"""Run a method over samples and sites, in chunks that fit in memory."""
+"""Ask Captum, or a class that answers as one of its own would, in chunks that fit in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, require
+from edge2torch.interpret._chunks import evaluations_at_once, shown
 from edge2torch.interpret._lrp import LRP, LayerLRP
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._probe import Probe
 from edge2torch.interpret._sites import Site
+from edge2torch.interpret._task import Answer, Task
 
 _OURS = {"LRP": LRP, "LayerLRP": LayerLRP}
-# On a CPU more is slower (values leave the cache), on a GPU less is.
-_BYTES_AT_ONCE = {"cpu": 128 * 2**20, "cuda": 2**31}
-_COPIES = 4  # a node's value is kept forward, backward, and once more on either way
-_OVERHEAD = 2048  # bytes that Captum and autograd keep for each evaluation, however few nodes
 _ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving
 _USED_AGAIN = ("being used more than once", "cannot register a hook on a tensor that doesn't")
-_PATIENCE = 3.0  # seconds before a progress bar appears
-
-
-@dataclass(frozen=True)
-class Task:
-    """Everything that is the same for all samples and sites."""
-
-    method: AttributionMethod
-    probe: Probe
-    sites: list[Site]
-    x: Tensor
-    columns: Tensor | None  # the output to explain of each sample, where it is not one for all
-    baselines: Tensor | None
-    constructor: Mapping[str, Any]
-    call: Mapping[str, Any]
-    dims: Mapping[str, int]  # of each site's values: 3 where nodes have channels
-    row_bytes: int
-    delta: bool
-    quiet: bool
-
-    @property
-    def width(self) -> int:
-        """How many things are scored in one evaluation of the method."""
-        return max(len(site.nodes) for site in self.sites)
-
-
-Scores = dict[str, Tensor]
 
 
 def load_engine(method: AttributionMethod) -> Any:
@@ -60,40 +30,46 @@ def load_engine(method: AttributionMethod) -> Any:
     return getattr(require("captum.attr"), method.name)
 
 
-def attribute(task: Task, engine: Any) -> tuple[Scores, Scores]:
-    """Return scores (b, n) and convergence deltas (b,) by site."""
+def by_captum(task: Task) -> list[Answer]:
+    """Return the method's scores (b, n) and convergence deltas (b,) by site, output by output."""
+    answers = []
+    for output in task.outputs:
+        columns = task.probe.aim(output.column) if task.method.needs_output else None
+        task.probe.is_summed = task.method.cost in {"steps", "samples"} and not task.delta
+        answers.append(_attribute(task, columns))
+    return answers
+
+
+def _attribute(task: Task, columns: Tensor | None) -> Answer:
     rows, batching = _plan_chunks(task)
     starts = range(0, len(task.x), rows)
     scores: dict[str, list[Tensor]] = {site.name: [] for site in task.sites}
     deltas: dict[str, list[Tensor]] = {site.name: [] for site in task.sites}
-    with require("tqdm").tqdm(  # comes with Captum
-        total=len(starts) * len(task.sites),
-        desc=task.method.name,
-        delay=_PATIENCE,
-        leave=False,
-        disable=task.quiet,
-    ) as progress:
+    with shown(task, len(starts) * len(task.sites)) as bar:
         for start in starts:
             chunk = slice(start, min(start + rows, len(task.x)))
+            own = None if columns is None else columns[chunk]
             for site in task.sites:
-                score, delta = _attribute_chunk(task, engine, site, chunk, batching)
+                score, delta = _attribute_chunk(task, site, chunk, own, batching)
                 scores[site.name].append(score)
                 if delta is not None:
                     deltas[site.name].append(delta)
-                progress.update()
-    return (
+                bar.update()
+    return Answer(
         {name: torch.cat(parts) for name, parts in scores.items()},
         {name: torch.cat(parts) for name, parts in deltas.items() if parts},
     )
 
 
 def _attribute_chunk(
-    task: Task, engine: Any, site: Site, chunk: slice, batching: Mapping[str, int]
+    task: Task, site: Site, chunk: slice, columns: Tensor | None, batching: Mapping[str, int]
 ) -> tuple[Tensor, Tensor | None]:
     x = task.x[chunk].detach().requires_grad_(task.method.by_gradient)
     layer = () if task.method.target == "features" else (site.module,)
-    explainer = engine(task.probe, *layer, **task.constructor)
+    explainer = load_engine(task.method)(task.probe, *layer, **task.constructor)
     arguments = _arguments(task, site, chunk, batching)
+    if columns is not None:
+        arguments["additional_forward_args"] = (columns,)
     try:
         result = explainer.attribute(x, **arguments)
     except RuntimeError as error:
@@ -130,8 +106,6 @@ def _arguments(task: Task, site: Site, chunk: slice, batching: Mapping[str, int]
         nodes = torch.arange(len(site.nodes), device=task.x.device)
         arguments["layer_mask"] = nodes.reshape(1, -1, *[1] * (task.dims[site.name] - 2))
     arguments.update({name: _cut(name, v, chunk) for name, v in task.call.items()})
-    if task.columns is not None:
-        arguments["additional_forward_args"] = (task.columns[chunk],)
     if task.delta:
         arguments["return_convergence_delta"] = True
     if task.baselines is not None:
@@ -164,10 +138,7 @@ def _values_at(probe: Probe, site: Site, x: Tensor) -> Tensor:
 def _plan_chunks(task: Task) -> tuple[int, dict[str, int]]:
     """Return how many samples to attribute together, and Captum's word for what that leaves."""
     method, n_samples = task.method, len(task.x)
-    memory = _BYTES_AT_ONCE.get(task.x.device.type, _BYTES_AT_ONCE["cpu"])
-    in_flight = max(2, memory // (_COPIES * task.row_bytes + _OVERHEAD))
-    if method.batch == "internal_batch_size" and (own := task.call.get(method.batch)):
-        in_flight = max(2, int(own))
+    in_flight = evaluations_at_once(task)
     evaluations = _evaluations(task)
     rows = min(max(1, in_flight // evaluations), n_samples)
     if method.cost == "fits":

@@ -1,0 +1,149 @@
+"""From a user's question to a task, with the model held still meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from edge2torch.compile import CompileArtifact, find_edge_model
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.interpret._arguments import (
+    check_choice,
+    check_flag,
+    check_kwargs,
+    check_size,
+    warn_of_gradients,
+)
+from edge2torch.interpret._engines import arguments_of
+from edge2torch.interpret._method import AttributionMethod
+from edge2torch.interpret._methods import METHODS
+from edge2torch.interpret._outputs import choose_outputs, output_names
+from edge2torch.interpret._probe import Probe, at_rest, unwrap
+from edge2torch.interpret._samples import read_baselines, read_samples
+from edge2torch.interpret._sites import Site, find_sites, look
+from edge2torch.interpret._task import Task
+
+_LEVELS = {
+    "features": ("sites", "summary"),
+    "nodes": ("sites", "summary"),
+    "edges": ("summary", "samples"),
+}
+_NODES = ("non_input", "hidden", "all")
+_AGGREGATIONS = ("max_abs", "mean_abs", "last")
+_FORMS = ("frame", "anndata", "networkx")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a user wants to know, checked as far as that goes without data."""
+
+    row: AttributionMethod
+    output: Any
+    baselines: Any
+    level: str | None
+    nodes: str | Sequence[str]
+    site_aggregation: str
+    delta: bool
+    to: str
+    constructor: dict[str, Any]
+    call: dict[str, Any]
+    seed: int
+    quiet: bool
+
+    def __post_init__(self) -> None:
+        levels = _LEVELS[self.row.target]
+        if self.level is not None:
+            check_choice("level", self.level, levels)
+        if isinstance(self.nodes, str):
+            check_choice("nodes", self.nodes, _NODES)
+        check_choice("site_aggregation", self.site_aggregation, _AGGREGATIONS)
+        check_choice("to", self.to, _FORMS)
+        check_flag("return_convergence_delta", self.delta)
+        check_flag("quiet", self.quiet)
+        if self.delta and not self.row.delta:
+            able = [m.name for m in METHODS.values() if m.delta and m.target == self.row.target]
+            raise Edge2TorchError(
+                f"return_convergence_delta: {self.row.name} has none. For target "
+                f"{self.row.target!r} these have: {listing(able, len(able)) or 'none'}."
+            )
+        if self.delta and self.to != "frame":
+            raise Edge2TorchError(
+                f"return_convergence_delta=True returns data frames; leave out to={self.to!r}."
+            )
+        check_kwargs(self.row, self.constructor, self.call, arguments_of(self.row))
+
+    @property
+    def by_sample(self) -> bool:
+        """Whether edges are scored sample by sample."""
+        return self.level == "samples"
+
+    @property
+    def wants_summary(self) -> bool:
+        """Whether a node has one score, however many sites compute it."""
+        return self.level == "summary" or self.to == "networkx"
+
+
+@contextmanager
+def asking(
+    question: Question, model: nn.Module, artifact: CompileArtifact, data: Any
+) -> Iterator[tuple[Task, list[Site], pd.Index]]:
+    """Yield the task, the sites that are to be in the answer, and the data's index."""
+    row = question.row
+    base = find_edge_model(model, artifact)
+    warn_of_gradients(row, model)
+    like = next(base.parameters())
+    probe = Probe(unwrap(model))
+    with torch.inference_mode(False):
+        x, index = read_samples(data, artifact, like)
+        check_size(row, x, question.call.get("feature_mask"))
+        against = read_baselines(question.baselines, row, x, index, artifact, question.seed)
+        with at_rest(probe, like.device, question.seed):
+            sites = find_sites(probe, base, artifact)
+            seen = look(probe, x[:1], sites)
+            wanted = _wanted(question, sites, artifact)
+            names = output_names(probe.model, base, artifact, seen.output.shape[1])
+            asked = (question.output, question.call) if row.needs_output else (0, {})
+            task = Task(
+                method=row,
+                probe=probe,
+                base=base,
+                artifact=artifact,
+                sites=[s for s in wanted if s.name in seen.reached or not row.by_gradient],
+                x=x,
+                outputs=choose_outputs(*asked, names, seen.output.shape[1], len(x)),
+                baselines=against,
+                constructor=question.constructor,
+                call={name: v for name, v in question.call.items() if name != "target"},
+                dims={name: value.dim() for name, value in seen.values.items()},
+                row_bytes=x.element_size() * sum(v.numel() for v in seen.values.values()),
+                delta=bool(question.delta),
+                by_sample=question.by_sample,
+                by_site=not question.wants_summary,
+                quiet=bool(question.quiet),
+            )
+            yield task, wanted, index
+
+
+def _wanted(question: Question, sites: list[Site], artifact: CompileArtifact) -> list[Site]:
+    """Return the sites that have nodes to be scored."""
+    if question.row.target == "features":
+        return sites[:1]
+    if question.row.target == "edges":
+        return []
+    if isinstance(question.nodes, str):
+        return sites[question.nodes != "all" :]
+    names = set(known_nodes(question.nodes, artifact))
+    return [site for site in sites if not names.isdisjoint(site.nodes)]
+
+
+def known_nodes(names: Sequence[str], artifact: CompileArtifact) -> list[str]:
+    """Return names of nodes after checking that they are; unknown ones get the nearest."""
+    wanted = [str(name).strip() for name in names]
+    return artifact.graph.names(np.unique(artifact.graph.numbers(wanted, "nodes")))

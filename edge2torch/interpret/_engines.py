@@ -1,0 +1,39 @@
+"""Who computes a method, and which arguments it takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from edge2torch.interpret._captum import by_captum, load_engine
+from edge2torch.interpret._method import AttributionMethod
+from edge2torch.interpret._path import along_path
+from edge2torch.interpret._task import Engine
+
+_ENGINES: dict[str, Engine] = {
+    "captum": by_captum,
+    "path": along_path,
+}
+_ALONG_PATHS = {"n_steps", "method", "internal_batch_size"}
+
+
+def find_engine(
+    row: AttributionMethod, constructor: Mapping[str, Any], call: Mapping[str, Any]
+) -> Engine:
+    """Return what computes a method; what only Captum's class can do, Captum does."""
+    if row.engine == "path" and (constructor or set(call) - _ALONG_PATHS):
+        return by_captum
+    return _ENGINES[row.engine]
+
+
+def arguments_of(row: AttributionMethod) -> tuple[set[str], set[str]]:
+    """Return the arguments that a method's constructor and call take."""
+    if row.takes:
+        return set(), set(row.takes)
+    engine = load_engine(row)
+    first, second = (
+        set(inspect.signature(function).parameters) - {"self", "kwargs", "args"}
+        for function in (engine.__init__, engine.attribute)
+    )
+    return first - {"model", "forward_func", "layer"}, second | {"target"}

@@ -1,0 +1,78 @@
+"""Scores of all nodes from one pass along the path: each site is seen in the same runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edge2torch.interpret._task import Answer, Task
+from edge2torch.interpret._walk import Path, Stretch, walk
+
+Score = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def along_path(task: Task) -> list[Answer]:
+    """Return a method's scores (b, n) at every site, and deltas (b,) where they are asked for."""
+    settings = {"method": "gausslegendre", **task.method.defaults, **task.call}
+    path, overlap = _path(task.method.name, **settings)
+    score, slope = _SCORES[task.method.name], task.method.by_gradient
+    totals: list[dict[str, Tensor]] = [
+        {site.name: task.x.new_zeros(len(task.x), len(site.nodes)) for site in task.sites}
+        for _ in task.outputs
+    ]
+    lengths = torch.tensor(path.length, dtype=task.x.dtype, device=task.x.device)
+
+    def add(stretch: Stretch) -> None:
+        for call, gradient in zip(stretch.calls, stretch.gradients, strict=True):
+            if slope and gradient is None:
+                continue
+            values = stretch.by_point(call.gave)
+            slopes = values if gradient is None else stretch.by_point(gradient)
+            part = score(values, slopes, lengths[stretch.points])
+            if part.dim() == 3:  # gradients of a node's channels add up; values have a mean
+                part = part.sum(2) if slope else part.mean(2)
+            site = task.sites[call.place].name
+            totals[stretch.output][site][stretch.samples] += part.to(task.x.dtype)
+
+    walk(task, [site.module for site in task.sites], path, add, overlap=overlap, slope=slope)
+    return _answers(task, totals)
+
+
+def _path(name: str, method: str, n_steps: int = 0, **_: Any) -> tuple[Path, int]:
+    if name == "LayerConductance":  # differences of neighbours: one point more than steps
+        return Path.of(method, n_steps + 1), 1
+    return (Path.of(method, n_steps) if n_steps else Path.end()), 0
+
+
+def conductance(values: Tensor, slopes: Tensor, _: Tensor) -> Tensor:
+    """Return the sum over points of gradient times the way to the next point's value."""
+    return (values.diff(dim=0).mul_(slopes[:-1])).sum(0)
+
+
+def influence(_: Tensor, slopes: Tensor, lengths: Tensor) -> Tensor:
+    """Return the gradient's mean along the path."""
+    return torch.tensordot(lengths.to(slopes.dtype), slopes, 1)
+
+
+_SCORES: dict[str, Score] = {
+    "LayerConductance": conductance,
+    "InternalInfluence": influence,
+    "LayerGradientXActivation": lambda values, slopes, _: (values * slopes).sum(0),
+    "LayerActivation": lambda values, *_: values.sum(0),
+}
+
+
+def _answers(task: Task, totals: list[dict[str, Tensor]]) -> list[Answer]:
+    deltas: list[dict[str, Tensor]] = [{} for _ in totals]
+    if task.delta:
+        start = torch.zeros_like(task.x) if task.baselines is None else task.baselines
+        ends = zip(task.outputs_at(task.x), task.outputs_at(start), strict=True)
+        for own, sums, (end, begin) in zip(deltas, totals, ends, strict=True):
+            own.update({site: (s.sum(1) - (end - begin)).cpu() for site, s in sums.items()})
+    return [
+        Answer({site: scores.cpu() for site, scores in own.items()}, delta)
+        for own, delta in zip(totals, deltas, strict=True)
+    ]

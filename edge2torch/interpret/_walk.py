@@ -1,0 +1,150 @@
+"""Run a model along the path from a baseline, and see what passes at chosen modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edge2torch.errors import require
+from edge2torch.interpret._chunks import Part, parts, with_bar
+from edge2torch.interpret._task import Task
+
+
+@dataclass(frozen=True)
+class Path:
+    """Positions between baseline (0) and sample (1), and the lengths that they stand for."""
+
+    at: list[float]
+    length: list[float]
+
+    @classmethod
+    def of(cls, method: str, n_points: int) -> Path:
+        """Return the points of a quadrature rule by Captum's name for it."""
+        rules = require("captum.attr._utils.approximation_methods")
+        lengths, places = rules.approximation_parameters(method)
+        return cls([float(a) for a in places(n_points)], [float(a) for a in lengths(n_points)])
+
+    @classmethod
+    def end(cls) -> Path:
+        """Return the sample alone."""
+        return cls([1.0], [1.0])
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of a watched module: its place among them, what it was given and what it gave."""
+
+    place: int
+    given: tuple[Any, ...]
+    gave: Tensor
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some points (p) of the paths of some samples (b), and the gradients of one output there.
+
+    Values and gradients have p * b rows, point by point. A gradient is None where the output does
+    not depend on the value.
+    """
+
+    samples: slice
+    points: slice
+    output: int
+    calls: list[Call]
+    gradients: Sequence[Tensor | None]
+
+    def by_point(self, rows: Tensor) -> Tensor:
+        """View rows (p * b, ...) as (p, b, ...)."""
+        return rows.detach().unflatten(0, (-1, self.samples.stop - self.samples.start))
+
+
+def walk(
+    task: Task,
+    modules: Sequence[nn.Module],
+    path: Path,
+    visit: Callable[[Stretch], None],
+    *,
+    overlap: int = 0,
+    slope: bool = True,
+) -> None:
+    """Show ``visit`` stretch by stretch what the modules gave, and each output's gradients by it.
+
+    One run forward for all modules and outputs, and one back for each output. Nothing is followed
+    back beyond the first of the modules.
+    """
+    copy = any(getattr(module, "inplace", False) for module in task.probe.modules())
+    for part in with_bar(task, parts(task, len(path.at), overlap=overlap)):
+        _run(task, modules, path, part, visit, copy=copy, slope=slope)
+
+
+def _run(
+    task: Task,
+    modules: Sequence[nn.Module],
+    path: Path,
+    part: Part,
+    visit: Callable[[Stretch], None],
+    *,
+    copy: bool,
+    slope: bool,
+) -> None:
+    entry = task.probe.entry
+    with watching(modules, copy=copy, slope=slope) as calls:
+        x = _on_path(task, part.samples, path.at[part.items])
+        y = task.probe.answer(entry(x) if entry in modules else x)
+    values = [call.gave for call in calls]
+    for k, output in enumerate(task.outputs):
+        explained = output.of(y, part.samples)
+        gradients: Sequence[Tensor | None] = [None] * len(calls)
+        if slope and explained.requires_grad and values:
+            more = k + 1 < len(task.outputs)
+            gradients = torch.autograd.grad(
+                explained.sum(), values, retain_graph=more, allow_unused=True
+            )
+        visit(Stretch(part.samples, part.items, k, calls, gradients))
+
+
+def _on_path(task: Task, samples: slice, at: list[float]) -> Tensor:
+    """Return points on the paths of samples, (p * b, i), the rows of a feature side by side."""
+    x = task.x[samples].t()
+    if at == [1.0]:
+        return x.contiguous().t()
+    positions = torch.tensor(at, dtype=x.dtype, device=x.device).unsqueeze(1)
+    if task.baselines is None:
+        rows = x.unsqueeze(1) * positions
+    else:
+        start = task.baselines[samples].t()
+        rows = torch.addcmul(start.unsqueeze(1), (x - start).unsqueeze(1), positions)
+    return rows.flatten(1).t()
+
+
+@contextmanager
+def watching(modules: Sequence[nn.Module], *, copy: bool, slope: bool) -> Iterator[list[Call]]:
+    """Note what modules are given and give; with ``slope``, as tensors that gradients reach.
+
+    ``copy`` hands a copy on, for models that overwrite values in place.
+    """
+    calls: list[Call] = []
+
+    def note(place: int, given: tuple[Any, ...], gave: Tensor) -> Tensor | None:
+        if not slope:
+            calls.append(Call(place, given, gave.clone() if copy else gave))
+            return None
+        if not torch.is_grad_enabled():  # a search for a steady state, before its last step
+            return None
+        if not gave.requires_grad:
+            gave = gave.detach().requires_grad_()
+        calls.append(Call(place, given, gave))
+        return gave.clone() if copy else gave
+
+    with ExitStack() as stack, torch.set_grad_enabled(slope):
+        for place, module in enumerate(modules):
+            hook = module.register_forward_hook(
+                lambda _module, given, gave, place=place: note(place, given, gave)
+            )
+            stack.callback(hook.remove)
+        yield calls
