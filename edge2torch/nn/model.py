@@ -72,9 +72,11 @@ class EdgeModel(CompiledModel):
         """Columns to read from each layer, and the order that makes them the outputs."""
         layers, positions = self._output_layer, self._output_position
         whole = np.arange(len(positions))
-        width = self.block(layers[0] - 1).linear.out_features if layers[0] else self.in_features
-        self._reads_whole_layer = (
-            len(self._read_layers) == 1 and width == len(whole) and bool((positions == whole).all())
+        last = self.block(-1).linear.out_features if len(self.blocks) else self.in_features
+        self._reads_last_layer = (
+            self._read_layers == (len(self.blocks),)
+            and last == len(whole)
+            and bool((positions == whole).all())
         )
         for layer in self._read_layers:
             columns = torch.from_numpy(positions[layers == layer])
@@ -95,8 +97,10 @@ class EdgeModel(CompiledModel):
                 self._send(k, layer, waiting)
             layer = block(layer, *waiting[k + 1])
             waiting[k + 1].clear()
-            if k + 1 in self._read_layers:
+            if k + 1 in self._read_layers and not self._reads_last_layer:
                 read.append(self._read(k + 1, layer))
+        if self._reads_last_layer:
+            return layer.contiguous()
         y = read[0] if len(read) == 1 else torch.cat(read).index_select(0, self._output_order)
         return y.t().contiguous()
 
@@ -116,8 +120,6 @@ class EdgeModel(CompiledModel):
 
     def _read(self, layer: int, values: Tensor) -> Tensor:
         """Return output rows (o_layer, b) of a layer (b, n)."""
-        if self._reads_whole_layer:
-            return values.t()
         return values.t().index_select(0, self.get_buffer(f"_read_{layer}"))
 
     def sites(self) -> dict[str, nn.Module]:

@@ -14,9 +14,9 @@ TYPICAL_BATCH = 64
 # Nanoseconds of one forward and backward pass in float32, two threads, AVX2: a constant, per
 # edge, per edge and sample, per node and sample; for the dense kernel also per matrix element,
 # and per element and sample. Fitted by benchmarks/kernel_crossover.py: over 168 cases the rule
-# picks the slower kernel in 5 %, at most 1.6 times and on average 1.016 times the better one.
-_SPARSE = {"once": 345e3, "edge": 4.67, "edge_sample": 0.0947, "node_sample": 0.677}
-_DENSE = {"once": 158e3, "edge": 5.11, "node_sample": 0.864, "cell": 1.364, "cell_sample": 0.0303}
+# picks the slower kernel in 4 %, at most 1.26 times and on average 1.005 times the better one.
+_SPARSE = {"once": 207e3, "edge": 4.71, "edge_sample": 0.1199, "node_sample": 0.739}
+_DENSE = {"once": 142e3, "edge": 3.45, "node_sample": 1.163, "cell": 0.949, "cell_sample": 0.0197}
 
 
 @dataclass(frozen=True)

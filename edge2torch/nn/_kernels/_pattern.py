@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -89,11 +90,7 @@ class EdgePattern(nn.Module):
     def product(self, weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Multiply x (b, i) by the matrix with the given edge weights (e,), add a bias (o,): (b, o)."""
         if self.is_dense_for(x.shape[0]):
-            matrix, columns = self.to_dense(weight), x.t()
-            if bias is None or is_autocast(x):
-                y = torch.mm(matrix, columns).t()
-                return y if bias is None else y + bias
-            return torch.addmm(bias.unsqueeze(1), matrix, columns).t()
+            return _multiply_dense(self.to_dense(weight), x, bias)
         if is_autocast(x):  # the sparse kernels keep the weights' precision
             with torch.autocast(x.device.type, enabled=False):
                 return multiply(weight, x.to(weight.dtype), bias, self.index)
@@ -112,6 +109,14 @@ class EdgePattern(nn.Module):
             return weight.view(shape)
         slot = self.slot if self.slot is not None else self._slots()
         return weight.new_zeros(shape[0] * shape[1]).scatter(0, slot, weight).view(shape)
+
+
+def _multiply_dense(matrix: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
+    """Return x W.T + b (b, o) in the memory layout of x (b, i)."""
+    if x.is_contiguous():
+        return F.linear(x, matrix, bias)
+    y = torch.mm(matrix, x.t()).t()
+    return y if bias is None else y + bias
 
 
 def is_autocast(x: Tensor) -> bool:

@@ -87,13 +87,9 @@ def _sampled(g: Tensor, x: Tensor, index: Index) -> Tensor:
     return _raw.sampled_dot(x, g, index.ccol, index.rowc, column).index_select(0, index.inverse)
 
 
-def _is_watched() -> bool:
-    """Tell whether anything may differentiate or map what is computed now."""
-    return (
-        torch.is_grad_enabled()
-        or torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-    )
+def _is_transformed() -> bool:
+    """Tell whether what is computed now may be mapped, or differentiated forward."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 class _Product(Function):
@@ -178,7 +174,7 @@ def _pull_back(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
     """Return the gradients of w x + b by w and by x."""
     w, x = ctx.saved_tensors
     by_w, by_x, *_ = ctx.needs_input_grad
-    if _is_watched():
+    if torch.is_grad_enabled() or _is_transformed():
         return (
             Sampled.of(g, x, ctx.index) if by_w else None,
             SpMMTransposed.of(w, g, ctx.index) if by_x else None,
@@ -294,7 +290,9 @@ def feature_major(x: Tensor) -> Tensor:
         return x.t().contiguous().t()
     if x.t().is_contiguous():
         return x
-    return _ToRows.apply(x)  # type: ignore[no-any-return, no-untyped-call]
+    if x.requires_grad or _is_transformed():
+        return _ToRows.apply(x)  # type: ignore[no-any-return, no-untyped-call]
+    return _raw.transpose(x).t()
 
 
 _SIGNATURE = (

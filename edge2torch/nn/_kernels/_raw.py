@@ -16,6 +16,7 @@ from torch import Tensor
 _SAMPLED_DTYPES = (torch.float32, torch.float64)
 _NARROW = 8  # below one vector of the batch sampled_addmm is ten times slower: pad up to it
 _TRANSPOSED_AT_ONCE = 4096  # rows: torch transposes a whole matrix on one core, pieces on all
+_WORTH_CUTTING = 1 << 15  # elements
 _CHUNK = 1 << 22  # elements that the half-precision fall-back may hold at a time
 
 
@@ -36,6 +37,8 @@ def spmm(weight: Tensor, x: Tensor, pointer: Tensor, index: Tensor) -> Tensor:
 
 def transpose(x: Tensor) -> Tensor:
     """Return x (b, n) as a contiguous matrix (n, b)."""
+    if x.numel() < _WORTH_CUTTING:
+        return x.t().contiguous()
     n = x.shape[1]
     rows = x.new_empty(n, x.shape[0])
     step = max(1, min(_TRANSPOSED_AT_ONCE, -(-n // 2)))
