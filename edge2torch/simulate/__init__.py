@@ -1,5 +1,6 @@
 """Graphs with a known truth, and the oracle that says what a network on them must compute."""
 
+from edge2torch.simulate._causal import PlantedNodes, planted_nodes
 from edge2torch.simulate._graphs import layered_graph, random_dag
 from edge2torch.simulate._oracle import evaluate
 from edge2torch.simulate._pathways import PathwayProblem, disconnected_pathways
@@ -9,11 +10,13 @@ from edge2torch.simulate._steps import evaluate_steps
 
 __all__ = [
     "PathwayProblem",
+    "PlantedNodes",
     "PlantedRegulator",
     "disconnected_pathways",
     "evaluate",
     "evaluate_steps",
     "layered_graph",
+    "planted_nodes",
     "planted_regulator",
     "random_dag",
     "simulate",

@@ -1,0 +1,87 @@
+"""How well connected each node is: what a node's score owes to the graph's shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.graph import GraphTopology, graph_topology
+
+__all__ = ["node_connectivity"]
+
+Ints = NDArray[np.int64]
+_WORDS = 16  # 1,024 nodes are followed at once, as bits
+_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.int64)
+
+
+def node_connectivity(artifact: CompileArtifact | GraphTopology) -> pd.DataFrame:
+    """Return each node's number of edges, and the size of the sub-graph that it stands in.
+
+    Parameters
+    ----------
+    artifact : CompileArtifact
+        What ``compile_graph`` returned.
+
+    Returns
+    -------
+    DataFrame
+        By node: ``in_degree``, ``out_degree``, ``degree``; ``upstream`` and ``downstream``, how
+        many nodes lead to it and are reached from it; ``subgraph``, both and itself.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a", "b", "h"], "target": ["h", "h", "y"]})
+    >>> _, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> node_connectivity(artifact).loc["h"].to_dict()
+    {'in_degree': 2, 'out_degree': 1, 'degree': 3, 'upstream': 2, 'downstream': 1, 'subgraph': 4}
+    """
+    graph = graph_topology(artifact).graph
+    rows = graph.active_rows
+    source, target, n = graph.source[rows], graph.target[rows], graph.n_nodes
+    upstream, downstream = _counts(source, target, n)
+    incoming, outgoing = (np.bincount(ends, minlength=n) for ends in (target, source))
+    return pd.DataFrame(
+        {
+            "in_degree": incoming,
+            "out_degree": outgoing,
+            "degree": incoming + outgoing,
+            "upstream": upstream,
+            "downstream": downstream,
+            "subgraph": upstream + downstream + 1,
+        },
+        index=pd.Index(graph.node_names, name="node"),
+    )
+
+
+def _counts(source: Ints, target: Ints, n: int) -> tuple[Ints, Ints]:
+    """Count ancestors and descendants: sets of starts flow along the edges until none grows."""
+    upstream, downstream = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    order = np.argsort(target, kind="stable")
+    source, target = source[order], target[order]
+    heads = np.flatnonzero(np.diff(target, prepend=-1))
+    for first in range(0, n, 64 * _WORDS):
+        starts = np.arange(first, min(first + 64 * _WORDS, n))
+        own = np.zeros((n, 8 * _WORDS), np.uint8)
+        place = starts - first
+        own[starts, place // 8] = 128 >> (place % 8)
+        reached = _flow(own.view(np.uint64), source, target[heads], heads).view(np.uint8)
+        reached[starts, place // 8] &= ~own[starts, place // 8]  # no node is its own ancestor
+        upstream += _BITS[reached].sum(axis=1, dtype=np.int64)
+        bits = np.unpackbits(reached, axis=1)[:, : len(starts)]
+        downstream[starts] = bits.sum(axis=0, dtype=np.int64)
+    return upstream, downstream
+
+
+def _flow(own: NDArray[np.uint64], source: Ints, targets: Ints, heads: Ints) -> NDArray[np.uint64]:
+    """Return the union of each node's own set and of all sets upstream of it."""
+    reached = own.copy()
+    while len(heads):
+        joined = np.bitwise_or.reduceat(reached[source], heads, axis=0) | reached[targets]
+        if (joined == reached[targets]).all():
+            break
+        reached[targets] = joined
+    return reached

@@ -1,0 +1,127 @@
+"""One number per node and network: how much of the output goes through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+from torch import Tensor, nn
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret._interpret import interpret_model
+from edge2torch.interpret._lookup import nearest
+from edge2torch.interpret._stack import ReplicateStack
+
+
+class NodeScores(NamedTuple):
+    """Networks × nodes: mean over samples of the attribution's magnitude, and of itself."""
+
+    scores: pd.DataFrame
+    means: pd.DataFrame
+
+
+def score_networks(
+    models: Sequence[nn.Module],
+    artifact: CompileArtifact,
+    samples: Sequence[Any],
+    output: str | int | None,
+    options: Mapping[str, Any],
+    index: pd.Index,
+) -> NodeScores:
+    """Score one network after the other, each on its samples."""
+    found = [
+        _attribute(model, artifact, own, output, options)
+        for model, own in zip(models, samples, strict=True)
+    ]
+    return NodeScores(
+        pd.DataFrame([frame.abs().mean() for frame in found], index),
+        pd.DataFrame([frame.mean() for frame in found], index),
+    )
+
+
+def score_stack(
+    stack: ReplicateStack, data: Any, output: str | int | None, options: Mapping[str, Any]
+) -> NodeScores:
+    """Score all replicates in one call: none has a part in the output of another."""
+    artifact = stack.single
+    if isinstance(output, str) and not any(len(after) for after in stack.after):
+        if output not in artifact.output_names:
+            raise Edge2TorchError(
+                f"output={output!r} is no output node.{nearest(output, artifact.output_names)}"
+            )
+        output = artifact.output_names.index(output)
+    data = data if stack.shared_inputs else stack.wide_data(data)
+    found = _attribute(_Summed(stack), stack.artifact, data, output, options)
+    names = stack.split_names(found.columns)
+    nodes = names.get_level_values("node").unique()
+
+    def table(values: pd.Series) -> pd.DataFrame:
+        wide = values.set_axis(names).unstack("node")
+        return wide.reindex(columns=nodes).rename_axis(columns=None)
+
+    return NodeScores(table(found.abs().mean()), table(found.mean()))
+
+
+class _Summed(nn.Module):
+    """A stack whose output is the sum over replicates."""
+
+    def __init__(self, stack: ReplicateStack) -> None:
+        super().__init__()
+        self.stack = stack
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (b, i) to (b, o)."""
+        if not self.stack.shared_inputs:
+            x = x.unflatten(1, (len(self.stack), -1)).transpose(0, 1)
+        y: Tensor = self.stack(x).sum(0)
+        return y
+
+
+def _attribute(
+    model: nn.Module,
+    artifact: CompileArtifact,
+    data: Any,
+    output: str | int | None,
+    options: Mapping[str, Any],
+) -> pd.DataFrame:
+    found: pd.DataFrame = interpret_model(
+        model,
+        artifact,
+        data,
+        target="nodes",
+        output=output,
+        level="summary",
+        quiet=True,
+        **{"nodes": "hidden", **options},
+    )
+    return found
+
+
+def rank_stability(scores: pd.DataFrame) -> float:
+    """Return the mean Spearman correlation between the rows of a table of scores.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Replicates × nodes.
+
+    Returns
+    -------
+    float
+        1 where all replicates rank the nodes alike; NaN for a single replicate.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> round(rank_stability(pd.DataFrame({"a": [1.0, 2.0], "b": [2, 3.0], "c": [3.0, 9]})), 2)
+    1.0
+    """
+    values = scores.to_numpy(np.float64)
+    if len(values) < 2 or values.shape[1] < 2:
+        return float("nan")
+    correlation = np.corrcoef(rankdata(values, axis=1))
+    return float(correlation[np.triu_indices(len(values), 1)].mean())

@@ -1,0 +1,307 @@
+"""Train a network several times, and keep what does not depend on the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike
+from torch import nn
+
+from edge2torch.errors import Edge2TorchError, note, require
+from edge2torch.interpret._node_scores import rank_stability, score_networks, score_stack
+from edge2torch.interpret._stack import ReplicateStack
+from edge2torch.interpret._start import Start, draw_starts
+
+__all__ = ["Replicates", "replicate"]
+
+_PATIENCE = 3.0  # seconds before a progress bar appears
+TrainOne = Callable[[nn.Module, int], float | None]
+TrainAll = Callable[[ReplicateStack, int], ArrayLike | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Replicates:
+    """Node scores of several trained networks, and how good each network is.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Kept replicates × nodes: mean over samples of the attribution's magnitude.
+    means : DataFrame
+        The same of the attribution with its sign.
+    quality : Series
+        What the training function returned, of every replicate that was trained; NaN for None.
+    kept : Series of bool
+        Which replicates passed the quality filter.
+    models : tuple of Module
+        The kept ones, trained.
+    artifact : CompileArtifact
+        Their names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> scores = pd.DataFrame({"tf_1": [2.0, 3.0], "tf_2": [1.0, 0.5]})
+    >>> good = pd.Series([0.9, 0.8])
+    >>> found = Replicates(scores, scores, good, good > 0, (), None)
+    >>> found.summary()
+          mean        sd  sign_consistency
+    tf_1  2.50  0.707107               1.0
+    tf_2  0.75  0.353553               1.0
+    >>> round(found.stability, 2)
+    1.0
+    """
+
+    scores: pd.DataFrame
+    means: pd.DataFrame
+    quality: pd.Series
+    kept: pd.Series
+    models: tuple[nn.Module, ...] = field(repr=False)
+    artifact: Any = field(repr=False)
+
+    @cached_property
+    def stability(self) -> float:
+        """Mean Spearman correlation of node scores over all pairs of replicates."""
+        return rank_stability(self.scores)
+
+    @property
+    def n_dropped(self) -> int:
+        """How many replicates the quality filter dropped."""
+        return int((~self.kept).sum())
+
+    def summary(self) -> pd.DataFrame:
+        """Return ``mean``, ``sd`` and ``sign_consistency`` by node, the highest mean first.
+
+        Sign consistency is the share of replicates whose mean attribution has the sign that most
+        of them have; NaN where all are zero.
+        """
+        signs = np.sign(self.means.to_numpy())
+        most = np.maximum((signs > 0).sum(axis=0), (signs < 0).sum(axis=0))
+        moved = (signs != 0).any(axis=0)
+        table = pd.DataFrame(
+            {
+                "mean": self.scores.mean(),
+                "sd": self.scores.std(ddof=1),
+                "sign_consistency": np.where(moved, most / len(signs), np.nan),
+            },
+            index=self.scores.columns,
+        )
+        return table.sort_values("mean", ascending=False, kind="stable")
+
+    def explain(self, data: Any, *, output: str | int | None = None, **options: Any) -> Replicates:
+        """Score the same networks again, on other samples or for another output.
+
+        Parameters
+        ----------
+        data, output
+            As in :func:`interpret_model`.
+        **options
+            Further options of :func:`interpret_model`.
+
+        Returns
+        -------
+        Replicates
+        """
+        found = score_networks(self.models, self.artifact, data, output, options, self.scores.index)
+        return replace(self, scores=found.scores, means=found.means)
+
+
+def replicate(
+    compile_or_model: Start,
+    train_fn: TrainOne | TrainAll,
+    data: Any,
+    *,
+    n: int = 10,
+    seed: int = 0,
+    output: str | int | None = None,
+    min_quality: float | None = None,
+    together: bool = False,
+    executor: Executor | None = None,
+    quiet: bool = False,
+    **options: Any,
+) -> Replicates:
+    """Train a network from several independent starts, and score its nodes in each.
+
+    Parameters
+    ----------
+    compile_or_model : callable, or (model, artifact)
+        A function without arguments that returns a fresh ``(model, artifact)``, such as
+        ``lambda: compile_graph(edges, quiet=True)``; or such a pair, whose weights are drawn anew.
+    train_fn : callable
+        Your own training loop: ``train_fn(model, seed)`` trains the model where it is and returns
+        its quality on held-out data (higher is better), or None. With ``together=True`` it is
+        called once, with a :class:`ReplicateStack` whose output is (n, b, o), and returns n
+        qualities, or None.
+    data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns); or a list of n DataFrames
+        Samples to explain, best held-out ones. A list gives each replicate its own, as controls
+        want it; with ``together=True`` the stack's input is then (n, b, i).
+    n : int
+        Networks to train.
+    seed : int
+        Same seed, same starts. PyTorch's global generator is set to a replicate's seed before
+        its training.
+    output : str or int, optional
+        As in :func:`interpret_model`.
+    min_quality : float, optional
+        Networks of lower quality are dropped; how many is said. Those whose quality is NaN are
+        always dropped.
+    together : bool
+        Train all networks at once in one module. The result is what separate runs give that see
+        the same batches; see Notes.
+    executor : concurrent.futures.Executor, optional
+        Where to train, such as ``ProcessPoolExecutor(4)``. With processes, ``train_fn`` must be a
+        function that they can import. Threads share PyTorch's generator: a loop that draws from
+        it (dropout, shuffling) is not repeatable there.
+    quiet : bool
+        Print nothing, and show no progress bar.
+    **options
+        Further options of :func:`interpret_model`, such as ``method``, ``nodes`` or
+        ``attribute_kwargs``. Left out, hidden nodes are scored by layer conductance.
+
+    Returns
+    -------
+    Replicates
+
+    Raises
+    ------
+    Edge2TorchError
+        When no network passes the filter, and for a ``train_fn`` that returns something else.
+
+    Notes
+    -----
+    Replicates train together where the model comes straight from ``compile_graph`` (feedforward
+    backend) or ``customize_model``, where the loss of each is computed from its own output
+    alone, and where the optimizer treats each parameter on its own (SGD, Adam and their kin).
+    ``sum(criterion(y, target) for y in stack(x))`` is such a loss. Clipping of the gradient's norm
+    and early stopping mix the replicates; dropout draws other masks than separate runs would.
+
+    Examples
+    --------
+    >>> import pandas as pd, torch
+    >>> import edge2torch as e2t
+    >>> from edge2torch.simulate import layered_graph, planted_nodes
+    >>> edges = layered_graph([30, 6, 1], [36, 6], seed=0)
+    >>> problem = planted_nodes(edges, effect=2.0, seed=0)
+    >>> target = torch.tensor(problem.y_train.to_numpy(), dtype=torch.float32)
+    >>> def train(stack, seed):
+    ...     x = torch.tensor(problem.x_train[names].to_numpy(), dtype=torch.float32)
+    ...     optimizer = torch.optim.Adam(stack.parameters(), lr=0.02)
+    ...     criterion = torch.nn.BCEWithLogitsLoss()
+    ...     for _ in range(60):
+    ...         optimizer.zero_grad()
+    ...         sum(criterion(y[:, 0], target) for y in stack(x)).backward()
+    ...         optimizer.step()
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> names = artifact.feature_names
+    >>> found = replicate((model, artifact), train, problem.x_test, n=5, together=True, quiet=True)
+    >>> found.summary().index[0] == problem.causal[0]
+    True
+
+    References
+    ----------
+    Fortelny & Bock 2020, doi:10.1186/s13059-020-02100-5. Esser-Skala & Fortelny 2023,
+    doi:10.1038/s41540-023-00310-8.
+    """
+    if together and executor is not None:
+        raise Edge2TorchError("executor has nothing to share out with together=True. Choose one.")
+    models, artifact, seeds = draw_starts(compile_or_model, n, seed)
+    own = list(data) if isinstance(data, list | tuple) else None
+    if own is not None and len(own) != n:
+        raise Edge2TorchError(f"data: {len(own)} tables for n={n} replicates. Give one for each.")
+    stack = ReplicateStack(models, artifact, shared_inputs=own is None) if together else None
+    if stack is not None:
+        quality = _qualities(_train(train_fn, stack, seeds[0]), n)
+        models = stack.unstack()
+    else:
+        models, quality = _train_apart(train_fn, models, seeds, executor, quiet=quiet)
+    kept = _filter(quality, min_quality, quiet=quiet)
+    models = [model for model, keep in zip(models, kept, strict=True) if keep]
+    if stack is not None and kept.all():
+        found = score_stack(stack, data, output, options)
+    else:
+        index = pd.Index(np.flatnonzero(kept), name="replicate")
+        samples = [data] * len(models) if own is None else [own[k] for k in index]
+        found = score_networks(models, artifact, samples, output, options, index)
+    return Replicates(found.scores, found.means, quality, kept, tuple(models), artifact)
+
+
+def _train(train_fn: Callable[[Any, int], Any], model: nn.Module, seed: int) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return train_fn(model, seed)
+
+
+def _train_apart(
+    train_fn: TrainOne,
+    models: Sequence[nn.Module],
+    seeds: Sequence[int],
+    executor: Executor | None,
+    *,
+    quiet: bool,
+) -> tuple[list[nn.Module], pd.Series]:
+    with require("tqdm").tqdm(  # comes with Captum
+        total=len(models), desc="replicates", delay=_PATIENCE, leave=False, disable=quiet
+    ) as progress:
+        if executor is None:
+            done = []
+            for model, seed in zip(models, seeds, strict=True):
+                done.append(_train_one(train_fn, model, seed))
+                progress.update()
+        else:
+            futures = [
+                executor.submit(_train_one, train_fn, model, seed)
+                for model, seed in zip(models, seeds, strict=True)
+            ]
+            for future in futures:
+                future.add_done_callback(lambda _: progress.update())
+            done = [future.result() for future in futures]
+    return [model for model, _ in done], _qualities([quality for _, quality in done], len(done))
+
+
+def _train_one(train_fn: TrainOne, model: nn.Module, seed: int) -> tuple[nn.Module, Any]:
+    """Train where an executor wants it; a process of its own works on a copy, so send it back."""
+    return model, _train(train_fn, model, seed)
+
+
+def _qualities(found: Any, n: int) -> pd.Series:
+    index = pd.RangeIndex(n, name="replicate")
+    if found is None:
+        found = [None] * n
+    try:
+        values = np.array([np.nan if value is None else float(value) for value in found])
+    except (TypeError, ValueError) as error:
+        raise Edge2TorchError(
+            f"train_fn must return a number (together=True: {n} numbers), its quality on held-out "
+            f"data, or None; found {found!r}."
+        ) from error
+    if len(values) != n:
+        raise Edge2TorchError(f"train_fn returned {len(values)} qualities for {n} replicates.")
+    return pd.Series(values, index, name="quality")
+
+
+def _filter(quality: pd.Series, least: float | None, *, quiet: bool) -> pd.Series:
+    """Mark the replicates that are good enough; say how many are not."""
+    unknown = quality.isna()
+    if least is None:
+        return (~unknown if not unknown.all() else unknown).rename("kept")
+    if unknown.all():
+        raise Edge2TorchError("min_quality needs a train_fn that returns its quality.")
+    kept = (quality >= least).rename("kept")
+    if not kept.any():
+        raise Edge2TorchError(
+            f"min_quality={least}: none of {len(quality)} replicates reaches it; the best has "
+            f"{quality.max():.3g}. Train longer, or lower it."
+        )
+    dropped = int((~kept).sum())
+    note(
+        f"{dropped} of {len(quality)} replicate(s) dropped: quality below {least}.",
+        quiet=quiet or not dropped,
+    )
+    return kept

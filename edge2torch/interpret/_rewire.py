@@ -1,0 +1,137 @@
+"""Randomised priors: graphs that look like the given one and know nothing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.graph import longest_path_layers, read_edge_table
+
+__all__ = ["rewire"]
+
+Ints = NDArray[np.int64]
+How = Literal["degree", "permute_inputs", "shuffle_labels"]
+_HOW = ("degree", "permute_inputs", "shuffle_labels")
+_ROUNDS = 40
+
+
+def rewire(edgelist: pd.DataFrame, how: How = "degree", *, seed: int = 0) -> pd.DataFrame:
+    """Randomise an edge table so that nothing but the knowledge in it is lost.
+
+    Parameters
+    ----------
+    edgelist : DataFrame
+        Columns ``source`` and ``target``; other columns stay with their row.
+    how : {"degree", "permute_inputs", "shuffle_labels"}
+        ``"degree"``: edges between the same two layers exchange their targets, many times over.
+        Every node keeps its number of incoming and of outgoing edges, also by layer, no edge is
+        there twice, and no cycle can arise. Where every source meets every target nothing moves.
+        ``"permute_inputs"``: the graph stays, and inputs exchange their names, so that each data
+        feature feeds another input. ``"shuffle_labels"``: the graph stays, and hidden nodes
+        exchange their names within their layer.
+    seed : int
+        Same seed, same table.
+
+    Returns
+    -------
+    DataFrame
+        As many rows, over the same node names.
+
+    Raises
+    ------
+    Edge2TorchError
+        For an unknown ``how``, and for cycles, which have no layers, with all but
+        ``"permute_inputs"``.
+
+    Examples
+    --------
+    >>> from edge2torch.simulate import layered_graph
+    >>> edges = layered_graph([30, 10, 3], [60, 15], seed=0)
+    >>> other = rewire(edges, seed=1)
+    >>> other.value_counts("target").equals(edges.value_counts("target"))
+    True
+    >>> len(edges.merge(other)) < 0.6 * len(edges)
+    True
+    """
+    if how not in _HOW:
+        raise Edge2TorchError(f"how={how!r} is unknown. Use one of {listing(_HOW)}.")
+    table = read_edge_table(edgelist)
+    source, target, names = table.source, table.target, table.node_names
+    rng = np.random.default_rng(seed)
+    if how == "degree":
+        layer = _layers(source, target, names)
+        group = layer[source] * (int(layer.max()) + 1) + layer[target]
+        return table.frame.assign(target=names[exchange_targets(source, target, group, rng)])
+    if how == "permute_inputs":
+        group = np.where(_is_input(source, target, len(names)), 0, -1)
+    else:
+        layer = _layers(source, target, names)
+        ends = (layer == 0) | (np.bincount(source, minlength=len(names)) == 0)
+        group = np.where(ends, -1, layer)
+    renamed = names[_permute_within(group, rng)]
+    return table.frame.assign(source=renamed[source], target=renamed[target])
+
+
+def exchange_targets(
+    source: Ints, target: Ints, group: Ints, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Exchange targets within groups of edges, every edge once a round, keeping edges unique."""
+    n_nodes = int(max(source.max(), target.max())) + 1
+    target = target.copy()
+    for _ in range(_ROUNDS):
+        first, second = _pairs(group, rng)
+        present = np.sort(source * n_nodes + target)
+        new = np.stack(
+            [
+                source[first] * n_nodes + target[second],
+                source[second] * n_nodes + target[first],
+            ]
+        )
+        place = np.minimum(np.searchsorted(present, new), len(present) - 1)
+        _, inverse, count = np.unique(new, return_inverse=True, return_counts=True)
+        clash = (present[place] == new) | (count[inverse.reshape(new.shape)] > 1)
+        free = ~clash.any(axis=0)
+        first, second = first[free], second[free]
+        target[first], target[second] = target[second], target[first]
+    return target
+
+
+def _pairs(group: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Pair every edge with a random one of its group; one is left over where a group is odd."""
+    order = np.lexsort((rng.random(len(group)), group))
+    ordered = group[order]
+    rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    first = np.flatnonzero((rank[:-1] % 2 == 0) & (ordered[:-1] == ordered[1:]))
+    return order[first], order[first + 1]
+
+
+def _permute_within(group: Ints, rng: np.random.Generator) -> Ints:
+    """Return a permutation that moves nodes within their group; group -1 stays."""
+    moved = np.arange(len(group))
+    ordered = np.lexsort((np.arange(len(group)), group))
+    shuffled = np.lexsort((rng.random(len(group)), group))
+    free = group[ordered] >= 0
+    moved[ordered[free]] = shuffled[free]
+    return moved
+
+
+def _is_input(source: Ints, target: Ints, n_nodes: int) -> NDArray[np.bool_]:
+    is_target = np.zeros(n_nodes, bool)
+    is_target[target] = True
+    is_source = np.zeros(n_nodes, bool)
+    is_source[source] = True
+    return is_source & ~is_target
+
+
+def _layers(source: Ints, target: Ints, names: NDArray[np.object_]) -> Ints:
+    layer = longest_path_layers(source, target, _is_input(source, target, len(names)))
+    if (layer < 0).any():
+        raise Edge2TorchError(
+            f"edgelist has cycles, so its nodes have no layers: {listing(names[layer < 0])} are on "
+            "one or behind one. Use how='permute_inputs'."
+        )
+    return layer

@@ -1,0 +1,80 @@
+"""Independent starts of one network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from edge2torch.compile import CompileArtifact, compile_graph, find_edge_model
+from edge2torch.errors import Edge2TorchError
+
+Start: TypeAlias = (
+    Callable[[], tuple[nn.Module, CompileArtifact]] | tuple[nn.Module, CompileArtifact]
+)
+
+
+def draw_starts(
+    start: Start, n: int, seed: int
+) -> tuple[list[nn.Module], CompileArtifact, list[int]]:
+    """Return n networks with weights of their own, and a seed for each one's training."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise Edge2TorchError(f"n must be a positive whole number, found {n!r}.")
+    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(int(n))]
+    make = start if callable(start) else _again(start)
+    made = []
+    for own in seeds:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(own)
+            made.append(_pair(make()))
+    artifact = made[0][1]
+    for model, _ in made:
+        find_edge_model(model, artifact)
+    return [model for model, _ in made], artifact, seeds
+
+
+def _pair(made: Any) -> tuple[nn.Module, CompileArtifact]:
+    is_pair = isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], nn.Module)
+    if not is_pair or not isinstance(made[1], CompileArtifact):
+        raise Edge2TorchError(
+            "compile_or_model must be a pair (model, artifact), or a function without arguments that "
+            f"returns one; found {type(made).__name__}. For example: "
+            "lambda: compile_graph(edges, quiet=True)."
+        )
+    return made
+
+
+def _again(start: Any) -> Callable[[], tuple[nn.Module, CompileArtifact]]:
+    """Return a function that draws the weights of a given network anew."""
+    model, artifact = _pair(start)
+    find_edge_model(model, artifact)
+    options = {key: value for key, value in artifact.options.items() if key != "own"}
+
+    def make() -> tuple[nn.Module, CompileArtifact]:
+        fresh, _ = compile_graph(
+            artifact.graph.edges[artifact.graph.is_active],
+            backend=artifact.backend,
+            quiet=True,
+            inputs=artifact.feature_names,
+            outputs=artifact.output_names,
+            **options,
+            **artifact.options["own"],
+        )
+        drawn = copy.deepcopy(model)
+        base = find_edge_model(drawn, artifact)
+        inside = {id(module) for module in base.modules()}
+        for module in drawn.modules():
+            reset = getattr(module, "reset_parameters", None)
+            of_stage = id(module) not in inside or isinstance(
+                module, nn.modules.batchnorm._BatchNorm
+            )
+            if of_stage and callable(reset):
+                reset()
+        base.load_state_dict({**base.state_dict(), **fresh.state_dict()})
+        return drawn, artifact
+
+    return make
