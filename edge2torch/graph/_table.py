@@ -16,6 +16,7 @@ from edge2torch.errors import Edge2TorchError, listing
 RESERVED_PREFIX = "__edge2torch_"
 CONSTRAINTS = {"unconstrained": 0, "positive": 1, "negative": -1, "fixed": 2}
 _OWN_COLUMNS = ("source", "target", "initial_weight", "constraint")
+_NO_TYPOS = ("resource", "resources")  # close to "source", and a column of many databases
 _KNOWN_TYPOS = {"weight": "initial_weight", "weights": "initial_weight"}
 
 
@@ -141,6 +142,8 @@ def _nearly_ours(column: str) -> str | None:
     plain = column.strip().lower().replace(" ", "_").replace("-", "_")
     if plain in _KNOWN_TYPOS:
         return _KNOWN_TYPOS[plain]
+    if plain in _NO_TYPOS:
+        return None
     close = difflib.get_close_matches(plain, _OWN_COLUMNS, n=1, cutoff=0.85)
     return close[0] if close else None
 

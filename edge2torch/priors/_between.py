@@ -1,0 +1,118 @@
+"""Keep what lies between the data and what is wanted."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.graph import reachable
+from edge2torch.priors._edges import Bool, Edges, as_names, check_choice, known_names, numbered
+from edge2torch.priors._report import StepReport, counted, step_report
+
+
+def keep_between(
+    edges: pd.DataFrame,
+    features: Any,
+    outputs: Any | None = None,
+    *,
+    into_features: Literal["drop", "keep"] = "drop",
+) -> tuple[pd.DataFrame, StepReport]:
+    """Keep the nodes and edges on paths from measured features to wanted outputs.
+
+    What is left is stable: every node has a feature below it and an output above it.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Columns ``source`` and ``target``.
+    features : list of names, DataFrame or AnnData
+        What the data measure; of a table its columns, of an AnnData its ``var_names``.
+    outputs : list of names, optional
+        By default the nodes without outgoing edges.
+    into_features : {"drop", "keep"}
+        Edges that lead into features carry nothing where the feature's value is the data's.
+        ``"keep"`` is for features that are to be computed.
+
+    Returns
+    -------
+    edges : DataFrame
+    report : StepReport
+
+    Raises
+    ------
+    Edge2TorchError
+        When no feature is in the graph or none leads to an output, and for unknown outputs.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"source": ["g1", "g2", "p", "g1"], "target": ["p", "q", "out", "out"]})
+    >>> kept, report = keep_between(edges, ["g1", "g7"], outputs=["out"])
+    >>> kept.values.tolist()
+    [['g1', 'p'], ['p', 'out'], ['g1', 'out']]
+    >>> report
+    keep_between: 5 -> 3 nodes, 4 -> 3 edges
+      1 of 2 feature(s) are not in the graph: 'g7'.
+      1 node(s) that no feature reaches were dropped: 'g2', with 1 of what they led to: 'q'.
+    """
+    check_choice(into_features, "into_features", ("drop", "keep"))
+    own = numbered(edges)
+    wanted = as_names(features, "features")
+    fed = own.mask(wanted)
+    if not fed.any():
+        raise Edge2TorchError(
+            f"features and edges share no names: the data have {listing(wanted)}, the graph starts "
+            f"from {listing(own.named(own.is_input))}. Use the same naming in both; "
+            "map_identifiers translates a graph."
+        )
+    read = own.is_end.copy()
+    if outputs is not None:
+        read[:] = False
+        read[known_names(own, outputs, "outputs")] = True
+    into = fed[own.target] if into_features == "drop" else np.zeros(own.n_edges, bool)
+    source, target = own.source[~into], own.target[~into]
+    below = reachable(source, target, own.n_nodes, np.flatnonzero(fed))
+    above = reachable(target, source, own.n_nodes, np.flatnonzero(read))
+    keep = below & above
+    rows = ~into & keep[own.source] & keep[own.target]
+    if not rows.any():
+        raise Edge2TorchError(
+            f"no feature leads to an output: {listing(own.named(fed))} are in the graph, and "
+            f"{listing(own.named(read))} are wanted."
+        )
+    kept = own.rows(rows)
+    notes = _notes(own, wanted, fed, read, below, above, int(into.sum()))
+    return kept, step_report("keep_between", own.frame, kept, notes)
+
+
+def _notes(
+    own: Edges,
+    wanted: list[str],
+    fed: Bool,
+    read: Bool,
+    below: Bool,
+    above: Bool,
+    n_into: int,
+) -> tuple[str, ...]:
+    there = set(own.names.tolist())
+    absent = [name for name in dict.fromkeys(wanted) if name not in there]
+    notes = list(counted(absent, f"of {len(set(wanted)):,} feature(s) are not in the graph"))
+    starved = ~below
+    ends, inner = own.named(starved & own.is_input), own.named(starved & ~own.is_input)
+    if ends and inner:
+        tail = f", with {len(inner):,} of what they led to: {listing(inner)}."
+        notes += counted(ends, "node(s) that no feature reaches were dropped", tail)
+    else:
+        notes += counted(ends + inner, "node(s) that no feature reaches were dropped")
+    notes += counted(
+        own.named(below & ~above & fed), "feature(s) that lead to no output were dropped"
+    )
+    notes += counted(
+        own.named(below & ~above & ~fed), "node(s) that lead to no output were dropped"
+    )
+    notes += counted(own.named(read & ~below & ~own.is_end), "wanted output(s) have no feature")
+    if n_into:
+        notes.append(f"{n_into:,} edge(s) into features were dropped: their values are the data's.")
+    return tuple(notes)

@@ -1,0 +1,178 @@
+"""The shape of a hierarchy: how deep, how many layers, without chains of one."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.graph import distances, longest_path_layers
+from edge2torch.priors._between import keep_between
+from edge2torch.priors._edges import (
+    check_choice,
+    check_count,
+    known_names,
+    numbered,
+)
+from edge2torch.priors._reach import bypass
+from edge2torch.priors._report import StepReport, counted, step_report
+from edge2torch.priors._sets import renamed
+
+
+def cut_depth(
+    edges: pd.DataFrame, depth: int, *, outputs: Any | None = None
+) -> tuple[pd.DataFrame, StepReport]:
+    """Keep the nodes that are at most so many edges below an output.
+
+    What lies deeper is left out; what led to it leads on to the nearest nodes that stay, so that
+    no gene is lost.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Columns ``source`` and ``target``.
+    depth : int
+        Fewest edges to an output, which is itself at depth 0. Nodes without incoming edges stay.
+    outputs : list of names, optional
+        By default the nodes without outgoing edges.
+
+    Returns
+    -------
+    edges : DataFrame
+    report : StepReport
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"source": ["g", "p", "q"], "target": ["p", "q", "top"]})
+    >>> cut_depth(edges, 1)[0].values.tolist()
+    [['q', 'top'], ['g', 'q']]
+    """
+    own = numbered(edges)
+    limit = check_count(depth, "depth", least=0)
+    ends = np.flatnonzero(own.is_end) if outputs is None else known_names(own, outputs, "outputs")
+    deep = distances(own.target, own.source, own.n_nodes, ends) > limit
+    gone = deep & ~own.is_input
+    frame = bypass(own, gone)
+    notes = counted(own.named(gone), f"node(s) deeper than {limit} were bypassed")
+    return frame, step_report("cut_depth", own.frame, frame, notes)
+
+
+def limit_layers(
+    edges: pd.DataFrame,
+    layers: int,
+    *,
+    skips: Literal["keep", "drop"] = "keep",
+) -> tuple[pd.DataFrame, StepReport]:
+    """Keep the upper nodes of a hierarchy, so that it computes in at most so many layers.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Columns ``source`` and ``target``, without cycles.
+    layers : int
+        Most layers after the inputs. A node stays when its longest path to an end has fewer
+        edges; what led to the others leads on to those that stay.
+    skips : {"keep", "drop"}
+        What becomes of edges that skip a layer, and then of nodes that have lost all their way.
+
+    Returns
+    -------
+    edges : DataFrame
+    report : StepReport
+
+    Raises
+    ------
+    Edge2TorchError
+        For graphs with cycles.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"source": ["g", "p", "q"], "target": ["p", "q", "top"]})
+    >>> limit_layers(edges, 2)[0].values.tolist()
+    [['q', 'top'], ['g', 'q']]
+    """
+    check_choice(skips, "skips", ("keep", "drop"))
+    limit = check_count(layers, "layers")
+    own = numbered(edges)
+    height = longest_path_layers(own.target, own.source, own.is_end)
+    if (height < 0).any():
+        raise Edge2TorchError("edges have a cycle, so they have no layers. Run break_cycles first.")
+    gone = (height >= limit) & ~own.is_input
+    frame = bypass(own, gone)
+    notes = counted(own.named(gone), f"node(s) below the upper {limit} layer(s) were bypassed")
+    if skips == "drop":
+        frame, words = _without_skips(frame)
+        notes += words
+    return frame, step_report("limit_layers", own.frame, frame, notes)
+
+
+def _without_skips(edges: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    own = numbered(edges)
+    level = longest_path_layers(own.source, own.target, own.is_input)
+    is_skip = level[own.target] > level[own.source] + 1
+    if not is_skip.any():
+        return edges, ()
+    rest = numbered(own.rows(~is_skip))
+    inputs, ends = set(own.named(own.is_input)), set(own.named(own.is_end))
+    there = set(rest.names.tolist())
+    frame, _ = keep_between(
+        rest.frame, sorted(inputs & there), outputs=sorted(ends & there), into_features="keep"
+    )
+    lost = sorted(set(own.names.tolist()) - set(frame["source"]) - set(frame["target"]))
+    notes = (f"{int(is_skip.sum()):,} edge(s) that skip a layer were dropped.",)
+    return frame, notes + counted(lost, "node(s) had no other way up and were dropped")
+
+
+def collapse_chains(edges: pd.DataFrame, *, keep: Any = ()) -> tuple[pd.DataFrame, StepReport]:
+    """Leave out nodes that have a single child and so can only repeat it.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Columns ``source`` and ``target``.
+    keep : list of names
+        Nodes that stay. So do nodes without outgoing edges, nodes whose only child is an input,
+        and nodes whose only incoming edge has a sign, a constraint or a weight, which the
+        chain's ends could not show.
+
+    Returns
+    -------
+    edges : DataFrame
+    report : StepReport
+        Its ``table`` has a row per node left out: ``node``, and the child that stands ``for`` it.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"source": ["g1", "g2", "p", "q"], "target": ["p", "p", "q", "top"]})
+    >>> collapse_chains(edges)[0].values.tolist()
+    [['g1', 'p'], ['g2', 'p'], ['p', 'top']]
+    """
+    own = numbered(edges)
+    free = np.bincount(own.target, minlength=own.n_nodes) == 1
+    free[known_names(own, keep, "keep")] = False
+    free &= ~own.is_end
+    child = np.arange(own.n_nodes)
+    child[own.target] = own.source
+    free &= ~own.is_input[child]
+    free[own.target[_says_something(own.frame)]] = False
+    chief = np.where(free, child, np.arange(own.n_nodes))
+    for _ in range(int(np.ceil(np.log2(max(own.n_nodes, 2)))) + 1):
+        chief = chief[chief]
+    chief = np.where(free[chief], np.arange(own.n_nodes), chief)  # a ring of such nodes stays
+    frame, gone = renamed(own, chief)
+    notes = counted(own.named(gone), "node(s) with a single child were left out")
+    table = pd.DataFrame({"node": own.names[gone], "for": own.names[chief[gone]]})
+    return frame, step_report("collapse_chains", own.frame, frame, notes, table)
+
+
+def _says_something(frame: pd.DataFrame) -> np.ndarray:
+    """Mark edges that carry a sign, a constraint or a weight."""
+    marked = np.zeros(len(frame), bool)
+    if "sign" in frame:
+        marked |= frame["sign"].fillna(0).to_numpy() != 0
+    for column in ("constraint", "initial_weight"):
+        if column in frame:
+            marked |= frame[column].notna().to_numpy()
+    return marked

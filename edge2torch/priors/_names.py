@@ -1,0 +1,71 @@
+"""Human names beside identifiers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.priors._rows import FilePath, check_distinct, read_rows
+
+Names = Mapping[str, str] | pd.Series | FilePath
+
+
+def add_names(edges: pd.DataFrame, names: Names) -> pd.DataFrame:
+    """Put human names beside the identifiers of an edge table.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Columns ``source`` and ``target``.
+    names : dict, Series or path
+        Name by identifier; or a table in text, separated by tabs, whose first two columns are
+        identifier and name. Nodes without a name keep what they have.
+
+    Returns
+    -------
+    DataFrame
+        With columns ``source_name`` and ``target_name``, which ``CompileArtifact.labels`` reads.
+
+    Raises
+    ------
+    Edge2TorchError
+        With file and line for a table that cannot be read or names an identifier twice.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"source": ["P04637"], "target": ["R-HSA-69473"]})
+    >>> add_names(edges, {"R-HSA-69473": "G2/M DNA damage checkpoint"})
+       source       target source_name                 target_name
+    0  P04637  R-HSA-69473        None  G2/M DNA damage checkpoint
+    """
+    known = read_names(names)
+    columns: dict[str, Any] = {}
+    for side in ("source", "target"):
+        found = edges[side].astype(str).map(known).astype(object)
+        if f"{side}_name" in edges:
+            found = found.where(found.notna(), edges[f"{side}_name"])
+        columns[f"{side}_name"] = found.where(found.notna(), None)
+    return edges.assign(**columns)
+
+
+def read_names(names: Names) -> pd.Series:
+    """Return names by identifier."""
+    if isinstance(names, str | os.PathLike):
+        rows = read_rows(names)
+        short = [len(row) < 2 for row in rows.fields]
+        rows.check(np.array(short), "an identifier and a name were expected.")
+        table = pd.DataFrame([row[:2] for row in rows.fields], columns=["id", "name"])
+        table["id"] = table["id"].str.strip()
+        check_distinct(rows, table, ["id"], "")
+        return pd.Series(table["name"].str.strip().to_numpy(object), index=table["id"])
+    series = pd.Series(dict(names) if isinstance(names, Mapping) else names, dtype=object)
+    series.index = series.index.map(str)
+    if not series.index.is_unique:
+        twice = series.index[series.index.duplicated()][0]
+        raise Edge2TorchError(f"names has {twice!r} twice. Keep one.")
+    return series

@@ -1,0 +1,204 @@
+"""networkx graphs and GraphML files, there and back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError, listing, note, require
+from edge2torch.priors._edges import check_choice
+from edge2torch.priors._names import add_names
+from edge2torch.priors._rows import FilePath, bad_line, read_text
+
+_NODE = re.compile(r"""<node\b[^>]*?\bid\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_NAMES = ("source_name", "target_name")
+
+
+def from_networkx(
+    graph: Any, *, names: str | None = "name", isolated: str = "error"
+) -> pd.DataFrame:
+    """Turn a directed networkx graph into an edge table.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        Edge attributes become columns.
+    names : str, optional
+        A node attribute that holds a human name; it becomes ``source_name`` and ``target_name``.
+    isolated : {"error", "drop"}
+        What becomes of nodes without edges, which an edge table cannot hold.
+
+    Returns
+    -------
+    DataFrame, one row per edge
+        In networkx's order, which groups edges by source.
+
+    Raises
+    ------
+    Edge2TorchError
+        For undirected graphs, parallel edges, isolated nodes, attributes called ``source`` or
+        ``target``, and nodes that differ but read the same as text.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from_networkx(nx.DiGraph([("g", "tf", {"sign": 1}), ("tf", "out", {"sign": -1})]))
+      source target  sign
+    0      g     tf     1
+    1     tf    out    -1
+    """
+    nx = require("networkx")
+    check_choice(isolated, "isolated", ("error", "drop"))
+    if not isinstance(graph, nx.Graph):
+        raise Edge2TorchError(f"graph must be a networkx graph, found {type(graph).__name__}.")
+    if not graph.is_directed():
+        raise Edge2TorchError(
+            "graph is undirected, so its edges compute in no direction. Give a DiGraph; "
+            "graph.to_directed() makes an edge each way."
+        )
+    texts = pd.Series([str(node).strip() for node in graph], dtype=object)
+    if texts.duplicated().any():
+        raise Edge2TorchError(
+            f"graph has different nodes that read the same: {listing(texts[texts.duplicated()])}. "
+            "Relabel them with networkx.relabel_nodes."
+        )
+    if graph.is_multigraph():
+        pairs = pd.Series(list(graph.edges()), dtype=object)
+        if pairs.duplicated().any():
+            raise Edge2TorchError(
+                f"graph has parallel edges: {listing(pairs[pairs.duplicated()].unique())}. "
+                "Make one edge of them, for example with networkx.DiGraph(graph)."
+            )
+    alone = [str(node) for node in nx.isolates(graph)]
+    if alone and isolated == "error":
+        raise Edge2TorchError(
+            f"graph has {len(alone)} node(s) without edges, which an edge table cannot hold: "
+            f"{listing(alone)}. Use isolated='drop' to leave them out."
+        )
+    try:
+        edges: pd.DataFrame = nx.to_pandas_edgelist(graph)
+    except nx.NetworkXError as error:
+        raise Edge2TorchError(
+            f"graph has edge attributes called 'source' or 'target' ({error}). Rename them."
+        ) from error
+    for side in ("source", "target"):
+        edges[side] = np.array([str(node).strip() for node in edges[side]], dtype=object)
+    known = {} if names is None else nx.get_node_attributes(graph, names)
+    if known and not set(_NAMES) & set(edges):
+        edges = add_names(edges, {str(node): str(name) for node, name in known.items()})
+    return edges
+
+
+def to_networkx(edges: pd.DataFrame) -> Any:
+    """Turn an edge table into a networkx graph; columns become edge attributes.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Missing values become no attribute. ``source_name`` and ``target_name`` become the node
+        attribute ``name``.
+
+    Returns
+    -------
+    networkx.DiGraph
+
+    Raises
+    ------
+    Edge2TorchError
+        For a table with an edge that is there twice, which a DiGraph cannot hold.
+
+    Examples
+    --------
+    >>> graph = to_networkx(pd.DataFrame({"source": ["g"], "target": ["tf"], "sign": [-1]}))
+    >>> graph.edges["g", "tf"]
+    {'sign': -1}
+    """
+    nx = require("networkx")
+    ends = ["source", "target"]
+    repeats = edges.duplicated(ends)
+    if repeats.any():
+        twice = edges.loc[repeats, ends].itertuples(index=False, name=None)
+        raise Edge2TorchError(f"edges has {int(repeats.sum())} edge(s) twice: {listing(twice)}.")
+    graph = nx.DiGraph()
+    others = edges.drop(columns=[*ends, *_NAMES], errors="ignore").rename(columns=str)
+    present = others.notna().to_dict("records")
+    attributes = [
+        {name: value for name, value in row.items() if there[name]}
+        for row, there in zip(others.to_dict("records"), present, strict=True)
+    ]
+    graph.add_edges_from(zip(edges["source"], edges["target"], attributes, strict=True))
+    for side, column in zip(ends, _NAMES, strict=True):
+        if column in edges:
+            known = edges.dropna(subset=[column])
+            named = dict(zip(known[side], known[column].astype(str), strict=True))
+            nx.set_node_attributes(graph, named, "name")
+    return graph
+
+
+def read_graphml(
+    path: FilePath,
+    *,
+    names: str | None = "name",
+    isolated: str = "error",
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Read a directed GraphML file, as networkx, Cytoscape, igraph and yEd write it.
+
+    Parameters
+    ----------
+    path : str or path
+        A GraphML file, ``.gz`` or not. To write one: ``networkx.write_graphml(to_networkx(edges),
+        path)``.
+    names, isolated
+        As in :func:`from_networkx`.
+    quiet : bool
+        Print no note.
+
+    Returns
+    -------
+    DataFrame, one row per edge
+        ``source``, ``target``, and the edges' attributes.
+
+    Raises
+    ------
+    Edge2TorchError
+        With file and line: for broken XML and a node that is declared twice; for undirected
+        graphs and parallel edges.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> edges = pd.DataFrame({"source": ["A & B"], "target": ["<out>"], "sign": [1]})
+    >>> nx.write_graphml(to_networkx(edges), "net.graphml")
+    >>> read_graphml("net.graphml", quiet=True).equals(edges)
+    True
+    """
+    nx = require("networkx")
+    file, text = read_text(path)
+    _check_distinct_nodes(file, text)
+    try:
+        graph = nx.parse_graphml(text)
+    except SyntaxError as error:  # ElementTree's ParseError is one
+        line = getattr(error, "position", (1, 0))[0]
+        raise bad_line(file, line, f"broken XML ({error}). Is the file cut short?") from error
+    except (nx.NetworkXError, KeyError, ValueError) as error:
+        raise Edge2TorchError(f"{file}: networkx cannot read this file: {error}") from error
+    if graph.number_of_edges() == 0:
+        raise bad_line(file, 1, "the file holds no edges.")
+    edges = from_networkx(graph, names=names, isolated=isolated)
+    note(f"{file.name}: {len(edges):,} edges, {graph.number_of_nodes():,} nodes.", quiet=quiet)
+    return edges
+
+
+def _check_distinct_nodes(file: Path, text: str) -> None:
+    seen: dict[str, int] = {}
+    for match in _NODE.finditer(text):
+        node = match[1] or match[2] or ""
+        if node in seen:
+            first, line = (text.count("\n", 0, at) + 1 for at in (seen[node], match.start()))
+            raise bad_line(file, line, f"node {node!r} is there twice, first on line {first}.")
+        seen[node] = match.start()

@@ -1,0 +1,101 @@
+"""Which genes reach which nodes, and how to leave nodes out without cutting what led through them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from edge2torch.priors._edges import Bool, Edges, Int
+
+
+def adjacency(edges: Edges) -> Any:
+    """Return the graph as a Boolean matrix (n, n): from row to column."""
+    ones = np.ones(edges.n_edges, bool)
+    return csr_array((ones, (edges.source, edges.target)), shape=(edges.n_nodes, edges.n_nodes))
+
+
+def spread(first: Any, step: Any) -> Any:
+    """Return, for every row, all columns that lead on from those it marks, these included.
+
+    Each pair is found once, so the cost follows the pairs.
+    """
+    total = fresh = first
+    while fresh.nnz:
+        fresh = (fresh @ step) > total
+        total = total + fresh
+    return total
+
+
+def genes_above(edges: Edges, genes: Int) -> Any:
+    """Return which gene reaches which node, (genes, n); a gene reaches itself."""
+    ones, rows = np.ones(len(genes), bool), np.arange(len(genes))
+    first = csr_array((ones, (rows, genes)), shape=(len(genes), edges.n_nodes))
+    return spread(first, adjacency(edges))
+
+
+def gene_counts(edges: Edges, genes: Int) -> Int:
+    """Return how many genes reach each node, (n,)."""
+    reached = genes_above(edges, genes)
+    return np.bincount(reached.indices, minlength=edges.n_nodes).astype(np.int64)
+
+
+def bypass(edges: Edges, gone: Bool) -> pd.DataFrame:
+    """Leave nodes out; what led to them leads on to where they led."""
+    kept = ~gone[edges.source] & ~gone[edges.target]
+    frame = edges.rows(kept)
+    if not gone.any():
+        return frame
+    graph = adjacency(edges)
+    out, stay = np.flatnonzero(gone), np.flatnonzero(~gone)
+    into = graph[stay][:, out]
+    through = spread(into, graph[out][:, out]) @ graph[out][:, stay]
+    pairs = (through > graph[stay][:, stay]).tocoo()
+    source, target = stay[pairs.row], stay[pairs.col]
+    proper = source != target
+    return appended(edges, frame, source[proper], target[proper], "bypass")
+
+
+def appended(
+    edges: Edges, frame: pd.DataFrame, source: Int, target: Int, relation: str
+) -> pd.DataFrame:
+    """Return a table with further edges between known nodes, their other columns filled in.
+
+    A relation is stated where the table has any, a sign is 0, names are those known.
+    """
+    if not len(source):
+        return frame
+    new = pd.DataFrame({"source": edges.names[source], "target": edges.names[target]})
+    if "relation" in frame:
+        new["relation"] = relation
+    if "sign" in frame:
+        new["sign"] = 0
+    for side in ("source", "target"):
+        if f"{side}_name" in edges.frame:
+            new[f"{side}_name"] = new[side].map(node_names(edges.frame))
+    both = pd.concat([frame, new], ignore_index=True)
+    return tidy(both, frame)
+
+
+def node_names(frame: pd.DataFrame) -> pd.Series:
+    """Return the human names that a table holds, by identifier."""
+    parts = [
+        frame[[side, f"{side}_name"]].set_axis(["id", "name"], axis=1)
+        for side in ("source", "target")
+        if f"{side}_name" in frame
+    ]
+    if not parts:
+        return pd.Series(dtype=object)
+    return pd.concat(parts).dropna().drop_duplicates("id").set_index("id")["name"]
+
+
+def tidy(both: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+    """Keep columns of text and of whole or true values what they were, where rows lack them."""
+    for column in both.columns.difference(["source", "target"]):
+        if both[column].dtype == object:
+            both[column] = both[column].where(both[column].notna(), None)
+        if column in before and before[column].dtype == bool and both[column].notna().all():
+            both[column] = both[column].astype(bool)
+    return both

@@ -1,0 +1,208 @@
+"""Rows of a text file, each with its line, so that an error can say where."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import re
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.errors import Edge2TorchError, listing
+
+FilePath = str | os.PathLike[str]
+
+_GZIP = b"\x1f\x8b"
+_SHOWN = 60
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The fields of a file's rows, and the line that each stands on."""
+
+    path: Path
+    fields: list[list[str]]
+    lines: list[int]
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def error(self, row: int, problem: str) -> Edge2TorchError:
+        """Return an error about one row."""
+        return bad_line(self.path, self.lines[row], problem)
+
+    def without(self, first: int) -> Rows:
+        """Return the rows from ``first`` on."""
+        return Rows(self.path, self.fields[first:], self.lines[first:])
+
+    def frame(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return the rows as columns of text, stripped."""
+        columns = zip(*self.fields, strict=True) if self.fields else [[] for _ in names]
+        texts = {
+            name: [text.strip() for text in column]
+            for name, column in zip(names, columns, strict=True)
+        }
+        return pd.DataFrame(texts, dtype=object)
+
+    def check(self, wrong: NDArray[np.bool_], problem: str | Callable[[int], str]) -> None:
+        """Raise for the first row that is marked, and say how many more there are."""
+        marked = np.flatnonzero(wrong)
+        if len(marked):
+            first = int(marked[0])
+            words = problem if isinstance(problem, str) else problem(first)
+            more = f" {len(marked) - 1:,} more line(s) are like it." if len(marked) > 1 else ""
+            raise self.error(first, words + more)
+
+
+def bad_line(path: Path, line: int, problem: str) -> Edge2TorchError:
+    """Return an error that says file and line first."""
+    return Edge2TorchError(f"{path}, line {line}: {problem}")
+
+
+def shown(text: str) -> str:
+    """Return a line as an error message shows it."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+def read_text(path: FilePath) -> tuple[Path, str]:
+    """Return a file's text; what is compressed has to be called so, and the other way round."""
+    if not isinstance(path, str | os.PathLike):
+        raise Edge2TorchError(f"path must be the path of a file, found {type(path).__name__}.")
+    file = Path(path)
+    if not file.is_file():
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise Edge2TorchError(f"path={str(file)!r} {what}. Give the path of a file.")
+    content = file.read_bytes()
+    is_gzip, called_gzip = content.startswith(_GZIP), file.suffix.lower() == ".gz"
+    if is_gzip and not called_gzip:
+        raise bad_line(
+            file, 1, "this is gzip-compressed, but the file's name does not end in .gz. Rename it."
+        )
+    if called_gzip and not is_gzip:
+        raise bad_line(
+            file, 1, "the file's name ends in .gz, but it is not gzip-compressed. Rename it."
+        )
+    if is_gzip:
+        content = _unzipped(file, content)
+    try:
+        return file, content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise bad_line(file, line, f"not UTF-8 ({error.reason}). Convert the file.") from error
+
+
+def _unzipped(file: Path, content: bytes) -> bytes:
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        line = _readable(content).count(b"\n") + 1
+        raise bad_line(
+            file, line, f"the gzip file breaks off or is damaged here: {error}"
+        ) from error
+
+
+def _readable(content: bytes) -> bytes:
+    """Return what can be unpacked of a damaged gzip file."""
+    stream, found = zlib.decompressobj(wbits=31), []
+    try:
+        found = [stream.decompress(content[k : k + 4096]) for k in range(0, len(content), 4096)]
+    except zlib.error:
+        return b"".join(found)
+    return b"".join(found)
+
+
+def read_rows(
+    path: FilePath,
+    separator: str = "\t",
+    *,
+    quoted: bool = False,
+    comment: str | None = None,
+) -> Rows:
+    """Return the rows of a table in text; blank lines and comments hold nothing."""
+    return rows_of(*read_text(path), separator, quoted=quoted, comment=comment)
+
+
+def rows_of(
+    file: Path,
+    text: str,
+    separator: str = "\t",
+    *,
+    quoted: bool = False,
+    comment: str | None = None,
+) -> Rows:
+    """Return the rows of a text that has been read."""
+    quoting: Any = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True
+    )
+    fields, lines = [], []
+    try:
+        for row in reader:
+            if not row or (comment and row[0].startswith(comment)):
+                continue
+            fields.append(row)
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise bad_line(file, reader.line_num, f"cannot be read: {error}.") from error
+    if not fields:
+        raise bad_line(file, 1, "the file holds no rows.")
+    return Rows(file, fields, lines)
+
+
+def check_width(rows: Rows, width: int, what: str) -> None:
+    """Refuse rows with more or fewer fields than wanted."""
+    found = np.fromiter(map(len, rows.fields), np.int64, len(rows))
+    rows.check(
+        found != width,
+        lambda row: (
+            f"{width} columns were expected ({what}), found {found[row]}: "
+            f"{shown(' | '.join(rows.fields[row]))}."
+        ),
+    )
+
+
+def check_filled(rows: Rows, frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse rows in which one of these columns is blank."""
+    for column in columns:
+        problem = f"{column!r} is blank."
+        rows.check((frame[column] == "").to_numpy(bool), problem)
+
+
+def check_distinct(rows: Rows, frame: pd.DataFrame, columns: Sequence[str], hint: str) -> None:
+    """Refuse a row that repeats these columns of an earlier one."""
+    repeats = frame.duplicated(list(columns)).to_numpy()
+    if not repeats.any():
+        return
+
+    def problem(row: int) -> str:
+        own = frame.loc[row, list(columns)]
+        first = int((frame[list(columns)] == own).all(axis=1).to_numpy().argmax())
+        text = listing([tuple(own) if len(own) == 2 else own.iloc[0]])
+        return f"{text} is there twice, first on line {rows.lines[first]}.{hint}"
+
+    rows.check(repeats, problem)
+
+
+def typed(column: pd.Series) -> pd.Series:
+    """Turn text into numbers or truth values where every value is one; blank is missing."""
+    present = column[column != ""]
+    distinct = set(present)
+    complete = len(present) == len(column)
+    if distinct and distinct <= {"True", "False"} and complete:
+        return column == "True"
+    if distinct and all(map(_WHOLE.fullmatch, distinct)) and complete:
+        return column.astype("int64")
+    if distinct and all(map(_NUMBER.fullmatch, distinct)):
+        return column.where(column != "", None).astype("float64")
+    return column.where(column != "", None)

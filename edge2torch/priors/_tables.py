@@ -1,0 +1,198 @@
+"""Edge tables in CSV, TSV and Parquet."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError, listing, note, require
+from edge2torch.priors._edges import check_choice, join_rows
+from edge2torch.priors._rows import (
+    FilePath,
+    check_distinct,
+    check_filled,
+    check_width,
+    read_rows,
+    typed,
+)
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
+_ENDS = ["source", "target"]
+
+
+def read_edges(
+    path: FilePath,
+    *,
+    source: str = "source",
+    target: str = "target",
+    rename: Mapping[str, str] | None = None,
+    duplicates: Literal["error", "join"] = "error",
+    quiet: bool = False,
+) -> pd.DataFrame:
+    r"""Read a plain table of edges.
+
+    Parameters
+    ----------
+    path : str or path
+        ``.csv``, ``.tsv``, ``.tab`` or ``.txt`` (separated by tabs), each also ``.gz``, or
+        ``.parquet``; with a header.
+    source, target : str
+        Columns that an edge leads from and to, in the direction of computation: for a hierarchy
+        from child to parent.
+    rename : dict of str to str, optional
+        New names of other columns, such as ``{"weight": "sign"}``.
+    duplicates : {"error", "join"}
+        What becomes of an edge that has several rows: words are joined by ``|``, of numbers the
+        first is kept, opposite signs become 0.
+    quiet : bool
+        Print no note.
+
+    Returns
+    -------
+    DataFrame, one row per edge
+        ``source``, ``target``, then all other columns. Node names stay text; other columns become
+        numbers where every value is one and nothing is lost by it.
+
+    Raises
+    ------
+    Edge2TorchError
+        With file and line: for wrong column counts, blank names and repeated edges.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("go.csv").write_text("child,parent,rel\nGO:2,GO:1,is_a\n")
+    >>> read_edges("go.csv", source="child", target="parent")
+    [edge2torch] Note: go.csv: 1 edge, 2 nodes.
+      source target   rel
+    0   GO:2   GO:1  is_a
+    """
+    check_choice(duplicates, "duplicates", ("error", "join"))
+    names = {source: "source", target: "target", **(rename or {})}
+    kind = _kind(path)
+    is_text = kind != ".parquet"
+    frame = (
+        _read_text(path, _SEPARATORS[kind], names, duplicates)
+        if is_text
+        else _read_parquet(path, names)
+    )
+    joined = join_rows(frame) if duplicates == "join" else None
+    frame = frame if joined is None else joined.frame
+    nodes = pd.concat([frame["source"], frame["target"]]).nunique()
+    words = (
+        f"{Path(path).name}: {len(frame):,} edge{'' if len(frame) == 1 else 's'}, {nodes:,} nodes"
+    )
+    if joined is not None and joined.n_joined:
+        words += f"; {joined.n_joined:,} repeated row(s) were joined"
+        if joined.conflicts:
+            words += f"; opposite signs, now 0, at {listing(joined.conflicts)}"
+    note(f"{words}.", quiet=quiet)
+    return frame
+
+
+def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
+    """Write an edge table; :func:`read_edges` reads it back.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Columns ``source`` and ``target``, and any others.
+    path : str or path
+        ``.parquet`` keeps every value and type; ``.csv`` and ``.tsv`` keep names as they are.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    Edge2TorchError
+        For an unknown ending, or a column that Parquet cannot hold.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"source": ["a, b"], "target": ["NA"]})
+    >>> read_edges(write_edges(edges, "mine.csv"), quiet=True).equals(edges)
+    True
+    """
+    file, kind = Path(path), _kind(path, exists=False)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    os.close(handle)
+    try:
+        if kind == ".parquet":
+            require("pyarrow", extra="priors")
+            edges.to_parquet(name, index=False)
+        else:
+            packed: Any = "gzip" if file.suffix == ".gz" else None
+            edges.to_csv(name, sep=_SEPARATORS[kind], index=False, compression=packed)
+        Path(name).replace(file)
+    except (ValueError, TypeError) as error:
+        raise Edge2TorchError(f"edges cannot be written to {str(file)!r}: {error}") from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return file
+
+
+def _kind(path: FilePath, *, exists: bool = True) -> str:
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    kind = suffixes[-1] if suffixes else ""
+    if kind not in (*_SEPARATORS, ".parquet"):
+        raise Edge2TorchError(
+            f"path={str(path)!r} has an unknown ending. Use one of "
+            f"{listing([*_SEPARATORS, '.parquet'], 8)}; text files may end in .gz."
+        )
+    if exists and not Path(path).is_file():
+        raise Edge2TorchError(f"path={str(path)!r} is no file.")
+    return kind
+
+
+def _read_text(
+    path: FilePath, separator: str, names: Mapping[str, str], duplicates: str
+) -> pd.DataFrame:
+    rows = read_rows(path, separator, quoted=True)
+    header = [text.strip() for text in rows.fields[0]]
+    if absent := [name for name in names if name not in header]:
+        raise rows.error(
+            0,
+            f"no column {absent[0]!r}; there are {listing(header, 12)}. Name yours with source= and target=.",
+        )
+    header = [names.get(name, name) for name in header]
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise rows.error(0, f"the column name {twice[0]!r} is there twice.")
+    body = rows.without(1)
+    if not len(body):
+        raise rows.error(0, "the file holds nothing but a header.")
+    check_width(body, len(header), "by the header")
+    frame = body.frame(header)
+    check_filled(body, frame, _ENDS)
+    if duplicates == "error":
+        check_distinct(body, frame, _ENDS, " Use duplicates='join' to make one edge of them.")
+    for name in header:
+        if name not in _ENDS:
+            frame[name] = typed(frame[name])
+    return _ends_first(frame)
+
+
+def _read_parquet(path: FilePath, names: Mapping[str, str]) -> pd.DataFrame:
+    require("pyarrow", extra="priors")
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise Edge2TorchError(f"{path} cannot be read as Parquet: {error}") from error
+    if absent := [name for name in names if name not in frame]:
+        raise Edge2TorchError(
+            f"{path} has no column {absent[0]!r}; there are {listing(frame.columns, 12)}."
+        )
+    return _ends_first(frame.rename(columns=dict(names)))
+
+
+def _ends_first(frame: pd.DataFrame) -> pd.DataFrame:
+    others = [name for name in frame.columns if name not in _ENDS]
+    return frame[[*_ENDS, *others]]
