@@ -127,19 +127,35 @@ def train(screen: Screen, edges: pd.DataFrame, train_on: np.ndarray, seed: int, 
     return whole
 
 
-def one_run(screen: Screen, arm: str, fold: int, train_on: np.ndarray, seed: int, options):
+def splits(screen: Screen, folds: list[int], inner: int):
+    """Yield fold, part, training rows and held-out rows; of training rows alone if inner."""
+    for fold in folds or sorted(screen.folds.unique()):
+        left_out = screen.doses.index.isin(screen.folds.index[screen.folds == fold])
+        train_on, held_out = np.flatnonzero(~left_out), np.flatnonzero(left_out)
+        if not inner:
+            yield fold, 0, train_on, held_out
+            continue
+        # conditions that some fold leaves out: the others have no sister to learn from
+        asked = train_on[screen.doses.index[train_on].isin(screen.folds.index)]
+        mixed = np.random.default_rng(fold).permutation(asked)
+        for part, rows in enumerate(np.array_split(mixed, inner), 1):
+            yield fold, part, np.setdiff1d(train_on, rows), np.sort(rows)
+
+
+def one_run(screen: Screen, arm: str, place: tuple, train_on: np.ndarray, seed: int, options):
     """Train one model, or read what an earlier call with these options has kept."""
     told = {
         k: v
         for k, v in vars(options).items()
         if k not in {"data", "folds", "arms", "seeds", "keep"}
     }
-    name = hashlib.sha256(repr((arm, int(fold), seed, sorted(told.items()))).encode()).hexdigest()
+    key = repr((arm, *map(int, place), seed, sorted(told.items())))
+    name = hashlib.sha256(key.encode()).hexdigest()
     kept = options.keep and options.keep / f"{name[:16]}.npz"
     if kept and kept.exists():
         with np.load(kept) as earlier:
             return earlier["found"], float(earlier["seconds"])
-    edges = screen.edges if arm == "network" else scrambled(screen.edges, fold)
+    edges = screen.edges if arm == "network" else scrambled(screen.edges, place[0])
     start = time.process_time()
     found = train(screen, edges, train_on, seed, options)
     seconds = time.process_time() - start
@@ -163,6 +179,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--folds", type=int, nargs="*", help="some of the 28")
     parser.add_argument(
+        "--inner", type=int, default=0, help="parts of the training conditions to validate on"
+    )
+    parser.add_argument(
         "--seeds", type=int, default=1, help="models whose predictions are averaged"
     )
     parser.add_argument("--steps", type=lambda s: s if s == "converge" else int(s), default=10)
@@ -185,14 +204,15 @@ def main() -> None:
     x, y = screen.doses.to_numpy(float), screen.activity.to_numpy(float)
     arms: dict[str, list[np.ndarray]] = {"network": [], "scrambled": [], "ridge": [], "mean": []}
     truth, seconds = [], []
-    for fold in options.folds or sorted(screen.folds.unique()):
-        held_out = screen.doses.index.isin(screen.folds.index[screen.folds == fold])
-        train_on = np.flatnonzero(~held_out)
+    for fold, part, train_on, held_out in splits(screen, options.folds, options.inner):
         truth.append(y[held_out])
-        arms["mean"].append(np.tile(y[train_on].mean(0), (int(held_out.sum()), 1)))
+        arms["mean"].append(np.tile(y[train_on].mean(0), (len(held_out), 1)))
         arms["ridge"].append(ridge(x, y, train_on)[held_out])
         for arm in options.arms:
-            runs = [one_run(screen, arm, fold, train_on, k, options) for k in range(options.seeds)]
+            runs = [
+                one_run(screen, arm, (fold, part), train_on, k, options)
+                for k in range(options.seeds)
+            ]
             arms[arm].append(np.mean([found for found, _ in runs], 0)[held_out])
             seconds.append(sum(took for _, took in runs))
             together = np.concatenate(arms[arm]).ravel()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import TypeGuard
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edge2torch.errors import Edge2TorchError
+from edge2torch.nn._node_norms import NodeNorm
 
 
 class NodeUpdate(nn.Module):
@@ -80,13 +83,28 @@ class NodeUpdate(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Map what arrives (b, n * c) to node values (b, n, c)."""
         h: Tensor = z.t().unflatten(0, (self.n_nodes, self.channels)).movedim(-1, 0)
-        for name in self._stages:
-            h = getattr(self, name)(h)
+        before = None
+        for stage in self.stages.values():
+            h = F.elu(h, stage.alpha, inplace=True) if _is_reusable(before, stage) else stage(h)
+            before = stage
         if self.mlp is not None:
             h = self.mlp(h)
         if self.gate is not None:
             h = h * self.gate.sigmoid()[:, None]
         return h
+
+
+def _is_reusable(before: nn.Module | None, stage: nn.Module) -> TypeGuard[nn.ELU]:
+    """Tell whether ELU may write over a norm's values: nobody else looks at them.
+
+    Its slope follows from its result, so a layer keeps one (n, c, b) less for the way back.
+    """
+    if type(stage) is not nn.ELU or stage.alpha < 0 or not isinstance(before, NodeNorm):
+        return False
+    return not any(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
+        for module in (before, stage)
+    )
 
 
 _ACTIVATION_FIRST = ("activation", "normalization")

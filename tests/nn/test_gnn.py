@@ -309,3 +309,25 @@ class TestAPlainModule:
         dim = torch.export.Dim("batch", min=2)
         exported = torch.export.export(model, (x,), dynamic_shapes=({0: dim},)).module()
         torch.testing.assert_close(exported(x[:3]), model(x[:3]))
+
+
+def test_elu_writes_over_a_norms_values_only_where_nobody_looks():
+    model, artifact = built()
+    x, kept, seen = batch(artifact, 0), [], []
+
+    def keep(tensor):
+        kept[-1].add(tensor.untyped_storage().data_ptr())
+        return tensor
+
+    gradients = []
+    for watched in (False, True):
+        kept.append(set())
+        if watched:
+            for update in model.nodes:
+                update.normalization.register_forward_hook(lambda *found: seen.append(found[-1]))
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            y = model(x)
+        gradients.append(torch.autograd.grad(y.sum(), list(model.parameters())))
+    assert all((values < -1).any() for values in seen)  # what the norm gave, not ELU of it
+    assert len(kept[0]) == len(kept[1]) - len(model.nodes)
+    torch.testing.assert_close(*gradients)
