@@ -14,6 +14,14 @@ from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.graph import graph_topology
 from edge2torch.interpret import interpret_model
+from edge2torch.priors import (
+    graph_summary,
+    prepare_prior,
+    read_edges,
+    read_gmt,
+    read_obo,
+    read_reactome,
+)
 
 __version__ = "1.0.0.dev0"
 
@@ -26,9 +34,15 @@ __all__ = [
     "customize_model",
     "edge_weights",
     "get_node_activations",
+    "graph_summary",
     "graph_topology",
     "interpret_model",
     "load_compiled",
     "node_biases",
+    "prepare_prior",
+    "read_edges",
+    "read_gmt",
+    "read_obo",
+    "read_reactome",
     "save_compiled",
 ]

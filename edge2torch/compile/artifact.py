@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from typing import Any
 
 import pandas as pd
 
+from edge2torch.compile._labels import read_labels, with_labels
 from edge2torch.graph import EdgeGraph, ExecutionPlan
 
 __all__ = ["CompileArtifact"]
@@ -52,6 +54,9 @@ class CompileArtifact:
     CompileArtifact(backend='feedforward', 2 inputs, 1 output, 2 layers, 2 edges)
     >>> artifact.node_names_by_layer
     {'layer_0': ['g1', 'g2'], 'layer_1': ['tf']}
+    >>> named = edges.assign(target_name="a factor")
+    >>> e2t.compile_graph(named, quiet=True)[1].label("tf")
+    'a factor (tf)'
     """
 
     backend: str
@@ -64,6 +69,26 @@ class CompileArtifact:
     kernels: pd.DataFrame = field(repr=False)
     options: Mapping[str, Any] = field(repr=False)
     fingerprint: str = field(repr=False)
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """``name (identifier)`` by identifier, for nodes that the edge table names.
+
+        Human names are read from the columns ``source_name`` and ``target_name``.
+        """
+        return read_labels(self.graph.edges)
+
+    def label(self, node: str) -> str:
+        """Return a node's label, or the node itself where it has none."""
+        return self.labels.get(node, node)
+
+    def with_labels(self, table: Any) -> Any:
+        """Return a table with labels instead of identifiers.
+
+        Takes a Series or DataFrame with nodes on an axis or in ``source`` and ``target``, such as
+        attributions and ``edge_weights``, or a dict of them.
+        """
+        return with_labels(table, self.labels)
 
     def _counts(self) -> str:
         counts = (
@@ -80,7 +105,8 @@ class CompileArtifact:
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th>{escape(layer)}</th><td>{len(names):,}</td>"
-            f"<td>{escape(', '.join(names[:5]))}{', …' if len(names) > 5 else ''}</td></tr>"
+            f"<td>{escape(', '.join(map(self.label, names[:5])))}"
+            f"{', …' if len(names) > 5 else ''}</td></tr>"
             for layer, names in self.node_names_by_layer.items()
         )
         return (

@@ -104,7 +104,8 @@ def draw_graph(
         max_nodes=max_nodes,
         max_edges=max_edges,
     )
-    labels, headers = short_labels(graph.names, label_width), _headers(graph)
+    names = [artifact.label(name) for name in graph.names]
+    labels, headers = short_labels(names, label_width), _headers(graph)
     words = "\n".join(part for part in (title or "", graph.caption) if part)
     if chosen == "graphviz":
         dot = draw_with_graphviz(graph, labels, headers, title=words, score_label=score_label)

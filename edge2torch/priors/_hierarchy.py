@@ -11,6 +11,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import distances, longest_path_layers
 from edge2torch.priors._between import keep_between
 from edge2torch.priors._edges import (
+    as_names,
     check_choice,
     check_count,
     known_names,
@@ -150,9 +151,23 @@ def collapse_chains(edges: pd.DataFrame, *, keep: Any = ()) -> tuple[pd.DataFram
     [['g1', 'p'], ['g2', 'p'], ['p', 'top']]
     """
     own = numbered(edges)
+    known_names(own, keep, "keep")
+    frame, stands_for = own.frame, {}
+    while True:  # a node may be left with a single child by the collapse of others
+        frame, more = _collapse_once(frame, as_names(keep))
+        stands_for = {node: more.get(child, child) for node, child in stands_for.items()} | more
+        if not more:
+            break
+    table = pd.DataFrame(sorted(stands_for.items()), columns=["node", "for"])
+    notes = counted(table["node"].tolist(), "node(s) with a single child were left out")
+    return frame, step_report("collapse_chains", own.frame, frame, notes, table)
+
+
+def _collapse_once(edges: pd.DataFrame, keep: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the table without the nodes that have a single child now, and who stands for them."""
+    own = numbered(edges)
     free = np.bincount(own.target, minlength=own.n_nodes) == 1
-    free[known_names(own, keep, "keep")] = False
-    free &= ~own.is_end
+    free &= ~own.is_end & ~own.mask(keep)
     child = np.arange(own.n_nodes)
     child[own.target] = own.source
     free &= ~own.is_input[child]
@@ -162,9 +177,7 @@ def collapse_chains(edges: pd.DataFrame, *, keep: Any = ()) -> tuple[pd.DataFram
         chief = chief[chief]
     chief = np.where(free[chief], np.arange(own.n_nodes), chief)  # a ring of such nodes stays
     frame, gone = renamed(own, chief)
-    notes = counted(own.named(gone), "node(s) with a single child were left out")
-    table = pd.DataFrame({"node": own.names[gone], "for": own.names[chief[gone]]})
-    return frame, step_report("collapse_chains", own.frame, frame, notes, table)
+    return frame, dict(zip(own.named(gone), own.named(chief[gone]), strict=True))
 
 
 def _says_something(frame: pd.DataFrame) -> np.ndarray:

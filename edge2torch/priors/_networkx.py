@@ -12,6 +12,7 @@ import pandas as pd
 from edge2torch.errors import Edge2TorchError, listing, note, require
 from edge2torch.priors._edges import check_choice
 from edge2torch.priors._names import add_names
+from edge2torch.priors._reach import tidy
 from edge2torch.priors._rows import FilePath, bad_line, read_text
 
 _NODE = re.compile(r"""<node\b[^>]*?\bid\s*=\s*(?:"([^"]*)"|'([^']*)')""")
@@ -87,6 +88,7 @@ def from_networkx(
         ) from error
     for side in ("source", "target"):
         edges[side] = np.array([str(node).strip() for node in edges[side]], dtype=object)
+    edges = tidy(edges, edges)
     known = {} if names is None else nx.get_node_attributes(graph, names)
     if known and not set(_NAMES) & set(edges):
         edges = add_names(edges, {str(node): str(name) for node, name in known.items()})
@@ -125,11 +127,13 @@ def to_networkx(edges: pd.DataFrame) -> Any:
         raise Edge2TorchError(f"edges has {int(repeats.sum())} edge(s) twice: {listing(twice)}.")
     graph = nx.DiGraph()
     others = edges.drop(columns=[*ends, *_NAMES], errors="ignore").rename(columns=str)
-    present = others.notna().to_dict("records")
-    attributes = [
-        {name: value for name, value in row.items() if there[name]}
-        for row, there in zip(others.to_dict("records"), present, strict=True)
-    ]
+    attributes: list[dict[str, Any]] = [{} for _ in range(len(edges))]
+    if others.shape[1]:
+        present = others.notna().to_dict("records")
+        attributes = [
+            {str(name): value for name, value in row.items() if there[name]}
+            for row, there in zip(others.to_dict("records"), present, strict=True)
+        ]
     graph.add_edges_from(zip(edges["source"], edges["target"], attributes, strict=True))
     for side, column in zip(ends, _NAMES, strict=True):
         if column in edges:

@@ -1,0 +1,154 @@
+"""networkx, PyG, GraphML, Parquet and text: there and back, odd characters included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge2torch import Edge2TorchError, priors
+
+ODD = ["a, b", "<tag> & 'quote' \"double\"", "é–漢字🧬", "x|y;z", "NA", "007", "tab\there", "1.50"]
+
+# What XML can hold; what an edge table strips from the ends of a name is not in it.
+_names = st.text(
+    st.characters(
+        min_codepoint=33, max_codepoint=0xFFFD, exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def odd_edges() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "source": ODD,
+            "target": ["p", "p", "q", "q", "p", "q", "p", "out"],
+            "sign": [1, -1, 0, 1, 1, -1, 1, 1],
+            "score": [0.1, np.nan, 1e-300, 3.5, 2.0, 1 / 3, -1.5, 7.25],
+            "evidence": ["x", None, "NA", "", "1", "ü", "a\nb", "c"],
+            "curated": [True, False] * 4,
+        }
+    )
+
+
+def same(one: pd.DataFrame, two: pd.DataFrame) -> None:
+    """Equal but for the order of rows, which an edge table does not mean."""
+    order = ["source", "target"]
+    one, two = (t.sort_values(order).reset_index(drop=True) for t in (one, two))
+    pd.testing.assert_frame_equal(one, two[list(one.columns)])
+
+
+def test_networkx() -> None:
+    same(odd_edges(), priors.from_networkx(priors.to_networkx(odd_edges())))
+
+
+def test_networkx_with_human_names() -> None:
+    edges = pd.DataFrame({"source": ["P1"], "target": ["R1"], "target_name": ["Repair"]})
+    graph = priors.to_networkx(edges)
+    assert graph.nodes["R1"] == {"name": "Repair"}
+    assert priors.from_networkx(graph)["target_name"].tolist() == ["Repair"]
+
+
+def test_graphml(tmp_path: Path) -> None:
+    edges = odd_edges().assign(evidence=["x", None, "NA", "y", "1", "ü", "a b", "c"])
+    nx.write_graphml(priors.to_networkx(edges), tmp_path / "odd.graphml")
+    same(edges, priors.read_graphml(tmp_path / "odd.graphml", quiet=True))
+
+
+@pytest.mark.parametrize("name", ["odd.parquet", "odd.csv", "odd.tsv.gz"])
+def test_files(tmp_path: Path, name: str) -> None:
+    edges = odd_edges()
+    if not name.endswith("parquet"):  # in text, blank is missing
+        edges["evidence"] = edges["evidence"].replace("", None)
+    path = priors.write_edges(edges, tmp_path / name)
+    assert list(tmp_path.iterdir()) == [path]
+    pd.testing.assert_frame_equal(priors.read_edges(path, quiet=True), edges)
+
+
+def test_pyg() -> None:
+    hetero = priors.to_pyg(odd_edges())
+    assert list(hetero.node_names_dict) == ["input", "function", "output"]
+    assert {index.dtype for index in hetero.edge_index_dict.values()} == {np.dtype("int64")}
+    same(odd_edges(), priors.from_pyg(hetero))
+
+
+def test_pyg_from_tensors() -> None:
+    hetero = priors.to_pyg(odd_edges())
+    tensors = {kind: torch.from_numpy(index) for kind, index in hetero.edge_index_dict.items()}
+    edges = priors.from_pyg(tensors, hetero.node_names_dict)
+    same(odd_edges()[["source", "target"]], edges)
+
+
+def test_a_direct_edge_is_kept_or_refused_by_name() -> None:
+    edges = pd.DataFrame({"source": ["g", "h", "g"], "target": ["h", "y", "y"]})
+    hetero = priors.to_pyg(edges)
+    assert hetero.edge_index_dict["input", "to", "output"].tolist() == [[0], [0]]
+    same(edges, priors.from_pyg(hetero))
+    with pytest.raises(Edge2TorchError, match="straight to outputs: 'g' -> 'y'"):
+        priors.to_pyg(edges, direct="error")
+
+
+def test_pyg_with_named_ends_keeps_every_edge() -> None:
+    ring = pd.DataFrame({"source": ["a", "b", "c"], "target": ["b", "c", "a"]})
+    hetero = priors.to_pyg(ring, inputs=["a"], outputs=["c"])
+    assert ("output", "to", "input") in hetero.edge_index_dict
+    same(ring, priors.from_pyg(hetero))
+    with pytest.raises(Edge2TorchError, match="both name 'a'"):
+        priors.to_pyg(ring, inputs=["a"], outputs=["a"])
+
+
+@pytest.mark.parametrize(
+    ("index", "names", "words"),
+    [
+        ([[0], [5]], {"input": ["g"], "output": ["y"]}, "beyond the 1 names of 'output': 5"),
+        ([[0]], {"input": ["g"], "output": ["y"]}, r"shape \(2, e\)"),
+        ([[0], [0]], {"input": ["g"]}, "no names of type 'output'"),
+        ([[0], [0]], {"input": ["g"], "output": ["g"]}, "names of two nodes: 'g'"),
+    ],
+)
+def test_pyg_that_does_not_fit(index: object, names: dict[str, list[str]], words: str) -> None:
+    with pytest.raises(Edge2TorchError, match=words):
+        priors.from_pyg({("input", "to", "output"): index}, names)
+
+
+@pytest.mark.parametrize(
+    ("graph", "words"),
+    [
+        (nx.Graph([("a", "b")]), "undirected"),
+        (nx.MultiDiGraph([("a", "b"), ("a", "b")]), "parallel edges: 'a' -> 'b'"),
+        (nx.DiGraph([(1, "1")]), "read the same: '1'"),
+        (nx.DiGraph([("a", "b", {"source": 1})]), "attributes called"),
+    ],
+)
+def test_graphs_that_are_no_edge_table(graph: nx.Graph, words: str) -> None:
+    with pytest.raises(Edge2TorchError, match=words):
+        priors.from_networkx(graph)
+
+
+def test_a_node_without_edges_is_not_lost_in_silence() -> None:
+    graph = nx.DiGraph([("a", "b")])
+    graph.add_node("alone")
+    with pytest.raises(Edge2TorchError, match=r"without edges.*'alone'"):
+        priors.from_networkx(graph)
+    assert len(priors.from_networkx(graph, isolated="drop")) == 1
+
+
+@settings(max_examples=10)
+@given(st.lists(_names, min_size=2, max_size=6, unique_by=str.strip))
+def test_any_name_survives(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
+    edges = pd.DataFrame({"source": names[:-1], "target": [names[-1]] * (len(names) - 1)})
+    edges = edges.apply(lambda column: column.str.strip())
+    folder = tmp_path_factory.mktemp("names")
+    nx.write_graphml(priors.to_networkx(edges), folder / "x.graphml")
+    same(edges, priors.read_graphml(folder / "x.graphml", quiet=True))
+    same(edges, priors.from_pyg(priors.to_pyg(edges)))
+    for name in ("x.parquet", "x.csv", "x.tsv"):
+        same(edges, priors.read_edges(priors.write_edges(edges, folder / name), quiet=True))
