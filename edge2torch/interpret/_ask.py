@@ -109,7 +109,7 @@ def asking(
             seen = look(probe, x[:1], sites)
             wanted = _wanted(question, sites, artifact)
             names = output_names(probe.model, base, artifact, seen.output.shape[1])
-            asked = (question.output, question.call) if row.needs_output else (0, {})
+            chosen, call = (question.output, question.call) if row.needs_output else (0, {})
             task = Task(
                 method=row,
                 probe=probe,
@@ -117,7 +117,7 @@ def asking(
                 artifact=artifact,
                 sites=[s for s in wanted if s.name in seen.reached or not row.by_gradient],
                 x=x,
-                outputs=choose_outputs(*asked, names, seen.output.shape[1], len(x)),
+                outputs=choose_outputs(chosen, call, names, seen.output.shape[1], len(x)),
                 baselines=against,
                 constructor=question.constructor,
                 call={name: v for name, v in question.call.items() if name != "target"},

@@ -11,7 +11,7 @@ from edge2torch.errors import require
 from edge2torch.interpret._task import Task
 
 # On a CPU more is slower (values leave the cache), on a GPU less is.
-BYTES_AT_ONCE = {"cpu": 128 * 2**20, "cuda": 2**31}
+BYTES_AT_ONCE = {"cpu": 64 * 2**20, "cuda": 2**31}
 PATIENCE = 3.0  # seconds before a progress bar appears
 _COPIES = 4  # a node's value is kept forward, backward, and once more on either way
 _OVERHEAD = 2048  # bytes that Captum and autograd keep for each evaluation, however few nodes

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge2torch.interpret._captum import by_captum, load_engine
+from edge2torch.interpret._edge_cut import along_mask, by_cutting
+from edge2torch.interpret._edge_path import along_edges
+from edge2torch.interpret._hold import by_holding
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._path import along_path
 from edge2torch.interpret._task import Engine
@@ -14,6 +17,10 @@ from edge2torch.interpret._task import Engine
 _ENGINES: dict[str, Engine] = {
     "captum": by_captum,
     "path": along_path,
+    "hold": by_holding,
+    "edge path": along_edges,
+    "edge mask": along_mask,
+    "edge cut": by_cutting,
 }
 _ALONG_PATHS = {"n_steps", "method", "internal_batch_size"}
 
@@ -30,7 +37,7 @@ def find_engine(
 def arguments_of(row: AttributionMethod) -> tuple[set[str], set[str]]:
     """Return the arguments that a method's constructor and call take."""
     if row.takes:
-        return set(), set(row.takes)
+        return set(), {*row.takes, "target"}
     engine = load_engine(row)
     first, second = (
         set(inspect.signature(function).parameters) - {"self", "kwargs", "args"}

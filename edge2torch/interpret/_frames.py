@@ -71,3 +71,23 @@ def summarize(tables: dict[str, pd.DataFrame], index: pd.Index, how: str) -> pd.
         best = np.where(is_there, place, -1).argmax(axis=0)
         values = np.take_along_axis(stack, best[None], axis=0)[0]
     return pd.DataFrame(values, index, nodes)
+
+
+def edge_frame(
+    edges: pd.DataFrame, answers: Sequence[Scores], index: pd.Index, labels: list[Any] | None
+) -> pd.DataFrame:
+    """Return ``source, target, attribution`` row by row, or samples × edges."""
+    ends = edges[["source", "target"]]
+    values = [_to_numpy(scores["edges"]) for scores in answers]
+    if values[0].ndim == 2:
+        columns = pd.MultiIndex.from_frame(ends)
+        tables = [pd.DataFrame(own, index, columns) for own in values]
+        if labels is None:
+            return tables[0]
+        return pd.concat(tables, axis=1, keys=labels, names=["output", "source", "target"])
+    tables = [ends.assign(attribution=own) for own in values]
+    if labels is None:
+        return tables[0]
+    for label, table in zip(labels, tables, strict=True):
+        table.insert(0, "output", label)
+    return pd.concat(tables, ignore_index=True)

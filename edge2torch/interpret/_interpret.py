@@ -10,11 +10,21 @@ import pandas as pd
 from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact
+from edge2torch.interpret._anndata import to_anndata
 from edge2torch.interpret._arguments import as_mapping
 from edge2torch.interpret._ask import Question, asking, known_nodes
+from edge2torch.interpret._diagnose import check_finite, note_if_untrained, warn_if_all_zero
 from edge2torch.interpret._engines import find_engine
-from edge2torch.interpret._frames import deltas_frame, side_by_side, summarize, table_frame, within
+from edge2torch.interpret._frames import (
+    deltas_frame,
+    edge_frame,
+    side_by_side,
+    summarize,
+    table_frame,
+    within,
+)
 from edge2torch.interpret._lookup import find_method
+from edge2torch.interpret._score_graph import score_graph
 from edge2torch.interpret._sites import Site
 from edge2torch.interpret._task import Answer
 
@@ -143,16 +153,26 @@ def interpret_model(
     )
     row = question.row
     with asking(question, model, artifact, data) as (task, sites, index):
+        note_if_untrained(task)
         answers = find_engine(row, question.constructor, question.call)(task)
+        check_finite(task, answers, index)
+        warn_if_all_zero(task, answers)
     labels = [one.label for one in task.outputs] if isinstance(output, list | tuple) else None
     if not quiet:
         print(  # noqa: T201 - the line that users know
             f"[edge2torch] Finished interpretation with method {row.name!r} for target {target!r}."
         )
-    if target == "features":
+    deltas = None
+    if target == "edges":
+        scores = edge_frame(artifact.graph.edges, [a.scores for a in answers], index, labels)
+    elif target == "features":
         scores, deltas = _of_features(answers, sites, index, labels)
     else:
         scores, deltas = _of_nodes(question, artifact, answers, sites, index, labels)
+    if to == "anndata":
+        return to_anndata(data, task, index, artifact, scores)
+    if to == "networkx":
+        return score_graph(artifact, **{"edges" if target == "edges" else "nodes": scores})
     return (scores, deltas) if return_convergence_delta else scores
 
 

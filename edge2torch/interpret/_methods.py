@@ -18,6 +18,7 @@ _OCCLUSION = "10.1007/978-3-319-10590-1_53"
 _FOREST = "10.1023/A:1010933404324"
 _LRP = "10.1371/journal.pone.0130140"
 _RESCALED = "10.48550/arXiv.1605.01713"
+_OF_PATHS = ("n_steps", "method", "internal_batch_size")
 
 
 def _enough_to_fit(n_features: int) -> int:
@@ -51,6 +52,7 @@ _expected: dict[str, Any] = {
     "random": True,
 }
 _against_set: dict[str, Any] = {"cost": "set", "baselines": "set", "delta": True, "random": True}
+_hold: dict[str, Any] = {"engine": "hold", "by_gradient": False, "batch": "internal_batch_size"}
 _shuffle: dict[str, Any] = {**_perturb, "random": True, "between_samples": True}
 
 _ROWS = (
@@ -250,6 +252,58 @@ _ROWS = (
         _LRP,
         delta=True,
     ),
+    AttributionMethod(
+        "NodeKnockout",
+        "nodes",
+        "change of the output when a node is held at zero, at its mean or at a number",
+        _OCCLUSION,
+        **_hold,
+        takes=("value", "internal_batch_size"),
+    ),
+    AttributionMethod(
+        "NodeDifference",
+        "nodes",
+        "slope of the output between a node a little lowered and a little raised",
+        **_hold,
+        takes=("epsilon", "internal_batch_size"),
+    ),
+    AttributionMethod(
+        "EdgeConductance",
+        "edges",
+        "the part of the integrated gradients that flows along an edge",
+        _CONDUCTANCE,
+        engine="edge path",
+        takes=_OF_PATHS,
+        **_steps,
+    ),
+    AttributionMethod(
+        "EdgeGradientXActivation",
+        "edges",
+        "an edge's weight times its source's value times the gradient by its target's input",
+        _RESCALED,
+        engine="edge path",
+        takes=("internal_batch_size",),
+        batch="internal_batch_size",
+    ),
+    AttributionMethod(
+        "EdgeIntegratedGradients",
+        "edges",
+        "gradient by a factor on the edge, times all edges' way from 0 to 1",
+        _AXIOMATIC,
+        engine="edge mask",
+        takes=_OF_PATHS,
+        **{**_steps, "baselines": "none"},
+    ),
+    AttributionMethod(
+        "EdgeOcclusion",
+        "edges",
+        "change of the output when an edge is taken away",
+        _OCCLUSION,
+        engine="edge cut",
+        by_gradient=False,
+        batch="internal_batch_size",
+        takes=("internal_batch_size",),
+    ),
 )
 
 METHODS: dict[str, AttributionMethod] = {row.name: row for row in _ROWS}
@@ -273,7 +327,7 @@ def attribution_methods(target: Target | None = None) -> pd.DataFrame:
     --------
     >>> from edge2torch.interpret import attribution_methods
     >>> len(attribution_methods("features")), len(attribution_methods("nodes"))
-    (16, 11)
+    (16, 13)
     """
     rows = [
         {

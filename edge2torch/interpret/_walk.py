@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,31 +71,40 @@ def walk(
     *,
     overlap: int = 0,
     slope: bool = True,
+    around: Callable[[Part], AbstractContextManager[None]] | None = None,
 ) -> None:
     """Show ``visit`` stretch by stretch what the modules gave, and each output's gradients by it.
 
     One run forward for all modules and outputs, and one back for each output. Nothing is followed
-    back beyond the first of the modules.
+    back beyond the first of the modules. ``around`` is in force while the model runs.
     """
     copy = any(getattr(module, "inplace", False) for module in task.probe.modules())
     for part in with_bar(task, parts(task, len(path.at), overlap=overlap)):
-        _run(task, modules, path, part, visit, copy=copy, slope=slope)
+        with nullcontext() if around is None else around(part):
+            run = _run(task, modules, path, part, copy=copy, slope=slope)
+        _show(task, part, *run, visit, slope=slope)
+        del run
 
 
 def _run(
-    task: Task,
-    modules: Sequence[nn.Module],
-    path: Path,
-    part: Part,
-    visit: Callable[[Stretch], None],
-    *,
-    copy: bool,
-    slope: bool,
-) -> None:
+    task: Task, modules: Sequence[nn.Module], path: Path, part: Part, *, copy: bool, slope: bool
+) -> tuple[Tensor, list[Call]]:
     entry = task.probe.entry
     with watching(modules, copy=copy, slope=slope) as calls:
         x = _on_path(task, part.samples, path.at[part.items])
         y = task.probe.answer(entry(x) if entry in modules else x)
+    return y, calls
+
+
+def _show(
+    task: Task,
+    part: Part,
+    y: Tensor,
+    calls: list[Call],
+    visit: Callable[[Stretch], None],
+    *,
+    slope: bool,
+) -> None:
     values = [call.gave for call in calls]
     for k, output in enumerate(task.outputs):
         explained = output.of(y, part.samples)

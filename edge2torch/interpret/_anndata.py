@@ -1,0 +1,57 @@
+"""Scores beside the data that they explain, in an AnnData object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.errors import require
+from edge2torch.interpret._task import Task
+
+_KEY = "attribution"
+
+
+def to_anndata(
+    data: Any, task: Task, index: pd.Index, artifact: CompileArtifact, result: Any
+) -> Any:
+    """Return a copy of the data, or its input columns, with scores in ``obsm`` and ``uns``."""
+    anndata = require("anndata")
+    if isinstance(data, anndata.AnnData):
+        cells = data.copy()
+    else:
+        cells = anndata.AnnData(
+            task.x.cpu().numpy(),
+            obs=pd.DataFrame(index=index.map(str)),
+            var=pd.DataFrame(index=artifact.feature_names),
+        )
+    about = {"method": task.method.name, "target": task.method.target}
+    labels = [str(output.label) for output in task.outputs if output.label is not None]
+    cells.uns[_KEY] = {**about, "outputs": np.array(labels, dtype=object)}
+    if task.method.target == "edges":
+        _add_edges(cells, result)
+    else:
+        tables = result if isinstance(result, dict) else {f"{task.method.target}": result}
+        for name, table in tables.items():
+            _add_table(cells, f"{_KEY}_{name}", table)
+    return cells
+
+
+def _add_table(cells: Any, key: str, table: pd.DataFrame) -> None:
+    """Write a table of samples × names; several outputs get a key each."""
+    if table.columns.nlevels > 1:
+        for label in table.columns.unique(0):
+            _add_table(cells, f"{key}_{label}", table[label])
+        return
+    plain = table.set_axis(cells.obs_names).rename_axis(columns=None)
+    cells.obsm[key] = plain.set_axis(plain.columns.map(str), axis=1)
+
+
+def _add_edges(cells: Any, result: pd.DataFrame) -> None:
+    if result.columns.nlevels == 1:  # a row per edge
+        cells.uns[f"{_KEY}_edges"] = result.reset_index(drop=True)
+        return
+    cells.obsm[f"{_KEY}_edges"] = result.to_numpy()
+    cells.uns[f"{_KEY}_edges"] = result.columns.to_frame(index=False).astype(str)

@@ -1,0 +1,116 @@
+"""What a user should know about scores that are zero or no numbers, and about a fresh model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing, note
+from edge2torch.interpret._sites import Site, find_sites
+from edge2torch.interpret._task import Answer, Task
+from edge2torch.interpret._walk import Call, watching
+
+_FIXED = 2
+
+
+def note_if_untrained(task: Task) -> None:
+    """Say that a model looks as it was compiled: weights were drawn, and no bias has moved."""
+    graph = task.artifact.graph
+    rows = graph.active_rows
+    drawn = np.isnan(graph.initial_weight[rows]) & (graph.constraint[rows] != _FIXED)
+    biases = [bias for bias in task.base.node_biases() if bias is not None]
+    if drawn.any() and biases and not any(bool(bias.any()) for bias in biases):
+        note(
+            "All biases of the model are zero, as compile_graph leaves them. Has it been trained?",
+            quiet=task.quiet,
+        )
+
+
+def check_finite(task: Task, answers: list[Answer], index: pd.Index) -> None:
+    """Refuse scores that are no numbers, and say in which layer that begins."""
+    known = [
+        torch.nan_to_num(s, 0, torch.inf, -torch.inf) for a in answers for s in a.scores.values()
+    ]
+    is_nan = task.method.target != "edges" and any(
+        bool(s.isnan().any()) for answer in answers for s in answer.scores.values()
+    )
+    if not is_nan and all(bool(s.isfinite().all()) for s in known):
+        return
+    sites = _all_sites(task)
+    with watching([site.module for site in sites], copy=False, slope=False) as calls:
+        task.probe.answer(task.probe.entry(task.x))
+    for call in calls:
+        values = call.gave if call.gave.dim() == 2 else call.gave.sum(2)
+        if bool((bad := ~values.isfinite()).any()):
+            site = sites[call.place]
+            nodes = [site.nodes[k] for k in bad.any(0).nonzero().flatten().tolist()]
+            samples = index[bad.any(1).cpu().numpy()]
+            raise Edge2TorchError(
+                f"model: values are not finite from {site.name} on, at {len(nodes)} node(s): "
+                f"{listing(nodes)}; in {len(samples)} sample(s): {listing(samples)}. Did training "
+                "diverge? Look at the weights with edge_weights(model, artifact)."
+            )
+    raise Edge2TorchError(
+        f"{task.method.name} gave scores that are not finite, though all values of the nodes are. "
+        "What follows the graph's outputs, or a gradient, leaves the range of "
+        f"{task.x.dtype}: try model.double()."
+    )
+
+
+def warn_if_all_zero(task: Task, answers: list[Answer]) -> None:
+    """Say why nothing got a score."""
+    for output, answer in zip(task.outputs, answers, strict=True):
+        if any(bool(torch.nan_to_num(s).any()) for s in answer.scores.values()):
+            continue
+        what = "" if output.label is None else f" for output {output.label!r}"
+        warnings.warn(
+            f"All scores of {task.method.name}{what} are zero: {_cause(task)}",
+            Edge2TorchWarning,
+            stacklevel=4,
+        )
+
+
+def _cause(task: Task) -> str:
+    sites = _all_sites(task)
+    start = torch.zeros_like(task.x) if task.baselines is None else task.baselines
+    if task.method.baselines == "sample" and torch.equal(task.x, start):
+        return "every sample equals its baseline. Pass other baselines."
+    with watching([s.module for s in sites], copy=False, slope=True) as calls:
+        y = task.probe.answer(task.probe.entry(task.x))
+    total = sum(output.of(y, slice(None)).sum() for output in task.outputs)
+    cut, alive = _cut_off(sites, calls, total)
+    if not cut:
+        return "the output is the same on all of the way. Are weights after it zero?"
+    return (
+        f"no change of {len(cut)} of {len(cut) + len(alive)} node(s) reaches the output: "
+        f"{listing(cut)}. Likely a ReLU that no sample opens, a saturated activation, or weights "
+        "of zero behind them."
+    )
+
+
+def _all_sites(task: Task) -> list[Site]:
+    return find_sites(task.probe, task.base, task.artifact)
+
+
+def _cut_off(
+    sites: Sequence[Site], calls: list[Call], total: Tensor | int
+) -> tuple[list[str], list[str]]:
+    """Return the nodes by which the output has no gradient in any sample, and the others."""
+    values = [call.gave for call in calls]
+    gradients: Sequence[Tensor | None] = [None] * len(values)
+    if isinstance(total, Tensor) and total.requires_grad:
+        gradients = torch.autograd.grad(total, values, allow_unused=True)
+    reached: dict[str, bool] = {}
+    for call, gradient in zip(calls, gradients, strict=True):
+        nodes = sites[call.place].nodes
+        some = [False] * len(nodes)
+        if gradient is not None:
+            some = gradient.movedim(1, 0).flatten(1).any(1).tolist()
+        for node, is_reached in zip(nodes, some, strict=True):
+            reached[node] = reached.get(node, False) or is_reached
+    return [n for n, ok in reached.items() if not ok], [n for n, ok in reached.items() if ok]

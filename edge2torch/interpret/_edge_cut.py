@@ -1,0 +1,130 @@
+"""Scores of edges by taking them away: all of them bit by bit, or one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edge2torch.interpret._chunks import Part, parts, with_bar
+from edge2torch.interpret._edge_path import Flows
+from edge2torch.interpret._edge_reads import EdgeRead, edge_reads
+from edge2torch.interpret._task import Answer, Task
+from edge2torch.interpret._walk import Path, Stretch, walk
+
+Change = Callable[[int, Tensor, Tensor], Tensor]
+
+
+def along_mask(task: Task) -> list[Answer]:
+    """Return integrated gradients by a factor on every edge, from 0 (no edge) to 1 (all)."""
+    task = replace(task, baselines=task.x)  # the samples stay where they are
+    reads = edge_reads(task.base, task.artifact)
+    settings: dict[str, Any] = {"method": "gausslegendre", **task.method.defaults, **task.call}
+    path = Path.of(settings["method"], settings["n_steps"])
+    places, lengths = (
+        torch.tensor(values, dtype=task.x.dtype, device=task.x.device)
+        for values in (path.at, path.length)
+    )
+    flows = Flows(task, reads)
+
+    def faded(part: Part) -> AbstractContextManager[None]:
+        n_samples = part.samples.stop - part.samples.start
+        missing = (places[part.items] - 1).repeat_interleave(n_samples).unsqueeze(1)
+
+        def fade(place: int, inputs: Tensor, gave: Tensor) -> Tensor:
+            read = reads[place]
+            return gave + missing * read.carried(torch.ones_like(read.weights), inputs)
+
+        return changing(reads, fade)
+
+    def add(stretch: Stretch) -> None:
+        for call, gradient in zip(stretch.calls, stretch.gradients, strict=True):
+            if gradient is not None:
+                read = reads[call.place]
+                slopes = stretch.by_point(gradient) * lengths[stretch.points, None, None]
+                flows.add(stretch, read, slopes, stretch.by_point(read.inputs(call.given)))
+
+    walk(task, [read.module for read in reads], path, add, around=faded)
+    return flows.answers()
+
+
+def by_cutting(task: Task) -> list[Answer]:
+    """Return how far the output falls when an edge is taken away: the mean, or by sample."""
+    reads = edge_reads(task.base, task.artifact)
+    flows = Flows(task, reads)
+    whole = task.outputs_at(task.x)
+    rows = flows.known[:-1].nonzero().squeeze(1)
+    by_edge = [_Sorted(read) for read in reads]
+    for part in with_bar(task, parts(task, max(len(rows), 1))):
+        edges = rows[part.items]
+        if not len(edges):
+            continue
+        n_samples = part.samples.stop - part.samples.start
+        cuts = [own.among(edges) for own in by_edge]
+
+        x = task.x[part.samples].repeat(len(edges), 1)
+        with torch.no_grad(), changing(reads, partial(_cut, reads, cuts, len(edges))):
+            y = task.probe.answer(x)
+        for output, full, total in zip(task.outputs, whole, flows.totals, strict=True):
+            left = output.of(y, part.samples).view(len(edges), n_samples)
+            fall = (full[part.samples] - left).to(total.dtype)
+            if task.by_sample:
+                total[part.samples, edges] = fall.T
+            else:
+                total[0, edges] += fall.sum(1)
+    return flows.answers()
+
+
+class _Sorted:
+    """The weights of a read, found by edge."""
+
+    def __init__(self, read: EdgeRead) -> None:
+        self.edges, self.order = read.edges.sort(stable=True)
+
+    def among(self, edges: Tensor) -> tuple[Tensor, Tensor]:
+        """Return for every weight of some edges its edge's place among them, and the weight's."""
+        first = torch.searchsorted(self.edges, edges)
+        count = torch.searchsorted(self.edges, edges, right=True) - first
+        which = torch.arange(len(edges), device=edges.device).repeat_interleave(count)
+        within = torch.arange(len(which), device=edges.device)
+        within -= (count.cumsum(0) - count).repeat_interleave(count)
+        return which, self.order[first.repeat_interleave(count) + within]
+
+
+def _cut(
+    reads: list[EdgeRead],
+    cuts: list[tuple[Tensor, Tensor]],
+    n_edges: int,
+    place: int,
+    inputs: Tensor,
+    gave: Tensor,
+) -> Tensor:
+    """Take from the sums (edges * b, o) what each row's own edge has brought."""
+    read, (which, weights) = reads[place], cuts[place]
+    if not len(which):
+        return gave
+    source, target = (index.long()[weights] for index in (read.module.col, read.module.row))
+    brought = inputs.unflatten(0, (n_edges, -1)).transpose(1, 2)[which, source]
+    brought = brought * read.weights[weights].unsqueeze(1)
+    left = gave.unflatten(0, (n_edges, -1)).transpose(1, 2)
+    left = left.index_put((which, target), -brought.to(left.dtype), accumulate=True)
+    return left.transpose(1, 2).flatten(0, 1)
+
+
+@contextmanager
+def changing(reads: Sequence[EdgeRead], change: Change) -> Iterator[None]:
+    """Replace what modules give by ``change(place, inputs, gave)`` while the model runs."""
+    with ExitStack() as stack:
+        for place, read in enumerate(reads):
+            hook = read.module.register_forward_hook(
+                lambda _module, given, gave, place=place, read=read: change(
+                    place, read.inputs(given), gave
+                )
+            )
+            stack.callback(hook.remove)
+        yield

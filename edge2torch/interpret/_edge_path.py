@@ -1,0 +1,77 @@
+"""Scores of all edges from passes along a path: O(edges), never samples × edges at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edge2torch.interpret._edge_reads import EdgeRead, edge_reads
+from edge2torch.interpret._task import Answer, Task
+from edge2torch.interpret._walk import Path, Stretch, walk
+
+EDGES = "edges"
+
+
+def along_edges(task: Task) -> list[Answer]:
+    """Return what flows along each edge of the table: the mean (e,), or by sample (b, e)."""
+    reads = edge_reads(task.base, task.artifact)
+    path, overlap = _path(task)
+    flows = Flows(task, reads)
+
+    def add(stretch: Stretch) -> None:
+        for call, gradient in zip(stretch.calls, stretch.gradients, strict=True):
+            if gradient is None:
+                continue
+            read = reads[call.place]
+            inputs = stretch.by_point(read.inputs(call.given))
+            slopes = stretch.by_point(gradient)
+            if overlap:
+                inputs, slopes = inputs.diff(dim=0), slopes[:-1]
+            flows.add(stretch, read, slopes, inputs)
+
+    walk(task, [read.module for read in reads], path, add, overlap=overlap)
+    return flows.answers()
+
+
+def _path(task: Task) -> tuple[Path, int]:
+    settings: dict[str, Any] = {"method": "gausslegendre", **task.method.defaults, **task.call}
+    if task.method.name == "EdgeConductance":
+        return Path.of(settings["method"], settings["n_steps"] + 1), 1
+    return Path.end(), 0
+
+
+class Flows:
+    """Sums over points, and over samples unless each is wanted."""
+
+    def __init__(self, task: Task, reads: list[EdgeRead]) -> None:
+        self.task = task
+        n_edges = task.artifact.graph.n_edges
+        rows = len(task.x) if task.by_sample else 1
+        self.totals = [task.x.new_zeros(rows, n_edges + 1) for _ in task.outputs]
+        self.known = torch.zeros(n_edges + 1, dtype=torch.bool, device=task.x.device)
+        for read in reads:
+            self.known[read.edges] = True
+
+    def add(self, stretch: Stretch, read: EdgeRead, slopes: Tensor, inputs: Tensor) -> None:
+        """Add weight × slope at the target (p, b, o) × input at the source (p, b, i)."""
+        total = self.totals[stretch.output]
+        if not self.task.by_sample:
+            self._add(total[0], read, slopes.flatten(0, 1), inputs.flatten(0, 1))
+            return
+        for k in range(slopes.shape[1]):  # a row of the answer is as large as the sum itself
+            self._add(total[stretch.samples.start + k], read, slopes[:, k], inputs[:, k])
+
+    def _add(self, row: Tensor, read: EdgeRead, slopes: Tensor, inputs: Tensor) -> None:
+        flow = read.flow(slopes.to(row.dtype), inputs.to(row.dtype))
+        row.index_add_(0, read.edges, flow)  # edges that are not in the table go to the last place
+
+    def answers(self) -> list[Answer]:
+        """Return the mean over samples or every sample; NaN for edges nothing is computed along."""
+        found = []
+        for total in self.totals:
+            own = torch.where(self.known, total, torch.nan)[:, :-1]
+            scores = own if self.task.by_sample else own[0] / len(self.task.x)
+            found.append(Answer({EDGES: scores.cpu()}, {}))
+        return found

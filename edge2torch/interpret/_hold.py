@@ -1,0 +1,155 @@
+"""Scores of nodes by changing their values: many nodes in one run, no gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret._chunks import parts, with_bar
+from edge2torch.interpret._sites import Site
+from edge2torch.interpret._task import Answer, Task
+from edge2torch.interpret._walk import watching
+from edge2torch.nn import CompiledModel, RecurrentEdgeModel
+
+_EPSILON = 1e-2
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the values of groups of columns are: group, site and column of each, (m,).
+
+    A group is one node at one site, or one node wherever it is computed.
+    """
+
+    group: Tensor
+    site: Tensor
+    column: Tensor
+    n_groups: int
+
+    @classmethod
+    def of(cls, sites: Sequence[Site], *, by_site: bool) -> Places:
+        """Number the nodes of all sites: anew at each, or alike where they have one name."""
+        numbers: dict[Any, int] = {}
+        group = [
+            numbers.setdefault((k if by_site else None, node), len(numbers))
+            for k, site in enumerate(sites)
+            for node in site.nodes
+        ]
+        sizes = torch.tensor([len(site.nodes) for site in sites])
+        site = torch.arange(len(sites)).repeat_interleave(sizes)
+        column = torch.cat([torch.arange(size) for size in sizes.tolist()])
+        return cls(torch.tensor(group), site, column, len(numbers))
+
+    def among(self, items: slice) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield for each site the groups of a slice, counted from its start, and their columns."""
+        inside = (self.group >= items.start) & (self.group < items.stop)
+        for k in range(int(self.site.max()) + 1):
+            here = inside & (self.site == k)
+            yield self.group[here] - items.start, self.column[here]
+
+
+def by_holding(task: Task) -> list[Answer]:
+    """Return what each node's change does to the outputs, at each site or wherever it is."""
+    task = replace(task, sites=[_inside(site, task.base) for site in task.sites])
+    places = Places.of(task.sites, by_site=task.by_site)
+    totals = [task.x.new_zeros(len(task.x), places.n_groups) for _ in task.outputs]
+    is_difference = task.method.name == "NodeDifference"
+    shifts = _shifts(task) if is_difference else [None]
+    values = None if is_difference else _values(task)
+    whole = task.outputs_at(task.x)
+    for part in with_bar(task, parts(task, places.n_groups)):
+        n_groups, chosen = part.items.stop - part.items.start, list(places.among(part.items))
+        for shift in shifts:
+            change = partial(_change, values, shift, n_groups)
+            with torch.no_grad(), _changed(task.sites, chosen, change):
+                x = task.x[part.samples].repeat(n_groups, 1)
+                y = task.probe.answer(task.probe.entry(x))
+            for output, full, total in zip(task.outputs, whole, totals, strict=True):
+                new = output.of(y, part.samples).view(n_groups, -1).T
+                here = total[part.samples, part.items]
+                here += full[part.samples, None] - new if shift is None else new / (2 * shift)
+    return [_answer(task.sites, places, total.cpu()) for total in totals]
+
+
+def _inside(site: Site, base: CompiledModel) -> Site:
+    """Return the site of a steady state as that of the update that leads there."""
+    if isinstance(base, RecurrentEdgeModel) and base.solver is not None:
+        return replace(site, module=base.steps[0]) if site.module is base.steady else site
+    return site
+
+
+def _answer(sites: Sequence[Site], places: Places, total: Tensor) -> Answer:
+    of_sites = places.group.split([len(site.nodes) for site in sites])
+    return Answer(
+        {site.name: total[:, groups] for site, groups in zip(sites, of_sites, strict=True)}, {}
+    )
+
+
+def _shifts(task: Task) -> list[float]:
+    epsilon = task.call.get("epsilon", _EPSILON)
+    if not _is_number(epsilon) or not epsilon > 0:
+        raise Edge2TorchError(
+            f"attribute_kwargs['epsilon'] must be a positive number, found {epsilon!r}."
+        )
+    return [float(epsilon), -float(epsilon)]
+
+
+def _values(task: Task) -> list[Tensor]:
+    """Return what the nodes of each site are held at: a number, or their means over samples."""
+    value = task.call.get("value", 0.0)
+    if value != "mean" and not _is_number(value):
+        raise Edge2TorchError(
+            f"attribute_kwargs['value'] must be a number or 'mean', found {value!r}."
+        )
+    if value != "mean":
+        return [task.x.new_tensor(float(value))] * len(task.sites)
+    with watching([site.module for site in task.sites], copy=False, slope=False) as calls:
+        task.probe.answer(task.probe.entry(task.x))
+    last: Mapping[int, Tensor] = {call.place: call.gave.mean(0) for call in calls}
+    return [last[k] for k in range(len(task.sites))]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _change(
+    values: list[Tensor] | None,
+    shift: float | None,
+    n_groups: int,
+    place: int,
+    chosen: tuple[Tensor, Tensor],
+    gave: Tensor,
+) -> Tensor:
+    """Return values (groups * b, n) or (..., n, c), in which each group has its own way."""
+    groups, columns = (index.to(gave.device) for index in chosen)
+    if not len(groups):
+        return gave
+    rows = gave.unflatten(0, (n_groups, -1)).movedim(1, -1).clone()  # (groups, n[, c], b)
+    if values is None:
+        rows[groups, columns] += shift
+    else:
+        held = values[place]
+        rows[groups, columns] = (held[columns].unsqueeze(-1) if held.dim() else held).to(rows.dtype)
+    return rows.movedim(-1, 1).flatten(0, 1)
+
+
+@contextmanager
+def _changed(
+    sites: Sequence[Site], chosen: Sequence[tuple[Tensor, Tensor]], change: Any
+) -> Iterator[None]:
+    with ExitStack() as stack:
+        for place, (site, own) in enumerate(zip(sites, chosen, strict=True)):
+            hook = site.module.register_forward_hook(
+                lambda _module, _given, gave, place=place, own=own: change(place, own, gave)
+            )
+            stack.callback(hook.remove)
+        yield

@@ -1,0 +1,147 @@
+"""Scores on the nodes and edges of a networkx graph, and the part of it around a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import networkx as nx
+import pandas as pd
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret._arguments import check_choice
+from edge2torch.interpret._lookup import nearest
+
+__all__ = ["cut_graph", "score_graph"]
+
+
+def score_graph(
+    artifact: CompileArtifact,
+    *,
+    nodes: pd.Series | pd.DataFrame | Mapping[str, Any] | None = None,
+    edges: pd.DataFrame | None = None,
+) -> nx.DiGraph:
+    """Return the graph that a model computes along, with scores on its nodes and edges.
+
+    Parameters
+    ----------
+    artifact : CompileArtifact
+        What ``compile_graph`` returned.
+    nodes : Series, DataFrame or mapping, optional
+        A number per node name, or samples × nodes, of which the mean is taken. Several columns
+        per node (a level ``target``) give attributes ``score_<target>``.
+    edges : DataFrame, optional
+        ``source``, ``target`` and a column ``attribution`` or ``weight`` (or several other ones
+        with numbers): what ``interpret_model(target="edges")`` or ``edge_weights`` returned.
+
+    Returns
+    -------
+    networkx.DiGraph
+        Every node has ``role`` (input, hidden, output) and, where known, ``score``; every edge
+        has the numbers of its row. Edges that nothing is computed along are left out.
+
+    Raises
+    ------
+    Edge2TorchError
+        For a table of edges without ``source`` and ``target``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> from edge2torch.interpret import score_graph
+    >>> edges = pd.DataFrame({"source": ["g1", "tf"], "target": ["tf", "y"]})
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> graph = score_graph(artifact, nodes={"tf": 0.5}, edges=e2t.edge_weights(model, artifact))
+    >>> graph.nodes["tf"]
+    {'role': 'hidden', 'score': 0.5}
+    >>> list(graph.edges["g1", "tf"])
+    ['weight']
+    """
+    graph = nx.DiGraph()
+    table = artifact.graph.edges[["source", "target"]].iloc[artifact.graph.active_rows]
+    graph.add_edges_from(table.itertuples(index=False, name=None))
+    graph.add_nodes_from(artifact.feature_names + artifact.output_names)
+    nx.set_node_attributes(graph, "hidden", "role")
+    nx.set_node_attributes(graph, dict.fromkeys(artifact.output_names, "output"), "role")
+    nx.set_node_attributes(graph, dict.fromkeys(artifact.feature_names, "input"), "role")
+    for name, scores in _by_attribute(nodes):
+        own = {node: float(score) for node, score in scores.items() if node in graph}
+        nx.set_node_attributes(graph, own, name)
+    if edges is not None:
+        _add_edge_numbers(graph, edges)
+    return graph
+
+
+def _by_attribute(nodes: Any) -> list[tuple[str, Any]]:
+    if nodes is None:
+        return []
+    if isinstance(nodes, pd.DataFrame):
+        nodes = nodes.mean()
+    if isinstance(nodes, pd.Series) and nodes.index.nlevels > 1:
+        return [(f"score_{label}", nodes[label]) for label in nodes.index.unique(0)]
+    return [("score", nodes)]
+
+
+def _add_edge_numbers(graph: nx.DiGraph, edges: pd.DataFrame) -> None:
+    if not {"source", "target"} <= set(edges.columns):
+        raise Edge2TorchError(
+            f"edges must have the columns 'source' and 'target'; found {list(edges.columns)[:5]}."
+        )
+    if "output" in edges:
+        for label, own in edges.groupby("output", sort=False):
+            renamed = own.rename(columns={"attribution": f"attribution_{label}"})
+            _add_edge_numbers(graph, renamed.drop(columns="output"))
+        return
+    pairs = list(zip(edges["source"], edges["target"], strict=True))
+    for name in edges.columns.difference(["source", "target"]):
+        if pd.api.types.is_numeric_dtype(edges[name]):
+            values = zip(pairs, edges[name].tolist(), strict=True)
+            known = {pair: value for pair, value in values if graph.has_edge(*pair)}
+            nx.set_edge_attributes(graph, known, name)
+
+
+def cut_graph(
+    graph: nx.DiGraph, node: str, direction: Literal["upstream", "downstream", "both"] = "both"
+) -> nx.DiGraph:
+    """Return the part of a graph that leads to a node, or that it leads to.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        With scores or without.
+    node : str
+        Where to stand.
+    direction : {"upstream", "downstream", "both"}
+        Which way to look.
+
+    Returns
+    -------
+    networkx.DiGraph
+        A copy; the node itself is in it.
+
+    Raises
+    ------
+    Edge2TorchError
+        For a node that the graph does not have; the nearest names are offered.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from edge2torch.interpret import cut_graph
+    >>> graph = nx.DiGraph([("a", "b"), ("b", "c"), ("d", "c")])
+    >>> sorted(cut_graph(graph, "b", "upstream"))
+    ['a', 'b']
+    """
+    check_choice("direction", direction, ("upstream", "downstream", "both"))
+    if node not in graph:
+        raise Edge2TorchError(
+            f"node {node!r} is not in the graph.{nearest(str(node), [str(n) for n in graph])}"
+        )
+    kept = {node}
+    if direction != "downstream":
+        kept |= nx.ancestors(graph, node)
+    if direction != "upstream":
+        kept |= nx.descendants(graph, node)
+    return graph.subgraph(kept).copy()

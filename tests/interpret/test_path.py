@@ -1,0 +1,213 @@
+"""One pass scores all nodes as Captum does site by site."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import captum.attr
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import edge2torch as e2t
+from edge2torch.compile import BACKENDS
+from edge2torch.interpret import METHODS
+from edge2torch.interpret import _chunks as chunks
+from tests.interpret.settings import SETTINGS, SKIPS, Setting, build, customize, double
+
+BASELINE = {"a": 0.5, "b": -1.0, "c": 2.0}
+OURS = [name for name, row in METHODS.items() if row.engine == "path"]
+# every backend takes part; these have settings of their own
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "recurrent": [{"steps": 4}, {"steps": "converge"}, {"steps": 3, "cell": "gated"}],
+    "gnn": [{"steps": 3}, {"steps": 2, "norm": "softmax", "residual": False}],
+}
+CASES = [
+    (backend.name, options) for backend in BACKENDS for options in OPTIONS.get(backend.name, [{}])
+]
+
+
+def customized(backend: str, options: dict[str, Any]) -> Setting:
+    torch.manual_seed(1)
+    setting = build(SKIPS, backend=backend, **options)
+    head = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    return customize(setting, output=1, node_activation="tanh", head=head)
+
+
+def by_captum(setting: Setting, name: str, **options: Any) -> dict[str, np.ndarray]:
+    """Scores at every site from a call of Captum's own class for each."""
+    base = getattr(setting.model, "base_model", setting.model)
+    x = setting.x.requires_grad_()
+    if METHODS[name].needs_output:
+        options["target"] = setting.output
+    setting.model.eval()
+    found = {}
+    for site, module in base.sites().items():
+        scores = getattr(captum.attr, name)(setting.model, module).attribute(x, **options)
+        if scores.dim() == 3:
+            scores = scores.sum(2) if METHODS[name].by_gradient else scores.mean(2)
+        found[site] = scores.detach().numpy()
+    return found
+
+
+def assert_equal(
+    setting: Setting, name: str, found: dict[str, pd.DataFrame], expected: Any
+) -> None:
+    tolerance = 1e-10 if setting.x.dtype == torch.float64 else 1e-5
+    if name == "InternalInfluence":  # Captum keeps its step sizes in float32
+        tolerance = max(tolerance, 1e-7)
+    for site, table in found.items():
+        nodes = setting.artifact.node_names_by_site[site]
+        theirs = pd.DataFrame(expected[site], setting.data.index, nodes)[table.columns]
+        apart = np.abs(table - theirs).to_numpy().max()
+        assert apart <= tolerance * np.abs(theirs).to_numpy().max(), site
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_equal_to_captum_site_by_site(case: tuple[str, dict[str, Any]], name: str) -> None:
+    for setting in (customized(*case), double(customized(*case))):
+        options = {"n_steps": 7} if METHODS[name].cost == "steps" else {}
+        found = setting.ask("nodes", name, attribute_kwargs=options)
+        assert_equal(setting, name, found, by_captum(setting, name, **options))
+
+
+@pytest.mark.parametrize("rule", ["riemann_left", "riemann_trapezoid", "gausslegendre"])
+@pytest.mark.parametrize("name", ["LayerConductance", "InternalInfluence"])
+def test_captums_arguments_keep_their_meaning(name: str, rule: str) -> None:
+    setting = double(SETTINGS["customized"]())
+    baseline = torch.tensor([[0.5, -1.0, 2.0]]).double()
+    options = {"n_steps": 5, "method": rule}
+    found = setting.ask("nodes", name, baselines=BASELINE, attribute_kwargs=options)
+    expected = by_captum(setting, name, baselines=baseline, **options)
+    assert_equal(setting, name, found, expected)
+    for size in (1, 3, 4, 9):
+        few = {**options, "internal_batch_size": size}
+        found = setting.ask("nodes", name, baselines=BASELINE, attribute_kwargs=few)
+        assert_equal(setting, name, found, expected)
+
+
+def test_convergence_deltas_equal_captums() -> None:
+    setting = double(SETTINGS["customized"]())
+    _, deltas = setting.ask(
+        "nodes", baselines=BASELINE, return_convergence_delta=True, attribute_kwargs={"n_steps": 3}
+    )
+    baseline = torch.tensor([[0.5, -1.0, 2.0]]).double()
+    for site, module in setting.model.base_model.sites().items():
+        engine = captum.attr.LayerConductance(setting.model.eval(), module)
+        _, expected = engine.attribute(
+            setting.x, baselines=baseline, target=1, n_steps=3, return_convergence_delta=True
+        )
+        np.testing.assert_allclose(deltas[site], expected.detach(), atol=1e-12)
+
+
+def test_inputs_are_a_site_as_well() -> None:
+    setting = double(SETTINGS["skips"]())
+    found = setting.ask("nodes", nodes="all")["layer_0"]
+    sums = setting.ask("features", attribute_kwargs={"n_steps": 200})
+    np.testing.assert_allclose(found, sums, atol=2e-3)
+
+
+def test_only_captum_can_do_what_only_captum_takes() -> None:
+    setting = SETTINGS["skips"]()
+    slope = setting.ask(
+        "nodes", "LayerGradientXActivation", constructor_kwargs={"multiply_by_inputs": False}
+    )
+    value = setting.ask("nodes", "LayerActivation")
+    product = setting.ask("nodes", "LayerGradientXActivation")
+    for site, table in product.items():
+        np.testing.assert_allclose(slope[site] * value[site], table, atol=1e-6)
+
+
+def test_modules_that_work_in_place() -> None:
+    plain, inplace = (
+        customize(build(SKIPS, "deep"), node_activation=nn.ReLU(inplace=flag))
+        for flag in (False, True)
+    )
+    for target in ("nodes", "edges"):
+        expected = plain.ask(target, level="summary")
+        pd.testing.assert_frame_equal(inplace.ask(target, level="summary"), expected)
+
+
+@pytest.mark.parametrize("target", ["features", "nodes", "edges"])
+def test_several_outputs_in_one_call(target: str) -> None:
+    setting = SETTINGS["skips"]()
+    wanted = ["late", "deep"]
+    single = {name: setting.ask(target, output=name, level="summary") for name in wanted}
+    runs = count_runs(setting)
+    both = setting.ask(target, output=wanted, level="summary")
+    together = runs.count
+    setting.ask(target, output="deep", level="summary")
+    if target != "features":
+        assert together == runs.count - together  # the second output needed no run of its own
+    for name in wanted:
+        own = both[name] if target != "edges" else both[both["output"] == name]
+        columns = single[name].columns
+        np.testing.assert_array_equal(own[columns].to_numpy(), single[name].to_numpy())
+    if target != "edges":
+        assert both.columns.names[0] == "target"
+    sites, deltas = setting.ask(
+        "nodes", output=wanted, level="sites", return_convergence_delta=True
+    )
+    assert list(sites["layer_1"].columns.unique("target")) == wanted
+    assert list(deltas["late"].columns) == list(sites)
+
+
+class Runs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def forward(self, y: torch.Tensor) -> torch.Tensor:
+        self.count += 1
+        return y
+
+
+def count_runs(setting: Setting) -> Runs:
+    runs = Runs()
+    setting.model.register_forward_hook(lambda *_: runs(_[2]))
+    return runs
+
+
+def test_lists_of_outputs_that_cannot_be() -> None:
+    setting = SETTINGS["skips"]()
+    for wanted, words in {
+        (): "output is empty",
+        ("deep", "deep"): "'deep' more than once",
+        ("deep", "laet"): "Nearest: 'late'",
+    }.items():
+        with pytest.raises(e2t.Edge2TorchError, match=words):
+            setting.ask("nodes", output=list(wanted))
+
+
+def test_nodes_by_name() -> None:
+    setting = SETTINGS["skips"]()
+    whole = setting.ask("nodes", level="summary", nodes="all")
+    some = setting.ask("nodes", level="summary", nodes=["r", "a"])
+    pd.testing.assert_frame_equal(some, whole[["a", "r"]])
+    with pytest.raises(e2t.Edge2TorchError, match="Nearest to 'lat': 'late'"):
+        setting.ask("nodes", nodes=["lat"])
+
+
+@pytest.mark.parametrize("target", ["nodes", "edges"])
+@pytest.mark.parametrize("memory", [1, 40_000])
+def test_memory_bounds_do_not_change_scores(
+    monkeypatch: pytest.MonkeyPatch, memory: int, target: str
+) -> None:
+    setting = double(SETTINGS["skips"]())
+    for name, row in METHODS.items():
+        if row.target == target and row.engine != "captum":
+            expected = setting.ask(target, name, level="summary")
+            with monkeypatch.context() as patch:
+                patch.setattr(chunks, "BYTES_AT_ONCE", {"cpu": memory})
+                found = setting.ask(target, name, level="summary")
+            pd.testing.assert_frame_equal(found, expected, atol=1e-12)
+
+
+def test_float32_data_of_a_float64_model() -> None:
+    setting = double(SETTINGS["skips"]())
+    asked = replace(setting, data=setting.data.astype("float32"))
+    assert set(asked.ask("nodes", level="summary").dtypes) == {np.dtype("float64")}
