@@ -1,7 +1,28 @@
 """Ask a trained model what its outputs rest on, and answer in the names of the edge table."""
 
+from edge2torch.interpret._connectivity import node_connectivity
+from edge2torch.interpret._controls import control_inputs
 from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS, attribution_methods
+from edge2torch.interpret._node_scores import rank_stability
+from edge2torch.interpret._replicate import Replicates, replicate
+from edge2torch.interpret._rewire import rewire
+from edge2torch.interpret._significance import node_significance
+from edge2torch.interpret._stack import ReplicateStack, stack_replicates
 
-__all__ = ["METHODS", "AttributionMethod", "attribution_methods", "interpret_model"]
+__all__ = [
+    "METHODS",
+    "AttributionMethod",
+    "ReplicateStack",
+    "Replicates",
+    "attribution_methods",
+    "control_inputs",
+    "interpret_model",
+    "node_connectivity",
+    "node_significance",
+    "rank_stability",
+    "replicate",
+    "rewire",
+    "stack_replicates",
+]

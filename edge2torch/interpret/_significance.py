@@ -1,0 +1,261 @@
+"""Which nodes score more than the graph's shape explains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special, stats
+from scipy.optimize import brentq, least_squares
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.interpret._connectivity import node_connectivity
+from edge2torch.interpret._replicate import Replicates
+
+__all__ = ["node_significance"]
+
+Values = NDArray[np.float64]
+_FLOOR = 0.2  # of a mean node's share, added before the logarithm: next to nothing is nothing
+_MOST_PRIOR = 200.0  # degrees of freedom that all nodes together may lend to one
+_FEWEST_NODES = 12  # a trend over connectivity has five coefficients
+_SHAPE = ("degree", "subgraph")
+
+
+def node_significance(
+    scores: Replicates | pd.DataFrame,
+    control_scores: Replicates | pd.DataFrame | Sequence[Replicates | pd.DataFrame],
+    *,
+    artifact: CompileArtifact | None = None,
+    alternative: Literal["two-sided", "greater", "less"] = "two-sided",
+) -> pd.DataFrame:
+    """Compare node scores with those of control networks, and correct them for connectivity.
+
+    Parameters
+    ----------
+    scores : Replicates or DataFrame
+        Replicates × nodes, magnitudes: of networks trained on the data.
+    control_scores : Replicates or DataFrame, or a list of them
+        The same of control networks, each trained on inputs of its own
+        (:func:`control_inputs`, a rewired graph, permuted inputs or shuffled labels). A list
+        holds one table per control data set, whose networks differ in their start only: these
+        are averaged first, which takes the scatter of single starts out of the comparison.
+    artifact : CompileArtifact, optional
+        Where to look the nodes' connectivity up; a :class:`Replicates` brings its own. Without
+        one, or with fewer than twelve nodes, the effect stays as it is.
+    alternative : {"two-sided", "greater", "less"}
+        Of the p-value: ``"greater"`` asks for nodes that matter more than the shape explains.
+
+    Returns
+    -------
+    DataFrame
+        By node, the largest ``corrected`` first. ``score``, ``control``: mean share of a
+        network's total score, 1 for an average node. ``effect``: log2 of their ratio, from means
+        of logarithms. ``expected``: what nodes so well connected have; ``corrected``: effect
+        minus expected. ``statistic``, ``pvalue``, ``qvalue``: t, p, and p after Benjamini and
+        Hochberg, of ``corrected``. ``degree``, ``subgraph``: as in :func:`node_connectivity`.
+
+    Raises
+    ------
+    Edge2TorchError
+        For control scores of other nodes, fewer than two rows, values that are no numbers or
+        negative, and networks that score nothing at all.
+
+    Notes
+    -----
+    *Test.* A t-test whether the node's mean could be another draw from the controls. The
+    replicates share one data set, so their scatter is that of training alone; each control has a
+    data set of its own, so theirs is of training and data. The variance of the difference is
+    therefore ``var(control) * (1 + 1/m) + var(replicates) / n`` with Welch's degrees of freedom,
+    where a plain two-sample test would divide the controls' variance by m and call every node
+    significant: more replicates of the same data bring no new data. Variances of single nodes
+    are drawn towards their common level, as limma does (Smyth 2004). With one start per control
+    data set the test is conservative: it charges the mean of n replicates with the scatter of
+    one start.
+
+    *Assumptions.* Shares are log-normal; the controls scatter over data sets as the data would;
+    controls are independent of each other; the trend over connectivity is known exactly. Nodes
+    share inputs, so their tests are positively dependent, which Benjamini and Hochberg allow. The
+    p-value says that the network relies on a node more than its position explains, not that the
+    node is a cause.
+
+    *Correction.* The expected effect is a quadratic in the logarithms of degree and sub-graph
+    size, fitted over all nodes by least squares with Huber's loss, so that the few nodes that
+    stand out do not bend it.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> nodes = [f"tf_{k}" for k in range(8)]
+    >>> shape = np.arange(1, 9)  # some nodes score high in any network
+    >>> controls = pd.DataFrame(shape * np.exp(0.2 * rng.normal(size=(10, 8))), columns=nodes)
+    >>> scores = pd.DataFrame(shape * np.exp(0.1 * rng.normal(size=(10, 8))), columns=nodes)
+    >>> scores["tf_2"] *= 4
+    >>> scores.mean().idxmax()
+    'tf_2'
+    >>> table = node_significance(scores, controls)
+    >>> table.index[table["qvalue"] < 0.05].tolist()
+    ['tf_2']
+
+    References
+    ----------
+    Fortelny & Bock 2020, doi:10.1186/s13059-020-02100-5. Esser-Skala & Fortelny 2023,
+    doi:10.1038/s41540-023-00310-8. Benjamini & Hochberg 1995,
+    doi:10.1111/j.2517-6161.1995.tb02031.x. Smyth 2004, doi:10.2202/1544-6115.1027.
+    """
+    if alternative not in ("two-sided", "greater", "less"):
+        raise Edge2TorchError(
+            f"alternative must be 'two-sided', 'greater' or 'less', found {alternative!r}."
+        )
+    found = _shares(scores, "scores")
+    control = _same_nodes(_control_shares(control_scores), found)
+    if artifact is None and isinstance(scores, Replicates):
+        artifact = scores.artifact
+    logs, control_logs = (np.log2(part.to_numpy() + _FLOOR) for part in (found, control))
+    effect = logs.mean(axis=0) - control_logs.mean(axis=0)
+    shape = _shape(artifact, found.columns)
+    expected = _expected(effect, shape)
+    statistic, freedom = _t(logs, control_logs, expected)
+    tail = {
+        "greater": stats.t.sf(statistic, freedom),
+        "less": stats.t.cdf(statistic, freedom),
+        "two-sided": 2 * stats.t.sf(np.abs(statistic), freedom),
+    }
+    table = pd.DataFrame(
+        {
+            "score": found.mean(),
+            "control": control.mean(),
+            "effect": effect,
+            "expected": expected,
+            "corrected": effect - expected,
+            "statistic": statistic,
+            "pvalue": tail[alternative],
+            "qvalue": stats.false_discovery_control(tail[alternative]),
+        },
+        index=pd.Index(found.columns, name="node"),
+    )
+    return table.join(shape).sort_values("corrected", ascending=False, kind="stable")
+
+
+def _shares(scores: Any, argument: str, *, fewest: int = 2) -> pd.DataFrame:
+    """Return each network's scores as multiples of its mean node's."""
+    table = scores.scores if isinstance(scores, Replicates) else scores
+    if not isinstance(table, pd.DataFrame):
+        raise Edge2TorchError(
+            f"{argument} must be what replicate() returned, or a DataFrame of replicates × nodes; "
+            f"found {type(table).__name__}."
+        )
+    if len(table) < fewest or table.shape[1] < 2:
+        raise Edge2TorchError(
+            f"{argument} has {len(table)} network(s) and {table.shape[1]} node(s); a spread needs "
+            "two of each. Raise n, or lower min_quality."
+        )
+    try:
+        values = table.to_numpy(np.float64)
+    except (TypeError, ValueError) as error:
+        raise Edge2TorchError(f"{argument} holds values that are not numbers: {error}.") from error
+    wrong = ~(np.isfinite(values) & (values >= 0)).all(axis=0)
+    if wrong.any():
+        raise Edge2TorchError(
+            f"{argument} is negative, missing or infinite for {listing(table.columns[wrong])}. Give "
+            "magnitudes, such as the mean over samples of interpret_model(...).abs()."
+        )
+    mean = values.mean(axis=1, keepdims=True)
+    if idle := table.index[mean[:, 0] == 0].tolist():
+        raise Edge2TorchError(
+            f"{argument}: network(s) {listing(idle)} score every node zero: their output depends "
+            "on no node. Train longer, or drop them with min_quality."
+        )
+    return pd.DataFrame(values / mean, table.index, table.columns.astype(str))
+
+
+def _control_shares(scores: Any) -> pd.DataFrame:
+    """Return a row per control network, or per control data set where they come in a list."""
+    if not isinstance(scores, list | tuple):
+        return _shares(scores, "control_scores")
+    tables = [_shares(one, "control_scores", fewest=1) for one in scores]
+    if len(tables) < 2:
+        raise Edge2TorchError(f"control_scores lists {len(tables)} data set(s); two are needed.")
+    for table in tables[1:]:
+        _same_nodes(table, tables[0])
+    return pd.DataFrame([np.exp2(np.log2(table + _FLOOR).mean()) - _FLOOR for table in tables])
+
+
+def _same_nodes(control: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    missing = found.columns.difference(control.columns)
+    unknown = control.columns.difference(found.columns)
+    if len(missing) or len(unknown):
+        raise Edge2TorchError(
+            f"control_scores are of other nodes than scores: {len(missing)} missing "
+            f"({listing(missing) or 'none'}), {len(unknown)} unknown ({listing(unknown) or 'none'}). "
+            "Score control networks of the same graph, with the same nodes= option."
+        )
+    return control[found.columns]
+
+
+def _shape(artifact: CompileArtifact | None, nodes: pd.Index) -> pd.DataFrame:
+    if artifact is None:
+        return pd.DataFrame(index=nodes)
+    table = node_connectivity(artifact)[list(_SHAPE)]
+    if unknown := nodes.difference(table.index).tolist():
+        raise Edge2TorchError(
+            f"scores names nodes that artifact does not have: {listing(unknown)}."
+        )
+    return table.loc[nodes]
+
+
+def _expected(effect: Values, shape: pd.DataFrame) -> Values:
+    """Return the effect that a node's connectivity lets one expect."""
+    if shape.empty or len(effect) < _FEWEST_NODES:
+        return np.zeros_like(effect)
+    columns = [np.ones(len(effect))]
+    for name in shape:
+        logs = np.log(shape[name].to_numpy(np.float64))
+        if logs.std() > 0:
+            standard = (logs - logs.mean()) / logs.std()
+            columns += [standard, standard**2]
+    design = np.stack(columns, axis=1)
+    start = np.linalg.lstsq(design, effect, rcond=None)[0]
+    scale = stats.median_abs_deviation(effect - design @ start, scale="normal")
+    if not scale > 0:
+        return np.asarray(design @ start)
+    fit = least_squares(
+        lambda slope: (effect - design @ slope) / (1.345 * scale), start, loss="huber"
+    )
+    return np.asarray(design @ fit.x)
+
+
+def _t(logs: Values, control: Values, expected: Values) -> tuple[Values, Values]:
+    """Return t and its degrees of freedom for every node."""
+    n, m = len(logs), len(control)
+    own, own_freedom = _squeezed(logs)
+    other, other_freedom = _squeezed(control)
+    own, other = own / n, other * (1 + 1 / m)
+    freedom = (own + other) ** 2 / (own**2 / own_freedom + other**2 / other_freedom)
+    difference = logs.mean(axis=0) - control.mean(axis=0) - expected
+    return difference / np.sqrt(own + other), freedom
+
+
+def _squeezed(values: Values) -> tuple[Values, float]:
+    """Return each node's variance, drawn towards that of all nodes, and its degrees of freedom.
+
+    The empirical Bayes of Smyth 2004: variances are draws of a scaled inverse chi-squared.
+    """
+    own = len(values) - 1
+    variance = np.maximum(values.var(axis=0, ddof=1), np.finfo(np.float64).eps)
+    level = np.log(variance) - special.digamma(own / 2) + np.log(own / 2)
+    excess = float(level.var(ddof=1) - special.polygamma(1, own / 2))
+    if excess <= _trigamma(_MOST_PRIOR / 2):
+        prior = _MOST_PRIOR
+    else:
+        prior = 2 * brentq(lambda half: _trigamma(half) - excess, 1e-3, _MOST_PRIOR / 2)
+    common = np.exp(level.mean() + special.digamma(prior / 2) - np.log(prior / 2))
+    return (prior * common + own * variance) / (prior + own), prior + own
+
+
+def _trigamma(value: float) -> float:
+    return float(special.polygamma(1, value))
