@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TypeGuard
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn._node_norms import NodeNorm
+from edge2torch.nn._node_norms import NodeNorm, node_rows
+
+_NORM_FIRST = ("normalization", "activation")
 
 
 class NodeUpdate(nn.Module):
@@ -53,8 +55,8 @@ class NodeUpdate(nn.Module):
     ) -> None:
         super().__init__()
         self.n_nodes, self.channels, self.norm_first = n_nodes, channels, norm_first
-        first, second = ("normalization", "activation") if norm_first else _ACTIVATION_FIRST
-        self._stages = tuple(k for k in (first, second, "dropout") if k in (stages or {}))
+        order = (*(_NORM_FIRST if norm_first else reversed(_NORM_FIRST)), "dropout")
+        self._stages = tuple(name for name in order if name in (stages or {}))
         for name in self._stages:
             self.add_module(name, (stages or {})[name])
         self.mlp = mlp
@@ -83,10 +85,14 @@ class NodeUpdate(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Map what arrives (b, n * c) to node values (b, n, c)."""
         h: Tensor = z.t().unflatten(0, (self.n_nodes, self.channels)).movedim(-1, 0)
-        before = None
-        for stage in self.stages.values():
-            h = F.elu(h, stage.alpha, inplace=True) if _is_reusable(before, stage) else stage(h)
-            before = stage
+        stages = self.stages
+        if self.norm_first and _is_reusable(*map(stages.get, _NORM_FIRST)):
+            norm, elu = (stages.pop(name) for name in _NORM_FIRST)
+            # the values themselves: torch would copy a view of them
+            values = cast(NodeNorm, norm).normalize(node_rows(h))
+            h = F.elu(values, cast(nn.ELU, elu).alpha, inplace=True).movedim(-1, 0)
+        for stage in stages.values():
+            h = stage(h)
         if self.mlp is not None:
             h = self.mlp(h)
         if self.gate is not None:
@@ -94,20 +100,17 @@ class NodeUpdate(nn.Module):
         return h
 
 
-def _is_reusable(before: nn.Module | None, stage: nn.Module) -> TypeGuard[nn.ELU]:
+def _is_reusable(norm: nn.Module | None, activation: nn.Module | None) -> bool:
     """Tell whether ELU may write over a norm's values: nobody else looks at them.
 
     Its slope follows from its result, so a layer keeps one (n, c, b) less for the way back.
     """
-    if type(stage) is not nn.ELU or stage.alpha < 0 or not isinstance(before, NodeNorm):
+    if not isinstance(norm, NodeNorm) or type(activation) is not nn.ELU or activation.alpha < 0:
         return False
     return not any(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
-        for module in (before, stage)
+        for module in (norm, activation)
     )
-
-
-_ACTIVATION_FIRST = ("activation", "normalization")
 
 
 def _check_shape(name: str, module: nn.Module, n_nodes: int, channels: int) -> None:
