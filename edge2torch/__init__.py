@@ -13,7 +13,7 @@ from edge2torch.customize import customize_model
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.graph import graph_topology
-from edge2torch.interpret import interpret_model
+from edge2torch.interpret import activations, interpret_model
 from edge2torch.priors import (
     graph_summary,
     prepare_prior,
@@ -29,6 +29,7 @@ __all__ = [
     "CompileArtifact",
     "Edge2TorchError",
     "Edge2TorchWarning",
+    "activations",
     "align_features_to_input_nodes",
     "compile_graph",
     "customize_model",

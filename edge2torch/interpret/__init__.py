@@ -1,5 +1,6 @@
 """Ask a trained model what its outputs rest on, and answer in the names of the edge table."""
 
+from edge2torch.interpret._activations import activations
 from edge2torch.interpret._connectivity import node_connectivity
 from edge2torch.interpret._controls import control_inputs
 from edge2torch.interpret._interpret import interpret_model
@@ -8,6 +9,7 @@ from edge2torch.interpret._methods import METHODS, attribution_methods
 from edge2torch.interpret._node_scores import rank_stability
 from edge2torch.interpret._replicate import Replicates, replicate
 from edge2torch.interpret._rewire import rewire
+from edge2torch.interpret._score_graph import cut_graph, score_graph
 from edge2torch.interpret._significance import node_significance
 from edge2torch.interpret._stack import ReplicateStack, stack_replicates
 
@@ -16,13 +18,16 @@ __all__ = [
     "AttributionMethod",
     "ReplicateStack",
     "Replicates",
+    "activations",
     "attribution_methods",
     "control_inputs",
+    "cut_graph",
     "interpret_model",
     "node_connectivity",
     "node_significance",
     "rank_stability",
     "replicate",
     "rewire",
+    "score_graph",
     "stack_replicates",
 ]

@@ -1,0 +1,70 @@
+"""What every node holds, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+from torch import Tensor, nn
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.interpret._interpret import interpret_model
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["activations"]
+
+
+def activations(
+    model: nn.Module,
+    artifact: CompileArtifact,
+    data: pd.DataFrame | AnnData | NDArray[Any] | Tensor,
+    *,
+    level: Literal["summary", "sites"] = "summary",
+) -> Any:
+    """Return the value of every node for every sample, inputs included.
+
+    What ``interpret_model(method="LayerActivation")`` answers, in evaluation mode. Where gradients
+    or single channels are wanted, :func:`get_node_activations` gives tensors.
+
+    Parameters
+    ----------
+    model : Module
+        A compiled model of any backend, customized or wrapped or neither.
+    artifact : CompileArtifact
+        What :func:`compile_graph` returned with it.
+    data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns)
+        Samples, by name.
+    level : {"summary", "sites"}
+        One table with a column per node (the last value of those computed in several steps or
+        layers), or a dict of tables, one per layer or step.
+
+    Returns
+    -------
+    DataFrame or dict of str to DataFrame
+        Rows are samples with the data's own index. A node with channels has their mean.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["g"], "target": ["y"], "initial_weight": [2.0]})
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> e2t.activations(model, artifact, pd.DataFrame({"g": [1.0, 3.0]}, index=["u", "v"]))
+         g    y
+    u  1.0  2.0
+    v  3.0  6.0
+    """
+    return interpret_model(
+        model,
+        artifact,
+        data,
+        target="nodes",
+        method="LayerActivation",
+        level=level,
+        nodes="all",
+        site_aggregation="last",
+        quiet=True,
+    )
