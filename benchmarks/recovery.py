@@ -167,10 +167,11 @@ def measures(score: pd.Series, task: PlantedNodes, degree: pd.Series) -> dict[st
     mine, others = score[is_planted].to_numpy()[:, None], score[~is_planted].to_numpy()
     rank = score.rank(ascending=False, method="average")
     unplanted = score[~is_planted]
+    x, y = unplanted.to_numpy(), degree[unplanted.index].to_numpy()
     return {
         "AUROC": float(((mine > others) + 0.5 * (mine == others)).mean()),
         "top k": float((rank[is_planted] <= len(task.causal)).mean()),
-        "bias": float(spearmanr(unplanted, degree[unplanted.index])[0]),
+        "bias": float(spearmanr(x, y)[0]) if np.ptp(x) > 0 and np.ptp(y) > 0 else np.nan,
     }
 
 
@@ -201,7 +202,7 @@ def rank_peer(name: str, tasks: dict[str, PlantedNodes], limit: float) -> dict[s
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         environment.pop("PYTHONPATH", None)
         script = HERE / "peers" / f"recovery_{name}.py"
-        with open(folder / "log.txt", "w") as log:
+        with (folder / "log.txt").open("w") as log:
             try:
                 subprocess.run(  # noqa: S603 - a script of ours
                     [contender.python, "-I", script, folder],
@@ -251,9 +252,8 @@ def table(rows: pd.DataFrame) -> str:
     means.insert(1, "lowest AUROC", grouped["AUROC"].min())
     means["|bias|"] = grouped["bias"].agg(lambda bias: bias.abs().mean())
     means["problems"] = grouped.size()
-    shown = means.reset_index()
-    shown["setting"] = shown["setting"].map(lambda key: SETTINGS[key][0])
-    return markdown(shown.round(3))
+    means.index = [f"{SETTINGS[setting][0]}: {method}" for setting, method in means.index]
+    return markdown(means, "setting: method")
 
 
 def main() -> None:

@@ -41,10 +41,7 @@ def scores(folder: Path, training: dict, seed: int) -> pd.Series:
         method="LayerConductance",
         attribute_kwargs={"n_steps": training["steps"]},
     )
-    tables = found.tables if hasattr(found, "tables") else found.table
-    parts = tables.values() if isinstance(tables, dict) else [tables]
-    joined = pd.concat([part.abs().mean() for part in parts])
-    return joined.groupby(level=0).max()
+    return found.summary().abs().mean()
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from edge2torch.interpret._activations import activations
 from edge2torch.interpret._connectivity import node_connectivity
 from edge2torch.interpret._controls import control_inputs
+from edge2torch.interpret._graph_aware import graph_aware_dropout
 from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS, attribution_methods
@@ -22,6 +23,7 @@ __all__ = [
     "attribution_methods",
     "control_inputs",
     "cut_graph",
+    "graph_aware_dropout",
     "interpret_model",
     "node_connectivity",
     "node_significance",

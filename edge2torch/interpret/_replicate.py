@@ -109,7 +109,10 @@ class Replicates:
         -------
         Replicates
         """
-        found = score_networks(self.models, self.artifact, data, output, options, self.scores.index)
+        samples = data if isinstance(data, list | tuple) else [data] * len(self.models)
+        found = score_networks(
+            self.models, self.artifact, samples, output, options, self.scores.index
+        )
         return replace(self, scores=found.scores, means=found.means)
 
 

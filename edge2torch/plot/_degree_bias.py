@@ -1,0 +1,99 @@
+"""Score against degree: what the graph's shape does to a ranking, before and after correction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.plot._scores import check_count
+from edge2torch.plot._style import NEUTRAL, POSITIVE, plain, short_labels
+
+_COLUMNS = ("score", "corrected", "degree")
+_PANELS = (("score", "score (1: an average node)"), ("corrected", "corrected score (log2)"))
+
+
+def plot_degree_bias(
+    significance: pd.DataFrame,
+    *,
+    label: int = 3,
+    degree: str = "degree",
+    degree_name: str = "edges of the node",
+    label_width: int = 30,
+    title: str | None = None,
+) -> Any:
+    """Draw node scores against degree, as they are and corrected, side by side.
+
+    A ranking that follows the graph's shape rises with degree; each panel says by how much
+    (Spearman's correlation).
+
+    Parameters
+    ----------
+    significance : DataFrame
+        What :func:`edge2torch.interpret.node_significance` returned.
+    label : int, default 3
+        How many of the highest nodes are named in each panel.
+    degree : str
+        The column to draw against: ``"degree"`` or ``"subgraph"``.
+    degree_name : str
+        What to call it on the axis.
+    label_width : int, default 30
+        Longer names are cut in the middle.
+    title : str, optional
+        Above both panels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    Edge2TorchError
+        When the table lacks a column that is drawn.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame(
+    ...     {"score": [3.0, 1.0, 2.0], "corrected": [0.1, 2.0, 0.0], "degree": [30, 5, 12]},
+    ...     index=["a", "b", "c"],
+    ... )
+    >>> figure = plot_degree_bias(table, label=1)
+    >>> [axes.get_title(loc="left") for axes in figure.axes]
+    ['before: Spearman 1.00', 'after: Spearman -0.50']
+    """
+    check_count(label, "label")
+    needed = (*_COLUMNS[:2], degree)
+    if missing := [name for name in needed if name not in getattr(significance, "columns", ())]:
+        raise Edge2TorchError(
+            f"significance lacks the column(s) {listing(missing)}. Pass what node_significance "
+            "returned with an artifact, which knows the degrees."
+        )
+    figure, axes = require("matplotlib.pyplot", extra="plot").subplots(
+        1, 2, figsize=(10, 4), layout="constrained"
+    )
+    x = significance[degree].to_numpy(np.float64)
+    for ax, (column, name), when in zip(axes, _PANELS, ("before", "after"), strict=True):
+        y = significance[column].to_numpy(np.float64)
+        top = np.argsort(-y, kind="stable")[:label]
+        ax.scatter(x, y, s=16, color=NEUTRAL, linewidths=0)
+        ax.scatter(x[top], y[top], s=22, color=POSITIVE, linewidths=0)
+        for place, text in zip(
+            top, short_labels(significance.index[top], label_width), strict=True
+        ):
+            ax.annotate(
+                plain(text), (x[place], y[place]), (4, 3), textcoords="offset points", fontsize=8
+            )
+        rho = spearmanr(x, y)[0] if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
+        ax.set_title(f"{when}: Spearman {rho:.2f}", loc="left", fontsize=11)
+        ax.set_xscale("log")
+        ax.set_xlabel(degree_name)
+        ax.set_ylabel(name)
+        ax.margins(x=0.15)
+        ax.spines[["top", "right"]].set_visible(False)
+    if title:
+        figure.suptitle(plain(title), x=0.01, ha="left", fontsize=12)
+    return figure
