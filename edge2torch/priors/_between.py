@@ -83,7 +83,8 @@ def keep_between(
             f"{listing(own.named(read))} are wanted."
         )
     kept = own.rows(rows)
-    notes = _notes(own, wanted, fed, read, below, above, int(into.sum()))
+    named = outputs is not None
+    notes = _notes(own, wanted, fed, read, below, above, int(into.sum()), outputs_named=named)
     return kept, step_report("keep_between", own.frame, kept, notes)
 
 
@@ -95,6 +96,8 @@ def _notes(
     below: Bool,
     above: Bool,
     n_into: int,
+    *,
+    outputs_named: bool,
 ) -> tuple[str, ...]:
     there = set(own.names.tolist())
     absent = [name for name in dict.fromkeys(wanted) if name not in there]
@@ -112,7 +115,9 @@ def _notes(
     notes += counted(
         own.named(below & ~above & ~fed), "node(s) that lead to no output were dropped"
     )
-    notes += counted(own.named(read & ~below & ~own.is_end), "wanted output(s) have no feature")
+    if outputs_named:
+        words = "wanted output(s) have no feature below them and were dropped"
+        notes += counted(own.named(read & ~below), words)
     if n_into:
         notes.append(f"{n_into:,} edge(s) into features were dropped: their values are the data's.")
     return tuple(notes)

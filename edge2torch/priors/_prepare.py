@@ -117,23 +117,27 @@ def prepare_prior(
         raise Edge2TorchError("root and outputs exclude each other: the root is the only output.")
     entities = wanted if data_types is None else _entities(wanted, data_types)
     there = None if connect else read
-    keep = there or []
+
+    def left(table: pd.DataFrame) -> list[str]:
+        """Outputs that the graph still has: one that no feature reaches is gone, and reported."""
+        return _left(table, there or [])
+
     steps: list[tuple[bool, Step]] = [
         (mapping is not None, lambda t: map_identifiers(t, mapping, unmapped=unmapped)),  # type: ignore[arg-type]
         (True, lambda t: keep_between(t, entities, there)),
         (cycles == "break", break_cycles),
         (cycles == "error", _refuse_cycles),
-        (cycles == "break", lambda t: keep_between(t, entities, there)),
+        (cycles == "break", lambda t: keep_between(t, entities, there and left(t))),
         (
             min_genes != 1 or max_genes is not None,
-            lambda t: filter_sets(t, min_genes, max_genes, keep=keep),
+            lambda t: filter_sets(t, min_genes, max_genes, keep=left(t)),
         ),
-        (depth is not None, lambda t: cut_depth(t, depth, outputs=there)),  # type: ignore[arg-type]
-        (collapse, lambda t: collapse_chains(t, keep=keep)),
-        (merge, lambda t: merge_identical(t, keep=keep)),
+        (depth is not None, lambda t: cut_depth(t, depth, outputs=there and left(t))),  # type: ignore[arg-type]
+        (collapse, lambda t: collapse_chains(t, keep=left(t))),
+        (merge, lambda t: merge_identical(t, keep=left(t))),
         (propagate, propagate_memberships),
         (layers is not None, lambda t: limit_layers(t, layers, skips=skips)),  # type: ignore[arg-type]
-        (latent != 0, lambda t: add_latent(t, latent, targets=keep)),
+        (latent != 0, lambda t: add_latent(t, latent, targets=left(t))),
         (root is not None, lambda t: add_root(t, str(root))),
         (connect, lambda t: connect_outputs(t, read)),
         (data_types is not None, lambda t: add_data_types(t, wanted, separator=str(data_types))),
@@ -143,7 +147,7 @@ def prepare_prior(
         if is_wanted:
             edges, report = step(edges)
             reports.append(report)
-    ends = [root] if root is not None else read
+    ends = [root] if root is not None else read and _left(edges, read)
     kept, report = keep_between(edges, wanted, ends)
     if len(kept) < len(edges):
         edges = kept
@@ -171,6 +175,11 @@ def _refuse_cycles(edges: pd.DataFrame) -> tuple[pd.DataFrame, StepReport]:
         )
     size = (own.n_nodes, own.n_edges)
     return edges, StepReport(_CHECKED, (size[0], size[0]), (size[1], size[1]))
+
+
+def _left(edges: pd.DataFrame, names: list[str]) -> list[str]:
+    there = set(edges["source"]) | set(edges["target"])
+    return [name for name in names if name in there]
 
 
 def _named(own: Edges, rows: np.ndarray) -> list[tuple[str, str]]:

@@ -353,6 +353,13 @@ def test_cycles_are_refused_broken_or_kept() -> None:
     )
 
 
+def test_an_output_that_no_feature_reaches_is_reported() -> None:
+    edges, report = priors.prepare_prior(HIERARCHY, GENES, ["top", "z"], min_genes=2, root=None)
+    assert report.outputs == ("top",)
+    assert "1 wanted output(s) have no feature below them and were dropped: 'z'" in repr(report)
+    assert "z" not in set(edges["target"])
+
+
 def test_arguments_that_exclude_each_other() -> None:
     with pytest.raises(Edge2TorchError, match="connect=True needs outputs="):
         priors.prepare_prior(HIERARCHY, GENES, connect=True)
