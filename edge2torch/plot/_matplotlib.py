@@ -63,26 +63,31 @@ def _edges(axes: Any, graph: Subgraph, layout: Layout) -> None:
     collections = require("matplotlib.collections", extra="plot")
     start = np.stack([layout.x + layout.width / 2, layout.y], axis=1)[graph.source]
     end = np.stack([layout.x - layout.width / 2, layout.y], axis=1)[graph.target]
+    back, level = end[:, 0] <= start[:, 0], np.abs(end[:, 1] - start[:, 1]) < BOX
     bend = np.array([GAP / 2, 0.0])
+    sag = np.array([0.0, 1.5 * BOX]) * (back & level)[:, None]  # not along the way it came
     t = np.linspace(0, 1, 24)[:, None, None]
     curves = (
         (1 - t) ** 3 * start
-        + 3 * (1 - t) ** 2 * t * (start + bend)
-        + 3 * (1 - t) * t**2 * (end - bend)
+        + 3 * (1 - t) ** 2 * t * (start + bend - sag)
+        + 3 * (1 - t) * t**2 * (end - bend - sag)
         + t**3 * end
     ).transpose(1, 0, 2)
     known = ~np.isnan(graph.weight)
-    size = graph.strength
+    # what leads back stays visible where it is weak, and has a head: its ends do not tell the way
+    size = np.where(back, np.maximum(graph.strength, 0.25), graph.strength)
+    colour = edge_colours(graph.weight)
     order = np.argsort(size, kind="stable")  # the strongest end on top
     axes.add_collection(
         collections.LineCollection(
             curves[order],
-            colors=edge_colours(graph.weight)[order].tolist(),
+            colors=colour[order].tolist(),
             linewidths=np.where(known, 0.3 + 1.9 * size, 0.7)[order],
             alpha=np.where(known, 0.25 + 0.6 * size, 0.5)[order],
             zorder=1,
         )
     )
+    axes.scatter(*(end[back] - (2, 0)).T, s=28, c=colour[back], marker=">", lw=0, zorder=3)
 
 
 def edge_colours(weight: NDArray[np.float64]) -> NDArray[np.str_]:

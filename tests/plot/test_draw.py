@@ -211,3 +211,15 @@ def test_a_graph_with_feedback_stands_by_distance_from_the_inputs(max_nodes):
     assert {"ligand", "readout"} <= set(shown)
     if max_nodes == 60:
         assert {"layer 1 (1)", "layer 2 (1)", "outputs (1)"} <= set(shown)
+
+
+def test_an_edge_back_leaves_the_way_it_came_and_has_a_head():
+    edges = pd.DataFrame({"source": ["x", "a", "b", "b"], "target": ["a", "b", "a", "y"]})
+    model, artifact = e2t.compile_graph(edges, backend="recurrent", steps=3, quiet=True)
+    weights = e2t.edge_weights(model, artifact).assign(weight=[1.0, 1.0, 1e-6, 1.0])
+    ax = draw_graph(artifact, weights=weights, engine="matplotlib")
+    lines, heads = ax.collections
+    heights = [np.ptp(path.vertices[:, 1]) for path in lines.get_paths()]
+    assert sorted(height > 5 for height in heights) == [False, False, False, True]
+    assert lines.get_alpha().min() > 0.35  # a weak one too
+    assert len(heads.get_offsets()) == 1
