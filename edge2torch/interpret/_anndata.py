@@ -43,7 +43,8 @@ def _add_table(cells: Any, key: str, table: pd.DataFrame) -> None:
     """Write a table of samples × names; several outputs get a key each."""
     if table.columns.nlevels > 1:
         for label in table.columns.unique(0):
-            _add_table(cells, f"{key}_{label}", table[label])
+            own = table.loc[:, table.columns.get_level_values(0) == label].droplevel(0, axis=1)
+            _add_table(cells, f"{key}_{label}", own)
         return
     plain = table.set_axis(cells.obs_names).rename_axis(columns=None)
     cells.obsm[key] = plain.set_axis(plain.columns.map(str), axis=1)

@@ -21,6 +21,7 @@ from edge2torch.interpret._arguments import (
     check_size,
     warn_of_gradients,
 )
+from edge2torch.interpret._diagnose import are_finite, refuse_not_finite
 from edge2torch.interpret._engines import arguments_of
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS
@@ -128,6 +129,8 @@ def asking(
                 by_site=not question.wants_summary,
                 quiet=bool(question.quiet),
             )
+            if not are_finite(seen.values.values()):
+                refuse_not_finite(task, index)
             yield task, wanted, index
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -31,16 +32,13 @@ def note_if_untrained(task: Task) -> None:
         )
 
 
-def check_finite(task: Task, answers: list[Answer], index: pd.Index) -> None:
-    """Refuse scores that are no numbers, and say in which layer that begins."""
-    known = [
-        torch.nan_to_num(s, 0, torch.inf, -torch.inf) for a in answers for s in a.scores.values()
-    ]
-    is_nan = task.method.target != "edges" and any(
-        bool(s.isnan().any()) for answer in answers for s in answer.scores.values()
-    )
-    if not is_nan and all(bool(s.isfinite().all()) for s in known):
-        return
+def are_finite(values: Iterable[Tensor]) -> bool:
+    """Tell whether there is no NaN and no infinity among values."""
+    return all(bool(own.isfinite().all()) for own in values)
+
+
+def refuse_not_finite(task: Task, index: pd.Index) -> NoReturn:
+    """Say in which layer values begin to be no numbers, at which nodes, in which samples."""
     sites = _all_sites(task)
     with watching([site.module for site in sites], copy=False, slope=False) as calls:
         task.probe.answer(task.probe.entry(task.x))
@@ -65,7 +63,7 @@ def check_finite(task: Task, answers: list[Answer], index: pd.Index) -> None:
 def warn_if_all_zero(task: Task, answers: list[Answer]) -> None:
     """Say why nothing got a score."""
     for output, answer in zip(task.outputs, answers, strict=True):
-        if any(bool(torch.nan_to_num(s).any()) for s in answer.scores.values()):
+        if any(bool(s.any()) for s in answer.scores.values()):
             continue
         what = "" if output.label is None else f" for output {output.label!r}"
         warnings.warn(
@@ -80,6 +78,8 @@ def _cause(task: Task) -> str:
     start = torch.zeros_like(task.x) if task.baselines is None else task.baselines
     if task.method.baselines == "sample" and torch.equal(task.x, start):
         return "every sample equals its baseline. Pass other baselines."
+    if not task.x.any():
+        return "every sample is zero in every input."
     with watching([s.module for s in sites], copy=False, slope=True) as calls:
         y = task.probe.answer(task.probe.entry(task.x))
     total = sum(output.of(y, slice(None)).sum() for output in task.outputs)

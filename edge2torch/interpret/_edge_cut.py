@@ -30,7 +30,7 @@ def along_mask(task: Task) -> list[Answer]:
         torch.tensor(values, dtype=task.x.dtype, device=task.x.device)
         for values in (path.at, path.length)
     )
-    flows = Flows(task, reads)
+    flows = Flows(task)
 
     def faded(part: Part) -> AbstractContextManager[None]:
         n_samples = part.samples.stop - part.samples.start
@@ -56,9 +56,9 @@ def along_mask(task: Task) -> list[Answer]:
 def by_cutting(task: Task) -> list[Answer]:
     """Return how far the output falls when an edge is taken away: the mean, or by sample."""
     reads = edge_reads(task.base, task.artifact)
-    flows = Flows(task, reads)
+    flows = Flows(task)
     whole = task.outputs_at(task.x)
-    rows = flows.known[:-1].nonzero().squeeze(1)
+    rows = torch.from_numpy(task.artifact.graph.active_rows).to(task.x.device)
     by_edge = [_Sorted(read) for read in reads]
     for part in with_bar(task, parts(task, max(len(rows), 1))):
         edges = rows[part.items]
@@ -113,7 +113,8 @@ def _cut(
     brought = brought * read.weights[weights].unsqueeze(1)
     left = gave.unflatten(0, (n_edges, -1)).transpose(1, 2)
     left = left.index_put((which, target), -brought.to(left.dtype), accumulate=True)
-    return left.transpose(1, 2).flatten(0, 1)
+    rest: Tensor = left.transpose(1, 2).flatten(0, 1)
+    return rest
 
 
 @contextmanager

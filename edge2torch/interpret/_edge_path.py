@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from edge2torch.interpret._edge_reads import EdgeRead, edge_reads
@@ -18,7 +17,7 @@ def along_edges(task: Task) -> list[Answer]:
     """Return what flows along each edge of the table: the mean (e,), or by sample (b, e)."""
     reads = edge_reads(task.base, task.artifact)
     path, overlap = _path(task)
-    flows = Flows(task, reads)
+    flows = Flows(task)
 
     def add(stretch: Stretch) -> None:
         for call, gradient in zip(stretch.calls, stretch.gradients, strict=True):
@@ -45,14 +44,11 @@ def _path(task: Task) -> tuple[Path, int]:
 class Flows:
     """Sums over points, and over samples unless each is wanted."""
 
-    def __init__(self, task: Task, reads: list[EdgeRead]) -> None:
+    def __init__(self, task: Task) -> None:
         self.task = task
         n_edges = task.artifact.graph.n_edges
         rows = len(task.x) if task.by_sample else 1
         self.totals = [task.x.new_zeros(rows, n_edges + 1) for _ in task.outputs]
-        self.known = torch.zeros(n_edges + 1, dtype=torch.bool, device=task.x.device)
-        for read in reads:
-            self.known[read.edges] = True
 
     def add(self, stretch: Stretch, read: EdgeRead, slopes: Tensor, inputs: Tensor) -> None:
         """Add weight × slope at the target (p, b, o) × input at the source (p, b, i)."""
@@ -68,10 +64,8 @@ class Flows:
         row.index_add_(0, read.edges, flow)  # edges that are not in the table go to the last place
 
     def answers(self) -> list[Answer]:
-        """Return the mean over samples or every sample; NaN for edges nothing is computed along."""
-        found = []
-        for total in self.totals:
-            own = torch.where(self.known, total, torch.nan)[:, :-1]
-            scores = own if self.task.by_sample else own[0] / len(self.task.x)
-            found.append(Answer({EDGES: scores.cpu()}, {}))
-        return found
+        """Return the mean over samples, or every sample."""
+        rows = [total[:, :-1].cpu() for total in self.totals]
+        if not self.task.by_sample:
+            rows = [total[0] / len(self.task.x) for total in rows]
+        return [Answer({EDGES: scores}, {}) for scores in rows]

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edge2torch.graph import EdgeGraph
 from edge2torch.interpret._sites import Site
 
 Scores = Mapping[str, Tensor]
@@ -74,11 +75,14 @@ def summarize(tables: dict[str, pd.DataFrame], index: pd.Index, how: str) -> pd.
 
 
 def edge_frame(
-    edges: pd.DataFrame, answers: Sequence[Scores], index: pd.Index, labels: list[Any] | None
+    graph: EdgeGraph, answers: Sequence[Scores], index: pd.Index, labels: list[Any] | None
 ) -> pd.DataFrame:
-    """Return ``source, target, attribution`` row by row, or samples × edges."""
-    ends = edges[["source", "target"]]
-    values = [_to_numpy(scores["edges"]) for scores in answers]
+    """Return ``source, target, attribution`` row by row, or samples × edges.
+
+    Edges that nothing is computed along have NaN.
+    """
+    ends = graph.edges[["source", "target"]]
+    values = [np.where(graph.is_active, _to_numpy(scores["edges"]), np.nan) for scores in answers]
     if values[0].ndim == 2:
         columns = pd.MultiIndex.from_frame(ends)
         tables = [pd.DataFrame(own, index, columns) for own in values]

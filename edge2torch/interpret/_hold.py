@@ -139,7 +139,8 @@ def _change(
     else:
         held = values[place]
         rows[groups, columns] = (held[columns].unsqueeze(-1) if held.dim() else held).to(rows.dtype)
-    return rows.movedim(-1, 1).flatten(0, 1)
+    changed: Tensor = rows.movedim(-1, 1).flatten(0, 1)
+    return changed
 
 
 @contextmanager

@@ -13,7 +13,12 @@ from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._anndata import to_anndata
 from edge2torch.interpret._arguments import as_mapping
 from edge2torch.interpret._ask import Question, asking, known_nodes
-from edge2torch.interpret._diagnose import check_finite, note_if_untrained, warn_if_all_zero
+from edge2torch.interpret._diagnose import (
+    are_finite,
+    note_if_untrained,
+    refuse_not_finite,
+    warn_if_all_zero,
+)
 from edge2torch.interpret._engines import find_engine
 from edge2torch.interpret._frames import (
     deltas_frame,
@@ -155,7 +160,8 @@ def interpret_model(
     with asking(question, model, artifact, data) as (task, sites, index):
         note_if_untrained(task)
         answers = find_engine(row, question.constructor, question.call)(task)
-        check_finite(task, answers, index)
+        if not are_finite(scores for answer in answers for scores in answer.scores.values()):
+            refuse_not_finite(task, index)
         warn_if_all_zero(task, answers)
     labels = [one.label for one in task.outputs] if isinstance(output, list | tuple) else None
     if not quiet:
@@ -164,7 +170,7 @@ def interpret_model(
         )
     deltas = None
     if target == "edges":
-        scores = edge_frame(artifact.graph.edges, [a.scores for a in answers], index, labels)
+        scores = edge_frame(artifact.graph, [a.scores for a in answers], index, labels)
     elif target == "features":
         scores, deltas = _of_features(answers, sites, index, labels)
     else:

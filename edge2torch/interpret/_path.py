@@ -49,12 +49,14 @@ def _path(name: str, method: str, n_steps: int = 0, **_: Any) -> tuple[Path, int
 
 def conductance(values: Tensor, slopes: Tensor, _: Tensor) -> Tensor:
     """Return the sum over points of gradient times the way to the next point's value."""
-    return (values.diff(dim=0).mul_(slopes[:-1])).sum(0)
+    total: Tensor = values.diff(dim=0).mul_(slopes[:-1]).sum(0)
+    return total
 
 
 def influence(_: Tensor, slopes: Tensor, lengths: Tensor) -> Tensor:
     """Return the gradient's mean along the path."""
-    return torch.tensordot(lengths.to(slopes.dtype), slopes, 1)
+    mean: Tensor = torch.tensordot(lengths.to(slopes.dtype), slopes, 1)
+    return mean
 
 
 _SCORES: dict[str, Score] = {

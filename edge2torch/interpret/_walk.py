@@ -60,7 +60,9 @@ class Stretch:
 
     def by_point(self, rows: Tensor) -> Tensor:
         """View rows (p * b, ...) as (p, b, ...)."""
-        return rows.detach().unflatten(0, (-1, self.samples.stop - self.samples.start))
+        n_samples = self.samples.stop - self.samples.start
+        points: Tensor = rows.detach().unflatten(0, (-1, n_samples))
+        return points
 
 
 def walk(
@@ -128,7 +130,8 @@ def _on_path(task: Task, samples: slice, at: list[float]) -> Tensor:
     else:
         start = task.baselines[samples].t()
         rows = torch.addcmul(start.unsqueeze(1), (x - start).unsqueeze(1), positions)
-    return rows.flatten(1).t()
+    path: Tensor = rows.flatten(1).t()
+    return path
 
 
 @contextmanager

@@ -35,8 +35,11 @@ def test_every_method_runs_or_says_why_not(kind: str, name: str) -> None:
         with pytest.raises(e2t.Edge2TorchError, match="no rule for 'NodeLayerNorm'"):
             setting.ask(method.target, name)
         return
-    result = setting.ask(method.target, name)
-    if method.target == "features":
+    level = {"level": "samples"} if method.target == "edges" else {}
+    result = setting.ask(method.target, name, **level)
+    if method.target == "edges":
+        result = {"edges": result}
+    elif method.target == "features":
         result = {"layer_0": result}
     else:
         fed = set(setting.artifact.feature_names)

@@ -10,20 +10,26 @@ import pytest
 
 from edge2torch.interpret import METHODS, AttributionMethod, attribution_methods
 from edge2torch.interpret._captum import load_engine
+from edge2torch.interpret._engines import arguments_of
 from tests.pages import ROOT
 
-rows = pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
+
+def name(row: AttributionMethod) -> str:
+    return row.name
 
 
 def test_the_methods_that_users_know() -> None:
     features = attribution_methods("features").index
     nodes = attribution_methods("nodes").index
     assert len(features) == 16
-    assert len(nodes) == 11
-    assert list(attribution_methods().index) == [*features, *nodes] == list(METHODS)
+    assert len(nodes) == 13
+    edges = attribution_methods("edges").index
+    assert len(edges) == 4
+    assert sorted(attribution_methods().index) == sorted([*features, *nodes, *edges])
+    assert list(attribution_methods().index) == list(METHODS)
 
 
-@rows
+@pytest.mark.parametrize("row", [row for row in METHODS.values() if not row.takes], ids=name)
 def test_a_row_is_true_of_its_class(row: AttributionMethod) -> None:
     theirs = getattr(captum.attr, row.name)
     takes = set(inspect.signature(load_engine(row).attribute).parameters)
@@ -34,6 +40,15 @@ def test_a_row_is_true_of_its_class(row: AttributionMethod) -> None:
     assert (word in takes) == (row.baselines != "none")
     assert ("layer" in inspect.signature(theirs.__init__).parameters) == (row.target == "nodes")
     assert row.doi == "" or re.fullmatch(r"10\.\d{4,5}/\S+", row.doi)
+
+
+@pytest.mark.parametrize("row", METHODS.values(), ids=name)
+def test_arguments_of_a_row(row: AttributionMethod) -> None:
+    constructor, call = arguments_of(row)
+    assert not row.takes or constructor == set()
+    assert set(row.defaults) <= call
+    assert not row.batch or row.batch in call
+    assert row.engine in {"captum", "path"} or row.takes
 
 
 def as_markdown() -> str:

@@ -1,0 +1,124 @@
+"""Scores by changing a node's value, against a computation of one node at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import edge2torch as e2t
+from tests.interpret.settings import SETTINGS, SKIPS, Setting, build, customize, double
+from tests.interpret.test_path import CASES, count_runs, customized
+from tests.interpret.test_reference import oracle
+
+HIDDEN = ["p", "q", "r"]
+
+
+def smooth(**options: Any) -> Setting:
+    return double(customize(build(SKIPS, "deep", **options), node_activation="tanh"))
+
+
+@pytest.mark.parametrize("value", [0.0, -1.5, "mean"])
+def test_a_node_held_at_a_value(value: float | str) -> None:
+    setting = smooth()
+    found = setting.ask(
+        "nodes", "NodeKnockout", level="summary", nodes="all", attribute_kwargs={"value": value}
+    )
+    whole = oracle(setting)
+    for node in [*HIDDEN, "a", "b", "c"]:
+        held = np.full(4, whole[node].mean() if value == "mean" else value)
+        expected = whole["deep"] - oracle(setting, {node: held})["deep"]
+        np.testing.assert_allclose(found[node], expected, atol=1e-12, err_msg=node)
+    assert (found[["early", "late"]] == 0).all(axis=None)
+
+
+def test_held_at_zero_is_ablation() -> None:
+    for case in CASES:
+        if case[1].get("steps") == "converge":  # which holds a node on the way as well
+            continue
+        setting = double(customized(*case))
+        for site, table in setting.ask("nodes", "NodeKnockout").items():
+            expected = setting.ask("nodes", "LayerFeatureAblation")[site]
+            np.testing.assert_allclose(table, expected, atol=1e-12)
+
+
+def test_a_node_with_steps_is_held_at_all_of_them() -> None:
+    stepwise, steady = (
+        smooth(backend="recurrent", steps=6),
+        smooth(backend="recurrent", steps="converge", tolerance=1e-10),
+    )
+    stepwise.model.load_state_dict(
+        {
+            **steady.model.state_dict(),
+            "base_model.fingerprint": stepwise.model.base_model.fingerprint,
+        }
+    )
+    for value in (0.0, 0.7, "mean"):
+        options = {"nodes": HIDDEN, "level": "summary", "attribute_kwargs": {"value": value}}
+        found = stepwise.ask("nodes", "NodeKnockout", **options)
+        if value != "mean":  # the mean of each step is that step's own
+            weights = e2t.edge_weights(stepwise.model, stepwise.artifact)
+            biases = e2t.node_biases(stepwise.model, stepwise.artifact)
+            layered = by_layers(weights, biases)
+            np.testing.assert_allclose(
+                found, layered.ask("nodes", "NodeKnockout", **options)[found.columns], atol=1e-9
+            )
+        np.testing.assert_allclose(
+            found,
+            steady.ask("nodes", "NodeKnockout", **options),
+            atol=0.05 if value == "mean" else 1e-7,
+        )
+
+
+def by_layers(weights: Any, biases: Any) -> Setting:
+    setting = build(weights.rename(columns={"weight": "initial_weight"}), "deep")
+    layered = double(customize(setting, node_activation="tanh"))
+    own = e2t.edge_weights(layered.model, layered.artifact)["weight"]
+    assert np.allclose(own, weights["weight"])
+    with torch.no_grad():
+        for layer, block in layered.model.base_model.sites().items():
+            nodes = layered.artifact.node_names_by_layer[layer]
+            block.linear.bias.copy_(torch.tensor(biases[nodes].to_numpy()))
+    # weights of the table are float32 there; these are exact
+    for block in layered.model.base_model.edge_layers():
+        block.weight.data = block.weight.data.double()
+    return layered
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_small_difference_is_the_gradient(case: tuple[str, dict[str, Any]]) -> None:
+    setting = double(customized(*case))
+    if case[1].get("steps") == "converge":
+        return  # a push in every update: the tests above
+    found = setting.ask("nodes", "NodeDifference", attribute_kwargs={"epsilon": 1e-4})
+    slopes = setting.ask("nodes", "LayerGradientXActivation")
+    values = setting.ask("nodes", "LayerActivation")
+    if case[0] == "gnn":  # with channels, all of a node's are pushed: gradients add up
+        influence = setting.ask(
+            "nodes", "LayerGradientXActivation", constructor_kwargs={"multiply_by_inputs": False}
+        )
+        slopes, values = influence, dict.fromkeys(influence, 1.0)
+    for site, table in found.items():
+        np.testing.assert_allclose(table * values[site], slopes[site], atol=1e-6)
+
+
+def test_many_nodes_in_one_run() -> None:
+    setting = SETTINGS["skips"]()
+    runs = count_runs(setting)
+    setting.ask("nodes", "NodeKnockout")
+    assert runs.count <= 4  # a look, the samples as they are, and all nodes at once
+    setting.ask("nodes", "NodeKnockout", attribute_kwargs={"internal_batch_size": 6})
+    assert runs.count > 8
+
+
+def test_values_that_cannot_be() -> None:
+    setting = SETTINGS["skips"]()
+    for name, options, words in (
+        ("NodeKnockout", {"value": "median"}, "a number or 'mean', found 'median'"),
+        ("NodeKnockout", {"values": 0}, "Nearest: 'value'"),
+        ("NodeDifference", {"epsilon": 0}, "a positive number, found 0"),
+    ):
+        with pytest.raises(e2t.Edge2TorchError, match=words):
+            setting.ask("nodes", name, attribute_kwargs=options)
