@@ -154,6 +154,11 @@ def _shares(scores: Any, argument: str, *, fewest: int = 2) -> pd.DataFrame:
             f"{argument} has {len(table)} network(s) and {table.shape[1]} node(s); a spread needs "
             "two of each. Raise n, or lower min_quality."
         )
+    table = table.set_axis(table.columns.astype(str), axis=1)
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()].unique()
+        raise Edge2TorchError(f"{argument} has several columns of the name(s) {listing(twice)}.")
+    table = table[sorted(table.columns)]  # sums in one order, whatever that of the columns
     try:
         values = table.to_numpy(np.float64)
     except (TypeError, ValueError) as error:
@@ -170,7 +175,7 @@ def _shares(scores: Any, argument: str, *, fewest: int = 2) -> pd.DataFrame:
             f"{argument}: network(s) {listing(idle)} score every node zero: their output depends "
             "on no node. Train longer, or drop them with min_quality."
         )
-    return pd.DataFrame(values / mean, table.index, table.columns.astype(str))
+    return pd.DataFrame(values / mean, table.index, table.columns)
 
 
 def _control_shares(scores: Any) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from edge2torch.compile import CompileArtifact, compile_graph, find_edge_model
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, listing
 
 Start: TypeAlias = (
     Callable[[], tuple[nn.Module, CompileArtifact]] | tuple[nn.Module, CompileArtifact]
@@ -34,7 +34,23 @@ def draw_starts(
     artifact = made[0][1]
     for model, _ in made:
         find_edge_model(model, artifact)
-    return [model for model, _ in made], artifact, seeds
+    models = [model for model, _ in made]
+    _check_apart(models)
+    return models, artifact, seeds
+
+
+def _check_apart(models: list[nn.Module]) -> None:
+    """Refuse networks that train each other: a head that was made once for all."""
+    seen: set[int] = set()
+    for model in models:
+        own = {id(parameter) for parameter in model.parameters()}
+        if seen & own:
+            shared = [name for name, value in model.named_parameters() if id(value) in seen]
+            raise Edge2TorchError(
+                f"compile_or_model returned networks that share parameters: {listing(shared)}. Make "
+                "every module, such as a head, anew inside the function."
+            )
+        seen |= own
 
 
 def _pair(made: Any) -> tuple[nn.Module, CompileArtifact]:

@@ -1,0 +1,165 @@
+"""Replicates: independent starts, a quality filter, and what they agree on."""
+
+import pickle
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import edge2torch as e2t
+from edge2torch.interpret import Replicates, rank_stability, replicate
+from edge2torch.simulate import planted_nodes
+
+EDGES = pd.DataFrame(
+    [(f"g{k:02d}", f"tf_{k // 4}") for k in range(24)] + [(f"tf_{k}", "y") for k in range(6)],
+    columns=["source", "target"],
+)
+TASK = planted_nodes(EDGES, effect=2.0, n_train=80, n_test=40, seed=0)
+TEST = TASK.x_test
+
+
+def start():
+    model, artifact = e2t.compile_graph(EDGES, quiet=True)
+    return e2t.customize_model(model, node_activation="tanh"), artifact
+
+
+def loop(model, x):
+    target = torch.tensor(TASK.y_train.to_numpy(), dtype=torch.float32)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(20):
+        optimizer.zero_grad()
+        y = model(x)
+        outputs = y if y.dim() == 3 else [y]
+        sum(
+            nn.functional.binary_cross_entropy_with_logits(o[:, 0], target) for o in outputs
+        ).backward()
+        optimizer.step()
+
+
+def inputs(table):
+    return torch.tensor(table[sorted(table)].to_numpy(), dtype=torch.float32)
+
+
+def train(model, seed):
+    loop(model, inputs(TASK.x_train))
+    with torch.no_grad():
+        right = (model(inputs(TEST))[..., 0] > 0) == torch.tensor(TASK.y_test.to_numpy() == 1)
+    return right.float().mean(-1).tolist()
+
+
+def test_replicates_differ_and_agree_on_the_planted_node():
+    found = replicate(start, train, TEST, n=4, seed=1, quiet=True)
+    assert found.scores.shape == (4, 6)
+    assert not np.allclose(found.scores.iloc[0], found.scores.iloc[1])
+    assert found.summary().index[0] == TASK.causal[0]
+    assert found.summary().loc[TASK.causal[0], "sign_consistency"] == 1.0
+    assert found.quality.between(0.5, 1).all()
+    assert found.kept.all()
+    assert found.stability == pytest.approx(rank_stability(found.scores))
+
+
+def test_together_is_apart():
+    apart = replicate(start, train, TEST, n=3, seed=2, quiet=True)
+    together = replicate(start, train, TEST, n=3, seed=2, together=True, quiet=True)
+    pd.testing.assert_frame_equal(
+        apart.scores,
+        together.scores,
+        rtol=2e-3,
+        atol=1e-4,
+        check_names=False,
+        check_index_type=False,
+    )
+    pd.testing.assert_frame_equal(
+        apart.means, together.means, rtol=2e-3, atol=1e-4, check_names=False, check_index_type=False
+    )
+    pd.testing.assert_series_equal(apart.quality, together.quality, atol=1e-6)
+
+
+def test_each_replicate_may_have_its_own_samples():
+    def own(stack, seed):
+        x = inputs(TASK.x_train)
+        loop(stack, torch.stack([x, x]))
+
+    tables = [TEST[:10], TEST[10:20]]
+    found = replicate(start, own, tables, n=2, seed=3, together=True, quiet=True)
+    for k, table in enumerate(tables):
+        alone = found.explain(table)
+        pd.testing.assert_series_equal(alone.scores.iloc[k], found.scores.iloc[k], rtol=1e-3)
+
+
+def test_same_seed_same_scores_and_a_pair_is_drawn_anew():
+    pair = start()
+    first = replicate(pair, train, TEST, n=2, seed=5, quiet=True)
+    again = replicate(pair, train, TEST, n=2, seed=5, quiet=True)
+    other = replicate(pair, train, TEST, n=2, seed=6, quiet=True)
+    pd.testing.assert_frame_equal(first.scores, again.scores)
+    assert not np.allclose(first.scores, other.scores)
+    with torch.no_grad():
+        assert not torch.equal(
+            first.models[0](inputs(TEST)), pair[0](inputs(TEST))
+        )  # the given model was not trained
+
+
+class ThroughPickle(Executor):
+    """What a pool of processes does to arguments and results, without the processes."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        future.set_result(pickle.loads(pickle.dumps(fn(*pickle.loads(pickle.dumps(args))))))  # noqa: S301
+        return future
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ThroughPickle])
+def test_any_executor_gives_the_same(pool):
+    alone = replicate(start, train, TEST, n=2, seed=7, quiet=True)
+    with pool() as executor:
+        shared = replicate(start, train, TEST, n=2, seed=7, executor=executor, quiet=True)
+    pd.testing.assert_frame_equal(alone.scores, shared.scores)
+
+
+def test_the_filter_drops_and_says_so(capsys):
+    qualities = iter([0.9, 0.4, float("nan"), 0.8])
+
+    def judged(model, seed):
+        return next(qualities)
+
+    found = replicate(start, judged, TEST, n=4, min_quality=0.5)
+    assert found.kept.tolist() == [True, False, False, True]
+    assert found.scores.index.tolist() == [0, 3]
+    assert found.n_dropped == 2
+    assert len(found.models) == 2
+    assert "2 of 4 replicate(s) dropped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"min_quality": 2.0}, "none of 2 replicates reaches it"),
+        ({"n": 0}, "n must be a positive"),
+        ({"compile_or_model": "graph"}, "must be a pair"),
+        ({"train_fn": lambda model, seed: "good"}, "must return a number"),
+        ({"train_fn": lambda model, seed: None, "min_quality": 0.5}, "returns its quality"),
+        ({"train_fn": lambda model, seed: [1.0], "together": True}, "1 qualities for 2"),
+        ({"data": [TEST]}, "1 tables for n=2"),
+        ({"together": True, "executor": object()}, "Choose one"),
+    ],
+)
+def test_bad_input(options, said):
+    given = {"compile_or_model": start, "train_fn": train, "data": TEST, "n": 2, **options}
+    with pytest.raises(e2t.Edge2TorchError, match=said):
+        replicate(**given, quiet=True)
+
+
+def test_sign_consistency_counts_the_majority():
+    means = pd.DataFrame({"a": [1.0, -1.0, 1.0], "b": [0.0, 0.0, 0.0]})
+    kept = pd.Series([True] * 3)
+    table = Replicates(means.abs(), means, kept * 1.0, kept, (), None).summary()
+    assert table.loc["a", "sign_consistency"] == pytest.approx(2 / 3)
+    assert np.isnan(table.loc["b", "sign_consistency"])
+
+
+def test_one_replicate_has_no_stability():
+    assert np.isnan(rank_stability(pd.DataFrame({"a": [1.0], "b": [2.0]})))

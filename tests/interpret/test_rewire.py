@@ -1,0 +1,73 @@
+"""Randomised priors keep what they promise."""
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import edge2torch as e2t
+from edge2torch.interpret import rewire
+from edge2torch.simulate import layered_graph, random_dag
+
+seeds = st.integers(0, 2**31)
+
+
+@given(seed=seeds)
+@settings(max_examples=25)
+def test_degrees_and_acyclicity_stay(seed):
+    edges = random_dag(40, 120, seed=seed)
+    other = rewire(edges, "degree", seed=seed)
+    for side in ("source", "target"):
+        assert (
+            other[side].value_counts().sort_index().equals(edges[side].value_counts().sort_index())
+        )
+    assert not other.duplicated(["source", "target"]).any()
+    assert nx.is_directed_acyclic_graph(nx.from_pandas_edgelist(other, create_using=nx.DiGraph))
+
+
+def test_most_edges_move_and_the_seed_decides():
+    edges = layered_graph([100, 30, 5], [400, 60], seed=0, heavy_tailed=True)
+    other = rewire(edges, seed=1)
+    assert len(other.merge(edges)) < 0.5 * len(edges)
+    assert other.equals(rewire(edges, seed=1))
+    assert not other.equals(rewire(edges, seed=2))
+
+
+@given(seed=seeds)
+@settings(max_examples=25)
+def test_permuted_inputs_are_the_same_graph(seed):
+    edges = random_dag(30, 70, seed=seed)
+    other = rewire(edges, "permute_inputs", seed=seed)
+    inputs = set(edges["source"]) - set(edges["target"])
+    moved = dict(zip(edges["source"], other["source"], strict=True))
+    assert {node for node, new in moved.items() if node != new} <= inputs
+    assert sorted(moved.values()) == sorted(moved)
+    assert other["target"].equals(edges["target"])
+
+
+def test_shuffled_labels_stay_in_their_layer():
+    edges = layered_graph([20, 8, 6, 2], [30, 20, 8], seed=0)
+    other = rewire(edges, "shuffle_labels", seed=3)
+    for side in ("source", "target"):
+        layers = zip(edges[side].str[:2], other[side].str[:2], strict=True)
+        assert all(before == after for before, after in layers)
+    ends = edges["source"].str.startswith("L0")
+    assert other.loc[ends, "source"].equals(edges.loc[ends, "source"])
+    assert not other["target"].equals(edges["target"])
+
+
+def test_other_columns_stay_with_their_row():
+    edges = layered_graph([10, 5, 2], [20, 8], seed=0)
+    edges["weight_class"] = np.arange(len(edges))
+    assert rewire(edges, seed=0)["weight_class"].tolist() == list(range(len(edges)))
+
+
+def test_bad_input():
+    loop = pd.DataFrame({"source": ["a", "b", "c"], "target": ["b", "c", "b"]})
+    with pytest.raises(e2t.Edge2TorchError, match="cycles"):
+        rewire(loop)
+    assert len(rewire(loop, "permute_inputs")) == 3
+    with pytest.raises(e2t.Edge2TorchError, match="'degree'"):
+        rewire(loop, "all")
