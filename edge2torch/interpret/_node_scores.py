@@ -48,7 +48,7 @@ def score_stack(
 ) -> NodeScores:
     """Score all replicates in one call: none has a part in the output of another."""
     artifact = stack.single
-    if isinstance(output, str) and not any(len(after) for after in stack.after):
+    if isinstance(output, str) and not stack.has_heads:
         if output not in artifact.output_names:
             raise Edge2TorchError(
                 f"output={output!r} is no output node.{nearest(output, artifact.output_names)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -223,7 +223,9 @@ def replicate(
         quality = _qualities(_train(train_fn, stack, seeds[0]), n)
         models = stack.unstack()
     else:
-        models, quality = _train_apart(train_fn, models, seeds, executor, quiet=quiet)
+        models, quality = _train_apart(
+            cast(TrainOne, train_fn), models, seeds, executor, quiet=quiet
+        )
     kept = _filter(quality, min_quality, quiet=quiet)
     models = [model for model, keep in zip(models, kept, strict=True) if keep]
     if stack is not None and kept.all():

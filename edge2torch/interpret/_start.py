@@ -61,7 +61,7 @@ def _pair(made: Any) -> tuple[nn.Module, CompileArtifact]:
             f"returns one; found {type(made).__name__}. For example: "
             "lambda: compile_graph(edges, quiet=True)."
         )
-    return made
+    return made[0], made[1]
 
 
 def _again(start: Any) -> Callable[[], tuple[nn.Module, CompileArtifact]]:

@@ -238,4 +238,5 @@ def _values(
 
 def _standard(values: Values) -> Values:
     spread = values.std()
-    return (values - values.mean()) / (spread if spread > 0 else 1.0)
+    standard: Values = (values - values.mean()) / (spread if spread > 0 else 1.0)
+    return standard

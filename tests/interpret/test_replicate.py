@@ -106,7 +106,7 @@ def test_same_seed_same_scores_and_a_pair_is_drawn_anew():
 class ThroughPickle(Executor):
     """What a pool of processes does to arguments and results, without the processes."""
 
-    def submit(self, fn, /, *args, **kwargs):
+    def submit(self, fn, /, *args):
         future = Future()
         future.set_result(pickle.loads(pickle.dumps(fn(*pickle.loads(pickle.dumps(args))))))  # noqa: S301
         return future

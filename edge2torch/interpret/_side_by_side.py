@@ -1,0 +1,139 @@
+"""The graphs of several replicates as one graph, and their weights in and out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edge2torch.compile import CompileArtifact, compile_graph
+from edge2torch.nn import CompiledModel
+
+# A unit separator: no reader of edge tables lets one through by accident.
+MARK = "\x1f"
+
+
+def wide_name(k: int, width: int, name: str) -> str:
+    return f"{k:0{width}d}{MARK}{name}"
+
+
+def side_by_side(
+    artifact: CompileArtifact, n: int, *, shared_inputs: bool
+) -> tuple[CompiledModel, CompileArtifact]:
+    """Compile n copies of a graph that share nothing, or nothing but their inputs."""
+    graph, digits = artifact.graph, len(str(n - 1))
+    rows = graph.active_rows
+    table = graph.edges.iloc[rows]
+    is_shared = np.zeros(graph.n_nodes, bool)
+    is_shared[graph.inputs] = shared_inputs
+    parts = []
+    for k in range(n):
+        own = np.array([wide_name(k, digits, name) for name in graph.node_names], dtype=object)
+        names = np.where(is_shared, graph.node_names, own)
+        parts.append(
+            table.assign(source=names[graph.source[rows]], target=names[graph.target[rows]])
+        )
+    options = {key: value for key, value in artifact.options.items() if key != "own"}
+    return compile_graph(
+        pd.concat(parts, ignore_index=True),
+        backend=artifact.backend,
+        quiet=True,
+        inputs=artifact.feature_names
+        if shared_inputs
+        else [wide_name(k, digits, name) for k in range(n) for name in artifact.feature_names],
+        outputs=[wide_name(k, digits, name) for k in range(n) for name in artifact.output_names],
+        **options,
+        **artifact.options["own"],
+    )
+
+
+def _biased(
+    model: CompiledModel, artifact: CompileArtifact
+) -> list[tuple[NDArray[np.int64], Tensor]]:
+    """Node numbers and biases, layer by layer."""
+    vectors = zip(artifact.execution_plan.biased_nodes(), model.node_biases(), strict=True)
+    return [(nodes, bias) for nodes, bias in vectors if bias is not None]
+
+
+@torch.no_grad()
+def copy_in(
+    wide: CompiledModel,
+    wide_artifact: CompileArtifact,
+    models: Sequence[CompiledModel],
+    artifact: CompileArtifact,
+) -> None:
+    """Give the wide model the weights and biases of the single ones."""
+    weights = torch.cat([_weights(model, artifact) for model in models])
+    for rows, layer in zip(
+        wide_artifact.execution_plan.edge_rows(), wide.edge_layers(), strict=True
+    ):
+        layer.set_weights(weights[torch.from_numpy(rows)])
+    values = [
+        torch.cat([bias for _, bias in _biased(model, artifact)])
+        for model in models
+        if _biased(model, artifact)
+    ]
+    if values:
+        place = _bias_places(wide, wide_artifact, models[0], artifact)
+        flat = torch.cat(values)
+        for (_, bias), own in zip(_biased(wide, wide_artifact), place, strict=True):
+            bias.copy_(flat[own])
+
+
+@torch.no_grad()
+def copy_out(
+    wide: CompiledModel,
+    wide_artifact: CompileArtifact,
+    models: Sequence[CompiledModel],
+    artifact: CompileArtifact,
+) -> None:
+    """Give the single models the weights and biases of the wide one."""
+    active = torch.from_numpy(artifact.graph.active_rows)
+    weights = _weights(wide, wide_artifact).view(len(models), -1)
+    for own, model in zip(weights, models, strict=True):
+        by_row = own.new_zeros(artifact.graph.n_edges)
+        by_row[active] = own
+        for rows, layer in zip(
+            artifact.execution_plan.edge_rows(), model.edge_layers(), strict=True
+        ):
+            layer.set_weights(by_row[torch.from_numpy(rows)])
+    if not _biased(wide, wide_artifact):
+        return
+    place = torch.cat(_bias_places(wide, wide_artifact, models[0], artifact))
+    flat = torch.empty(len(place))
+    flat = flat.to(weights).index_copy(
+        0, place, torch.cat([b for _, b in _biased(wide, wide_artifact)])
+    )
+    sizes = [len(bias) for _, bias in _biased(models[0], artifact)]
+    for own, model in zip(flat.view(len(models), -1), models, strict=True):
+        for part, (_, bias) in zip(own.split(sizes), _biased(model, artifact), strict=True):
+            bias.copy_(part)
+
+
+def _weights(model: CompiledModel, artifact: CompileArtifact) -> Tensor:
+    """Effective weights of the active edges, in the table's row order."""
+    layers = model.edge_layers()
+    values = torch.cat([layer.edge_weights() for layer in layers])
+    order = np.argsort(np.concatenate(artifact.execution_plan.edge_rows()), kind="stable")
+    return values[torch.from_numpy(order)]
+
+
+def _bias_places(
+    wide: CompiledModel,
+    wide_artifact: CompileArtifact,
+    single: CompiledModel,
+    artifact: CompileArtifact,
+) -> list[Tensor]:
+    """For each bias vector of the wide model: positions among all single biases, one after another."""
+    nodes = np.concatenate([own for own, _ in _biased(single, artifact)])
+    position = pd.Series(np.arange(len(nodes)), index=artifact.graph.names(nodes))
+    places = []
+    for own, _ in _biased(wide, wide_artifact):
+        pairs = [name.split(MARK, 1) for name in wide_artifact.graph.names(own)]
+        offset = np.array([int(k) for k, _ in pairs]) * len(nodes)
+        places.append(torch.from_numpy(offset + position[[name for _, name in pairs]].to_numpy()))
+    return places
