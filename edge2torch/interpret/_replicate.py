@@ -15,7 +15,12 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from edge2torch.errors import Edge2TorchError, note, require
-from edge2torch.interpret._node_scores import rank_stability, score_networks, score_stack
+from edge2torch.interpret._node_scores import (
+    NodeScores,
+    rank_stability,
+    score_networks,
+    score_stack,
+)
 from edge2torch.interpret._stack import ReplicateStack
 from edge2torch.interpret._start import Start, draw_starts
 
@@ -44,6 +49,8 @@ class Replicates:
         The kept ones, trained.
     artifact : CompileArtifact
         Their names.
+    stack : ReplicateStack, optional
+        Where they were trained together.
 
     Examples
     --------
@@ -65,6 +72,7 @@ class Replicates:
     kept: pd.Series
     models: tuple[nn.Module, ...] = field(repr=False)
     artifact: Any = field(repr=False)
+    stack: ReplicateStack | None = field(default=None, repr=False)
 
     @cached_property
     def stability(self) -> float:
@@ -101,7 +109,7 @@ class Replicates:
         Parameters
         ----------
         data, output
-            As in :func:`interpret_model`.
+            As in :func:`replicate`; a list holds one table for each kept network.
         **options
             Further options of :func:`interpret_model`.
 
@@ -109,10 +117,7 @@ class Replicates:
         -------
         Replicates
         """
-        samples = data if isinstance(data, list | tuple) else [data] * len(self.models)
-        found = score_networks(
-            self.models, self.artifact, samples, output, options, self.scores.index
-        )
+        found = _score(self, data, output, options)
         return replace(self, scores=found.scores, means=found.means)
 
 
@@ -228,13 +233,25 @@ def replicate(
         )
     kept = _filter(quality, min_quality, quiet=quiet)
     models = [model for model, keep in zip(models, kept, strict=True) if keep]
-    if stack is not None and kept.all():
-        found = score_stack(stack, data, output, options)
-    else:
-        index = pd.Index(np.flatnonzero(kept), name="replicate")
-        samples = [data] * len(models) if own is None else [own[k] for k in index]
-        found = score_networks(models, artifact, samples, output, options, index)
-    return Replicates(found.scores, found.means, quality, kept, tuple(models), artifact)
+    index = pd.Index(np.flatnonzero(kept), name="replicate")
+    blank = pd.DataFrame(index=index)
+    whole = stack if kept.all() else None
+    found = Replicates(blank, blank, quality, kept, tuple(models), artifact, whole)
+    samples = data if own is None else [own[k] for k in index]
+    return found.explain(samples, output=output, **options)
+
+
+def _score(
+    found: Replicates, data: Any, output: str | int | None, options: dict[str, Any]
+) -> NodeScores:
+    """Score in one call where the networks stand side by side, one after the other elsewhere."""
+    stack, several = found.stack, isinstance(data, list | tuple)
+    if stack is not None and several != stack.shared_inputs:
+        return score_stack(stack, data, output, options)
+    samples = data if several else [data] * len(found.models)
+    return score_networks(
+        found.models, found.artifact, samples, output, options, found.scores.index
+    )
 
 
 def _train(train_fn: Callable[[Any, int], Any], model: nn.Module, seed: int) -> Any:
