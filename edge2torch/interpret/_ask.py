@@ -99,7 +99,7 @@ def asking(
     row = question.row
     base = find_edge_model(model, artifact)
     warn_of_gradients(row, model)
-    like = next(base.parameters())
+    like = next(base.parameters(), torch.empty(0))  # inputs that are read as they are
     probe = Probe(unwrap(model))
     with torch.inference_mode(False):
         x, index = read_samples(data, artifact, like)

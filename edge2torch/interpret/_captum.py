@@ -34,7 +34,9 @@ def by_captum(task: Task) -> list[Answer]:
     """Return the method's scores (b, n) and convergence deltas (b,) by site, output by output."""
     answers = []
     for output in task.outputs:
-        columns = task.probe.aim(output.column) if task.method.needs_output else None
+        columns = None
+        if task.method.needs_output:
+            columns = task.probe.aim(output.column, task.x.device)
         task.probe.is_summed = task.method.cost in {"steps", "samples"} and not task.delta
         answers.append(_attribute(task, columns))
     return answers

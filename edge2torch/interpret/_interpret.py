@@ -59,7 +59,7 @@ def interpret_model(
     seed: int = 0,
     quiet: bool = False,
 ) -> Any:
-    """Score input features or nodes of the graph by what a model's output rests on.
+    """Score input features, nodes or edges of the graph by what a model's output rests on.
 
     The model is held in ``eval()`` mode meanwhile; the mode of every submodule, ``requires_grad``
     of its parameters and all random states are put back afterwards, also on error.
@@ -73,29 +73,36 @@ def interpret_model(
     data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns)
         Samples to explain, matched to the input nodes as in
         :func:`align_features_to_input_nodes`.
-    target : {"features", "nodes"}
-        What gets a score: input nodes, or nodes inside the graph.
+    target : {"features", "nodes", "edges"}
+        What gets a score: input nodes, nodes inside the graph, or edges.
     method : str, optional
         A name in :func:`edge2torch.interpret.attribution_methods`, in any spelling. Left out:
-        ``"IntegratedGradients"`` for features, ``"LayerConductance"`` for nodes.
-    output : str or int, optional
+        ``"IntegratedGradients"`` for features, ``"LayerConductance"`` for nodes,
+        ``"EdgeConductance"`` for edges.
+    output : str, int or sequence of them, optional
         Which output to explain: an output node's name, or an index. Behind a head there are only
-        indices. Needed where the model has several.
+        indices. Needed where the model has several. A list is answered in one call.
     baselines : number, DataFrame, Series, dict, ndarray or Tensor, optional
         What samples are compared with: one row, by name or in model order; a row per sample; or
         any number of rows for methods that take a set of reference samples. Left out: zeros; for
         those that take a set, up to 50 samples drawn from ``data``, and zeros for a single one.
-    level : {"sites", "summary"}
-        For nodes: a dict with one table per layer, or one table with a column per node.
-    nodes : {"non_input", "hidden", "all"}
-        For nodes: whether to leave out inputs, inputs and outputs, or neither.
+    level : {"sites", "summary", "samples"}, optional
+        For nodes: a dict with one table per layer (``"sites"``, the default), or one table with a
+        column per node (``"summary"``). For edges: the mean over samples (``"summary"``, the
+        default), or samples × edges (``"samples"``).
+    nodes : {"non_input", "hidden", "all"} or sequence of str
+        For nodes: whether to leave out inputs, inputs and outputs, or neither; or nodes by name.
     site_aggregation : {"max_abs", "mean_abs", "last"}
         How ``level="summary"`` joins the scores of a node that is computed in several layers or
         steps: the largest by size, with its sign; the mean of their sizes; the last.
     return_convergence_delta : bool, default False
         Also return how far the scores are from summing to what they explain.
+    to : {"frame", "anndata", "networkx"}
+        The form of the answer: data frames; an AnnData with scores in ``obsm`` and ``uns``; the
+        graph with mean scores on its nodes or edges.
     constructor_kwargs, attribute_kwargs : mapping, optional
-        Passed on to the method's Captum class, such as ``{"n_steps": 100}``; ``epsilon`` for LRP.
+        The method's own arguments, by Captum's names, such as ``{"n_steps": 100}``; ``epsilon``
+        for LRP and NodeDifference, ``value`` for NodeKnockout.
     seed : int, default 0
         For methods that draw random numbers: same seed, same scores.
     quiet : bool, default False
@@ -106,7 +113,11 @@ def interpret_model(
     DataFrame or dict of str to DataFrame
         Rows are samples with the data's own index. For features, columns are the input nodes in
         model order. For nodes, ``{"layer_1": ..., "layer_2": ...}`` with the layer's nodes as
-        columns, or one DataFrame with ``level="summary"``.
+        columns, or one DataFrame with ``level="summary"``. For edges, ``source``, ``target`` and
+        ``attribution`` in the edge table's row order, or samples × edges. Several outputs add the
+        column level ``target``; a table of edges gets a first column ``output``.
+    AnnData or networkx.DiGraph
+        As ``to`` asks for.
     Series or DataFrame
         Only with ``return_convergence_delta=True``, as the second of a pair: one number per
         sample, for nodes with a column per layer.
@@ -119,8 +130,10 @@ def interpret_model(
 
     Notes
     -----
-    Captum computes every method except ``LRP`` and ``LayerLRP``, which it knows for a fixed list
-    of layer types; ours follow the same epsilon rule along edges (doi 10.1371/journal.pone.0130140).
+    Captum computes every method of inputs. Conductance, influence, gradient × activation and
+    activation of nodes come from one pass for all layers, equal to Captum's layer by layer
+    (doi 10.48550/arXiv.1805.12233). ``LRP`` and ``LayerLRP`` follow Captum's epsilon rule along
+    edges (doi 10.1371/journal.pone.0130140).
 
     Examples
     --------

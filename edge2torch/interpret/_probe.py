@@ -49,11 +49,11 @@ class Probe(nn.Module):
         self.column: int | None = None
         self.is_summed = False
 
-    def aim(self, column: int | list[int]) -> Tensor | None:
+    def aim(self, column: int | list[int], device: torch.device) -> Tensor | None:
         """Choose the output to explain; for one per sample, return what forward has to be given."""
         self.column = None
         if isinstance(column, list):
-            return torch.tensor(column, device=next(self.model.parameters()).device)
+            return torch.tensor(column, device=device)
         self.column = column
         return None
 
