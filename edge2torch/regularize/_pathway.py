@@ -15,6 +15,7 @@ from edge2torch.regularize._forms import apart, contrastive, correlations, node_
 from edge2torch.regularize._membership import Membership, read_membership, read_pairs
 from edge2torch.regularize._recorder import Recorder
 
+_FEWEST_TO_CHOOSE = 2  # pathways
 _CHOICES = {"form": ("contrastive", "correlation"), "align": ("channel", "cka")}
 
 
@@ -120,6 +121,12 @@ class PathwayLatentRegularizer(nn.Module):
         self.membership = read_membership(
             pathway_membership, self.node_names, not_here=ends, missing=missing
         )
+        if form == "contrastive" and len(self.membership) < _FEWEST_TO_CHOOSE:
+            raise Edge2TorchError(
+                f"pathway_membership holds one pathway, {self.membership.index[0]!r}: the "
+                "contrastive form asks which of several a node is most like. Name the others too, "
+                "or take form='correlation'."
+            )
         pairs = read_pairs(dissim_pairs, list(self.membership.index))
         if self.lambda_dis and not len(pairs):
             raise Edge2TorchError(

@@ -55,7 +55,7 @@ def test_wrong_membership_is_named(compiled, membership, says):
 
 
 def test_names_may_be_left_out_on_request(compiled):
-    table = made(compiled, {"p": ["a", "b", "unheard of"]}, missing="ignore").membership
+    table = made(compiled, {"p": ["a", "b", "unheard of"], "q": ["c"]}, missing="ignore").membership
     assert table.loc["p"].sum() == 2
 
 

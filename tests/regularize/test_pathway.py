@@ -167,7 +167,7 @@ def test_a_node_alone_in_its_pathway_and_one_in_none_weigh_nothing():
     alone = PathwayLatentRegularizer(model, {**pair, "s": ["h4"]}, artifact=artifact)
     assert torch.isfinite(alone.loss(x)[0])
     assert torch.isfinite(base)
-    only = PathwayLatentRegularizer(model, {"s": ["h4"]}, artifact=artifact)
+    only = PathwayLatentRegularizer(model, {"s": ["h4"], "t": ["h0"]}, artifact=artifact)
     assert only.loss(x)[0] == 0
 
 
@@ -219,3 +219,11 @@ def test_true_membership_is_learned_and_a_shuffled_one_is_not_the_same():
             [c for p, c in cosine.items() if not same[p]]
         )
     assert gaps["true"] > gaps["shuffled"] + 0.3
+
+
+def test_one_pathway_alone_is_refused_where_nothing_is_left_to_choose():
+    edges = pd.DataFrame({"source": ["x", "a", "b"], "target": ["a", "b", "y"]})
+    model, artifact = e2t.compile_graph(edges, backend="gnn", quiet=True)
+    with pytest.raises(e2t.Edge2TorchError, match=r"one pathway, 'A'.*form='correlation'"):
+        PathwayLatentRegularizer(model, {"A": ["a", "b"]}, artifact=artifact)
+    PathwayLatentRegularizer(model, {"A": ["a", "b"]}, artifact=artifact, form="correlation")
