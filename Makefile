@@ -88,7 +88,7 @@ format: $(VENV)/.ready-dev ## format, and mend what ruff can mend
 
 constraints: $(VENV)/.ready-dev ## write the versions of .venv into requirements/constraints.txt
 	@{ sed '/^torch==/q' $(CONSTRAINTS); $(PIP) list --format=freeze --exclude-editable \
-	   | grep -viE '^(torch|pip|setuptools|scanpy|scvega|edge2torch)==' | sort -f \
+	   | grep -viE '^(torch|pip|setuptools|scanpy|scvega|scSpectra|edge2torch)==' | sort -f \
 	   | sed 's/$$/; python_version >= "3.11"/'; } > $(CONSTRAINTS).new
 	@mv $(CONSTRAINTS).new $(CONSTRAINTS)
 

@@ -56,7 +56,7 @@ def beside_binn(ours: set[Pair], theirs: set[Pair]) -> None:
             return "a copy of a node, to fill a layer"
         if pair[0] in graph and pair[1] in graph and nx.has_path(graph, *pair):
             return "past pathways that four layers leave out"
-        return "not in Reactome's hierarchy"
+        return "to its own root"
 
     def missing(pair: Pair) -> str:
         if pair[1].startswith("root"):

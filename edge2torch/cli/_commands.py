@@ -16,7 +16,7 @@ from edge2torch.cli._demo import (
     demo_files,
     direct_edges,
     pathway_edges,
-    read_gmt,
+    read_sets,
 )
 from edge2torch.cli._files import output_folder, read_table
 from edge2torch.cli._network import fit_network
@@ -25,6 +25,7 @@ from edge2torch.cli._report import Story
 from edge2torch.cli._settings import Settings, Words, plural
 from edge2torch.cli._tables import score_summary, top_nodes
 from edge2torch.cli._task import Kind, choose_task
+from edge2torch.cli._trust_words import trust_sentences
 from edge2torch.cli._verdict import show, verdicts
 from edge2torch.cli._write import write_results
 from edge2torch.errors import listing
@@ -44,7 +45,7 @@ def run_demo(
         read_h5ad(cells), "bulk_labels", (), name="10x Genomics PBMC 68k, reduced", layer="raw"
     )
     genes = dataset.table.columns
-    sets = read_gmt(gmt)
+    sets = read_sets(gmt)
     task = choose_task(dataset.label, "auto", _MIN_CLASS)
     pathways = choose_pathways(sets, genes, min_genes, max_genes)
     edges = pathway_edges(pathways, task.classes)
@@ -191,6 +192,10 @@ def _tell(results: Results, console: Console) -> None:
     console.say()
     for verdict in verdicts(results):
         console.say(f"- {verdict.text}")
+    if results.trust is not None:
+        console.heading("How far the ranking can be trusted")
+        for sentence in trust_sentences(results)[:-1]:
+            console.say(f"- {sentence}")
     table = top_nodes(results, _SHOWN)
     if len(table):
         console.heading(f"Top {plural(words.node)} (+ for, - against)")

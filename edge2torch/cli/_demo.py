@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from edge2torch.errors import Edge2TorchError
+from edge2torch.priors import read_gmt
 
 PIP = "pip install --no-deps scanpy==1.11.5 scvega==0.0.2"
 
@@ -82,13 +83,10 @@ def _find(package: str, name: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def read_gmt(path: Path) -> dict[str, list[str]]:
-    """Read gene sets: name, description, then genes, separated by tabs."""
-    sets = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        name, _, *genes = [*line.split("\t"), ""]
-        sets[name.strip()] = [gene.strip() for gene in genes if gene.strip()]
-    return sets
+def read_sets(path: Path) -> dict[str, list[str]]:
+    """Read gene sets as lists of genes."""
+    edges = read_gmt(path, quiet=True)
+    return {str(name): own.tolist() for name, own in edges.groupby("target")["source"]}
 
 
 def choose_pathways(

@@ -15,15 +15,15 @@ from scipy import sparse
 import edge2torch as e2t
 from edge2torch.cli import main
 from edge2torch.cli._data import from_anndata
-from edge2torch.cli._demo import choose_pathways, pathway_edges, read_gmt, readable
+from edge2torch.cli._demo import choose_pathways, pathway_edges, read_sets, readable
 from edge2torch.cli._files import table_kind, write_file
 from edge2torch.cli._metrics import score
 from edge2torch.cli._network import fit_network
 from edge2torch.cli._settings import Settings, plural
-from edge2torch.cli._shuffle import shuffle_edges
 from edge2torch.cli._split import fit_scaler, split_samples
 from edge2torch.cli._task import choose_task
 from edge2torch.cli._threads import threads_for
+from edge2torch.interpret import rewire
 
 # ------------------------------------------------------------------------------ shuffle
 
@@ -44,7 +44,7 @@ def layered():
 
 def test_shuffle_keeps_every_degree_and_every_layer(layered):
     before = layered.graph.edges
-    after = shuffle_edges(layered, np.random.default_rng(0))
+    after = rewire(layered.graph.edges, "degree", seed=0)
     assert not after.duplicated(["source", "target"]).any()
     layer = {n: k for k, names in layered.node_names_by_layer.items() for n in names}
     for edges in (before, after):
@@ -62,8 +62,8 @@ def test_shuffle_keeps_every_degree_and_every_layer(layered):
 
 def test_shuffle_is_seeded_and_leaves_its_argument(layered):
     before = layered.graph.edges.copy()
-    first = shuffle_edges(layered, np.random.default_rng(3))
-    again = shuffle_edges(layered, np.random.default_rng(3))
+    first = rewire(layered.graph.edges, "degree", seed=3)
+    again = rewire(layered.graph.edges, "degree", seed=3)
     pd.testing.assert_frame_equal(first, again)
     pd.testing.assert_frame_equal(layered.graph.edges, before)
 
@@ -207,7 +207,7 @@ def test_pathways_are_filtered_merged_and_named(tmp_path):
         "REACTOME_HUGE\turl\ta\tb\tc\td",
     ]
     path.write_text("\n".join(lines) + "\n")
-    found = choose_pathways(read_gmt(path), list("abcd"), 2, 3)
+    found = choose_pathways(read_sets(path), list("abcd"), 2, 3)
     assert found.table["pathway"].tolist() == ["Same genes"]
     assert found.table["also"].tolist() == ["REACTOME_TCR_SIGNALING"]
     edges = pathway_edges(found, ["B", "T"])
@@ -218,7 +218,7 @@ def test_pathways_are_filtered_merged_and_named(tmp_path):
         ["Same genes", "T"],
     ]
     with pytest.raises(e2t.Edge2TorchError, match="--min-genes 9"):
-        choose_pathways(read_gmt(path), list("abcd"), 9, 10)
+        choose_pathways(read_sets(path), list("abcd"), 9, 10)
 
 
 def test_readable_names():
