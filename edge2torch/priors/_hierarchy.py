@@ -18,7 +18,7 @@ from edge2torch.priors._edges import (
     numbered,
 )
 from edge2torch.priors._reach import bypass
-from edge2torch.priors._report import StepReport, counted, step_report
+from edge2torch.priors._report import StepReport, counted, lost, step_report
 from edge2torch.priors._sets import renamed
 
 
@@ -57,6 +57,7 @@ def cut_depth(
     gone = deep & ~own.is_input
     frame = bypass(own, gone)
     notes = counted(own.named(gone), f"node(s) deeper than {limit} were bypassed")
+    notes += lost(own.names, frame, own.named(gone))
     return frame, step_report("cut_depth", own.frame, frame, notes)
 
 
@@ -103,6 +104,7 @@ def limit_layers(
     gone = (height >= limit) & ~own.is_input
     frame = bypass(own, gone)
     notes = counted(own.named(gone), f"node(s) below the upper {limit} layer(s) were bypassed")
+    notes += lost(own.names, frame, own.named(gone))
     if skips == "drop":
         frame, words = _without_skips(frame)
         notes += words
@@ -121,9 +123,9 @@ def _without_skips(edges: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     frame, _ = keep_between(
         rest.frame, sorted(inputs & there), outputs=sorted(ends & there), into_features="keep"
     )
-    lost = sorted(set(own.names.tolist()) - set(frame["source"]) - set(frame["target"]))
+    dropped = sorted(set(own.names.tolist()) - set(frame["source"]) - set(frame["target"]))
     notes = (f"{int(is_skip.sum()):,} edge(s) that skip a layer were dropped.",)
-    return frame, notes + counted(lost, "node(s) had no other way up and were dropped")
+    return frame, notes + counted(dropped, "node(s) had no other way up and were dropped")
 
 
 def collapse_chains(edges: pd.DataFrame, *, keep: Any = ()) -> tuple[pd.DataFrame, StepReport]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
 
@@ -142,6 +142,12 @@ class PriorReport:
 def counted(names: list[str], words: str, end: str = ".") -> tuple[str, ...]:
     """Return a sentence about nodes, or nothing when there are none."""
     return (f"{len(names):,} {words}: {listing(names)}{end}",) if names else ()
+
+
+def lost(before: Iterable[str], frame: pd.DataFrame, gone: Iterable[str]) -> tuple[str, ...]:
+    """Return a sentence about nodes that are no more, beside those that were to go."""
+    left = set(before) - set(frame["source"]) - set(frame["target"]) - set(gone)
+    return counted(sorted(left), "node(s) had no other way up and were dropped with them")
 
 
 def sizes(frame: pd.DataFrame) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import longest_path_layers
 from edge2torch.priors._edges import Edges, Int, check_count, join_rows, known_names, numbered
 from edge2torch.priors._reach import appended, bypass, gene_counts, genes_above
-from edge2torch.priors._report import StepReport, counted, step_report
+from edge2torch.priors._report import StepReport, counted, lost, step_report
 
 _SEED = 0
 
@@ -76,6 +76,7 @@ def filter_sets(
     if most is not None:
         notes += counted(own.named(large), f"set(s) with more than {most:,} gene(s) were bypassed")
     gone = np.flatnonzero(small | large)
+    notes += lost(own.names, kept, own.named(gone))
     table = pd.DataFrame({"set": own.names[gone], "genes": size[gone]})
     return kept, step_report("filter_sets", own.frame, kept, notes, table)
 

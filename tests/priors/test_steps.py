@@ -132,6 +132,8 @@ def test_large_sets_go_unless_kept() -> None:
     kept, report = priors.filter_sets(HIERARCHY, min_genes=1, max_genes=3, keep=["top"])
     assert pairs(kept) >= {("g4", "top"), ("q", "top")}
     assert report.table.values.tolist() == [["r", 4]]
+    _, report = priors.filter_sets(HIERARCHY, min_genes=2, keep=["p"])
+    assert "1 node(s) had no other way up and were dropped with them: 'g9'" in repr(report)
     with pytest.raises(Edge2TorchError, match="no set has between"):
         priors.filter_sets(HIERARCHY, min_genes=9)
 
