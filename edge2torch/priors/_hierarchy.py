@@ -154,7 +154,8 @@ def collapse_chains(edges: pd.DataFrame, *, keep: Any = ()) -> tuple[pd.DataFram
     """
     own = numbered(edges)
     known_names(own, keep, "keep")
-    frame, stands_for = own.frame, {}
+    frame = own.frame
+    stands_for: dict[str, str] = {}
     while True:  # a node may be left with a single child by the collapse of others
         frame, more = _collapse_once(frame, as_names(keep))
         stands_for = {node: more.get(child, child) for node, child in stands_for.items()} | more

@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.priors import read_gmt
 
 Membership = Mapping[str, Iterable[str]] | str | os.PathLike[str] | pd.DataFrame | ArrayLike
 
-_FEWEST_COLUMNS = 3  # of a GMT line: name, description, members
+_PREFIX = "set:"  # a pathway may bear the name of a node
 
 
 def read_membership(
@@ -52,20 +53,9 @@ def _read_gmt(path: Path) -> dict[str, list[str]]:
             f"pathway_membership={str(path)!r} is no file. Give the path of a GMT file, a dict "
             "of pathway to nodes, or a (pathways, nodes) matrix."
         )
-    pathways: dict[str, list[str]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        name, *rest = (part.strip() for part in line.split("\t"))
-        if len(rest) < _FEWEST_COLUMNS - 1:
-            raise Edge2TorchError(
-                f"{path}, line {number}: a GMT line is a name, a description and members, "
-                f"separated by tabs; found {line[:60]!r}."
-            )
-        if name in pathways:
-            raise Edge2TorchError(f"{path}, line {number}: pathway {name!r} is there twice.")
-        pathways[name] = [member for member in rest[1:] if member]
-    return pathways
+    edges = read_gmt(path, prefix=_PREFIX, quiet=True)
+    members = edges.groupby("target", sort=False)["source"]
+    return {str(name).removeprefix(_PREFIX): own.tolist() for name, own in members}
 
 
 def _from_names(
