@@ -34,6 +34,10 @@ NodeDropout = Annotated[float, typer.Option(help="Share of inner nodes hidden at
 NodeActivation = Annotated[str, typer.Option(help="At inner nodes: tanh, relu, gelu, ...")]
 ClassWeights = Annotated[bool, typer.Option("--class-weights", help="Weigh rare classes up.")]
 TestFraction = Annotated[float, typer.Option(help="Share of samples held out for testing.")]
+Replicates = Annotated[
+    int, typer.Option(help="Networks trained anew to judge node scores; 0: none.")
+]
+Controls = Annotated[int, typer.Option(help="The same on control inputs; 0: none.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 _DEFAULT = Settings()
@@ -62,10 +66,14 @@ def demo(
     seeds: Seeds = 5,
     seed: Seed = _DEFAULT.seed,
     epochs: Epochs = _DEFAULT.epochs,
+    replicates: Replicates = _DEFAULT.replicates,
+    controls: Controls = _DEFAULT.controls,
     quiet: Quiet = False,
 ) -> None:
     """Train and explain a pathway network on 700 real blood cells; write a report."""
-    settings = Settings(seed=seed, seeds=seeds, epochs=epochs)
+    settings = Settings(
+        seed=seed, seeds=seeds, epochs=epochs, replicates=replicates, controls=controls
+    )
     run_demo(
         out,
         settings,
@@ -121,6 +129,8 @@ def run(
     node_dropout: NodeDropout = _DEFAULT.node_dropout,
     node_activation: NodeActivation = _DEFAULT.node_activation,
     class_weights: ClassWeights = False,
+    replicates: Replicates = _DEFAULT.replicates,
+    controls: Controls = _DEFAULT.controls,
     quiet: Quiet = False,
 ) -> None:
     """Train and explain a network of your own edges on your own data; write a report."""
@@ -137,6 +147,8 @@ def run(
         node_dropout=node_dropout,
         node_activation=node_activation,
         class_weights=class_weights,
+        replicates=replicates,
+        controls=controls,
     )
     options = RunOptions(
         edges=edges,

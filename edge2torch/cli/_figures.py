@@ -13,7 +13,13 @@ from edge2torch.cli._files import write_file
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._settings import plural
 from edge2torch.errors import require
-from edge2torch.plot import draw_graph, plot_node_heatmap, plot_top_nodes
+from edge2torch.plot import (
+    draw_graph,
+    plot_degree_bias,
+    plot_node_heatmap,
+    plot_stability,
+    plot_top_nodes,
+)
 
 _PANELS, _BARS, _ROWS = 16, 8, 36
 _DPI = 130
@@ -31,6 +37,16 @@ def draw_figures(results: Results, folder: Path) -> dict[str, Path]:
         made["heatmap"] = _save(
             folder / "heatmap.png",
             lambda: plot_node_heatmap(attribution.nodes, n=_ROWS, title=title).figure,
+        )
+    if results.trust is not None:
+        trust = results.trust
+        title = f"{plural(words.node).capitalize()}: score against number of edges"
+        made["degree_bias"] = _save(
+            folder / "degree_bias.png", lambda: plot_degree_bias(trust.table, title=title)
+        )
+        made["stability"] = _save(
+            folder / "stability.png",
+            lambda: plot_stability(trust.replicates, xlabel="share of a network (1: mean)").figure,
         )
     return made
 

@@ -17,12 +17,13 @@ from edge2torch.cli._data import Dataset
 from edge2torch.cli._metrics import MAIN, predictions_frame, score
 from edge2torch.cli._network import Network
 from edge2torch.cli._settings import Settings, Words, plural
-from edge2torch.cli._shuffle import shuffle_edges
 from edge2torch.cli._split import Split, check_complete, split_samples
 from edge2torch.cli._task import Task
 from edge2torch.cli._threads import threads_for
 from edge2torch.cli._train import Trained, train
+from edge2torch.cli._trust import Trust, look_into, why_not
 from edge2torch.compile import edge_weights
+from edge2torch.interpret import rewire
 
 KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
 
@@ -77,6 +78,8 @@ class Results:
         What was done and left out.
     seconds : float
         Wall time.
+    trust : Trust or None
+        What replicates and controls say about the nodes' scores.
     """
 
     study: Study
@@ -89,6 +92,7 @@ class Results:
     changed_edges: float
     notes: tuple[str, ...]
     seconds: float
+    trust: Trust | None = None
 
     @property
     def metric(self) -> str:
@@ -125,6 +129,13 @@ def run_study(study: Study, console: Console, notes: Sequence[str] = ()) -> Resu
             _run_seed(study, table, seed, console)
             for seed in range(first, first + study.settings.seeds)
         ]
+        said, trust = why_not(study.network, study.settings), None
+        if said is None:
+            trust = look_into(
+                seeds[0].trained, table, study.task, seeds[0].split, study.settings, console
+            )
+        else:
+            notes = (*notes, said)
     return Results(
         study=study,
         scores=pd.DataFrame([row for seed in seeds for row in seed.rows]),
@@ -136,6 +147,7 @@ def run_study(study: Study, console: Console, notes: Sequence[str] = ()) -> Resu
         changed_edges=float(np.mean([seed.changed_edges for seed in seeds])),
         notes=(*study.dataset.notes, *study.task.notes, *study.network.notes, *notes),
         seconds=time.monotonic() - begin,
+        trust=trust,
     )
 
 
@@ -156,8 +168,7 @@ def _run_seed(study: Study, table: pd.DataFrame, seed: int, console: Console) ->
 
     trained = fit(study.network, KPNN)
     predicted = record(KPNN, study.network.features, trained.predict)
-    rng = np.random.default_rng(seed)
-    shuffled = study.network.with_edges(shuffle_edges(study.network.artifact, rng))
+    shuffled = study.network.with_edges(rewire(study.network.edges, "degree", seed=seed))
     record(SHUFFLED, shuffled.features, fit(shuffled, SHUFFLED).predict)
     if study.wider is not None:
         record(WIDER, study.wider.features, fit(study.wider, WIDER).predict)

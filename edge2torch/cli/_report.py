@@ -17,6 +17,7 @@ from edge2torch.cli._metrics import MAIN
 from edge2torch.cli._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.cli._settings import plural
 from edge2torch.cli._tables import confusion_table, score_summary, top_nodes
+from edge2torch.cli._trust_words import trust_groups, trust_sentences
 from edge2torch.cli._verdict import Verdict, show, verdicts
 from edge2torch.errors import listing, require
 
@@ -80,6 +81,8 @@ def render(results: Results, story: Story, figures: dict[str, Path]) -> str:
             confusion=_confusion(results),
             figures={name: _inline(path) for name, path in figures.items()},
             facts=_facts(results),
+            trust=trust_sentences(results),
+            trust_groups=trust_groups(results, _TOP),
             kpnn=KPNN,
             shuffled=SHUFFLED,
             wider=WIDER if study.wider else None,
@@ -273,6 +276,7 @@ def summary(results: Results, story: Story) -> dict[str, Any]:
         "main_score": MAIN[results.study.task.kind],
         "scores": [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")],
         "verdicts": [_verdict(verdict) for verdict in verdicts(results)],
+        "trust": trust_sentences(results),
         "notes": list(results.notes),
         "settings": vars(results.study.settings),
         "seconds": round(results.seconds, 1),

@@ -31,6 +31,9 @@ class Settings:
         Weigh classes by the inverse of their size.
     explain_samples : int
         At most so many held-out samples are attributed per seed.
+    replicates, controls : int
+        Networks that are trained again on the first seed's split, on the data and on inputs in
+        which every feature is equally predictive, to correct the nodes' scores; below 2: none.
     """
 
     seed: int = 0
@@ -47,6 +50,8 @@ class Settings:
     node_activation: str = "tanh"
     class_weights: bool = False
     explain_samples: int = 1000
+    replicates: int = 10
+    controls: int = 10
 
     def __post_init__(self) -> None:
         for name in ("seeds", "epochs", "patience", "explain_samples"):
@@ -60,7 +65,7 @@ class Settings:
                 raise Edge2TorchError(f"{_option(name)} must be at least 0 and below 1.")
         if self.learning_rate <= 0:
             raise Edge2TorchError("--learning-rate must be above 0.")
-        for name in ("weight_decay", "batch_size", "seed"):
+        for name in ("weight_decay", "batch_size", "seed", "replicates", "controls"):
             if getattr(self, name) < 0:
                 raise Edge2TorchError(f"{_option(name)} must be at least 0.")
 

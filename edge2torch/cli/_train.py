@@ -111,7 +111,7 @@ def _fit(
 ) -> _Fitted:
     scaler = fit_scaler(table, rows)
     x = align_features_to_input_nodes(scaler(table), network.artifact)
-    goal = _goal(task, rows, settings)
+    goal = goal_of(task, rows, settings)
     model = network.build(settings, seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -122,7 +122,7 @@ def _fit(
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
         torch.manual_seed(seed)
         for _, show in console.epochs(epochs or settings.epochs, name):
-            _epoch(model, x, goal, _batches(rows, size, generator), optimizer, settings)
+            _epoch(model, x, goal, batches(rows, size, generator), optimizer, settings)
             if validation is None:
                 continue
             history.append(_evaluate(model, x, goal, validation))
@@ -134,7 +134,7 @@ def _fit(
     return _Fitted(model.eval(), scaler, goal, tuple(history))
 
 
-def _goal(task: Task, rows: NDArray[np.int64], settings: Settings) -> _Goal:
+def goal_of(task: Task, rows: NDArray[np.int64], settings: Settings) -> _Goal:
     if task.kind == "regression":
         center, scale = float(task.values[rows].mean()), float(task.values[rows].std()) or 1.0
         y = torch.as_tensor((task.values - center) / scale, dtype=torch.float32)
@@ -146,7 +146,7 @@ def _goal(task: Task, rows: NDArray[np.int64], settings: Settings) -> _Goal:
     return _Goal(torch.from_numpy(task.values), weight, 0.0, 1.0)
 
 
-def _batches(rows: NDArray[np.int64], size: int, generator: torch.Generator) -> list[Tensor]:
+def batches(rows: NDArray[np.int64], size: int, generator: torch.Generator) -> list[Tensor]:
     order = torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
     # Equal parts: batch normalisation needs more than one sample in the last one, too.
     return list(order.tensor_split(max(len(rows) // size, 1)))

@@ -13,6 +13,7 @@ from edge2torch.cli._files import write_file
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._report import Story, render, summary
 from edge2torch.cli._tables import confusion_table, top_nodes, wide_attribution
+from edge2torch.cli._trust_words import significance_table
 from edge2torch.compile import save_compiled
 
 _ALL_RANKS = 20
@@ -59,6 +60,9 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
         "predictions": results.predictions,
         "scaling": results.first.scaler.as_frame(),
     }
+    if results.trust is not None:
+        tables["node_significance"] = significance_table(results.trust)
+        tables["replicates"] = results.trust.replicates.scores
     if results.study.task.kind == "classification":
         tables["confusion"] = confusion_table(results)
     return tables
