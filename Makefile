@@ -18,7 +18,7 @@ export PYTHONUTF8 := 1
 .PHONY: help demo test setup lint types contracts wheel pytest notebooks format constraints clean distclean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
 
 # ---------------------------------------------------------------------------- what users call
 
@@ -71,8 +71,8 @@ contracts: $(VENV)/.ready-dev ## the doors between the rooms
 pytest: $(VENV)/.ready-dev ## tests, doctests, pages and notebooks, on up to four cores
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci --durations=10
 
-notebooks: $(VENV)/.ready-dev ## run the notebooks only
-	$(BIN)/python -m pytest tests/test_notebooks.py
+notebooks: $(VENV)/.ready-dev ## run the notebooks only, in their full form
+	EDGE2TORCH_FULL=1 $(BIN)/python -m pytest tests/test_notebooks.py
 
 wheel: build/wheel/.checked ## build the wheel, install it into an empty environment, run the quickstart there
 
@@ -105,3 +105,8 @@ distclean: clean ## the same, and .venv
 benchmark: $(VENV)/.ready-dev ## time this library beside its peers; one row: ARGS="--case a --batch 64 --peers kpnn2"
 	$(BIN)/python benchmarks/setup_peers.py
 	$(BIN)/python benchmarks/run.py $(or $(ARGS),--series)
+
+.PHONY: benchmark-recovery
+benchmark-recovery: $(VENV)/.ready-dev ## do node scores find planted nodes? ARGS="--seeds 3 --settings deep"
+	$(BIN)/python benchmarks/setup_peers.py edge2torch binn
+	PYTHONPATH=. $(BIN)/python benchmarks/recovery.py $(ARGS)
