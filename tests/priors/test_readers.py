@@ -283,6 +283,16 @@ def test_a_gzip_file_that_breaks_off_says_after_which_line(write: Callable[..., 
         priors.read_gmt(path, quiet=True)
 
 
+def test_names_come_from_a_dict_or_a_file(write: Callable[..., Path]) -> None:
+    edges = pd.DataFrame({"source": ["P1"], "target": ["R1"], "target_name": ["old"]})
+    by_file = priors.add_names(edges, write("id\tname\nP1\tAlbumin\n", "names.txt"))
+    assert by_file.iloc[0].tolist() == ["P1", "R1", "old", "Albumin"]
+    assert priors.add_names(edges, {"R1": "new"})["target_name"].tolist() == ["new"]
+    path = write("P1\ta\nP1\tb\n", "twice.txt")
+    with pytest.raises(Edge2TorchError, match=r"line 2: 'P1' is there twice, first on line 1"):
+        priors.add_names(edges, path)
+
+
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(Edge2TorchError, match="does not exist"):
         priors.read_gmt(tmp_path / "none.gmt")

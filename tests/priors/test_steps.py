@@ -8,6 +8,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,8 +93,10 @@ def test_the_report_says_what_was_dropped() -> None:
 
 
 def test_features_come_from_tables_too() -> None:
-    table = pd.DataFrame([[1.0, 2.0]], columns=["g1", "g2"])
-    assert pairs(priors.keep_between(HIERARCHY, table)[0]) >= {("g1", "p"), ("g2", "p")}
+    table = pd.DataFrame([[1.0, 2.0]], columns=["g1", "g2"], index=["cell"])
+    cells = AnnData(table)
+    for features in (table, cells, table.columns):
+        assert pairs(priors.keep_between(HIERARCHY, features)[0]) >= {("g1", "p"), ("g2", "p")}
 
 
 def test_names_that_do_not_fit() -> None:
