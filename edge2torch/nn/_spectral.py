@@ -13,7 +13,8 @@ from edge2torch.nn._kernels import EdgePattern
 from edge2torch.nn._recurrent import RecurrentEdgeModel
 
 _BLOCK = 8  # directions followed at once: complex pairs and near ties converge together
-_ROUNDS = 200
+_ROUNDS = 40
+_STRIDE = 5  # products between two orthonormalisations, which cost far more
 _SETTLED = 1e-6
 
 
@@ -190,15 +191,16 @@ def amplification(pattern: EdgePattern, weight: Tensor) -> Amplification | None:
     transposed = _transposed(pattern)
     flipped = weight.index_select(0, pattern.perm)
     before, value, vector = torch.inf, right.new_zeros(()), right[:, 0]
-    for count in range(_ROUNDS):
-        right = torch.linalg.qr(pattern.product(weight, right.t()).t())[0]
-        left = torch.linalg.qr(transposed.product(flipped, left.t()).t())[0]
-        if count % 5 == 4 or width == n:
-            value, vector = _largest(pattern.product(weight, right.t()).t(), right)
-            now = value.abs().item()
-            if width == n or abs(now - before) <= _SETTLED * now:
-                break
-            before = now
+    for _ in range(_ROUNDS):
+        for _ in range(1 if width == n else _STRIDE):
+            right = pattern.product(weight, right.t()).t()
+            left = transposed.product(flipped, left.t()).t()
+        right, left = torch.linalg.qr(right)[0], torch.linalg.qr(left)[0]
+        value, vector = _largest(pattern.product(weight, right.t()).t(), right)
+        now = value.abs().item()
+        if width == n or abs(now - before) <= _SETTLED * now:
+            break
+        before = now
     if not value.abs() > 1e-12:
         return None
     _, covector = _largest(transposed.product(flipped, left.t()).t(), left, near=value)
