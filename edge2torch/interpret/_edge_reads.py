@@ -62,7 +62,9 @@ def edge_reads(base: CompiledModel, artifact: CompileArtifact) -> list[EdgeRead]
 def _reads(base: CompiledModel, artifact: CompileArtifact) -> list[EdgeRead]:
     """Return the layers that hold weights: one per array of edges, or several over the same."""
     layers, rows = base.edge_layers(), artifact.execution_plan.edge_rows()
-    if len(layers) % len(rows):
+    if not layers:
+        return []
+    if not rows or len(layers) % len(rows):
         raise Edge2TorchError(
             f"target='edges' does not know where backend {artifact.backend!r} reads its edges."
         )
