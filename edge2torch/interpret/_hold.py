@@ -33,6 +33,7 @@ class Places:
     site: Tensor
     column: Tensor
     n_groups: int
+    n_sites: int
 
     @classmethod
     def of(cls, sites: Sequence[Site], *, by_site: bool) -> Places:
@@ -43,15 +44,15 @@ class Places:
             for k, site in enumerate(sites)
             for node in site.nodes
         ]
-        sizes = torch.tensor([len(site.nodes) for site in sites])
+        sizes = torch.tensor([len(site.nodes) for site in sites], dtype=torch.int64)
         site = torch.arange(len(sites)).repeat_interleave(sizes)
         column = torch.cat([torch.arange(size) for size in sizes.tolist()])
-        return cls(torch.tensor(group), site, column, len(numbers))
+        return cls(torch.tensor(group, dtype=torch.int64), site, column, len(numbers), len(sites))
 
     def among(self, items: slice) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield for each site the groups of a slice, counted from its start, and their columns."""
         inside = (self.group >= items.start) & (self.group < items.stop)
-        for k in range(int(self.site.max()) + 1):
+        for k in range(self.n_sites):
             here = inside & (self.site == k)
             yield self.group[here] - items.start, self.column[here]
 

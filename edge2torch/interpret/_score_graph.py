@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import networkx as nx
 import pandas as pd
 
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, require
 from edge2torch.interpret._arguments import check_choice
 from edge2torch.interpret._lookup import nearest
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["cut_graph", "score_graph"]
 
@@ -59,6 +61,7 @@ def score_graph(
     >>> list(graph.edges["g1", "tf"])
     ['weight']
     """
+    nx = require("networkx")
     graph = nx.DiGraph()
     table = artifact.graph.edges[["source", "target"]].iloc[artifact.graph.active_rows]
     graph.add_edges_from(table.itertuples(index=False, name=None))
@@ -85,6 +88,7 @@ def _by_attribute(nodes: Any) -> list[tuple[str, Any]]:
 
 
 def _add_edge_numbers(graph: nx.DiGraph, edges: pd.DataFrame) -> None:
+    nx = require("networkx")
     if not {"source", "target"} <= set(edges.columns):
         raise Edge2TorchError(
             f"edges must have the columns 'source' and 'target'; found {list(edges.columns)[:5]}."
@@ -139,7 +143,7 @@ def cut_graph(
         raise Edge2TorchError(
             f"node {node!r} is not in the graph.{nearest(str(node), [str(n) for n in graph])}"
         )
-    kept = {node}
+    nx, kept = require("networkx"), {node}
     if direction != "downstream":
         kept |= nx.ancestors(graph, node)
     if direction != "upstream":
