@@ -59,8 +59,7 @@ def trust_sentences(results: Results) -> list[str]:
         ),
         (
             f"Over all {plural(words.group)} together, {found} of {nodes} score more than their "
-            f"place in the graph explains (false discovery rate {_LEVEL:.0%}). With one start for "
-            "each control the test is strict."
+            f"place in the graph explains (false discovery rate {_LEVEL:.0%})."
         ),
         f"Did the given edges do better than rewired ones? {verdicts(results)[-1].text}",
     ]

@@ -42,14 +42,15 @@ def test_a_trend_over_degree_is_taken_out():
     assert abs(left) < 0.2
 
 
-def test_p_values_are_uniform_where_the_data_are_one_more_control():
+@pytest.mark.parametrize("start", [0.05, 0.5, 1.0])
+def test_p_values_are_uniform_where_the_data_are_one_more_control(start):
     """One draw of data for all replicates, one for each control, and one start for each network."""
     rng = np.random.default_rng(2)
     found = []
     for _ in range(60):
         data = 0.5 * rng.normal(size=(11, len(NODES)))
-        scores = table(rng, 10, 0.05, data[0])
-        controls = table(rng, 10, 0.05, data[1:])
+        scores = table(rng, 10, start, data[0])
+        controls = table(rng, 10, start, data[1:])
         found.append(node_significance(scores, controls)["pvalue"])
     values = np.concatenate(found)
     for level in (0.01, 0.05, 0.2):
@@ -58,13 +59,13 @@ def test_p_values_are_uniform_where_the_data_are_one_more_control():
 
 def test_several_starts_per_control_data_set_are_averaged():
     rng = np.random.default_rng(3)
-    data = 0.2 * rng.normal(size=(8, len(NODES)))
-    scores = table(rng, 10, 0.8)
-    sets = [table(rng, 5, 0.8, own) for own in data]
-    singles = pd.concat([own[:1] for own in sets])
-    scores[NODES[0]] *= 4
-    averaged = node_significance(scores, sets).loc[NODES[0], "pvalue"]
-    assert averaged < node_significance(scores, singles).loc[NODES[0], "pvalue"]
+    sets = [table(rng, 5, 0.8) for _ in range(8)]
+    found = node_significance(table(rng, 10, 0.8), sets)
+    shares = [np.log2(own.div(own.mean(axis=1), axis=0) + 0.2).mean() for own in sets]
+    expected = np.exp2(pd.DataFrame(shares)) - 0.2
+    pd.testing.assert_series_equal(
+        found["control"].sort_index(), expected.mean().sort_index(), check_names=False
+    )
 
 
 def test_one_sided_alternatives():
