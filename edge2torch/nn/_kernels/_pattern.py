@@ -108,7 +108,7 @@ class EdgePattern(nn.Module):
         if self.is_complete:
             return weight.view(shape)
         slot = self.slot if self.slot is not None else self._slots()
-        return weight.new_zeros(shape[0] * shape[1]).scatter(0, slot, weight).view(shape)
+        return weight.new_zeros(shape[0] * shape[1]).index_copy(0, slot, weight).view(shape)
 
 
 def _multiply_dense(matrix: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
