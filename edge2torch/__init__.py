@@ -13,7 +13,14 @@ from edge2torch.customize import customize_model
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.graph import graph_topology
-from edge2torch.interpret import activations, interpret_model
+from edge2torch.interpret import (
+    activations,
+    control_inputs,
+    interpret_model,
+    node_significance,
+    replicate,
+    rewire,
+)
 from edge2torch.priors import (
     graph_summary,
     prepare_prior,
@@ -32,6 +39,7 @@ __all__ = [
     "activations",
     "align_features_to_input_nodes",
     "compile_graph",
+    "control_inputs",
     "customize_model",
     "edge_weights",
     "get_node_activations",
@@ -40,10 +48,13 @@ __all__ = [
     "interpret_model",
     "load_compiled",
     "node_biases",
+    "node_significance",
     "prepare_prior",
     "read_edges",
     "read_gmt",
     "read_obo",
     "read_reactome",
+    "replicate",
+    "rewire",
     "save_compiled",
 ]
