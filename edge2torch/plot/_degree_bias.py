@@ -72,6 +72,7 @@ def plot_degree_bias(
             f"significance lacks the column(s) {listing(missing)}. Pass what node_significance "
             "returned with an artifact, which knows the degrees."
         )
+    ticker = require("matplotlib.ticker", extra="plot")
     figure, axes = require("matplotlib.pyplot", extra="plot").subplots(
         1, 2, figsize=(10, 4), layout="constrained"
     )
@@ -90,6 +91,9 @@ def plot_degree_bias(
         rho = spearmanr(x, y)[0] if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
         ax.set_title(f"{when}: Spearman {rho:.2f}", loc="left", fontsize=11)
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_locator(ticker.NullLocator())
         ax.set_xlabel(degree_name)
         ax.set_ylabel(name)
         ax.margins(x=0.15)
