@@ -2,6 +2,7 @@
 
 from edge2torch.simulate._causal import PlantedNodes, planted_nodes
 from edge2torch.simulate._graphs import layered_graph, random_dag
+from edge2torch.simulate._modules import PlantedModules, planted_modules
 from edge2torch.simulate._oracle import evaluate
 from edge2torch.simulate._pathways import PathwayProblem, disconnected_pathways
 from edge2torch.simulate._planted import PlantedRegulator, planted_regulator
@@ -10,12 +11,14 @@ from edge2torch.simulate._steps import evaluate_steps
 
 __all__ = [
     "PathwayProblem",
+    "PlantedModules",
     "PlantedNodes",
     "PlantedRegulator",
     "disconnected_pathways",
     "evaluate",
     "evaluate_steps",
     "layered_graph",
+    "planted_modules",
     "planted_nodes",
     "planted_regulator",
     "random_dag",

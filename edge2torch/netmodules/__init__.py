@@ -1,0 +1,37 @@
+"""Gene-network modules: switching and abundance as two channels of one network."""
+
+from edge2torch.netmodules._checkpoint import Checkpoint
+from edge2torch.netmodules._config import (
+    GraphConfig,
+    LatentConfig,
+    ModulesConfig,
+    ReliabilityConfig,
+    VaeConfig,
+    WgcnaConfig,
+    override,
+)
+from edge2torch.netmodules._fit import fit_modules
+from edge2torch.netmodules._inputs import TranscriptData, transcript_data
+from edge2torch.netmodules._read import read_transcript_data
+from edge2torch.netmodules._registry import BACKENDS, ModuleBackend
+from edge2torch.netmodules._result import NetworkModules
+from edge2torch.netmodules._save import load_modules
+
+__all__ = [
+    "BACKENDS",
+    "Checkpoint",
+    "GraphConfig",
+    "LatentConfig",
+    "ModuleBackend",
+    "ModulesConfig",
+    "NetworkModules",
+    "ReliabilityConfig",
+    "TranscriptData",
+    "VaeConfig",
+    "WgcnaConfig",
+    "fit_modules",
+    "load_modules",
+    "override",
+    "read_transcript_data",
+    "transcript_data",
+]

@@ -1,0 +1,166 @@
+"""Encoder and decoder as compiled graphs, and their training."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edge2torch.compile import CompileArtifact, compile_graph
+from edge2torch.customize import customize_model
+from edge2torch.netmodules._checkpoint import ACTIVATION, Checkpoint
+from edge2torch.netmodules._config import VaeConfig
+
+_SLOWER = 1 / 3
+
+
+def dense_edges(*layers: list[str]) -> pd.DataFrame:
+    """Every node of a layer to every node of the next."""
+    parts = []
+    for here, there in itertools.pairwise(layers):
+        source = pd.Categorical.from_codes(np.tile(np.arange(len(here)), len(there)), here)
+        target = pd.Categorical.from_codes(np.repeat(np.arange(len(there)), len(here)), there)
+        parts.append(pd.DataFrame({"source": source, "target": target}).astype(object))
+    return pd.concat(parts, ignore_index=True)
+
+
+def latent_names(count: int) -> list[str]:
+    """``z0``, ``z1``, ..."""
+    return [f"z{k}" for k in range(count)]
+
+
+def new_autoencoder(features: list[str], hidden: int, latents: int) -> Checkpoint:
+    """An untrained pair; weights come from torch's generator."""
+    z = latent_names(latents)
+    both = [*z, *(f"logvar:{name}" for name in z)]
+    inner = [f"h{k}" for k in range(hidden)]
+    encoder, its = _compiled(dense_edges(features, inner, both), features, both)
+    inner = [f"d{k}" for k in range(hidden)]
+    decoder, theirs = _compiled(dense_edges(z, inner, features), z, features)
+    return Checkpoint(encoder, decoder, its, theirs)
+
+
+def _compiled(
+    edges: pd.DataFrame, inputs: list[str], outputs: list[str]
+) -> tuple[nn.Module, CompileArtifact]:
+    model, artifact = compile_graph(
+        edges, quiet=True, inputs=inputs, outputs=outputs, init="dense", kernel="dense"
+    )
+    return customize_model(model, node_activation=ACTIVATION), artifact
+
+
+def without(pair: Checkpoint, features: list[str], hidden: int, latents: int) -> Checkpoint:
+    """The same pair for some of its features, with the weights that it has."""
+    smaller = new_autoencoder(features, hidden, latents)
+    for side in ("encoder", "decoder"):
+        _copy(pair, smaller, side)
+    return smaller
+
+
+def _copy(old: Checkpoint, new: Checkpoint, side: str) -> None:
+    """Copy weights and biases between dense blocks, by name."""
+    names = [list(getattr(x, f"{side}_artifact").node_names_by_layer.values()) for x in (old, new)]
+    blocks = [getattr(x, side).base_model.blocks for x in (old, new)]
+    for k, (mine, its) in enumerate(zip(*blocks, strict=True)):
+        rows, columns = (
+            torch.from_numpy(pd.Index(names[0][at]).get_indexer(pd.Index(names[1][at])))
+            for at in (k + 1, k)
+        )
+        shape = len(names[0][k + 1]), len(names[0][k])
+        weight = mine.linear.weight.detach().reshape(shape)
+        its.linear.set_weights(weight[rows][:, columns].reshape(-1))
+        with torch.no_grad():
+            its.linear.bias.copy_(mine.linear.bias[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained pair, the least held-out loss, and what happened."""
+
+    pair: Checkpoint
+    loss: float
+    report: dict[str, Any]
+
+
+def train(pair: Checkpoint, values: NDArray[np.float32], config: VaeConfig, seed: int) -> Fitted:
+    """Train until the held-out loss no longer falls; keep the best weights."""
+    n = len(values)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(n, generator=generator)
+    cut = max(1, round(config.held_out * n))
+    x = torch.from_numpy(values)
+    test, fit = x[order[:cut]], x[order[cut:]]
+    both = nn.ModuleList([pair.encoder, pair.decoder])
+    optimizer = torch.optim.Adam(both.parameters(), lr=config.learning_rate)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=_SLOWER, patience=max(config.patience // 3, 1)
+    )
+    best, kept, stale, reason = float("inf"), copy.deepcopy(both.state_dict()), 0, "all epochs"
+    epoch = 0
+    for epoch in range(config.epochs):
+        beta = config.beta * min(1.0, (epoch + 1) / max(config.warmup_epochs, 1))
+        _epoch(pair, fit, optimizer, beta, config.batch_size, generator)
+        loss = _held_out(pair, test, config.beta)
+        if not np.isfinite(loss):
+            reason = "a loss that is not finite"
+            break
+        schedule.step(loss)
+        best, kept, stale = (
+            (loss, copy.deepcopy(both.state_dict()), 0) if loss < best else (best, kept, stale + 1)
+        )
+        if stale >= config.patience:
+            reason = "the held-out loss stopped falling"
+            break
+    both.load_state_dict(kept)
+    both.eval()
+    report = {"epochs": epoch + 1, "stopped_by": reason, "held_out_loss": best}
+    return Fitted(pair, best, report)
+
+
+def _epoch(
+    pair: Checkpoint,
+    x: Tensor,
+    optimizer: torch.optim.Optimizer,
+    beta: float,
+    batch_size: int,
+    generator: torch.Generator,
+) -> None:
+    for rows in torch.randperm(len(x), generator=generator).split(batch_size):
+        batch = x[rows]
+        mean, logvar = encode(pair, batch)
+        noise = torch.randn(mean.shape, generator=generator)
+        found = pair.decoder(mean + noise * (0.5 * logvar).exp())
+        loss = _loss(batch, found, mean, logvar, beta)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def encode(pair: Checkpoint, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Means and log-variances of the latents, (b, k) each."""
+    mean, logvar = pair.encoder(x).chunk(2, dim=1)
+    return mean, logvar.clamp(-10, 10)
+
+
+def _loss(x: Tensor, found: Tensor, mean: Tensor, logvar: Tensor, beta: float) -> Tensor:
+    """P × MSE + beta × KL, per sample."""
+    error = (x - found).square().sum(dim=1).mean()
+    return error + beta * kl(mean, logvar).sum(dim=1).mean()
+
+
+def kl(mean: Tensor, logvar: Tensor) -> Tensor:
+    """Of each latent from the standard normal, (b, k)."""
+    return 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
+
+
+@torch.no_grad()
+def _held_out(pair: Checkpoint, x: Tensor, beta: float) -> float:
+    mean, logvar = encode(pair, x)
+    return float(_loss(x, pair.decoder(mean), mean, logvar, beta))

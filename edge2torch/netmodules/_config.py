@@ -1,0 +1,370 @@
+"""Settings of a fit, typed, with defaults that need no tuning per data set."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from edge2torch.errors import Edge2TorchError, listing
+
+
+@dataclass(frozen=True)
+class ReliabilityConfig:
+    """How far a switch coordinate is trusted; its edges are weighted by the root of both.
+
+    Parameters
+    ----------
+    kind : {"none", "degradation", "estimability"}
+        From the share of a gene's variance that moves with degradation, or from how much its
+        minor isoforms are used.
+    column : str
+        Column of the sample table that measures degradation.
+    power, floor : float
+        Steepness, and the least weight.
+
+    Examples
+    --------
+    >>> ReliabilityConfig(kind="estimability").floor
+    0.1
+    """
+
+    kind: Literal["none", "degradation", "estimability"] = "none"
+    column: str = ""
+    power: float = 1.0
+    floor: float = 0.1
+
+
+@dataclass(frozen=True)
+class LatentConfig:
+    """Factor analysis of each channel.
+
+    Parameters
+    ----------
+    components : int, optional
+        Number of factors; left out, the one with the best held-out log-likelihood.
+    max_components : int
+        Largest number that is tried.
+    folds : int
+        Parts for the held-out log-likelihood.
+
+    Examples
+    --------
+    >>> LatentConfig().components is None
+    True
+    """
+
+    components: int | None = None
+    max_components: int = 60
+    folds: int = 5
+
+
+@dataclass(frozen=True)
+class GraphConfig:
+    """Smoothing over the graph of correlated features, before factor analysis.
+
+    Parameters
+    ----------
+    gamma : float
+        Strength; 0 gives ``latent`` exactly.
+    threshold : float, optional
+        Least ``|r|`` of an edge; left out, the one that unrelated features hardly reach.
+
+    Examples
+    --------
+    >>> GraphConfig(gamma=0.5).threshold is None
+    True
+    """
+
+    gamma: float = 0.5
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class VaeConfig:
+    """The variational autoencoder.
+
+    Parameters
+    ----------
+    hidden_dim : int
+        Width of the hidden layer of encoder and decoder.
+    latent_dim : int, optional
+        Number of latents; left out, the number of factors with the best held-out log-likelihood.
+    latent_grid : tuple of int
+        Sizes to try instead; the one with the least held-out loss is kept.
+    beta, warmup_epochs
+        Weight of the KL term, and epochs over which it grows to that.
+    epochs, patience, batch_size, learning_rate
+        Of training. The learning rate is cut to a third when the held-out loss stalls for a third
+        of ``patience``.
+    held_out : float
+        Share of samples that decide when to stop.
+    residual : float
+        Similarity is that of decoded means plus so much of what the decoder leaves of each
+        feature. Modules too small for a latent show there; 0 takes the decoded means alone.
+
+    Examples
+    --------
+    >>> VaeConfig(hidden_dim=32).beta
+    1.0
+    """
+
+    hidden_dim: int = 64
+    latent_dim: int | None = None
+    latent_grid: tuple[int, ...] = ()
+    beta: float = 1.0
+    warmup_epochs: int = 10
+    epochs: int = 200
+    patience: int = 20
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    held_out: float = 0.2
+    residual: float = 0.5
+
+
+@dataclass(frozen=True)
+class WgcnaConfig:
+    """R's WGCNA.
+
+    Parameters
+    ----------
+    network_type : {"signed", "unsigned"}
+        Whether opposite correlations count as unrelated.
+    power : int, optional
+        Soft threshold; left out, the first with scale-free R² of .85 or more, else the best.
+    full_up_to : int
+        Up to so many features the whole topological overlap is computed; above, block by block.
+    timeout : float
+        Seconds.
+    rscript : str
+        The program.
+
+    Examples
+    --------
+    >>> WgcnaConfig().network_type
+    'unsigned'
+    """
+
+    network_type: Literal["signed", "unsigned"] = "unsigned"
+    power: int | None = None
+    full_up_to: int = 5000
+    timeout: float = 3600.0
+    rscript: str = "Rscript"
+
+
+@dataclass(frozen=True)
+class ModulesConfig:
+    """Settings of :func:`fit_modules`.
+
+    Parameters
+    ----------
+    false_genes : float
+        Share of unrelated genes that may get an edge. Thresholds that are left out are set so,
+        from decoys: columns shuffled over samples that go through the same fit.
+    decoys : int
+        Most decoys per channel.
+    alpha, alpha_switch, alpha_abundance : float, optional
+        Least similarity of a switch with an abundance, of two switches, of two abundances.
+        ``alpha_switch`` and ``alpha_abundance`` may be ``"grid"``.
+    allow_abundance_abundance : bool
+        Whether two abundances may join two genes.
+    max_neighbors : int
+        A gene keeps at most so many of its strongest edges, which bounds memory.
+    community : {"leiden", "components"}
+        How the gene graph falls into modules.
+    resolution : float
+        Of Leiden; larger finds smaller modules.
+    merge : float
+        Modules whose eigengenes correlate by so much (absolute) become one; 1 merges none.
+    refine : bool
+        Test every gene against the eigengenes; without, modules are those of the graph.
+    core : int
+        Keep the k-core of a module; 0 keeps it whole.
+    min_module_size : int
+        Fewest genes of a module.
+    reliability, latent, graph, vae, wgcna
+        Settings of the parts.
+
+    Examples
+    --------
+    >>> config = ModulesConfig(min_module_size=10)
+    >>> config.vae.hidden_dim
+    64
+    """
+
+    false_genes: float = 0.01
+    decoys: int = 400
+    alpha: float | None = None
+    alpha_switch: float | Literal["grid"] | None = None
+    alpha_abundance: float | Literal["grid"] | None = None
+    allow_abundance_abundance: bool = True
+    max_neighbors: int = 100
+    community: Literal["leiden", "components"] = "leiden"
+    resolution: float = 1.0
+    merge: float = 0.8
+    refine: bool = True
+    core: int = 0
+    min_module_size: int = 5
+    reliability: ReliabilityConfig = field(default_factory=ReliabilityConfig)
+    latent: LatentConfig = field(default_factory=LatentConfig)
+    graph: GraphConfig = field(default_factory=GraphConfig)
+    vae: VaeConfig = field(default_factory=VaeConfig)
+    wgcna: WgcnaConfig = field(default_factory=WgcnaConfig)
+
+    def __post_init__(self) -> None:
+        if problems := list(_range_problems(self)):
+            raise Edge2TorchError("config: " + "; ".join(problems) + ".")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return nested dictionaries of plain values, as JSON keeps them."""
+        return dataclasses.asdict(self)
+
+
+_SHARES = ("false_genes", "merge", "reliability.floor", "vae.held_out")
+_COUNTS = (
+    "decoys",
+    "max_neighbors",
+    "min_module_size",
+    "latent.max_components",
+    "vae.hidden_dim",
+    "vae.epochs",
+    "vae.patience",
+    "vae.batch_size",
+)
+
+
+def _range_problems(config: ModulesConfig) -> typing.Iterator[str]:
+    for key in _SHARES:
+        if not 0 < (value := _get(config, key)) <= 1:
+            yield f"{key}={value!r} must lie above 0 and up to 1"
+    for key in _COUNTS:
+        if (value := _get(config, key)) < 1:
+            yield f"{key}={value!r} must be at least 1"
+    for key in ("alpha", "alpha_switch", "alpha_abundance", "graph.threshold"):
+        value = _get(config, key)
+        if isinstance(value, (int, float)) and not 0 < value <= 1:
+            yield f"{key}={value!r} must lie above 0 and up to 1"
+    for key in ("core", "graph.gamma", "vae.beta"):
+        if (value := _get(config, key)) < 0:
+            yield f"{key}={value!r} must be at least 0"
+    if config.latent.folds < 2:
+        yield f"latent.folds={config.latent.folds} must be at least 2"
+
+
+def _get(config: Any, key: str) -> Any:
+    for part in key.split("."):
+        config = getattr(config, part)
+    return config
+
+
+def override(config: ModulesConfig, changes: Sequence[str] | Mapping[str, Any]) -> ModulesConfig:
+    """Return the settings with dotted keys changed.
+
+    Parameters
+    ----------
+    config : ModulesConfig
+        Left as it is.
+    changes : sequence of str, or dict
+        ``"vae.hidden_dim=128"``, or ``{"vae.hidden_dim": 128}``; text is read as the key's type.
+
+    Returns
+    -------
+    ModulesConfig
+
+    Raises
+    ------
+    Edge2TorchError
+        For an unknown key, with the nearest known one, and for a value of the wrong type.
+
+    Examples
+    --------
+    >>> override(ModulesConfig(), ["vae.hidden_dim=128", "alpha_switch=0.6"]).vae.hidden_dim
+    128
+    >>> from edge2torch.errors import Edge2TorchError
+    >>> try:
+    ...     override(ModulesConfig(), ["vae.hiden_dim=128"])
+    ... except Edge2TorchError as error:
+    ...     print(error)
+    'vae.hiden_dim' is no setting. Did you mean 'vae.hidden_dim'?
+    """
+    pairs = changes.items() if isinstance(changes, Mapping) else [_split(text) for text in changes]
+    known = dict(_keys(ModulesConfig))
+    for key, value in pairs:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Settings are {listing(known, 40)}."
+            raise Edge2TorchError(f"{key!r} is no setting. {hint}")
+        config = _set(config, key.split("."), _read(key, value, known[key]))
+    return config
+
+
+def _split(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise Edge2TorchError(
+            f"{text!r} is no setting: write key=value, such as vae.hidden_dim=64."
+        )
+    return key.strip(), value.strip()
+
+
+def _keys(kind: type, prefix: str = "") -> typing.Iterator[tuple[str, Any]]:
+    hints = typing.get_type_hints(kind)
+    for entry in dataclasses.fields(kind):
+        hint = hints[entry.name]
+        if dataclasses.is_dataclass(hint):
+            yield from _keys(typing.cast(type, hint), f"{prefix}{entry.name}.")
+        else:
+            yield f"{prefix}{entry.name}", hint
+
+
+def _set(config: Any, path: list[str], value: Any) -> Any:
+    if len(path) > 1:
+        value = _set(getattr(config, path[0]), path[1:], value)
+    return dataclasses.replace(config, **{path[0]: value})
+
+
+def _read(key: str, value: Any, hint: Any) -> Any:
+    """Read a value as one of the types of a hint, the first that fits."""
+    options = typing.get_args(hint) if _is_union(hint) else (hint,)
+    for option in options:
+        with contextlib.suppress(TypeError, ValueError, KeyError):
+            return _as(value, option)
+    raise Edge2TorchError(f"{key}={value!r}: expected {_words(options)}.")
+
+
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in {typing.Union, types.UnionType}
+
+
+def _as(value: Any, kind: Any) -> Any:
+    if kind is type(None):
+        if value is None or str(value).lower() in {"none", "null", "auto"}:
+            return None
+        raise ValueError
+    if typing.get_origin(kind) is Literal:
+        if value in typing.get_args(kind):
+            return value
+        raise ValueError
+    if typing.get_origin(kind) is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        return tuple(int(item) for item in items if str(item).strip())
+    if kind is bool:
+        return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
+    if kind is int and isinstance(value, float) and not value.is_integer():
+        raise ValueError
+    return kind(value)
+
+
+def _words(options: tuple[Any, ...]) -> str:
+    names = []
+    for option in options:
+        if typing.get_origin(option) is Literal:
+            names += [repr(choice) for choice in typing.get_args(option)]
+        else:
+            names.append("none" if option is type(None) else getattr(option, "__name__", "list"))
+    return " or ".join(names)

@@ -1,0 +1,187 @@
+"""Two channels of one network: ``GENE::switch`` and ``GENE::abundance``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.netmodules._config import ReliabilityConfig
+from edge2torch.netmodules._covariates import Design, make_design
+from edge2torch.netmodules._inputs import TranscriptData
+from edge2torch.netmodules._switch import Switches, switch_coordinates
+
+SWITCH, ABUNDANCE = "switch", "abundance"
+_STILL = 1e-6  # a standard deviation under which nothing moves
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Standardised scores and how they were made.
+
+    ``values`` (samples, p) float32, mean 0 and variance 1 (ddof 0); ``table`` has a row per
+    feature; ``gene`` (p,) are positions in ``gene_ids``; ``reliability`` (p,) weighs edges.
+    """
+
+    values: NDArray[np.float32]
+    table: pd.DataFrame
+    gene: NDArray[np.int64]
+    gene_ids: NDArray[np.object_]
+    reliability: NDArray[np.float64]
+    loadings: pd.DataFrame
+    residualization: pd.DataFrame
+    transform: pd.DataFrame
+    design: Design
+    samples: pd.DataFrame
+
+    @property
+    def is_switch(self) -> NDArray[np.bool_]:
+        """Which features are switch coordinates, (p,)."""
+        return (self.table["feature_type"] == SWITCH).to_numpy()
+
+
+def make_features(data: TranscriptData, reliability: ReliabilityConfig) -> Features:
+    """Scores of all genes that vary."""
+    design = make_design(data.samples, data.covariates)
+    basis, solver = design.basis, design.solver
+    gene_of = np.searchsorted(data.gene_ids.astype(str), data.transcript_genes.astype(str))
+    switches = switch_coordinates(
+        data.counts, gene_of, basis, solver, _degradation(data, reliability)
+    )
+    logs = log_abundance(data.gene_counts)
+    left = logs - (logs @ basis) @ basis.T
+    centred = logs - logs.mean(axis=1, keepdims=True)
+    total = (centred**2).sum(axis=1)
+    r2 = 1 - (left**2).sum(axis=1) / np.where(total > 0, total, 1)
+    coefficients = logs @ solver
+    gene = np.concatenate([switches.genes, np.arange(len(data.gene_ids))])
+    kind = np.repeat([SWITCH, ABUNDANCE], [len(switches.genes), len(data.gene_ids)])
+    scores = np.concatenate([switches.scores, left.astype(np.float32)])
+    before = np.concatenate([switches.r2_before, r2])
+    trust = np.concatenate([_trust(switches, reliability), np.ones(len(data.gene_ids))])
+    sd = scores.std(axis=1, dtype=np.float64)
+    moves = sd > _STILL
+    if not moves.any():
+        raise Edge2TorchError("counts: no gene varies over the samples, so there is no network.")
+    return _collect(data, design, switches, coefficients, gene, kind, scores, before, trust, moves)
+
+
+def _collect(
+    data: TranscriptData,
+    design: Design,
+    switches: Switches,
+    coefficients: NDArray[np.float64],
+    gene: NDArray[np.int64],
+    kind: NDArray[np.str_],
+    scores: NDArray[np.float32],
+    before: NDArray[np.float64],
+    trust: NDArray[np.float64],
+    moves: NDArray[np.bool_],
+) -> Features:
+    gene, kind, scores, before = gene[moves], kind[moves], scores[moves], before[moves]
+    mean = scores.mean(axis=1, dtype=np.float64)
+    sd = scores.std(axis=1, dtype=np.float64)
+    names = data.gene_ids[gene]
+    feature_ids = np.array([f"{g}::{k}" for g, k in zip(names, kind, strict=True)], dtype=object)
+    values = ((scores - mean[:, None]) / sd[:, None]).astype(np.float32)
+    table = pd.DataFrame(
+        {"feature_id": feature_ids, "gene_id": names, "feature_type": kind, "mean": mean, "sd": sd}
+    )
+    rows = switches.rows
+    loadings = pd.DataFrame(
+        {
+            "transcript_id": data.transcript_ids[rows],
+            "gene_id": data.transcript_genes[rows],
+            "loading": switches.loading,
+        }
+    )
+    return Features(
+        values=np.ascontiguousarray(values.T),
+        table=table,
+        gene=gene,
+        gene_ids=data.gene_ids,
+        reliability=trust[moves],
+        loadings=loadings,
+        residualization=_residualization(design, feature_ids, before, values),
+        transform=_transform(data, design, switches, coefficients),
+        design=design,
+        samples=data.samples,
+    )
+
+
+def log_abundance(counts: NDArray[np.float32]) -> NDArray[np.float64]:
+    """log2 of counts per million plus one half, (g, samples)."""
+    library = counts.sum(axis=0, dtype=np.float64)
+    return np.log2(1e6 * counts / library + 0.5)
+
+
+def _degradation(
+    data: TranscriptData, reliability: ReliabilityConfig
+) -> NDArray[np.float64] | None:
+    """The column that measures degradation, centred and of unit length."""
+    if reliability.kind != "degradation":
+        return None
+    name = reliability.column
+    if name not in data.samples:
+        raise Edge2TorchError(
+            f"reliability.column={name!r} is no column of samples. Name the one that measures "
+            "degradation, such as an RNA integrity number."
+        )
+    values = pd.to_numeric(data.samples[name], errors="coerce").to_numpy(dtype=float)
+    values = np.where(np.isnan(values), np.nanmean(values), values)
+    values = values - values.mean()
+    return np.asarray(values / max(float(np.linalg.norm(values)), 1e-12))
+
+
+def _trust(switches: Switches, reliability: ReliabilityConfig) -> NDArray[np.float64]:
+    """Reliability of each switch coordinate, 1 where none is asked for."""
+    if reliability.kind == "none":
+        return np.ones(len(switches.genes))
+    share = 1 - switches.degraded
+    if reliability.kind == "estimability":
+        share = switches.minor / 0.1
+    power: NDArray[np.float64] = np.maximum(share, 0) ** reliability.power
+    return np.clip(power, reliability.floor, 1)
+
+
+def _residualization(
+    design: Design,
+    feature_ids: NDArray[np.object_],
+    before: NDArray[np.float64],
+    values: NDArray[np.float32],
+) -> pd.DataFrame:
+    columns = ["feature_id", "variance_kept", "r2_before", "r2_after"]
+    if len(design.columns) == 1:
+        return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[1:], float))
+    after = ((values @ design.basis) ** 2).sum(axis=1) / values.shape[1]
+    return pd.DataFrame(
+        {
+            "feature_id": feature_ids,
+            "variance_kept": 1 - before,
+            "r2_before": before,
+            "r2_after": after,
+        }
+    )
+
+
+def _transform(
+    data: TranscriptData,
+    design: Design,
+    switches: Switches,
+    coefficients: NDArray[np.float64],
+) -> pd.DataFrame:
+    """Everything linear that lies between log-ratios or log abundances and raw scores."""
+    rows = switches.rows
+    parts = []
+    for kind, ids, genes, loading, fitted in (
+        (SWITCH, data.transcript_ids[rows], data.transcript_genes[rows], switches.loading,
+         switches.coefficients),
+        (ABUNDANCE, data.gene_ids, data.gene_ids, np.ones(len(data.gene_ids)), coefficients),
+    ):  # fmt: skip
+        part = pd.DataFrame({"kind": kind, "id": ids, "gene_id": genes, "loading": loading})
+        names = [f"design:{name}" for name in design.columns]
+        parts.append(pd.concat([part, pd.DataFrame(fitted, columns=names)], axis=1))
+    return pd.concat(parts, ignore_index=True)

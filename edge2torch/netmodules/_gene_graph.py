@@ -1,0 +1,144 @@
+"""From similar features to a graph of genes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from edge2torch.netmodules._config import ModulesConfig
+from edge2torch.netmodules._decoys import Thresholds
+from edge2torch.netmodules._features import ABUNDANCE, SWITCH, Features
+from edge2torch.netmodules._similarity import Similarity, blocks
+
+_GRID = np.round(np.arange(0.2, 0.96, 0.05), 2)
+_GIANT = 0.3
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of features of two genes, ``first`` < ``second``, with a similarity each."""
+
+    first: Ints
+    second: Ints
+    weight: NDArray[np.float32]
+
+    def where(self, kept: NDArray[np.bool_]) -> Pairs:
+        """Return the pairs that are kept."""
+        return Pairs(self.first[kept], self.second[kept], self.weight[kept])
+
+
+def similar_pairs(
+    found: Similarity, features: Features, limits: Thresholds, config: ModulesConfig
+) -> Pairs:
+    """All pairs above the threshold of their kind, each feature's strongest only."""
+    p = len(features.gene)
+    kind, gene = features.is_switch, features.gene
+    has_switch = np.zeros(len(features.gene_ids), dtype=bool)
+    has_switch[gene[kind]] = True
+    both_switch = has_switch[gene]
+    trust = features.reliability.astype(np.float32) ** 0.5
+    vectors = found.vectors[:p] * trust[:, None]
+    if found.explained is not None:
+        limit = np.where(kind, limits.explained_switch, limits.explained_abundance)
+        vectors[found.explained[:p] <= limit] = 0
+    least = np.array([[limits.abundance, limits.cross], [limits.cross, limits.switch]], np.float32)
+    if not config.allow_abundance_abundance:
+        least[0, 0] = np.inf
+    code = kind.astype(np.int64)
+    parts = []
+    for rows, s in blocks(vectors, vectors):
+        weight = np.abs(s)
+        cross = kind[rows, None] != kind
+        keep = (weight >= least[code[rows, None], code]) & (weight > 0)
+        keep &= gene[rows, None] != gene
+        keep &= ~(cross & both_switch[rows, None] & both_switch)
+        parts.append(_strongest(weight, keep, rows.start, config.max_neighbors))
+    return _union(parts, p)
+
+
+def _strongest(
+    weight: NDArray[np.float32], keep: NDArray[np.bool_], start: int, most: int
+) -> tuple[Ints, Ints, NDArray[np.float32]]:
+    crowded = np.flatnonzero(keep.sum(axis=1) > most)
+    if len(crowded):
+        own = np.where(keep[crowded], weight[crowded], -1)
+        limit = np.partition(own, -most, axis=1)[:, -most]
+        keep[crowded] &= weight[crowded] >= limit[:, None]
+    rows, columns = np.nonzero(keep)
+    return rows + start, columns, weight[rows, columns]
+
+
+def _union(parts: list[tuple[Ints, Ints, NDArray[np.float32]]], p: int) -> Pairs:
+    rows, columns, weight = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    low, high = np.minimum(rows, columns), np.maximum(rows, columns)
+    _, at = np.unique(low * p + high, return_index=True)
+    return Pairs(low[at].astype(np.int64), high[at].astype(np.int64), weight[at])
+
+
+def gene_edges(pairs: Pairs, features: Features) -> pd.DataFrame:
+    """One edge per pair of genes; the strongest pair of features speaks for it."""
+    a, b = features.gene[pairs.first], features.gene[pairs.second]
+    flip = a > b
+    source, target = np.where(flip, b, a), np.where(flip, a, b)
+    mine = np.where(flip, pairs.second, pairs.first)
+    other = np.where(flip, pairs.first, pairs.second)
+    order = np.lexsort((other, mine, -pairs.weight, target, source))
+    source, target, mine, other = source[order], target[order], mine[order], other[order]
+    weight = pairs.weight[order]
+    first = np.ones(len(source), dtype=bool)
+    first[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
+    ids = features.table["feature_id"].to_numpy()
+    kinds = np.where(features.is_switch, SWITCH, ABUNDANCE).astype(object)
+    return pd.DataFrame(
+        {
+            "source": features.gene_ids[source[first]],
+            "target": features.gene_ids[target[first]],
+            "weight": np.minimum(weight[first], 1.0).astype(np.float64),
+            "source_feature": ids[mine[first]],
+            "target_feature": ids[other[first]],
+            "source_type": kinds[mine[first]],
+            "target_type": kinds[other[first]],
+        }
+    )
+
+
+def grid_threshold_abundance(pairs: Pairs, features: Features) -> float:
+    """Smallest value at which abundances join no two multi-gene components of the rest."""
+    kinds = features.is_switch
+    both = ~kinds[pairs.first] & ~kinds[pairs.second]
+    rest, added = pairs.where(~both), pairs.where(both)
+    label, size = _components(rest, features)
+    a, b = label[features.gene[added.first]], label[features.gene[added.second]]
+    joins = (a != b) & (size[a] > 1) & (size[b] > 1)
+    for value in _GRID:
+        if not (joins & (added.weight >= value)).any():
+            return float(value)
+    return float(np.nextafter(1.0, 0))
+
+
+def grid_threshold_switch(pairs: Pairs, features: Features) -> float:
+    """Smallest value at which the largest component holds less than 30 % of connected genes."""
+    kinds = features.is_switch
+    both = pairs.where(kinds[pairs.first] & kinds[pairs.second])
+    for value in _GRID:
+        _, size = _components(both.where(both.weight >= value), features)
+        connected = size[size > 1].sum()
+        if connected == 0 or size.max() < _GIANT * connected:
+            return float(value)
+    return float(_GRID[-1])
+
+
+def _components(pairs: Pairs, features: Features) -> tuple[Ints, Ints]:
+    """Component of every gene, and the size of every component."""
+    n = len(features.gene_ids)
+    ends = (features.gene[pairs.first], features.gene[pairs.second])
+    graph = sparse.coo_matrix((np.ones(len(pairs.first)), ends), shape=(n, n))
+    count, label = connected_components(graph, directed=False)
+    return label.astype(np.int64), np.bincount(label, minlength=count).astype(np.int64)

@@ -1,0 +1,167 @@
+"""Counts from files: a bundle folder, h5ad, or a table."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.netmodules._inputs import Counts, TranscriptData, assemble, tell, transcript_data
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+_PACKED = (".gz", ".bz2", ".xz", ".zip")
+Table = pd.DataFrame | str | os.PathLike[str] | None
+
+
+def read_transcript_data(
+    path: str | os.PathLike[str],
+    *,
+    transcripts: Table = None,
+    samples: Table = None,
+    covariates: Sequence[str] = (),
+    min_samples: int = 10,
+) -> TranscriptData:
+    r"""Read and check transcript counts.
+
+    Parameters
+    ----------
+    path : path
+        A bundle folder (``samples.parquet``, ``transcripts.parquet``, ``transcript_counts.npz``
+        with key ``data``, optionally ``genes.parquet`` and ``gene_counts.npz``); an ``.h5ad``; or
+        a table of transcripts × samples (CSV, TSV, Parquet) whose first column holds ids and
+        which may have a column ``gene_id``.
+    transcripts, samples : DataFrame or path, optional
+        Tables that the file does not hold.
+    covariates : sequence of str
+        Columns of the sample table that scores are to be freed from.
+    min_samples : int, default 10
+        Fewest samples that are accepted.
+
+    Returns
+    -------
+    TranscriptData
+
+    Raises
+    ------
+    Edge2TorchError
+        When a file cannot be read; one error with all problems of what it holds.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("counts.csv").write_text("id,gene_id,s1,s2\nt1,g,5,3\nt2,g,1,4\n")
+    >>> read_transcript_data("counts.csv", min_samples=2)
+    TranscriptData(2 transcripts, 1 genes, 2 samples)
+    """
+    where = Path(path)
+    options: dict[str, Any] = {"covariates": tuple(covariates), "min_samples": min_samples}
+    given = _table(transcripts, "transcripts"), _table(samples, "samples")
+    if where.is_dir():
+        return _read_bundle(where, *given, options)
+    if where.suffix == ".h5ad":
+        anndata = require("anndata")
+        try:
+            data = anndata.read_h5ad(where)
+        except (OSError, KeyError, ValueError) as error:
+            raise Edge2TorchError(f"path={str(where)!r} cannot be read: {error}") from error
+        return transcript_data(data, *given, **options)
+    counts, own = _split(_read_table(where, "path"))
+    return transcript_data(counts, given[0] if given[0] is not None else own, given[1], **options)
+
+
+def _table(table: Table, name: str) -> pd.DataFrame | None:
+    if table is None or isinstance(table, pd.DataFrame):
+        return table
+    return _read_table(Path(table), name)
+
+
+def _read_table(path: Path, name: str) -> pd.DataFrame:
+    if not path.exists():
+        raise Edge2TorchError(f"{name}={str(path)!r}: there is no such file or folder.")
+    kinds = [suffix.lower() for suffix in path.suffixes]
+    kind = next((k for k in reversed(kinds) if k not in _PACKED), "")
+    try:
+        if kind == ".parquet":
+            require("pyarrow", extra="modules")
+            return pd.read_parquet(path)
+        if kind in _SEPARATORS:
+            return pd.read_csv(path, sep=_SEPARATORS[kind])
+    except (OSError, ValueError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise Edge2TorchError(f"{name}={str(path)!r} cannot be read: {reason}") from error
+    raise Edge2TorchError(
+        f"{name}={str(path)!r}: unknown file type. Use a folder, .h5ad, .parquet, .csv or .tsv "
+        "(text may be compressed)."
+    )
+
+
+def _split(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Counts, and the gene of each row where the table says so."""
+    first = "transcript_id" if "transcript_id" in table else table.columns[0]
+    if isinstance(table.index, pd.RangeIndex):
+        table = table.set_index(first)
+    if "gene_id" not in table:
+        return table, None
+    genes = pd.DataFrame({"transcript_id": table.index, "gene_id": table["gene_id"].to_numpy()})
+    return table.drop(columns="gene_id"), genes
+
+
+def _read_bundle(
+    folder: Path,
+    transcripts: pd.DataFrame | None,
+    samples: pd.DataFrame | None,
+    options: dict[str, Any],
+) -> TranscriptData:
+    needed = ["transcript_counts.npz", "transcripts.parquet", "samples.parquet"]
+    if missing := [name for name in needed if not (folder / name).is_file()]:
+        raise Edge2TorchError(f"path={str(folder)!r} lacks {listing(missing)}.")
+    _check_manifest(folder)
+    if transcripts is None:
+        transcripts = _read_table(folder / "transcripts.parquet", "transcripts")
+    if samples is None:
+        samples = _read_table(folder / "samples.parquet", "samples")
+    problems: list[str] = []
+    columns = _ids(samples, "sample_id", "samples", problems)
+    rows = _ids(transcripts, "transcript_id", "transcripts", problems)
+    counts = Counts(_read_matrix(folder / "transcript_counts.npz"), rows, columns)
+    gene_counts = None
+    if (folder / "gene_counts.npz").is_file() and (folder / "genes.parquet").is_file():
+        table = _read_table(folder / "genes.parquet", "genes")
+        genes = _ids(table, "gene_id", "genes", problems)
+        gene_counts = Counts(_read_matrix(folder / "gene_counts.npz"), genes, columns)
+    tell(problems)
+    return assemble(counts, transcripts, samples, gene_counts, problems=problems, **options)
+
+
+def _check_manifest(folder: Path) -> None:
+    path = folder / "manifest.json"
+    try:
+        if path.exists():
+            json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Edge2TorchError(f"{path} cannot be read: {error}") from error
+
+
+def _ids(table: pd.DataFrame, column: str, name: str, problems: list[str]) -> pd.Index:
+    if column not in table:
+        problems.append(f"{name} lacks column {column!r}")
+        return pd.Index([], dtype=object)
+    return pd.Index(table[column].astype(str), dtype=object)
+
+
+def _read_matrix(path: Path) -> Any:
+    """Dense under the key ``data``, or a sparse matrix as scipy writes it."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if "indptr" in file:
+                return sparse.load_npz(path)
+            return np.asarray(file["data"])
+    except (OSError, ValueError, KeyError) as error:
+        raise Edge2TorchError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,189 @@
+"""What every backend returns: one frozen result of named tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.errors import Edge2TorchError, listing
+
+if TYPE_CHECKING:
+    from edge2torch.netmodules._checkpoint import Checkpoint
+    from edge2torch.netmodules._inputs import TranscriptData
+    from edge2torch.nn import CompiledModel
+
+# Columns of each table; "index" names the index where it carries names.
+TABLES: dict[str, tuple[str, ...]] = {
+    "modules": ("gene_id", "module_id"),
+    "edges": (
+        "source",
+        "target",
+        "weight",
+        "source_feature",
+        "target_feature",
+        "source_type",
+        "target_type",
+    ),
+    "traits": ("module_id", "trait", "kind", "effect", "statistic", "pvalue", "qvalue", "n"),
+    "features": ("feature_id", "gene_id", "feature_type", "mean", "sd"),
+    "loadings": ("transcript_id", "gene_id", "loading"),
+    "module_loadings": ("module_id", "gene_id", "feature_id", "loading"),
+    "module_gene_roles": (
+        "module_id",
+        "gene_id",
+        "switch_r",
+        "abundance_r",
+        "channel_r",
+        "role",
+    ),
+    "gene_fate": ("gene_id", "fate", "module_id"),
+    "residualization": ("feature_id", "variance_kept", "r2_before", "r2_after"),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NetworkModules:
+    """Modules of genes, and all that was found on the way, by name.
+
+    Every backend fills the same tables. :meth:`save` writes them into a folder that
+    :func:`load_modules` reads back.
+
+    Parameters
+    ----------
+    modules : DataFrame
+        ``gene_id``, ``module_id``; a row per gene in a module. ``M000`` is the largest.
+    edges : DataFrame
+        The gene graph: ``source``, ``target`` (genes), ``weight`` (0 to 1), and the strongest pair
+        of features that speaks for it (``source_feature``, ``target_feature``, and their types).
+    eigengenes : DataFrame, modules × samples
+        First right singular vector of the module's standardised features, of unit length, its
+        sign aligned with their mean.
+    traits : DataFrame
+        ``module_id``, ``trait``, ``kind`` (``pearson``, ``welch`` or ``anova``), ``effect``
+        (r, difference of means, or eta squared), ``statistic``, ``pvalue``, ``qvalue``, ``n``.
+    feature_scores : DataFrame, samples × features
+        Standardised scores that the modules were found in.
+    features : DataFrame
+        ``feature_id``, ``gene_id``, ``feature_type`` (``switch`` or ``abundance``), and the
+        ``mean`` and ``sd`` that raw scores were standardised by.
+    loadings : DataFrame
+        ``transcript_id``, ``gene_id``, ``loading`` on the gene's switch coordinate.
+    module_loadings : DataFrame
+        ``module_id``, ``gene_id``, ``feature_id``, ``loading``: the eigengene is the sum of
+        loading × standardised score.
+    module_gene_roles : DataFrame
+        ``module_id``, ``gene_id``, ``switch_r``, ``abundance_r``, ``channel_r``, ``role``.
+    gene_fate : DataFrame
+        ``gene_id``, ``fate`` (``module``, ``isolated``, ``below size``, ``down-weighted``,
+        ``outside core``), ``module_id``.
+    residualization : DataFrame
+        ``feature_id``, ``variance_kept``, ``r2_before``, ``r2_after``; empty without covariates.
+    samples : DataFrame
+        Traits and covariates, indexed by ``sample_id``.
+    calibration, config : dict
+        What the backend reports about its fit, and the settings it ran with.
+    transform : DataFrame
+        A row per transcript or gene: the coefficients that turn new counts into scores.
+    design : dict
+        How covariates become the columns of the design matrix.
+    checkpoint : Checkpoint, optional
+        Encoder and decoder of the ``vae`` backend.
+
+    Examples
+    --------
+    >>> from edge2torch.netmodules import fit_modules
+    >>> from edge2torch.simulate import planted_modules
+    >>> planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
+    >>> found = fit_modules(
+    ...     planted.counts, planted.transcripts, planted.samples, backend="baseline", quiet=True)
+    >>> found
+    NetworkModules(backend='baseline', 2 modules, ... of ... genes, ... edges, 60 samples)
+    """
+
+    modules: pd.DataFrame
+    edges: pd.DataFrame
+    eigengenes: pd.DataFrame
+    traits: pd.DataFrame
+    feature_scores: pd.DataFrame
+    features: pd.DataFrame
+    loadings: pd.DataFrame
+    module_loadings: pd.DataFrame
+    module_gene_roles: pd.DataFrame
+    gene_fate: pd.DataFrame
+    residualization: pd.DataFrame
+    samples: pd.DataFrame
+    calibration: Mapping[str, Any]
+    config: Mapping[str, Any]
+    transform: pd.DataFrame
+    design: Mapping[str, Any]
+    checkpoint: Checkpoint | None = field(default=None)
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend that found the modules."""
+        return str(self.config["backend"])
+
+    @property
+    def module_ids(self) -> list[str]:
+        """Modules, the largest first."""
+        return [str(name) for name in self.eigengenes.index]
+
+    @cached_property
+    def _genes_of(self) -> dict[str, list[str]]:
+        return {str(k): list(v) for k, v in self.modules.groupby("module_id")["gene_id"]}
+
+    def genes(self, module_id: str) -> list[str]:
+        """Return the genes of a module.
+
+        Raises
+        ------
+        Edge2TorchError
+            When there is no such module.
+        """
+        if module_id not in self._genes_of:
+            raise Edge2TorchError(
+                f"module_id={module_id!r}: no such module. Modules are "
+                f"{listing(self.module_ids, 10) or 'none'}."
+            )
+        return list(self._genes_of[module_id])
+
+    def compile(self) -> tuple[CompiledModel, CompileArtifact]:
+        """Return features → genes → modules as a compiled model with the fitted loadings.
+
+        On the standardised scores (``feature_scores``) it returns the eigengenes.
+        """
+        from edge2torch.netmodules._compiled import compile_modules
+
+        return compile_modules(self)
+
+    def score(self, data: TranscriptData) -> pd.DataFrame:
+        """Return the standardised scores of new samples, samples × features."""
+        from edge2torch.netmodules._new_samples import score_samples
+
+        return score_samples(self, data)
+
+    def eigengenes_of(self, data: TranscriptData) -> pd.DataFrame:
+        """Return the eigengenes of new samples, modules × samples."""
+        from edge2torch.netmodules._new_samples import module_scores
+
+        return module_scores(self, self.score(data))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the result into a folder, which is replaced as a whole; return the folder."""
+        from edge2torch.netmodules._save import save_modules
+
+        return save_modules(self, path)
+
+    def __repr__(self) -> str:
+        return (
+            f"NetworkModules(backend={self.backend!r}, {len(self.eigengenes):,} modules, "
+            f"{self.modules['gene_id'].nunique():,} of {len(self.gene_fate):,} genes, "
+            f"{len(self.edges):,} edges, {self.eigengenes.shape[1]:,} samples)"
+        )

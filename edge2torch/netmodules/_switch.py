@@ -1,0 +1,134 @@
+"""Switch coordinates: one axis per gene along which its transcripts trade places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_BLOCK = 4_000_000  # numbers held at once
+_FLOOR = 1e-8
+_NONE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Switches:
+    """Scores of the genes that have two transcripts or more.
+
+    ``genes`` (g,) are positions in the sorted genes; ``scores`` (g, samples), before
+    standardising; ``rows`` (t,) are their transcripts, with ``loading`` (t,) and ``coefficients``
+    (t, design columns). ``minor`` and ``degraded`` (g,) are what reliability is made of.
+    """
+
+    genes: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    r2_before: Floats
+    rows: NDArray[np.int64]
+    loading: Floats
+    coefficients: Floats
+    minor: Floats
+    degraded: Floats
+
+
+def clr_of(counts: Floats) -> tuple[Floats, Floats]:
+    """Usage and centred log-ratio of counts (.., k transcripts, samples) of one gene each."""
+    usage = counts + 0.5
+    usage = usage / usage.sum(axis=-2, keepdims=True)
+    logs = np.log(np.maximum(usage, _FLOOR))
+    return usage, logs - logs.mean(axis=-2, keepdims=True)
+
+
+def switch_coordinates(
+    counts: NDArray[np.float32],
+    gene: NDArray[np.int64],
+    basis: Floats,
+    solver: Floats,
+    degradation: Floats | None = None,
+) -> Switches:
+    """Find the axis of every gene; ``gene`` (transcripts,) is sorted."""
+    parts = [
+        (*_axes(counts, rows, basis, solver, degradation), rows, gene[rows[:, 0]])
+        for rows in _blocks(gene, counts.shape[1])
+    ]
+    n, q = counts.shape[1], solver.shape[1]
+    if not parts:
+        none = np.empty(0)
+        whole = np.empty(0, np.int64)
+        blank = np.empty((0, n), np.float32)
+        return Switches(whole, blank, none, whole, none, np.empty((0, q)), none, none)
+    genes = np.concatenate([part[-1] for part in parts])
+    order = np.argsort(genes, kind="stable")
+    rows = np.concatenate([part[-2].ravel() for part in parts])
+    by_row = np.argsort(rows, kind="stable")
+    scores, r2, loading, coefficients, minor, degraded = (
+        np.concatenate([part[k] for part in parts]) for k in range(6)
+    )
+    return Switches(
+        genes=genes[order],
+        scores=scores[order].astype(np.float32),
+        r2_before=r2[order],
+        rows=rows[by_row],
+        loading=loading[by_row],
+        coefficients=coefficients[by_row],
+        minor=minor[order],
+        degraded=degraded[order],
+    )
+
+
+def _blocks(gene: NDArray[np.int64], n_samples: int) -> Iterator[NDArray[np.int64]]:
+    """Rows of genes with equally many transcripts, (genes, k), so many that they fit."""
+    if not len(gene):
+        return
+    starts = np.flatnonzero(np.r_[True, gene[1:] != gene[:-1]])
+    sizes = np.diff(np.r_[starts, len(gene)])
+    for k in np.unique(sizes[sizes >= 2]):
+        own = starts[sizes == k]
+        step = max(1, _BLOCK // (int(k) * n_samples))
+        for first in range(0, len(own), step):
+            yield own[first : first + step, None] + np.arange(k)
+
+
+def _axes(
+    counts: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    basis: Floats,
+    solver: Floats,
+    degradation: Floats | None,
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    usage, clr = clr_of(counts[rows].astype(np.float64))  # (g, k, samples)
+    left = clr - (clr @ basis) @ basis.T
+    _, vectors = np.linalg.eigh(left @ left.transpose(0, 2, 1))
+    axis = vectors[:, :, -1] * _sign(vectors[:, :, -1], usage.mean(axis=2))[:, None]
+    scores = np.einsum("gk,gks->gs", axis, left)
+    raw = np.einsum("gk,gks->gs", axis, clr - clr.mean(axis=2, keepdims=True))
+    total = (raw**2).sum(axis=1)
+    r2 = 1 - (scores**2).sum(axis=1) / np.where(total > 0, total, 1)
+    minor = 1 - usage.mean(axis=2).max(axis=1)
+    coefficients = (clr @ solver).reshape(-1, solver.shape[1])
+    return scores, r2, axis.ravel(), coefficients, minor, _degraded(clr, degradation)
+
+
+def _sign(axis: Floats, usage: Floats) -> Floats:
+    """Make the most used transcript's loading positive; ties by id, as rows are sorted."""
+    genes = np.arange(len(axis))
+    at = axis[genes, usage.round(12).argmax(axis=1)]
+    largest = axis[genes, np.abs(axis).round(12).argmax(axis=1)]
+    return np.where(np.where(np.abs(at) > _NONE, at, largest) < 0, -1.0, 1.0)
+
+
+def _degraded(clr: Floats, degradation: Floats | None) -> Floats:
+    """Share of a gene's variance along the direction in which degradation moves it."""
+    if degradation is None:
+        return np.zeros(len(clr))
+    centred = clr - clr.mean(axis=2, keepdims=True)
+    direction = centred @ degradation
+    size = np.sqrt((direction**2).sum(axis=1, keepdims=True))
+    direction = direction / np.where(size > 0, size, 1)
+    along = np.einsum("gk,gks->gs", direction, centred)
+    total = (centred**2).sum(axis=(1, 2))
+    share = (along**2).sum(axis=1) / np.where(total > 0, total, 1)
+    return np.asarray(share)

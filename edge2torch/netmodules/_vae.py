@@ -1,0 +1,81 @@
+"""``vae``: a variational autoencoder whose encoder and decoder are compiled graphs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edge2torch.netmodules._autoencoder import (
+    Fitted,
+    encode,
+    kl,
+    latent_names,
+    new_autoencoder,
+    train,
+    without,
+)
+from edge2torch.netmodules._checkpoint import Checkpoint
+from edge2torch.netmodules._factors import best_count
+from edge2torch.netmodules._request import Request
+from edge2torch.netmodules._similarity import Similarity, standardised
+
+_COLLAPSED = 0.05  # nats of KL below which a latent says nothing
+
+
+def vae(request: Request) -> Similarity:
+    """Pearson correlations of the decoded means and a part of what they leave."""
+    config = request.config.vae
+    values = request.values
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(request.seed)
+        fits = [_fit(request, size) for size in _sizes(request)]
+    best = min(fits, key=lambda fitted: fitted.loss)
+    decoded, mean, divergence = _decode(best.pair, values)
+    size = mean.shape[1]
+    left = values - decoded
+    error = (left.astype(np.float64) ** 2).mean(axis=0)
+    gate = 1 - error if config.residual == 0 else None
+    report = {
+        **best.report,
+        "latent_dim": size,
+        "latent_grid": {str(fit.report["latent_dim"]): fit.loss for fit in fits},
+        "rmse": float(np.sqrt(error.mean())),
+        "kl": dict(zip(latent_names(size), divergence.tolist(), strict=True)),
+        "collapsed": [f"z{k}" for k in np.flatnonzero(divergence < _COLLAPSED)],
+    }
+    with torch.random.fork_rng(devices=[]):
+        own = without(best.pair, request.names[: request.n_features], config.hidden_dim, size)
+    vectors = standardised(decoded + np.float32(config.residual) * left)
+    return Similarity(vectors, report, explained=gate, checkpoint=own)
+
+
+def _sizes(request: Request) -> list[int]:
+    """Latent sizes to try: as given, or the number of factors that the data show."""
+    config = request.config
+    if config.vae.latent_grid:
+        return list(config.vae.latent_grid)
+    if config.vae.latent_dim is not None:
+        return [config.vae.latent_dim]
+    count, _ = best_count(request.values, config.latent, request.seed)
+    return [max(count, 1)]
+
+
+def _fit(request: Request, size: int) -> Fitted:
+    config = request.config.vae
+    request.progress(f"vae with {size} latents.")
+    pair = new_autoencoder(request.names, config.hidden_dim, size)
+    fitted = train(pair, request.values, config, request.seed)
+    fitted.report["latent_dim"] = size
+    return fitted
+
+
+@torch.no_grad()
+def _decode(
+    pair: Checkpoint, values: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]:
+    """Decoded means, latent means, and the mean KL of each latent."""
+    mean, logvar = encode(pair, torch.from_numpy(values))
+    return pair.decoder(mean).numpy(), mean.numpy(), kl(mean, logvar).mean(dim=0).numpy()
