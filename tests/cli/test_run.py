@@ -18,6 +18,7 @@ from edge2torch.cli import main
 from edge2torch.cli._app import app
 
 QUICK = ["--seeds", "1", "--epochs", "30", "--input-dropout", "0.1", "--learning-rate", "0.01"]
+QUICK += ["--replicates", "3", "--controls", "3"]
 NAMES = {
     "scores.csv",
     "node_attribution.csv",
@@ -31,6 +32,10 @@ NAMES = {
     "network.svg",
     "top_nodes.png",
     "heatmap.png",
+    "node_significance.csv",
+    "replicates.csv",
+    "degree_bias.png",
+    "stability.png",
     "report.html",
     "model",
 }
@@ -103,10 +108,23 @@ def test_the_report_stands_alone(finished):
     page = (folder / "out" / "report.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:)', page)
     images = re.findall(r'src="data:(image/[a-z+]+);base64,([^"]+)"', page)
-    assert sorted(kind for kind, _ in images) == ["image/png", "image/png", "image/svg+xml"]
+    assert sorted(kind for kind, _ in images) == ["image/png"] * 4 + ["image/svg+xml"]
     assert all(base64.b64decode(content) for _, content in images)
     for verdict in json.loads((folder / "out" / "summary.json").read_text())["verdicts"]:
         assert verdict["text"].split("(")[0].strip()[:40] in page
+
+
+def test_replicates_and_controls_stand_in_the_report(finished):
+    out = finished[0] / "out"
+    page = (out / "report.html").read_text(encoding="utf-8")
+    said = json.loads((out / "summary.json").read_text())["trust"]
+    assert len(said) == 5
+    assert all(sentence.split("(")[0][:40] in page for sentence in said)
+    assert "rewired" in said[-1]
+    table = pd.read_csv(out / "node_significance.csv")
+    assert set(table["class"]) == {"all", "B", "T"}
+    assert table["pvalue"].between(0, 1).all()
+    assert len(pd.read_csv(out / "replicates.csv")) == 3
 
 
 def test_saved_tables_fit_together(finished):
