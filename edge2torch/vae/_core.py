@@ -1,0 +1,205 @@
+"""The module that every VAE here is: two compiled halves, a bottleneck, and the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from edge2torch.vae._likelihoods import find_likelihood
+from edge2torch.vae._losses import (
+    dip_loss,
+    kl_divergence,
+    mmd_loss,
+    posterior_sd,
+    total_correlation,
+)
+from edge2torch.vae._networks import Decoder, Encoder, GeneDecoder, LatentEncoder, weight_init
+
+
+class VAEOutput(NamedTuple):
+    """What a forward pass gives: the reference's seven, in its order.
+
+    Parameters
+    ----------
+    q_z, q_m, q_s : Tensor, shape (b, k)
+        Sample, posterior mean, and what its standard deviation is the softplus of.
+    pred_x : Tensor, shape (b, g)
+        Proportions, means or probabilities.
+    le, ld : Tensor or None
+        The interpretative bottleneck (b, i), and the latents read back from it (b, k).
+    pred_xl : Tensor or None
+        The prediction from ``ld``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edge2torch.vae import VAE
+    >>> VAE(4, 8, 3, 2)(torch.ones(5, 4)).le.shape
+    torch.Size([5, 2])
+    """
+
+    q_z: Tensor
+    q_m: Tensor
+    q_s: Tensor
+    pred_x: Tensor
+    le: Tensor | None
+    ld: Tensor | None
+    pred_xl: Tensor | None
+
+
+class VAECore(nn.Module):
+    """Encoder, decoder and interpretative bottleneck.
+
+    The encoder's input is log1p of counts, or the values themselves where the likelihood is not
+    one of counts.
+    """
+
+    library_prior: Tensor
+
+    def __init__(
+        self,
+        encoder: LatentEncoder,
+        decoder: GeneDecoder,
+        *,
+        likelihood: str = "nb",
+        n_latents: int,
+        interpretative: int | None = None,
+        learned_library: bool = False,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.likelihood = find_likelihood(likelihood)
+        self.n_latents, self.learned_library = n_latents, learned_library
+        self.latent_encoder: nn.Linear | None = None
+        self.latent_decoder: nn.Linear | None = None
+        if interpretative is not None:
+            self.latent_encoder = nn.Linear(n_latents, interpretative)
+            self.latent_decoder = nn.Linear(interpretative, n_latents)
+        if learned_library:  # mean and standard deviation of the logarithm, set from data by a fit
+            self.register_buffer("library_prior", torch.tensor([0.0, 1.0]))
+
+    def forward(self, x: Tensor, conditions: Tensor | None = None) -> VAEOutput:
+        """Map encoder input x (b, g) and covariates (b, c) to the reference's seven tensors."""
+        q_m, q_s = (part[:, : self.n_latents] for part in self.encode(x, conditions))
+        q_z = q_m + posterior_sd(q_s) * torch.randn_like(q_m)
+        pred_x = self.decoder(_beside(q_z, conditions))
+        if self.latent_encoder is None or self.latent_decoder is None:
+            return VAEOutput(q_z, q_m, q_s, pred_x, None, None, None)
+        le = self.latent_encoder(q_z)
+        ld = self.latent_decoder(le)
+        return VAEOutput(q_z, q_m, q_s, pred_x, le, ld, self.decoder(_beside(ld, conditions)))
+
+    def encode(self, x: Tensor, conditions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return q_m and q_s (b, k); a learned library stands in a last column."""
+        return self.encoder.posterior(_beside(x, conditions))
+
+    def encoder_input(self, values: Tensor) -> Tensor:
+        """Turn values (b, g) into what the encoder takes."""
+        return values.log1p() if self.likelihood.is_count else values
+
+    def log_likelihood(
+        self, values: Tensor, z: Tensor, log_library: Tensor, conditions: Tensor | None = None
+    ) -> Tensor:
+        """Return log p(x | z) (b, g), with a library per cell (b, 1) where values are counts."""
+        predicted = self.decoder.predict(_beside(z, conditions))
+        if self.likelihood.is_count:
+            predicted = predicted + log_library
+        return self.likelihood.log_prob(values, predicted, self.decoder.own)
+
+    def losses(
+        self, values: Tensor, conditions: Tensor | None, weights: Mapping[str, float]
+    ) -> dict[str, Tensor]:
+        """Return the terms of the loss per cell, weighted ones under their own names, unweighted.
+
+        ``elbo`` is the plain evidence lower bound; ``total`` is what training minimises.
+        """
+        q_m, q_s = self.encode(self.encoder_input(values), conditions)
+        q_all = q_m + posterior_sd(q_s) * torch.randn_like(q_m)
+        log_library, library_kl = self._library(values, q_all, q_m, q_s)
+        q_m, q_s, q_z = (part[:, : self.n_latents] for part in (q_m, q_s, q_all))
+        recon = -self.log_likelihood(values, q_z, log_library, conditions).sum(1).mean()
+        kl = kl_divergence(q_m, q_s).sum(1).mean()
+        terms = {"recon": recon, "kl": kl, "elbo": -(recon + kl + library_kl)}
+        total = recon + weights.get("beta", 1.0) * kl + library_kl
+        for name, term in self._extras(values, q_z, q_m, q_s, log_library, conditions, weights):
+            terms[name] = term
+            total = total + weights[name] * term
+        terms["total"] = total
+        return terms
+
+    def _extras(
+        self,
+        values: Tensor,
+        q_z: Tensor,
+        q_m: Tensor,
+        q_s: Tensor,
+        log_library: Tensor,
+        conditions: Tensor | None,
+        weights: Mapping[str, float],
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield name and value of every further term that has a weight."""
+        if weights.get("irecon") and self.latent_encoder and self.latent_decoder:
+            back = self.latent_decoder(self.latent_encoder(q_z))
+            yield (
+                "irecon",
+                -self.log_likelihood(values, back, log_library, conditions).sum(1).mean(),
+            )
+        if weights.get("dip"):
+            yield "dip", dip_loss(q_m, q_s)
+        if weights.get("tc"):
+            yield "tc", total_correlation(q_z, q_m, q_s)
+        if weights.get("info"):
+            yield "info", mmd_loss(q_z, torch.randn_like(q_z))
+        if weights.get("soft_mask"):
+            yield "soft_mask", self.outside_l1()
+
+    def outside_l1(self) -> Tensor:
+        """Return the sum of absolute weights of edges that the prior does not have."""
+        return next(self.parameters()).sum() * 0
+
+    def _library(
+        self, values: Tensor, q_z: Tensor, q_m: Tensor, q_s: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the log library (b, 1), and what its posterior costs."""
+        if not self.learned_library:
+            # a cell without counts says nothing: any library but zero gives it finite terms
+            return values.sum(1, keepdim=True).clamp(min=1).log(), q_m.new_zeros(())
+        mean, sd = self.library_prior
+        # the prior is standardised, so that the same divergence serves
+        return mean + sd * q_z[:, -1:], kl_divergence(q_m[:, -1], q_s[:, -1]).mean()
+
+
+def _beside(x: Tensor, conditions: Tensor | None) -> Tensor:
+    return x if conditions is None else torch.cat([x, conditions], dim=1)
+
+
+class VAE(VAECore):
+    """The reference's variational autoencoder, with dense halves compiled from edge tables.
+
+    Parameters
+    ----------
+    state_dim, hidden_dim, action_dim : int
+        Features, nodes of each of the two hidden layers, and latents.
+    i_dim : int
+        Nodes of the interpretative bottleneck.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = VAE(state_dim=6, hidden_dim=8, action_dim=3, i_dim=2)
+    >>> q_z, q_m, q_s, pred_x, le, ld, pred_xl = model(torch.ones(4, 6))
+    >>> pred_xl.shape
+    torch.Size([4, 6])
+    """
+
+    def __init__(self, state_dim: int, hidden_dim: int, action_dim: int, i_dim: int) -> None:
+        super().__init__(
+            Encoder(state_dim, hidden_dim, action_dim),
+            Decoder(state_dim, hidden_dim, action_dim),
+            n_latents=action_dim,
+            interpretative=i_dim,
+        )
+        self.apply(weight_init)

@@ -1,0 +1,159 @@
+"""How good a fitted VAE is: collapse per latent, reconstruction per gene, clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from edge2torch.errors import Edge2TorchError, require
+from edge2torch.vae._cells import Cells
+from edge2torch.vae._losses import dip_loss, kl_divergence, total_correlation
+from edge2torch.vae._named import NamedVAE
+from edge2torch.vae._tables import encoded
+
+_COLLAPSED = 0.01  # nats: less than this says next to nothing about a cell
+
+
+@dataclass(frozen=True)
+class VAEDiagnostics:
+    """How good a fitted VAE is on given cells.
+
+    Parameters
+    ----------
+    latents : DataFrame
+        By latent: ``kl`` (mean nats per cell), ``variance`` of the posterior mean, ``collapsed``.
+    genes : DataFrame
+        By gene: ``observed`` and ``expected`` mean, ``log_likelihood`` per cell, and the
+        ``correlation`` of values with their expectation.
+    log_likelihood : float
+        Of a cell, given its posterior mean; natural logarithm.
+    elbo : float
+        Evidence lower bound of a cell, with one posterior sample each.
+    disentanglement : dict
+        ``dip`` and ``tc`` of all cells, as in training.
+    clustering : dict
+        ``ari``, ``nmi`` and ``silhouette`` of the posterior means against given labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edge2torch.vae import compile_vae
+    >>> model, _ = compile_vae(features=["a", "b"], latents=2)
+    >>> report = model.diagnose(np.random.default_rng(0).poisson(3, (20, 2)))
+    >>> list(report.latents.columns)
+    ['kl', 'variance', 'collapsed']
+    """
+
+    latents: pd.DataFrame
+    genes: pd.DataFrame
+    log_likelihood: float
+    elbo: float
+    disentanglement: dict[str, float]
+    clustering: dict[str, float] = field(default_factory=dict)
+
+
+def diagnose_cells(
+    vae: NamedVAE, cells: Cells, labels: Any, clusters: int | None, seed: int
+) -> VAEDiagnostics:
+    """Run over the cells once, holding sums by gene and the latents."""
+    sums = {name: torch.zeros(len(cells.columns), dtype=torch.float64) for name in _SUMS}
+    kept: list[tuple[Tensor, Tensor]] = []
+    elbo = 0.0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for values, conditions, q_m, q_s in encoded(vae, cells):
+            elbo += float(vae.losses(values, conditions, {})["elbo"]) * len(values)
+            _add(vae, sums, values, conditions, q_m, q_s)
+            kept.append((q_m[:, : vae.n_latents].cpu(), q_s[:, : vae.n_latents].cpu()))
+        q_m, q_s = (torch.cat(part) for part in zip(*kept, strict=True))
+        few = torch.randperm(len(q_m))[:2000]  # densities of pairs of cells
+        tc = total_correlation(*(part[few] for part in (_sample(q_m, q_s), q_m, q_s)))
+    n = len(cells)
+    kl = kl_divergence(q_m, q_s).mean(0).numpy()
+    variance = q_m.var(0, correction=0).numpy()
+    latents = pd.DataFrame(
+        {"kl": kl, "variance": variance, "collapsed": kl < _COLLAPSED},
+        index=pd.Index(vae.artifact.latent_names, name="latent"),
+    )
+    return VAEDiagnostics(
+        latents=latents,
+        genes=_by_gene(vae, sums, n),
+        log_likelihood=float(sums["fit"].sum()) / n,
+        elbo=elbo / n,
+        disentanglement={"dip": float(dip_loss(q_m, q_s)), "tc": float(tc)},
+        clustering={} if labels is None else _clustering(q_m.numpy(), labels, clusters, seed),
+    )
+
+
+_SUMS = ("x", "p", "xx", "pp", "xp", "fit")
+
+
+def _sample(q_m: Tensor, q_s: Tensor) -> Tensor:
+    return q_m + torch.nn.functional.softplus(q_s) * torch.randn_like(q_m)
+
+
+def _add(
+    vae: NamedVAE,
+    sums: dict[str, Tensor],
+    values: Tensor,
+    conditions: Tensor | None,
+    q_m: Tensor,
+    q_s: Tensor,
+) -> None:
+    """Add a chunk to the sums by gene."""
+    log_library, _ = vae._library(values, q_m, q_m, q_s)
+    z = q_m[:, : vae.n_latents]
+    fit = vae.log_likelihood(values, z, log_library, conditions)
+    expected = vae.decoder(z if conditions is None else torch.cat([z, conditions], 1))
+    if vae.likelihood.is_count:
+        expected = expected * log_library.exp()
+    x, p = values.double().cpu(), expected.double().cpu()
+    for name, part in zip(_SUMS, (x, p, x * x, p * p, x * p, fit.double().cpu()), strict=True):
+        sums[name] += part.sum(0)
+
+
+def _by_gene(vae: NamedVAE, sums: dict[str, Tensor], n: int) -> pd.DataFrame:
+    mean = {name: (part / n).numpy() for name, part in sums.items()}
+    spread = np.sqrt(
+        np.maximum(mean["xx"] - mean["x"] ** 2, 0) * np.maximum(mean["pp"] - mean["p"] ** 2, 0)
+    )
+    shared = mean["xp"] - mean["x"] * mean["p"]
+    correlation = np.divide(shared, spread, out=np.full_like(shared, np.nan), where=spread > 0)
+    return pd.DataFrame(
+        {
+            "observed": mean["x"],
+            "expected": mean["p"],
+            "log_likelihood": mean["fit"],
+            "correlation": correlation,
+        },
+        index=pd.Index(vae.artifact.feature_names, name="gene"),
+    )
+
+
+def _clustering(latents: Any, labels: Any, clusters: int | None, seed: int) -> dict[str, float]:
+    """Return indices of k-means clusters, and of the labels themselves, with given labels."""
+    require("sklearn", extra="train")
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import (
+        adjusted_rand_score,
+        normalized_mutual_info_score,
+        silhouette_score,
+    )
+
+    truth = np.asarray(labels).astype(str)
+    if len(truth) != len(latents):
+        raise Edge2TorchError(f"labels has {len(truth)} entries for {len(latents)} cell(s).")
+    n_labels = len(set(truth))
+    if not 2 <= n_labels < len(truth):
+        raise Edge2TorchError(f"labels has {n_labels} level(s); clustering needs at least two.")
+    found = KMeans(clusters or n_labels, n_init=10, random_state=seed).fit_predict(latents)
+    return {
+        "ari": float(adjusted_rand_score(truth, found)),
+        "nmi": float(normalized_mutual_info_score(truth, found)),
+        "silhouette": float(silhouette_score(latents, truth)),
+    }

@@ -1,0 +1,224 @@
+"""Fit a VAE through Lightning."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from edge2torch.compile import find_edge_model
+from edge2torch.errors import Edge2TorchError, require
+from edge2torch.vae._cells import Cells, Survey, open_cells, survey
+from edge2torch.vae._design import check_count
+from edge2torch.vae._named import NamedVAE
+
+WEIGHTS = ("beta", "irecon", "dip", "tc", "info", "soft_mask")
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """How a fit went.
+
+    Parameters
+    ----------
+    history : DataFrame
+        One row per epoch; ``val_elbo`` is the evidence lower bound of held-out cells, per cell.
+    best_epoch : int
+        The epoch whose weights the model has now.
+    best_elbo : float
+        Its held-out ELBO, per cell.
+    stopped_early : bool
+        Whether fewer epochs than asked for were enough.
+
+    Examples
+    --------
+    >>> FitReport(pd.DataFrame(), best_epoch=7, best_elbo=-12.5, stopped_early=True)
+    FitReport(best_epoch=7, best_elbo=-12.5, stopped_early=True)
+    """
+
+    history: pd.DataFrame = field(repr=False)
+    best_epoch: int
+    best_elbo: float
+    stopped_early: bool
+
+
+@dataclass(frozen=True)
+class Training:
+    """Checked settings of a fit; see ``EdgeVAE.fit``."""
+
+    max_epochs: int
+    batch_size: int
+    lr: float
+    validation: float
+    patience: int
+    warmup: int
+    gradient_clip: float | None
+    seed: int
+    weights: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for argument in ("max_epochs", "batch_size", "patience"):
+            check_count(argument, getattr(self, argument), 1)
+        check_count("warmup", self.warmup, 0)
+        if not 0 < self.validation < 1:
+            raise Edge2TorchError(
+                f"validation must lie between 0 and 1, found {self.validation!r}."
+            )
+        for name, value in self.weights.items():
+            if not (np.isfinite(value) and value >= 0):
+                raise Edge2TorchError(f"{name} must be a number >= 0, found {value!r}.")
+
+
+def fit_vae(
+    vae: NamedVAE,
+    data: Any,
+    settings: Training,
+    *,
+    layer: str | None,
+    obs: pd.DataFrame | None,
+    folder: str | Path | None,
+    resume: bool,
+    progress: bool,
+    trainer: Mapping[str, Any] | None,
+) -> FitReport:
+    """Train until held-out cells gain nothing more, and keep the best weights."""
+    require("lightning.pytorch", extra="train")
+    if resume and folder is None:
+        raise Edge2TorchError("resume=True needs folder=, the one of the fit to go on with.")
+    cells = open_cells(data, vae.design, layer=layer, obs=obs)
+    found = survey(cells, vae.design.likelihood)
+    rows = _split(len(cells), settings)
+    with torch.random.fork_rng(devices=[]), _quiet(), tempfile.TemporaryDirectory() as aside:
+        home = Path(folder) if folder is not None else Path(aside)
+        last = home / "last.ckpt"
+        if resume and not last.is_file():
+            raise Edge2TorchError(f"folder={str(folder)!r} holds no fit to resume: no last.ckpt.")
+        if not resume:
+            _start_from(vae, found, len(cells))
+        return _run(
+            vae, cells, rows, settings, home, last if resume else None, progress, trainer or {},
+            log=folder is not None,
+        )  # fmt: skip
+
+
+def _split(n_cells: int, settings: Training) -> tuple[Any, Any]:
+    """Return rows to train with and rows held out, both in increasing order."""
+    if n_cells < 2:
+        raise Edge2TorchError(
+            f"data holds {n_cells} cell(s); a fit needs at least two, one of them held out."
+        )
+    order = np.random.default_rng(settings.seed).permutation(n_cells)
+    held_out = min(max(1, round(settings.validation * n_cells)), n_cells - 1)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+@torch.no_grad()
+def _start_from(vae: NamedVAE, found: Survey, n_cells: int) -> None:
+    """Let the genes' biases start at the mean profile, and a learned library at the data's."""
+    if vae.learned_library:
+        vae.library_prior.copy_(torch.tensor(found.library))
+    mean = (
+        np.maximum(found.totals, 0.5) / n_cells
+        if vae.likelihood.is_count
+        else found.totals / n_cells
+    )
+    if vae.likelihood.is_count:
+        start = np.log(mean / mean.sum())
+    elif vae.likelihood.support == "binary":
+        start = np.log(np.clip(mean, 1e-3, 0.999) / np.clip(1 - mean, 1e-3, 0.999))
+    else:
+        start = mean
+    artifact = vae.artifact.decoder
+    by_node = np.full(artifact.graph.n_nodes, np.nan)
+    by_node[artifact.graph.outputs] = start
+    biases = find_edge_model(vae.decoder.network, artifact).node_biases()
+    for nodes, bias in zip(artifact.execution_plan.biased_nodes(), biases, strict=True):
+        if bias is not None:
+            wanted = torch.from_numpy(by_node[nodes]).to(bias)
+            bias.copy_(torch.where(wanted.isnan(), bias, wanted))
+
+
+def _run(
+    vae: NamedVAE,
+    cells: Cells,
+    rows: tuple[Any, Any],
+    settings: Training,
+    home: Path,
+    last: Path | None,
+    progress: bool,
+    trainer: Mapping[str, Any],
+    *,
+    log: bool,
+) -> FitReport:
+    import lightning.pytorch as pl
+    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.loggers import CSVLogger
+
+    from edge2torch.vae._lightning import StopLate, TrainingModule, batches
+
+    best = ModelCheckpoint(
+        dirpath=home, filename="best", monitor="val_elbo", mode="max", save_last=True,
+        enable_version_counter=False,
+    )  # fmt: skip
+    stop = StopLate(settings.warmup, monitor="val_elbo", mode="max", patience=settings.patience)
+    own = {
+        "accelerator": "auto",
+        "devices": 1,
+        "max_epochs": settings.max_epochs,
+        "gradient_clip_val": settings.gradient_clip,
+        "logger": CSVLogger(home, name="", version="log") if log else False,
+        "enable_progress_bar": progress,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "log_every_n_steps": 1,
+    }
+    engine = pl.Trainer(
+        **{**own, **trainer, "callbacks": [best, stop, *trainer.get("callbacks", [])]}
+    )
+    module = TrainingModule(vae, settings.weights, settings.lr, settings.warmup, settings.seed)
+    engine.fit(
+        module,
+        batches(cells, rows[0], settings.batch_size, seed=settings.seed),
+        batches(cells, rows[1], max(settings.batch_size, 64), seed=None),
+        ckpt_path=last,
+        weights_only=True,
+    )
+    kept = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+    state: dict[str, Tensor] = kept["state_dict"]
+    vae.cpu().load_state_dict({name.removeprefix("vae."): value for name, value in state.items()})
+    vae.eval()
+    score = float(best.best_model_score) if best.best_model_score is not None else float("nan")
+    return FitReport(
+        history=pd.DataFrame(module.history),
+        best_epoch=int(kept["epoch"]),
+        best_elbo=score,
+        stopped_early=engine.current_epoch < settings.max_epochs,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Lightning's advice; its errors stay."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+            warnings.filterwarnings(
+                "ignore", category=UserWarning, message=".*(workers|Checkpoint).*"
+            )
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,111 @@
+"""A VAE as a folder: weights as safetensors, everything else as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as dump_tensors
+from torch import Tensor
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.vae._design import Design
+from edge2torch.vae._named import NamedVAE
+
+_FORMAT, _VERSION = "edge2torch-vae", 1
+_INDEX = "vae.json"
+
+
+def write_vae(path: str | os.PathLike[str], vae: NamedVAE, extra: dict[str, Any]) -> Path:
+    """Write a folder; renaming its index into place is the moment at which the save happens."""
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise Edge2TorchError(f"path={str(folder)!r} is a file. Give a folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = dump_tensors(
+        {
+            name: value.detach().cpu().contiguous().clone()
+            for name, value in vae.state_dict().items()
+        }
+    )
+    name = f"weights-{uuid4().hex}.safetensors"
+    index = {
+        "format": _FORMAT,
+        "format_version": _VERSION,
+        "weights": name,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "design": _to_json(vae.design),
+        "extra": extra,
+    }
+    _write(folder / name, weights)
+    _write(folder / _INDEX, json.dumps(index, allow_nan=False).encode())
+    for stale in set(folder.glob("weights-*.safetensors")) - {folder / name}:
+        stale.unlink(missing_ok=True)
+    return folder
+
+
+def read_vae(path: str | os.PathLike[str]) -> tuple[Design, dict[str, Tensor], dict[str, Any]]:
+    """Read design, weights and whatever else was kept."""
+    folder = Path(path)
+    file = folder / _INDEX
+    if not file.is_file():
+        raise Edge2TorchError(
+            f"path={str(folder)!r} is no folder of a saved VAE: it has no {_INDEX}."
+        )
+    try:
+        index = json.loads(file.read_bytes())
+        version = index["format_version"]
+        if index["format"] != _FORMAT or not isinstance(version, int) or version > _VERSION:
+            raise Edge2TorchError(
+                f"{file} has format {index['format']!r}, version {version!r}; this edge2torch reads "
+                f"{_FORMAT!r} up to {_VERSION}. Upgrade with pip install --upgrade edge2torch."
+            )
+        content = (folder / Path(index["weights"]).name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != index["weights_sha256"]:
+            raise Edge2TorchError(f"{folder} is damaged: the hash of its weights does not match.")
+        return _from_json(index["design"]), dict(load_tensors(content)), index["extra"]
+    except Edge2TorchError:
+        raise
+    except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
+        raise Edge2TorchError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _to_json(design: Design) -> dict[str, Any]:
+    form = dict(vars(design))
+    form["covariates"] = {name: list(levels) for name, levels in design.covariates.items()}
+    for half in ("encoder_edges", "decoder_edges"):
+        edges = form[half]
+        if edges is not None:
+            plain = edges.astype(object).where(edges.notna(), None)
+            form[half] = {name: plain[name].tolist() for name in plain}
+    return form
+
+
+def _from_json(form: dict[str, Any]) -> Design:
+    halves = {
+        half: None if form[half] is None else pd.DataFrame(form[half])
+        for half in ("encoder_edges", "decoder_edges")
+    }
+    tuples = ("features", "latents", "annotated", "hidden_dim")
+    own = {name: tuple(form[name]) for name in tuples}
+    covariates = {name: tuple(levels) for name, levels in form["covariates"].items()}
+    return Design(**{**form, **halves, **own, "covariates": covariates})

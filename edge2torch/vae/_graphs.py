@@ -1,0 +1,74 @@
+"""The edge tables of encoders and decoders, and what they compile to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pandas as pd
+from torch import nn
+
+from edge2torch.compile import CompileArtifact, compile_graph
+from edge2torch.customize import customize_model
+from edge2torch.priors import dense_block
+
+ENCODER, DECODER = "encoder", "decoder"
+SPREAD = " (spread)"
+BASELINE = "(baseline)"
+
+
+def spreads(latents: Sequence[str]) -> list[str]:
+    """Return the names of the output nodes that hold the posterior's spread."""
+    return [f"{name}{SPREAD}" for name in latents]
+
+
+def dense_encoder(
+    features: Sequence[str], hidden: Sequence[int], latents: Sequence[str], *, prefix: str
+) -> tuple[nn.Module, CompileArtifact]:
+    """Compile features to hidden layers to the latents' means and spreads."""
+    ends = [*latents, *spreads(latents)]
+    return compile_half(dense_layers(features, hidden, ends, prefix=prefix), features, ends)
+
+
+def dense_decoder(
+    latents: Sequence[str], hidden: Sequence[int], features: Sequence[str], *, prefix: str
+) -> tuple[nn.Module, CompileArtifact]:
+    """Compile latents to hidden layers to features."""
+    table = dense_layers(latents, hidden, features, prefix=prefix)
+    return compile_half(table, latents, features)
+
+
+def dense_layers(
+    sources: Sequence[str], hidden: Sequence[int], targets: Sequence[str], *, prefix: str
+) -> pd.DataFrame:
+    """Return complete blocks from sources through hidden layers to targets."""
+    layers = [
+        list(sources),
+        *(
+            [f"{prefix}_{depth + 1}.{k + 1}" for k in range(width)]
+            for depth, width in enumerate(hidden)
+        ),
+        list(targets),
+    ]
+    return join([dense_block(before, after) for before, after in pairwise(layers)])
+
+
+def join(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Stack edge tables; of an edge given twice the first counts."""
+    kept = [table for table in tables if len(table)]
+    stacked = pd.concat(
+        [table.astype({"source": object, "target": object}) for table in kept], ignore_index=True
+    )
+    return stacked.drop_duplicates(["source", "target"], ignore_index=True)
+
+
+def compile_half(
+    edges: pd.DataFrame,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    activation: str = "relu",
+) -> tuple[nn.Module, CompileArtifact]:
+    """Compile one half, with an activation at its hidden nodes."""
+    model, artifact = compile_graph(edges, quiet=True, inputs=inputs, outputs=outputs)
+    return customize_model(model, node_activation=activation), artifact

@@ -1,0 +1,134 @@
+"""The VAE as a Lightning module, and its mini-batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from edge2torch.vae._cells import Cells
+from edge2torch.vae._core import VAECore
+
+_RUN = 16  # neighbours that are read together from disk
+
+
+class TrainingModule(pl.LightningModule):
+    """Trains the ELBO with its further terms; an epoch draws from a generator of its own seed."""
+
+    def __init__(
+        self, vae: VAECore, weights: Mapping[str, float], lr: float, warmup: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.vae, self.weights, self.lr = vae, dict(weights), lr
+        self.warmup, self.seed = warmup, seed
+        self.history: list[dict[str, float]] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Adam."""
+        return torch.optim.Adam(self.parameters(), lr=self.lr)
+
+    def on_train_epoch_start(self) -> None:
+        """Start the epoch's random numbers, so that a resumed run repeats an unbroken one."""
+        torch.manual_seed(self.seed + 1 + self.current_epoch)
+
+    def on_validation_epoch_start(self) -> None:
+        """Draw the same samples in every validation."""
+        torch.manual_seed(self.seed)
+
+    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+        """Return the loss per value."""
+        share = min(1.0, (self.current_epoch + 1) / (self.warmup + 1))
+        weights = {**self.weights, "beta": share * self.weights["beta"]}
+        terms = self.vae.losses(batch["values"], batch.get("conditions"), weights)
+        self._log("train", terms, len(batch["values"]))
+        return terms["total"] / batch["values"].shape[1]
+
+    def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+        """Log the plain ELBO of held-out cells."""
+        terms = self.vae.losses(batch["values"], batch.get("conditions"), self.weights)
+        self._log("val", terms, len(batch["values"]))
+
+    def _log(self, stage: str, terms: Mapping[str, Tensor], size: int) -> None:
+        named = {f"{stage}_{name}": value.detach() for name, value in terms.items()}
+        self.log_dict(named, on_step=False, on_epoch=True, batch_size=size)
+        self.log(f"{stage}_elbo_", named[f"{stage}_elbo"], prog_bar=True, logger=False,
+                 on_step=False, on_epoch=True, batch_size=size)  # fmt: skip
+
+    def on_train_epoch_end(self) -> None:
+        """Keep the epoch's figures."""
+        found = {
+            name: float(value)
+            for name, value in self.trainer.callback_metrics.items()
+            if not name.endswith("_")
+        }
+        self.history.append({"epoch": self.current_epoch, **found})
+
+
+class StopLate(EarlyStopping):
+    """Early stopping that waits until the divergence has its full weight."""
+
+    def __init__(self, warmup: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.warm = warmup
+
+    def _should_skip_check(self, trainer: pl.Trainer) -> bool:
+        return trainer.current_epoch < self.warm or bool(super()._should_skip_check(trainer))
+
+
+class _Batches(Dataset[dict[str, Tensor]]):
+    """A batch of cells per item, asked for by its row numbers."""
+
+    def __init__(self, cells: Cells) -> None:
+        self.cells = cells
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+        batch = {"values": self.cells.read(rows)}
+        conditions = self.cells.conditions(rows)
+        return batch if conditions is None else {**batch, "conditions": conditions}
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
+class _Shuffled(Sampler[NDArray[np.int64]]):
+    """Row numbers by batch, anew each epoch; on disk, neighbours stay together."""
+
+    def __init__(
+        self, rows: NDArray[np.int64], size: int, *, seed: int | None, run: int = 1
+    ) -> None:
+        self.rows, self.size, self.seed, self.run = rows, size, seed, run
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch's order; Lightning calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.rows) / self.size)
+
+    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        rows = self.rows
+        if self.seed is not None:
+            rng = np.random.default_rng((self.seed, self.epoch))
+            starts = np.arange(0, len(rows), self.run)
+            order = rng.permutation(starts)[:, None] + np.arange(self.run)
+            rows = rows[order[order < len(rows)]]
+        for start in range(0, len(rows), self.size):
+            yield np.sort(rows[start : start + self.size])
+
+
+def batches(
+    cells: Cells, rows: NDArray[np.int64], size: int, *, seed: int | None
+) -> DataLoader[dict[str, Tensor]]:
+    """Return a loader of mini-batches; without a seed, in order."""
+    run = min(_RUN, size) if cells.is_on_disk else 1
+    sampler = _Shuffled(rows, size, seed=seed, run=run)
+    return DataLoader(_Batches(cells), sampler=sampler, batch_size=None)

@@ -1,0 +1,218 @@
+"""How likely data are under what a decoder says, in log space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edge2torch.errors import Edge2TorchError, listing
+
+
+def nb_log_prob(x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
+    """Return log NB(x; mean, dispersion), with variance mean + mean² / dispersion.
+
+    A zero costs one softplus. Counts above zero, few in single cells, are computed in float64,
+    because large terms cancel there.
+
+    Parameters
+    ----------
+    x : Tensor, shape (b, g)
+        Counts.
+    log_mean, log_dispersion : Tensor, broadcast to (b, g)
+        Logarithms of mean and of inverse dispersion.
+
+    Returns
+    -------
+    Tensor, shape (b, g)
+
+    Examples
+    --------
+    >>> import torch
+    >>> nb_log_prob(torch.zeros(1), torch.zeros(1), torch.zeros(1)).exp()
+    tensor([0.5000])
+    """
+    x, log_mean, log_dispersion = torch.broadcast_tensors(x, log_mean, log_dispersion)
+    log_prob = -log_dispersion.exp() * F.softplus(log_mean - log_dispersion)
+    return _where_counted(log_prob, _nb_counted, x, log_mean, log_dispersion)
+
+
+def _nb_counted(x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
+    dispersion, odds = log_dispersion.exp(), log_mean - log_dispersion
+    ways = torch.lgamma(x + dispersion) - torch.lgamma(dispersion) - torch.lgamma(x + 1)
+    return ways - dispersion * F.softplus(odds) - x * F.softplus(-odds)
+
+
+def zinb_log_prob(
+    x: Tensor, log_mean: Tensor, log_dispersion: Tensor, dropout_logit: Tensor
+) -> Tensor:
+    """Return the log probability of counts that are zero by dropout, or else negative binomial.
+
+    Parameters
+    ----------
+    x : Tensor, shape (b, g)
+        Counts.
+    log_mean, log_dispersion : Tensor, broadcast to (b, g)
+        As in :func:`nb_log_prob`.
+    dropout_logit : Tensor, broadcast to (b, g)
+        Logit of the probability of dropout.
+
+    Returns
+    -------
+    Tensor, shape (b, g)
+
+    Examples
+    --------
+    >>> import torch
+    >>> zero = torch.zeros(1)
+    >>> zinb_log_prob(zero, zero, zero, zero).exp()
+    tensor([0.7500])
+    """
+    counted = nb_log_prob(x, log_mean, log_dispersion) + F.logsigmoid(-dropout_logit)
+    return torch.where(x > 0, counted, torch.logaddexp(F.logsigmoid(dropout_logit), counted))
+
+
+def poisson_log_prob(x: Tensor, log_mean: Tensor) -> Tensor:
+    """Return log Poisson(x; mean).
+
+    Parameters
+    ----------
+    x : Tensor, shape (b, g)
+        Counts.
+    log_mean : Tensor, broadcast to (b, g)
+        Logarithm of the mean.
+
+    Returns
+    -------
+    Tensor, shape (b, g)
+
+    Examples
+    --------
+    >>> import torch
+    >>> poisson_log_prob(torch.zeros(1), torch.zeros(1))
+    tensor([-1.])
+    """
+    x, log_mean = torch.broadcast_tensors(x, log_mean)
+    return _where_counted(-log_mean.exp(), _poisson_counted, x, log_mean)
+
+
+def _poisson_counted(x: Tensor, log_mean: Tensor) -> Tensor:
+    return x * log_mean - log_mean.exp() - torch.lgamma(x + 1)
+
+
+def _where_counted(
+    zeros: Tensor, formula: Callable[..., Tensor], x: Tensor, *parameters: Tensor
+) -> Tensor:
+    """Replace the entries with counts above zero by a formula evaluated in float64."""
+    at = (x > 0).reshape(-1).nonzero().squeeze(-1)
+    exact = formula(*(values.reshape(-1)[at].double() for values in (x, *parameters)))
+    return zeros.reshape(-1).index_copy(0, at, exact.to(zeros.dtype)).view(x.shape)
+
+
+def gaussian_log_prob(x: Tensor, mean: Tensor, log_sd: Tensor) -> Tensor:
+    """Return log N(x; mean, sd²).
+
+    Parameters
+    ----------
+    x, mean, log_sd : Tensor, broadcast to (b, g)
+        Values, mean, and logarithm of the standard deviation.
+
+    Returns
+    -------
+    Tensor, shape (b, g)
+
+    Examples
+    --------
+    >>> import torch
+    >>> gaussian_log_prob(torch.zeros(1), torch.zeros(1), torch.zeros(1))
+    tensor([-0.9189])
+    """
+    distance = (x - mean) * torch.exp(-log_sd)
+    return -0.5 * distance.square() - log_sd - 0.9189385332046727
+
+
+def bernoulli_log_prob(x: Tensor, logit: Tensor) -> Tensor:
+    """Return the log probability of zeros and ones.
+
+    Parameters
+    ----------
+    x : Tensor, shape (b, g)
+        Zeros and ones.
+    logit : Tensor, broadcast to (b, g)
+        Logit of the probability of a one.
+
+    Returns
+    -------
+    Tensor, shape (b, g)
+
+    Examples
+    --------
+    >>> import torch
+    >>> bernoulli_log_prob(torch.ones(1), torch.zeros(1)).exp()
+    tensor([0.5000])
+    """
+    return x * logit - F.softplus(logit)
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """A row of the table of likelihoods.
+
+    Parameters
+    ----------
+    name : str
+        What ``compile_vae(likelihood=...)`` calls it.
+    support : str
+        ``"counts"``, ``"real"`` or ``"binary"``.
+    log_prob : callable
+        ``log_prob(x, prediction, own)``, all (b, g); ``own`` holds the gene parameters.
+    own : tuple of str
+        Parameters that each gene has.
+
+    Examples
+    --------
+    >>> find_likelihood("nb").is_count
+    True
+    """
+
+    name: str
+    support: str
+    log_prob: Callable[[Tensor, Tensor, dict[str, Tensor]], Tensor]
+    own: tuple[str, ...] = ()
+
+    @property
+    def is_count(self) -> bool:
+        """Whether the decoder gives proportions of a library."""
+        return self.support == "counts"
+
+
+LIKELIHOODS = {
+    row.name: row
+    for row in (
+        Likelihood("nb", "counts", lambda x, p, own: nb_log_prob(x, p, own["disp"]), ("disp",)),
+        Likelihood(
+            "zinb",
+            "counts",
+            lambda x, p, own: zinb_log_prob(x, p, own["disp"], own["dropout_logit"]),
+            ("disp", "dropout_logit"),
+        ),
+        Likelihood("poisson", "counts", lambda x, p, own: poisson_log_prob(x, p)),
+        Likelihood(
+            "gaussian",
+            "real",
+            lambda x, p, own: gaussian_log_prob(x, p, own["log_sd"]),
+            ("log_sd",),
+        ),
+        Likelihood("bernoulli", "binary", lambda x, p, own: bernoulli_log_prob(x, p)),
+    )
+}
+
+
+def find_likelihood(name: str) -> Likelihood:
+    """Return the likelihood of a name; an unknown one is an error that lists those there are."""
+    if name not in LIKELIHOODS:
+        raise Edge2TorchError(f"likelihood={name!r} is unknown. Use one of {listing(LIKELIHOODS)}.")
+    return LIKELIHOODS[name]
