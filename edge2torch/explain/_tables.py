@@ -1,0 +1,220 @@
+"""Which genes and transcripts move with a module, and in which direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.explain._match import Matched, match, sample_rows
+from edge2torch.explain._statistics import adjusted, compare, correlate
+
+
+def gene_driver_table(
+    feature_table: pd.DataFrame,
+    feature_meta: pd.DataFrame,
+    eigengene: pd.Series,
+    genes: Iterable[str] | None = None,
+) -> pd.DataFrame:
+    """Correlate every gene with an eigengene, through the feature that follows it best.
+
+    q-values are adjusted over all features that were correlated, before the best is picked.
+
+    Parameters
+    ----------
+    feature_table : DataFrame, samples × features
+        Sample ids in the index (or in a column ``sample_id``); values may be missing.
+    feature_meta : DataFrame
+        ``feature_id``, ``gene_id``, ``feature_type``.
+    eigengene : Series
+        One value per sample id.
+    genes : iterable of str, optional
+        Keep these only.
+
+    Returns
+    -------
+    DataFrame
+        ``gene_id``, ``feature_id``, ``feature_type``, ``r``, ``pvalue``, ``qvalue``,
+        ``n_samples``, ``missing_fraction``; a row per gene, the largest ``|r|`` first.
+
+    Raises
+    ------
+    Edge2TorchError
+        When fewer than ten samples match, ids stand twice, or a feature has no gene.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> samples = [f"s{k}" for k in range(12)]
+    >>> eigengene = pd.Series(np.linspace(-1, 1, 12), samples)
+    >>> table = pd.DataFrame({"A::switch": -eigengene, "A::abundance": eigengene**2})
+    >>> meta = pd.DataFrame({
+    ...     "feature_id": ["A::switch", "A::abundance"], "gene_id": "A",
+    ...     "feature_type": ["switch", "abundance"]})
+    >>> gene_driver_table(table, meta, eigengene)[["gene_id", "feature_id", "r"]]
+      gene_id feature_id    r
+    0       A  A::switch -1.0
+    """
+    matched = match(feature_table, feature_meta, eigengene, genes)
+    columns = ["gene_id", "feature_id", "feature_type"]
+    found = _correlated(matched, columns)
+    return by_size(found, "r").drop_duplicates("gene_id").reset_index(drop=True)
+
+
+def transcript_polarity_table(
+    feature_table: pd.DataFrame,
+    feature_meta: pd.DataFrame,
+    eigengene: pd.Series,
+    genes: Iterable[str] | None = None,
+) -> pd.DataFrame:
+    """Say which transcripts rise with an eigengene and which fall.
+
+    Transcripts are the features with a ``transcript_id``; where no feature has one, they are the
+    features of type ``switch``.
+
+    Parameters
+    ----------
+    feature_table : DataFrame, samples × features
+        Sample ids in the index (or in a column ``sample_id``); values may be missing.
+    feature_meta : DataFrame
+        ``feature_id``, ``gene_id``, ``feature_type``, and ``transcript_id`` where there is one.
+    eigengene : Series
+        One value per sample id.
+    genes : iterable of str, optional
+        Keep these only.
+
+    Returns
+    -------
+    DataFrame
+        ``feature_id``, ``gene_id``, ``transcript_id`` (where given), ``r``, ``pvalue``,
+        ``qvalue``, ``n_samples``, ``missing_fraction``, ``switch_strength``: largest less smallest
+        r of the gene's transcripts, 0 with fewer than two.
+
+    Raises
+    ------
+    Edge2TorchError
+        When fewer than ten samples match, ids stand twice, or a feature has no gene.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> samples = [f"s{k}" for k in range(12)]
+    >>> eigengene = pd.Series(np.linspace(-1, 1, 12), samples)
+    >>> table = pd.DataFrame({"A.1": eigengene, "A.2": -eigengene})
+    >>> meta = pd.DataFrame({
+    ...     "feature_id": ["A.1", "A.2"], "gene_id": "A", "feature_type": "switch",
+    ...     "transcript_id": ["A.1", "A.2"]})
+    >>> transcript_polarity_table(table, meta, eigengene)[["feature_id", "r", "switch_strength"]]
+      feature_id    r  switch_strength
+    0        A.1  1.0              2.0
+    1        A.2 -1.0              2.0
+    """
+    meta = transcript_rows(feature_meta)
+    table = sample_rows(feature_table)
+    own = table.columns.intersection(pd.Index(meta.get("feature_id", ()), dtype=object).astype(str))
+    matched = match(table[own], meta, eigengene, genes)
+    columns = ["feature_id", "gene_id", *(["transcript_id"] if "transcript_id" in meta else [])]
+    found = _correlated(matched, columns)
+    by_gene = found.groupby("gene_id")["r"]
+    strength = by_gene.transform("max") - by_gene.transform("min")
+    found["switch_strength"] = strength.fillna(0.0)
+    return by_size(found, "r")
+
+
+def transcript_rows(feature_meta: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the features that are transcripts."""
+    if "transcript_id" in feature_meta and feature_meta["transcript_id"].notna().any():
+        return feature_meta[feature_meta["transcript_id"].notna()]
+    meta = feature_meta.drop(columns="transcript_id", errors="ignore")
+    return meta[meta["feature_type"] == "switch"] if "feature_type" in meta else meta
+
+
+def high_vs_low_table(
+    feature_table: pd.DataFrame,
+    feature_meta: pd.DataFrame,
+    eigengene: pd.Series,
+    genes: Iterable[str] | None = None,
+    *,
+    percentile: float = 25.0,
+) -> pd.DataFrame:
+    """Compare the samples of highest with those of lowest eigengene, feature by feature.
+
+    Samples without an eigengene are in neither group.
+
+    Parameters
+    ----------
+    feature_table : DataFrame, samples × features
+        Sample ids in the index (or in a column ``sample_id``); values may be missing.
+    feature_meta : DataFrame
+        ``feature_id``, ``gene_id``, ``feature_type``.
+    eigengene : Series
+        One value per sample id.
+    genes : iterable of str, optional
+        Keep these only.
+    percentile : float, default 25
+        Percent of samples in each tail, above 0 and below 50.
+
+    Returns
+    -------
+    DataFrame
+        ``feature_id``, ``gene_id``, ``mean_high``, ``mean_low``, ``delta``, ``se``, ``tstat``,
+        ``pvalue`` (Welch), ``n_high``, ``n_low``, ``missing_fraction``; the largest ``|tstat|``
+        first.
+
+    Raises
+    ------
+    Edge2TorchError
+        When fewer than ten samples match, ids stand twice, a feature has no gene, or the
+        percentile is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> samples = [f"s{k}" for k in range(12)]
+    >>> eigengene = pd.Series(np.linspace(-1, 1, 12), samples)
+    >>> meta = pd.DataFrame({"feature_id": ["A"], "gene_id": "A", "feature_type": "abundance"})
+    >>> table = pd.DataFrame({"A": 2 * eigengene})
+    >>> high_vs_low_table(table, meta, eigengene)[["mean_high", "mean_low", "n_high"]].round(3)
+       mean_high  mean_low  n_high
+    0      1.636    -1.636       3
+    """
+    if not 0 < percentile < 50:
+        raise Edge2TorchError(f"percentile={percentile!r} must lie above 0 and below 50.")
+    matched = match(feature_table, feature_meta, eigengene, genes)
+    high, low = tails(matched.eigengene, percentile)
+    found = pd.DataFrame(compare(matched.values[high], matched.values[low])._asdict())
+    named = matched.meta[["feature_id", "gene_id"]]
+    found = pd.concat([named, found], axis=1).assign(missing_fraction=matched.missing_fraction)
+    return by_size(found, "tstat")
+
+
+def tails(
+    eigengene: NDArray[np.float64], percentile: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which samples are high and which are low, (s,) each."""
+    low, high = np.nanpercentile(eigengene, [percentile, 100 - percentile])
+    return (eigengene >= high) & (eigengene > low), eigengene <= low
+
+
+def _correlated(matched: Matched, columns: list[str]) -> pd.DataFrame:
+    found = correlate(matched.values, matched.eigengene)
+    return matched.meta[columns].assign(
+        r=found.r,
+        pvalue=found.pvalue,
+        qvalue=adjusted(found.pvalue),
+        n_samples=found.n,
+        missing_fraction=matched.missing_fraction,
+    )
+
+
+def by_size(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Rows with the largest magnitude first, ties by id, missing values last."""
+    return (
+        table.assign(_size=table[column].abs())
+        .sort_values(["_size", "feature_id"], ascending=[False, True], kind="stable")
+        .drop(columns="_size")
+        .reset_index(drop=True)
+    )
