@@ -123,11 +123,21 @@ def compile_graph(
 
 
 def build(
-    row: Backend, graph: EdgeGraph, options: CompileOptions, *, draw: bool
+    row: Backend,
+    graph: EdgeGraph,
+    options: CompileOptions,
+    *,
+    draw: bool,
+    expected: str | None = None,
 ) -> tuple[CompiledModel, CompileArtifact]:
-    """Plan and build a checked graph; without ``draw`` the weights are left for a loader."""
-    plan = row.plan(graph, options)
+    """Plan and build a checked graph; without ``draw`` the weights are left for a loader.
+
+    A fingerprint other than the ``expected`` one is a ValueError before anything is built.
+    """
     fingerprint = _fingerprint(row, graph, options)
+    if expected not in (None, fingerprint):
+        raise ValueError("its edge table or options are not those that were compiled")
+    plan = row.plan(graph, options)
     model = row.build(graph, plan, options, bytes.fromhex(fingerprint), draw)
     artifact = CompileArtifact(
         backend=row.name,

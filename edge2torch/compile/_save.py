@@ -182,14 +182,10 @@ def load_compiled(
     state = _read_weights(folder, index)
     try:
         model, artifact = _rebuild(index)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise Edge2TorchError(
             f"{folder / _INDEX} is damaged: {type(error).__name__}: {error}"
         ) from error
-    if artifact.fingerprint != index["fingerprint"]:
-        raise Edge2TorchError(
-            f"{folder / _INDEX} is damaged: its edge table is not the one that was compiled."
-        )
     if index["customized"]:
         if customize is None:
             raise Edge2TorchError(
@@ -256,7 +252,8 @@ def _rebuild(index: dict[str, Any]) -> tuple[nn.Module, CompileArtifact]:
     constraint = np.array(index["constraint"], np.int8)
     if len(active) != n_edges or len(constraint) != n_edges:
         raise ValueError("its columns differ in length")
-    return build(row, _graph(table, constraint, active, index), options, draw=False)
+    graph = _graph(table, constraint, active, index)
+    return build(row, graph, options, draw=False, expected=str(index["fingerprint"]))
 
 
 def _graph(table: EdgeTable, constraint: Any, active: Any, index: dict[str, Any]) -> EdgeGraph:

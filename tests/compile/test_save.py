@@ -1,11 +1,14 @@
 """Saving and loading, and what is left when files are damaged."""
 
+import contextlib
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import edge2torch as e2t
@@ -133,7 +136,7 @@ DAMAGE = {
     "weights elsewhere": (lambda path: edit(path, weights="../model/x"), "is missing"),
     "other edges": (
         lambda path: edit(path, inputs=["g2", "g1"]),
-        "its edge table is not the one that was compiled",
+        "its edge table or options are not those that were compiled",
     ),
 }
 
@@ -145,6 +148,27 @@ def test_damaged_files(saved, kind):
     damage(path)
     with pytest.raises(e2t.Edge2TorchError, match=message):
         e2t.load_compiled(path)
+
+
+FRAGMENTS = [b"NaN", b"null", b"-1", b"1e400", b'"../../x"', b"{}", b"[]", b"9" * 17, b"true"]
+
+
+@given(data=st.data())
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_mutated_files_give_one_of_our_errors_or_a_model(saved, data):
+    path, _, _ = saved
+    victim = data.draw(st.sampled_from(sorted(path.iterdir())))
+    before = victim.read_bytes()
+    start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(before))] * 2)))
+    filling = data.draw(st.sampled_from(FRAGMENTS) | st.binary(max_size=20))
+    victim.write_bytes(before[:start] + filling + before[end:])
+    try:
+        with contextlib.suppress(e2t.Edge2TorchError):  # every other error fails the test
+            e2t.load_compiled(path)
+    finally:
+        victim.write_bytes(before)
 
 
 def test_a_file_in_the_way(tmp_path):
