@@ -1,4 +1,4 @@
-"""The command line: ``edge2torch demo`` and ``edge2torch run``.
+"""The command line: ``edge2torch demo``, ``edge2torch run`` and ``edge2torch prior``.
 
 Needs the extra ``cli`` (``pip install "edge2torch[cli]"``).
 """

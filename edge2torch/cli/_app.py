@@ -12,6 +12,7 @@ import typer
 
 from edge2torch.cli._commands import RunOptions, run_demo, run_own
 from edge2torch.cli._console import Console
+from edge2torch.cli._prior import prior
 from edge2torch.cli._settings import Settings
 
 app = typer.Typer(
@@ -165,6 +166,9 @@ def run(
         min_class_size=min_class_size,
     )
     run_own(options, settings, command=_command(), console=Console(quiet))
+
+
+app.command()(prior)
 
 
 def _command() -> str:

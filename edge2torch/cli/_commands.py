@@ -18,7 +18,7 @@ from edge2torch.cli._demo import (
     pathway_edges,
     read_sets,
 )
-from edge2torch.cli._files import output_folder, read_table
+from edge2torch.cli._files import output_folder, read_edge_file
 from edge2torch.cli._network import fit_network
 from edge2torch.cli._pipeline import Results, Study, check_study, run_study
 from edge2torch.cli._report import Story
@@ -116,7 +116,7 @@ class RunOptions:
 
 def run_own(options: RunOptions, settings: Settings, *, command: str, console: Console) -> Results:
     """A user's own edges and data."""
-    edges = read_table(options.edges, "--edges", names=("source", "target"))
+    edges = read_edge_file(options.edges, "--edges")
     wanted = _names(edges)
     dataset = read_dataset(
         options.data,

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -71,22 +71,41 @@ def read_dataset(
         raise Edge2TorchError(
             f"--data: unknown file type {path.name!r}. Use one of {listing(['.h5ad', *TABLES])}."
         )
-    for option, value in (("--layer", layer), ("--feature-names", names_column)):
-        if value is not None:
-            raise Edge2TorchError(f"{option} is for h5ad files; {path.name!r} is a table.")
+    _only_for_h5ad(path, layer, names_column)
     return _from_table(read_table(path, "--data"), label, wanted, path.name, normalize)
 
 
-def read_h5ad(path: Path) -> Any:
+def feature_names(
+    path: Path, option: str, *, layer: str | None = None, names_column: str | None = None
+) -> list[str]:
+    """Read what a file measures, and as little else as possible."""
+    kind = table_kind(existing_file(path, option))
+    if kind != ".h5ad":
+        _only_for_h5ad(path, layer, names_column)
+        return [str(column).strip() for column in read_table(path, option, n_rows=0).columns]
+    data = read_h5ad(path, option, backed="r")
+    try:
+        return list(_feature_names(_var(data, layer), names_column))
+    finally:
+        data.file.close()
+
+
+def _only_for_h5ad(path: Path, layer: str | None, names_column: str | None) -> None:
+    for option, value in (("--layer", layer), ("--feature-names", names_column)):
+        if value is not None:
+            raise Edge2TorchError(f"{option} is for h5ad files; {path.name!r} is a table.")
+
+
+def read_h5ad(path: Path, option: str = "--data", *, backed: Literal["r"] | None = None) -> Any:
     anndata = require("anndata")
     with warnings.catch_warnings():
         # Older files are upgraded while they are read; the file itself stays as it is.
         warnings.filterwarnings("ignore", category=FutureWarning, module="anndata")
         try:
-            return anndata.read_h5ad(path)
+            return anndata.read_h5ad(path, backed=backed)
         except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())
-            raise Edge2TorchError(f"--data: {str(path)!r} cannot be read: {reason}") from error
+            raise Edge2TorchError(f"{option}: {str(path)!r} cannot be read: {reason}") from error
 
 
 def from_anndata(
@@ -120,18 +139,25 @@ def from_anndata(
 
 
 def _matrix(data: Any, layer: str | None) -> tuple[Any, pd.DataFrame]:
+    var = _var(data, layer)
     if layer == "raw":
-        if data.raw is None:
-            raise Edge2TorchError("--layer raw: the file has no raw values. Leave --layer out.")
-        return data.raw.X, data.raw.var
-    if layer is not None and layer not in data.layers:
-        raise Edge2TorchError(
-            f"--layer: the file has no layer {layer!r}. It has {listing(data.layers) or 'none'}."
-        )
+        return data.raw.X, var
     values = data.X if layer is None else data.layers[layer]
     if values is None:
         raise Edge2TorchError("--data: the file has no X. Name one of its layers with --layer.")
-    return values, data.var
+    return values, var
+
+
+def _var(data: Any, layer: str | None) -> pd.DataFrame:
+    if layer not in (None, "raw") and layer not in data.layers:
+        raise Edge2TorchError(
+            f"--layer: the file has no layer {layer!r}. It has {listing(data.layers) or 'none'}."
+        )
+    if layer != "raw":
+        return cast(pd.DataFrame, data.var)
+    if data.raw is None:
+        raise Edge2TorchError("--layer raw: the file has no raw values. Leave --layer out.")
+    return cast(pd.DataFrame, data.raw.var)
 
 
 def _feature_names(var: pd.DataFrame, column: str | None) -> pd.Index[str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.priors import read_edges
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
-_MISSING = ["", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>"]
 TABLES = (".csv", ".tsv", ".parquet")
 
 
@@ -33,8 +33,8 @@ def existing_file(path: Path, option: str) -> Path:
     return path
 
 
-def read_table(path: Path, option: str, names: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read CSV, TSV or Parquet; columns of names stay text, so that 007 and NA survive."""
+def read_table(path: Path, option: str, *, n_rows: int | None = None) -> pd.DataFrame:
+    """Read a table of samples in CSV, TSV or Parquet; of text only so many rows, if asked."""
     kind = table_kind(existing_file(path, option))
     if kind not in TABLES:
         raise Edge2TorchError(
@@ -45,22 +45,19 @@ def read_table(path: Path, option: str, names: tuple[str, ...] = ()) -> pd.DataF
         if kind == ".parquet":
             require("pyarrow", extra="cli")
             return pd.read_parquet(path)
-        return _read_text(path, _SEPARATORS[kind], names)
+        return pd.read_csv(path, sep=_SEPARATORS[kind], low_memory=False, nrows=n_rows)
     except (OSError, ValueError, pd.errors.ParserError, EOFError) as error:
         reason = " ".join(str(error).split())
         raise Edge2TorchError(f"{option}: {str(path)!r} cannot be read: {reason}") from error
 
 
-def _read_text(path: Path, separator: str, names: tuple[str, ...]) -> pd.DataFrame:
-    header = pd.read_csv(path, sep=separator, nrows=0).columns
-    return pd.read_csv(
-        path,
-        sep=separator,
-        low_memory=False,
-        dtype=dict.fromkeys(header.intersection(pd.Index(names)), str),
-        keep_default_na=False,
-        na_values={column: [""] if column in names else _MISSING for column in header},
-    )
+def read_edge_file(path: Path, option: str) -> pd.DataFrame:
+    """Read an edge table; an error says which option it is about."""
+    existing_file(path, option)
+    try:
+        return read_edges(path, quiet=True)
+    except Edge2TorchError as error:
+        raise Edge2TorchError(f"{option}: {error}") from None
 
 
 def output_folder(path: Path) -> Path:

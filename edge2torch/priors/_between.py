@@ -80,12 +80,21 @@ def keep_between(
     if not rows.any():
         raise Edge2TorchError(
             f"no feature leads to an output: {listing(own.named(fed))} are in the graph, and "
-            f"{listing(own.named(read))} are wanted."
+            f"{listing(own.named(read))} are wanted.{_into_hint(int(into.sum()))}"
         )
     kept = own.rows(rows)
     named = outputs is not None
     notes = _notes(own, wanted, fed, read, below, above, int(into.sum()), outputs_named=named)
     return kept, step_report("keep_between", own.frame, kept, notes)
+
+
+def _into_hint(n_into: int) -> str:
+    if not n_into:
+        return " Edges lead from source to target: are they the wrong way round?"
+    return (
+        f" {n_into:,} edge(s) lead into features and count for nothing, because a feature's value "
+        "is the data's. Leave out of features what is to be computed."
+    )
 
 
 def _notes(

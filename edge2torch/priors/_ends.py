@@ -24,12 +24,16 @@ from edge2torch.priors._report import StepReport, step_report
 def dense_block(sources: Any, targets: Any, *, relation: str = "dense") -> pd.DataFrame:
     """Return edges from every source to every target.
 
-    The compiler sees that such a block is complete and multiplies it as a dense matrix.
+    The compiler sees that such a block is complete and multiplies it as a dense matrix. It is held
+    as any other edges, with a row per pair: each pair has a weight, a name and perhaps a constraint
+    of its own. Measured at 1,000 × 1,000 pairs, in bytes per pair: 24 for this table (58 while it
+    is made), 98 for model and artifact (140 while they are compiled; 4 of them are the weight), 45
+    on disk. Ten million pairs thus need about 1.5 GB to compile.
 
     Parameters
     ----------
     sources, targets : list of names
-        Names are held once, however many pairs there are; a pair costs 24 bytes here.
+        Names are held once, however many pairs there are.
     relation : str
         Value of the column ``relation``.
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import os
 import re
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.priors._packed import unpacked
 
 FilePath = str | os.PathLike[str]
 
-_GZIP = b"\x1f\x8b"
 _SHOWN = 60
+MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
@@ -83,43 +82,12 @@ def read_text(path: FilePath) -> tuple[Path, str]:
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
         raise Edge2TorchError(f"path={str(file)!r} {what}. Give the path of a file.")
-    content = file.read_bytes()
-    is_gzip, called_gzip = content.startswith(_GZIP), file.suffix.lower() == ".gz"
-    if is_gzip and not called_gzip:
-        raise bad_line(
-            file, 1, "this is gzip-compressed, but the file's name does not end in .gz. Rename it."
-        )
-    if called_gzip and not is_gzip:
-        raise bad_line(
-            file, 1, "the file's name ends in .gz, but it is not gzip-compressed. Rename it."
-        )
-    if is_gzip:
-        content = _unzipped(file, content)
+    content = unpacked(file, file.read_bytes())
     try:
         return file, content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise bad_line(file, line, f"not UTF-8 ({error.reason}). Convert the file.") from error
-
-
-def _unzipped(file: Path, content: bytes) -> bytes:
-    try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
-        line = _readable(content).count(b"\n") + 1
-        raise bad_line(
-            file, line, f"the gzip file breaks off or is damaged here: {error}"
-        ) from error
-
-
-def _readable(content: bytes) -> bytes:
-    """Return what can be unpacked of a damaged gzip file."""
-    stream, found = zlib.decompressobj(wbits=31), []
-    try:
-        found = [stream.decompress(content[k : k + 4096]) for k in range(0, len(content), 4096)]
-    except zlib.error:
-        return b"".join(found)
-    return b"".join(found)
 
 
 def read_rows(
@@ -194,9 +162,14 @@ def check_distinct(rows: Rows, frame: pd.DataFrame, columns: Sequence[str], hint
     rows.check(repeats, problem)
 
 
-def typed(column: pd.Series) -> pd.Series:
-    """Turn text into numbers or truth values where every value is one; blank is missing."""
-    present = column[column != ""]
+def typed(column: pd.Series, *, always_missing: bool = False) -> pd.Series:
+    """Turn text into numbers or truth values where every value is one; blank is missing.
+
+    ``NA`` and the like are missing beside numbers; beside words they may be names.
+    """
+    is_mark = column.isin(MISSING)
+    marks = column.where(~is_mark, "")
+    present = marks[marks != ""]
     distinct = set(present)
     complete = len(present) == len(column)
     if distinct and distinct <= {"True", "False"} and complete:
@@ -204,5 +177,6 @@ def typed(column: pd.Series) -> pd.Series:
     if distinct and all(map(_WHOLE.fullmatch, distinct)) and complete:
         return column.astype("int64")
     if distinct and all(map(_NUMBER.fullmatch, distinct)):
-        return column.where(column != "", None).astype("float64")
-    return column.where(column != "", None)
+        return marks.where(marks != "", None).astype("float64")
+    own = marks if always_missing else column
+    return own.where(own != "", None)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, listing, note, require
 from edge2torch.priors._edges import check_choice, join_rows
+from edge2torch.priors._packed import PACKED, plain_suffix
 from edge2torch.priors._rows import (
     FilePath,
     check_distinct,
@@ -39,8 +40,8 @@ def read_edges(
     Parameters
     ----------
     path : str or path
-        ``.csv``, ``.tsv``, ``.tab`` or ``.txt`` (separated by tabs), each also ``.gz``, or
-        ``.parquet``; with a header.
+        ``.csv``, ``.tsv``, ``.tab`` or ``.txt`` (separated by tabs), each also ``.gz``, ``.bz2``,
+        ``.xz`` or ``.zip``; or ``.parquet``. With a header.
     source, target : str
         Columns that an edge leads from and to, in the direction of computation: for a hierarchy
         from child to parent.
@@ -56,7 +57,8 @@ def read_edges(
     -------
     DataFrame, one row per edge
         ``source``, ``target``, then all other columns. Node names stay text; other columns become
-        numbers where every value is one and nothing is lost by it.
+        numbers where every value is one and nothing is lost by it. What is blank is missing; so
+        are ``NA``, ``nan``, ``None`` and the like in columns of numbers and in ``constraint``.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
     Raises
     ------
     Edge2TorchError
-        For an unknown ending, or a column that Parquet cannot hold.
+        For an unknown ending, a folder that is not there, or a column that Parquet cannot hold.
 
     Examples
     --------
@@ -121,6 +123,8 @@ def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
     True
     """
     file, kind = Path(path), _kind(path, exists=False)
+    if not file.parent.is_dir():
+        raise Edge2TorchError(f"path={str(file)!r}: there is no folder {str(file.parent)!r}.")
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     os.close(handle)
     try:
@@ -128,8 +132,7 @@ def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
             require("pyarrow", extra="priors")
             edges.to_parquet(name, index=False)
         else:
-            packed: Any = "gzip" if file.suffix == ".gz" else None
-            edges.to_csv(name, sep=_SEPARATORS[kind], index=False, compression=packed)
+            edges.to_csv(name, sep=_SEPARATORS[kind], index=False, compression=_packing(file))
         Path(name).replace(file)
     except (ValueError, TypeError) as error:
         raise Edge2TorchError(f"edges cannot be written to {str(file)!r}: {error}") from error
@@ -139,18 +142,24 @@ def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
 
 
 def _kind(path: FilePath, *, exists: bool = True) -> str:
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-    if suffixes and suffixes[-1] == ".gz":
-        suffixes.pop()
-    kind = suffixes[-1] if suffixes else ""
+    kind = plain_suffix(Path(path))
     if kind not in (*_SEPARATORS, ".parquet"):
         raise Edge2TorchError(
             f"path={str(path)!r} has an unknown ending. Use one of "
-            f"{listing([*_SEPARATORS, '.parquet'], 8)}; text files may end in .gz."
+            f"{listing([*_SEPARATORS, '.parquet'], 8)}; text files may be compressed: "
+            f"{', '.join(PACKED)}."
         )
     if exists and not Path(path).is_file():
         raise Edge2TorchError(f"path={str(path)!r} is no file.")
     return kind
+
+
+def _packing(file: Path) -> Any:
+    suffix = file.suffix.lower()
+    if suffix not in PACKED:
+        return None
+    inside = {"archive_name": file.stem} if suffix == ".zip" else {}
+    return {"method": PACKED[suffix].name, **inside}
 
 
 def _read_text(
@@ -161,7 +170,7 @@ def _read_text(
     if absent := [name for name in names if name not in header]:
         raise rows.error(
             0,
-            f"no column {absent[0]!r}; there are {listing(header, 12)}. Name yours with source= and target=.",
+            f"no column {absent[0]!r}; there are {listing(header, 12)}. {_columns_hint(header)}",
         )
     header = [names.get(name, name) for name in header]
     if twice := sorted({name for name in header if header.count(name) > 1}):
@@ -176,8 +185,15 @@ def _read_text(
         check_distinct(body, frame, _ENDS, " Use duplicates='join' to make one edge of them.")
     for name in header:
         if name not in _ENDS:
-            frame[name] = typed(frame[name])
+            frame[name] = typed(frame[name], always_missing=name == "constraint")
     return _ends_first(frame)
+
+
+def _columns_hint(header: list[str]) -> str:
+    other = next((mark for mark in "\t;," if len(header) == 1 and mark in header[0]), None)
+    if other is None:
+        return "Rename it, or name yours with source= and target=."
+    return f"The columns seem to be separated by {other!r}: .csv takes ',', .tsv tabs."
 
 
 def _read_parquet(path: FilePath, names: Mapping[str, str]) -> pd.DataFrame:

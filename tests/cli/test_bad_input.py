@@ -62,7 +62,8 @@ def test_unknown_file_types(files: Path, capsys):
     for name in ("edges.xlsx", "cells.rds"):
         (files / name).write_bytes(b"x")
     said = fail(capsys, *arguments(files, edges=str(files / "edges.xlsx")))
-    assert "unknown file type 'edges.xlsx'" in said
+    assert "unknown ending" in said
+    assert "edges.xlsx" in said
     said = fail(capsys, *arguments(files, data=str(files / "cells.rds")))
     assert "unknown file type 'cells.rds'" in said
     assert "'.h5ad'" in said
@@ -74,7 +75,9 @@ def test_files_that_are_not_what_they_claim(files: Path, capsys):
         said = fail(capsys, *arguments(files, data=str(files / name)))
         assert "cannot be read" in said
     (files / "empty.csv").write_bytes(b"")
-    assert "cannot be read" in fail(capsys, *arguments(files, edges=str(files / "empty.csv")))
+    said = fail(capsys, *arguments(files, edges=str(files / "empty.csv")))
+    assert "--edges:" in said
+    assert "holds no rows" in said
     said = fail(capsys, *arguments(files, data=str(files)))
     assert "is a folder" in said
 
@@ -113,6 +116,8 @@ def test_text_where_numbers_belong(files: Path, cells, capsys):
 def test_errors_of_the_edge_table_come_through(files: Path, edges, capsys):
     pd.concat([edges, edges[:1]]).to_csv(files / "edges.csv", index=False)
     assert "'g0' -> 'signal'" in fail(capsys, *arguments(files))
+    edges.to_csv(files / "edges.csv", index=False, sep=";")
+    assert "separated by ';'" in fail(capsys, *arguments(files))
     edges.rename(columns={"source": "from"}).to_csv(files / "edges.csv", index=False)
     assert "source" in fail(capsys, *arguments(files))
 

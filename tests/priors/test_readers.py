@@ -311,3 +311,27 @@ def test_relations_and_namespaces_an_ontology_does_not_have(write: Callable[...,
     strange = pd.DataFrame({"source": ["TP53"], "target": ["GO:99"]})
     with pytest.raises(Edge2TorchError, match=r"1 term.s. are not in .*'GO:99'"):
         priors.read_obo(path, annotations=strange, quiet=True)
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zip"])
+def test_compressed_tables_are_written_and_read(tmp_path: Path, ending: str) -> None:
+    edges = pd.DataFrame({"source": ["a", "NA"], "target": ["b", "b"]})
+    path = priors.write_edges(edges, tmp_path / f"edges.csv.{ending}")
+    pd.testing.assert_frame_equal(priors.read_edges(path, quiet=True), edges.astype(object))
+    damaged = tmp_path / f"half.csv.{ending}"
+    damaged.write_bytes(path.read_bytes()[:-12])
+    with pytest.raises(Edge2TorchError, match="breaks off or is damaged"):
+        priors.read_edges(damaged, quiet=True)
+    with pytest.raises(Edge2TorchError, match=f"not end in .{ending}"):
+        priors.read_edges(path.rename(tmp_path / "edges.csv"), quiet=True)
+
+
+def test_marks_of_missing_values_beside_numbers_but_not_beside_names(
+    write: Callable[..., Path],
+) -> None:
+    text = "source,target,initial_weight,constraint,name\nNA,b,NA,positive,nan\na,b,0.5,NA,NA\n"
+    edges = priors.read_edges(write(text, "edges.csv"), quiet=True)
+    assert edges["source"].tolist() == ["NA", "a"]
+    assert edges["initial_weight"].isna().tolist() == [True, False]
+    assert edges["constraint"].isna().tolist() == [False, True]
+    assert edges["name"].tolist() == ["nan", "NA"]

@@ -1,0 +1,173 @@
+"""``edge2torch prior``: a file of prior knowledge in, an edge table that fits the data out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+import typer
+
+from edge2torch import priors
+from edge2torch.cli._console import Console
+from edge2torch.cli._data import feature_names as names_of_features
+from edge2torch.cli._files import existing_file, table_kind
+from edge2torch.errors import Edge2TorchError
+
+Format = Literal["auto", "gmt", "reactome", "obo", "sif", "omnipath", "graphml", "edges"]
+
+_BY_SUFFIX: dict[str, Format] = {
+    ".gmt": "gmt",
+    ".obo": "obo",
+    ".sif": "sif",
+    ".graphml": "graphml",
+}
+_READERS: dict[str, tuple[Callable[..., pd.DataFrame], tuple[str, ...]]] = {
+    "gmt": (priors.read_gmt, ()),
+    "reactome": (priors.read_reactome, ("members", "names", "species")),
+    "obo": (priors.read_obo, ("annotations", "namespace", "relations")),
+    "sif": (priors.read_sif, ()),
+    "omnipath": (priors.read_omnipath, ()),
+    "graphml": (priors.read_graphml, ()),
+    "edges": (priors.read_edges, ("source", "target", "duplicates")),
+}
+
+
+def prior(
+    file: Annotated[
+        Path, typer.Argument(help="GMT, Reactome relation, OBO, SIF, OmniPath, GraphML or edges.")
+    ],
+    features: Annotated[
+        Path, typer.Option(help="The data: h5ad, CSV, TSV or Parquet; only names are read.")
+    ],
+    out: Annotated[Path, typer.Option(help="Edge table to write: .csv, .tsv or .parquet.")],
+    kind: Annotated[Format, typer.Option("--format", help="auto: by the file's ending.")] = "auto",
+    members: Annotated[
+        Path | None, typer.Option(help="Reactome: which gene or protein is in which pathway.")
+    ] = None,
+    names: Annotated[Path | None, typer.Option(help="Reactome: names of the pathways.")] = None,
+    species: Annotated[str | None, typer.Option(help="Reactome: three letters, as HSA.")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="OBO: GAF, GPAD, or a table of genes and terms.")
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option(help="OBO: keep these only, separated by commas.")
+    ] = None,
+    relations: Annotated[
+        str | None, typer.Option(help="OBO: separated by commas; default is_a,part_of.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Edges: column they lead from.")] = None,
+    target: Annotated[str | None, typer.Option(help="Edges: column they lead to.")] = None,
+    join: Annotated[bool, typer.Option("--join", help="Edges: join repeated rows.")] = False,
+    layer: Annotated[str | None, typer.Option(help="raw: names of an h5ad file's raw.")] = None,
+    feature_names: Annotated[
+        str | None, typer.Option(help="Column of var (h5ad) that holds the names.")
+    ] = None,
+    outputs: Annotated[
+        str, typer.Option(help="Nodes to read, separated by commas; default: the graph's ends.")
+    ] = "",
+    connect: Annotated[
+        bool, typer.Option("--connect", help="The outputs are new; every end leads to them.")
+    ] = False,
+    root: Annotated[str | None, typer.Option(help="New node that every end leads to.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="Table, by tabs: old name and new name of nodes.")
+    ] = None,
+    unmapped: Annotated[
+        Literal["keep", "drop", "error"], typer.Option(help="Inputs that the mapping lacks.")
+    ] = "keep",
+    data_types: Annotated[
+        str | None, typer.Option(help="Separator, as in TP53@rna, that feeds TP53.")
+    ] = None,
+    cycles: Annotated[
+        Literal["error", "break", "keep"],
+        typer.Option(help="keep: for the backends recurrent and gnn."),
+    ] = "error",
+    min_genes: Annotated[int, typer.Option(help="Fewest measured genes of a set.")] = 1,
+    max_genes: Annotated[int | None, typer.Option(help="Most measured genes of a set.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Keep what is so far below an output.")] = None,
+    collapse: Annotated[
+        bool, typer.Option("--collapse", help="Leave out nodes with a single child.")
+    ] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Make one node of sets with the same genes.")
+    ] = False,
+    propagate: Annotated[
+        bool, typer.Option("--propagate", help="Make genes members of all sets above.")
+    ] = False,
+    layers: Annotated[int | None, typer.Option(help="Keep so many upper layers.")] = None,
+    skips: Annotated[
+        Literal["keep", "drop"], typer.Option(help="What becomes of skip edges, with --layers.")
+    ] = "keep",
+    latent: Annotated[int, typer.Option(help="Free nodes to add beside the sets.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Fit gene sets, an ontology or a network to your data; write an edge table."""
+    console = Console(quiet)
+    given = {
+        "members": members,
+        "names": names,
+        "species": species,
+        "annotations": annotations,
+        "namespace": _listed(namespace),
+        "relations": _listed(relations),
+        "source": source,
+        "target": target,
+        "duplicates": "join" if join else None,
+    }
+    measured = names_of_features(features, "--features", layer=layer, names_column=feature_names)
+    edges, report = priors.prepare_prior(
+        _read(file, kind, {name: value for name, value in given.items() if value}, quiet),
+        measured,
+        _listed(outputs),
+        connect=connect,
+        root=root,
+        mapping=mapping,
+        unmapped=unmapped,
+        data_types=data_types,
+        cycles=cycles,
+        min_genes=min_genes,
+        max_genes=max_genes,
+        depth=depth,
+        collapse=collapse,
+        merge=merge,
+        propagate=propagate,
+        layers=layers,
+        skips=skips,
+        latent=latent,
+    )
+    priors.write_edges(edges, out)
+    console.say(repr(report))
+    if inner := sorted(set(report.outputs) & set(edges["source"])):
+        console.say(
+            f"Outputs that lead on to other nodes: {', '.join(inner)}. Give edge2torch run "
+            f"--outputs {','.join(report.outputs)} to read all."
+        )
+    console.say(f"Written: {out}")
+
+
+def _read(file: Path, kind: Format, given: dict[str, Any], quiet: bool) -> pd.DataFrame:
+    """Read a file by its kind; an option of another kind is refused, not ignored."""
+    existing_file(file, "FILE")
+    if kind == "auto":
+        kind = "reactome" if "members" in given else _BY_SUFFIX.get(table_kind(file), "edges")
+    reader, takes = _READERS[kind]
+    for name in given:
+        if name not in takes:
+            option = "--join" if name == "duplicates" else f"--{name}"
+            of = next(other for other, (_, options) in _READERS.items() if name in options)
+            raise Edge2TorchError(
+                f"{option} is for {of}, but {file.name!r} is read as {kind}. "
+                f"Leave {option} out, or give --format {of}."
+            )
+    if kind == "reactome" and "members" not in given:
+        raise Edge2TorchError("Reactome needs --members, the map from genes or proteins.")
+    for name in {"members", "names", "annotations"} & set(given):
+        existing_file(given[name], f"--{name}")
+    return reader(file, **given, quiet=quiet)
+
+
+def _listed(text: str | None) -> list[str] | None:
+    """Return the parts of a list with commas; nothing where there are none."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()] or None

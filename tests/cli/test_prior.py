@@ -1,0 +1,158 @@
+"""``edge2torch prior``: files in, an edge table and its account out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+import edge2torch as e2t
+from edge2torch.cli import main
+
+GMT = "repair\tx\tBRCA1\tATM\tTP53\ndeath\tx\tTP53\tBAX\ngrowth\tx\tMYC\tEGFR\n"
+OBO = """format-version: 1.2
+ontology: go
+
+[Term]
+id: GO:1
+name: process
+namespace: bp
+
+[Term]
+id: GO:2
+name: repair
+namespace: bp
+is_a: GO:1
+"""
+OMNIPATH = (
+    "source\ttarget\tis_directed\tis_stimulation\tis_inhibition\nATM\tp53\tTrue\tFalse\tTrue\n"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files of every kind, and data of five genes; the command runs beside them."""
+    texts = {
+        "sets.gmt": GMT,
+        "go.obo": OBO,
+        "genes.tsv": "ATM\tGO:2\nTP53\tGO:2\n",
+        "relation.txt": "R-HSA-1\tR-HSA-2\n",
+        "members.txt": "ATM\tR-HSA-2\nBAX\tR-HSA-2\n",
+        "net.sif": "ATM 1 p53\np53 1 mdm2\nmdm2 -1 p53\np53 1 death\n",
+        "omni.tsv": OMNIPATH,
+        "inward.csv": "source,target\nATM,TP53\n",
+        "own.csv": "from,to\nATM,repair\nTP53,repair\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    genes = ["ATM", "BAX", "BRCA1", "TP53", "ACTB"]
+    pd.DataFrame(np.ones((2, 5)), columns=genes).assign(kind="B").to_csv(
+        tmp_path / "cells.csv", index=False
+    )
+    var = pd.DataFrame({"symbol": genes}, index=[f"ENSG{k}" for k in range(5)])
+    anndata.AnnData(np.ones((2, 5), np.float32), var=var).write_h5ad(tmp_path / "cells.h5ad")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def prior(*arguments: str, features: str = "cells.csv", out: str = "edges.csv") -> pd.DataFrame:
+    """Call the command, and read what it wrote."""
+    with pytest.raises(SystemExit) as end:
+        main(["prior", *arguments, "--features", features, "--out", out])
+    assert end.value.code == 0
+    return e2t.read_edges(out, quiet=True)
+
+
+def pairs(edges: pd.DataFrame) -> set[tuple[str, str]]:
+    return set(zip(edges["source"], edges["target"], strict=True))
+
+
+def test_gene_sets_become_a_table_that_compiles(folder, capsys):
+    options = ["--outputs", "B, T", "--connect", "--min-genes", "2"]
+    edges = prior("sets.gmt", *options, out="edges.parquet")
+    said = capsys.readouterr().out
+    assert "4 of 6 features covered" in said
+    assert "filter_sets:" in said
+    assert "Written: edges.parquet" in said
+    artifact = e2t.compile_graph(edges, quiet=True)[1]
+    assert artifact.output_names == ["B", "T"]
+    assert artifact.feature_names == ["ATM", "BAX", "BRCA1", "TP53"]
+
+
+def test_it_is_what_prepare_prior_returns(folder):
+    edges = prior("sets.gmt", "--root", "root", "--latent", "2", "--merge", "--quiet")
+    own, _ = e2t.prepare_prior(
+        e2t.read_gmt("sets.gmt", quiet=True),
+        pd.read_csv("cells.csv", nrows=0),
+        root="root",
+        latent=2,
+        merge=True,
+    )
+    assert pairs(edges) == pairs(own)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["relation.txt", "--members", "members.txt", "--species", "HSA"], ("R-HSA-2", "R-HSA-1")),
+        (["go.obo", "--annotations", "genes.tsv", "--namespace", "bp"], ("ATM", "GO:2")),
+        (["net.sif", "--cycles", "break"], ("p53", "death")),
+        (["net.sif", "--cycles", "keep", "--outputs", "death"], ("mdm2", "p53")),
+        (["omni.tsv", "--format", "omnipath"], ("ATM", "p53")),
+        (["own.csv", "--source", "from", "--target", "to"], ("TP53", "repair")),
+    ],
+)
+def test_every_format(folder, arguments, wanted):
+    assert wanted in pairs(prior(*arguments, "--quiet"))
+
+
+def test_graphml(folder):
+    networkx = pytest.importorskip("networkx")
+    networkx.write_graphml(networkx.DiGraph([("ATM", "repair")]), "net.graphml")
+    assert pairs(prior("net.graphml", "--quiet")) == {("ATM", "repair")}
+
+
+def test_names_of_an_h5ad_file(folder, capsys):
+    prior("sets.gmt", "--feature-names", "symbol", features="cells.h5ad")
+    assert "4 of 5 features covered" in capsys.readouterr().out
+
+
+def test_outputs_that_lead_on_are_named(folder, capsys):
+    prior("net.sif", "--cycles", "keep", "--outputs", "p53,death")
+    assert "--outputs death,p53" in capsys.readouterr().out
+
+
+def test_quiet_prints_nothing(folder, capsys):
+    prior("sets.gmt", "--quiet")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.gmt"], "there is no file 'nowhere.gmt'"),
+        (["sets.gmt", "--species", "HSA"], "--species is for reactome"),
+        (["sets.gmt", "--join"], "--join is for edges"),
+        (["relation.txt", "--format", "reactome"], "needs --members"),
+        (["relation.txt", "--members", "gone.txt"], "--members: there is no file"),
+        (["own.csv"], "no column 'source'"),
+        (["sets.gmt", "--connect"], "needs outputs"),
+        (["sets.gmt", "--outputs", "repairs"], "repairs"),
+        (["net.sif"], "cycles='break'"),
+        (["inward.csv"], "lead into features"),
+        (["sets.gmt", "--features", "cells.csv", "--layer", "raw"], "is for h5ad files"),
+        (["sets.gmt", "--out", "nowhere/edges.csv"], "no folder 'nowhere'"),
+        (["sets.gmt", "--out", "edges.xlsx"], "unknown ending"),
+    ],
+)
+def test_errors_are_one_line(folder, capsys, arguments, message):
+    with pytest.raises(SystemExit) as end:
+        main(["prior", "--features", "cells.csv", "--out", "edges.csv", *arguments])
+    said = capsys.readouterr().err
+    assert end.value.code == 1
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert message in said
