@@ -1,9 +1,26 @@
 """Why a module is a module: its drivers, their direction, and the transcripts' structure."""
 
+from edge2torch.explain._config import ExplainConfig
+from edge2torch.explain._decoder import vae_drivers
+from edge2torch.explain._explain import ExplainResult, explain_module
+from edge2torch.explain._features import usage_features
+from edge2torch.explain._gradients import ig_attributions
 from edge2torch.explain._tables import (
     gene_driver_table,
     high_vs_low_table,
     transcript_polarity_table,
 )
+from edge2torch.explain._write import record_files
 
-__all__ = ["gene_driver_table", "high_vs_low_table", "transcript_polarity_table"]
+__all__ = [
+    "ExplainConfig",
+    "ExplainResult",
+    "explain_module",
+    "gene_driver_table",
+    "high_vs_low_table",
+    "ig_attributions",
+    "record_files",
+    "transcript_polarity_table",
+    "usage_features",
+    "vae_drivers",
+]

@@ -1,0 +1,244 @@
+"""``explain_module``: all tables of some modules, from one call."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.explain._config import ExplainConfig
+from edge2torch.explain._decoder import vae_drivers
+from edge2torch.explain._gradients import ig_attributions
+from edge2torch.explain._latent import checkpoint_of
+from edge2torch.explain._match import common_samples, feature_rows, sample_rows
+from edge2torch.explain._tables import (
+    gene_driver_table,
+    high_vs_low_table,
+    transcript_polarity_table,
+)
+from edge2torch.netmodules import NetworkModules, load_modules
+
+_TRANSCRIPTS = ("transcript_id_a", "transcript_id_b")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ExplainResult:
+    """What is known about one module.
+
+    Parameters
+    ----------
+    module_id : str
+        Which module.
+    genes : tuple of str
+        Its genes.
+    eigengene : Series
+        By sample id, for the samples that matched.
+    gene_driver_table, transcript_polarity_table, high_vs_low_table : DataFrame
+        As the functions of these names return them.
+    vae_drivers, ig_attributions : DataFrame, optional
+        As the functions of these names return them; None where not asked for.
+    structure : DataFrame, optional
+        Rows of the annotation for pairs of the module's genes, with ``r_a`` and ``r_b``.
+
+    Examples
+    --------
+    >>> from edge2torch.netmodules import fit_modules
+    >>> from edge2torch.simulate import planted_modules
+    >>> planted = planted_modules(n_modules=2, module_size=15, n_background=20, seed=0)
+    >>> found = fit_modules(
+    ...     planted.counts, planted.transcripts, planted.samples, backend="latent", quiet=True)
+    >>> explain_module(found, module_ids=["M000"])["M000"]
+    ExplainResult(module_id='M000', ... genes, 60 samples)
+    """
+
+    module_id: str
+    genes: tuple[str, ...]
+    eigengene: pd.Series
+    gene_driver_table: pd.DataFrame
+    transcript_polarity_table: pd.DataFrame
+    high_vs_low_table: pd.DataFrame
+    vae_drivers: pd.DataFrame | None = None
+    ig_attributions: pd.DataFrame | None = None
+    structure: pd.DataFrame | None = None
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables that are there, by name."""
+        names = (
+            "gene_driver_table",
+            "transcript_polarity_table",
+            "high_vs_low_table",
+            "vae_drivers",
+            "ig_attributions",
+            "structure",
+        )
+        found = {name: getattr(self, name) for name in names}
+        return {name: table for name, table in found.items() if table is not None}
+
+    def __repr__(self) -> str:
+        return (
+            f"ExplainResult(module_id={self.module_id!r}, {len(self.genes):,} genes, "
+            f"{len(self.eigengene):,} samples)"
+        )
+
+
+def explain_module(
+    artifact_dir: str | os.PathLike[str] | NetworkModules,
+    feature_table: pd.DataFrame | None = None,
+    feature_meta: pd.DataFrame | None = None,
+    module_ids: Iterable[str] | None = None,
+    config: ExplainConfig | None = None,
+    output_dir: str | os.PathLike[str] | None = None,
+    *,
+    eigengenes: pd.DataFrame | None = None,
+    structure_annotation: pd.DataFrame | None = None,
+) -> dict[str, ExplainResult]:
+    """Explain modules by the genes and transcripts that drive them.
+
+    Parameters
+    ----------
+    artifact_dir : path or NetworkModules
+        The folder of a fit, or the fit itself.
+    feature_table : DataFrame, samples × features, optional
+        What to explain with, such as :func:`usage_features` makes; the fit's own scores by
+        default.
+    feature_meta : DataFrame, optional
+        ``feature_id``, ``gene_id``, ``feature_type``, and ``transcript_id`` where there is one.
+    module_ids : iterable of str, optional
+        Which modules; all by default.
+    config : ExplainConfig, optional
+        Settings.
+    output_dir : path, optional
+        Where to write the tables, a folder per module, and ``module_explanation_manifest.json``.
+    eigengenes : DataFrame, modules × samples, optional
+        In place of the fit's.
+    structure_annotation : DataFrame, optional
+        Pairs of transcripts, as :func:`annotate_structure` returns them.
+
+    Returns
+    -------
+    dict of str to ExplainResult
+        By module id.
+
+    Raises
+    ------
+    Edge2TorchError
+        For samples that do not match or are fewer than ten, features without a gene, a module
+        that does not exist (the nearest are offered), and a missing or foreign checkpoint where
+        attribution is asked for.
+
+    Examples
+    --------
+    >>> from edge2torch.netmodules import fit_modules, transcript_data
+    >>> from edge2torch.simulate import planted_modules
+    >>> planted = planted_modules(n_modules=2, module_size=15, n_background=20, seed=0)
+    >>> data = transcript_data(planted.counts, planted.transcripts, planted.samples)
+    >>> folder = fit_modules(data, backend="latent", quiet=True).save("modules")
+    >>> from edge2torch.explain import usage_features
+    >>> found = explain_module(folder, *usage_features(data), output_dir="explained")
+    >>> list(found["M000"].transcript_polarity_table.columns)[:4]
+    ['feature_id', 'gene_id', 'transcript_id', 'r']
+    """
+    from edge2torch.explain._write import write_explanation
+
+    config = ExplainConfig() if config is None else config
+    result = (
+        artifact_dir if isinstance(artifact_dir, NetworkModules) else load_modules(artifact_dir)
+    )
+    table, meta = _features(result, feature_table, feature_meta)
+    values = result.eigengenes if eigengenes is None else eigengenes
+    values = values.set_axis(values.columns.astype(str), axis=1)
+    wanted = known_modules(result, values, module_ids)
+    samples = common_samples(table.index, values.columns)
+    feature_rows(table, meta)
+    if config.vae_attribution or config.integrated_gradients:
+        checkpoint_of(result)
+    pairs = None if structure_annotation is None else _checked_pairs(structure_annotation)
+    found = {
+        name: _explain(result, name, table, meta, values.loc[name].loc[samples], config, pairs)
+        for name in wanted
+    }
+    if output_dir is not None:
+        write_explanation(found, output_dir, config)
+    return found
+
+
+def _features(
+    result: NetworkModules, table: pd.DataFrame | None, meta: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if (table is None) != (meta is None):
+        given, other = ("feature_meta", "feature_table")[:: 1 if table is None else -1]
+        raise Edge2TorchError(f"{given} is given without {other}. Give both, or neither.")
+    if table is None or meta is None:
+        return sample_rows(result.feature_scores), result.features
+    return sample_rows(table), meta
+
+
+def known_modules(
+    result: NetworkModules, eigengenes: pd.DataFrame, module_ids: Iterable[str] | None
+) -> list[str]:
+    """The modules asked for; an error with the nearest names for one that is not there."""
+    known = result.module_ids
+    wanted = known if module_ids is None else [str(name) for name in module_ids]
+    if not known:
+        raise Edge2TorchError(
+            "artifact_dir: the fit found no modules, so there are none to explain."
+        )
+    if strange := [name for name in wanted if name not in known]:
+        near = difflib.get_close_matches(strange[0], known, n=3, cutoff=0.4)
+        hint = f"The nearest are {listing(near)}" if near else f"Modules are {listing(known)}"
+        raise Edge2TorchError(f"module_ids: no such module: {listing(strange)}. {hint}.")
+    if absent := [name for name in wanted if name not in eigengenes.index]:
+        raise Edge2TorchError(f"eigengenes has no row for module(s) {listing(absent)}.")
+    return wanted
+
+
+def _explain(
+    result: NetworkModules,
+    module_id: str,
+    table: pd.DataFrame,
+    meta: pd.DataFrame,
+    eigengene: pd.Series,
+    config: ExplainConfig,
+    pairs: pd.DataFrame | None,
+) -> ExplainResult:
+    genes = result.genes(module_id)
+    own = None if config.all_genes else genes
+    polarity = transcript_polarity_table(table, meta, eigengene, own)
+    optional: dict[str, Any] = {}
+    if config.vae_attribution:
+        optional["vae_drivers"] = vae_drivers(result, module_id, eigengene, config)
+    if config.integrated_gradients:
+        optional["ig_attributions"] = ig_attributions(result, module_id, eigengene, config)
+    if pairs is not None:
+        optional["structure"] = _with_polarity(pairs[pairs["gene_id"].isin(genes)], polarity)
+    return ExplainResult(
+        module_id,
+        tuple(genes),
+        eigengene,
+        gene_driver_table(table, meta, eigengene, own),
+        polarity,
+        high_vs_low_table(table, meta, eigengene, own, percentile=config.percentile),
+        **optional,
+    )
+
+
+def _checked_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    if missing := [name for name in ("gene_id", *_TRANSCRIPTS) if name not in pairs]:
+        raise Edge2TorchError(
+            f"structure_annotation lacks column(s) {listing(missing)}. Make it with "
+            "annotate_structure, or the command annotate-structure."
+        )
+    return pairs.assign(gene_id=pairs["gene_id"].astype(str))
+
+
+def _with_polarity(pairs: pd.DataFrame, polarity: pd.DataFrame) -> pd.DataFrame:
+    """The pairs, with the correlation of both transcripts where they have one."""
+    r = polarity.set_index(polarity.get("transcript_id", polarity["feature_id"]).astype(str))["r"]
+    r = r[~r.index.duplicated()]
+    sides = {f"r_{name[-1]}": pairs[name].astype(str).map(r) for name in _TRANSCRIPTS}
+    return pairs.assign(**sides).reset_index(drop=True)

@@ -1,0 +1,91 @@
+"""The latent of the variational autoencoder that follows a module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.explain._statistics import correlate
+from edge2torch.netmodules import Checkpoint, NetworkModules
+
+
+@dataclass(frozen=True, eq=False)
+class Latent:
+    """Latent number ``index``, called ``name``; ``r`` with the eigengene; ``mean`` (s, k) of all."""
+
+    index: int
+    name: str
+    r: float
+    mean: NDArray[np.float64]
+
+
+def checkpoint_of(result: NetworkModules) -> Checkpoint:
+    """The fit's own encoder and decoder; an error where there is none or another fit's."""
+    pair = result.checkpoint
+    if pair is None:
+        raise Edge2TorchError(
+            f"artifact_dir: these modules were found by backend={result.backend!r}, which has no "
+            "vae_checkpoint. Fit with backend='vae', or leave vae_attribution and "
+            "integrated_gradients out."
+        )
+    expected = set(result.feature_scores.columns)
+    for side, names in (
+        ("encoder", pair.encoder_artifact.feature_names),
+        ("decoder", pair.decoder_artifact.output_names),
+    ):
+        if odd := sorted(expected.symmetric_difference(names)):
+            raise Edge2TorchError(
+                f"artifact_dir: the {side} of vae_checkpoint belongs to another fit; its features "
+                f"and those of feature_scores differ in {listing(odd)}. Fit again, or copy the "
+                "whole folder."
+            )
+    return pair
+
+
+def encoder_input(pair: Checkpoint, scores: pd.DataFrame) -> pd.DataFrame:
+    """Standardised scores, as in the fit, in the encoder's order."""
+    return scores[list(pair.encoder_artifact.feature_names)].astype(np.float32)
+
+
+def find_latent(pair: Checkpoint, scores: pd.DataFrame, eigengene: NDArray[np.float64]) -> Latent:
+    """The latent whose mean correlates most with the eigengene (s,)."""
+    names = list(pair.decoder_artifact.feature_names)
+    where = pd.Index(pair.encoder_artifact.output_names).get_indexer(pd.Index(names))
+    with torch.no_grad():
+        found = pair.encoder(torch.from_numpy(encoder_input(pair, scores).to_numpy()))
+    mean = found[:, torch.from_numpy(where)].double().numpy()
+    r = correlate(mean, eigengene).r
+    if np.isnan(r).all():
+        raise Edge2TorchError(
+            "artifact_dir: no latent of the vae moves with the module: every latent has "
+            "collapsed. Fit again with more epochs or a smaller vae.beta."
+        )
+    index = int(np.nanargmax(np.abs(r)))
+    return Latent(index, names[index], float(r[index]), mean)
+
+
+def decoded_delta(pair: Checkpoint, latent: Latent, step: float) -> pd.Series:
+    """Half the change of decoded scores per unit, between the latent a step up and a step down."""
+    centre = torch.from_numpy(latent.mean.mean(axis=0))
+    shift = torch.zeros_like(centre)
+    shift[latent.index] = step
+    ends = torch.stack([centre + shift, centre - shift])
+    with torch.no_grad():
+        up, down = _in_double(pair, ends)
+    values = ((up - down) / (2 * step)).numpy()
+    return pd.Series(values, pd.Index(pair.decoder_artifact.output_names, dtype=object))
+
+
+def _in_double(pair: Checkpoint, z: Tensor) -> Tensor:
+    """Decode in double precision, so that small steps keep their digits."""
+    kept = next(pair.decoder.parameters()).dtype
+    try:
+        return torch.as_tensor(pair.decoder.double()(z))
+    finally:
+        pair.decoder.to(kept)

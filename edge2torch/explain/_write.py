@@ -1,0 +1,135 @@
+"""Files of an explanation, and the manifest that lists them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError, require
+from edge2torch.explain._config import ExplainConfig
+from edge2torch.explain._explain import ExplainResult
+
+MANIFEST = "module_explanation_manifest.json"
+_FORMAT, _VERSION = "edge2torch-module-explanation", 1
+_OPTIONAL = ("vae_drivers", "ig_attributions", "structure")
+
+
+def write_explanation(
+    results: Mapping[str, ExplainResult], output_dir: str | os.PathLike[str], config: ExplainConfig
+) -> Path:
+    """Write the tables of every module into a folder of its own, then the manifest."""
+    folder = _folder(output_dir)
+    if config.table_format == "parquet":
+        require("pyarrow", extra="modules")
+    files = []
+    for name, found in results.items():
+        (folder / name).mkdir(exist_ok=True)
+        for kind, table in found.tables().items():
+            path = folder / name / f"{kind}.{config.table_format}"
+            write_table(table, path)
+            files.append(path)
+    return _write_manifest(
+        folder,
+        {
+            "format": _FORMAT,
+            "format_version": _VERSION,
+            "config": dataclasses.asdict(config),
+            "module_ids": list(results),
+            "files": [path.relative_to(folder).as_posix() for path in files],
+            "available": {
+                part: bool(results)
+                and all(getattr(found, part) is not None for found in results.values())
+                for part in _OPTIONAL
+            },
+            "ig_completeness_gap": {
+                name: found.ig_attributions.attrs["completeness_gap"]
+                for name, found in results.items()
+                if found.ig_attributions is not None
+            },
+        },
+    )
+
+
+def record_files(output_dir: str | os.PathLike[str], files: Iterable[Path]) -> Path:
+    """Add files, such as figures, to the manifest of an explanation.
+
+    Parameters
+    ----------
+    output_dir : path
+        The folder that :func:`explain_module` wrote.
+    files : iterable of path
+        Files within it.
+
+    Returns
+    -------
+    Path
+        The manifest.
+
+    Raises
+    ------
+    Edge2TorchError
+        When the folder holds no manifest.
+
+    Examples
+    --------
+    >>> from edge2torch.errors import Edge2TorchError
+    >>> try:
+    ...     record_files("no_such_folder", [])
+    ... except Edge2TorchError as error:
+    ...     print(error)
+    output_dir='no_such_folder' holds no module_explanation_manifest.json. Write tables first, with explain_module(..., output_dir=).
+    """
+    folder = Path(output_dir)
+    try:
+        index = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Edge2TorchError(
+            f"output_dir={str(output_dir)!r} holds no {MANIFEST}. Write tables first, with "
+            "explain_module(..., output_dir=)."
+        ) from error
+    added = [Path(path).resolve().relative_to(folder.resolve()).as_posix() for path in files]
+    index["files"] = sorted({*index["files"], *added})
+    return _write_manifest(folder, index)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write Parquet or CSV, by the suffix."""
+    plain = table.copy()
+    plain.attrs = {}
+    if path.suffix == ".parquet":
+        _write(path, lambda draft: plain.to_parquet(draft, index=False))
+    else:
+        _write(path, lambda draft: plain.to_csv(draft, index=False))
+
+
+def _write_manifest(folder: Path, index: dict[str, Any]) -> Path:
+    text = json.dumps(index, indent=1, ensure_ascii=False)
+    path = folder / MANIFEST
+    _write(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+    return path
+
+
+def _write(path: Path, fill: Callable[[Path], object]) -> None:
+    """Fill a draft beside the path, then put it in place at once."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".draft-") as drafts:
+        draft = Path(drafts) / path.name
+        fill(draft)
+        draft.replace(path)
+
+
+def _folder(output_dir: str | os.PathLike[str]) -> Path:
+    folder = Path(output_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Edge2TorchError(
+            f"output_dir={str(output_dir)!r} cannot be made: {error.strerror}."
+        ) from error
+    return folder
