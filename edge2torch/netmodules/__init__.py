@@ -1,6 +1,7 @@
 """Gene-network modules: switching and abundance as two channels of one network."""
 
 from edge2torch.netmodules._checkpoint import Checkpoint
+from edge2torch.netmodules._compiled import modules_to_edgelist
 from edge2torch.netmodules._config import (
     GraphConfig,
     LatentConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "WgcnaConfig",
     "fit_modules",
     "load_modules",
+    "modules_to_edgelist",
     "override",
     "read_transcript_data",
     "transcript_data",

@@ -20,7 +20,7 @@ def communities(edges: pd.DataFrame, gene_ids: NDArray[np.object_], config: Modu
     """Community of every gene (g,); a gene without an edge is alone in its own."""
     index = pd.Index(gene_ids)
     source, target = index.get_indexer(edges["source"]), index.get_indexer(edges["target"])
-    weight = edges["weight"].to_numpy()
+    weight = edges["weight"].to_numpy() ** config.power
     if config.community == "components":
         graph = sparse.coo_matrix((weight, (source, target)), shape=(len(index), len(index)))
         return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)

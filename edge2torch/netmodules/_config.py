@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import json
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -179,6 +180,8 @@ class ModulesConfig:
         How the gene graph falls into modules.
     resolution : float
         Of Leiden; larger finds smaller modules.
+    power : float
+        Leiden sees weights raised to this power, which widens the gap between strong and weak.
     merge : float
         Modules whose eigengenes correlate by so much (absolute) become one; 1 merges none.
     refine : bool
@@ -206,6 +209,7 @@ class ModulesConfig:
     max_neighbors: int = 100
     community: Literal["leiden", "components"] = "leiden"
     resolution: float = 1.0
+    power: float = 1.0
     merge: float = 0.8
     refine: bool = True
     core: int = 0
@@ -222,7 +226,8 @@ class ModulesConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested dictionaries of plain values, as JSON keeps them."""
-        return dataclasses.asdict(self)
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain
 
 
 _SHARES = ("false_genes", "merge", "reliability.floor", "vae.held_out")

@@ -12,6 +12,7 @@ from edge2torch.netmodules._latent import latent
 from edge2torch.netmodules._request import Request
 from edge2torch.netmodules._similarity import Similarity
 from edge2torch.netmodules._vae import vae
+from edge2torch.netmodules._wgcna import wgcna
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ BACKENDS: dict[str, ModuleBackend] = {
         ModuleBackend("latent", "factor analysis per channel, then as baseline", latent),
         ModuleBackend("graph", "smoothing over correlated features, then as latent", graph),
         ModuleBackend("vae", "a variational autoencoder of compiled graphs", vae),
+        ModuleBackend("wgcna", "R's WGCNA", wgcna),
     )
 }
 

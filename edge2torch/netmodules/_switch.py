@@ -42,6 +42,17 @@ def clr_of(counts: Floats) -> tuple[Floats, Floats]:
     return usage, logs - logs.mean(axis=-2, keepdims=True)
 
 
+def log_ratios(counts: NDArray[np.float32], gene: NDArray[np.object_]) -> Floats:
+    """Centred log-ratios of rows that are grouped by gene, (transcripts, samples)."""
+    starts = np.flatnonzero(np.r_[True, gene[1:] != gene[:-1]])
+    sizes = np.diff(np.r_[starts, len(gene)])
+    usage = counts.astype(np.float64) + 0.5
+    usage /= np.repeat(np.add.reduceat(usage, starts, axis=0), sizes, axis=0)
+    logs = np.log(np.maximum(usage, _FLOOR))
+    mean = np.add.reduceat(logs, starts, axis=0) / sizes[:, None]
+    return np.asarray(logs - np.repeat(mean, sizes, axis=0))
+
+
 def switch_coordinates(
     counts: NDArray[np.float32],
     gene: NDArray[np.int64],

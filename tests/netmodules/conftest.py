@@ -1,0 +1,38 @@
+"""Small counts with planted modules, and what each backend makes of them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.netmodules import BACKENDS, NetworkModules, fit_modules
+from edge2torch.netmodules._config import WgcnaConfig
+from edge2torch.netmodules._wgcna import find_wgcna
+from edge2torch.simulate import PlantedModules, planted_modules
+
+SMALL = {"vae.epochs": 60, "vae.hidden_dim": 16}
+
+
+@cache
+def planted() -> PlantedModules:
+    return planted_modules(n_modules=3, module_size=12, n_background=30, seed=1)
+
+
+@cache
+def fitted(backend: str) -> NetworkModules:
+    if backend == "wgcna":
+        try:
+            find_wgcna(WgcnaConfig())
+        except Edge2TorchError as error:
+            pytest.skip(str(error))
+    data = planted()
+    return fit_modules(
+        data.counts, data.transcripts, data.samples, backend=backend, config=SMALL, quiet=True
+    )
+
+
+@pytest.fixture(params=list(BACKENDS))
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
