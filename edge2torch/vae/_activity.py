@@ -54,7 +54,7 @@ def explain(vae: NamedVAE, name: str, top: int | None) -> pd.DataFrame:
         table["in_prior"] = table["gene"].isin(inside)
     table = table[table["weight"] != 0]
     order = table["weight"].abs().sort_values(ascending=False, kind="stable").index
-    return table.loc[order].head(top).reset_index(drop=True)
+    return table.loc[order].iloc[:top].reset_index(drop=True)
 
 
 def compare(

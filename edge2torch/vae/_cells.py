@@ -178,7 +178,7 @@ def _places(columns: list[str], design: Design, missing: str | float) -> NDArray
             f"data: {len(twice)} feature(s) match more than one column: {listing(sorted(twice))}. "
             "Call adata.var_names_make_unique(), or sum such columns."
         )
-    places = index.drop_duplicates().get_indexer(list(design.features))
+    places = index.drop_duplicates().get_indexer(pd.Index(design.features))
     first = np.flatnonzero(~index.duplicated())
     places = np.where(places >= 0, first[places], -1)
     lost = [name for name, place in zip(design.features, places, strict=True) if place < 0]
@@ -256,7 +256,7 @@ def _check_values(
         if bad.any():
             raise Edge2TorchError(
                 f"data: {what} under likelihood={likelihood!r}, in cell(s) "
-                f"{listing(names[bad.any(1)])}. {fix}"
+                f"{listing(names[np.flatnonzero(bad.any(1))])}. {fix}"
             )
 
     refuse(~np.isfinite(values), "values are NaN or infinite", "Fill them, or drop those cells.")

@@ -243,8 +243,7 @@ def _trimmed(argument: str, edges: pd.DataFrame, features: list[str]) -> pd.Data
     if lost := sorted(latents - set(kept["target"])):
         raise Edge2TorchError(
             f"{argument}: {len(lost)} latent(s) have no gene among the features: {listing(lost)}. "
-            "Drop them, for example with edge2torch.priors.filter_sets(edges, features, "
-            "min_size=5)."
+            "Drop them with edge2torch.priors.keep_between(sets, features), sets of gene -> pathway."
         )
     return kept.reset_index(drop=True)
 
@@ -272,7 +271,7 @@ def _latents(
     units: int,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return all latents, and those that the prior knows."""
-    ends = [None, None]
+    ends: list[set[str] | None] = [None, None]
     if encoder is not None:
         ends[0] = set(encoder["target"]) - set(encoder["source"])
     if decoder is not None:
@@ -282,7 +281,7 @@ def _latents(
             "encoder_edges and decoder_edges disagree about the latents: "
             f"{listing(sorted(ends[0] ^ ends[1]))} are in one of them only."
         )
-    prior = sorted(ends[0] or ends[1] or ())
+    prior: list[str] = sorted(ends[0] or ends[1] or ())
     names = _given_latents(given, prior, units)
     known = set(prior)
     if unknown := sorted(known - set(names)):

@@ -186,9 +186,10 @@ def _run(
         **{**own, **trainer, "callbacks": [best, stop, *trainer.get("callbacks", [])]}
     )
     module = TrainingModule(vae, settings.weights, settings.lr, settings.warmup, settings.seed)
+    done = -1 if last is None else int(torch.load(last, weights_only=True)["epoch"])
     engine.fit(
         module,
-        batches(cells, rows[0], settings.batch_size, seed=settings.seed),
+        batches(cells, rows[0], settings.batch_size, seed=settings.seed, epoch=done + 1),
         batches(cells, rows[1], max(settings.batch_size, 64), seed=None),
         ckpt_path=last,
         weights_only=True,

@@ -21,7 +21,11 @@ _RUN = 16  # neighbours that are read together from disk
 
 
 class TrainingModule(pl.LightningModule):
-    """Trains the ELBO with its further terms; an epoch draws from a generator of its own seed."""
+    """Trains the ELBO with its further terms.
+
+    Every step starts random numbers of its own, so that a resumed fit repeats an unbroken one,
+    and every validation draws the same.
+    """
 
     def __init__(
         self, vae: VAECore, weights: Mapping[str, float], lr: float, warmup: int, seed: int
@@ -35,24 +39,18 @@ class TrainingModule(pl.LightningModule):
         """Return Adam."""
         return torch.optim.Adam(self.parameters(), lr=self.lr)
 
-    def on_train_epoch_start(self) -> None:
-        """Start the epoch's random numbers, so that a resumed run repeats an unbroken one."""
-        torch.manual_seed(self.seed + 1 + self.current_epoch)
-
-    def on_validation_epoch_start(self) -> None:
-        """Draw the same samples in every validation."""
-        torch.manual_seed(self.seed)
-
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         """Return the loss per value."""
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step + 1)
         share = min(1.0, (self.current_epoch + 1) / (self.warmup + 1))
         weights = {**self.weights, "beta": share * self.weights["beta"]}
         terms = self.vae.losses(batch["values"], batch.get("conditions"), weights)
         self._log("train", terms, len(batch["values"]))
         return terms["total"] / batch["values"].shape[1]
 
-    def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+    def validation_step(self, batch: dict[str, Tensor], number: int) -> None:
         """Log the plain ELBO of held-out cells."""
+        torch.manual_seed(self.seed * 1_000_003 + number)
         terms = self.vae.losses(batch["values"], batch.get("conditions"), self.weights)
         self._log("val", terms, len(batch["values"]))
 
@@ -99,17 +97,16 @@ class _Batches(Dataset[dict[str, Tensor]]):
 
 
 class _Shuffled(Sampler[NDArray[np.int64]]):
-    """Row numbers by batch, anew each epoch; on disk, neighbours stay together."""
+    """Row numbers by batch, anew each time; on disk, neighbours stay together.
+
+    It counts the epochs itself: Lightning starts a resumed fit with the order of epoch 0.
+    """
 
     def __init__(
-        self, rows: NDArray[np.int64], size: int, *, seed: int | None, run: int = 1
+        self, rows: NDArray[np.int64], size: int, *, seed: int | None, epoch: int, run: int
     ) -> None:
         self.rows, self.size, self.seed, self.run = rows, size, seed, run
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch's order; Lightning calls this."""
-        self.epoch = epoch
+        self.next_epoch = epoch
 
     def __len__(self) -> int:
         return math.ceil(len(self.rows) / self.size)
@@ -117,18 +114,19 @@ class _Shuffled(Sampler[NDArray[np.int64]]):
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
         rows = self.rows
         if self.seed is not None:
-            rng = np.random.default_rng((self.seed, self.epoch))
+            rng = np.random.default_rng((self.seed, self.next_epoch))
             starts = np.arange(0, len(rows), self.run)
             order = rng.permutation(starts)[:, None] + np.arange(self.run)
             rows = rows[order[order < len(rows)]]
+        self.next_epoch += 1
         for start in range(0, len(rows), self.size):
             yield np.sort(rows[start : start + self.size])
 
 
 def batches(
-    cells: Cells, rows: NDArray[np.int64], size: int, *, seed: int | None
+    cells: Cells, rows: NDArray[np.int64], size: int, *, seed: int | None, epoch: int = 0
 ) -> DataLoader[dict[str, Tensor]]:
     """Return a loader of mini-batches; without a seed, in order."""
     run = min(_RUN, size) if cells.is_on_disk else 1
-    sampler = _Shuffled(rows, size, seed=seed, run=run)
+    sampler = _Shuffled(rows, size, seed=seed, epoch=epoch, run=run)
     return DataLoader(_Batches(cells), sampler=sampler, batch_size=None)

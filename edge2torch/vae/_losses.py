@@ -84,7 +84,8 @@ def dip_loss(q_m: Tensor, q_s: Tensor) -> Tensor:
     covariance = torch.atleast_2d(torch.cov(q_m.T))
     covariance = covariance + torch.diag(posterior_sd(q_s).square().mean(0))
     identity = torch.eye(len(covariance), dtype=q_m.dtype, device=q_m.device)
-    return (covariance - identity).square().sum()
+    apart: Tensor = (covariance - identity).square().sum()
+    return apart
 
 
 def total_correlation(q_z: Tensor, q_m: Tensor, q_s: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from edge2torch.compile import edge_weights
+from edge2torch.compile import edge_weights, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._activity import compare, explain
 from edge2torch.vae._design import Design, read_design
@@ -291,15 +291,27 @@ def build_vae(design: Design, *, seed: int) -> EdgeVAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         table, inputs, ends = design.encoder_table()
-        fed = pd.Index([*design.features, *design.conditions]).get_indexer(inputs)
-        columns = None if len(fed) == len(design.features) + len(design.conditions) else fed
+        fed = pd.Index([*design.features, *design.conditions]).get_indexer(pd.Index(inputs))
+        whole = len(fed) == len(design.features) + len(design.conditions)
+        columns = None if whole else fed.tolist()
         encoder = LatentEncoder(*compile_half(table, inputs, ends), columns)
         decoder = GeneDecoder(
             *compile_half(*design.decoder_table()),
             own=likelihood.own,
             link=_LINKS[likelihood.support],
         )
+        if design.decoder_edges is not None:
+            _start_positive(decoder)
         return EdgeVAE(design, encoder, decoder)
+
+
+@torch.no_grad()
+def _start_positive(decoder: GeneDecoder) -> None:
+    """Let a prior's weights start small and positive, so that no gene starts against its set."""
+    layers = find_edge_model(decoder.network, decoder.artifact).edge_layers()
+    share = 0.1 ** (1 / len(layers))  # of a path from latent to gene: a tenth
+    for layer in layers:
+        layer.set_weights(layer.edge_weights().abs() * share)
 
 
 def load_vae(path: str | os.PathLike[str]) -> EdgeVAE:
@@ -407,7 +419,7 @@ def differential_activity(
         table = getattr(data, "obs", None) if obs is None else obs
         if table is None or groupby not in table:
             raise Edge2TorchError(f"groupby={groupby!r} is not a column of the cells' table.")
-        groupby = table[groupby]
+        groupby = table[groupby].tolist()
     labels = pd.Series(list(groupby), index=cells.names, dtype=object)
     if len(labels) != len(cells):
         raise Edge2TorchError(f"groupby has {len(labels)} labels for {len(cells)} cell(s).")
