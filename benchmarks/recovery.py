@@ -261,6 +261,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--peers", nargs="*", default=["edge2torch", "binn"])
     parser.add_argument("--peer-limit", type=float, default=420, help="seconds for each peer")
@@ -268,8 +269,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     begin, rows = time.perf_counter(), []
+    numbers = range(options.first_seed, options.first_seed + options.seeds)
     # Seed by seed, so that a peer that runs out of time has the same number of each setting.
-    keys = [(seed, setting) for seed in range(options.seeds) for setting in options.settings]
+    keys = [(seed, setting) for seed in numbers for setting in options.settings]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", e2t.Edge2TorchWarning)
         tasks = {f"{setting}-{seed}": problem(setting, seed) for seed, setting in keys}
