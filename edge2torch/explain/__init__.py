@@ -5,6 +5,11 @@ from edge2torch.explain._decoder import vae_drivers
 from edge2torch.explain._explain import ExplainResult, explain_module
 from edge2torch.explain._features import usage_features
 from edge2torch.explain._gradients import ig_attributions
+from edge2torch.explain._structure import (
+    annotate_structure,
+    summarize_structure,
+    switch_pairs,
+)
 from edge2torch.explain._tables import (
     gene_driver_table,
     high_vs_low_table,
@@ -15,11 +20,14 @@ from edge2torch.explain._write import record_files
 __all__ = [
     "ExplainConfig",
     "ExplainResult",
+    "annotate_structure",
     "explain_module",
     "gene_driver_table",
     "high_vs_low_table",
     "ig_attributions",
     "record_files",
+    "summarize_structure",
+    "switch_pairs",
     "transcript_polarity_table",
     "usage_features",
     "vae_drivers",

@@ -159,7 +159,7 @@ def explain_module(
         checkpoint_of(result)
     pairs = None if structure_annotation is None else _checked_pairs(structure_annotation)
     found = {
-        name: _explain(result, name, table, meta, values.loc[name].loc[samples], config, pairs)
+        name: _explain(result, name, table, meta, values.T[name].loc[samples], config, pairs)
         for name in wanted
     }
     if output_dir is not None:
