@@ -37,7 +37,7 @@ class ReliabilityConfig:
 
     kind: Literal["none", "degradation", "estimability"] = "none"
     column: str = ""
-    power: float = 1.0
+    power: float = 3.0
     floor: float = 0.1
 
 
@@ -209,7 +209,7 @@ class ModulesConfig:
     max_neighbors: int = 100
     community: Literal["leiden", "components"] = "leiden"
     resolution: float = 1.0
-    power: float = 1.0
+    power: float = 3.0
     merge: float = 0.8
     refine: bool = True
     core: int = 0

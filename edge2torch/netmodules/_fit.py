@@ -32,6 +32,7 @@ from edge2torch.netmodules._registry import find_backend
 from edge2torch.netmodules._request import Request
 from edge2torch.netmodules._result import NetworkModules
 from edge2torch.netmodules._similarity import Similarity
+from edge2torch.netmodules._split import split
 
 _GRID_FLOOR = 0.2
 
@@ -130,6 +131,8 @@ def _modules(
     smallest = config.min_module_size
     found = communities(edges, features.gene_ids, config, seed)
     labels, _ = named_by_size(found, smallest)
+    if config.community == "leiden":
+        labels = split(labels, edges, pairs, features, config, seed)
     members = members_of(labels, pairs, features, int(labels.max(initial=-1)) + 1)
     labels = merge_alike(labels, members, features, config.merge)
     labels, _ = named_by_size(labels, smallest)

@@ -1,9 +1,9 @@
 """Who belongs to a module: a test of every gene against the eigengenes.
 
-The gene graph proposes modules from pairs. A gene stays if one of its features correlates with
-the eigengene, made without that feature, more than chance allows; a gene without a module joins
-one if it does so as well as the module's own genes. Chance is that of ``false_genes`` over all
-features of a gene and all modules, so that background is not swept in whatever the backend.
+The gene graph proposes modules from pairs. A gene belongs to the module whose eigengene, made
+without that gene's feature, it correlates with most: more than chance allows, and half as well as
+the module's genes typically do. Chance is that of ``false_genes`` over all features of a gene and
+all modules, so that background is not swept in whatever the backend.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edge2torch.netmodules._features import Features
 
 Ints = NDArray[np.int64]
 _ROUNDS = 3
-_LOOSEST = 0.1  # a newcomer must be as close as the loosest tenth of the members
+_FAR = 0.5  # of the typical correlation of a module's genes; farther ones are not of it
 _CHANNELS = 2
 
 
@@ -75,9 +75,5 @@ def _assign(
     np.maximum.at(closest, features.gene, r)
     best = closest.argmax(axis=1)
     strength = closest[np.arange(len(best)), best]
-    joins = np.full(len(members), 1.0)
-    for k in range(len(members)):
-        own = closest[labels == k, k]
-        joins[k] = np.quantile(own, _LOOSEST) if len(own) else 1.0
-    needed = np.where(labels == NOWHERE, np.maximum(least, joins[best]), least)
-    return np.where(strength >= needed, best, NOWHERE)
+    typical = np.array([np.median(closest[labels == k, k]) for k in range(len(members))])
+    return np.where(strength >= np.maximum(least, _FAR * typical[best]), best, NOWHERE)
