@@ -9,7 +9,7 @@ import pandas as pd
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import require
-from edge2torch.interpret._task import Task
+from edge2torch.interpret._engines._task import Task
 
 _KEY = "attribution"
 

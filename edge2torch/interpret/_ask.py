@@ -22,14 +22,14 @@ from edge2torch.interpret._arguments import (
     warn_of_gradients,
 )
 from edge2torch.interpret._diagnose import are_finite, refuse_not_finite
-from edge2torch.interpret._engines import arguments_of
+from edge2torch.interpret._engines._probe import Probe, at_rest, unwrap
+from edge2torch.interpret._engines._sites import Site, find_sites, look
+from edge2torch.interpret._engines._table import arguments_of
+from edge2torch.interpret._engines._task import Task
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._outputs import choose_outputs, output_names
-from edge2torch.interpret._probe import Probe, at_rest, unwrap
 from edge2torch.interpret._samples import read_baselines, read_samples
-from edge2torch.interpret._sites import Site, find_sites, look
-from edge2torch.interpret._task import Task
 
 _LEVELS = {
     "features": ("sites", "summary"),

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing, note
-from edge2torch.interpret._sites import Site, find_sites
-from edge2torch.interpret._task import Answer, Task
-from edge2torch.interpret._walk import Call, watching
+from edge2torch.interpret._engines._sites import Site, find_sites
+from edge2torch.interpret._engines._task import Answer, Task
+from edge2torch.interpret._engines._walk import Call, watching
 
 _FIXED = 2
 

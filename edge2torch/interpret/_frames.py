@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge2torch.graph import EdgeGraph
-from edge2torch.interpret._sites import Site
+from edge2torch.interpret._engines._sites import Site
 
 Scores = Mapping[str, Tensor]
 

@@ -19,7 +19,9 @@ from edge2torch.interpret._diagnose import (
     refuse_not_finite,
     warn_if_all_zero,
 )
-from edge2torch.interpret._engines import find_engine
+from edge2torch.interpret._engines._sites import Site
+from edge2torch.interpret._engines._table import find_engine
+from edge2torch.interpret._engines._task import Answer
 from edge2torch.interpret._frames import (
     deltas_frame,
     edge_frame,
@@ -30,8 +32,6 @@ from edge2torch.interpret._frames import (
 )
 from edge2torch.interpret._lookup import find_method
 from edge2torch.interpret._score_graph import score_graph
-from edge2torch.interpret._sites import Site
-from edge2torch.interpret._task import Answer
 
 if TYPE_CHECKING:
     from anndata import AnnData

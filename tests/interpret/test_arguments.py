@@ -47,7 +47,9 @@ def test_unknown_methods_targets_and_options(skips: Setting) -> None:
     refuses(skips, "method must be a name", method=3)
     refuses(skips, "'LayerConductance' belongs to target 'nodes'", method="LayerConductance")
     refuses(skips, "'Saliency' belongs to target 'features'", target="nodes", method="saliency")
-    refuses(skips, "target must be one of 'features', 'nodes', 'edges'.*Nearest: 'edges'", target="edge")
+    refuses(
+        skips, "target must be one of 'features', 'nodes', 'edges'.*Nearest: 'edges'", target="edge"
+    )
     refuses(skips, "level must be one of", level="table")
     refuses(skips, "nodes must be one of", nodes="some")
     refuses(skips, "site_aggregation must be one of", site_aggregation="mean")

@@ -134,6 +134,11 @@ def test_the_filter_drops_and_says_so(capsys):
     assert "2 of 4 replicate(s) dropped" in capsys.readouterr().out
 
 
+def for_one(model, seed):
+    target = torch.zeros(len(TEST), 1)
+    nn.functional.binary_cross_entropy_with_logits(model(inputs(TEST)), target).backward()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -144,6 +149,9 @@ def test_the_filter_drops_and_says_so(capsys):
         ({"train_fn": lambda model, seed: None, "min_quality": 0.5}, "returns its quality"),
         ({"train_fn": lambda model, seed: [1.0], "together": True}, "1 qualities for 2"),
         ({"data": [TEST]}, "1 tables for n=2"),
+        ({"train_fn": TEST}, "train_fn must be your training loop"),
+        ({"compile_or_model": start()[0]}, "must be a pair"),
+        ({"train_fn": for_one, "together": True}, "add up their losses"),
         ({"together": True, "executor": object()}, "Choose one"),
     ],
 )
@@ -163,3 +171,11 @@ def test_sign_consistency_counts_the_majority():
 
 def test_one_replicate_has_no_stability():
     assert np.isnan(rank_stability(pd.DataFrame({"a": [1.0], "b": [2.0]})))
+
+
+def test_it_prints_what_matters():
+    scores = pd.DataFrame({f"n{k}": [1.0 + k, 2.0 + k] for k in range(5)})
+    quality = pd.Series([0.9, 0.8, 0.1])
+    found = Replicates(scores, scores, quality, quality > 0.5, (), None)
+    said = "Replicates: 2 networks (1 dropped); stability 1.00; n4 5.5, n3 4.5, n2 3.5 and 2 more"
+    assert repr(found) == said

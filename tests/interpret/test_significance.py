@@ -103,6 +103,7 @@ GOOD = table(np.random.default_rng(6), 4, 0.2)
         (GOOD.mul([1, 0, 1, 1], axis=0), GOOD, "score every node zero"),
         (GOOD, [GOOD], "two are needed"),
         (GOOD.to_numpy(), GOOD, "ndarray"),
+        (GOOD.assign(sd=1.0, sign_consistency=1.0), GOOD, "is a summary over replicates"),
     ],
 )
 def test_bad_input(scores, controls, said):

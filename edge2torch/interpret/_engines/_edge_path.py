@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from edge2torch.interpret._edge_reads import EdgeRead, edge_reads
-from edge2torch.interpret._task import Answer, Task
-from edge2torch.interpret._walk import Path, Stretch, walk
+from edge2torch.interpret._engines._edge_reads import EdgeRead, edge_reads
+from edge2torch.interpret._engines._task import Answer, Task
+from edge2torch.interpret._engines._walk import Path, Stretch, walk
 
 EDGES = "edges"
 

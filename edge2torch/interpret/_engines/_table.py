@@ -6,13 +6,13 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from edge2torch.interpret._captum import by_captum, load_engine
-from edge2torch.interpret._edge_cut import along_mask, by_cutting
-from edge2torch.interpret._edge_path import along_edges
-from edge2torch.interpret._hold import by_holding
+from edge2torch.interpret._engines._captum import by_captum, load_engine
+from edge2torch.interpret._engines._edge_cut import along_mask, by_cutting
+from edge2torch.interpret._engines._edge_path import along_edges
+from edge2torch.interpret._engines._hold import by_holding
+from edge2torch.interpret._engines._path import along_path
+from edge2torch.interpret._engines._task import Engine
 from edge2torch.interpret._method import AttributionMethod
-from edge2torch.interpret._path import along_path
-from edge2torch.interpret._task import Engine
 
 _ENGINES: dict[str, Engine] = {
     "captum": by_captum,

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edge2torch.interpret._task import Answer, Task
-from edge2torch.interpret._walk import Path, Stretch, walk
+from edge2torch.interpret._engines._task import Answer, Task
+from edge2torch.interpret._engines._walk import Path, Stretch, walk
 
 Score = Callable[[Tensor, Tensor, Tensor], Tensor]
 

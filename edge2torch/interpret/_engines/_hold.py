@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._chunks import parts, with_bar
-from edge2torch.interpret._sites import Site
-from edge2torch.interpret._task import Answer, Task
-from edge2torch.interpret._walk import watching
+from edge2torch.interpret._engines._chunks import parts, with_bar
+from edge2torch.interpret._engines._sites import Site
+from edge2torch.interpret._engines._task import Answer, Task
+from edge2torch.interpret._engines._walk import watching
 from edge2torch.nn import CompiledModel, RecurrentEdgeModel
 
 _EPSILON = 1e-2

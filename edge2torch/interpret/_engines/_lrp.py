@@ -22,7 +22,7 @@ from torch.utils.hooks import RemovableHandle
 
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.interpret._arguments import is_activation
-from edge2torch.interpret._probe import Entry
+from edge2torch.interpret._engines._probe import Entry
 from edge2torch.nn import (
     EdgeModel,
     EdgePattern,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact
-from edge2torch.interpret._probe import Probe
+from edge2torch.interpret._engines._probe import Probe
 from edge2torch.nn import CompiledModel
 
 

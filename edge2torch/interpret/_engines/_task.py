@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from edge2torch.compile import CompileArtifact
+from edge2torch.interpret._engines._probe import Probe
+from edge2torch.interpret._engines._sites import Site
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._outputs import Output
-from edge2torch.interpret._probe import Probe
-from edge2torch.interpret._sites import Site
 from edge2torch.nn import CompiledModel
 
 

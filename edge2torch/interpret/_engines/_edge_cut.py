@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edge2torch.interpret._chunks import Part, parts, with_bar
-from edge2torch.interpret._edge_path import Flows
-from edge2torch.interpret._edge_reads import EdgeRead, edge_reads
-from edge2torch.interpret._task import Answer, Task
-from edge2torch.interpret._walk import Path, Stretch, walk
+from edge2torch.interpret._engines._chunks import Part, parts, with_bar
+from edge2torch.interpret._engines._edge_path import Flows
+from edge2torch.interpret._engines._edge_reads import EdgeRead, edge_reads
+from edge2torch.interpret._engines._task import Answer, Task
+from edge2torch.interpret._engines._walk import Path, Stretch, walk
 
 Change = Callable[[int, Tensor, Tensor], Tensor]
 

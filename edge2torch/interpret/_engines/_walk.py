@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.errors import require
-from edge2torch.interpret._chunks import Part, parts, with_bar
-from edge2torch.interpret._task import Task
+from edge2torch.interpret._engines._chunks import Part, parts, with_bar
+from edge2torch.interpret._engines._task import Task
 
 
 @dataclass(frozen=True)

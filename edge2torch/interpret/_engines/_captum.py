@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, require
-from edge2torch.interpret._chunks import evaluations_at_once, shown
-from edge2torch.interpret._lrp import LRP, LayerLRP
+from edge2torch.interpret._engines._chunks import evaluations_at_once, shown
+from edge2torch.interpret._engines._lrp import LRP, LayerLRP
+from edge2torch.interpret._engines._probe import Probe
+from edge2torch.interpret._engines._sites import Site
+from edge2torch.interpret._engines._task import Answer, Task
 from edge2torch.interpret._method import AttributionMethod
-from edge2torch.interpret._probe import Probe
-from edge2torch.interpret._sites import Site
-from edge2torch.interpret._task import Answer, Task
 
 _OURS = {"LRP": LRP, "LayerLRP": LayerLRP}
 _ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from edge2torch.errors import require
-from edge2torch.interpret._task import Task
+from edge2torch.interpret._engines._task import Task
 
 # On a CPU more is slower (values leave the cache), on a GPU less is.
 BYTES_AT_ONCE = {"cpu": 64 * 2**20, "cuda": 2**31}

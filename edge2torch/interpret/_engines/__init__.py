@@ -1,0 +1,1 @@
+"""Who computes scores: passes along a path, held values, edges taken away, or Captum."""
