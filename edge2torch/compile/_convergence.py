@@ -54,7 +54,7 @@ def convergence(
     Raises
     ------
     Edge2TorchError
-        For a model of another backend.
+        For a model of another backend, and for samples of another shape or type.
 
     Examples
     --------
@@ -71,6 +71,7 @@ def convergence(
     1    False   101    a
     """
     base, plan = _recurrent(model, artifact)
+    base.check_input(x)
     if base.solver is not None:
         tolerance = base.solver.tolerance
     own = len(base.steps) if base.solver is None else base.solver.max_steps

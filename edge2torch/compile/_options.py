@@ -50,7 +50,9 @@ def check_bool(argument: str, value: Any) -> None:
 def check_choice(argument: str, value: Any, choices: tuple[str, ...]) -> None:
     """Refuse anything that is not one of the choices."""
     if value not in choices:
-        raise Edge2TorchError(f"{argument}={value!r} is unknown. Use one of {listing(choices)}.")
+        raise Edge2TorchError(
+            f"{argument}={value!r} is unknown. Use one of {listing(choices, 30)}."
+        )
 
 
 def no_steps(backend: str, steps: Any) -> None:
@@ -74,15 +76,21 @@ def count_steps(backend: str, steps: Any, *, words: tuple[str, ...] = ()) -> int
     return int(steps)
 
 
+_RENAMED = {"n_steps": "steps", "num_steps": "steps", "weights": "init", "signs": "sign_column"}
+_AT_NODES = ("activation", "nonlinearity", "node_activation", "dropout", "node_dropout", "norm")
+
+
 def own_options(backend: str, kind: type[Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a backend's own options, complete; ``kind`` is a dataclass that checks its values."""
     known = [] if kind is None else [one.name for one in dataclasses.fields(kind)]
     unknown = sorted(set(given) - set(known))
     if unknown:
-        renamed = getattr(kind, "renamed", {})
+        renamed = {**_RENAMED, **getattr(kind, "renamed", {})}
         near = [renamed[unknown[0]]] if unknown[0] in renamed else []
         near = near or difflib.get_close_matches(unknown[0], known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
+        if not near and unknown[0] in _AT_NODES:
+            hint = " What nodes do is said afterwards: customize_model(model=model, node_activation=...)."
         takes = f"it takes {listing(known, 30)}" if known else "it takes none of its own"
         raise Edge2TorchError(
             f"backend={backend!r} has no option {listing(unknown)}; {takes}.{hint}"

@@ -11,6 +11,8 @@ from edge2torch.errors import Edge2TorchError, listing
 
 _WORK_LIMIT = 100_000_000
 
+_CYCLIC = "backend='recurrent' or backend='gnn', which take cycles"
+
 
 def shortest_cycle(
     source: NDArray[np.int64], target: NDArray[np.int64], n_nodes: int
@@ -77,12 +79,12 @@ def refuse_cycles(
     if len(loops):
         raise Edge2TorchError(
             "edgelist has self loop(s), which backend='feedforward' cannot compute: "
-            f"{listing(names[loops])}. Remove these rows, or use a backend for cyclic graphs.{consequence}"
+            f"{listing(names[loops])}. Remove these rows, or use {_CYCLIC}.{consequence}"
         )
     cycle = shortest_cycle(source, target, len(names))
     if cycle is not None:
         raise Edge2TorchError(
             "edgelist has a cycle, which backend='feedforward' cannot compute: "
             f"{' -> '.join(repr(names[node]) for node in [*cycle, cycle[0]])}. Remove one of its "
-            f"edges, or use a backend for cyclic graphs.{consequence}"
+            f"edges (priors.break_cycles does, by a rule), or use {_CYCLIC}.{consequence}"
         )

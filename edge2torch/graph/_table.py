@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -104,9 +105,16 @@ def _check_frame(edgelist: object) -> None:
     if not isinstance(edgelist, pd.DataFrame):
         raise Edge2TorchError(
             f"edgelist must be a pandas DataFrame with columns 'source' and 'target', found "
-            f"{type(edgelist).__name__}. Build one with pd.DataFrame({{'source': [...], "
-            f"'target': [...]}})."
+            f"{type(edgelist).__name__}. {_frame_hint(edgelist)}"
         )
+
+
+def _frame_hint(found: object) -> str:
+    if isinstance(found, tuple) and found and isinstance(found[0], pd.DataFrame):
+        return "It is a pair: take the table, edges, report = prepare_prior(...)."
+    if isinstance(found, str | os.PathLike):
+        return "Read a file first: read_edges takes a table, read_gmt gene sets."
+    return "Build one with pd.DataFrame({'source': [...], 'target': [...]})."
 
 
 def _check_columns(edgelist: pd.DataFrame, sign_column: str | None) -> None:
@@ -287,10 +295,14 @@ def _read_constraint(table: EdgeTable) -> NDArray[np.int8]:
             raise Edge2TorchError(
                 f"edgelist column 'constraint' has the unknown value {value!r} at edge(s) "
                 f"{listing(table.edge_names(rows))}. Use one of {listing(CONSTRAINTS)} or leave "
-                "it missing."
+                f"it missing.{_SIGN_HINT if str(value).strip() in _SIGNS else ''}"
             )
         known[position] = code
     return known[codes]
+
+
+_SIGNS = ("+", "-", "1", "-1", "+1", "1.0", "-1.0")
+_SIGN_HINT = " Signs as numbers, 1 and -1, go into a column of their own: pass sign_column=."
 
 
 def _as_text_or_none(column: pd.Series) -> pd.Series:
@@ -309,7 +321,7 @@ def _merge_sign(
     if len(wrong):
         raise Edge2TorchError(
             f"sign_column={sign_column!r} must hold +1, -1, 0 or missing values; found "
-            f"{listing(column.iloc[wrong[:5]].tolist())} at edge(s) "
+            f"{listing(column.iloc[wrong].unique().tolist())} at edge(s) "
             f"{listing(table.edge_names(wrong))}."
         )
     opposed = np.flatnonzero(np.isin(constraint, (-1, 1)) & (constraint * sign < 0))

@@ -27,11 +27,12 @@ from edge2torch.interpret._start import Start, draw_starts
 __all__ = ["Replicates", "replicate"]
 
 _PATIENCE = 3.0  # seconds before a progress bar appears
+_SHOWN = 3
 TrainOne = Callable[[nn.Module, int], float | None]
 TrainAll = Callable[[ReplicateStack, int], ArrayLike | None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Replicates:
     """Node scores of several trained networks, and how good each network is.
 
@@ -64,6 +65,8 @@ class Replicates:
     tf_2  0.75  0.353553               1.0
     >>> round(found.stability, 2)
     1.0
+    >>> found
+    Replicates: 2 networks; stability 1.00; tf_1 2.5, tf_2 0.75
     """
 
     scores: pd.DataFrame
@@ -73,6 +76,16 @@ class Replicates:
     models: tuple[nn.Module, ...] = field(repr=False)
     artifact: Any = field(repr=False)
     stack: ReplicateStack | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        """Say how many networks, how far they agree, and which nodes lead."""
+        dropped = f" ({self.n_dropped} dropped)" if self.n_dropped else ""
+        agree = "" if np.isnan(self.stability) else f"; stability {self.stability:.2f}"
+        means = self.scores.mean().sort_values(ascending=False, kind="stable")[:_SHOWN]
+        lead = ", ".join(f"{name} {value:.3g}" for name, value in means.items())
+        more = self.scores.shape[1] - len(means)
+        rest = f" and {more:,} more" if more > 0 else ""
+        return f"Replicates: {len(self.scores)} networks{dropped}{agree}; {lead}{rest}"
 
     @cached_property
     def stability(self) -> float:
@@ -180,7 +193,8 @@ def replicate(
     Raises
     ------
     Edge2TorchError
-        When no network passes the filter, and for a ``train_fn`` that returns something else.
+        When no network passes the filter, and for a ``train_fn`` that returns something else, is no
+        function, or does not work on a stack of networks.
 
     Notes
     -----
@@ -217,6 +231,10 @@ def replicate(
     Fortelny & Bock 2020, doi:10.1186/s13059-020-02100-5. Esser-Skala & Fortelny 2023,
     doi:10.1038/s41540-023-00310-8.
     """
+    if not callable(train_fn):
+        raise Edge2TorchError(
+            f"train_fn must be your training loop, train(model, seed); found {type(train_fn).__name__}."
+        )
     if together and executor is not None:
         raise Edge2TorchError("executor has nothing to share out with together=True. Choose one.")
     models, artifact, seeds = draw_starts(compile_or_model, n, seed)
@@ -225,7 +243,7 @@ def replicate(
         raise Edge2TorchError(f"data: {len(own)} tables for n={n} replicates. Give one for each.")
     stack = ReplicateStack(models, artifact, shared_inputs=own is None) if together else None
     if stack is not None:
-        quality = _qualities(_train(train_fn, stack, seeds[0]), n)
+        quality = _qualities(_train_stack(train_fn, stack, seeds[0]), n)
         models = stack.unstack()
     else:
         models, quality = _train_apart(
@@ -258,6 +276,20 @@ def _train(train_fn: Callable[[Any, int], Any], model: nn.Module, seed: int) -> 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return train_fn(model, seed)
+
+
+def _train_stack(train_fn: Callable[[Any, int], Any], stack: ReplicateStack, seed: int) -> Any:
+    """Train side by side; a loop written for one network usually fails on shapes."""
+    try:
+        return _train(train_fn, stack, seed)
+    except Edge2TorchError:
+        raise
+    except (RuntimeError, ValueError) as error:
+        raise Edge2TorchError(
+            f"train_fn failed on a stack of networks: {error} With together=True the output has "
+            "shape (n, b, o), networks first: add up their losses, "
+            "sum(criterion(y, target) for y in model(x)). Or leave together out."
+        ) from error
 
 
 def _train_apart(

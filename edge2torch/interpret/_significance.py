@@ -149,6 +149,11 @@ def _shares(scores: Any, argument: str, *, fewest: int = 2) -> pd.DataFrame:
             f"{argument} must be what replicate() returned, or a DataFrame of replicates × nodes; "
             f"found {type(table).__name__}."
         )
+    if {"sign_consistency", "sd"} <= set(map(str, table.columns)):
+        raise Edge2TorchError(
+            f"{argument} is a summary over replicates. Give what replicate() returned: a test needs "
+            "each network's scores."
+        )
     if len(table) < fewest or table.shape[1] < 2:
         raise Edge2TorchError(
             f"{argument} has {len(table)} network(s) and {table.shape[1]} node(s); a spread needs "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,8 @@ def draw_starts(
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise Edge2TorchError(f"n must be a positive whole number, found {n!r}.")
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(int(n))]
-    make = start if callable(start) else _again(start)
+    is_function = callable(start) and not isinstance(start, nn.Module)
+    make: Callable[[], Any] = cast(Any, start) if is_function else _again(start)
     made = []
     for own in seeds:
         with torch.random.fork_rng(devices=[]):

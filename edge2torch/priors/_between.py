@@ -64,8 +64,7 @@ def keep_between(
     if not fed.any():
         raise Edge2TorchError(
             f"features and edges share no names: the data have {listing(wanted)}, the graph starts "
-            f"from {listing(own.named(own.is_input))}. Use the same naming in both; "
-            "map_identifiers translates a graph."
+            f"from {listing(own.named(own.is_input))}. {_naming_hint(own, features, wanted)}"
         )
     read = own.is_end.copy()
     if outputs is not None:
@@ -86,6 +85,15 @@ def keep_between(
     named = outputs is not None
     notes = _notes(own, wanted, fed, read, below, above, int(into.sum()), outputs_named=named)
     return kept, step_report("keep_between", own.frame, kept, notes)
+
+
+def _naming_hint(own: Edges, features: Any, wanted: list[str]) -> str:
+    known = set(own.names.tolist())
+    if isinstance(features, pd.DataFrame) and known & set(features.index.map(str)):
+        return "The table's rows carry such names: pass data.T."
+    if {name.upper() for name in known} & {name.upper() for name in wanted}:
+        return "They differ by upper and lower case only: write them alike."
+    return "Use the same naming in both; map_identifiers translates a graph."
 
 
 def _into_hint(n_into: int) -> str:

@@ -115,8 +115,10 @@ def prepare_prior(
         raise Edge2TorchError("connect=True needs outputs=, the names of the new nodes.")
     if root is not None and read:
         raise Edge2TorchError("root and outputs exclude each other: the root is the only output.")
-    entities = wanted if data_types is None else _entities(wanted, data_types)
+    entities = features if data_types is None else _entities(wanted, data_types)
     there = None if connect else read
+    if there and mapping is None:
+        _check_outputs(edges, there)
 
     def left(table: pd.DataFrame) -> list[str]:
         """Outputs that the graph still has: one that no feature reaches is gone, and reported."""
@@ -159,6 +161,15 @@ def prepare_prior(
     return edges, PriorReport(
         tuple(reports), tuple(dict.fromkeys(wanted)), tuple(inputs), tuple(final)
     )
+
+
+def _check_outputs(edges: pd.DataFrame, names: list[str]) -> None:
+    own = numbered(edges)
+    if absent := sorted(set(names) - set(own.names.tolist())):
+        raise Edge2TorchError(
+            f"outputs names {len(absent)} node(s) that are not in the graph: {listing(absent)}; its "
+            f"ends are {listing(own.named(own.is_end))}. connect=True adds outputs as new nodes."
+        )
 
 
 _CHECKED = "no cycles"

@@ -70,7 +70,8 @@ def filter_sets(
     kept = bypass(own, small | large)
     if kept.empty:
         raise Edge2TorchError(
-            f"no set has between min_genes={min_genes} and max_genes={max_genes} genes."
+            f"no set has as many genes as min_genes={min_genes} and max_genes={max_genes} ask for; "
+            f"sets here have {size[free].min():,} to {size[free].max():,}."
         )
     notes = counted(own.named(small), f"set(s) with fewer than {least:,} gene(s) were bypassed")
     if most is not None:

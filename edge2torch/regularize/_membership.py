@@ -41,7 +41,7 @@ def read_membership(
         _check_names(map(str, given.columns), nodes, not_here, missing)
         table = given.rename(columns=str).reindex(columns=list(nodes), fill_value=0.0)
     else:
-        table = _from_matrix(np.asarray(given, dtype=np.float64), nodes)
+        table = _from_matrix(_as_matrix(given), nodes)
     table = table.astype(np.float64).rename(index=str)
     _check_values(table)
     return table
@@ -77,6 +77,16 @@ def _from_names(
     for row, own in enumerate(members.values()):
         values[row, [place[node] for node in own if node in place]] = 1.0
     return pd.DataFrame(values, index=list(members), columns=list(nodes))
+
+
+def _as_matrix(given: object) -> NDArray[np.float64]:
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise Edge2TorchError(
+            "pathway_membership must be a dict of pathway to nodes, the path of a GMT file, a "
+            f"DataFrame or a (pathways, nodes) matrix; found {type(given).__name__} of other things."
+        ) from error
 
 
 def _from_matrix(values: NDArray[np.float64], nodes: Sequence[str]) -> pd.DataFrame:

@@ -36,10 +36,31 @@ def says(message, *parts):
 
 
 @pytest.mark.parametrize(
-    "edges", [[("a", "b")], {"source": ["a"], "target": ["b"]}, None, "edges.csv", np.eye(2)]
+    "edges", [[("a", "b")], {"source": ["a"], "target": ["b"]}, None, np.eye(2)]
 )
 def test_something_that_is_no_dataframe(edges):
     says(refused(edges), "edgelist", type(edges).__name__, "pd.DataFrame(")
+
+
+def test_a_path_or_what_prepare_prior_returned():
+    says(refused("edges.csv"), "edgelist", "found str", "read_edges", "read_gmt")
+    says(refused(e2t.prepare_prior(table(("a", "b")), ["a"])), "found tuple", "edges, report =")
+
+
+def test_signs_as_constraints():
+    says(refused(table(("a", "b"), constraint="+")), "'+'", "sign_column=")
+    says(refused(table(("a", "b"), constraint=1)), "unknown value 1", "sign_column=")
+    assert "sign_column" not in refused(table(("a", "b"), constraint="pos"))
+
+
+def test_a_cycle_is_told_which_backends_take_it():
+    edges = table(("x", "a"), ("a", "b"), ("b", "a"), ("b", "y"))
+    says(refused(edges), "'a' -> 'b' -> 'a'", "backend='recurrent'", "break_cycles")
+
+
+def test_what_nodes_do_is_said_elsewhere():
+    says(refused(table(("a", "b")), activation="relu"), "no option 'activation'", "customize_model")
+    says(refused(table(("a", "b")), backend="recurrent", n_steps=3), "Did you mean 'steps'")
 
 
 @pytest.mark.parametrize("lost", ["source", "target"])
@@ -143,7 +164,7 @@ def test_five_culprits_are_named_and_the_others_counted():
     ],
 )
 def test_a_self_loop(pairs):
-    says(refused(table(*pairs)), "edgelist", "self loop", "'a'", "remove", "cyclic")
+    says(refused(table(*pairs)), "edgelist", "self loop", "'a'", "remove", "take cycles")
 
 
 @pytest.mark.parametrize(

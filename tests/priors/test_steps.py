@@ -137,7 +137,7 @@ def test_large_sets_go_unless_kept() -> None:
     assert report.table.values.tolist() == [["r", 4]]
     _, report = priors.filter_sets(HIERARCHY, min_genes=2, keep=["p"])
     assert "1 node(s) had no other way up and were dropped with them: 'g9'" in repr(report)
-    with pytest.raises(Edge2TorchError, match="no set has between"):
+    with pytest.raises(Edge2TorchError, match="no set has as many genes"):
         priors.filter_sets(HIERARCHY, min_genes=9)
 
 
@@ -427,3 +427,18 @@ def test_the_summary_of_a_graph_with_named_ends() -> None:
     assert "feedforward" not in summary.costs.index
     assert "3 edges on cycles" in repr(summary)
     assert np.isclose(summary.degrees.loc[0.5, "in"], 1)
+
+
+def test_errors_that_say_what_to_do() -> None:
+    edges = pd.DataFrame({"source": ["G1", "G2"], "target": ["p", "q"]})
+    cells = pd.DataFrame(0.0, index=["c1", "c2"], columns=["G1", "G2"])
+    for features, outputs, options, said in (
+        (cells.T, None, {}, "pass data.T"),
+        (["g1"], None, {}, "upper and lower case"),
+        (["ENSG1"], None, {}, "map_identifiers"),
+        (cells, ["B"], {}, "its ends are 'p', 'q'. connect=True"),
+        (cells, None, {"min_genes": 5}, "sets here have 1 to 1"),
+        (["G1", "p", "q"], ["p"], {}, "lead into features"),
+    ):
+        with pytest.raises(Edge2TorchError, match=said):
+            priors.prepare_prior(edges, features, outputs, **options)

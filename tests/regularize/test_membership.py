@@ -81,3 +81,9 @@ def test_a_broken_gmt_line_is_quoted(compiled, tmp_path):
 def test_wrong_options_are_named(compiled, options, says):
     with pytest.raises(e2t.Edge2TorchError, match=says):
         made(compiled, {"p": ["a"], "q": ["b"]}, **options)
+
+
+def test_a_list_of_names_is_no_membership(compiled):
+    model, artifact = compiled
+    with pytest.raises(e2t.Edge2TorchError, match="found list of other things"):
+        PathwayLatentRegularizer(model, ["A"], artifact=artifact)
