@@ -8,12 +8,24 @@ from edge2torch.plot._bars import plot_top_nodes
 from edge2torch.plot._degree_bias import plot_degree_bias
 from edge2torch.plot._draw import draw_graph
 from edge2torch.plot._heatmap import plot_node_heatmap
+from edge2torch.plot._module import (
+    plot_module_drivers,
+    plot_module_heatmap,
+    plot_module_summary,
+    plot_module_usage,
+    save_module_figures,
+)
 from edge2torch.plot._stability import plot_stability
 
 __all__ = [
     "draw_graph",
     "plot_degree_bias",
+    "plot_module_drivers",
+    "plot_module_heatmap",
+    "plot_module_summary",
+    "plot_module_usage",
     "plot_node_heatmap",
     "plot_stability",
     "plot_top_nodes",
+    "save_module_figures",
 ]
