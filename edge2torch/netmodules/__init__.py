@@ -1,7 +1,6 @@
 """Gene-network modules: switching and abundance as two channels of one network."""
 
 from edge2torch.netmodules._checkpoint import Checkpoint
-from edge2torch.netmodules._compiled import modules_to_edgelist
 from edge2torch.netmodules._config import (
     GraphConfig,
     LatentConfig,
@@ -11,12 +10,13 @@ from edge2torch.netmodules._config import (
     WgcnaConfig,
     override,
 )
+from edge2torch.netmodules._edgelist import modules_to_edgelist
 from edge2torch.netmodules._fit import fit_modules
 from edge2torch.netmodules._inputs import TranscriptData, transcript_data
+from edge2torch.netmodules._load import load_modules
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._registry import BACKENDS, ModuleBackend
 from edge2torch.netmodules._result import NetworkModules
-from edge2torch.netmodules._save import load_modules
 
 __all__ = [
     "BACKENDS",

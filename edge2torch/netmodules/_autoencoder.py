@@ -25,9 +25,9 @@ def dense_edges(*layers: list[str]) -> pd.DataFrame:
     """Every node of a layer to every node of the next."""
     parts = []
     for here, there in itertools.pairwise(layers):
-        source = pd.Categorical.from_codes(np.tile(np.arange(len(here)), len(there)), here)
-        target = pd.Categorical.from_codes(np.repeat(np.arange(len(there)), len(here)), there)
-        parts.append(pd.DataFrame({"source": source, "target": target}).astype(object))
+        source = np.tile(np.array(here, dtype=object), len(there))
+        target = np.repeat(np.array(there, dtype=object), len(here))
+        parts.append(pd.DataFrame({"source": source, "target": target}))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -19,7 +19,10 @@ def communities(edges: pd.DataFrame, gene_ids: NDArray[np.object_], config: Modu
                 seed: int) -> Ints:  # fmt: skip
     """Community of every gene (g,); a gene without an edge is alone in its own."""
     index = pd.Index(gene_ids)
-    source, target = index.get_indexer(edges["source"]), index.get_indexer(edges["target"])
+    source, target = (
+        index.get_indexer(pd.Index(edges["source"])),
+        index.get_indexer(pd.Index(edges["target"])),
+    )
     weight = edges["weight"].to_numpy() ** config.power
     if config.community == "components":
         graph = sparse.coo_matrix((weight, (source, target)), shape=(len(index), len(index)))
@@ -44,7 +47,10 @@ def core_of(labels: Ints, edges: pd.DataFrame, gene_ids: NDArray[np.object_], k:
         return labels
     igraph = require("igraph", extra="modules")
     index = pd.Index(gene_ids)
-    source, target = index.get_indexer(edges["source"]), index.get_indexer(edges["target"])
+    source, target = (
+        index.get_indexer(pd.Index(edges["source"])),
+        index.get_indexer(pd.Index(edges["target"])),
+    )
     inside = labels[source] == labels[target]
     graph = igraph.Graph(n=len(index), edges=np.column_stack([source[inside], target[inside]]))
     return np.where(np.asarray(graph.coreness()) >= k, labels, NOWHERE)

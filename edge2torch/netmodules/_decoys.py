@@ -31,7 +31,7 @@ class Padded:
     @property
     def n_features(self) -> int:
         """Number of features, decoys not counted."""
-        return self.values.shape[1] - len(self.origin)
+        return int(self.values.shape[1] - len(self.origin))
 
 
 def add_decoys(

@@ -55,7 +55,10 @@ def _likelihood(train: NDArray[np.float32], test: NDArray[np.float32], most: int
     whole = (test.astype(np.float64) ** 2).sum(axis=1)
     inside = np.cumsum(along / variance, axis=1)
     outside = (whole[:, None] - np.cumsum(along, axis=1)) / noise
-    return -0.5 * (len(test) * (p * np.log(2 * np.pi) + log_det) + (inside + outside).sum(axis=0))
+    found: Floats = -0.5 * (
+        len(test) * (p * np.log(2 * np.pi) + log_det) + (inside + outside).sum(axis=0)
+    )
+    return found
 
 
 def best_count(values: NDArray[np.float32], config: LatentConfig, seed: int) -> tuple[int, Floats]:

@@ -115,7 +115,7 @@ def _collect(
 def log_abundance(counts: NDArray[np.float32]) -> NDArray[np.float64]:
     """log2 of counts per million plus one half, (g, samples)."""
     library = counts.sum(axis=0, dtype=np.float64)
-    return np.log2(1e6 * counts / library + 0.5)
+    return np.asarray(np.log2(1e6 * counts / library + 0.5))
 
 
 def _degradation(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,14 +15,12 @@ from edge2torch.netmodules._features import ABUNDANCE, SWITCH, log_abundance
 from edge2torch.netmodules._inputs import TranscriptData
 from edge2torch.netmodules._switch import log_ratios
 
-if TYPE_CHECKING:
-    from edge2torch.netmodules._result import NetworkModules
 
-
-def score_samples(result: NetworkModules, data: TranscriptData) -> pd.DataFrame:
+def score_samples(
+    data: TranscriptData, table: pd.DataFrame, features: pd.DataFrame, recipe: Mapping[str, Any]
+) -> pd.DataFrame:
     """Standardised scores, samples × features, in the order of the result's features."""
-    design = apply_recipe(data.samples, result.design)
-    table = result.transform
+    design = apply_recipe(data.samples, recipe)
     switch, abundance = (table[table["kind"] == kind] for kind in (SWITCH, ABUNDANCE))
     _check_ids(abundance["id"], data.gene_ids, "gene")
     at = _positions(switch["id"], data.transcript_ids, "transcript")
@@ -35,19 +34,17 @@ def score_samples(result: NetworkModules, data: TranscriptData) -> pd.DataFrame:
         parts.append(np.add.reduceat(clr * switch["loading"].to_numpy()[:, None], starts, axis=0))
     names = [f"{gene}::{ABUNDANCE}" for gene in abundance["gene_id"]]
     names += [f"{gene}::{SWITCH}" for gene in switch["gene_id"].drop_duplicates()]
-    features = result.features
     raw = pd.DataFrame(np.concatenate(parts), index=names, columns=data.samples.index)
     raw = raw.loc[features["feature_id"]]
     mean, sd = (features[name].to_numpy()[:, None] for name in ("mean", "sd"))
-    return ((raw - mean) / sd).T
+    return pd.DataFrame(((raw - mean) / sd).T)
 
 
-def module_scores(result: NetworkModules, scores: pd.DataFrame) -> pd.DataFrame:
+def module_scores(scores: pd.DataFrame, table: pd.DataFrame, module_ids: list[str]) -> pd.DataFrame:
     """Loading × score, summed over each module's features, modules × samples."""
-    table = result.module_loadings
     weighted = scores[table["feature_id"]].to_numpy().T * table["loading"].to_numpy()[:, None]
     found = pd.DataFrame(weighted, columns=scores.index).groupby(table["module_id"].to_numpy())
-    summed = found.sum().reindex(result.module_ids).astype(float)
+    summed = found.sum().reindex(module_ids).astype(float)
     return summed.rename_axis("module_id")
 
 

@@ -61,7 +61,7 @@ def correlations(values: NDArray[np.float32], members: list[Ints]) -> NDArray[np
         along = r[own, k] * np.sqrt(n) - loading * n
         size = np.sqrt(np.maximum(1 - 2 * loading * r[own, k] * np.sqrt(n) + loading**2 * n, 1e-12))
         r[own, k] = along / (np.sqrt(n) * size) if len(own) > 1 else 0
-    return r
+    return np.asarray(r)
 
 
 def _assign(

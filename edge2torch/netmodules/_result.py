@@ -4,48 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing
-
-if TYPE_CHECKING:
-    from edge2torch.netmodules._checkpoint import Checkpoint
-    from edge2torch.netmodules._inputs import TranscriptData
-    from edge2torch.nn import CompiledModel
-
-# Columns of each table; "index" names the index where it carries names.
-TABLES: dict[str, tuple[str, ...]] = {
-    "modules": ("gene_id", "module_id"),
-    "edges": (
-        "source",
-        "target",
-        "weight",
-        "source_feature",
-        "target_feature",
-        "source_type",
-        "target_type",
-    ),
-    "traits": ("module_id", "trait", "kind", "effect", "statistic", "pvalue", "qvalue", "n"),
-    "features": ("feature_id", "gene_id", "feature_type", "mean", "sd"),
-    "loadings": ("transcript_id", "gene_id", "loading"),
-    "module_loadings": ("module_id", "gene_id", "feature_id", "loading"),
-    "module_gene_roles": (
-        "module_id",
-        "gene_id",
-        "switch_r",
-        "abundance_r",
-        "channel_r",
-        "role",
-    ),
-    "gene_fate": ("gene_id", "fate", "module_id"),
-    "residualization": ("feature_id", "variance_kept", "r2_before", "r2_after"),
-}
+from edge2torch.netmodules._checkpoint import Checkpoint
+from edge2torch.netmodules._compiled import compile_modules
+from edge2torch.netmodules._folder import save_folder
+from edge2torch.netmodules._inputs import TranscriptData
+from edge2torch.netmodules._new_samples import module_scores, score_samples
+from edge2torch.nn import CompiledModel
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,27 +132,19 @@ class NetworkModules:
 
         On the standardised scores (``feature_scores``) it returns the eigengenes.
         """
-        from edge2torch.netmodules._compiled import compile_modules
-
-        return compile_modules(self)
+        return compile_modules(self.module_loadings, self.module_ids)
 
     def score(self, data: TranscriptData) -> pd.DataFrame:
         """Return the standardised scores of new samples, samples × features."""
-        from edge2torch.netmodules._new_samples import score_samples
-
-        return score_samples(self, data)
+        return score_samples(data, self.transform, self.features, self.design)
 
     def eigengenes_of(self, data: TranscriptData) -> pd.DataFrame:
         """Return the eigengenes of new samples, modules × samples."""
-        from edge2torch.netmodules._new_samples import module_scores
-
-        return module_scores(self, self.score(data))
+        return module_scores(self.score(data), self.module_loadings, self.module_ids)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the result into a folder, which is replaced as a whole; return the folder."""
-        from edge2torch.netmodules._save import save_modules
-
-        return save_modules(self, path)
+        return save_folder({entry.name: getattr(self, entry.name) for entry in fields(self)}, path)
 
     def __repr__(self) -> str:
         return (

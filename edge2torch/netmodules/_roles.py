@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from edge2torch.netmodules._eigengenes import eigengenes
 from edge2torch.netmodules._features import Features
+from edge2torch.netmodules._refine import significant_r
 
 _ACTIVE = 0.2
+_CHANCE = 0.005  # with few samples, a correlation of .2 is nothing yet
 
 Ints = NDArray[np.int64]
 
@@ -23,6 +25,7 @@ def gene_roles(
     part in the module; a channel in which none does has no reference, and nothing is active in it.
     """
     values, kind = features.values, features.is_switch
+    least = max(_ACTIVE, significant_r(len(values), features.design.basis.shape[1], _CHANCE))
     n = len(values)
     feature_of = np.full((2, len(features.gene_ids)), -1)
     for row, channel in enumerate((True, False)):
@@ -54,13 +57,13 @@ def gene_roles(
         )
     columns_ = ["module_id", "gene_id", "switch_r", "abundance_r", "channel_r"]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns_)
-    return table.assign(role=role_names(table))
+    return table.assign(role=role_names(table, least))
 
 
-def role_names(table: pd.DataFrame) -> NDArray[np.object_]:
+def role_names(table: pd.DataFrame, least: float) -> NDArray[np.object_]:
     """The role that two channel correlations and the one between them make."""
-    switch = table["switch_r"].abs().to_numpy(dtype=float) >= _ACTIVE
-    abundance = table["abundance_r"].abs().to_numpy(dtype=float) >= _ACTIVE
+    switch = table["switch_r"].abs().to_numpy(dtype=float) >= least
+    abundance = table["abundance_r"].abs().to_numpy(dtype=float) >= least
     coupled = table["channel_r"].to_numpy(dtype=float) >= _ACTIVE
     return np.select(
         [switch & abundance & coupled, switch & abundance, switch, abundance],

@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 _BLOCK = 4_000_000  # numbers held at once
 _FLOOR = 1e-8
 _NONE = 1e-9
+_NEARLY = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +125,14 @@ def _axes(
 
 
 def _sign(axis: Floats, usage: Floats) -> Floats:
-    """Make the most used transcript's loading positive; ties by id, as rows are sorted."""
+    """Make the reference's loading positive: the most used transcript.
+
+    Transcripts used nearly as much are ties, which go to the first id (rows are sorted), so that
+    a little noise in the usage does not turn a gene round.
+    """
     genes = np.arange(len(axis))
-    at = axis[genes, usage.round(12).argmax(axis=1)]
+    reference = (usage >= _NEARLY * usage.max(axis=1, keepdims=True)).argmax(axis=1)
+    at = axis[genes, reference]
     largest = axis[genes, np.abs(axis).round(12).argmax(axis=1)]
     return np.where(np.where(np.abs(at) > _NONE, at, largest) < 0, -1.0, 1.0)
 

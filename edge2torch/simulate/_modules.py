@@ -152,7 +152,7 @@ def planted_modules(
 def _pull(n_genes: int, strength: float, row: Floats, rng: np.random.Generator) -> Floats:
     """Effect of a nuisance on half of the genes."""
     hit = rng.random(n_genes) < 0.5
-    return np.outer(hit * rng.normal(0, strength, n_genes), row)
+    return np.asarray(np.outer(hit * rng.normal(0, strength, n_genes), row))
 
 
 def _unit(values: Floats) -> Floats:
@@ -180,7 +180,7 @@ def _signals(
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Change of log-usage and of log-abundance, (genes, samples) each."""
-    low, high = (amplitude, amplitude) if isinstance(amplitude, (int, float)) else amplitude
+    bounds = amplitude if isinstance(amplitude, tuple) else (amplitude, amplitude)
     switch, abundance = np.zeros((2, n_genes, latents.shape[1]))
     gene, module = truth["gene"].to_numpy(), truth["module"].to_numpy()
     role = truth["role"].to_numpy()
@@ -188,7 +188,7 @@ def _signals(
     if nonlinear and len(module):
         shapes = np.stack([followed, _unit(followed**2), _unit(np.sign(followed))])
         followed = shapes[np.arange(len(module)) % 3, np.arange(len(module))]
-    size = rng.uniform(low, high, len(gene)) * rng.choice([-1, 1], len(gene))
+    size = rng.uniform(*bounds, len(gene)) * rng.choice([-1, 1], len(gene))
     moved = size[:, None] * followed
     np.add.at(switch, gene, moved * (role != "abundance_only")[:, None])
     sign = np.select([role == "switch_only", role == "discordant"], [0.0, -1.0], 1.0)
@@ -211,7 +211,7 @@ def _counts(
     usage = np.exp(logits)
     usage /= np.add.reduceat(usage, first, axis=0)[gene]
     depth = np.exp(rng.normal(0, 0.1 + 0.4 * confound, n_samples))
-    level = np.exp(rng.normal(6.5, 0.7, n_genes)[:, None] + abundance)
+    level: Floats = np.exp(rng.normal(6.5, 0.7, n_genes)[:, None] + abundance)
     level *= np.exp(rng.normal(0, _WANDER, level.shape))
     mean = usage * level[gene] * depth
     shape = 1 / _DISPERSION

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -13,7 +14,34 @@ import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, listing, require
 from edge2torch.netmodules._checkpoint import load_checkpoint, save_checkpoint
-from edge2torch.netmodules._result import TABLES, NetworkModules
+
+# Columns of each table; "index" names the index where it carries names.
+TABLES: dict[str, tuple[str, ...]] = {
+    "modules": ("gene_id", "module_id"),
+    "edges": (
+        "source",
+        "target",
+        "weight",
+        "source_feature",
+        "target_feature",
+        "source_type",
+        "target_type",
+    ),
+    "traits": ("module_id", "trait", "kind", "effect", "statistic", "pvalue", "qvalue", "n"),
+    "features": ("feature_id", "gene_id", "feature_type", "mean", "sd"),
+    "loadings": ("transcript_id", "gene_id", "loading"),
+    "module_loadings": ("module_id", "gene_id", "feature_id", "loading"),
+    "module_gene_roles": (
+        "module_id",
+        "gene_id",
+        "switch_r",
+        "abundance_r",
+        "channel_r",
+        "role",
+    ),
+    "gene_fate": ("gene_id", "fate", "module_id"),
+    "residualization": ("feature_id", "variance_kept", "r2_before", "r2_after"),
+}
 
 _FORMAT, _VERSION = "edge2torch-modules", 1
 _MANIFEST = "modules.json"
@@ -23,7 +51,7 @@ _JSON = ("calibration", "config", "design")
 _CHECKPOINT = "vae_checkpoint"
 
 
-def save_modules(result: NetworkModules, path: str | os.PathLike[str]) -> Path:
+def save_folder(parts: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     """Write under a temporary name beside the folder, then rename."""
     require("pyarrow", extra="modules")
     folder = Path(path)
@@ -34,7 +62,7 @@ def save_modules(result: NetworkModules, path: str | os.PathLike[str]) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        _fill(draft, result)
+        _fill(draft, parts)
         _swap(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -45,22 +73,22 @@ def _holds_something(folder: Path) -> bool:
     return not folder.is_dir() or any(folder.iterdir())
 
 
-def _fill(draft: Path, result: NetworkModules) -> None:
+def _fill(draft: Path, parts: Mapping[str, Any]) -> None:
     draft.chmod(0o755)  # mkdtemp's is closed to others
     for name in (*TABLES, *_INDEXED, *_FREE):
-        table = getattr(result, name)
+        table = parts[name]
         if name in _INDEXED:
             table = table.rename_axis(index=_INDEXED[name], columns=None).reset_index()
         table.to_parquet(draft / f"{name}.parquet", index=False)
-    if result.checkpoint is not None:
-        save_checkpoint(draft / _CHECKPOINT, result.checkpoint)
+    if parts["checkpoint"] is not None:
+        save_checkpoint(draft / _CHECKPOINT, parts["checkpoint"])
     index = {
         "format": _FORMAT,
         "format_version": _VERSION,
-        "backend": result.backend,
+        "backend": parts["config"]["backend"],
         "tables": sorted((*TABLES, *_INDEXED, *_FREE)),
-        "vae_checkpoint": result.checkpoint is not None,
-        **{name: dict(getattr(result, name)) for name in _JSON},
+        "vae_checkpoint": parts["checkpoint"] is not None,
+        **{name: dict(parts[name]) for name in _JSON},
     }
     text = json.dumps(index, indent=1, ensure_ascii=False)
     (draft / _MANIFEST).write_text(text, encoding="utf-8")
@@ -77,39 +105,13 @@ def _swap(draft: Path, folder: Path) -> None:
         draft.replace(folder)
 
 
-def load_modules(path: str | os.PathLike[str]) -> NetworkModules:
-    """Read a result that :meth:`NetworkModules.save` wrote.
-
-    Parameters
-    ----------
-    path : path
-        The folder.
-
-    Returns
-    -------
-    NetworkModules
-
-    Raises
-    ------
-    Edge2TorchError
-        For a folder that is missing, damaged, or written by a newer version.
-
-    Examples
-    --------
-    >>> from edge2torch.netmodules import fit_modules
-    >>> from edge2torch.simulate import planted_modules
-    >>> planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
-    >>> found = fit_modules(
-    ...     planted.counts, planted.transcripts, planted.samples, backend="baseline", quiet=True)
-    >>> load_modules(found.save("modules")).modules.equals(found.modules)
-    True
-    """
+def load_folder(folder: Path) -> dict[str, Any]:
+    """Read all parts back."""
     require("pyarrow", extra="modules")
-    folder = Path(path)
     index = _read_manifest(folder)
     tables = {name: _read_table(folder, name) for name in (*TABLES, *_INDEXED, *_FREE)}
     checkpoint = load_checkpoint(folder / _CHECKPOINT) if index["vae_checkpoint"] else None
-    return NetworkModules(**tables, **{name: index[name] for name in _JSON}, checkpoint=checkpoint)
+    return {**tables, **{name: index[name] for name in _JSON}, "checkpoint": checkpoint}
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

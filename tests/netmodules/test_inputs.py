@@ -1,0 +1,116 @@
+"""Ids decide, and every problem of an input is told, all at once."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.netmodules import fit_modules, read_transcript_data, transcript_data
+from tests.netmodules.conftest import planted
+
+
+def parts():
+    data = planted()
+    return data.counts.copy(), data.transcripts.copy(), data.samples.copy()
+
+
+def test_all_problems_are_told_together():
+    counts, transcripts, samples = parts()
+    counts.iloc[0, 0], counts.iloc[1, 1], counts.iloc[2, 2] = np.nan, np.inf, -1
+    counts["S003"] = 0
+    samples["same"], samples["none"], samples["id"] = 1.0, np.nan, samples["sample_id"]
+    samples = samples.rename(columns={}).iloc[1:]
+    transcripts = pd.concat([transcripts.iloc[2:], transcripts.iloc[[5]]])
+    with pytest.raises(Edge2TorchError) as caught:
+        transcript_data(
+            counts, transcripts, samples, covariates=["same", "none", "id", "absent", "absent"]
+        )
+    text = str(caught.value)
+    for part in (
+        "missing value", "infinite value", "negative value", "zero throughout in sample(s) 'S003'",
+        "same transcript_id more than once", "in counts but not in transcripts",
+        "in counts but not in samples: 'S000'", "'same' is constant", "'none' is missing",
+        "'id' has 59 levels", "'absent' are no column", "given more than once: 'absent'",
+    ):  # fmt: skip
+        assert part in text, part
+    assert f"The data have {text.count(chr(10))} problems" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda c, t, s: (c.iloc[:, :9], t, s.iloc[:9]), "9 samples; at least 10"),
+        (lambda c, t, s: (c.iloc[:0], t.iloc[:0], s), "counts is empty: it has no rows"),
+        (lambda c, t, s: (c.assign(S000="x"), t, s), "no numbers: 'S000'"),
+        (lambda c, t, s: (c, t.drop(columns="gene_id"), s), "lacks column(s) 'gene_id'"),
+        (lambda c, t, s: (c, t.assign(gene_id=[None, *t["gene_id"][1:]]), s), "no gene_id for"),
+        (lambda c, t, s: (c, t, s.drop(columns="sample_id").iloc[1:]), "in counts but not in"),
+        (lambda c, t, s: (pd.concat([c, c.iloc[:1]]), t, s), "same row id more than once"),
+        (lambda c, t, s: (c.to_numpy(), t, s), "must be a DataFrame"),
+    ],
+)
+def test_a_single_problem_is_told(change, told):
+    with pytest.raises(Edge2TorchError, match=told.replace("(", r"\(").replace(")", r"\)")):
+        transcript_data(*change(*parts()))
+
+
+def test_a_saturated_design_is_refused():
+    counts, transcripts, samples = parts()
+    for k in range(58):
+        samples[f"c{k}"] = np.random.default_rng(k).normal(size=60)
+    with pytest.raises(Edge2TorchError, match="leaves nothing to find"):
+        transcript_data(counts, transcripts, samples, covariates=[f"c{k}" for k in range(58)])
+
+
+def test_gene_counts_are_matched_by_id():
+    counts, transcripts, samples = parts()
+    genes = counts.groupby(transcripts.set_index("transcript_id")["gene_id"]).sum()
+    data = transcript_data(counts, transcripts, samples, gene_counts=genes.iloc[::-1, ::-1])
+    summed = transcript_data(counts, transcripts, samples)
+    np.testing.assert_array_equal(data.gene_counts, summed.gene_counts)
+    with pytest.raises(Edge2TorchError, match=r"gene\(s\) in transcripts but not in gene_counts"):
+        transcript_data(counts, transcripts, samples, gene_counts=genes.iloc[1:])
+
+
+def test_anndata_bundle_and_table_say_the_same(tmp_path):
+    counts, transcripts, samples = parts()
+    expected = transcript_data(counts, transcripts, samples)
+    adata = anndata.AnnData(
+        sparse.csr_matrix(counts.T.to_numpy()),
+        obs=samples.set_index("sample_id"),
+        var=transcripts.set_index("transcript_id"),
+    )
+    adata.write_h5ad(tmp_path / "x.h5ad")
+    transcripts.to_parquet(tmp_path / "transcripts.parquet")
+    samples.to_parquet(tmp_path / "samples.parquet")
+    np.savez(tmp_path / "transcript_counts.npz", data=counts.to_numpy())
+    table = counts.assign(gene_id=transcripts["gene_id"].to_numpy()).rename_axis("transcript_id")
+    table.to_csv(tmp_path / "x.tsv.gz", sep="\t")
+    found = [
+        read_transcript_data(tmp_path / "x.h5ad"),
+        read_transcript_data(tmp_path),
+        read_transcript_data(tmp_path / "x.tsv.gz", samples=tmp_path / "samples.parquet"),
+    ]
+    for data in found:
+        np.testing.assert_array_equal(data.counts, expected.counts)
+        assert data.transcript_ids.tolist() == expected.transcript_ids.tolist()
+        assert data.transcript_genes.tolist() == expected.transcript_genes.tolist()
+        assert data.samples.index.tolist() == expected.samples.index.tolist()
+
+
+@pytest.mark.parametrize("name", ["absent", "x.pdf", "empty"])
+def test_files_that_cannot_be_read(name, tmp_path):
+    (tmp_path / "x.pdf").write_text("?")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Edge2TorchError, match=r"no such file|unknown file type|lacks"):
+        read_transcript_data(tmp_path / name)
+
+
+def test_gene_counts_alone_have_abundance_only():
+    data = planted()
+    genes = data.counts.groupby(data.transcripts.set_index("transcript_id")["gene_id"]).sum()
+    found = fit_modules(genes, samples=data.samples, backend="latent", quiet=True)
+    assert set(found.features["feature_type"]) == {"abundance"}
+    assert found.loadings.empty
