@@ -147,7 +147,8 @@ def _kind(path: FilePath, *, exists: bool = True) -> str:
         raise Edge2TorchError(
             f"path={str(path)!r} has an unknown ending. Use one of "
             f"{listing([*_SEPARATORS, '.parquet'], 8)}; text files may be compressed: "
-            f"{', '.join(PACKED)}."
+            f"{', '.join(PACKED)}. Gene sets, ontologies and networks have readers of their own in "
+            "edge2torch.priors, and the command edge2torch prior."
         )
     if exists and not Path(path).is_file():
         raise Edge2TorchError(f"path={str(path)!r} is no file.")
