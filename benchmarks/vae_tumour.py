@@ -39,9 +39,10 @@ def indices(latents, types, seed):
 
 def best_nb(x, log_mean, x_train, log_mean_train):
     """NB with the dispersion per gene that fits the training cells best."""
+    x_train, log_mean_train = x_train[::4], log_mean_train[::4]  # dispersions need no more
     disp = torch.zeros(x.shape[1], requires_grad=True)
-    optimizer = torch.optim.Adam([disp], lr=0.1)
-    for _ in range(150):
+    optimizer = torch.optim.Adam([disp], lr=0.2)
+    for _ in range(40):
         optimizer.zero_grad()
         loss = -nb_log_prob(x_train, log_mean_train, disp).sum() / len(x_train)
         loss.backward()
@@ -54,13 +55,9 @@ def baselines(train, test, types, size):
     """The mean profile, and PCA of log-normalised counts turned back into proportions."""
     x, y = (torch.from_numpy(part.X.toarray().astype("f4")) for part in (train, test))
     library, library_y = x.sum(1, keepdim=True), y.sum(1, keepdim=True)
-    profile = ((x / library).mean(0) + 1e-8).log()
     profile_sum = (x.sum(0) / x.sum()).clamp(min=1e-8).log()
     rows = []
-    for name, own in (
-        ("library x mean profile", profile_sum),
-        ("library x mean of profiles", profile),
-    ):
+    for name, own in (("library x mean profile", profile_sum),):
         means = [own + part.log() for part in (library, library_y)]
         rows.append({
             "model": name,
@@ -98,7 +95,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(40, 200), help="genes per pathway")
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--dense-latents", type=int, default=0)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--out")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -128,7 +125,9 @@ def main() -> None:
         ):
             start = time.perf_counter()
             model, _ = compile_vae(features=list(cells.var_names), seed=seed, **design)
-            report = model.fit(train, max_epochs=args.epochs, seed=seed, lr=args.lr)
+            report = model.fit(
+                train, max_epochs=args.epochs, seed=seed, lr=args.lr, warmup=10, patience=15
+            )
             found = model.diagnose(test, types, seed=seed)
             rows.append({
                 "model": f"{name}, seed {seed}", "NB": -found.log_likelihood, "-ELBO": -found.elbo,

@@ -37,6 +37,13 @@ def orientation(vae: NamedVAE) -> NDArray[np.float64]:
     return np.where(total < 0, -1.0, 1.0)
 
 
+def mean_weight(vae: NamedVAE) -> NDArray[np.float64]:
+    """Return the absolute mean path weight over a latent's genes (k,)."""
+    weights = path_weights(vae, vae.artifact.latent_names).to_numpy(np.float64)
+    reached = np.maximum((weights != 0).sum(axis=1), 1)
+    return np.asarray(np.abs(weights.sum(axis=1)) / reached)
+
+
 def explain(vae: NamedVAE, name: str, top: int | None) -> pd.DataFrame:
     """Return a latent's genes, heaviest first."""
     if name not in vae.artifact.latent_names:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, require
+from edge2torch.vae._activity import mean_weight
 from edge2torch.vae._cells import Cells
 from edge2torch.vae._losses import dip_loss, kl_divergence, total_correlation
 from edge2torch.vae._named import NamedVAE
@@ -26,7 +27,10 @@ class VAEDiagnostics:
     Parameters
     ----------
     latents : DataFrame
-        By latent: ``kl`` (mean nats per cell), ``variance`` of the posterior mean, ``collapsed``.
+        By latent: ``kl`` (mean nats per cell), ``variance`` of the posterior mean, ``effect``
+        (how far its genes move together with one standard deviation of it: the absolute mean of
+        their path weights times that deviation, which does not grow with their number), and
+        ``collapsed``.
     genes : DataFrame
         By gene: ``observed`` and ``expected`` mean, ``log_likelihood`` per cell, and the
         ``correlation`` of values with their expectation.
@@ -46,7 +50,7 @@ class VAEDiagnostics:
     >>> model, _ = compile_vae(features=["a", "b"], latents=2)
     >>> report = model.diagnose(np.random.default_rng(0).poisson(3, (20, 2)))
     >>> list(report.latents.columns)
-    ['kl', 'variance', 'collapsed']
+    ['kl', 'variance', 'effect', 'collapsed']
     """
 
     latents: pd.DataFrame
@@ -77,7 +81,12 @@ def diagnose_cells(
     kl = kl_divergence(q_m, q_s).mean(0).numpy()
     variance = q_m.var(0, correction=0).numpy()
     latents = pd.DataFrame(
-        {"kl": kl, "variance": variance, "collapsed": kl < _COLLAPSED},
+        {
+            "kl": kl,
+            "variance": variance,
+            "effect": mean_weight(vae) * np.sqrt(variance),
+            "collapsed": kl < _COLLAPSED,
+        },
         index=pd.Index(vae.artifact.latent_names, name="latent"),
     )
     return VAEDiagnostics(
