@@ -12,6 +12,7 @@ import typer
 
 from edge2torch.cli._commands import RunOptions, run_demo, run_own
 from edge2torch.cli._console import Console
+from edge2torch.cli._modules_app import modules
 from edge2torch.cli._prior import prior
 from edge2torch.cli._settings import Settings
 
@@ -22,6 +23,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(modules, name="modules")
 
 Seed = Annotated[int, typer.Option(help="First seed; same seed, same results.")]
 Seeds = Annotated[int, typer.Option(help="Repeats, each with its own split, start and shuffle.")]

@@ -17,6 +17,7 @@ from edge2torch.netmodules._load import load_modules
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._registry import BACKENDS, ModuleBackend
 from edge2torch.netmodules._result import NetworkModules
+from edge2torch.netmodules._scores import compare_modules, score_modules
 
 __all__ = [
     "BACKENDS",
@@ -30,10 +31,12 @@ __all__ = [
     "TranscriptData",
     "VaeConfig",
     "WgcnaConfig",
+    "compare_modules",
     "fit_modules",
     "load_modules",
     "modules_to_edgelist",
     "override",
     "read_transcript_data",
+    "score_modules",
     "transcript_data",
 ]

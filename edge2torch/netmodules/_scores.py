@@ -1,0 +1,123 @@
+"""How far modules agree with a truth, or with other modules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.errors import require
+from edge2torch.netmodules._result import NetworkModules
+
+
+def score_modules(result: NetworkModules, truth: pd.DataFrame) -> dict[str, float]:
+    """Say how well planted modules were found.
+
+    Parameters
+    ----------
+    result : NetworkModules
+        What was found.
+    truth : DataFrame
+        ``gene_id``, ``module_id``, optionally ``role``; genes that are not in it are background. Of
+        a gene in several modules the first counts for pairs and index.
+
+    Returns
+    -------
+    dict of str to float
+        ``modules`` found; ``recovery``, the mean over true modules of the best Jaccard index;
+        ``ari`` over planted genes, a gene in no module being alone; ``pair_f1`` over all pairs of
+        genes; ``background``, the share of background genes in modules; ``roles``, the share of
+        planted genes whose role is right. NaN where there is nothing to measure.
+
+    Examples
+    --------
+    >>> from edge2torch.netmodules import fit_modules
+    >>> from edge2torch.simulate import planted_modules
+    >>> planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
+    >>> found = fit_modules(planted.counts, planted.transcripts, backend="latent", quiet=True)
+    >>> round(score_modules(found, planted.modules)["recovery"], 2)
+    1.0
+    """
+    metrics = require("sklearn.metrics", extra="modules")
+    genes = result.gene_fate["gene_id"]
+    single = truth.drop_duplicates("gene_id").set_index("gene_id")
+    true = single["module_id"].reindex(genes)
+    found = result.gene_fate.set_index("gene_id")["module_id"].reindex(genes)
+    planted, inside = true.notna().to_numpy(), found.notna().to_numpy()
+    alone = found.where(found.notna(), pd.Series(genes.to_numpy(), index=found.index))
+    scores = {
+        "modules": float(len(result.module_ids)),
+        "recovery": float(best_jaccard(truth, result.modules).mean()) if len(truth) else np.nan,
+        "ari": np.nan,
+        "pair_f1": _pair_f1(true, found),
+        "background": float(inside[~planted].mean()) if (~planted).any() else np.nan,
+        "roles": np.nan,
+    }
+    if planted.any():
+        scores["ari"] = float(metrics.adjusted_rand_score(true[planted], alone[planted]))
+    if "role" in truth and len(truth):
+        roles = result.module_gene_roles.drop_duplicates("gene_id").set_index("gene_id")["role"]
+        scores["roles"] = float((roles.reindex(single.index) == single["role"]).mean())
+    return scores
+
+
+def best_jaccard(first: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
+    """Of every module of the first, its Jaccard index with the closest of the second."""
+    overlap = first.merge(second, on="gene_id")
+    both = overlap.groupby(["module_id_x", "module_id_y"]).size().rename("both").reset_index()
+    sizes = [table.groupby("module_id").size() for table in (first, second)]
+    either = both["module_id_x"].map(sizes[0]) + both["module_id_y"].map(sizes[1]) - both["both"]
+    best = (both["both"] / either).groupby(both["module_id_x"]).max()
+    return best.reindex(sizes[0].index, fill_value=0.0)
+
+
+def _pair_f1(true: pd.Series, found: pd.Series) -> float:
+    both = pd.DataFrame({"true": true.to_numpy(), "found": found.to_numpy()})
+    hits = _pairs(both.dropna().groupby(["true", "found"]).size())
+    total = _pairs(both["true"].value_counts()) + _pairs(both["found"].value_counts())
+    return 2 * hits / total if total else np.nan
+
+
+def _pairs(sizes: pd.Series) -> float:
+    return float((sizes * (sizes - 1) / 2).sum())
+
+
+def compare_modules(first: NetworkModules, second: NetworkModules) -> pd.DataFrame:
+    """Find the closest module of another result for every module.
+
+    Parameters
+    ----------
+    first, second : NetworkModules
+        Of other backends, seeds or samples; genes are matched by id.
+
+    Returns
+    -------
+    DataFrame
+        ``module_id``, ``genes``, ``closest``, ``jaccard``.
+
+    Examples
+    --------
+    >>> from edge2torch.netmodules import fit_modules
+    >>> from edge2torch.simulate import planted_modules
+    >>> planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
+    >>> found = fit_modules(planted.counts, planted.transcripts, backend="latent", quiet=True)
+    >>> compare_modules(found, found)["jaccard"].tolist()
+    [1.0, 1.0]
+    """
+    sizes = first.modules.groupby("module_id").size()
+    overlap = first.modules.merge(second.modules, on="gene_id")
+    both = overlap.groupby(["module_id_x", "module_id_y"]).size().rename("both").reset_index()
+    others = second.modules.groupby("module_id").size()
+    either = both["module_id_x"].map(sizes) + both["module_id_y"].map(others) - both["both"]
+    both["jaccard"] = both["both"] / either
+    best = both.sort_values("jaccard", ascending=False, kind="stable").drop_duplicates(
+        "module_id_x"
+    )
+    best = best.set_index("module_id_x").reindex(sizes.index)
+    return pd.DataFrame(
+        {
+            "module_id": sizes.index,
+            "genes": sizes.to_numpy(),
+            "closest": best["module_id_y"].to_numpy(),
+            "jaccard": best["jaccard"].fillna(0).to_numpy(),
+        }
+    )

@@ -1,0 +1,55 @@
+"""``edge2torch modules`` from files to a folder, and what it refuses."""
+
+import pandas as pd
+import pytest
+
+from edge2torch.cli import main
+from edge2torch.netmodules import load_modules
+from edge2torch.simulate import planted_modules
+
+
+def run(*arguments) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["modules", *map(str, arguments)])
+    return int(end.value.code or 0)
+
+
+@pytest.fixture
+def files(tmp_path):
+    planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
+    table = planted.counts.assign(gene_id=planted.transcripts["gene_id"].to_numpy())
+    table.rename_axis("transcript_id").to_csv(tmp_path / "counts.tsv", sep="\t")
+    planted.samples.to_csv(tmp_path / "samples.csv", index=False)
+    return tmp_path
+
+
+def test_fit_and_compare(files, capsys):
+    common = ["--data", files / "counts.tsv", "--samples", files / "samples.csv"]
+    for name, backend in (("a", "latent"), ("b", "vae")):
+        code = run("fit", *common, "--out", files / name, "--backend", backend,
+                   "--covariates", "degradation", "--", "vae.epochs=40", "min_module_size=4")  # fmt: skip
+        assert code == 0, capsys.readouterr().err
+    found = load_modules(files / "b")
+    assert len(found.module_ids) == 2
+    assert found.config["min_module_size"] == 4
+    assert found.config["covariates"] == ["degradation"]
+    assert "M000" in capsys.readouterr().out
+    assert run("compare", files / "a", files / "b") == 0
+    assert "jaccard" in capsys.readouterr().out
+
+
+def test_wrong_settings_and_data_are_one_line(files, capsys):
+    common = ["fit", "--data", files / "counts.tsv", "--out", files / "x"]
+    assert run(*common, "--", "vae.hiden_dim=3") == 1
+    assert "Did you mean 'vae.hidden_dim'?" in capsys.readouterr().err
+    assert run(*common, "--samples", files / "no.csv") == 1
+    assert "no such file" in capsys.readouterr().err
+    assert run("benchmark", "--suite", "small") == 1
+    assert "'core', 'multiplex', 'scale'" in capsys.readouterr().err
+
+
+def test_benchmark_writes_its_table(tmp_path):
+    assert run("benchmark", "--backends", "latent", "--out", tmp_path / "b", "-q") == 0
+    table = pd.read_csv(tmp_path / "b" / "benchmark.csv")
+    assert table.loc[table["fixture"] == "noise", "modules"].max() == 0
+    assert table.loc[table["fixture"] == "plain", "recovery"].min() > 0.9
