@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ FLAGS = (
 _NUMBERS = ("transcript_length_delta", "cds_length_delta", "shared_exon_fraction")
 _PAIR = ("gene_id", "transcript_id_a", "transcript_id_b")
 _SIDES = _PAIR[1:]
+_VERSION = r"\.\d+$"
 
 
 def annotate_structure(
@@ -101,7 +103,8 @@ def annotate_structure(
         )
     status = _status(known, *rows)
     fine = np.flatnonzero(status == "ok")
-    labels = label_pairs(known, rows[0][fine], rows[1][fine]).set_index(fine)
+    used, own = np.unique([rows[0][fine], rows[1][fine]], return_inverse=True)
+    labels = label_pairs(_only(known, used), *own.reshape(2, -1)).set_index(fine)
     labels = labels.reindex(np.arange(len(pairs)))
     kept = pairs.drop(columns=[*labels.columns, "status"], errors="ignore").reset_index(drop=True)
     return pd.concat([kept, labels], axis=1).assign(status=status)
@@ -171,15 +174,24 @@ def summarize_structure(pairs: pd.DataFrame) -> pd.DataFrame:
 def find_transcripts(known: Annotation, ids: pd.Series) -> Ints:
     """Row of each transcript, -1 where it is not there: by id, else by id without version."""
     own = pd.Index(known.transcripts["transcript_id"].astype(str))
-    rows = own.get_indexer(pd.Index(ids))
-    bare = own.str.replace(r"\.\d+$", "", regex=True)
-    once = ~bare.duplicated(keep=False)
-    positions = np.flatnonzero(once)
-    without = pd.Index(bare[once]).get_indexer(pd.Index(ids.str.replace(r"\.\d+$", "", regex=True)))
-    by_bare = (
-        np.where(without >= 0, positions[np.maximum(without, 0)], -1) if len(positions) else -1
-    )
-    return np.asarray(np.where(rows >= 0, rows, by_bare), dtype=np.int64)
+    rows = own.get_indexer(pd.Index(ids)).astype(np.int64)
+    open_ = np.flatnonzero(rows < 0)
+    if len(open_):
+        bare = own.str.replace(_VERSION, "", regex=True)
+        once = np.flatnonzero(~bare.duplicated(keep=False))
+        wanted = ids.iloc[open_].str.replace(_VERSION, "", regex=True)
+        found = pd.Index(bare[once]).get_indexer(pd.Index(wanted))
+        rows[open_[found >= 0]] = once[found[found >= 0]]
+    return rows
+
+
+def _only(known: Annotation, used: Ints) -> Annotation:
+    """The annotation of some transcripts, in their order."""
+    place = np.full(len(known.transcripts), -1)
+    place[used] = np.arange(len(used))
+    owner = place[known.parts["transcript"].to_numpy()]
+    parts = known.parts[owner >= 0].assign(transcript=owner[owner >= 0])
+    return Annotation(known.transcripts.iloc[used].reset_index(drop=True), parts)
 
 
 def _status(known: Annotation, a: Ints, b: Ints) -> NDArray[np.object_]:
@@ -220,8 +232,16 @@ def _parts(transcript: Ints, start: Ints, end: Ints, count: int) -> _Parts:
     order = np.lexsort((end, start, transcript))
     transcript, start, end = transcript[order], start[order], end[order]
     offset = np.searchsorted(transcript, np.arange(count + 1))
-    base = int(end.max(initial=0)) + 1
-    return _Parts(offset, start, end, start * base + end)
+    _, code = np.unique(start * (int(end.max(initial=0)) + 1) + end, return_inverse=True)
+    return _Parts(offset, start, end, code)
+
+
+class _Members(NamedTuple):
+    """Of every interval of one side: its pair, its row, and whether the other side has it."""
+
+    pair: Ints
+    row: Ints
+    both: Bools
 
 
 def label_pairs(known: Annotation, a: Ints, b: Ints) -> pd.DataFrame:
@@ -238,7 +258,8 @@ def label_pairs(known: Annotation, a: Ints, b: Ints) -> pd.DataFrame:
     forward = (known.transcripts["strand"] != "-").to_numpy()
     head, tail = exons.offset[:-1], exons.offset[1:] - 1
     first, last = np.where(forward, head, tail), np.where(forward, tail, head)
-    shared, either = _overlap(exons, a, b)
+    there, back = _members(exons, a, b), _members(exons, b, a)
+    shared, either = _overlap(exons, a, b, there)
     biotype = known.transcripts["biotype"]
     told = biotype.notna().to_numpy()
     switch = pd.array(biotype.to_numpy()[a] != biotype.to_numpy()[b], dtype="boolean")
@@ -247,7 +268,7 @@ def label_pairs(known: Annotation, a: Ints, b: Ints) -> pd.DataFrame:
     flags = {
         "first_exon_changed": exons.code[first[a]] != exons.code[first[b]],
         "last_exon_changed": exons.code[last[a]] != exons.code[last[b]],
-        "internal_exon_difference": _lacks_inner(exons, a, b) | _lacks_inner(exons, b, a),
+        "internal_exon_difference": _lacks_inner(exons, a, there) | _lacks_inner(exons, b, back),
         "cds_changed": _differs(coding, a, b),
         "utr_changed": _differs(outside, a, b),
         "biotype_switch": switch,
@@ -277,33 +298,29 @@ def _untranslated(exons: _Parts, coding: _Parts, count: int) -> _Parts:
     )
 
 
-def _members(parts: _Parts, a: Ints, b: Ints) -> tuple[Ints, Ints, Bools]:
-    """Pair and row of every interval of a, and whether b has it too."""
+def _members(parts: _Parts, a: Ints, b: Ints) -> _Members:
+    """Every interval of a, and whether b has it too."""
     pair_a, row_a = parts.of(a)
     pair_b, row_b = parts.of(b)
-    codes = np.unique(parts.code[np.concatenate([row_a, row_b])])
-    key_a, key_b = (
-        pair * (len(codes) + 1) + np.searchsorted(codes, parts.code[row])
-        for pair, row in ((pair_a, row_a), (pair_b, row_b))
-    )
-    return pair_a, row_a, np.isin(key_a, key_b)
+    width = int(parts.code.max(initial=0)) + 1
+    key_a, key_b = pair_a * width + parts.code[row_a], pair_b * width + parts.code[row_b]
+    return _Members(pair_a, row_a, np.isin(key_a, key_b))
 
 
-def _overlap(parts: _Parts, a: Ints, b: Ints) -> tuple[Ints, Ints]:
+def _overlap(parts: _Parts, a: Ints, b: Ints, there: _Members) -> tuple[Ints, Ints]:
     """Intervals that both have, and that either has, by pair."""
-    pair, _, both = _members(parts, a, b)
-    shared = np.bincount(pair[both], minlength=len(a))
+    shared = np.bincount(there.pair[there.both], minlength=len(a))
     size = np.diff(parts.offset)
     return shared, size[a] + size[b] - shared
 
 
 def _differs(parts: _Parts, a: Ints, b: Ints) -> Bools:
-    shared, either = _overlap(parts, a, b)
+    shared, either = _overlap(parts, a, b, _members(parts, a, b))
     return np.asarray(shared != either)
 
 
-def _lacks_inner(exons: _Parts, a: Ints, b: Ints) -> Bools:
-    """Whether b lacks an exon of a that is neither a's first nor its last."""
-    pair, row, both = _members(exons, a, b)
+def _lacks_inner(exons: _Parts, a: Ints, there: _Members) -> Bools:
+    """Whether the other lacks an exon of a that is neither a's first nor its last."""
+    pair, row = there.pair, there.row
     inner = (row > exons.offset[a][pair]) & (row < exons.offset[a + 1][pair] - 1)
-    return np.asarray(np.bincount(pair[inner & ~both], minlength=len(a)) > 0)
+    return np.asarray(np.bincount(pair[inner & ~there.both], minlength=len(a)) > 0)
