@@ -35,14 +35,15 @@ def nb_log_prob(x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
     >>> nb_log_prob(torch.zeros(1), torch.zeros(1), torch.zeros(1)).exp()
     tensor([0.5000])
     """
-    x, log_mean, log_dispersion = torch.broadcast_tensors(x, log_mean, log_dispersion)
+    own = torch.lgamma(log_dispersion.double().exp())  # once per gene, before it is spread out
+    x, log_mean, log_dispersion, own = torch.broadcast_tensors(x, log_mean, log_dispersion, own)
     log_prob = -log_dispersion.exp() * F.softplus(log_mean - log_dispersion)
-    return _where_counted(log_prob, _nb_counted, x, log_mean, log_dispersion)
+    return _where_counted(log_prob, _nb_counted, x, log_mean, log_dispersion, own)
 
 
-def _nb_counted(x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
+def _nb_counted(x: Tensor, log_mean: Tensor, log_dispersion: Tensor, own: Tensor) -> Tensor:
     dispersion, odds = log_dispersion.exp(), log_mean - log_dispersion
-    ways = torch.lgamma(x + dispersion) - torch.lgamma(dispersion) - torch.lgamma(x + 1)
+    ways = torch.lgamma(x + dispersion) - own - torch.lgamma(x + 1)
     return ways - dispersion * F.softplus(odds) - x * F.softplus(-odds)
 
 
