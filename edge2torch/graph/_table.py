@@ -110,10 +110,14 @@ def _check_frame(edgelist: object) -> None:
 
 
 def _frame_hint(found: object) -> str:
-    if isinstance(found, tuple) and found and isinstance(found[0], pd.DataFrame):
+    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], pd.DataFrame):
         return "It is a pair: take the table, edges, report = prepare_prior(...)."
     if isinstance(found, str | os.PathLike):
         return "Read a file first: read_edges takes a table, read_gmt gene sets."
+    if isinstance(found, list | tuple) and found and isinstance(found[0], pd.DataFrame):
+        return (
+            "It holds several tables: union_edges(*tables) of edge2torch.priors makes one of them."
+        )
     return "Build one with pd.DataFrame({'source': [...], 'target': [...]})."
 
 
@@ -266,7 +270,7 @@ def _read_weight(table: EdgeTable) -> NDArray[np.float64]:
     unreadable = (np.isnan(values) & column.notna().to_numpy()) | np.isinf(values)
     if unreadable.any():
         rows = np.flatnonzero(unreadable)
-        found = listing(column.iloc[rows[:5]].tolist())
+        found = listing(column.iloc[rows].unique().tolist())
         raise Edge2TorchError(
             f"edgelist column 'initial_weight' must hold finite numbers or be missing; found "
             f"{found} at edge(s) {listing(table.edge_names(rows))}."

@@ -114,7 +114,7 @@ def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
     Raises
     ------
     Edge2TorchError
-        For an unknown ending, a folder that is not there, or a column that Parquet cannot hold.
+        For what is no table, an unknown ending, a folder that is not there, or a column that Parquet cannot hold.
 
     Examples
     --------
@@ -123,6 +123,9 @@ def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
     True
     """
     file, kind = Path(path), _kind(path, exists=False)
+    if not isinstance(edges, pd.DataFrame):
+        pair = " prepare_prior returns a pair: edges, report." if isinstance(edges, tuple) else ""
+        raise Edge2TorchError(f"edges must be a DataFrame, found {type(edges).__name__}.{pair}")
     if not file.parent.is_dir():
         raise Edge2TorchError(f"path={str(file)!r}: there is no folder {str(file.parent)!r}.")
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
@@ -141,14 +144,19 @@ def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
     return file
 
 
+_OTHER_FILES = (
+    " Gene sets, ontologies and networks have readers of their own in edge2torch.priors, and the "
+    "command edge2torch prior."
+)
+
+
 def _kind(path: FilePath, *, exists: bool = True) -> str:
     kind = plain_suffix(Path(path))
     if kind not in (*_SEPARATORS, ".parquet"):
         raise Edge2TorchError(
             f"path={str(path)!r} has an unknown ending. Use one of "
             f"{listing([*_SEPARATORS, '.parquet'], 8)}; text files may be compressed: "
-            f"{', '.join(PACKED)}. Gene sets, ontologies and networks have readers of their own in "
-            "edge2torch.priors, and the command edge2torch prior."
+            f"{', '.join(PACKED)}.{_OTHER_FILES if exists else ''}"
         )
     if exists and not Path(path).is_file():
         raise Edge2TorchError(f"path={str(path)!r} is no file.")

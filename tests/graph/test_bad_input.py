@@ -45,6 +45,7 @@ def test_something_that_is_no_dataframe(edges):
 def test_a_path_or_what_prepare_prior_returned():
     says(refused("edges.csv"), "edgelist", "found str", "read_edges", "read_gmt")
     says(refused(e2t.prepare_prior(table(("a", "b")), ["a"])), "found tuple", "edges, report =")
+    says(refused([table(("a", "b"))] * 2), "found list", "union_edges(*tables)")
 
 
 def test_signs_as_constraints():

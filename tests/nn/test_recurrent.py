@@ -493,3 +493,17 @@ def test_second_derivatives_of_a_steady_state_need_unrolling():
     model, _, _ = settled({"gradient": "unroll"})
     (first,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
     first.sum().backward()
+
+
+def test_convergence_wants_a_tensor():
+    edges = pd.DataFrame({"source": ["u", "a", "b"], "target": ["a", "b", "a"]})
+    model, artifact = e2t.compile_graph(
+        edges, backend="recurrent", outputs=["b"], steps=3, quiet=True
+    )
+    with pytest.raises(e2t.Edge2TorchError, match="Tensor, found DataFrame"):
+        e2t.compile.convergence(model, artifact, pd.DataFrame({"u": [1.0]}))
+
+
+def test_a_model_prints_its_edges():
+    edges = pd.DataFrame({"source": ["a", "b"], "target": ["c", "c"]})
+    assert "MaskedLinear(2 -> 1, edges=2)" in repr(e2t.compile_graph(edges, quiet=True)[0])

@@ -335,3 +335,16 @@ def test_marks_of_missing_values_beside_numbers_but_not_beside_names(
     assert edges["initial_weight"].isna().tolist() == [True, False]
     assert edges["constraint"].isna().tolist() == [False, True]
     assert edges["name"].tolist() == ["nan", "NA"]
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
+    for given, name, said in (
+        (priors.prepare_prior(edges, ["a"]), "e.csv", "returns a pair"),
+        (edges, "e.xlsx", "unknown ending"),
+        (edges, "gone/e.csv", "no folder"),
+    ):
+        with pytest.raises(Edge2TorchError, match=said):
+            priors.write_edges(given, tmp_path / name)
+    with pytest.raises(Edge2TorchError, match="readers of their own"):
+        priors.read_edges(tmp_path / "sets.gmt")
