@@ -10,8 +10,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from edge2torch.cli._annotate_structure import annotate_structure_command
 from edge2torch.cli._commands import RunOptions, run_demo, run_own
 from edge2torch.cli._console import Console
+from edge2torch.cli._explain_module import explain_module_command
 from edge2torch.cli._modules_app import modules
 from edge2torch.cli._prior import prior
 from edge2torch.cli._settings import Settings
@@ -172,6 +174,8 @@ def run(
 
 
 app.command()(prior)
+app.command("explain-module")(explain_module_command)
+app.command("annotate-structure")(annotate_structure_command)
 
 
 def _command() -> str:

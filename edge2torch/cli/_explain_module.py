@@ -1,0 +1,164 @@
+"""``edge2torch explain-module``: a fit and its data in, tables, figures and a manifest out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+import typer
+
+from edge2torch.cli._console import Console
+from edge2torch.cli._files import output_folder, read_table
+from edge2torch.cli._settings import plural
+from edge2torch.errors import Edge2TorchError, require
+from edge2torch.explain import (
+    ExplainConfig,
+    ExplainResult,
+    explain_module,
+    record_files,
+    usage_features,
+)
+from edge2torch.netmodules import load_modules, read_transcript_data
+
+_DEFAULT = ExplainConfig()
+
+
+def explain_module_command(
+    artifact_dir: Annotated[Path, typer.Option(help="Folder that `modules fit` wrote.")],
+    output_dir: Annotated[Path, typer.Option(help="Folder for tables and figures.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Counts, as for `modules fit`; features are made of them.")
+    ] = None,
+    feature_table: Annotated[
+        Path | None, typer.Option(help="Samples × features: CSV, TSV or Parquet, ids first.")
+    ] = None,
+    feature_meta: Annotated[
+        Path | None, typer.Option(help="feature_id, gene_id, feature_type, [transcript_id].")
+    ] = None,
+    module_id: Annotated[
+        list[str] | None, typer.Option(help="Which module; may be repeated; default: all.")
+    ] = None,
+    eigengenes: Annotated[
+        Path | None, typer.Option(help="module_id × samples, in place of the fit's.")
+    ] = None,
+    structure_annotation: Annotated[
+        Path | None, typer.Option(help="Table that annotate-structure wrote.")
+    ] = None,
+    percentile: Annotated[
+        float, typer.Option(help="Percent of samples in each tail of the eigengene.")
+    ] = _DEFAULT.percentile,
+    all_genes: Annotated[
+        bool, typer.Option("--all-genes", help="List genes outside the module too.")
+    ] = False,
+    vae_attribution: Annotated[
+        bool, typer.Option("--vae-attribution", help="Attribute through the vae's decoder.")
+    ] = False,
+    vae_fdr_threshold: Annotated[
+        float, typer.Option(help="Largest q-value that passes.")
+    ] = _DEFAULT.vae_fdr_threshold,
+    vae_percentile_threshold: Annotated[
+        float, typer.Option(help="Least percentile of |decoded_delta| that passes.")
+    ] = _DEFAULT.vae_percentile_threshold,
+    integrated_gradients: Annotated[
+        bool, typer.Option("--integrated-gradients", help="Attribute through the vae's encoder.")
+    ] = False,
+    ig_n_steps: Annotated[
+        int, typer.Option(help="Points on the way from the baseline.")
+    ] = _DEFAULT.ig_n_steps,
+    ig_baseline: Annotated[
+        Literal["zero", "mean"], typer.Option(help="No switching, or mean usage within the gene.")
+    ] = _DEFAULT.ig_baseline,
+    table_format: Annotated[
+        Literal["parquet", "csv"], typer.Option(help="Of the tables.")
+    ] = _DEFAULT.table_format,
+    figures: Annotated[
+        Literal["png", "pdf", "none"], typer.Option(help="Format of the figures.")
+    ] = "png",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Explain modules: drivers, polarity, contrast, attribution; tables, figures, a manifest."""
+    console = Console(quiet)
+    config = ExplainConfig(
+        percentile=percentile,
+        all_genes=all_genes,
+        vae_attribution=vae_attribution,
+        vae_fdr_threshold=vae_fdr_threshold,
+        vae_percentile_threshold=vae_percentile_threshold,
+        integrated_gradients=integrated_gradients,
+        ig_n_steps=ig_n_steps,
+        ig_baseline=ig_baseline,
+        table_format=table_format,
+    )
+    table, meta = _features(data, feature_table, feature_meta)
+    fit = load_modules(artifact_dir)
+    found = explain_module(
+        fit,
+        table,
+        meta,
+        module_id or None,
+        config,
+        output_folder(output_dir),
+        eigengenes=None if eigengenes is None else _indexed(eigengenes, "--eigengenes"),
+        structure_annotation=None
+        if structure_annotation is None
+        else read_table(structure_annotation, "--structure-annotation"),
+    )
+    if figures != "none":
+        shown = fit.feature_scores if table is None else table
+        _draw(found, shown, output_dir, figures, console)
+    for name, result in found.items():
+        console.say(_line(name, result))
+    console.say(f"Written to {output_dir}; module_explanation_manifest.json lists the files.")
+
+
+def _features(
+    data: Path | None, table: Path | None, meta: Path | None
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Features of the counts, or as given, or nothing: then the fit's own scores are used."""
+    if data is not None:
+        if table is not None or meta is not None:
+            raise Edge2TorchError(
+                "--data: features are made of the counts; leave --feature-table and "
+                "--feature-meta out, or --data."
+            )
+        return usage_features(read_transcript_data(data))
+    return (
+        None if table is None else _indexed(table, "--feature-table"),
+        None if meta is None else read_table(meta, "--feature-meta"),
+    )
+
+
+def _indexed(path: Path, option: str) -> pd.DataFrame:
+    """A table whose first column holds ids, unless its index does."""
+    table = read_table(path, option)
+    if isinstance(table.index, pd.RangeIndex) and len(table.columns):
+        table = table.set_index(table.columns[0])
+    return table.set_axis(table.index.astype(str), axis=0)
+
+
+def _draw(
+    found: dict[str, ExplainResult],
+    table: pd.DataFrame,
+    folder: Path,
+    kind: Literal["png", "pdf"],
+    console: Console,
+) -> None:
+    require("matplotlib", extra="plot").use("agg")
+    from edge2torch.plot import save_module_figures
+
+    table = table.set_axis(table.index.astype(str), axis=0)
+    tqdm = require("tqdm", extra="cli").tqdm
+    written = []
+    bar = tqdm(found.items(), desc="  figures", leave=False, disable=console.quiet or None)
+    for name, result in bar:
+        written += save_module_figures(result, table, folder / name, kind=kind)
+    record_files(folder, written)
+
+
+def _line(name: str, result: ExplainResult) -> str:
+    drivers = result.gene_driver_table.head(3)
+    named = ", ".join(
+        f"{gene} ({r:+.2f})" for gene, r in zip(drivers["gene_id"], drivers["r"], strict=True)
+    )
+    return f"{name}: {plural('gene', len(result.genes))}; led by {named}"

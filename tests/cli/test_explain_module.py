@@ -1,0 +1,101 @@
+"""``explain-module`` and ``annotate-structure``, from a saved fit to files."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from edge2torch.cli import main
+from edge2torch.explain import usage_features
+from edge2torch.netmodules import fit_modules, transcript_data
+from edge2torch.simulate import planted_modules
+
+SMALL = {"vae.latent_dim": 2, "vae.hidden_dim": 16, "vae.epochs": 40, "decoys": 50}
+
+
+@pytest.fixture(name="folder", scope="module")
+def _folder(tmp_path_factory):
+    planted = planted_modules(n_modules=2, module_size=15, n_background=20, seed=0)
+    data = transcript_data(planted.counts, planted.transcripts, planted.samples)
+    folder = tmp_path_factory.mktemp("explain")
+    fit_modules(data, backend="vae", config=SMALL, quiet=True).save(folder / "modules")
+    table, meta = usage_features(data)
+    table.to_csv(folder / "features.csv")
+    meta.to_csv(folder / "meta.csv", index=False)
+    lines = []
+    for place, (name, gene) in enumerate(planted.transcripts.itertuples(index=False)):
+        about = f'gene_id "{gene}"; transcript_id "{name}";'
+        lines += [
+            f"1\tx\texon\t{start}\t{start + 50}\t.\t+\t.\t{about}"
+            for start in (100, 300 + place % 2)
+        ]
+    (folder / "genes.gtf").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def call(capsys, *arguments):
+    code = 0
+    try:
+        main([str(part) for part in arguments])
+    except SystemExit as end:
+        code = end.code
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_structure_then_explanation(folder, tmp_path, capsys):
+    code, out, _ = call(
+        capsys, "annotate-structure", "--gtf", folder / "genes.gtf", "--artifact-dir",
+        folder / "modules", "--out", tmp_path / "pairs.csv", "--cache-dir", tmp_path / "cache",
+    )  # fmt: skip
+    assert code == 0
+    assert "of them annotated" in out
+    assert set(pd.read_csv(tmp_path / "pairs.csv")["status"]) == {"ok"}
+    assert "n_pairs" in pd.read_csv(tmp_path / "pairs_by_transcript.csv")
+    code, out, _ = call(
+        capsys, "explain-module", "--artifact-dir", folder / "modules", "--output-dir",
+        tmp_path / "out", "--feature-table", folder / "features.csv", "--feature-meta",
+        folder / "meta.csv", "--module-id", "M000", "--structure-annotation",
+        tmp_path / "pairs.csv", "--vae-attribution", "--vae-fdr-threshold", "0.1",
+        "--vae-percentile-threshold", "60", "--integrated-gradients", "--ig-n-steps", "30",
+        "--ig-baseline", "mean", "--table-format", "csv",
+    )  # fmt: skip
+    assert code == 0
+    assert "M000:" in out
+    manifest = json.loads((tmp_path / "out" / "module_explanation_manifest.json").read_text())
+    assert manifest["config"]["ig_baseline"] == "mean"
+    assert manifest["config"]["vae_fdr_threshold"] == 0.1
+    assert set(manifest["files"]) == {
+        path.relative_to(tmp_path / "out").as_posix()
+        for path in (tmp_path / "out" / "M000").iterdir()
+    }
+    assert {"M000/summary.png", "M000/ig_attributions.csv", "M000/structure.csv"} <= set(
+        manifest["files"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (("--module-id", "M01"), "nearest are"),
+        (("--feature-table", "absent.csv"), "--feature-table: there is no file"),
+        (("--ig-n-steps", "0"), "ig_n_steps=0 must be at least 1"),
+        (("--data", "absent", "--feature-meta", "m.csv"), "leave --feature-table"),
+    ],
+)
+def test_one_line_for_each_error(folder, tmp_path, capsys, extra, words):
+    code, _, said = call(
+        capsys, "explain-module", "--artifact-dir", folder / "modules", "--output-dir",
+        tmp_path, "--figures", "none", *extra,
+    )  # fmt: skip
+    assert code == 1
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_annotate_structure_refuses(folder, tmp_path, capsys):
+    gtf = ("--gtf", folder / "genes.gtf")
+    out = ("--out", tmp_path / "pairs.csv")
+    assert "either --artifact-dir or --pairs" in call(capsys, "annotate-structure", *gtf, *out)[2]
+    wrong = call(capsys, "annotate-structure", *gtf, "--out", tmp_path / "pairs.txt")[2]
+    assert "must end in" in wrong
