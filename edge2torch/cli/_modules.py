@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -87,8 +88,8 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _suite(name: str) -> dict[str, dict[str, object]]:
-    switch = {"roles": ("switch_only",)}
+def _suite(name: str) -> dict[str, dict[str, Any]]:
+    switch: dict[str, Any] = {"roles": ("switch_only",)}
     if name == "core":
         return {
             "plain": {"n_modules": 5, **switch},

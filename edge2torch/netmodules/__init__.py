@@ -18,6 +18,7 @@ from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._registry import BACKENDS, ModuleBackend
 from edge2torch.netmodules._result import NetworkModules
 from edge2torch.netmodules._scores import compare_modules, score_modules
+from edge2torch.netmodules._stability import Stability, stability_selection
 
 __all__ = [
     "BACKENDS",
@@ -28,6 +29,7 @@ __all__ = [
     "ModulesConfig",
     "NetworkModules",
     "ReliabilityConfig",
+    "Stability",
     "TranscriptData",
     "VaeConfig",
     "WgcnaConfig",
@@ -38,5 +40,6 @@ __all__ = [
     "override",
     "read_transcript_data",
     "score_modules",
+    "stability_selection",
     "transcript_data",
 ]

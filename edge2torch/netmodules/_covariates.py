@@ -57,7 +57,7 @@ def covariate_problems(samples: pd.DataFrame, covariates: tuple[str, ...]) -> li
         width += added
         if said:
             problems.append(f"covariate {name!r} {said}")
-    if width > n - 3 and not problems:
+    if covariates and width > n - 3 and not problems:
         problems.append(
             f"the covariates make {width} columns for {n} samples, which leaves nothing to find; "
             "leave some out"

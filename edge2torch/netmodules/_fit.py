@@ -90,7 +90,7 @@ def fit_modules(
     >>> from edge2torch.simulate import planted_modules
     >>> planted = planted_modules(n_modules=3, seed=0)
     >>> found = fit_modules(
-    ...     planted.counts, planted.transcripts, planted.samples, backend="baseline", quiet=True)
+    ...     planted.counts, planted.transcripts, planted.samples, backend="latent", quiet=True)
     >>> found.module_ids
     ['M000', 'M001', 'M002']
     """

@@ -32,7 +32,7 @@ def load_modules(path: str | os.PathLike[str]) -> NetworkModules:
     >>> from edge2torch.simulate import planted_modules
     >>> planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
     >>> found = fit_modules(
-    ...     planted.counts, planted.transcripts, planted.samples, backend="baseline", quiet=True)
+    ...     planted.counts, planted.transcripts, planted.samples, backend="latent", quiet=True)
     >>> load_modules(found.save("modules")).modules.equals(found.modules)
     True
     """

@@ -75,9 +75,9 @@ class NetworkModules:
     >>> from edge2torch.simulate import planted_modules
     >>> planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
     >>> found = fit_modules(
-    ...     planted.counts, planted.transcripts, planted.samples, backend="baseline", quiet=True)
+    ...     planted.counts, planted.transcripts, planted.samples, backend="latent", quiet=True)
     >>> found
-    NetworkModules(backend='baseline', 2 modules, ... of ... genes, ... edges, 60 samples)
+    NetworkModules(backend='latent', 2 modules, ... of ... genes, ... edges, 60 samples)
     """
 
     modules: pd.DataFrame

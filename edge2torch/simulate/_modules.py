@@ -209,9 +209,9 @@ def _counts(
     logits = logit[:, None] + rng.normal(0, _WANDER, (len(gene), n_samples))
     logits[first] += switch
     usage = np.exp(logits)
-    usage /= np.add.reduceat(usage, first, axis=0)[gene]
+    usage /= np.asarray(np.add.reduceat(usage, first, axis=0))[gene]
     depth = np.exp(rng.normal(0, 0.1 + 0.4 * confound, n_samples))
-    level: Floats = np.exp(rng.normal(6.5, 0.7, n_genes)[:, None] + abundance)
+    level: Floats = np.exp(rng.normal(6.5, 0.7, (n_genes, 1)) + abundance)
     level *= np.exp(rng.normal(0, _WANDER, level.shape))
     mean = usage * level[gene] * depth
     shape = 1 / _DISPERSION

@@ -1,0 +1,175 @@
+"""Stability selection: which edges come back in subsamples, and at which threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.netmodules._config import ModulesConfig, override
+from edge2torch.netmodules._fit import fit_modules
+from edge2torch.netmodules._inputs import TranscriptData, transcript_data
+
+
+_AGREED = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """What subsamples agree on.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        A row per alpha: ``alpha``, ``edges`` (mean per subsample), ``stable`` (edges in the share
+        of subsamples that is asked for), ``agreement`` (stable over all edges seen), ``failed``.
+    edges : DataFrame
+        ``alpha``, ``source``, ``target``, ``share`` of the subsamples; stable ones only.
+    recommended : float
+        The smallest alpha at which at least half of the edges seen are stable; else the one with
+        the best agreement.
+    failures : tuple of str
+        Why single fits failed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> Stability(pd.DataFrame(), pd.DataFrame(), 0.5, ()).recommended
+    0.5
+    """
+
+    curve: pd.DataFrame
+    edges: pd.DataFrame
+    recommended: float
+    failures: tuple[str, ...]
+
+
+def stability_selection(
+    data: TranscriptData,
+    *,
+    alphas: Sequence[float] = (0.3, 0.4, 0.5, 0.6, 0.7),
+    backend: str = "vae",
+    config: ModulesConfig | Mapping[str, Any] | None = None,
+    subsamples: int = 50,
+    fraction: float = 0.8,
+    kept: float = 0.6,
+    seed: int = 0,
+) -> Stability:
+    """Fit subsamples at several thresholds and keep the edges that come back.
+
+    Parameters
+    ----------
+    data : TranscriptData
+        Checked counts.
+    alphas : sequence of float
+        Thresholds; each holds for all kinds of pairs.
+    backend : str
+        One of :data:`BACKENDS`.
+    config : ModulesConfig or dict, optional
+        Other settings.
+    subsamples : int, default 50
+        Fits per alpha.
+    fraction, kept : float
+        Share of samples in each, and share of subsamples in which a stable edge is found.
+    seed : int
+        Draws the subsamples.
+
+    Returns
+    -------
+    Stability
+
+    Raises
+    ------
+    Edge2TorchError
+        For shares that are none, or when every fit failed.
+
+    Examples
+    --------
+    >>> from edge2torch.netmodules import transcript_data
+    >>> from edge2torch.simulate import planted_modules
+    >>> planted = planted_modules(n_modules=2, module_size=8, n_background=8, seed=0)
+    >>> data = transcript_data(planted.counts, planted.transcripts)
+    >>> found = stability_selection(
+    ...     data, alphas=[0.05, 0.5], subsamples=3, backend="latent")
+    >>> found.curve["alpha"].tolist()
+    [0.05, 0.5]
+
+    References
+    ----------
+    Meinshausen & Buehlmann 2010, doi:10.1111/j.1467-9868.2010.00740.x.
+    """
+    if not (0 < fraction <= 1 and 0 < kept <= 1) or subsamples < 1 or not alphas:
+        raise Edge2TorchError(
+            "fraction and kept must lie above 0 and up to 1, subsamples be 1 or more, and alphas "
+            f"hold a number; found {fraction}, {kept}, {subsamples}, {list(alphas)}."
+        )
+    settings = (
+        config if isinstance(config, ModulesConfig) else override(ModulesConfig(), config or {})
+    )
+    counts: dict[tuple[float, str, str], int] = {}
+    failures: list[str] = []
+    done = dict.fromkeys(alphas, 0)
+    for k in range(subsamples):
+        rng = np.random.default_rng([seed, 7, k])
+        n = len(data.samples)
+        rows = np.sort(rng.choice(n, max(2, round(fraction * n)), replace=False))
+        for alpha in alphas:
+            names = ("alpha", "alpha_switch", "alpha_abundance")
+            own = override(settings, dict.fromkeys(names, alpha))
+            try:
+                part = _subsample(data, rows)
+                found = fit_modules(part, backend=backend, config=own, seed=seed, quiet=True)
+            except Edge2TorchError as error:
+                failures.append(f"alpha {alpha}, subsample {k}: {error}")
+                continue
+            done[alpha] += 1
+            for source, target in zip(found.edges["source"], found.edges["target"], strict=True):
+                key = alpha, str(source), str(target)
+                counts[key] = counts.get(key, 0) + 1
+    if not any(done.values()):
+        raise Edge2TorchError(f"Every fit failed; the first: {failures[0]}")
+    return _summary(counts, done, subsamples, kept, tuple(failures))
+
+
+def _subsample(data: TranscriptData, rows: NDArray[np.int64]) -> TranscriptData:
+    names = data.samples.index[rows]
+    return transcript_data(
+        pd.DataFrame(data.counts[:, rows], data.transcript_ids, names),
+        pd.DataFrame({"transcript_id": data.transcript_ids, "gene_id": data.transcript_genes}),
+        data.samples.iloc[rows],
+        gene_counts=pd.DataFrame(data.gene_counts[:, rows], data.gene_ids, names),
+        covariates=data.covariates,
+        min_samples=2,
+    )
+
+
+def _summary(
+    counts: dict[tuple[float, str, str], int],
+    done: dict[float, int],
+    subsamples: int,
+    kept: float,
+    failures: tuple[str, ...],
+) -> Stability:
+    table = pd.DataFrame(
+        [(*key, times / done[key[0]]) for key, times in counts.items()],
+        columns=["alpha", "source", "target", "share"],
+    )
+    rows = []
+    for alpha, fits in done.items():
+        own = table.loc[table["alpha"] == alpha, "share"]
+        stable = int((own >= kept).sum())
+        rows.append({
+            "alpha": alpha, "edges": float(own.sum()), "stable": stable,
+            "agreement": stable / len(own) if len(own) else 0.0, "failed": subsamples - fits,
+        })  # fmt: skip
+    curve = pd.DataFrame(rows)
+    agreement = curve["agreement"].to_numpy()
+    good = np.flatnonzero(agreement >= _AGREED)
+    best = good[np.argmin(curve["alpha"].to_numpy()[good])] if len(good) else agreement.argmax()
+    stable_edges = table[table["share"] >= kept].reset_index(drop=True)
+    return Stability(curve, stable_edges, float(list(done)[int(best)]), failures)
