@@ -1,6 +1,7 @@
 """Graphs with a known truth, and the oracle that says what a network on them must compute."""
 
 from edge2torch.simulate._causal import PlantedNodes, planted_nodes
+from edge2torch.simulate._drivers import PlantedDrivers, planted_drivers
 from edge2torch.simulate._graphs import layered_graph, random_dag
 from edge2torch.simulate._modules import PlantedModules, planted_modules
 from edge2torch.simulate._oracle import evaluate
@@ -11,6 +12,7 @@ from edge2torch.simulate._steps import evaluate_steps
 
 __all__ = [
     "PathwayProblem",
+    "PlantedDrivers",
     "PlantedModules",
     "PlantedNodes",
     "PlantedRegulator",
@@ -18,6 +20,7 @@ __all__ = [
     "evaluate",
     "evaluate_steps",
     "layered_graph",
+    "planted_drivers",
     "planted_modules",
     "planted_nodes",
     "planted_regulator",

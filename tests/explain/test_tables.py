@@ -77,7 +77,9 @@ def test_both_tails_and_samples_without_an_eigengene(inputs):
 
 
 @pytest.mark.parametrize(
-    "ask", [gene_driver_table, transcript_polarity_table, high_vs_low_table], ids=lambda ask: ask.__name__
+    "ask",
+    [gene_driver_table, transcript_polarity_table, high_vs_low_table],
+    ids=lambda ask: ask.__name__,
 )
 def test_the_order_of_rows_and_columns_does_not_matter(inputs, ask):
     table, meta, y = inputs
