@@ -49,11 +49,12 @@ def planted(seed, *, n_cells=1000, n_genes=600, n_pathways=60, n_active=12):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=100)
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
-    for seed in range(args.seeds):
+    for seed in range(args.first, args.first + args.seeds):
         counts, sets, active, sizes = planted(seed)
         model, _ = compile_vae(decoder_edges=sets, features=list(counts), seed=seed)
         report = model.fit(
