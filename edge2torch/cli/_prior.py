@@ -9,11 +9,21 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 import typer
 
-from edge2torch import priors
 from edge2torch.cli._console import Console
 from edge2torch.cli._data import feature_names as names_of_features
 from edge2torch.cli._files import existing_file, table_kind
 from edge2torch.errors import Edge2TorchError
+from edge2torch.priors import (
+    prepare_prior,
+    read_edges,
+    read_gmt,
+    read_graphml,
+    read_obo,
+    read_omnipath,
+    read_reactome,
+    read_sif,
+    write_edges,
+)
 
 Format = Literal["auto", "gmt", "reactome", "obo", "sif", "omnipath", "graphml", "edges"]
 
@@ -24,13 +34,13 @@ _BY_SUFFIX: dict[str, Format] = {
     ".graphml": "graphml",
 }
 _READERS: dict[str, tuple[Callable[..., pd.DataFrame], tuple[str, ...]]] = {
-    "gmt": (priors.read_gmt, ()),
-    "reactome": (priors.read_reactome, ("members", "names", "species")),
-    "obo": (priors.read_obo, ("annotations", "namespace", "relations")),
-    "sif": (priors.read_sif, ()),
-    "omnipath": (priors.read_omnipath, ()),
-    "graphml": (priors.read_graphml, ()),
-    "edges": (priors.read_edges, ("source", "target", "duplicates")),
+    "gmt": (read_gmt, ()),
+    "reactome": (read_reactome, ("members", "names", "species")),
+    "obo": (read_obo, ("annotations", "namespace", "relations")),
+    "sif": (read_sif, ()),
+    "omnipath": (read_omnipath, ()),
+    "graphml": (read_graphml, ()),
+    "edges": (read_edges, ("source", "target", "duplicates")),
 }
 
 
@@ -117,7 +127,7 @@ def prior(
         "duplicates": "join" if join else None,
     }
     measured = names_of_features(features, "--features", layer=layer, names_column=feature_names)
-    edges, report = priors.prepare_prior(
+    edges, report = prepare_prior(
         _read(file, kind, {name: value for name, value in given.items() if value}, quiet),
         measured,
         _listed(outputs),
@@ -137,7 +147,7 @@ def prior(
         skips=skips,
         latent=latent,
     )
-    priors.write_edges(edges, out)
+    write_edges(edges, out)
     console.say(repr(report))
     if inner := sorted(set(report.outputs) & set(edges["source"])):
         console.say(

@@ -270,7 +270,7 @@ def _read_weight(table: EdgeTable) -> NDArray[np.float64]:
     unreadable = (np.isnan(values) & column.notna().to_numpy()) | np.isinf(values)
     if unreadable.any():
         rows = np.flatnonzero(unreadable)
-        found = listing(column.iloc[rows].unique().tolist())
+        found = listing(column.iloc[rows[:5]].tolist())
         raise Edge2TorchError(
             f"edgelist column 'initial_weight' must hold finite numbers or be missing; found "
             f"{found} at edge(s) {listing(table.edge_names(rows))}."
@@ -325,7 +325,7 @@ def _merge_sign(
     if len(wrong):
         raise Edge2TorchError(
             f"sign_column={sign_column!r} must hold +1, -1, 0 or missing values; found "
-            f"{listing(column.iloc[wrong].unique().tolist())} at edge(s) "
+            f"{listing(column.iloc[wrong[:5]].tolist())} at edge(s) "
             f"{listing(table.edge_names(wrong))}."
         )
     opposed = np.flatnonzero(np.isin(constraint, (-1, 1)) & (constraint * sign < 0))
