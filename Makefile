@@ -86,6 +86,10 @@ format: $(VENV)/.ready-dev ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: wgcna
+wgcna: ## install R with WGCNA for the backend of that name (Debian, Ubuntu; as root)
+	apt-get install --yes --no-install-recommends r-cran-wgcna r-cran-jsonlite
+
 constraints: $(VENV)/.ready-dev ## write the versions of .venv into requirements/constraints.txt
 	@{ sed '/^torch==/q' $(CONSTRAINTS); $(PIP) list --format=freeze --exclude-editable \
 	   | grep -viE '^(torch|pip|setuptools|scanpy|scvega|scSpectra|edge2torch)==' | sort -f \
