@@ -1,6 +1,6 @@
 """Variational autoencoders whose encoder and decoder are compiled graphs."""
 
-from edge2torch.vae._core import VAE, VAEOutput
+from edge2torch.vae._core import VAE
 from edge2torch.vae._design import mirror
 from edge2torch.vae._diagnose import VAEDiagnostics
 from edge2torch.vae._fit import FitReport
@@ -31,7 +31,6 @@ __all__ = [
     "FitReport",
     "VAEArtifact",
     "VAEDiagnostics",
-    "VAEOutput",
     "bernoulli_log_prob",
     "compile_vae",
     "differential_activity",

@@ -29,7 +29,7 @@ _LINKS = {"counts": "proportions", "real": "identity", "binary": "probability"}
 class EdgeVAE(NamedVAE):
     """A variational autoencoder along named edges; made by :func:`compile_vae`.
 
-    An ordinary module: ``model(x, conditions)`` gives the seven tensors of :class:`VAEOutput`.
+    An ordinary module: ``model(x, conditions)`` gives the seven tensors of :class:`VAE`, as a named tuple.
     ``model.design`` is what it was compiled from, ``model.artifact`` its names.
 
     Parameters
