@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchWarning
 from edge2torch.explain._config import ExplainConfig
@@ -27,10 +28,11 @@ def ig_attributions(
     """Attribute a module to features through the encoder of the ``vae`` backend.
 
     Integrated gradients (doi 10.48550/arXiv.1703.01365) say of every sample how much each feature
-    moved the latent that follows the module, away from its value at the baseline. ``ig_score`` is
-    their mean over the samples of high eigengene less that over those of low eigengene, turned so
-    that positive means "rises with the module"; over all features it sums to the difference of
-    the latent between the two groups.
+    moved the latent that follows the module, away from its value at the baseline. Their mean over
+    the samples of high eigengene less that over those of low eigengene is what the feature adds
+    to the difference of the latent between the two groups. ``ig_score`` has that size, and the
+    sign of the direction in which the feature moves: positive rises with the module. (A feature
+    that holds the latent back has the opposite sign.)
 
     Parameters
     ----------
@@ -93,8 +95,8 @@ def ig_attributions(
             stacklevel=2,
         )
     high, low = tails(values, config.percentile)
-    by_sample = found.to_numpy(dtype=np.float64)
-    score = np.sign(latent.r) * (by_sample[high].mean(axis=0) - by_sample[low].mean(axis=0))
+    added = np.sign(latent.r) * _difference(found, high, low)
+    score = added * np.sign(_difference(data[found.columns], high, low))
     table = result.features[["feature_id", "gene_id", "feature_type"]].reset_index(drop=True)
     table["ig_score"] = pd.Series(score, found.columns).loc[table["feature_id"]].to_numpy()
     if not config.all_genes:
@@ -102,6 +104,14 @@ def ig_attributions(
     table = by_size(table, "ig_score")
     table.attrs["completeness_gap"] = largest
     return table
+
+
+def _difference(
+    table: pd.DataFrame, high: NDArray[np.bool_], low: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Mean of each column over the high samples less that over the low ones."""
+    values = table.to_numpy(dtype=np.float64)
+    return np.asarray(values[high].mean(axis=0) - values[low].mean(axis=0))
 
 
 def _baseline(

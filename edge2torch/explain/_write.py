@@ -14,7 +14,7 @@ import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, require
 from edge2torch.explain._config import ExplainConfig
-from edge2torch.explain._explain import ExplainResult
+from edge2torch.explain._result import ExplainResult
 
 MANIFEST = "module_explanation_manifest.json"
 _FORMAT, _VERSION = "edge2torch-module-explanation", 1

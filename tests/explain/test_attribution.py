@@ -61,7 +61,9 @@ def test_integrated_gradients_sum_to_the_difference_between_the_tails(fit):
     output = latent.mean[:, latent.index] * np.sign(latent.r)
     high, low = tails(fit.eigengenes.loc["M000"].to_numpy(), 25)
     expected = output[high].mean() - output[low].mean()
-    assert table["ig_score"].sum() == pytest.approx(expected, abs=1e-3)
+    moved = fit.feature_scores[high].mean() - fit.feature_scores[low].mean()
+    added = table["ig_score"] * np.sign(moved.loc[table["feature_id"]].to_numpy())
+    assert added.sum() == pytest.approx(expected, abs=1e-3)
 
 
 def test_too_few_steps_are_told(fit):
