@@ -170,3 +170,12 @@ def test_the_artifact_of_another_graph_is_refused(compiled):
 def test_what_is_no_compiled_model():
     with pytest.raises(e2t.Edge2TorchError, match="found Linear"):
         e2t.customize_model(nn.Linear(1, 1))
+
+
+def test_a_customized_model_prints_as_the_tutorial_shows():
+    edges = pd.DataFrame({"source": ["a", "h", "g"], "target": ["h", "g", "y"]})
+    base, _ = e2t.compile_graph(edges, quiet=True)
+    printed = str(e2t.customize_model(model=base, head=nn.Linear(1, 1)))
+    assert "(0-2): 3 x FeedforwardLayerBlock(" in printed
+    assert "(linear): MaskedLinear()" in printed
+    assert printed.startswith("CustomizedEdgeModel(\n  (base_model): EdgeModel(")

@@ -97,9 +97,8 @@ class MaskedLinear(EdgePattern):
         return layer
 
     def extra_repr(self) -> str:
-        """Say how large it is, and what is out of the ordinary."""
-        size = f"{self.in_features} -> {self.out_features}, edges={self.n_edges}"
-        return f"{size}, edge_dropout={self.edge_dropout}" if self.edge_dropout else size
+        """Say what is out of the ordinary; alike layers print as one line, "3 x ..."."""
+        return f"edge_dropout={self.edge_dropout}" if self.edge_dropout else ""
 
     def edge_weights(self) -> Tensor:
         """Return the effective weight of every edge, shape (e,), differentiable, in O(e)."""
