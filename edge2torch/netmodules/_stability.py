@@ -15,7 +15,6 @@ from edge2torch.netmodules._config import ModulesConfig, override
 from edge2torch.netmodules._fit import fit_modules
 from edge2torch.netmodules._inputs import TranscriptData, transcript_data
 
-
 _AGREED = 0.5
 
 
