@@ -128,4 +128,4 @@ def _counts(
     depth = np.exp(rng.normal(0, 0.1, n_samples))
     mean = (usage * (level * depth)[:, None]).reshape(-1, n_samples)
     shape = 1 / _DISPERSION
-    return rng.poisson(rng.gamma(shape, mean / shape)).astype(float)
+    return np.asarray(rng.poisson(rng.gamma(shape, mean / shape)), dtype=np.float64)
