@@ -1,18 +1,18 @@
 """Ask a trained model what its outputs rest on, and answer in the names of the edge table."""
 
 from edge2torch.interpret._activations import activations
-from edge2torch.interpret._connectivity import node_connectivity
-from edge2torch.interpret._controls import control_inputs
-from edge2torch.interpret._graph_aware import graph_aware_dropout
 from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS, attribution_methods
-from edge2torch.interpret._node_scores import rank_stability
-from edge2torch.interpret._replicate import Replicates, replicate
-from edge2torch.interpret._rewire import rewire
 from edge2torch.interpret._score_graph import cut_graph, score_graph
-from edge2torch.interpret._significance import node_significance
-from edge2torch.interpret._stack import ReplicateStack, stack_replicates
+from edge2torch.interpret._trust._connectivity import node_connectivity
+from edge2torch.interpret._trust._controls import control_inputs
+from edge2torch.interpret._trust._graph_aware import graph_aware_dropout
+from edge2torch.interpret._trust._node_scores import rank_stability
+from edge2torch.interpret._trust._replicate import Replicates, replicate
+from edge2torch.interpret._trust._rewire import rewire
+from edge2torch.interpret._trust._significance import node_significance
+from edge2torch.interpret._trust._stack import ReplicateStack, stack_replicates
 
 __all__ = [
     "METHODS",

@@ -15,14 +15,14 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from edge2torch.errors import Edge2TorchError, note, require
-from edge2torch.interpret._node_scores import (
+from edge2torch.interpret._trust._node_scores import (
     NodeScores,
     rank_stability,
     score_networks,
     score_stack,
 )
-from edge2torch.interpret._stack import ReplicateStack
-from edge2torch.interpret._start import Start, draw_starts
+from edge2torch.interpret._trust._stack import ReplicateStack
+from edge2torch.interpret._trust._start import Start, draw_starts
 
 __all__ = ["Replicates", "replicate"]
 

@@ -13,8 +13,8 @@ from scipy.optimize import brentq, least_squares
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.interpret._connectivity import node_connectivity
-from edge2torch.interpret._replicate import Replicates
+from edge2torch.interpret._trust._connectivity import node_connectivity
+from edge2torch.interpret._trust._replicate import Replicates
 
 __all__ = ["node_significance"]
 

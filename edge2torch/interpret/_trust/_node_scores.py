@@ -14,7 +14,7 @@ from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._lookup import nearest
-from edge2torch.interpret._stack import ReplicateStack
+from edge2torch.interpret._trust._stack import ReplicateStack
 
 
 class NodeScores(NamedTuple):

@@ -13,8 +13,14 @@ from torch import Tensor, nn
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.customize import CustomizedEdgeModel
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._side_by_side import MARK, copy_in, copy_out, side_by_side, wide_name
-from edge2torch.interpret._start import Start, draw_starts
+from edge2torch.interpret._trust._side_by_side import (
+    MARK,
+    copy_in,
+    copy_out,
+    side_by_side,
+    wide_name,
+)
+from edge2torch.interpret._trust._start import Start, draw_starts
 from edge2torch.nn import CompiledModel, NodeBatchNorm
 
 __all__ = ["ReplicateStack", "stack_replicates"]
