@@ -59,7 +59,10 @@ CONTENDERS: dict[str, Contender] = {
         Contender("limit", "limit of the machine", HERE / "own/limit.py"),
         Contender("ours", "edge2torch (ours)", HERE / "own/ours.py"),
         Contender(
-            "edge2torch", "edge2torch 0.3.0", HERE / "peers/edge2torch.py", "edge2torch[interpret]==0.3.0"
+            "edge2torch",
+            "edge2torch 0.3.0",
+            HERE / "peers/edge2torch.py",
+            "edge2torch[interpret]==0.3.0",
         ),
         Contender("kpnn2", "kpnn2 0.3.0", HERE / "peers/kpnn2.py", "kpnn2==0.3.0"),
         Contender("dense", "torch, masked dense", HERE / "own/dense.py"),
