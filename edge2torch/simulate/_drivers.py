@@ -37,8 +37,8 @@ class PlantedDrivers:
     Examples
     --------
     >>> planted = planted_drivers(n_modules=2, module_size=10, n_background=30, seed=0)
-    >>> planted.drivers["direction"].value_counts().to_dict()
-    {0: 40, 1: 20, -1: 20}
+    >>> planted.drivers["direction"].value_counts().sort_index().to_dict()
+    {-1: 20, 0: 40, 1: 20}
     """
 
     counts: pd.DataFrame

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import torch.multiprocessing as mp
 from torch import nn
 from torch.func import functional_call, grad, jacfwd, jacrev, jvp, vmap
 
@@ -394,41 +393,6 @@ def test_a_parametrization_and_a_hook_act(compiled, x):
 class Zero(nn.Module):
     def forward(self, weight):
         return weight * 0
-
-
-# ---------------------------------------------------------------------- distributed training
-
-
-def _train_distributed(rank, world, folder):
-    torch.set_num_threads(1)
-    rendezvous = torch.distributed.FileStore(f"{folder}/rendezvous", world)
-    torch.distributed.init_process_group("gloo", rank=rank, world_size=world, store=rendezvous)
-    try:
-        torch.manual_seed(rank)  # DDP must make the ranks start alike
-        model, _ = e2t.compile_graph(skipping_graph(), kernel="sparse", quiet=True)
-        parallel = nn.parallel.DistributedDataParallel(model)
-        start = copy.deepcopy(model.state_dict())
-        x = torch.randn(8, 6, generator=torch.Generator().manual_seed(5))
-        parallel(x[rank::world]).square().mean().backward()
-        gradient = {name: p.grad for name, p in model.named_parameters()}
-        torch.save((start, gradient), f"{folder}/{rank}.pt")
-    finally:
-        torch.distributed.destroy_process_group()
-
-
-def test_distributed_data_parallel_on_two_processes(tmp_path):
-    mp.spawn(_train_distributed, args=(2, str(tmp_path)), nprocs=2)
-    (state, gradient), other = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
-    torch.testing.assert_close((state, gradient), other, rtol=0, atol=0)
-    model, _ = e2t.compile_graph(skipping_graph(), kernel="sparse", quiet=True)
-    model.load_state_dict(state)
-    assert_close(gradient, gradients_of_mean(model))
-
-
-def gradients_of_mean(model):
-    x = torch.randn(8, 6, generator=torch.Generator().manual_seed(5))
-    model(x).square().mean().backward()
-    return {name: p.grad for name, p in model.named_parameters()}
 
 
 def test_nothing_of_this_warns(model, x):

@@ -502,8 +502,3 @@ def test_convergence_wants_a_tensor():
     )
     with pytest.raises(e2t.Edge2TorchError, match="Tensor, found DataFrame"):
         e2t.compile.convergence(model, artifact, pd.DataFrame({"u": [1.0]}))
-
-
-def test_a_model_prints_its_edges():
-    edges = pd.DataFrame({"source": ["a", "b"], "target": ["c", "c"]})
-    assert "MaskedLinear(2 -> 1, edges=2)" in repr(e2t.compile_graph(edges, quiet=True)[0])
