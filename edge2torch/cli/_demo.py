@@ -61,16 +61,14 @@ class Pathways:
 
 def demo_files() -> tuple[Path, Path]:
     """Return the paths of the cells and of the pathways."""
-    found = {package: _find(package, name) for package, name in (_CELLS, _PATHWAYS)}
-    absent = [package for package, path in found.items() if path is None]
-    if absent:
+    cells, pathways = _find(*_CELLS), _find(*_PATHWAYS)
+    if cells is None or pathways is None:
+        found = {_CELLS[0]: cells, _PATHWAYS[0]: pathways}
+        absent = [package for package, path in found.items() if path is None]
         raise Edge2TorchError(
             f"The demo's data are files of {' and '.join(absent)}, not installed here. "
             f"Install with: {PIP}"
         )
-    cells, pathways = found.values()
-    assert cells is not None  # noqa: S101 - for the type checker; absent ones are refused above
-    assert pathways is not None  # noqa: S101
     return cells, pathways
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from edge2torch.explain._config import ExplainConfig
-from edge2torch.explain._latent import checkpoint_of, decoded_delta, find_latent
+from edge2torch.explain._latent import decoded_delta, follow
 from edge2torch.explain._statistics import adjusted, correlate
 from edge2torch.explain._tables import by_size
 from edge2torch.netmodules import NetworkModules
@@ -60,11 +60,7 @@ def vae_drivers(
     True
     """
     config = ExplainConfig() if config is None else config
-    pair = checkpoint_of(result)
-    own = result.eigengenes.loc[module_id] if eigengene is None else eigengene
-    scores = result.feature_scores.loc[result.feature_scores.index.intersection(own.index)]
-    values = own.loc[scores.index].to_numpy(dtype=np.float64)
-    latent = find_latent(pair, scores, values)
+    pair, latent, scores, values = follow(result, module_id, eigengene)
     delta = decoded_delta(pair, latent, config.vae_step)
     table = result.features[["gene_id", "feature_id", "feature_type"]].reset_index(drop=True)
     ids = table["feature_id"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchWarning
 from edge2torch.explain._config import ExplainConfig
-from edge2torch.explain._latent import checkpoint_of, encoder_input, find_latent
+from edge2torch.explain._latent import encoder_input, follow
 from edge2torch.explain._tables import by_size, tails
 from edge2torch.interpret import interpret_model
 from edge2torch.netmodules import NetworkModules
@@ -69,11 +69,7 @@ def ig_attributions(
     True
     """
     config = ExplainConfig() if config is None else config
-    pair = checkpoint_of(result)
-    own = result.eigengenes.loc[module_id] if eigengene is None else eigengene
-    scores = result.feature_scores.loc[result.feature_scores.index.intersection(own.index)]
-    values = own.loc[scores.index].to_numpy(dtype=np.float64)
-    latent = find_latent(pair, scores, values)
+    pair, latent, scores, values = follow(result, module_id, eigengene)
     data = encoder_input(pair, scores)
     found, gap = interpret_model(
         pair.encoder,

@@ -70,6 +70,17 @@ def find_latent(pair: Checkpoint, scores: pd.DataFrame, eigengene: NDArray[np.fl
     return Latent(index, names[index], float(r[index]), mean)
 
 
+def follow(
+    result: NetworkModules, module_id: str, eigengene: pd.Series | None
+) -> tuple[Checkpoint, Latent, pd.DataFrame, NDArray[np.float64]]:
+    """The checkpoint, the latent that follows a module, scores and eigengene of common samples."""
+    pair = checkpoint_of(result)
+    own = result.eigengenes.loc[module_id] if eigengene is None else eigengene
+    scores = result.feature_scores.loc[result.feature_scores.index.intersection(own.index)]
+    values = own.loc[scores.index].to_numpy(dtype=np.float64)
+    return pair, find_latent(pair, scores, values), scores, values
+
+
 def decoded_delta(pair: Checkpoint, latent: Latent, step: float) -> pd.Series:
     """Half the change of decoded scores per unit, between the latent a step up and a step down."""
     centre = torch.from_numpy(latent.mean.mean(axis=0))

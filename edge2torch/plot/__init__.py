@@ -11,10 +11,9 @@ from edge2torch.plot._heatmap import plot_node_heatmap
 from edge2torch.plot._module import (
     plot_module_drivers,
     plot_module_heatmap,
-    plot_module_summary,
     plot_module_usage,
-    save_module_figures,
 )
+from edge2torch.plot._module_summary import plot_module_summary, save_module_figures
 from edge2torch.plot._stability import plot_stability
 
 __all__ = [
