@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -194,7 +195,7 @@ def _endpoints(
     chosen = [str(name).strip() for name in ([wanted] if isinstance(wanted, str) else wanted)]
     if not chosen:
         raise Edge2TorchError(f"{argument} is empty. Name at least one node or leave it out.")
-    if repeated := sorted({name for name in chosen if chosen.count(name) > 1}):
+    if repeated := sorted(name for name, count in Counter(chosen).items() if count > 1):
         raise Edge2TorchError(f"{argument} names nodes twice: {listing(repeated)}. Name each once.")
     return _numbers(names, chosen, argument)
 

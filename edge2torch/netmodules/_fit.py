@@ -239,7 +239,7 @@ def _fate(
     limits: Thresholds,
 ) -> NDArray[np.object_]:
     """Why each gene is where it is, (g,)."""
-    connected = np.isin(features.gene_ids, [*edges["source"], *edges["target"]])
+    connected = pd.Index(features.gene_ids).isin(pd.concat([edges["source"], edges["target"]]))
     weighed = np.zeros(len(features.gene_ids), dtype=bool)
     if similarity.explained is not None:
         limit = np.where(features.is_switch, limits.explained_switch, limits.explained_abundance)
