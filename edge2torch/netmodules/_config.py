@@ -164,6 +164,9 @@ class ModulesConfig:
 
     Parameters
     ----------
+    library : {"robust", "total"}
+        What abundances are shares of: the sample's total times the median ratio of its genes to
+        their usual level, which a few genes cannot move, or the plain total.
     false_genes : float
         Share of unrelated genes that may get an edge. Thresholds that are left out are set so,
         from decoys: columns shuffled over samples that go through the same fit.
@@ -200,6 +203,7 @@ class ModulesConfig:
     64
     """
 
+    library: Literal["robust", "total"] = "robust"
     false_genes: float = 0.01
     decoys: int = 400
     alpha: float | None = None

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError
+from edge2torch.netmodules._abundance import Abundances, abundances
 from edge2torch.netmodules._config import ReliabilityConfig
 from edge2torch.netmodules._covariates import Design, make_design
 from edge2torch.netmodules._inputs import TranscriptData
@@ -43,37 +44,34 @@ class Features:
         return (self.table["feature_type"] == SWITCH).to_numpy()
 
 
-def make_features(data: TranscriptData, reliability: ReliabilityConfig) -> Features:
-    """Scores of all genes that vary."""
+def make_features(
+    data: TranscriptData, reliability: ReliabilityConfig, library: str = "robust"
+) -> Features:
+    """Scores of all genes that vary; ``library`` is what abundances are shares of."""
     design = make_design(data.samples, data.covariates)
     basis, solver = design.basis, design.solver
     gene_of = np.searchsorted(data.gene_ids.astype(str), data.transcript_genes.astype(str))
     switches = switch_coordinates(
         data.counts, gene_of, basis, solver, _degradation(data, reliability)
     )
-    logs = log_abundance(data.gene_counts)
-    left = logs - (logs @ basis) @ basis.T
-    centred = logs - logs.mean(axis=1, keepdims=True)
-    total = (centred**2).sum(axis=1)
-    r2 = 1 - (left**2).sum(axis=1) / np.where(total > 0, total, 1)
-    coefficients = logs @ solver
+    levels = abundances(data.gene_counts, basis, solver, robust=library == "robust")
     gene = np.concatenate([switches.genes, np.arange(len(data.gene_ids))])
     kind = np.repeat([SWITCH, ABUNDANCE], [len(switches.genes), len(data.gene_ids)])
-    scores = np.concatenate([switches.scores, left.astype(np.float32)])
-    before = np.concatenate([switches.r2_before, r2])
+    scores = np.concatenate([switches.scores, levels.scores])
+    before = np.concatenate([switches.r2_before, levels.r2_before])
     trust = np.concatenate([_trust(switches, reliability), np.ones(len(data.gene_ids))])
     sd = scores.std(axis=1, dtype=np.float64)
     moves = sd > _STILL
     if not moves.any():
         raise Edge2TorchError("counts: no gene varies over the samples, so there is no network.")
-    return _collect(data, design, switches, coefficients, gene, kind, scores, before, trust, moves)
+    return _collect(data, design, switches, levels, gene, kind, scores, before, trust, moves)
 
 
 def _collect(
     data: TranscriptData,
     design: Design,
     switches: Switches,
-    coefficients: NDArray[np.float64],
+    levels: Abundances,
     gene: NDArray[np.int64],
     kind: NDArray[np.str_],
     scores: NDArray[np.float32],
@@ -106,16 +104,10 @@ def _collect(
         reliability=trust[moves],
         loadings=loadings,
         residualization=_residualization(design, feature_ids, before, values),
-        transform=_transform(data, design, switches, coefficients),
+        transform=_transform(data, design, switches, levels),
         design=design,
         samples=data.samples,
     )
-
-
-def log_abundance(counts: NDArray[np.float32]) -> NDArray[np.float64]:
-    """log2 of counts per million plus one half, (g, samples)."""
-    library = counts.sum(axis=0, dtype=np.float64)
-    return np.asarray(np.log2(1e6 * counts / library + 0.5))
 
 
 def _degradation(
@@ -171,17 +163,19 @@ def _transform(
     data: TranscriptData,
     design: Design,
     switches: Switches,
-    coefficients: NDArray[np.float64],
+    levels: Abundances,
 ) -> pd.DataFrame:
     """Everything linear that lies between log-ratios or log abundances and raw scores."""
     rows = switches.rows
     parts = []
-    for kind, ids, genes, loading, fitted in (
+    for kind, ids, genes, loading, fitted, reference in (
         (SWITCH, data.transcript_ids[rows], data.transcript_genes[rows], switches.loading,
-         switches.coefficients),
-        (ABUNDANCE, data.gene_ids, data.gene_ids, np.ones(len(data.gene_ids)), coefficients),
+         switches.coefficients, np.nan),
+        (ABUNDANCE, data.gene_ids, data.gene_ids, 1.0, levels.coefficients, levels.reference),
     ):  # fmt: skip
-        part = pd.DataFrame({"kind": kind, "id": ids, "gene_id": genes, "loading": loading})
+        part = pd.DataFrame({
+            "kind": kind, "id": ids, "gene_id": genes, "loading": loading, "reference": reference,
+        })  # fmt: skip
         names = [f"design:{name}" for name in design.columns]
         parts.append(pd.concat([part, pd.DataFrame(fitted, columns=names)], axis=1))
     return pd.concat(parts, ignore_index=True)

@@ -97,7 +97,7 @@ def fit_modules(
     row = find_backend(backend)
     config = _config(config)
     data = _data(counts, transcripts, samples, gene_counts, covariates, min_samples)
-    features = make_features(data, config.reliability)
+    features = make_features(data, config.reliability, config.library)
     note(
         f"{len(features.table):,} features of {len(data.gene_ids):,} genes in "
         f"{len(data.samples):,} samples; backend {backend}.",

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.netmodules._abundance import library_sizes, log_abundance
 from edge2torch.netmodules._covariates import Design, apply_recipe
-from edge2torch.netmodules._features import ABUNDANCE, SWITCH, log_abundance
+from edge2torch.netmodules._features import ABUNDANCE, SWITCH
 from edge2torch.netmodules._inputs import TranscriptData
 from edge2torch.netmodules._switch import log_ratios
 
@@ -25,8 +26,8 @@ def score_samples(
     _check_ids(abundance["id"], data.gene_ids, "gene")
     at = _positions(switch["id"], data.transcript_ids, "transcript")
     _check_whole(switch, data)
-    logs = log_abundance(data.gene_counts)
-    logs = logs[_positions(abundance["id"], data.gene_ids, "gene")]
+    counts = data.gene_counts[_positions(abundance["id"], data.gene_ids, "gene")]
+    logs = log_abundance(counts, library_sizes(counts, abundance["reference"].to_numpy()))
     parts = [_left(logs, abundance, design)]
     if len(switch):
         clr = _left(log_ratios(data.counts[at], switch["gene_id"].to_numpy()), switch, design)

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from edge2torch.netmodules import ReliabilityConfig, transcript_data
+from edge2torch.netmodules._abundance import abundances
 from edge2torch.netmodules._features import make_features
 from tests.netmodules.conftest import planted
 
 
-def table(covariates=(), reliability=None):
+def table(covariates=(), reliability=None, library="robust"):
     data = planted()
     checked = transcript_data(data.counts, data.transcripts, data.samples, covariates=covariates)
-    return data, make_features(checked, reliability or ReliabilityConfig())
+    return data, make_features(checked, reliability or ReliabilityConfig(), library)
 
 
 @pytest.mark.parametrize("covariates", [(), ("degradation", "composition")])
@@ -36,13 +37,34 @@ def test_the_switch_coordinate_is_the_first_singular_vector(covariates):
         assert loading.set_index("transcript_id")["loading"][reference] > 0
 
 
-def test_abundance_is_the_z_score_of_log_cpm():
-    data, features = table()
+@pytest.mark.parametrize("library", ["total", "robust"])
+def test_abundance_is_the_z_score_of_log_cpm(library):
+    data, features = table(library=library)
     genes = data.counts.groupby(data.transcripts.set_index("transcript_id")["gene_id"]).sum()
-    logs = np.log2(1e6 * genes / genes.sum() + 0.5)
+    size = genes.sum()
+    if library == "robust":
+        well = genes[genes.mean(axis=1) >= genes.mean(axis=1).median()]
+        ratios = np.log2(1e6 * well / size + 0.5)
+        size = size * 2 ** ratios.sub(ratios.mean(axis=1), axis=0).median()
+    logs = np.log2(1e6 * genes / size + 0.5)
     z = (logs.sub(logs.mean(axis=1), axis=0)).div(logs.std(axis=1, ddof=0), axis=0)
     mine = features.values[:, ~features.is_switch].T
     np.testing.assert_allclose(mine, z.to_numpy(), atol=1e-4)
+
+
+def test_a_few_loud_genes_do_not_move_the_others_in_a_robust_library():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(100, (40, 50)).astype(np.float32)
+    loud = np.exp(rng.normal(size=50))
+    counts[:3] = rng.poisson(5000 * loud, (3, 50))
+    basis = np.full((50, 1), 50**-0.5)
+    found = {
+        robust: abundances(counts, basis, basis, robust=robust).scores[3:]
+        for robust in (True, False)
+    }
+    r = {key: np.abs(np.corrcoef(np.vstack([loud, x]))[0, 1:]).mean() for key, x in found.items()}
+    assert r[True] < 0.2
+    assert r[False] > 0.7
 
 
 def test_covariates_are_taken_out_and_reported():
