@@ -8,7 +8,6 @@ from edge2torch.vae._ivae import iVAE
 from edge2torch.vae._likelihoods import (
     bernoulli_log_prob,
     gaussian_log_prob,
-    nb_log_prob,
     poisson_log_prob,
     zinb_log_prob,
 )
@@ -21,6 +20,7 @@ from edge2torch.vae._losses import (
 )
 from edge2torch.vae._model import EdgeVAE, compile_vae, differential_activity, load_vae
 from edge2torch.vae._named import VAEArtifact
+from edge2torch.vae._negative_binomial import nb_log_prob
 from edge2torch.vae._networks import Decoder, Encoder, weight_init
 
 __all__ = [

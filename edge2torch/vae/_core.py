@@ -103,56 +103,79 @@ class VAECore(nn.Module):
     def log_likelihood(
         self, values: Tensor, z: Tensor, log_library: Tensor, conditions: Tensor | None = None
     ) -> Tensor:
-        """Return log p(x | z) (b, g), with a library per cell (b, 1) where values are counts."""
-        predicted = self.decoder.predict(_beside(z, conditions))
+        """Return log p(x | z) (..., b, g) for z (..., b, k).
+
+        Where values are counts, the library per cell is (b, 1).
+        """
+        fed = _beside(z, conditions)
+        predicted = self.decoder.predict(fed.flatten(0, -2)).unflatten(0, fed.shape[:-1])
         if self.likelihood.is_count:
             predicted = predicted + log_library
         return self.likelihood.log_prob(values, predicted, self.decoder.own)
 
     def losses(
-        self, values: Tensor, conditions: Tensor | None, weights: Mapping[str, float]
+        self,
+        values: Tensor,
+        conditions: Tensor | None,
+        weights: Mapping[str, float],
+        generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Return the terms of the loss per cell, weighted ones under their own names, unweighted.
 
-        ``elbo`` is the plain evidence lower bound; ``total`` is what training minimises.
+        ``elbo`` is the plain evidence lower bound; ``total`` is what training minimises. Samples
+        are drawn from ``generator``, or else from torch's own.
         """
         q_m, q_s = self.encode(self.encoder_input(values), conditions)
-        q_all = q_m + posterior_sd(q_s) * torch.randn_like(q_m)
+        q_all = q_m + posterior_sd(q_s) * _noise(q_m, generator)
         log_library, library_kl = self._library(values, q_all, q_m, q_s)
         q_m, q_s, q_z = (part[:, : self.n_latents] for part in (q_m, q_s, q_all))
-        recon = -self.log_likelihood(values, q_z, log_library, conditions).sum(1).mean()
+        recon, *back = self._reconstruction(values, q_z, log_library, conditions, weights)
         kl = kl_divergence(q_m, q_s).sum(1).mean()
         terms = {"recon": recon, "kl": kl, "elbo": -(recon + kl + library_kl)}
         total = recon + weights.get("beta", 1.0) * kl + library_kl
-        for name, term in self._extras(values, q_z, q_m, q_s, log_library, conditions, weights):
+        further = [
+            *(("irecon", term) for term in back),
+            *self._extras(q_z, q_m, q_s, weights, generator),
+        ]
+        for name, term in further:
             terms[name] = term
             total = total + weights[name] * term
         terms["total"] = total
         return terms
 
-    def _extras(
+    def _reconstruction(
         self,
         values: Tensor,
         q_z: Tensor,
-        q_m: Tensor,
-        q_s: Tensor,
         log_library: Tensor,
         conditions: Tensor | None,
         weights: Mapping[str, float],
+    ) -> Tensor:
+        """Return what reconstruction costs (1,), or (2,) with that through the bottleneck.
+
+        Both are decoded in one pass, as two predictions of the same values.
+        """
+        predicting = [q_z]
+        if weights.get("irecon") and self.latent_encoder and self.latent_decoder:
+            predicting.append(self.latent_decoder(self.latent_encoder(q_z)))
+        found = self.log_likelihood(values, torch.stack(predicting), log_library, conditions)
+        return -found.sum(-1).mean(-1)
+
+    def _extras(
+        self,
+        q_z: Tensor,
+        q_m: Tensor,
+        q_s: Tensor,
+        weights: Mapping[str, float],
+        generator: torch.Generator | None,
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield name and value of every further term that has a weight."""
-        if weights.get("irecon") and self.latent_encoder and self.latent_decoder:
-            back = self.latent_decoder(self.latent_encoder(q_z))
-            yield (
-                "irecon",
-                -self.log_likelihood(values, back, log_library, conditions).sum(1).mean(),
-            )
         if weights.get("dip"):
             yield "dip", dip_loss(q_m, q_s)
         if weights.get("tc"):
             yield "tc", total_correlation(q_z, q_m, q_s)
         if weights.get("info"):
-            yield "info", mmd_loss(q_z, torch.randn_like(q_z))
+            yield "info", mmd_loss(q_z, _noise(q_z, generator))
         if weights.get("soft_mask"):
             yield "soft_mask", self.outside_l1()
 
@@ -172,8 +195,15 @@ class VAECore(nn.Module):
         return mean + sd * q_z[:, -1:], kl_divergence(q_m[:, -1], q_s[:, -1]).mean()
 
 
+def _noise(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.empty_like(like).normal_(generator=generator)
+
+
 def _beside(x: Tensor, conditions: Tensor | None) -> Tensor:
-    return x if conditions is None else torch.cat([x, conditions], dim=1)
+    """Append covariates (b, c) to x (..., b, n)."""
+    if conditions is None:
+        return x
+    return torch.cat([x, conditions.expand(*x.shape[:-1], -1)], dim=-1)
 
 
 class VAE(VAECore):

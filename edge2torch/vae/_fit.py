@@ -107,7 +107,7 @@ def fit_vae(
             _start_from(vae, found, len(cells))
         return _run(
             vae, cells, rows, settings, home, last if resume else None, progress, trainer or {},
-            log=folder is not None,
+            is_kept=folder is not None,
         )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def _run(
     progress: bool,
     trainer: Mapping[str, Any],
     *,
-    log: bool,
+    is_kept: bool,
 ) -> FitReport:
     import lightning.pytorch as pl
     from lightning.pytorch.callbacks import ModelCheckpoint
@@ -167,8 +167,8 @@ def _run(
     from edge2torch.vae._lightning import StopLate, TrainingModule, batches
 
     best = ModelCheckpoint(
-        dirpath=home, filename="best", monitor="val_elbo", mode="max", save_last=True,
-        enable_version_counter=False,
+        dirpath=home, filename="best", monitor="val_elbo", mode="max", save_last=is_kept,
+        save_weights_only=not is_kept, enable_version_counter=False,
     )  # fmt: skip
     stop = StopLate(settings.warmup, monitor="val_elbo", mode="max", patience=settings.patience)
     own = {
@@ -176,7 +176,7 @@ def _run(
         "devices": 1,
         "max_epochs": settings.max_epochs,
         "gradient_clip_val": settings.gradient_clip,
-        "logger": CSVLogger(home, name="", version="log") if log else False,
+        "logger": CSVLogger(home, name="", version="log") if is_kept else False,
         "enable_progress_bar": progress,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,

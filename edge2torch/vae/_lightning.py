@@ -24,7 +24,8 @@ class TrainingModule(pl.LightningModule):
     """Trains the ELBO with its further terms.
 
     Every step starts random numbers of its own, so that a resumed fit repeats an unbroken one,
-    and every validation draws the same.
+    and every validation draws the same. Figures are logged once an epoch: a step is often shorter
+    than what Lightning does to log.
     """
 
     def __init__(
@@ -34,40 +35,66 @@ class TrainingModule(pl.LightningModule):
         self.vae, self.weights, self.lr = vae, dict(weights), lr
         self.warmup, self.seed = warmup, seed
         self.history: list[dict[str, float]] = []
+        self._means = {"train": _Means(), "val": _Means()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam."""
-        return torch.optim.Adam(self.parameters(), lr=self.lr)
+        scaled = self.trainer.precision == "16-mixed"  # a fused step cannot clip scaled gradients
+        return torch.optim.Adam(self.parameters(), lr=self.lr, fused=not scaled)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         """Return the loss per value."""
-        torch.manual_seed(self.seed * 1_000_003 + self.global_step + 1)
         share = min(1.0, (self.current_epoch + 1) / (self.warmup + 1))
         weights = {**self.weights, "beta": share * self.weights["beta"]}
-        terms = self.vae.losses(batch["values"], batch.get("conditions"), weights)
-        self._log("train", terms, len(batch["values"]))
+        terms = self._terms("train", batch, weights, self.global_step + 1)
         return terms["total"] / batch["values"].shape[1]
 
     def validation_step(self, batch: dict[str, Tensor], number: int) -> None:
-        """Log the plain ELBO of held-out cells."""
-        torch.manual_seed(self.seed * 1_000_003 + number)
-        terms = self.vae.losses(batch["values"], batch.get("conditions"), self.weights)
-        self._log("val", terms, len(batch["values"]))
+        """Evaluate the plain ELBO of held-out cells."""
+        self._terms("val", batch, self.weights, number)
 
-    def _log(self, stage: str, terms: Mapping[str, Tensor], size: int) -> None:
-        named = {f"{stage}_{name}": value.detach() for name, value in terms.items()}
-        self.log_dict(named, on_step=False, on_epoch=True, batch_size=size)
-        self.log(f"{stage}_elbo_", named[f"{stage}_elbo"], prog_bar=True, logger=False,
-                 on_step=False, on_epoch=True, batch_size=size)  # fmt: skip
+    def _terms(
+        self, stage: str, batch: dict[str, Tensor], weights: Mapping[str, float], number: int
+    ) -> dict[str, Tensor]:
+        values = batch["values"]
+        generator = torch.Generator(values.device).manual_seed(self.seed * 1_000_003 + number)
+        terms = self.vae.losses(values, batch.get("conditions"), weights, generator)
+        self._means[stage].add(terms, len(values))
+        return terms
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means over held-out cells."""
+        self._log("val")
 
     def on_train_epoch_end(self) -> None:
-        """Keep the epoch's figures."""
-        found = {
-            name: float(value)
-            for name, value in self.trainer.callback_metrics.items()
-            if not name.endswith("_")
-        }
+        """Log the means over the cells trained on, and keep the epoch's figures."""
+        self._log("train")
+        found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         self.history.append({"epoch": self.current_epoch, **found})
+
+    def _log(self, stage: str) -> None:
+        for name, value in self._means[stage].take().items():
+            self.log(f"{stage}_{name}", value, prog_bar=name == "elbo", sync_dist=True)
+
+
+class _Means:
+    """Means over cells of the terms of a loss."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._sums: Tensor | float = 0.0
+        self._cells = 0
+
+    def add(self, terms: Mapping[str, Tensor], cells: int) -> None:
+        self._names = list(terms)
+        self._sums = self._sums + cells * torch.stack([term.detach() for term in terms.values()])
+        self._cells += cells
+
+    def take(self) -> dict[str, Tensor]:
+        """Return them by name, and start again."""
+        means = torch.as_tensor(self._sums) / max(self._cells, 1)
+        self._sums, self._cells = 0.0, 0
+        return dict(zip(self._names, means, strict=True))
 
 
 class StopLate(EarlyStopping):

@@ -10,41 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, listing
-
-
-def nb_log_prob(x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
-    """Return log NB(x; mean, dispersion), with variance mean + mean² / dispersion.
-
-    A zero costs one softplus. Counts above zero, few in single cells, are computed in float64,
-    because large terms cancel there.
-
-    Parameters
-    ----------
-    x : Tensor, shape (b, g)
-        Counts.
-    log_mean, log_dispersion : Tensor, broadcast to (b, g)
-        Logarithms of mean and of inverse dispersion.
-
-    Returns
-    -------
-    Tensor, shape (b, g)
-
-    Examples
-    --------
-    >>> import torch
-    >>> nb_log_prob(torch.zeros(1), torch.zeros(1), torch.zeros(1)).exp()
-    tensor([0.5000])
-    """
-    own = torch.lgamma(log_dispersion.double().exp())  # once per gene, before it is spread out
-    x, log_mean, log_dispersion, own = torch.broadcast_tensors(x, log_mean, log_dispersion, own)
-    log_prob = -log_dispersion.exp() * F.softplus(log_mean - log_dispersion)
-    return _where_counted(log_prob, _nb_counted, x, log_mean, log_dispersion, own)
-
-
-def _nb_counted(x: Tensor, log_mean: Tensor, log_dispersion: Tensor, own: Tensor) -> Tensor:
-    dispersion, odds = log_dispersion.exp(), log_mean - log_dispersion
-    ways = torch.lgamma(x + dispersion) - own - torch.lgamma(x + 1)
-    return ways - dispersion * F.softplus(odds) - x * F.softplus(-odds)
+from edge2torch.vae._negative_binomial import nb_log_prob
 
 
 def zinb_log_prob(
