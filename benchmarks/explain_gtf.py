@@ -1,11 +1,11 @@
 """Time and memory of annotate_structure on a GTF file of GENCODE's size.
 
-    python benchmarks/explain_gtf.py make --from chr21.gtf.gz --out big.gtf.gz --lines 3500000
-    python benchmarks/explain_gtf.py run --gtf big.gtf.gz --cache cache
+    python benchmarks/explain_gtf.py make --from chr21.gtf.gz --gtf big.gtf.gz --lines 3500000
+    python benchmarks/explain_gtf.py run --gtf big.gtf.gz --cache cache  # twice: parsed, then cached
 
 ``make`` copies the exons of a real file of one chromosome until there are enough lines, with
 transcripts (four to a gene, each without some exons), coding parts and attributes as long as
-GENCODE's.
+GENCODE's, and writes a pair of transcripts for each gene beside it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 
 from edge2torch.explain import annotate_structure, switch_pairs
-from edge2torch.explain._gtf import read_gtf
 
 _PER_GENE = 4
 _PADDING = (
@@ -42,15 +41,23 @@ def make(source: Path, out: Path, wanted: int) -> None:
                 gene = re.search(r'gene_id "([^"]+)"', fields[8])
                 exons[gene[1]].append((int(fields[3]), int(fields[4]), fields[6]))
     rng = np.random.default_rng(0)
+    genes: list[str] = []
     written, copy = 0, 0
     with gzip.open(out, "wt", compresslevel=4) as stream:
         while written < wanted:
             copy += 1
             for gene, own in exons.items():
-                text = "".join(_gene(f"chr{copy}", f"{gene}.{copy}", sorted(set(own)), rng))
+                genes.append(f"{gene}.{copy}")
+                text = "".join(_gene(f"chr{copy}", genes[-1], sorted(set(own)), rng))
                 stream.write(text)
                 written += text.count("\n")
-    print(f"{written:,} lines, {out.stat().st_size / 1e6:.0f} MB")
+    transcripts = pd.DataFrame(
+        [(gene, f"{gene}.t{k}") for gene in genes for k in range(_PER_GENE)],
+        columns=["gene_id", "transcript_id"],
+    )
+    loadings = transcripts.assign(loading=rng.normal(size=len(transcripts)))
+    switch_pairs(loadings).to_parquet(_pairs_of(out))
+    print(f"{len(transcripts):,} transcripts, {written:,} lines, {out.stat().st_size / 1e6:.0f} MB")
 
 
 def _gene(chromosome, gene, exons, rng):
@@ -69,18 +76,12 @@ def _gene(chromosome, gene, exons, rng):
             yield f"{chromosome}\tX\t{kind}\t{start}\t{end}\t.\t{strand}\t.\t{about}\n"
 
 
+def _pairs_of(gtf: Path) -> Path:
+    return gtf.with_name(f"{gtf.name.split('.')[0]}_pairs.parquet")
+
+
 def run(gtf: Path, cache: Path) -> None:
-    known = read_gtf(gtf, cache_dir=None) if not cache.exists() else None
-    if known is not None:
-        table = known.transcripts
-        pairs = table[["transcript_id", "gene_id"]].assign(
-            loading=np.random.default_rng(0).normal(size=len(table))
-        )
-        cache.mkdir(parents=True)
-        switch_pairs(pairs).head(25_000).to_parquet(cache / "pairs.parquet")
-        print(f"{len(table):,} transcripts, {len(known.parts):,} exons and coding parts")
-        return
-    pairs = pd.read_parquet(cache / "pairs.parquet")
+    pairs = pd.read_parquet(_pairs_of(gtf))
     start = time.perf_counter()
     found = annotate_structure(gtf, pairs, cache_dir=cache)
     took = time.perf_counter() - start
@@ -92,13 +93,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["make", "run"])
     parser.add_argument("--from", dest="source", type=Path)
-    parser.add_argument("--out", type=Path)
     parser.add_argument("--lines", type=int, default=3_500_000)
-    parser.add_argument("--gtf", type=Path)
-    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--gtf", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path("gtf-cache"))
     args = parser.parse_args()
     if args.what == "make":
-        make(args.source, args.out, args.lines)
+        make(args.source, args.gtf, args.lines)
     else:
         run(args.gtf, args.cache)
 

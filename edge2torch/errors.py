@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+import warnings
 from collections.abc import Iterable
 from types import ModuleType
 
@@ -13,9 +15,11 @@ __all__ = [
     "listing",
     "note",
     "require",
+    "warn",
 ]
 
 _SHOWN_WIDTH = 60
+_INNER = ("edge2torch", "torch")  # no line of these is the one that a user wrote
 
 
 class Edge2TorchError(ValueError):
@@ -113,6 +117,30 @@ def note(message: str, *, quiet: bool) -> None:
     """
     if not quiet:
         print(f"[edge2torch] Note: {message}")
+
+
+def warn(message: str) -> None:
+    """Give an :class:`Edge2TorchWarning` that points at the user's own line.
+
+    Parameters
+    ----------
+    message : str
+        What was found, and what to do about it.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warn("3 node(s) carry nothing.")
+    >>> caught[0].category.__name__
+    'Edge2TorchWarning'
+    """
+    frame, level = sys._getframe().f_back, 2
+    while frame is not None and frame.f_back is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in _INNER:
+            break
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, Edge2TorchWarning, stacklevel=level)
 
 
 def require(module: str, *, extra: str | None = None) -> ModuleType:

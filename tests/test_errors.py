@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import FunctionType
+
 import pytest
 
 from edge2torch.errors import (
@@ -11,6 +13,7 @@ from edge2torch.errors import (
     listing,
     note,
     require,
+    warn,
 )
 
 
@@ -65,3 +68,15 @@ def test_require_does_not_hide_what_a_package_itself_lacks(
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency") as caught:
         require("broken_package")
     assert not isinstance(caught.value, MissingDependencyError)
+
+
+def _speak():
+    warn("odd")
+
+
+@pytest.mark.parametrize(("room", "its_own"), [("edge2torch.nn", False), ("analysis", True)])
+def test_a_warning_points_at_the_line_of_the_user(room, its_own):
+    speak = FunctionType(_speak.__code__, {"warn": warn, "__name__": room})
+    with pytest.warns(Edge2TorchWarning) as caught:
+        speak()
+    assert (caught[0].lineno == _speak.__code__.co_firstlineno + 1) is its_own

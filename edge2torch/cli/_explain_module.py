@@ -30,6 +30,9 @@ def explain_module_command(
     data: Annotated[
         Path | None, typer.Option(help="Counts, as for `modules fit`; features are made of them.")
     ] = None,
+    transcripts: Annotated[
+        Path | None, typer.Option(help="transcript_id, gene_id, where --data does not hold them.")
+    ] = None,
     feature_table: Annotated[
         Path | None, typer.Option(help="Samples × features: CSV, TSV or Parquet, ids first.")
     ] = None,
@@ -90,7 +93,7 @@ def explain_module_command(
         ig_baseline=ig_baseline,
         table_format=table_format,
     )
-    table, meta = _features(data, feature_table, feature_meta)
+    table, meta = _features(data, transcripts, feature_table, feature_meta)
     fit = load_modules(artifact_dir)
     found = explain_module(
         fit,
@@ -113,7 +116,7 @@ def explain_module_command(
 
 
 def _features(
-    data: Path | None, table: Path | None, meta: Path | None
+    data: Path | None, transcripts: Path | None, table: Path | None, meta: Path | None
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     """Features of the counts, or as given, or nothing: then the fit's own scores are used."""
     if data is not None:
@@ -122,7 +125,9 @@ def _features(
                 "--data: features are made of the counts; leave --feature-table and "
                 "--feature-meta out, or --data."
             )
-        return usage_features(read_transcript_data(data))
+        return usage_features(read_transcript_data(data, transcripts=transcripts))
+    if transcripts is not None:
+        raise Edge2TorchError("--transcripts says which gene a count belongs to; give --data too.")
     return (
         None if table is None else _indexed(table, "--feature-table"),
         None if meta is None else read_table(meta, "--feature-meta"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,7 +16,7 @@ from edge2torch.compile._options import (
     check_choice,
     count_steps,
 )
-from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
+from edge2torch.errors import Edge2TorchError, listing, warn
 from edge2torch.graph import EdgeGraph, RecurrentPlan, plan_recurrent
 from edge2torch.nn import (
     GraphCell,
@@ -175,11 +174,7 @@ def _check_reach(graph: EdgeGraph, plan: RecurrentPlan, steps: int) -> None:
     if (mute := np.isfinite(unseen) & (unseen > steps)).any():
         names = graph.names(graph.inputs[mute])
         parts.append(f"{len(names)} input(s) reach no output: {listing(names)}")
-    warnings.warn(
-        f"Within steps={steps}, {'; '.join(parts)}. Use steps={int(needed)} or more.",
-        Edge2TorchWarning,
-        stacklevel=5,
-    )
+    warn(f"Within steps={steps}, {'; '.join(parts)}. Use steps={int(needed)} or more.")
 
 
 def _calm(graph: EdgeGraph, plan: RecurrentPlan, model: RecurrentEdgeModel) -> None:
@@ -212,10 +207,8 @@ def _check_growth(
     most = found.share.argsort(descending=True)[:5].cpu().numpy()
     names = graph.names(plan.computed[loops.nodes[most]])
     over = "without end" if steps is None else f"{growth:.1g}-fold in steps={steps}"
-    warnings.warn(
+    warn(
         f"Without an activation the values grow {over}: the spectral radius of the cycles is "
         f"{radius:.3g}, most at {listing(names)}. Give smaller initial weights, a leak, or a "
-        "bounded node_activation; edge2torch.compile.cycles(model, artifact) shows every cycle.",
-        Edge2TorchWarning,
-        stacklevel=5,
+        "bounded node_activation; edge2torch.compile.cycles(model, artifact) shows every cycle."
     )

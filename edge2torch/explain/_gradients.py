@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchWarning
+from edge2torch.errors import warn
 from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._latent import encoder_input, follow
 from edge2torch.explain._tables import by_size, tails
@@ -84,11 +83,9 @@ def ig_attributions(
     )
     largest = float(gap.abs().max())
     if largest > _GAP:
-        warnings.warn(
+        warn(
             f"module {module_id}: integrated gradients miss the difference of outputs by up to "
-            f"{largest:.2g}. Take more steps than ig_n_steps={config.ig_n_steps}.",
-            Edge2TorchWarning,
-            stacklevel=2,
+            f"{largest:.2g}. Take more steps than ig_n_steps={config.ig_n_steps}."
         )
     high, low = tails(values, config.percentile)
     added = np.sign(latent.r) * _difference(found, high, low)

@@ -31,9 +31,10 @@ _COLUMNS = (
     "attributes",
 )
 _USED = ("seqname", "feature", "start", "end", "strand", "attributes")
+_FEW_VALUES = ("seqname", "strand", "biotype")
 _BLOCK = 16 << 20  # bytes parsed at once
 _CHUNK = 1 << 20  # bytes hashed at once
-_VERSION = 1  # of the cache
+_VERSION = 2  # of the cache
 _MAGIC = b"\x1f\x8b"
 _ATTRIBUTE = r'(?:^|;\s*)(?:{})\s+"?(?P<value>[^";]+)'
 
@@ -194,6 +195,7 @@ def _collect(file: Path, parts: list[Any], heads: list[Any]) -> Annotation:
     table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
     ids = table["transcript"].combine_chunks()
     transcripts = pa.concat_tables(heads).to_pandas().drop_duplicates("transcript_id")
+    transcripts = transcripts.astype(dict.fromkeys(_FEW_VALUES, "category"))
     transcripts = transcripts.set_index("transcript_id").loc[ids.dictionary.to_pandas()]
     if homeless := transcripts.index[transcripts["gene_id"].isna()].to_list():
         raise Edge2TorchError(

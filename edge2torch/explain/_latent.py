@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError, listing, warn
 from edge2torch.explain._statistics import correlate
 from edge2torch.netmodules import Checkpoint, NetworkModules
+
+_FOLLOWS = 0.5  # below this |r| with the eigengene a latent says little about the module
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,14 @@ def follow(
     own = result.eigengenes.loc[module_id] if eigengene is None else eigengene
     scores = result.feature_scores.loc[result.feature_scores.index.intersection(own.index)]
     values = own.loc[scores.index].to_numpy(dtype=np.float64)
-    return pair, find_latent(pair, scores, values), scores, values
+    latent = find_latent(pair, scores, values)
+    if abs(latent.r) < _FOLLOWS:
+        warn(
+            f"module {module_id}: no latent of the vae follows its eigengene (the nearest, "
+            f"{latent.name!r}, has r = {latent.r:.2f}), so attribution through the vae says little "
+            "about it. Fit with more epochs or a larger vae.latent_dim."
+        )
+    return pair, latent, scores, values
 
 
 def decoded_delta(pair: Checkpoint, latent: Latent, step: float) -> pd.Series:

@@ -12,6 +12,8 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._match import Matched, match, sample_rows
 from edge2torch.explain._statistics import adjusted, compare, correlate
 
+_DIGITS = 12
+
 
 def gene_driver_table(
     feature_table: pd.DataFrame,
@@ -211,9 +213,12 @@ def _correlated(matched: Matched, columns: list[str]) -> pd.DataFrame:
 
 
 def by_size(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Rows with the largest magnitude first, ties by id, missing values last."""
+    """Rows with the largest magnitude first, ties by id, missing values last.
+
+    The two transcripts of a gene mirror each other: what rounding makes of that is a tie.
+    """
     return (
-        table.assign(_size=table[column].abs())
+        table.assign(_size=table[column].abs().round(_DIGITS))
         .sort_values(["_size", "feature_id"], ascending=[False, True], kind="stable")
         .drop(columns="_size")
         .reset_index(drop=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
+from edge2torch.errors import Edge2TorchError, listing, warn
 from edge2torch.graph._adjacency import reachable
 from edge2torch.graph._cycles import refuse_cycles
 from edge2torch.graph._table import EdgeTable
@@ -146,11 +145,9 @@ def build_edge_graph(
     active = ~is_input[table.target]
     if not active.all():
         rows = np.flatnonzero(~active)
-        warnings.warn(
+        warn(
             f"{len(rows)} edge(s) lead into nodes named in inputs, whose values are the data's; "
-            f"these edges carry nothing: {listing(table.edge_names(rows))}.",
-            Edge2TorchWarning,
-            stacklevel=4,
+            f"these edges carry nothing: {listing(table.edge_names(rows))}."
         )
     source, target = table.source[active], table.target[active]
     reached = reachable(source, target, n_nodes, fed)
@@ -231,5 +228,5 @@ def _check_unused(
     if unused == "error":
         raise Edge2TorchError(f"{found} Drop them, or name them in outputs.")
     did = "kept; unused='prune' leaves them out" if unused == "keep" else "left out"
-    warnings.warn(f"{found} They are {did}.", Edge2TorchWarning, stacklevel=5)
+    warn(f"{found} They are {did}.")
     return np.ones_like(idle) if unused == "keep" else ~idle

@@ -7,13 +7,12 @@ function node as well.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchWarning, listing
+from edge2torch.errors import listing, warn
 from edge2torch.graph._adjacency import distances
 from edge2torch.graph._edge_graph import EdgeGraph
 
@@ -160,11 +159,9 @@ def _warn_of_silence(graph: EdgeGraph, plan: GnnPlan, *, residual: bool) -> None
         silent = plan.outputs[~_heard(graph, plan)[plan.outputs]]
         remedy = "Without residual only paths through exactly so many function nodes count"
     if len(silent):
-        warnings.warn(
+        warn(
             f"With steps={plan.steps} no input reaches {len(silent)} output(s): "
-            f"{listing(graph.names(silent))}. {remedy}.",
-            Edge2TorchWarning,
-            stacklevel=6,
+            f"{listing(graph.names(silent))}. {remedy}."
         )
 
 

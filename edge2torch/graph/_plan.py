@@ -111,7 +111,8 @@ class FeedforwardPlan:
     Parameters
     ----------
     layers : tuple of ndarray
-        Node numbers by layer; layer 0 holds the inputs in model order.
+        Node numbers by layer; layer 0 holds the inputs in model order, and the last layer the
+        outputs in theirs where it holds nothing else.
     blocks : tuple of BlockPlan
         Block k leads from layer k to layer k + 1.
     skips : tuple of (SkipPlan or None)
@@ -248,7 +249,10 @@ def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
     depth = int(layer_of.max()) + 1
     bounds = np.searchsorted(layer_of[by_layer], np.arange(depth + 1))
     layers = [by_layer[start:stop] for start, stop in pairwise(bounds)]
-    return layer_of, (graph.inputs, *layers[1:])
+    layers[0] = graph.inputs
+    if depth > 1 and np.array_equal(layers[-1], np.sort(graph.outputs)):
+        layers[-1] = graph.outputs  # read as they are computed
+    return layer_of, tuple(layers)
 
 
 def _skip_plan(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing, require
+from edge2torch.errors import Edge2TorchError, listing, require, warn
 from edge2torch.interpret._lookup import nearest
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.nn import MML
@@ -103,12 +102,10 @@ def warn_of_gradients(method: AttributionMethod, model: nn.Module) -> None:
     known = require("captum.attr._core.deep_lift").SUPPORTED_NON_LINEAR
     without = {type(m) for m in model.modules() if is_activation(m)} - set(known)
     if without:
-        warnings.warn(
+        warn(
             f"{method.name} has no rule for {listing(sorted(kind.__name__ for kind in without))}: "
             "it uses their gradient, and scores need not sum to the difference of the output. "
-            "They do with IntegratedGradients.",
-            Edge2TorchWarning,
-            stacklevel=3,
+            "They do with IntegratedGradients."
         )
 
 

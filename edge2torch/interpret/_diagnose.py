@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
@@ -11,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing, note
+from edge2torch.errors import Edge2TorchError, listing, note, warn
 from edge2torch.interpret._engines._sites import Site, find_sites
 from edge2torch.interpret._engines._task import Answer, Task
 from edge2torch.interpret._engines._walk import Call, watching
@@ -66,11 +65,7 @@ def warn_if_all_zero(task: Task, answers: list[Answer]) -> None:
         if any(bool(s.any()) for s in answer.scores.values()):
             continue
         what = "" if output.label is None else f" for output {output.label!r}"
-        warnings.warn(
-            f"All scores of {task.method.name}{what} are zero: {_cause(task)}",
-            Edge2TorchWarning,
-            stacklevel=4,
-        )
+        warn(f"All scores of {task.method.name}{what} are zero: {_cause(task)}")
 
 
 def _cause(task: Task) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
+from edge2torch.errors import Edge2TorchError, listing, warn
 
 Update = Callable[[Tensor], Tensor]
 
@@ -102,14 +101,12 @@ class SteadySolver:
                     h, report = self._iterate(step, start)
                 h = self._attach(step, h)
         if not _is_blind(start) and (failed := report.failed):
-            warnings.warn(
+            warn(
                 f"{len(failed)} of {len(report.converged)} sample(s) did not settle within "
                 f"max_steps={self.max_steps} (tolerance {self.tolerance:g}; their last relative "
                 f"change was up to {report.change.max().item():.2g}): numbers {listing(failed)}. "
                 "Raise max_steps, damp with leak=0.5, or keep the spectral radius below 1; "
-                f"{_HINT}.",
-                Edge2TorchWarning,
-                stacklevel=2,
+                f"{_HINT}."
             )
         return h, report
 

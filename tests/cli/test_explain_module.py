@@ -18,6 +18,8 @@ def _folder(tmp_path_factory):
     planted = planted_modules(n_modules=2, module_size=15, n_background=20, seed=0)
     data = transcript_data(planted.counts, planted.transcripts, planted.samples)
     folder = tmp_path_factory.mktemp("explain")
+    planted.counts.to_csv(folder / "counts.csv")
+    planted.transcripts.to_csv(folder / "transcripts.csv", index=False)
     fit_modules(data, backend="vae", config=SMALL, quiet=True).save(folder / "modules")
     table, meta = usage_features(data)
     table.to_csv(folder / "features.csv")
@@ -74,6 +76,22 @@ def test_structure_then_explanation(folder, tmp_path, capsys):
     )
 
 
+def test_counts_give_the_same_tables_as_their_features(folder, tmp_path, capsys):
+    common = ("explain-module", "--artifact-dir", folder / "modules", "--figures", "none")
+    counts = ("--data", folder / "counts.csv", "--transcripts", folder / "transcripts.csv")
+    features = (
+        "--feature-table", folder / "features.csv", "--feature-meta", folder / "meta.csv"
+    )  # fmt: skip
+    for name, given in (("counts", counts), ("features", features)):
+        assert call(capsys, *common, "--output-dir", tmp_path / name, *given)[0] == 0
+    for table in ("gene_driver_table", "transcript_polarity_table", "high_vs_low_table"):
+        one, other = (
+            pd.read_parquet(tmp_path / name / "M000" / f"{table}.parquet")
+            for name in ("counts", "features")
+        )
+        pd.testing.assert_frame_equal(one, other, rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
@@ -81,6 +99,7 @@ def test_structure_then_explanation(folder, tmp_path, capsys):
         (("--feature-table", "absent.csv"), "--feature-table: there is no file"),
         (("--ig-n-steps", "0"), "ig_n_steps=0 must be at least 1"),
         (("--data", "absent", "--feature-meta", "m.csv"), "leave --feature-table"),
+        (("--transcripts", "t.csv"), "give --data too"),
     ],
 )
 def test_one_line_for_each_error(folder, tmp_path, capsys, extra, words):

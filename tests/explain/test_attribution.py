@@ -41,6 +41,13 @@ def test_the_latent_is_the_one_that_correlates_most(fit):
     assert latent.r == pytest.approx(r[latent.index])
 
 
+def test_a_latent_that_does_not_follow_is_told(fit):
+    noise = np.random.default_rng(0).normal(size=len(fit.eigengenes.columns))
+    other = pd.Series(noise, fit.eigengenes.columns)
+    with pytest.warns(Edge2TorchWarning, match="no latent of the vae follows"):
+        vae_drivers(fit, "M000", other)
+
+
 def test_what_passes_satisfies_all_three_conditions(fit):
     config = ExplainConfig(vae_percentile_threshold=60, vae_fdr_threshold=0.01)
     table = vae_drivers(fit, "M000", config=config)

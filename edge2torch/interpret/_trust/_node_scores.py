@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+import scipy
 from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact
@@ -123,5 +123,5 @@ def rank_stability(scores: pd.DataFrame) -> float:
     values = scores.to_numpy(np.float64)
     if len(values) < 2 or values.shape[1] < 2:
         return float("nan")
-    correlation = np.corrcoef(rankdata(values, axis=1))
+    correlation = np.corrcoef(scipy.stats.rankdata(values, axis=1))
     return float(correlation[np.triu_indices(len(values), 1)].mean())

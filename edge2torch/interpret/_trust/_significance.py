@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import special, stats
-from scipy.optimize import brentq, least_squares
+from scipy import special
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing
@@ -121,9 +121,9 @@ def node_significance(
     expected = _expected(effect, shape)
     statistic, freedom = _t(logs, control_logs, expected)
     tail = {
-        "greater": stats.t.sf(statistic, freedom),
-        "less": stats.t.cdf(statistic, freedom),
-        "two-sided": 2 * stats.t.sf(np.abs(statistic), freedom),
+        "greater": scipy.stats.t.sf(statistic, freedom),
+        "less": scipy.stats.t.cdf(statistic, freedom),
+        "two-sided": 2 * scipy.stats.t.sf(np.abs(statistic), freedom),
     }
     table = pd.DataFrame(
         {
@@ -134,7 +134,7 @@ def node_significance(
             "corrected": effect - expected,
             "statistic": statistic,
             "pvalue": tail[alternative],
-            "qvalue": stats.false_discovery_control(tail[alternative]),
+            "qvalue": scipy.stats.false_discovery_control(tail[alternative]),
         },
         index=pd.Index(found.columns, name="node"),
     )
@@ -230,10 +230,10 @@ def _expected(effect: Values, shape: pd.DataFrame) -> Values:
             columns += [standard, standard**2]
     design = np.stack(columns, axis=1)
     start = np.linalg.lstsq(design, effect, rcond=None)[0]
-    scale = stats.median_abs_deviation(effect - design @ start, scale="normal")
+    scale = scipy.stats.median_abs_deviation(effect - design @ start, scale="normal")
     if not scale > 0:
         return np.asarray(design @ start)
-    fit = least_squares(
+    fit = scipy.optimize.least_squares(
         lambda slope: (effect - design @ slope) / (1.345 * scale), start, loss="huber"
     )
     return np.asarray(design @ fit.x)
@@ -263,7 +263,9 @@ def _squeezed(values: Values) -> tuple[Values, float]:
     if excess <= _trigamma(_MOST_PRIOR / 2):
         prior = _MOST_PRIOR
     else:
-        prior = 2 * brentq(lambda half: _trigamma(half) - excess, 1e-3, _MOST_PRIOR / 2)
+        prior = 2 * scipy.optimize.brentq(
+            lambda half: _trigamma(half) - excess, 1e-3, _MOST_PRIOR / 2
+        )
     common = np.exp(level.mean() + special.digamma(prior / 2) - np.log(prior / 2))
     return (prior * common + own * variance) / (prior + own), prior + own
 
