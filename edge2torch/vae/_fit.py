@@ -16,11 +16,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from edge2torch.compile import find_edge_model
 from edge2torch.errors import Edge2TorchError, require
-from edge2torch.vae._cells import Cells, Survey, open_cells, survey
+from edge2torch.vae._cells import Cells, open_cells, survey
 from edge2torch.vae._design import check_count
 from edge2torch.vae._named import NamedVAE
+from edge2torch.vae._start import start_from
 
 WEIGHTS = ("beta", "irecon", "dip", "tc", "info", "soft_mask")
 
@@ -104,7 +104,7 @@ def fit_vae(
         if resume and not last.is_file():
             raise Edge2TorchError(f"folder={str(folder)!r} holds no fit to resume: no last.ckpt.")
         if not resume:
-            _start_from(vae, found, len(cells))
+            start_from(vae, cells, rows[0], found)
         return _run(
             vae, cells, rows, settings, home, last if resume else None, progress, trainer or {},
             is_kept=folder is not None,
@@ -120,32 +120,6 @@ def _split(n_cells: int, settings: Training) -> tuple[Any, Any]:
     order = np.random.default_rng(settings.seed).permutation(n_cells)
     held_out = min(max(1, round(settings.validation * n_cells)), n_cells - 1)
     return np.sort(order[held_out:]), np.sort(order[:held_out])
-
-
-@torch.no_grad()
-def _start_from(vae: NamedVAE, found: Survey, n_cells: int) -> None:
-    """Let the genes' biases start at the mean profile, and a learned library at the data's."""
-    if vae.learned_library:
-        vae.library_prior.copy_(torch.tensor(found.library))
-    mean = (
-        np.maximum(found.totals, 0.5) / n_cells
-        if vae.likelihood.is_count
-        else found.totals / n_cells
-    )
-    if vae.likelihood.is_count:
-        start = np.log(mean / mean.sum())
-    elif vae.likelihood.support == "binary":
-        start = np.log(np.clip(mean, 1e-3, 0.999) / np.clip(1 - mean, 1e-3, 0.999))
-    else:
-        start = mean
-    artifact = vae.artifact.decoder
-    by_node = np.full(artifact.graph.n_nodes, np.nan)
-    by_node[artifact.graph.outputs] = start
-    biases = find_edge_model(vae.decoder.network, artifact).node_biases()
-    for nodes, bias in zip(artifact.execution_plan.biased_nodes(), biases, strict=True):
-        if bias is not None:
-            wanted = torch.from_numpy(by_node[nodes]).to(bias)
-            bias.copy_(torch.where(wanted.isnan(), bias, wanted))
 
 
 def _run(

@@ -70,7 +70,7 @@ class _NegativeBinomial(Function):
         return log_prob
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, g: Tensor) -> Any:
         by_mean, slope = ctx.saved_tensors
         of_mean, of_dispersion = ctx.shapes
