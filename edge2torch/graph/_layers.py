@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph._adjacency import successors
 
 
 def longest_path_layers(
-    source: NDArray[np.int64], target: NDArray[np.int64], is_input: NDArray[np.bool_]
+    source: NDArray[np.int64],
+    target: NDArray[np.int64],
+    is_input: NDArray[np.bool_],
+    *,
+    most: int | None = None,
 ) -> NDArray[np.int64]:
     """Return the length of the longest path from an input to each node of a DAG.
 
@@ -19,11 +24,18 @@ def longest_path_layers(
         Edges as node numbers, without edges into inputs.
     is_input : ndarray of bool, shape (n,)
         Inputs are layer 0. A node without incoming edges that is no input is in layer 1.
+    most : int, optional
+        Refuse deeper graphs, before time is spent on them.
 
     Returns
     -------
     ndarray of int64, shape (n,)
         -1 for nodes on a cycle or downstream of one.
+
+    Raises
+    ------
+    Edge2TorchError
+        With ``most``, for a path of more layers.
 
     Examples
     --------
@@ -39,6 +51,12 @@ def longest_path_layers(
     late = np.flatnonzero((waiting == 0) & ~is_input)
     depth = 0
     while len(frontier) or len(late):
+        if most is not None and depth > most:
+            raise Edge2TorchError(
+                f"edgelist: a path is longer than {most:,} edges, and a feedforward model computes "
+                "one layer after the other. Shorten it with collapse_chains or limit_layers of "
+                "edge2torch.priors, or use backend='recurrent' with a number of steps."
+            )
         layer[frontier] = depth
         reached = following[_spans(start[frontier], start[frontier + 1])]
         nodes, times = np.unique(reached, return_counts=True)

@@ -20,6 +20,8 @@ from edge2torch.graph._layers import longest_path_layers
 
 Int = NDArray[np.int64]
 
+_MOST_LAYERS = 10_000  # each is a module of its own: about a millisecond to make
+
 
 class ExecutionPlan(Protocol):
     """What the plan of any backend can tell.
@@ -185,7 +187,7 @@ def plan_feedforward(graph: EdgeGraph) -> FeedforwardPlan:
     Raises
     ------
     Edge2TorchError
-        For self loops and cycles; one shortest cycle is named.
+        For self loops and cycles; one shortest cycle is named. For more than 10,000 layers.
 
     Examples
     --------
@@ -241,7 +243,7 @@ def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
     present = is_input.copy()
     present[source] = True
     present[target] = True
-    layer_of = longest_path_layers(source, target, is_input)
+    layer_of = longest_path_layers(source, target, is_input, most=_MOST_LAYERS)
     if (layer_of[present] < 0).any():
         refuse_cycles(graph.node_names, source, target)
     layer_of[~present] = -1

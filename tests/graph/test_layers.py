@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge2torch import Edge2TorchError
 from edge2torch.graph import longest_path_layers, shortest_cycle
 
 pairs = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40)
@@ -55,3 +56,11 @@ def test_a_long_chain(n):
     nodes = np.arange(n + 1)
     is_input = nodes == 0
     assert longest_path_layers(nodes[:-1], nodes[1:], is_input).tolist() == nodes.tolist()
+
+
+def test_a_path_that_is_too_long_is_refused_before_it_is_walked():
+    node = np.arange(1_000_001)
+    with pytest.raises(Edge2TorchError, match="longer than 100 edges.*collapse_chains"):
+        longest_path_layers(node[:-1], node[1:], node == 0, most=100)
+    found = longest_path_layers(node[:100], node[1:101], node[:101] == 0, most=100)
+    assert found.max() == 100
