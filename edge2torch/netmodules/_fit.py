@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError, note
 from edge2torch.netmodules._assemble import assemble_result
+from edge2torch.netmodules._checks import warn_of
 from edge2torch.netmodules._communities import NOWHERE, communities, core_of, named_by_size
 from edge2torch.netmodules._config import ModulesConfig, override
 from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys, decoy_thresholds
@@ -26,6 +27,7 @@ from edge2torch.netmodules._gene_graph import (
 )
 from edge2torch.netmodules._inputs import TranscriptData, transcript_data
 from edge2torch.netmodules._merge import members_of, merge_alike
+from edge2torch.netmodules._overlaps import Overlaps, overlap_thresholds, overlapping_pairs
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._refine import refine
 from edge2torch.netmodules._registry import find_backend
@@ -121,6 +123,7 @@ def fit_modules(
         checkpoint=similarity.checkpoint,
     )
     note(f"{len(result.modules):,} genes in {len(result.eigengenes)} modules.", quiet=quiet)
+    warn_of(result.checks)
     return result
 
 
@@ -211,7 +214,10 @@ def _pairs(
     similarity: Similarity, padded: Padded, features: Features, config: ModulesConfig
 ) -> tuple[Thresholds, Pairs]:
     """Thresholds as given, from the grids, or from decoys; and the pairs above them."""
-    limits = decoy_thresholds(similarity, padded, config.false_genes)
+    if isinstance(similarity, Overlaps):
+        limits = overlap_thresholds(similarity, padded, config.false_genes)
+    else:
+        limits = decoy_thresholds(similarity, padded, config.false_genes)
     given = {
         "cross": config.alpha,
         "switch": config.alpha_switch,
@@ -222,12 +228,20 @@ def _pairs(
     grids = [name for name, value in given.items() if value == "grid"]
     if grids:
         wide = replace(limits, **dict.fromkeys(grids, _GRID_FLOOR))
-        pairs = similar_pairs(similarity, features, wide, config)
+        pairs = _pairs_above(similarity, features, wide, config)
         if "abundance" in grids:
             limits = replace(limits, abundance=grid_threshold_abundance(pairs, features))
         if "switch" in grids:
             limits = replace(limits, switch=grid_threshold_switch(pairs, features))
-    return limits, similar_pairs(similarity, features, limits, config)
+    return limits, _pairs_above(similarity, features, limits, config)
+
+
+def _pairs_above(
+    similarity: Similarity, features: Features, limits: Thresholds, config: ModulesConfig
+) -> Pairs:
+    if isinstance(similarity, Overlaps):
+        return overlapping_pairs(similarity, features, limits, config)
+    return similar_pairs(similarity, features, limits, config)
 
 
 def _fate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -11,85 +12,116 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._config import ModulesConfig, WgcnaConfig
+from edge2torch.netmodules._config import WgcnaConfig
 from edge2torch.netmodules._eigengenes import eigengenes
+from edge2torch.netmodules._overlaps import Overlaps
 from edge2torch.netmodules._request import Request
 from edge2torch.netmodules._similarity import Similarity
 
-_HOW = "on Debian `apt install r-cran-wgcna`, elsewhere install.packages('WGCNA') in R"
+_PACKAGES = ("WGCNA", "jsonlite")
+_HOW = (
+    "on Debian or Ubuntu `apt install r-cran-wgcna r-cran-jsonlite`; elsewhere, in R, "
+    "install.packages(c('BiocManager', 'WGCNA', 'jsonlite')) and "
+    "BiocManager::install(c('impute', 'preprocessCore', 'GO.db'))"
+)
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def wgcna(request: Request) -> Similarity:
-    """Features of one WGCNA module are as similar as the product of their memberships.
+    """Topological overlaps within R's modules, or products of memberships where p is large.
 
-    A membership is the absolute correlation with the module's eigengene (WGCNA's kME).
+    A membership is the absolute correlation with the module's eigengene (WGCNA's kME); features
+    of two modules are unrelated.
     """
     config = request.config.wgcna
-    find_wgcna(config)
-    own = request.values[:, : request.n_features]
-    settings = _settings(request.config, request.seed)
+    program = find_wgcna(config)
+    request.progress("R is at work.")
     with tempfile.TemporaryDirectory() as folder:
-        answer = _run(config, settings, own, Path(folder))
-    labels = np.asarray(answer["labels"], dtype=np.int64)
-    vectors = np.zeros((request.values.shape[1], int(labels.max()) + 1), np.float32)
-    inside = np.flatnonzero(labels)
-    for label in np.unique(labels[inside]):
-        members = np.flatnonzero(labels == label)
-        reference = eigengenes(own, [members]).values[0]
-        vectors[members, label] = np.abs(own[:, members].T @ reference) / np.sqrt(len(own))
-    scan = answer.get("scan")
-    return Similarity(vectors, {"power": answer["power"], "scale_free_fit": scan})
+        answer = _run(program, _settings(request), request.values, config.timeout, Path(folder))
+    report = {"power": answer["power"][0], "scale_free_fit": answer["scan"]}
+    if request.n_features > config.full_up_to:
+        return Similarity(_memberships(request, np.asarray(answer["labels"])), report)
+    return Overlaps(
+        np.zeros((request.values.shape[1], 0), np.float32),
+        report,
+        first=np.asarray(answer["first"], np.int64),
+        second=np.asarray(answer["second"], np.int64),
+        weight=np.asarray(answer["overlap"], np.float32),
+    )
 
 
-def find_wgcna(config: WgcnaConfig) -> None:
-    """Say how to install what is missing."""
+def find_wgcna(config: WgcnaConfig) -> str:
+    """Return the program, or say how to install what is missing."""
     program = shutil.which(config.rscript)
     if program is None:
         raise Edge2TorchError(
             f"backend='wgcna' needs R: {config.rscript!r} was not found. Install R with WGCNA: {_HOW}."
         )
-    ask = "for (p in c('WGCNA', 'jsonlite')) if (!requireNamespace(p, quietly=TRUE)) quit(status=3)"
+    ask = f"for (p in c{_PACKAGES}) if (!nzchar(system.file(package = p))) quit(status = 3)"
     done = subprocess.run([program, "-e", ask], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise Edge2TorchError(
-            f"backend='wgcna' needs R's packages WGCNA and jsonlite, which {program} does not find. "
-            f"Install them: {_HOW}."
+            f"backend='wgcna' needs R's packages {' and '.join(_PACKAGES)}, which {program} does "
+            f"not find. Install them: {_HOW}."
         )
+    return program
 
 
-def _settings(config: ModulesConfig, seed: int) -> dict[str, Any]:
+def _settings(request: Request) -> dict[str, Any]:
+    """What the script reads; a switch, an abundance beside one, and an abundance alone differ."""
+    config, p = request.config, request.n_features
+    is_switch = request.is_switch[:p]
+    beside = np.isin(request.gene[:p], request.gene[:p][is_switch])
     return {
         "network_type": config.wgcna.network_type,
         "power": config.wgcna.power,
         "full_up_to": config.wgcna.full_up_to,
         "smallest": config.min_module_size,
-        "seed": seed,
+        "neighbors": config.max_neighbors + 1,  # one may be the gene's own other feature
+        "features": p,
+        "decoys": len(request.gene) - p,
+        "kind": np.where(is_switch, 0, 1 + beside).tolist(),
+        "seed": request.seed,
     }
 
 
-def _run(config: WgcnaConfig, settings: dict[str, Any], values: Any, folder: Path) -> Any:
-    """CSV in, JSON out."""
+def _run(program: str, settings: dict[str, Any], values: Any, timeout: float, folder: Path) -> Any:
+    """CSV in, JSON out; float32 needs nine digits to come back the same."""
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    np.savetxt(folder / "values.csv", values, delimiter=",", fmt="%.7g")
+    np.savetxt(folder / "values.csv", values, delimiter=",", fmt="%.9g")
     paths = [str(folder / name) for name in ("settings.json", "values.csv", "result.json")]
-    program = str(shutil.which(config.rscript))
     with as_file(files("edge2torch.netmodules") / "wgcna.R") as script:
         try:
             done = subprocess.run(  # noqa: S603
                 [program, str(script), *paths],
                 capture_output=True,
                 text=True,
-                timeout=config.timeout,
+                timeout=timeout,
                 check=False,
+                env={**os.environ, **_ONE_THREAD},
             )
         except subprocess.TimeoutExpired as error:
             raise Edge2TorchError(
-                f"wgcna did not finish within {config.timeout:g} seconds. Raise wgcna.timeout, or "
-                "use another backend."
+                f"wgcna did not finish within {timeout:g} seconds. Raise wgcna.timeout, or use "
+                "another backend."
             ) from error
     if done.returncode:
         tail = " ".join(done.stderr.split()[-60:])
         raise Edge2TorchError(f"wgcna: R ended with status {done.returncode}: {tail}")
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
+def _memberships(request: Request, labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Of each feature in its own module, and of each decoy in all, (p + m, modules)."""
+    values, p = request.values, request.n_features
+    found = np.unique(labels[labels > 0])
+    vectors = np.zeros((values.shape[1], len(found)), np.float32)
+    for column, label in enumerate(found):
+        members = np.flatnonzero(labels == label)
+        reference = eigengenes(values, [members]).values[0]
+        those = np.concatenate([members, np.arange(p, values.shape[1])])
+        vectors[those, column] = np.abs(values[:, those].T @ reference) / np.sqrt(len(values))
+    return vectors

@@ -1,27 +1,66 @@
 # WGCNA on a table of features: Rscript wgcna.R settings.json values.csv result.json
+# Columns of the table are features, then decoys; modules and power are those of the features alone.
 arguments <- commandArgs(trailingOnly = TRUE)
 suppressPackageStartupMessages({
   library(WGCNA)
   library(jsonlite)
 })
+disableWGCNAThreads()
 settings <- fromJSON(arguments[1])
-values <- as.matrix(read.csv(arguments[2], header = FALSE))
-colnames(values) <- paste0("f", seq_len(ncol(values)))
+p <- settings$features
+kind <- settings$kind # of each feature; overlaps are kept for each kind apart
+values <- matrix(
+  scan(arguments[2], sep = ",", quiet = TRUE),
+  ncol = p + settings$decoys, byrow = TRUE,
+  dimnames = list(NULL, paste0("f", seq_len(p + settings$decoys)))
+)
+own <- values[, seq_len(p), drop = FALSE]
 type <- settings$network_type
+whole <- p <= settings$full_up_to
+
 power <- settings$power
 fit <- NULL
 if (is.null(power)) {
   powers <- c(1:10, seq(12, 20, 2))
-  scan <- pickSoftThreshold(values, powerVector = powers, networkType = type, verbose = 0)
+  scan <- pickSoftThreshold(own, powerVector = powers, networkType = type, verbose = 0)
   fit <- scan$fitIndices
   signed <- -sign(fit[, 3]) * fit[, 2]
-  good <- which(signed >= 0.85)
-  power <- if (length(good)) fit[good[1], 1] else fit[which.max(signed), 1]
+  good <- c(which(signed >= 0.85), which.max(signed), match(6, powers)) # 6: where nothing fits
+  power <- fit[good[1], 1]
 }
+
 found <- blockwiseModules(
-  values, power = power, networkType = type, TOMType = "signed", minModuleSize = settings$smallest,
-  maxBlockSize = if (ncol(values) <= settings$full_up_to) ncol(values) + 1 else settings$full_up_to,
+  own, power = power, networkType = type, TOMType = "signed", minModuleSize = settings$smallest,
+  maxBlockSize = if (whole) p + 1 else settings$full_up_to,
   numericLabels = TRUE, randomSeed = settings$seed, nThreads = 1, verbose = 0
 )
-answer <- list(labels = unname(found$colors), power = power, scan = fit)
-write(toJSON(answer, auto_unbox = TRUE, digits = 10, null = "null"), arguments[3])
+label <- unname(found$colors)
+
+# The strongest overlaps of column j with some features, each kind apart: j, feature, overlap.
+strongest <- function(j, features, most) {
+  parts <- lapply(split(features, kind[features]), function(near) {
+    weight <- overlap[near, j]
+    cut <- if (length(near) > most) -sort(-weight, partial = most)[most] else 0
+    cbind(j - 1, near - 1, weight)[weight >= cut & weight > 0, , drop = FALSE]
+  })
+  do.call(rbind, parts)
+}
+
+pairs <- NULL
+if (whole) {
+  overlap <- TOMsimilarityFromExpr(
+    values, power = power, networkType = type, TOMType = "signed", nThreads = 1, verbose = 0
+  )
+  inside <- which(label > 0)
+  members <- split(inside, label[inside])
+  of_features <- lapply(inside, function(j) {
+    strongest(j, setdiff(members[[as.character(label[j])]], j), settings$neighbors)
+  })
+  of_decoys <- lapply(p + seq_len(settings$decoys), strongest, seq_len(p), 2)
+  pairs <- do.call(rbind, c(of_features, of_decoys))
+}
+answer <- list(
+  labels = label, power = power, scan = fit,
+  first = as.integer(pairs[, 1]), second = as.integer(pairs[, 2]), overlap = pairs[, 3]
+)
+write(toJSON(answer, auto_unbox = FALSE, digits = 9, null = "null", na = "null"), arguments[3])
