@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 
 import pytest
@@ -31,6 +32,12 @@ def fitted(backend: str) -> NetworkModules:
     return fit_modules(
         data.counts, data.transcripts, data.samples, backend=backend, config=SMALL, quiet=True
     )
+
+
+def spare_r(backend: str) -> None:
+    """Skip a second fit by R, which takes ten seconds to start each time, unless all is asked."""
+    if backend == "wgcna" and os.environ.get("EDGE2TORCH_FULL") != "1":
+        pytest.skip("R starts slowly, and one fit has been tested: EDGE2TORCH_FULL=1 runs the rest")
 
 
 @pytest.fixture(params=list(BACKENDS))

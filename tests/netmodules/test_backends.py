@@ -14,11 +14,12 @@ from edge2torch.netmodules import (
     transcript_data,
 )
 from edge2torch.simulate import planted_modules
-from tests.netmodules.conftest import SMALL, fitted, planted
+from tests.netmodules.conftest import SMALL, fitted, planted, spare_r
 
 TABLES = [
     "modules", "edges", "eigengenes", "traits", "feature_scores", "features", "loadings",
-    "module_loadings", "module_gene_roles", "gene_fate", "residualization", "samples", "transform",
+    "module_loadings", "module_gene_roles", "gene_fate", "checks", "residualization", "samples",
+    "transform",
 ]  # fmt: skip
 
 
@@ -32,6 +33,7 @@ def assert_same(a: NetworkModules, b: NetworkModules) -> None:
 
 def test_the_same_seed_and_any_order_give_the_same_result(backend):
     data, found = planted(), fitted(backend)
+    spare_r(backend)
     again = fit_modules(
         data.counts.sample(frac=1, random_state=3).sample(frac=1, axis=1, random_state=4),
         data.transcripts.sample(frac=1, random_state=5),
@@ -82,6 +84,7 @@ def test_new_samples_are_scored_by_the_fit(backend):
 
 def test_pure_noise_has_no_modules(backend):
     fitted(backend)  # skips where the backend cannot run
+    spare_r(backend)
     noise = planted_modules(n_modules=0, n_background=80, n_samples=40, seed=2)
     found = fit_modules(
         noise.counts, noise.transcripts, noise.samples, backend=backend, config=SMALL, quiet=True
