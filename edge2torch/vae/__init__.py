@@ -1,5 +1,7 @@
 """Variational autoencoders whose encoder and decoder are compiled graphs."""
 
+from edge2torch.vae._activity import differential_activity
+from edge2torch.vae._compile import compile_vae, load_vae
 from edge2torch.vae._core import VAE
 from edge2torch.vae._design import mirror
 from edge2torch.vae._diagnose import VAEDiagnostics
@@ -18,7 +20,7 @@ from edge2torch.vae._losses import (
     posterior_sd,
     total_correlation,
 )
-from edge2torch.vae._model import EdgeVAE, compile_vae, differential_activity, load_vae
+from edge2torch.vae._model import EdgeVAE
 from edge2torch.vae._named import VAEArtifact
 from edge2torch.vae._negative_binomial import nb_log_prob
 from edge2torch.vae._networks import Decoder, Encoder, weight_init

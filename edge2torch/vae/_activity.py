@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from edge2torch.compile import find_edge_model
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.vae._cells import Cells
 from edge2torch.vae._named import NamedVAE
-from edge2torch.vae._tables import posterior
+from edge2torch.vae._tables import posterior, query_cells
 
 
 def path_weights(vae: NamedVAE, latents: list[str]) -> pd.DataFrame:
@@ -62,6 +63,77 @@ def explain(vae: NamedVAE, name: str, top: int | None) -> pd.DataFrame:
     table = table[table["weight"] != 0]
     order = table["weight"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].iloc[:top].reset_index(drop=True)
+
+
+def differential_activity(
+    model: NamedVAE,
+    data: Any,
+    groupby: str | Sequence[Any],
+    *,
+    layer: str | None = None,
+    obs: pd.DataFrame | None = None,
+    samples: int = 5000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare each group's latents with those of all other cells.
+
+    Latents are turned so that their genes go up with them on the whole, by the sum of their path
+    weights in the decoder.
+
+    Parameters
+    ----------
+    model : EdgeVAE
+        A fitted model.
+    data : AnnData, DataFrame, ndarray or sparse matrix
+        Cells.
+    groupby : str or sequence
+        A column of ``obs``, or a label per cell; cells without one take no part.
+    layer : str, optional
+        Layer of an AnnData.
+    obs : DataFrame, optional
+        The cells' table, where data is no AnnData.
+    samples : int
+        Pairs of posterior samples, one of a cell in the group and one of a cell outside.
+    seed : int
+        Fixes the samples.
+
+    Returns
+    -------
+    DataFrame
+        By group and latent, most active first: ``mean`` and ``mean_rest`` of posterior means,
+        ``effect_size`` (their difference in pooled standard deviations), ``log_bayes_factor``
+        (log of the odds that a cell in the group has the higher value), ``p_value`` of the rank
+        sum test of posterior means, and ``fdr``, Benjamini-Hochberg over a group's latents.
+
+    Raises
+    ------
+    Edge2TorchError
+        For groups of fewer than two cells, and an unknown column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edge2torch.vae import compile_vae
+    >>> model, _ = compile_vae(features=["g1", "g2"], latents=2)
+    >>> counts = np.random.default_rng(0).poisson(3, (12, 2))
+    >>> table = differential_activity(model, counts, ["a", "b"] * 6)
+    >>> table["group"].tolist()
+    ['a', 'a', 'b', 'b']
+
+    References
+    ----------
+    Bayes factors: Lopez et al. 2018, doi:10.1038/s41592-018-0229-2.
+    """
+    cells = query_cells(model, data, layer, obs, "error")
+    if isinstance(groupby, str):
+        table = getattr(data, "obs", None) if obs is None else obs
+        if table is None or groupby not in table:
+            raise Edge2TorchError(f"groupby={groupby!r} is not a column of the cells' table.")
+        groupby = table[groupby].tolist()
+    labels = pd.Series(list(groupby), index=cells.names, dtype=object)
+    if len(labels) != len(cells):
+        raise Edge2TorchError(f"groupby has {len(labels)} labels for {len(cells)} cell(s).")
+    return compare(model, cells, labels, samples, seed)
 
 
 def compare(

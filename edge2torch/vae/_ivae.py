@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from edge2torch.errors import Edge2TorchError
+from edge2torch.vae._compile import compile_vae, restore
 from edge2torch.vae._fit import FitReport
 from edge2torch.vae._folder import write_vae
-from edge2torch.vae._model import compile_vae, restore
 
 
 class iVAE:  # noqa: N801 - the reference's name
