@@ -1,8 +1,8 @@
 """Abundance of every gene, against a library that a few genes cannot move.
 
 Counts per million are shares of a whole: where some genes rise, all others fall, and genes that do
-nothing fall and rise together, which looks like a module. A robust library is the total times the
-median ratio of well counted genes to their usual level (doi:10.1186/gb-2010-11-10-r106).
+nothing fall and rise together, which looks like a module. A robust library is the total times a
+median of ratios (doi:10.1186/gb-2010-11-10-r106), over the genes that vary least.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _BLOCK = 2_000_000  # numbers held at once
+_WELL = 10  # counts per sample
+_QUIET = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +24,15 @@ class Abundances:
     """Scores of all genes (g, samples), freed from the design, before standardising.
 
     ``r2_before`` (g,) is what the design explained; ``coefficients`` (g, design columns);
-    ``reference`` (g,) the usual level of the genes that the library is measured by, NaN elsewhere.
+    ``reference`` (g,) the usual level of the genes that the library is measured by, NaN elsewhere;
+    ``library`` (samples,).
     """
 
     scores: NDArray[np.float32]
     r2_before: Floats
     coefficients: Floats
     reference: Floats
+    library: Floats
 
 
 def abundances(
@@ -48,7 +52,7 @@ def abundances(
         total = ((logs - logs.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
         r2[rows] = 1 - (left**2).sum(axis=1) / np.where(total > 0, total, 1)
         scores[rows], coefficients[rows] = left, logs @ solver
-    return Abundances(scores, r2, coefficients, reference)
+    return Abundances(scores, r2, coefficients, reference, library)
 
 
 def log_abundance(counts: NDArray[np.float32], library: Floats) -> Floats:
@@ -57,12 +61,19 @@ def log_abundance(counts: NDArray[np.float32], library: Floats) -> Floats:
 
 
 def usual_levels(counts: NDArray[np.float32]) -> Floats:
-    """Mean log abundance of the half of the genes that are counted most, NaN for the others."""
-    top = counts.mean(axis=1, dtype=np.float64)
-    chosen = top >= np.median(top)
+    """Mean log abundance of genes that are well counted and vary least, NaN for the others.
+
+    A first library, from the median of all well counted genes, tells which quarter varies least.
+    """
+    mean = counts.mean(axis=1, dtype=np.float64)
+    well = np.flatnonzero(mean >= min(_WELL, float(np.median(mean))))
+    logs = log_abundance(counts[well], counts.sum(axis=0, dtype=np.float64))
+    level = logs.mean(axis=1)
+    logs -= level[:, None]
+    spread = (logs - np.median(logs, axis=0)).var(axis=1)
+    quiet = spread <= np.quantile(spread, _QUIET)
     levels = np.full(len(counts), np.nan)
-    total = counts.sum(axis=0, dtype=np.float64)
-    levels[chosen] = log_abundance(counts[chosen], total).mean(axis=1)
+    levels[well[quiet]] = level[quiet]
     return levels
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.netmodules._checkpoint import Checkpoint
+from edge2torch.netmodules._checks import module_checks
 from edge2torch.netmodules._communities import module_name
 from edge2torch.netmodules._eigengenes import Eigengenes, eigengenes
 from edge2torch.netmodules._features import Features
@@ -38,11 +39,12 @@ def assemble_result(
         found.values, index=pd.Index(names, name="module_id", dtype=object), columns=samples.index
     )
     table = features.table
+    traits = trait_table(values, samples)
     return NetworkModules(
         modules=_modules(labels, names, features.gene_ids),
         edges=edges,
         eigengenes=values,
-        traits=trait_table(values, samples),
+        traits=traits,
         feature_scores=pd.DataFrame(
             features.values, index=samples.index, columns=pd.Index(table["feature_id"], name=None)
         ),
@@ -57,6 +59,7 @@ def assemble_result(
                 "module_id": [names[k] if k >= 0 else None for k in labels],
             }
         ),
+        checks=module_checks(features, labels, members, values, traits),
         residualization=features.residualization,
         samples=samples,
         calibration=calibration,

@@ -24,7 +24,8 @@ class Features:
     """Standardised scores and how they were made.
 
     ``values`` (samples, p) float32, mean 0 and variance 1 (ddof 0); ``table`` has a row per
-    feature; ``gene`` (p,) are positions in ``gene_ids``; ``reliability`` (p,) weighs edges.
+    feature; ``gene`` (p,) are positions in ``gene_ids``; ``reliability`` (p,) weighs edges;
+    ``library`` (samples,) is what counts are divided by.
     """
 
     values: NDArray[np.float32]
@@ -37,6 +38,7 @@ class Features:
     transform: pd.DataFrame
     design: Design
     samples: pd.DataFrame
+    library: NDArray[np.float64]
 
     @property
     def is_switch(self) -> NDArray[np.bool_]:
@@ -107,6 +109,7 @@ def _collect(
         transform=_transform(data, design, switches, levels),
         design=design,
         samples=data.samples,
+        library=levels.library,
     )
 
 

@@ -40,6 +40,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         "role",
     ),
     "gene_fate": ("gene_id", "fate", "module_id"),
+    "checks": ("module_id", "genes", "reach", "depth_r", "trait", "warning"),
     "residualization": ("feature_id", "variance_kept", "r2_before", "r2_after"),
 }
 

@@ -56,6 +56,11 @@ class NetworkModules:
     gene_fate : DataFrame
         ``gene_id``, ``fate`` (``module``, ``isolated``, ``below size``, ``down-weighted``,
         ``outside core``), ``module_id``.
+    checks : DataFrame
+        ``module_id``, ``genes`` in it, ``reach`` (share of all genes that correlate with it),
+        ``depth_r`` (correlation with the log library size), ``trait`` (the column of samples it is
+        closest to, where that is no chance), and a ``warning`` where the module may be a batch
+        effect, else empty.
     residualization : DataFrame
         ``feature_id``, ``variance_kept``, ``r2_before``, ``r2_after``; empty without covariates.
     samples : DataFrame
@@ -90,6 +95,7 @@ class NetworkModules:
     module_loadings: pd.DataFrame
     module_gene_roles: pd.DataFrame
     gene_fate: pd.DataFrame
+    checks: pd.DataFrame
     residualization: pd.DataFrame
     samples: pd.DataFrame
     calibration: Mapping[str, Any]

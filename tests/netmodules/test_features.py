@@ -43,9 +43,10 @@ def test_abundance_is_the_z_score_of_log_cpm(library):
     genes = data.counts.groupby(data.transcripts.set_index("transcript_id")["gene_id"]).sum()
     size = genes.sum()
     if library == "robust":
-        well = genes[genes.mean(axis=1) >= genes.mean(axis=1).median()]
-        ratios = np.log2(1e6 * well / size + 0.5)
-        size = size * 2 ** ratios.sub(ratios.mean(axis=1), axis=0).median()
+        ratios = np.log2(1e6 * genes[genes.mean(axis=1) >= 10] / size + 0.5)
+        ratios = ratios.sub(ratios.mean(axis=1), axis=0)
+        spread = ratios.sub(ratios.median(), axis=1).var(axis=1)
+        size = size * 2 ** ratios[spread <= spread.quantile(0.25)].median()
     logs = np.log2(1e6 * genes / size + 0.5)
     z = (logs.sub(logs.mean(axis=1), axis=0)).div(logs.std(axis=1, ddof=0), axis=0)
     mine = features.values[:, ~features.is_switch].T
