@@ -5,19 +5,22 @@ With odds = log mean - log dispersion and t = log(1 + exp(-|odds|)),
     log NB = ways + x (min(log mean, log dispersion) - t) - dispersion (max(odds, 0) + t)
 
 where ways, the sum of log(1 + i / dispersion) over 1 <= i < x less log x!, does not depend on the
-mean. It is zero for counts of zero and one, and for few more it is read from a table.
+mean and is read from a table for counts up to eight. The derivative by log dispersion has a sum of
+dispersion / (dispersion + i) over 0 <= i < x in its place.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 _FEW = 8  # up to this count the terms do not cancel in float32
+_IN_CACHE = 1 << 17  # values that are computed at a time
 
 
 def nb_log_prob(x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
@@ -48,80 +51,118 @@ def nb_log_prob(x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
 
 
 class _NegativeBinomial(Function):
-    """Temporaries are changed in place: at this size a fresh one costs more than what fills it."""
-
     @staticmethod
     def forward(ctx: Any, x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
         shape = torch.broadcast_shapes(x.shape, log_mean.shape, log_dispersion.shape)
-        x = x.expand(shape[len(shape) - max(x.dim(), log_dispersion.dim()) :]).to(log_mean.dtype)
-        means = log_mean.expand(shape).contiguous()
-        dispersion = log_dispersion.exp()
-        odds = means - log_dispersion
-        rest = odds.abs().neg_().exp_().log1p_()
-        zero = odds.relu().add_(rest).mul_(dispersion)  # -log NB(0)
-        log_prob = torch.minimum(means, log_dispersion).sub_(rest).mul_(x).sub_(zero)
-        above_one = _AboveOne(x, log_dispersion)
-        above_one.correct(log_prob, means)
-        if any(ctx.needs_input_grad):
-            by_mean = torch.neg(odds).sigmoid_().mul_(x)
-            by_mean -= odds.sigmoid_().mul_(dispersion)
-            ctx.save_for_backward(by_mean, above_one.slope() - zero)
-            ctx.shapes = log_mean.shape, log_dispersion.shape
-        return log_prob
+        own = shape[len(shape) - max(x.dim(), log_dispersion.dim()) :]
+        genes = own[-1] if own else 1
+        counts = x.expand(own).to(log_mean.dtype).reshape(-1, genes)
+        means = log_mean.expand(shape).reshape(-1, *counts.shape)
+        by_gene = log_dispersion.numel() == log_dispersion.shape[-1:].numel()
+        spread = log_dispersion.expand(genes if by_gene else own).reshape(-1, genes)
+        results = [torch.empty_like(means) for _ in range(3 if any(ctx.needs_input_grad) else 1)]
+        step = max(1, _IN_CACHE // max(1, genes * len(means)))
+        table = _Dispersion.of(spread) if by_gene else None
+        for start in range(0, len(counts), step):
+            rows = slice(start, start + step)
+            _fill(
+                counts[rows],
+                means[:, rows],
+                _Dispersion.of(spread[rows]) if table is None else table,
+                [part[:, rows] for part in results],
+            )
+        ctx.save_for_backward(*(part.view(shape) for part in results[1:]))
+        ctx.shapes = log_mean.shape, log_dispersion.shape
+        return results[0].view(shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> Any:
-        by_mean, slope = ctx.saved_tensors
-        of_mean, of_dispersion = ctx.shapes
-        to_mean, to_dispersion = g * by_mean, None
-        if ctx.needs_input_grad[2]:
-            to_dispersion = (slope * g).sub_(to_mean).sum_to_size(of_dispersion)
-        return None, to_mean.sum_to_size(of_mean), to_dispersion
+        parts = zip(ctx.saved_tensors, ctx.needs_input_grad[1:], ctx.shapes, strict=True)
+        return None, *((g * by).sum_to_size(own) if asked else None for by, asked, own in parts)
 
 
-class _AboveOne:
-    """The counts above one, which are few, and what dispersion adds there."""
+class _Dispersion(NamedTuple):
+    """Log dispersions (1 or b, g), and what they alone determine: tables (count, 1 or b, g)."""
 
-    def __init__(self, x: Tensor, log_dispersion: Tensor) -> None:
+    log: Tensor
+    plain: Tensor
+    ways: Tensor
+    slope: Tensor
+    place: Tensor
+    lgamma: Tensor
+    digamma: Tensor
+
+    @classmethod
+    def of(cls, log: Tensor) -> _Dispersion:
+        i = torch.arange(1, _FEW, dtype=torch.float64, device=log.device).view(-1, 1, 1)
+        plain = log.double().exp()
+        steps, none = i / plain, torch.zeros_like(plain).unsqueeze(0)
+        ways = steps.log1p().cumsum(0).sub_(torch.lgamma(i + 2))
+        slope = (1 / (1 + steps)).cumsum(0).add_(1)
+        return cls(
+            log=log,
+            plain=log.exp(),
+            ways=torch.cat([none, none, ways]).to(log.dtype).view(-1),
+            slope=torch.cat([none, none + 1, slope]).to(log.dtype).view(-1),
+            place=torch.arange(log.numel(), dtype=torch.int32, device=log.device).view_as(log),
+            lgamma=torch.lgamma(plain),
+            digamma=torch.digamma(plain),
+        )
+
+
+def _fill(x: Tensor, log_mean: Tensor, own: _Dispersion, results: list[Tensor]) -> None:
+    """Write log NB and, if asked for, its derivatives by both logarithms, each (n, b, g)."""
+    odds = log_mean - own.log
+    rest = odds.abs().neg_().exp_().log1p_()
+    zero = odds.relu().add_(rest).mul_(own.plain)  # -log NB(0)
+    per_count = torch.minimum(log_mean, own.log).sub_(rest)
+    place = x.clamp(max=_FEW).int().mul_(own.log.numel()).add_(own.place).view(-1)
+    ways = own.ways.index_select(0, place).view_as(x)
+    log_prob = torch.addcmul(ways, x, per_count, out=results[0]).sub_(zero)
+    large = _Large(x, own)
+    large.put(log_prob, large.log_prob(log_mean))
+    if len(results) > 1:
+        _, by_mean, by_dispersion = results
+        torch.mul(torch.neg(odds).sigmoid_(), x, out=by_mean)
+        by_mean.addcmul_(odds.sigmoid_(), own.plain, value=-1)
+        slope = own.slope.index_select(0, place).view_as(x)
+        large.put(slope.unsqueeze(0), large.slope().unsqueeze(0))
+        torch.sub(slope, zero, out=by_dispersion).sub_(by_mean)
+
+
+class _Large:
+    """Counts above the tables', in float64."""
+
+    def __init__(self, x: Tensor, own: _Dispersion) -> None:
         flat = x.reshape(-1)
-        if log_dispersion.numel() != log_dispersion.shape[-1:].numel():  # not one per gene
-            log_dispersion = log_dispersion.expand(x.shape)
-        own = log_dispersion.reshape(-1)
-        at = (flat > 1).nonzero().squeeze(1)
-        counts, gene = flat.index_select(0, at), at % len(own)
-        large = (counts > _FEW).nonzero().squeeze(1)
-        self._x, self._own, self._at, self._gene = x, own, at, gene
-        self._place = (counts.clamp(max=_FEW).long() - 2) * len(own) + gene
-        self._large, self._large_at = large, at.index_select(0, large)
-        self._large_x = counts.index_select(0, large).double()
-        self._large_own = own.index_select(0, gene.index_select(0, large)).double()
-        i = torch.arange(1, _FEW, dtype=torch.float64, device=x.device).unsqueeze(1)
-        self._steps, self._factorial = i * own.double().neg().exp(), torch.lgamma(i + 2)
+        self._at = _where_above(flat, _FEW)
+        gene = self._at % own.log.numel()
+        self._x = flat.index_select(0, self._at).double()
+        self._log, self._lgamma, self._digamma = (
+            part.reshape(-1).index_select(0, gene).double()
+            for part in (own.log, own.lgamma, own.digamma)
+        )
+        self._plain = self._log.exp()
 
-    def correct(self, log_prob: Tensor, log_mean: Tensor) -> None:
-        """Add the ways to log_prob (..., b, g), in place; replace large counts' log_prob."""
-        table = (self._steps.log1p().cumsum(0) - self._factorial).to(log_prob.dtype)
-        ways = torch.zeros_like(self._x, memory_format=torch.contiguous_format).view(-1)
-        ways.index_copy_(0, self._at, table.reshape(-1).index_select(0, self._place))
-        log_prob += ways.view(self._x.shape)
-        by_count = log_prob.view(-1, self._x.numel())
-        means = log_mean.view(by_count.shape).index_select(1, self._large_at).double()
-        by_count.index_copy_(1, self._large_at, self._exact(means).to(log_prob.dtype))
-
-    def _exact(self, log_mean: Tensor) -> Tensor:
-        x, own = self._large_x, self._large_own
-        dispersion, odds = own.exp(), log_mean - own
-        ways = torch.lgamma(x + dispersion) - torch.lgamma(dispersion) - torch.lgamma(x + 1)
-        softplus = torch.nn.functional.softplus
-        return ways - dispersion * softplus(odds) - x * softplus(-odds)
+    def log_prob(self, log_mean: Tensor) -> Tensor:
+        odds = log_mean.flatten(1).index_select(1, self._at).double().sub_(self._log)
+        rest = odds.abs().neg_().exp_().log1p_()
+        ways = torch.lgamma(self._x + self._plain) - self._lgamma - torch.lgamma(self._x + 1)
+        zero = odds.relu().add_(rest).mul_(self._plain)
+        return ways - odds.neg_().relu_().add_(rest).mul_(self._x) - zero
 
     def slope(self) -> Tensor:
-        """Return dispersion (digamma(x + dispersion) - digamma(dispersion)), (b, g)."""
-        table = (1 / (1 + self._steps)).cumsum(0).add_(1).to(self._x.dtype)
-        values = table.reshape(-1).index_select(0, self._place)
-        dispersion = self._large_own.exp()
-        exact = torch.digamma(self._large_x + dispersion) - torch.digamma(dispersion)
-        values.index_copy_(0, self._large, exact.mul_(dispersion).to(values.dtype))
-        slope = self._x.clamp(max=1).reshape(-1)
-        return slope.index_copy_(0, self._at, values).view(self._x.shape)
+        return (torch.digamma(self._x + self._plain) - self._digamma).mul_(self._plain)
+
+    def put(self, values: Tensor, exact: Tensor) -> None:
+        """Replace entries of values (n, b, g)."""
+        for part, own in zip(values, exact, strict=True):
+            part.view(-1).index_copy_(0, self._at, own.to(part.dtype))
+
+
+def _where_above(x: Tensor, limit: int) -> Tensor:
+    """Return positions (n,) at which x (e,) is above a limit; numpy finds them many times faster."""
+    if x.device.type == "cpu":
+        return torch.from_numpy(np.flatnonzero(x.numpy() > limit))
+    return (x > limit).nonzero().squeeze(1)
