@@ -8,12 +8,12 @@ from edge2torch.netmodules._config import (
     ReliabilityConfig,
     VaeConfig,
     WgcnaConfig,
-    override,
 )
 from edge2torch.netmodules._edgelist import modules_to_edgelist
 from edge2torch.netmodules._fit import fit_modules
 from edge2torch.netmodules._inputs import TranscriptData, transcript_data
 from edge2torch.netmodules._load import load_modules
+from edge2torch.netmodules._override import override, read_config
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._registry import BACKENDS, ModuleBackend
 from edge2torch.netmodules._result import NetworkModules
@@ -38,6 +38,7 @@ __all__ = [
     "load_modules",
     "modules_to_edgelist",
     "override",
+    "read_config",
     "read_transcript_data",
     "score_modules",
     "stability_selection",

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import difflib
 import json
-import types
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 
 
 @dataclass(frozen=True)
@@ -165,8 +161,8 @@ class ModulesConfig:
     Parameters
     ----------
     library : {"robust", "total"}
-        What abundances are shares of: the sample's total times the median ratio of its genes to
-        their usual level, which a few genes cannot move, or the plain total.
+        What abundances are shares of: the sample's total times the median ratio of its steadiest
+        genes to their usual level, which a few loud genes cannot move; or the plain total.
     false_genes : float
         Share of unrelated genes that may get an edge. Thresholds that are left out are set so,
         from decoys: columns shuffled over samples that go through the same fit.
@@ -234,146 +230,44 @@ class ModulesConfig:
         return plain
 
 
-_SHARES = ("false_genes", "merge", "reliability.floor", "vae.held_out")
-_COUNTS = (
-    "decoys",
-    "max_neighbors",
-    "min_module_size",
-    "latent.max_components",
-    "vae.hidden_dim",
-    "vae.epochs",
-    "vae.patience",
-    "vae.batch_size",
-)
+_RANGES: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
+    (
+        "must lie above 0 and up to 1",
+        lambda value: 0 < value <= 1,
+        ("false_genes", "merge", "reliability.floor", "vae.held_out", "alpha", "alpha_switch",
+         "alpha_abundance", "graph.threshold"),
+    ),
+    (
+        "must be at least 1",
+        lambda value: value >= 1,
+        ("decoys", "max_neighbors", "min_module_size", "latent.components",
+         "latent.max_components", "vae.hidden_dim", "vae.latent_dim", "vae.epochs",
+         "vae.patience", "vae.batch_size", "wgcna.power"),
+    ),
+    (
+        "must be above 0",
+        lambda value: value > 0,
+        ("resolution", "power", "vae.learning_rate", "wgcna.timeout"),
+    ),
+    (
+        "must be at least 0",
+        lambda value: value >= 0,
+        ("core", "reliability.power", "graph.gamma", "vae.beta", "vae.warmup_epochs",
+         "vae.residual", "wgcna.full_up_to"),
+    ),
+    ("must be at least 2", lambda value: value >= 2, ("latent.folds",)),
+)  # fmt: skip
 
 
-def _range_problems(config: ModulesConfig) -> typing.Iterator[str]:
-    for key in _SHARES:
-        if not 0 < (value := _get(config, key)) <= 1:
-            yield f"{key}={value!r} must lie above 0 and up to 1"
-    for key in _COUNTS:
-        if (value := _get(config, key)) < 1:
-            yield f"{key}={value!r} must be at least 1"
-    for key in ("alpha", "alpha_switch", "alpha_abundance", "graph.threshold"):
-        value = _get(config, key)
-        if isinstance(value, (int, float)) and not 0 < value <= 1:
-            yield f"{key}={value!r} must lie above 0 and up to 1"
-    for key in ("core", "graph.gamma", "vae.beta"):
-        if (value := _get(config, key)) < 0:
-            yield f"{key}={value!r} must be at least 0"
-    if config.latent.folds < 2:
-        yield f"latent.folds={config.latent.folds} must be at least 2"
+def _range_problems(config: ModulesConfig) -> Iterator[str]:
+    for words, holds, keys in _RANGES:
+        for key in keys:
+            value = _get(config, key)
+            if isinstance(value, (int, float)) and not holds(value):
+                yield f"{key}={value!r} {words}"
 
 
 def _get(config: Any, key: str) -> Any:
     for part in key.split("."):
         config = getattr(config, part)
     return config
-
-
-def override(config: ModulesConfig, changes: Sequence[str] | Mapping[str, Any]) -> ModulesConfig:
-    """Return the settings with dotted keys changed.
-
-    Parameters
-    ----------
-    config : ModulesConfig
-        Left as it is.
-    changes : sequence of str, or dict
-        ``"vae.hidden_dim=128"``, or ``{"vae.hidden_dim": 128}``; text is read as the key's type.
-
-    Returns
-    -------
-    ModulesConfig
-
-    Raises
-    ------
-    Edge2TorchError
-        For an unknown key, with the nearest known one, and for a value of the wrong type.
-
-    Examples
-    --------
-    >>> override(ModulesConfig(), ["vae.hidden_dim=128", "alpha_switch=0.6"]).vae.hidden_dim
-    128
-    >>> from edge2torch.errors import Edge2TorchError
-    >>> try:
-    ...     override(ModulesConfig(), ["vae.hiden_dim=128"])
-    ... except Edge2TorchError as error:
-    ...     print(error)
-    'vae.hiden_dim' is no setting. Did you mean 'vae.hidden_dim'?
-    """
-    pairs = changes.items() if isinstance(changes, Mapping) else [_split(text) for text in changes]
-    known = dict(_keys(ModulesConfig))
-    for key, value in pairs:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Settings are {listing(known, 40)}."
-            raise Edge2TorchError(f"{key!r} is no setting. {hint}")
-        config = _set(config, key.split("."), _read(key, value, known[key]))
-    return config
-
-
-def _split(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise Edge2TorchError(
-            f"{text!r} is no setting: write key=value, such as vae.hidden_dim=64."
-        )
-    return key.strip(), value.strip()
-
-
-def _keys(kind: type, prefix: str = "") -> typing.Iterator[tuple[str, Any]]:
-    hints = typing.get_type_hints(kind)
-    for entry in dataclasses.fields(kind):
-        hint = hints[entry.name]
-        if dataclasses.is_dataclass(hint):
-            yield from _keys(typing.cast(type, hint), f"{prefix}{entry.name}.")
-        else:
-            yield f"{prefix}{entry.name}", hint
-
-
-def _set(config: Any, path: list[str], value: Any) -> Any:
-    if len(path) > 1:
-        value = _set(getattr(config, path[0]), path[1:], value)
-    return dataclasses.replace(config, **{path[0]: value})
-
-
-def _read(key: str, value: Any, hint: Any) -> Any:
-    """Read a value as one of the types of a hint, the first that fits."""
-    options = typing.get_args(hint) if _is_union(hint) else (hint,)
-    for option in options:
-        with contextlib.suppress(TypeError, ValueError, KeyError):
-            return _as(value, option)
-    raise Edge2TorchError(f"{key}={value!r}: expected {_words(options)}.")
-
-
-def _is_union(hint: Any) -> bool:
-    return typing.get_origin(hint) in {typing.Union, types.UnionType}
-
-
-def _as(value: Any, kind: Any) -> Any:
-    if kind is type(None):
-        if value is None or str(value).lower() in {"none", "null", "auto"}:
-            return None
-        raise ValueError
-    if typing.get_origin(kind) is Literal:
-        if value in typing.get_args(kind):
-            return value
-        raise ValueError
-    if typing.get_origin(kind) is tuple:
-        items = value.split(",") if isinstance(value, str) else value
-        return tuple(int(item) for item in items if str(item).strip())
-    if kind is bool:
-        return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
-    if kind is int and isinstance(value, float) and not value.is_integer():
-        raise ValueError
-    return kind(value)
-
-
-def _words(options: tuple[Any, ...]) -> str:
-    names = []
-    for option in options:
-        if typing.get_origin(option) is Literal:
-            names += [repr(choice) for choice in typing.get_args(option)]
-        else:
-            names.append("none" if option is type(None) else getattr(option, "__name__", "list"))
-    return " or ".join(names)

@@ -15,7 +15,7 @@ from edge2torch.errors import Edge2TorchError, note
 from edge2torch.netmodules._assemble import assemble_result
 from edge2torch.netmodules._checks import warn_of
 from edge2torch.netmodules._communities import NOWHERE, communities, core_of, named_by_size
-from edge2torch.netmodules._config import ModulesConfig, override
+from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys, decoy_thresholds
 from edge2torch.netmodules._features import Features, make_features
 from edge2torch.netmodules._gene_graph import (
@@ -28,6 +28,7 @@ from edge2torch.netmodules._gene_graph import (
 from edge2torch.netmodules._inputs import TranscriptData, transcript_data
 from edge2torch.netmodules._merge import members_of, merge_alike
 from edge2torch.netmodules._overlaps import Overlaps, overlap_thresholds, overlapping_pairs
+from edge2torch.netmodules._override import as_config
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._refine import refine
 from edge2torch.netmodules._registry import find_backend
@@ -47,7 +48,7 @@ def fit_modules(
     gene_counts: pd.DataFrame | None = None,
     covariates: Sequence[str] = (),
     backend: str = "vae",
-    config: ModulesConfig | Mapping[str, Any] | None = None,
+    config: ModulesConfig | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     seed: int = 0,
     min_samples: int = 10,
     quiet: bool = False,
@@ -69,7 +70,7 @@ def fit_modules(
         Columns of ``samples`` that scores are freed from.
     backend : str
         One of :data:`BACKENDS`; ``"vae"`` by default.
-    config : ModulesConfig or dict, optional
+    config : ModulesConfig, dict, or what read_config takes, optional
         Settings; a dict has dotted keys, such as ``{"vae.hidden_dim": 32}``.
     seed : int
         Same seed, same result, bit for bit; rows and samples may come in any order.
@@ -97,7 +98,7 @@ def fit_modules(
     ['M000', 'M001', 'M002']
     """
     row = find_backend(backend)
-    config = _config(config)
+    config = as_config(config)
     data = _data(counts, transcripts, samples, gene_counts, covariates, min_samples)
     features = make_features(data, config.reliability, config.library)
     note(
@@ -151,12 +152,6 @@ def _modules(
         rank = features.design.basis.shape[1]
         labels, members = refine(labels, members, features, config, rank)
     return labels, cored, members
-
-
-def _config(config: ModulesConfig | Mapping[str, Any] | None) -> ModulesConfig:
-    if config is None:
-        return ModulesConfig()
-    return config if isinstance(config, ModulesConfig) else override(ModulesConfig(), config)
 
 
 def _data(

@@ -11,9 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._config import ModulesConfig, override
+from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._fit import fit_modules
 from edge2torch.netmodules._inputs import TranscriptData, transcript_data
+from edge2torch.netmodules._override import as_config, override
 
 _AGREED = 0.5
 
@@ -107,9 +108,7 @@ def stability_selection(
             "fraction and kept must lie above 0 and up to 1, subsamples be 1 or more, and alphas "
             f"hold a number; found {fraction}, {kept}, {subsamples}, {list(alphas)}."
         )
-    settings = (
-        config if isinstance(config, ModulesConfig) else override(ModulesConfig(), config or {})
-    )
+    settings = as_config(config)
     counts: dict[tuple[float, str, str], int] = {}
     failures: list[str] = []
     done = dict.fromkeys(alphas, 0)
