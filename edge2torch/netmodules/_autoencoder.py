@@ -19,6 +19,7 @@ from edge2torch.netmodules._checkpoint import ACTIVATION, Checkpoint
 from edge2torch.netmodules._config import VaeConfig
 
 _SLOWER = 1 / 3
+_CLEARLY = 1e-3  # the share by which the held-out loss has to fall within the patience
 
 
 def dense_edges(*layers: list[str]) -> pd.DataFrame:
@@ -36,15 +37,45 @@ def latent_names(count: int) -> list[str]:
     return [f"z{k}" for k in range(count)]
 
 
-def new_autoencoder(features: list[str], hidden: int, latents: int) -> Checkpoint:
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Encoder and decoder in training, each with the node names of its layers.
+
+    What else a compiled graph comes with grows with its edges and is not needed here.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    encoder_names: list[list[str]]
+    decoder_names: list[list[str]]
+
+
+def new_pair(features: list[str], hidden: int, latents: int) -> Pair:
     """An untrained pair; weights come from torch's generator."""
+    encoder, encoder_names = _without_artifact(*_encoder(features, hidden, latents))
+    decoder, decoder_names = _without_artifact(*_decoder(features, hidden, latents))
+    return Pair(encoder, decoder, encoder_names, decoder_names)
+
+
+def _without_artifact(
+    model: nn.Module, artifact: CompileArtifact
+) -> tuple[nn.Module, list[list[str]]]:
+    return model, list(artifact.node_names_by_layer.values())
+
+
+def _encoder(features: list[str], hidden: int, latents: int) -> tuple[nn.Module, CompileArtifact]:
     z = latent_names(latents)
     both = [*z, *(f"logvar:{name}" for name in z)]
-    inner = [f"h{k}" for k in range(hidden)]
-    encoder, its = _compiled(dense_edges(features, inner, both), features, both)
-    inner = [f"d{k}" for k in range(hidden)]
-    decoder, theirs = _compiled(dense_edges(z, inner, features), z, features)
-    return Checkpoint(encoder, decoder, its, theirs)
+    return _compiled(dense_edges(features, _inner("h", hidden), both), features, both)
+
+
+def _decoder(features: list[str], hidden: int, latents: int) -> tuple[nn.Module, CompileArtifact]:
+    z = latent_names(latents)
+    return _compiled(dense_edges(z, _inner("d", hidden), features), z, features)
+
+
+def _inner(letter: str, hidden: int) -> list[str]:
+    return [f"{letter}{k}" for k in range(hidden)]
 
 
 def _compiled(
@@ -56,24 +87,27 @@ def _compiled(
     return customize_model(model, node_activation=ACTIVATION), artifact
 
 
-def without(pair: Checkpoint, features: list[str], hidden: int, latents: int) -> Checkpoint:
-    """The same pair for some of its features, with the weights that it has."""
-    smaller = new_autoencoder(features, hidden, latents)
-    for side in ("encoder", "decoder"):
-        _copy(pair, smaller, side)
-    return smaller
+def checkpoint_of(pair: Pair, features: list[str], hidden: int, latents: int) -> Checkpoint:
+    """The same pair as compiled graphs of some of its features, with the weights that it has."""
+    encoder, its = _encoder(features, hidden, latents)
+    _copy(pair.encoder, pair.encoder_names, encoder, its)
+    decoder, theirs = _decoder(features, hidden, latents)
+    _copy(pair.decoder, pair.decoder_names, decoder, theirs)
+    return Checkpoint(encoder, decoder, its, theirs)
 
 
-def _copy(old: Checkpoint, new: Checkpoint, side: str) -> None:
+def _copy(
+    old: nn.Module, old_names: list[list[str]], new: nn.Module, artifact: CompileArtifact
+) -> None:
     """Copy weights and biases between dense blocks, by name."""
-    names = [list(getattr(x, f"{side}_artifact").node_names_by_layer.values()) for x in (old, new)]
-    blocks = [getattr(x, side).base_model.blocks for x in (old, new)]
+    new_names = list(artifact.node_names_by_layer.values())
+    blocks = [model.get_submodule("base_model.blocks") for model in (old, new)]
     for k, (mine, its) in enumerate(zip(*blocks, strict=True)):
         rows, columns = (
-            torch.from_numpy(pd.Index(names[0][at]).get_indexer(pd.Index(names[1][at])))
+            torch.from_numpy(pd.Index(old_names[at]).get_indexer(pd.Index(new_names[at])))
             for at in (k + 1, k)
         )
-        shape = len(names[0][k + 1]), len(names[0][k])
+        shape = len(old_names[k + 1]), len(old_names[k])
         weight = mine.linear.weight.detach().reshape(shape)
         its.linear.set_weights(weight[rows][:, columns].reshape(-1))
         with torch.no_grad():
@@ -84,12 +118,12 @@ def _copy(old: Checkpoint, new: Checkpoint, side: str) -> None:
 class Fitted:
     """A trained pair, the least held-out loss, and what happened."""
 
-    pair: Checkpoint
+    pair: Pair
     loss: float
     report: dict[str, Any]
 
 
-def train(pair: Checkpoint, values: NDArray[np.float32], config: VaeConfig, seed: int) -> Fitted:
+def train(pair: Pair, values: NDArray[np.float32], config: VaeConfig, seed: int) -> Fitted:
     """Train until the held-out loss no longer falls; keep the best weights."""
     n = len(values)
     generator = torch.Generator().manual_seed(seed)
@@ -98,11 +132,12 @@ def train(pair: Checkpoint, values: NDArray[np.float32], config: VaeConfig, seed
     x = torch.from_numpy(values)
     test, fit = x[order[:cut]], x[order[cut:]]
     both = nn.ModuleList([pair.encoder, pair.decoder])
-    optimizer = torch.optim.Adam(both.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(both.parameters(), lr=config.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=_SLOWER, patience=max(config.patience // 3, 1)
     )
-    best, kept, stale, reason = float("inf"), copy.deepcopy(both.state_dict()), 0, "all epochs"
+    best, clear, stale, reason = float("inf"), float("inf"), 0, "all epochs"
+    kept = copy.deepcopy(both.state_dict())
     epoch = 0
     for epoch in range(config.epochs):
         beta = config.beta * min(1.0, (epoch + 1) / max(config.warmup_epochs, 1))
@@ -112,9 +147,9 @@ def train(pair: Checkpoint, values: NDArray[np.float32], config: VaeConfig, seed
             reason = "a loss that is not finite"
             break
         schedule.step(loss)
-        best, kept, stale = (
-            (loss, copy.deepcopy(both.state_dict()), 0) if loss < best else (best, kept, stale + 1)
-        )
+        if loss < best:
+            best, kept = loss, copy.deepcopy(both.state_dict())
+        clear, stale = (loss, 0) if loss < clear * (1 - _CLEARLY) else (clear, stale + 1)
         if stale >= config.patience:
             reason = "the held-out loss stopped falling"
             break
@@ -125,7 +160,7 @@ def train(pair: Checkpoint, values: NDArray[np.float32], config: VaeConfig, seed
 
 
 def _epoch(
-    pair: Checkpoint,
+    pair: Pair,
     x: Tensor,
     optimizer: torch.optim.Optimizer,
     beta: float,
@@ -143,7 +178,7 @@ def _epoch(
         optimizer.step()
 
 
-def encode(pair: Checkpoint, x: Tensor) -> tuple[Tensor, Tensor]:
+def encode(pair: Pair, x: Tensor) -> tuple[Tensor, Tensor]:
     """Means and log-variances of the latents, (b, k) each."""
     mean, logvar = pair.encoder(x).chunk(2, dim=1)
     return mean, logvar.clamp(-10, 10)
@@ -161,6 +196,6 @@ def kl(mean: Tensor, logvar: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _held_out(pair: Checkpoint, x: Tensor, beta: float) -> float:
+def _held_out(pair: Pair, x: Tensor, beta: float) -> float:
     mean, logvar = encode(pair, x)
     return float(_loss(x, pair.decoder(mean), mean, logvar, beta))

@@ -38,41 +38,51 @@ def similar_pairs(
     found: Similarity, features: Features, limits: Thresholds, config: ModulesConfig
 ) -> Pairs:
     """All pairs above the threshold of their kind, each feature's strongest only."""
-    p = len(features.gene)
-    kind, gene = features.is_switch, features.gene
-    has_switch = np.zeros(len(features.gene_ids), dtype=bool)
-    has_switch[gene[kind]] = True
-    both_switch = has_switch[gene]
+    p, kind = len(features.gene), features.is_switch
     trust = features.reliability.astype(np.float32) ** 0.5
     vectors = found.vectors[:p] * trust[:, None]
     if found.explained is not None:
         limit = np.where(kind, limits.explained_switch, limits.explained_abundance)
         vectors[found.explained[:p] <= limit] = 0
-    least = np.array([[limits.abundance, limits.cross], [limits.cross, limits.switch]], np.float32)
-    if not config.allow_abundance_abundance:
-        least[0, 0] = np.inf
-    code = kind.astype(np.int64)
+    least = least_similarity(limits, config)
+    lowest = max(float(least.min()), float(np.finfo(np.float32).tiny))
     parts = []
     for rows, s in blocks(vectors, vectors):
-        weight = np.abs(s)
-        cross = kind[rows, None] != kind
-        keep = (weight >= least[code[rows, None], code]) & (weight > 0)
-        keep &= gene[rows, None] != gene
-        keep &= ~(cross & both_switch[rows, None] & both_switch)
-        parts.append(_strongest(weight, keep, rows.start, config.max_neighbors))
+        np.abs(s, out=s)
+        at, second = np.nonzero(s >= lowest)
+        first, weight = at + rows.start, s[at, second]
+        kept = may_join(first, second, features)
+        kept &= weight >= least[kind[first].astype(np.int64), kind[second].astype(np.int64)]
+        parts.append(_strongest(first[kept], second[kept], weight[kept], config.max_neighbors))
     return _union(parts, p)
 
 
+def least_similarity(limits: Thresholds, config: ModulesConfig) -> NDArray[np.float32]:
+    """Threshold by the kinds of both features, 0 for an abundance and 1 for a switch."""
+    both = limits.abundance if config.allow_abundance_abundance else np.inf
+    return np.array([[both, limits.cross], [limits.cross, limits.switch]], np.float32)
+
+
+def may_join(first: Ints, second: Ints, features: Features) -> NDArray[np.bool_]:
+    """Pairs of two genes; of two kinds only where not both genes have a switch."""
+    kind, gene = features.is_switch, features.gene
+    has_switch = np.zeros(len(features.gene_ids), dtype=bool)
+    has_switch[gene[kind]] = True
+    both = has_switch[gene[first]] & has_switch[gene[second]]
+    crossed = (kind[first] != kind[second]) & both
+    return np.asarray((gene[first] != gene[second]) & ~crossed)
+
+
 def _strongest(
-    weight: NDArray[np.float32], keep: NDArray[np.bool_], start: int, most: int
+    first: Ints, second: Ints, weight: NDArray[np.float32], most: int
 ) -> tuple[Ints, Ints, NDArray[np.float32]]:
-    crowded = np.flatnonzero(keep.sum(axis=1) > most)
-    if len(crowded):
-        own = np.where(keep[crowded], weight[crowded], -1)
-        limit = np.partition(own, -most, axis=1)[:, -most]
-        keep[crowded] &= weight[crowded] >= limit[:, None]
-    rows, columns = np.nonzero(keep)
-    return rows + start, columns, weight[rows, columns]
+    """Of each first its ``most`` largest weights, all of those that are as large as the last."""
+    order = np.lexsort((-weight, first))
+    first, second, weight = first[order], second[order], weight[order]
+    start, end = np.searchsorted(first, first), np.searchsorted(first, first, side="right")
+    last = weight[np.minimum(start + most, end) - 1]
+    kept = weight >= last
+    return first[kept], second[kept], weight[kept]
 
 
 def _union(parts: list[tuple[Ints, Ints, NDArray[np.float32]]], p: int) -> Pairs:

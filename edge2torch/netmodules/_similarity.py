@@ -13,7 +13,7 @@ from edge2torch.netmodules._checkpoint import Checkpoint
 
 Floats = NDArray[np.float32]
 
-_BLOCK = 20_000_000  # similarities held at once
+_BLOCK = 4_000_000  # similarities held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +41,11 @@ def blocks(vectors: Floats, against: Floats) -> Iterator[tuple[slice, Floats]]:
 
 def standardised(values: NDArray[Any]) -> Floats:
     """Columns (samples, p) as vectors (p, samples) of unit length; still columns become zero."""
-    centred = values - values.mean(axis=0)
-    size = np.sqrt((centred.astype(np.float64) ** 2).sum(axis=0))
-    scaled = centred / np.where(size > 1e-9, size, np.inf)
-    return np.ascontiguousarray(scaled.T, dtype=np.float32)
+    vectors = np.array(values.T, dtype=np.float32, order="C")
+    vectors -= values.mean(axis=0)[:, None]
+    size = np.sqrt(np.einsum("ps,ps->p", vectors, vectors, dtype=np.float64))
+    vectors /= np.where(size > 1e-9, size, np.inf)[:, None].astype(np.float32)
+    return vectors
 
 
 def partial_correlations(values: NDArray[Any]) -> tuple[Floats, float]:

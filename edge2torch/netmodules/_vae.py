@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from edge2torch.netmodules._autoencoder import (
     Fitted,
+    Pair,
+    checkpoint_of,
     encode,
     kl,
     latent_names,
-    new_autoencoder,
+    new_pair,
     train,
-    without,
 )
-from edge2torch.netmodules._checkpoint import Checkpoint
 from edge2torch.netmodules._factors import best_count
 from edge2torch.netmodules._request import Request
 from edge2torch.netmodules._similarity import Similarity, standardised
@@ -36,7 +36,7 @@ def vae(request: Request) -> Similarity:
     decoded, mean, divergence = _decode(best.pair, values)
     size = mean.shape[1]
     left = values - decoded
-    error = (left.astype(np.float64) ** 2).mean(axis=0)
+    error = np.einsum("sp,sp->p", left, left, dtype=np.float64) / len(values)
     gate = 1 - error if config.residual == 0 else None
     report = {
         **best.report,
@@ -47,8 +47,10 @@ def vae(request: Request) -> Similarity:
         "collapsed": [f"z{k}" for k in np.flatnonzero(divergence < _COLLAPSED)],
     }
     with torch.random.fork_rng(devices=[]):
-        own = without(best.pair, request.names[: request.n_features], config.hidden_dim, size)
-    vectors = standardised(decoded + np.float32(config.residual) * left)
+        own = checkpoint_of(best.pair, request.names[: request.n_features], config.hidden_dim, size)
+    left *= np.float32(config.residual)
+    decoded += left
+    vectors = standardised(decoded)
     return Similarity(vectors, report, explained=gate, checkpoint=own)
 
 
@@ -66,7 +68,7 @@ def _sizes(request: Request) -> list[int]:
 def _fit(request: Request, size: int) -> Fitted:
     config = request.config.vae
     request.progress(f"vae with {size} latents.")
-    pair = new_autoencoder(request.names, config.hidden_dim, size)
+    pair = new_pair(request.names, config.hidden_dim, size)
     fitted = train(pair, request.values, config, request.seed)
     fitted.report["latent_dim"] = size
     return fitted
@@ -74,7 +76,7 @@ def _fit(request: Request, size: int) -> Fitted:
 
 @torch.no_grad()
 def _decode(
-    pair: Checkpoint, values: NDArray[np.float32]
+    pair: Pair, values: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]:
     """Decoded means, latent means, and the mean KL of each latent."""
     mean, logvar = encode(pair, torch.from_numpy(values))
