@@ -178,11 +178,13 @@ def _kernels(model: CompiledModel) -> pd.DataFrame:
 def _check_representable(graph: EdgeGraph) -> None:
     """Refuse given weights that the model's dtype turns into infinity or zero."""
     dtype = torch.get_default_dtype()
-    given = graph.initial_weight
+    rows = np.flatnonzero(~np.isnan(graph.initial_weight))
+    given = graph.initial_weight[rows]
     stored = torch.from_numpy(given).to(dtype).double().numpy()
     lost = np.flatnonzero(np.isinf(stored) | ((stored == 0) & (given != 0)))
     if len(lost):
-        edges = zip(graph.names(graph.source[lost]), graph.names(graph.target[lost]), strict=True)
+        ends = (side[rows[lost]] for side in (graph.source, graph.target))
+        edges = zip(*map(graph.names, ends), strict=True)
         raise Edge2TorchError(
             f"edgelist column 'initial_weight' holds numbers that {dtype} cannot: "
             f"{listing(given[lost].tolist())} at edge(s) {listing(edges)}. Rescale them."
@@ -201,7 +203,7 @@ def _fingerprint(row: Backend, graph: EdgeGraph, options: CompileOptions) -> str
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     digest.update(json.dumps(graph.node_names.tolist()).encode())
     rows = graph.active_rows
-    order = rows[np.lexsort((graph.target[rows], graph.source[rows]))]
+    order = rows[np.argsort(graph.source[rows] * graph.n_nodes + graph.target[rows])]
     for values in (graph.source[order], graph.target[order], graph.inputs, graph.outputs):
         digest.update(np.ascontiguousarray(values, dtype="<i8").tobytes())
     digest.update(graph.constraint[order].tobytes())

@@ -90,7 +90,7 @@ def read_edge_table(edgelist: pd.DataFrame, *, sign_column: str | None = None) -
     _check_columns(edgelist, sign_column)
     names, source, target = _number_nodes(edgelist)
     frame = edgelist.assign(source=names[source], target=names[target])
-    blank = np.full(len(frame), np.nan)
+    blank = np.broadcast_to(np.nan, len(frame))  # takes no room
     table = EdgeTable(frame, names, source, target, blank, np.zeros(len(frame), np.int8))
     _check_duplicates(table)
     weight = _read_weight(table)
@@ -250,14 +250,16 @@ def _check_names(
 
 def _check_duplicates(table: EdgeTable) -> None:
     key = table.source * len(table.node_names) + table.target
+    ordered = np.sort(key)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return
     order = np.argsort(key, kind="stable")
     repeats = order[1:][key[order][1:] == key[order][:-1]]
-    if len(repeats):
-        raise Edge2TorchError(
-            f"edgelist has {len(repeats)} duplicated edge(s): "
-            f"{listing(table.edge_names(np.sort(repeats)))}. Keep one row per source and "
-            "target, for example edgelist.drop_duplicates(['source', 'target'])."
-        )
+    raise Edge2TorchError(
+        f"edgelist has {len(repeats)} duplicated edge(s): "
+        f"{listing(table.edge_names(np.sort(repeats)))}. Keep one row per source and "
+        "target, for example edgelist.drop_duplicates(['source', 'target'])."
+    )
 
 
 def _read_weight(table: EdgeTable) -> NDArray[np.float64]:

@@ -50,16 +50,20 @@ def dense_layers(
         ),
         list(targets),
     ]
-    return join([dense_block(before, after) for before, after in pairwise(layers)])
+    return _stack([dense_block(before, after) for before, after in pairwise(layers)])
 
 
 def join(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Stack edge tables; of an edge given twice the first counts."""
-    kept = [table for table in tables if len(table)]
-    stacked = pd.concat(
-        [table.astype({"source": object, "target": object}) for table in kept], ignore_index=True
-    )
+    stacked = _stack([table for table in tables if len(table)])
     return stacked.drop_duplicates(["source", "target"], ignore_index=True)
+
+
+def _stack(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Stack edge tables without the column that dense blocks say what they are in."""
+    as_object = {"source": object, "target": object}
+    own = [table.drop(columns="relation", errors="ignore").astype(as_object) for table in tables]
+    return pd.concat(own, ignore_index=True)
 
 
 def compile_half(

@@ -204,3 +204,11 @@ def test_no_temporary_of_batch_times_edges():
         model(x).sum().backward()
     largest = max(event.cpu_memory_usage for event in profile.events())
     assert largest < 4 * 9_000 * n / 10
+
+
+def test_a_complete_matrix_keeps_nothing_per_edge_and_computes_what_is_asked_for():
+    kept, computed = (layer(kernel, (3, 4), 12) for kernel in ("sparse", "dense"))
+    assert sum(buffer.numel() for buffer in computed.buffers()) == 4 + 5
+    for one, other in zip(kept.index.tensors, computed.index.tensors, strict=True):
+        assert torch.equal(one, other)
+        assert one.dtype == other.dtype

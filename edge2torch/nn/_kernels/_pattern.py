@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import numpy as np
 import torch
@@ -14,7 +13,8 @@ from torch import Tensor, nn
 from edge2torch.nn._kernels._cost import TYPICAL_BATCH
 from edge2torch.nn._kernels._products import Index, multiply
 
-_INDEX_NAMES = ("crow", "col", "row", "ccol", "rowc", "perm", "inverse")
+_POINTERS = ("crow", "ccol")
+_PER_EDGE = ("col", "row", "rowc", "perm", "inverse")
 
 
 class EdgePattern(nn.Module):
@@ -22,7 +22,8 @@ class EdgePattern(nn.Module):
 
     Built once, vectorised, from edges sorted by row, then column; edge k of every weight
     vector is the k-th of them. Indices are int32 where they fit, and travel with ``.to()``
-    but stay out of the ``state_dict``.
+    but stay out of the ``state_dict``. A complete matrix that is always multiplied densely keeps
+    none per edge; what asks for them gets them computed.
 
     Parameters
     ----------
@@ -42,12 +43,7 @@ class EdgePattern(nn.Module):
     """
 
     crow: Tensor
-    col: Tensor
-    row: Tensor
     ccol: Tensor
-    rowc: Tensor
-    perm: Tensor
-    inverse: Tensor
     slot: Tensor | None
 
     def __init__(
@@ -64,7 +60,7 @@ class EdgePattern(nn.Module):
         self.n_edges = len(rows)
         self.dense_from = dense_from
         self.is_complete = self.n_edges == shape[0] * shape[1]
-        self._register(_compress(np.asarray(rows), np.asarray(columns), shape))
+        self._register(np.asarray(rows), np.asarray(columns))
         turns_dense = dense_from < math.inf and not self.is_complete
         self.register_buffer("slot", self._slots() if turns_dense else None, persistent=False)
 
@@ -72,19 +68,69 @@ class EdgePattern(nn.Module):
         """Return each edge's position in the flattened matrix."""
         return self.row.long() * self.in_features + self.col
 
-    def _register(self, arrays: dict[str, NDArray[np.integer]]) -> None:
-        fits = self.n_edges < 2**31 and max(self.in_features, self.out_features) < 2**31
+    def _register(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> None:
+        n_out, n_in = self.out_features, self.in_features
+        arrays: dict[str, NDArray[np.integer]] = {
+            "crow": _pointer(rows, n_out),
+            "ccol": _pointer(columns, n_in),
+        }
+        if not (self.is_complete and self.dense_from == 0):
+            arrays |= _compress(rows, columns, n_in)
+        fits = self.n_edges < 2**31 and max(n_in, n_out) < 2**31
         dtype = torch.int32 if fits else torch.int64
-        for name in _INDEX_NAMES:
-            tensor = torch.from_numpy(np.ascontiguousarray(arrays[name])).to(dtype)
-            self.register_buffer(name, tensor, persistent=False)
+        for name, values in arrays.items():
+            tensor = torch.from_numpy(np.ascontiguousarray(values)).to(dtype)
+            own = name if name in _POINTERS else f"_{name}"
+            self.register_buffer(own, tensor, persistent=False)
+
+    @property
+    def row(self) -> Tensor:
+        """Each edge's row, (e,)."""
+        return self._per_edge("row")
+
+    @property
+    def col(self) -> Tensor:
+        """Each edge's column, (e,)."""
+        return self._per_edge("col")
+
+    @property
+    def rowc(self) -> Tensor:
+        """The rows in the order by columns, (e,)."""
+        return self._per_edge("rowc")
+
+    @property
+    def perm(self) -> Tensor:
+        """Which edge stands at each place of the order by columns, (e,)."""
+        return self._per_edge("perm")
+
+    @property
+    def inverse(self) -> Tensor:
+        """At which place of the order by columns each edge stands, (e,)."""
+        return self._per_edge("inverse")
+
+    def _per_edge(self, name: str) -> Tensor:
+        kept = self._buffers.get(f"_{name}")
+        if kept is not None:
+            return kept
+        n_out, n_in = self.out_features, self.in_features
+        edge, row, col = (
+            torch.arange(size, dtype=self.crow.dtype, device=self.crow.device)
+            for size in (self.n_edges, n_out, n_in)
+        )
+        if name == "row":
+            return row.repeat_interleave(n_in)
+        if name in ("col", "rowc"):
+            return col.repeat(n_out) if name == "col" else row.repeat(n_in)
+        turned = edge.view(n_out, n_in) if name == "perm" else edge.view(n_in, n_out)
+        return turned.t().reshape(-1)
 
     @property
     def index(self) -> Index:
         """The index tensors."""
-        tensors = self._buffers
-        if self._index is None or self._index.crow is not tensors["crow"]:  # moved to a device
-            self._index = Index(*(cast(Tensor, tensors[name]) for name in _INDEX_NAMES))
+        if self._index is None or self._index.crow is not self._buffers["crow"]:  # on a device now
+            self._index = Index(
+                self.crow, self.col, self.row, self.ccol, self.rowc, self.perm, self.inverse
+            )
         return self._index
 
     def product(self, weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -126,22 +172,13 @@ def is_autocast(x: Tensor) -> bool:
 
 
 def _compress(
-    rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]
+    rows: NDArray[np.integer], columns: NDArray[np.integer], n_in: int
 ) -> dict[str, NDArray[np.integer]]:
-    n_out, n_in = shape
     # numpy sorts 16-bit integers by radix, several times faster than wider ones
     perm = np.argsort(columns.astype(np.uint16) if n_in <= 65536 else columns, kind="stable")
     inverse = np.empty_like(perm)
     inverse[perm] = np.arange(len(perm))
-    return {
-        "crow": _pointer(rows, n_out),
-        "col": columns,
-        "row": rows,
-        "ccol": _pointer(columns, n_in),
-        "rowc": rows[perm],
-        "perm": perm,
-        "inverse": inverse,
-    }
+    return dict(zip(_PER_EDGE, (columns, rows, rows[perm], perm, inverse), strict=True))
 
 
 def _pointer(positions: NDArray[np.integer], size: int) -> NDArray[np.int64]:
