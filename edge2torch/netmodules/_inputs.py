@@ -118,7 +118,7 @@ def transcript_data(
     - counts has the same row id more than once: 't1'
     - counts has 1 negative value(s), in row(s) 't1'
     - counts are zero throughout in sample(s) 's2'
-    - there are 2 samples; at least 10 are needed (min_samples=)
+    - there are 2 samples, and fewer than 10 are refused: min_samples=2 (--min-samples 2) accepts them
     """
     problems: list[str] = []
     matrix, transcripts, samples = _as_counts(counts, transcripts, samples, problems)
@@ -165,8 +165,8 @@ def assemble(
         )
     if len(matrix.samples) < min_samples:
         problems.append(
-            f"there are {len(matrix.samples)} samples; at least {min_samples} are needed "
-            "(min_samples=)"
+            f"there are {(n := len(matrix.samples))} samples, and fewer than {min_samples} are "
+            f"refused: min_samples={n} (--min-samples {n}) accepts them"
         )
     problems.extend(covariate_problems(table, covariates))
     tell(problems)
@@ -214,13 +214,16 @@ def _as_gene_counts(gene_counts: pd.DataFrame | None, problems: list[str]) -> Co
 
 
 def _numbers(frame: pd.DataFrame, name: str, problems: list[str]) -> NDArray[Any]:
-    """Values of a frame; columns that are no numbers are a problem, and read as zero."""
-    wrong = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c].dtype)]
-    if wrong:
-        problems.append(f"{name} has column(s) that are no numbers: {listing(wrong)}")
-        frame = frame.assign(**dict.fromkeys(map(str, wrong), 1.0))
-        frame = frame.drop(columns=[c for c in wrong if not isinstance(c, str)])
-    return frame.to_numpy(dtype=np.float64 if frame.size < 1_000_000 else np.float32)
+    """Values of a frame; columns that are no numbers are a problem, and read as one."""
+    dtype = np.float64 if frame.size < 1_000_000 else np.float32
+    is_number = np.array([pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes], dtype=bool)
+    if is_number.all():
+        return frame.to_numpy(dtype=dtype, na_value=np.nan)
+    wrong = frame.columns[~is_number]
+    problems.append(f"{name} has column(s) that are no numbers: {listing(wrong)}")
+    values = np.ones(frame.shape, dtype)
+    values[:, is_number] = frame.loc[:, is_number].to_numpy(dtype, na_value=np.nan)
+    return values
 
 
 def _text(ids: Iterable[Any]) -> pd.Index:

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import sparse
 
 from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.netmodules._annotation import ENDINGS, genes_of_gtf
 from edge2torch.netmodules._inputs import Counts, TranscriptData, assemble, tell, transcript_data
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -38,7 +39,8 @@ def read_transcript_data(
         a table of transcripts × samples (CSV, TSV, Parquet) whose first column holds ids and
         which may have a column ``gene_id``.
     transcripts, samples : DataFrame or path, optional
-        Tables that the file does not hold.
+        Tables that the file does not hold. Transcripts may be a GTF, too; those of its transcripts
+        that ``path`` does not count are left out.
     covariates : sequence of str
         Columns of the sample table that scores are to be freed from.
     min_samples : int, default 10
@@ -62,7 +64,7 @@ def read_transcript_data(
     """
     where = Path(path)
     options: dict[str, Any] = {"covariates": tuple(covariates), "min_samples": min_samples}
-    given = _table(transcripts, "transcripts"), _table(samples, "samples")
+    given = _transcripts(transcripts), _table(samples, "samples")
     if where.is_dir():
         return _read_bundle(where, *given, options)
     if where.suffix == ".h5ad":
@@ -71,9 +73,28 @@ def read_transcript_data(
             data = anndata.read_h5ad(where)
         except (OSError, KeyError, ValueError) as error:
             raise Edge2TorchError(f"path={str(where)!r} cannot be read: {error}") from error
-        return transcript_data(data, *given, **options)
-    counts, own = _split(_read_table(where, "path"))
-    return transcript_data(counts, given[0] if given[0] is not None else own, given[1], **options)
+        counts, own = data, None
+        counted = data.var_names
+    else:
+        counts, own = _split(_read_table(where, "path"))
+        counted = counts.index
+    if _is_gtf(transcripts) and given[0] is not None:
+        own = given[0][given[0]["transcript_id"].isin(counted.astype(str))]
+    elif given[0] is not None:
+        own = given[0]
+    return transcript_data(counts, own, given[1], **options)
+
+
+def _is_gtf(table: Table) -> bool:
+    if table is None or isinstance(table, pd.DataFrame):
+        return False
+    return _kind(Path(table)) in ENDINGS
+
+
+def _transcripts(table: Table) -> pd.DataFrame | None:
+    if _is_gtf(table) and Path(str(table)).is_file():
+        return genes_of_gtf(Path(str(table)))
+    return _table(table, "transcripts")
 
 
 def _table(table: Table, name: str) -> pd.DataFrame | None:
@@ -85,8 +106,7 @@ def _table(table: Table, name: str) -> pd.DataFrame | None:
 def _read_table(path: Path, name: str) -> pd.DataFrame:
     if not path.exists():
         raise Edge2TorchError(f"{name}={str(path)!r}: there is no such file or folder.")
-    kinds = [suffix.lower() for suffix in path.suffixes]
-    kind = next((k for k in reversed(kinds) if k not in _PACKED), "")
+    kind = _kind(path)
     try:
         if kind == ".parquet":
             require("pyarrow", extra="modules")
@@ -100,6 +120,12 @@ def _read_table(path: Path, name: str) -> pd.DataFrame:
         f"{name}={str(path)!r}: unknown file type. Use a folder, .h5ad, .parquet, .csv or .tsv "
         "(text may be compressed)."
     )
+
+
+def _kind(path: Path) -> str:
+    """What a file is, by its ending; packing does not count."""
+    kinds = [suffix.lower() for suffix in path.suffixes]
+    return next((kind for kind in reversed(kinds) if kind not in _PACKED), "")
 
 
 def _split(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:

@@ -1,5 +1,7 @@
 """Ids decide, and every problem of an input is told, all at once."""
 
+import gzip
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -38,10 +40,58 @@ def test_all_problems_are_told_together():
     assert f"The data have {text.count(chr(10))} problems" in text
 
 
+def test_the_rest_of_the_problems_are_told_together():
+    counts, transcripts, samples = parts()
+    genes = counts.groupby(transcripts.set_index("transcript_id")["gene_id"]).sum()
+    genes.iloc[0, 0], genes.iloc[1, 1], genes.iloc[2, 2] = np.nan, np.inf, -1
+    few = counts.columns[[0, 1, 2, 2]]
+    samples = pd.concat([samples.iloc[:6], samples.iloc[:1]])
+    with pytest.raises(Edge2TorchError) as caught:
+        transcript_data(
+            pd.concat([counts, counts.iloc[:1]])[few].assign(text="x"), transcripts.iloc[:-1],
+            samples, gene_counts=genes,
+        )  # fmt: skip
+    text = str(caught.value)
+    for part in (
+        "counts has column(s) that are no numbers: 'text'", "counts has the same row id",
+        "counts has the same sample id more than once: 'S002'", "same sample_id more than once",
+        "sample(s) in samples but not in counts: 'S003'", "in counts but not in samples: 'text'",
+        "transcript(s) in counts but not in transcripts", "gene_counts has 1 missing value",
+        "gene_counts has 1 infinite", "gene_counts has 1 negative", "sample(s) in gene_counts but",
+        "there are 5 samples, and fewer than 10 are refused: min_samples=5 (--min-samples 5)",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_a_gtf_says_which_gene_a_transcript_is_of(tmp_path):
+    counts, transcripts, samples = parts()
+    counts.rename_axis("transcript_id").to_csv(tmp_path / "counts.csv")
+    more = [*transcripts.itertuples(index=False), ("other", "elsewhere")]
+    lines = [
+        f'1\tx\texon\t1\t{end}\t.\t+\t.\tgene_id "{gene}"; transcript_id "{name}"; exon_number 1;'
+        for name, gene in more
+        for end in (5, 9)
+    ]
+    with gzip.open(tmp_path / "genes.gtf.gz", "wt") as file:
+        file.write("\n".join(["#!genome", *lines]))
+    data = read_transcript_data(tmp_path / "counts.csv", transcripts=tmp_path / "genes.gtf.gz")
+    expected = transcript_data(counts, transcripts, samples)
+    assert data.transcript_ids.tolist() == expected.transcript_ids.tolist()
+    assert data.transcript_genes.tolist() == expected.transcript_genes.tolist()
+    (tmp_path / "bare.gtf").write_text('1\tx\tgene\t1\t5\t.\t+\t.\tgene_id "g";\n')
+    with pytest.raises(Edge2TorchError, match="names no transcript_id"):
+        read_transcript_data(tmp_path / "counts.csv", transcripts=tmp_path / "bare.gtf")
+    with pytest.raises(Edge2TorchError, match="no such file"):
+        read_transcript_data(tmp_path / "counts.csv", transcripts=tmp_path / "no.gtf")
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda c, t, s: (c.iloc[:, :9], t, s.iloc[:9]), "9 samples; at least 10"),
+        (
+            lambda c, t, s: (c.iloc[:, :9], t, s.iloc[:9]),
+            "9 samples, and fewer than 10 are refused: min_samples=9",
+        ),
         (lambda c, t, s: (c.iloc[:0], t.iloc[:0], s), "counts is empty: it has no rows"),
         (lambda c, t, s: (c.assign(S000="x"), t, s), "no numbers: 'S000'"),
         (lambda c, t, s: (c, t.drop(columns="gene_id"), s), "lacks column(s) 'gene_id'"),
