@@ -24,8 +24,8 @@ class TrainingModule(pl.LightningModule):
     """Trains the ELBO with its further terms.
 
     Every step starts random numbers of its own, so that a resumed fit repeats an unbroken one,
-    and every validation draws the same. Figures are logged once an epoch: a step is often shorter
-    than what Lightning does to log.
+    and every validation draws the same. Figures are logged once an epoch, and only those that are
+    watched through Lightning's own means: these take longer than a step of a small model.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class TrainingModule(pl.LightningModule):
         self.warmup, self.seed = warmup, seed
         self.history: list[dict[str, float]] = []
         self._means = {"train": _Means(), "val": _Means()}
+        self._epoch: dict[str, float] = {}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam."""
@@ -51,7 +52,7 @@ class TrainingModule(pl.LightningModule):
 
     def validation_step(self, batch: dict[str, Tensor], number: int) -> None:
         """Evaluate the plain ELBO of held-out cells."""
-        self._terms("val", batch, self.weights, number)
+        self._terms("val", batch, {}, number)
 
     def _terms(
         self, stage: str, batch: dict[str, Tensor], weights: Mapping[str, float], number: int
@@ -69,12 +70,16 @@ class TrainingModule(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Log the means over the cells trained on, and keep the epoch's figures."""
         self._log("train")
-        found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        self.history.append({"epoch": self.current_epoch, **found})
+        self.history.append({"epoch": self.current_epoch, **self._epoch})
+        for logger in self.loggers:
+            logger.log_metrics(self.history[-1], self.global_step)
+        self._epoch = {}
 
     def _log(self, stage: str) -> None:
-        for name, value in self._means[stage].take().items():
-            self.log(f"{stage}_{name}", value, prog_bar=name == "elbo", sync_dist=True)
+        found = {f"{stage}_{name}": value for name, value in self._means[stage].take().items()}
+        elbo = f"{stage}_elbo"
+        self.log(elbo, found[elbo], prog_bar=True, logger=False, sync_dist=True)
+        self._epoch |= {name: float(value) for name, value in found.items()}
 
 
 class _Means:
