@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +124,9 @@ class Fitted:
     report: dict[str, Any]
 
 
-def train(pair: Pair, values: NDArray[np.float32], config: VaeConfig, seed: int) -> Fitted:
+def train(
+    pair: Pair, values: NDArray[np.float32], config: VaeConfig, seed: int, epochs: Iterable[int]
+) -> Fitted:
     """Train until the held-out loss no longer falls; keep the best weights."""
     n = len(values)
     generator = torch.Generator().manual_seed(seed)
@@ -139,7 +142,7 @@ def train(pair: Pair, values: NDArray[np.float32], config: VaeConfig, seed: int)
     best, clear, stale, reason = float("inf"), float("inf"), 0, "all epochs"
     kept = copy.deepcopy(both.state_dict())
     epoch = 0
-    for epoch in range(config.epochs):
+    for epoch in epochs:
         beta = config.beta * min(1.0, (epoch + 1) / max(config.warmup_epochs, 1))
         _epoch(pair, fit, optimizer, beta, config.batch_size, generator)
         loss = _held_out(pair, test, config.beta)

@@ -29,6 +29,7 @@ from edge2torch.netmodules._inputs import TranscriptData, transcript_data
 from edge2torch.netmodules._merge import members_of, merge_alike
 from edge2torch.netmodules._overlaps import Overlaps, overlap_thresholds, overlapping_pairs
 from edge2torch.netmodules._override import as_config
+from edge2torch.netmodules._progress import track
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._refine import refine
 from edge2torch.netmodules._registry import find_backend
@@ -202,6 +203,7 @@ def _request(
         config=config,
         seed=seed,
         progress=lambda text: note(text, quiet=quiet),
+        track=lambda steps, name: track(steps, name, quiet=quiet),
     )
 
 

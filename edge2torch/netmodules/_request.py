@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ class Request:
     """Standardised columns, decoys among them, and how to treat them.
 
     ``values`` (samples, p + m) float32; ``is_switch`` and ``gene`` (p + m,): a decoy has a gene
-    of its own; ``names`` (p + m,) of the columns; ``n_features`` is p.
+    of its own; ``names`` (p + m,) of the columns; ``n_features`` is p. ``progress`` tells a line,
+    ``track`` counts steps under a name.
     """
 
     values: NDArray[np.float32]
@@ -27,3 +28,4 @@ class Request:
     config: ModulesConfig
     seed: int
     progress: Callable[[str], None]
+    track: Callable[[range, str], Iterable[int]]

@@ -69,7 +69,8 @@ def _fit(request: Request, size: int) -> Fitted:
     config = request.config.vae
     request.progress(f"vae with {size} latents.")
     pair = new_pair(request.names, config.hidden_dim, size)
-    fitted = train(pair, request.values, config, request.seed)
+    epochs = request.track(range(config.epochs), f"vae with {size} latents, epochs")
+    fitted = train(pair, request.values, config, request.seed, epochs)
     fitted.report["latent_dim"] = size
     return fitted
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -38,9 +40,8 @@ def wgcna(request: Request) -> Similarity:
     """
     config = request.config.wgcna
     program = find_wgcna(config)
-    request.progress("R is at work.")
     with tempfile.TemporaryDirectory() as folder:
-        answer = _run(program, _settings(request), request.values, config.timeout, Path(folder))
+        answer = _run(program, request, Path(folder))
     report = {"power": answer["power"][0], "scale_free_fit": answer["scan"]}
     if request.n_features > config.full_up_to:
         return Similarity(_memberships(request, np.asarray(answer["labels"])), report)
@@ -88,30 +89,43 @@ def _settings(request: Request) -> dict[str, Any]:
     }
 
 
-def _run(program: str, settings: dict[str, Any], values: Any, timeout: float, folder: Path) -> Any:
+def _run(program: str, request: Request, folder: Path) -> Any:
     """CSV in, JSON out; float32 needs nine digits to come back the same."""
-    (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    np.savetxt(folder / "values.csv", values, delimiter=",", fmt="%.9g")
+    (folder / "settings.json").write_text(json.dumps(_settings(request)), encoding="utf-8")
+    np.savetxt(folder / "values.csv", request.values, delimiter=",", fmt="%.9g")
     paths = [str(folder / name) for name in ("settings.json", "values.csv", "result.json")]
-    with as_file(files("edge2torch.netmodules") / "wgcna.R") as script:
+    said = folder / "said.txt"
+    with (
+        as_file(files("edge2torch.netmodules") / "wgcna.R") as script,
+        said.open("wb") as stream,
+        subprocess.Popen(  # noqa: S603
+            [program, str(script), *paths],
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+            env={**os.environ, **_ONE_THREAD},
+        ) as process,
+    ):
         try:
-            done = subprocess.run(  # noqa: S603
-                [program, str(script), *paths],
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-                check=False,
-                env={**os.environ, **_ONE_THREAD},
-            )
-        except subprocess.TimeoutExpired as error:
-            raise Edge2TorchError(
-                f"wgcna did not finish within {timeout:g} seconds. Raise wgcna.timeout, or use "
-                "another backend."
-            ) from error
-    if done.returncode:
-        tail = " ".join(done.stderr.split()[-60:])
-        raise Edge2TorchError(f"wgcna: R ended with status {done.returncode}: {tail}")
+            _wait(process, request)
+        finally:
+            process.kill()
+    if process.returncode:
+        tail = " ".join(said.read_text(encoding="utf-8", errors="replace").split()[-60:])
+        raise Edge2TorchError(f"wgcna: R ended with status {process.returncode}: {tail}")
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
+def _wait(process: subprocess.Popen[bytes], request: Request) -> None:
+    """Until R is done; the bar counts the seconds that it may still take."""
+    timeout = request.config.wgcna.timeout
+    for second in request.track(range(math.ceil(timeout)), "R's WGCNA, seconds of its time limit"):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(1.0, timeout - second))
+            return
+    raise Edge2TorchError(
+        f"wgcna did not finish within {timeout:g} seconds. Raise wgcna.timeout, or use another "
+        "backend."
+    )
 
 
 def _memberships(request: Request, labels: NDArray[np.int64]) -> NDArray[np.float32]:
