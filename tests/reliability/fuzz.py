@@ -1,0 +1,97 @@
+"""Spoiled files, one after another: ``python -m tests.reliability.fuzz TARGET COUNT [SEED]``."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.reliability.guard import outcome
+from tests.reliability.mutations import spoil
+from tests.reliability.rows import Row
+from tests.reliability.targets import TARGETS, Files, Target, lay_out
+
+ROOM = 400 << 20  # bytes beyond what the process has when it starts; no input is over 1 MB
+FINE = ("read", "refused")
+
+
+def spoiled(target: Target, seed: int) -> Files:
+    """Return the target's files, one or two of them spoiled."""
+    rng = random.Random(f"{target.name} {seed}")
+    files = dict(target.files())
+    for _ in range(rng.choice([1, 1, 1, 2])):
+        victim = rng.choice(sorted(files))
+        files[victim] = spoil(files[victim], rng)
+        if target.respoil is not None:
+            target.respoil(files, victim, rng)
+    return files
+
+
+def attempt(target: Target, seed: int, home: Path) -> str:
+    """Return what one spoiled input ended in."""
+    folder = home / "input"
+    lay_out(spoiled(target, seed), folder)
+    return outcome(lambda: target.read(folder), home)
+
+
+def run(target: Target, count: int, seed: int = 0) -> collections.Counter[str]:
+    """Count what spoiled inputs end in, in this process."""
+    found: collections.Counter[str] = collections.Counter()
+    with tempfile.TemporaryDirectory() as place:
+        before, tempfile.tempdir = tempfile.tempdir, place
+        try:
+            lay_out(target.files(), Path(place) / "input")
+            target.read(Path(place) / "input")  # a valid input is read, and all is imported
+            for k in range(seed, seed + count):
+                found[attempt(target, k, Path(place))] += 1
+        finally:
+            tempfile.tempdir = before
+    return found
+
+
+def main(name: str, count: int, seed: int) -> None:
+    """Run in a process of its own, with little memory; print one line of JSON."""
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    target = next(one for one in TARGETS if one.name == name)
+    run(target, 3, seed)
+    have = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (have + ROOM, have + ROOM))
+    found = run(target, count, seed)
+    print(json.dumps(found))
+
+
+def rows(count: int = 10_000) -> Iterator[Row]:
+    """Run every target in a process of its own; a process that dies is a row too."""
+    for target in TARGETS:
+        command = [sys.executable, "-m", "tests.reliability.fuzz", target.name, str(count)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["killed"])[-1]
+            yield Row("hostile files", target.name, f"died: {last}", held=False)
+            continue
+        yield _row(target, json.loads(done.stdout.splitlines()[-1]))
+
+
+def _row(target: Target, found: dict[str, Any]) -> Row:
+    bad = {what: n for what, n in found.items() if what not in FINE}
+    figure = f"{sum(found.values()):,} inputs: {found.get('read', 0):,} read, {found.get('refused', 0):,} refused"
+    if bad:
+        worst = max(bad, key=lambda what: bad[what])
+        figure += f", {sum(bad.values()):,} otherwise, such as {worst}"
+    return Row("hostile files", target.name, figure, held=not bad)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0)

@@ -1,0 +1,340 @@
+"""Everything that reads files of others, each with valid files to spoil."""
+
+from __future__ import annotations
+
+import bz2
+import functools
+import gzip
+import io
+import lzma
+import random
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+import edge2torch as e2t
+from edge2torch import priors
+
+Files = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader, and how valid files for it are made."""
+
+    name: str
+    files: Callable[[], Files]
+    read: Callable[[Path], object]
+    respoil: Callable[[Files, str, random.Random], None] | None = None  # mends a hash, or the like
+    cost: int = 1  # how many inputs of a cheap target one of this costs
+
+
+OBO = """format-version: 1.2
+ontology: go
+
+[Term]
+id: GO:1
+name: process
+namespace: bp
+alt_id: GO:91
+
+[Term]
+id: GO:2
+name: repair
+namespace: bp
+is_a: GO:1 ! process
+relationship: regulates GO:1 ! process
+
+[Term]
+id: GO:4
+name: complex
+namespace: cc
+synonym: "a whole" EXACT [x:1]
+xref: Wiki:1 "words"
+relationship: part_of GO:2 {source="x"} ! repair
+
+[Typedef]
+id: part_of
+name: part of
+"""
+GAF = "!gaf-version: 2.2\n" + "".join(
+    f"UniProtKB\t{i}\t{g}\t{q}\t{t}\tPMID:1\t{ev}\t\tP\t\t\tprotein\t\t\t\t\t\n"
+    for i, g, q, t, ev in [
+        ("P1", "TP53", "involved_in", "GO:2", "IDA"),
+        ("P1", "TP53", "involved_in", "GO:2", "IEA"),
+        ("P2", "ATM", "NOT|involved_in", "GO:2", "IDA"),
+        ("P2", "ATM", "involved_in", "GO:91", "IMP"),
+    ]
+)
+GPAD = "!gpad-version: 2.0\nUniProtKB:P1\t\tRO:1\tGO:2\tr\tECO:1" + "\t" * 6 + "\n"
+GRAPHML = """<?xml version='1.0' encoding='utf-8'?>
+<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+  <key id="d0" for="edge" attr.name="sign" attr.type="long"/>
+  <key id="d1" for="node" attr.name="name" attr.type="string"/>
+  <graph edgedefault="directed">
+    <node id="a"><data key="d1">first &amp; only</data></node>
+    <node id="b"/>
+    <node id="c"/>
+    <edge source="a" target="b"><data key="d0">1</data></edge>
+    <edge source="b" target="c"><data key="d0">-1</data></edge>
+  </graph>
+</graphml>
+"""
+GTF = "#!genome\n" + "".join(
+    f'chr1\tx\t{kind}\t{start}\t{start + 99}\t.\t+\t.\tgene_id "A"; transcript_id "{name}"; '
+    'transcript_type "protein_coding";\n'
+    for kind, start, name in [
+        ("exon", 1, "A.1"),
+        ("exon", 201, "A.1"),
+        ("CDS", 201, "A.1"),
+        ("exon", 1, "A.2"),
+    ]
+)
+EDGES = pd.DataFrame(
+    {
+        "source": ["a", "b", "c", "h", "g", "a"],
+        "target": ["h", "h", "g", "y", "y", "y"],
+        "constraint": ["positive", None, "fixed", "negative", None, None],
+        "initial_weight": [0.1, np.nan, 2.5, None, 1.0, np.nan],
+        "note": ["x", "y", None, "é", 'a "quote"', ","],
+    }
+)
+PAIRS = pd.DataFrame({"gene_id": ["A"], "transcript_id_a": ["A.1"], "transcript_id_b": ["A.2"]})
+
+
+def one(name: str, text: str) -> Callable[[], Files]:
+    return lambda: {name: text.encode()}
+
+
+def _sets(suffix: str) -> Callable[[], Files]:
+    """Gene sets, packed in one of four ways."""
+    plain = b"a\tR-HSA-1\tg1\tg2\tg1\t\nb\tR-HSA-2\tg2\n"
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("sets.gmt", plain)
+    packed = {
+        "": plain,
+        ".gz": gzip.compress(plain),
+        ".bz2": bz2.compress(plain),
+        ".xz": lzma.compress(plain),
+        ".zip": zipped.getvalue(),
+    }
+    return lambda: {f"sets.gmt{suffix}": packed[suffix]}
+
+
+def _parquet(name: str, frame: pd.DataFrame) -> Callable[[], Files]:
+    return lambda: {name: frame.to_parquet(index=False)}
+
+
+def _of_folder(make: Callable[[Path], object]) -> Callable[[], Files]:
+    """Return what a call writes into a folder, made once."""
+
+    @functools.cache
+    def files() -> Files:
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / "folder"
+            make(folder)
+            return {
+                str(file.relative_to(folder)): file.read_bytes()
+                for file in sorted(folder.rglob("*"))
+                if file.is_file()
+            }
+
+    return files
+
+
+def _rehash(index: str) -> Callable[[Files, str, random.Random], None]:
+    """Let the hash fit spoiled weights in every second case, so that what follows it is met."""
+
+    def mend(files: Files, victim: str, rng: random.Random) -> None:
+        import hashlib
+        import re
+
+        if victim.endswith(".safetensors") and rng.random() < 0.7:
+            place = str(Path(victim).parent / index)
+            digest = hashlib.sha256(files[victim]).hexdigest().encode()
+            files[place] = re.sub(
+                rb'("weights_sha256": ")[0-9a-f]{64}', rb"\g<1>" + digest, files[place]
+            )
+
+    return mend
+
+
+def _compiled(backend: str) -> Callable[[], Files]:
+    def make(folder: Path) -> None:
+        torch.manual_seed(0)
+        model, artifact = e2t.compile_graph(EDGES, backend=backend, quiet=True)
+        e2t.save_compiled(folder, model, artifact)
+
+    return _of_folder(make)
+
+
+def _vae(folder: Path) -> None:
+    from edge2torch.vae import compile_vae
+
+    sets = pd.DataFrame({"source": ["P", "P", "Q"], "target": ["g1", "g2", "g2"]})
+    model, _ = compile_vae(decoder_edges=sets, features=["g1", "g2", "g3"], hidden_dim=3)
+    model.save(folder)
+
+
+def _modules(folder: Path) -> None:
+    from edge2torch.netmodules import fit_modules
+    from edge2torch.simulate import planted_modules
+
+    data = planted_modules(n_modules=2, module_size=10, n_background=10, seed=1)
+    small = {"vae.epochs": 2, "vae.hidden_dim": 4, "vae.latent_dim": 2}
+    fit_modules(
+        data.counts, data.transcripts, data.samples, backend="vae", config=small, quiet=True
+    ).save(folder)
+
+
+def _bundle() -> Files:
+    rng = np.random.default_rng(0)
+    counts = io.BytesIO()
+    np.savez_compressed(counts, data=rng.poisson(5.0, (6, 4)).astype("f4"))
+    samples = pd.DataFrame({"sample_id": list("wxyz"), "age": [1, 2, 3, 4]})
+    transcripts = pd.DataFrame(
+        {"transcript_id": [f"t{k}" for k in range(6)], "gene_id": ["A", "A", "B", "B", "C", "C"]}
+    )
+    return {
+        "transcript_counts.npz": counts.getvalue(),
+        "transcripts.parquet": transcripts.to_parquet(index=False),
+        "samples.parquet": samples.to_parquet(index=False),
+        "manifest.json": b'{"version": 1}',
+    }
+
+
+def _counts_table() -> Files:
+    return {"counts.csv": b"id,gene_id,s1,s2,s3\nt1,g,5,3,1\nt2,g,1,4,2\nt3,h,2,2,2\n"}
+
+
+def _read_counts(folder: Path) -> object:
+    from edge2torch.netmodules import read_transcript_data
+
+    return read_transcript_data(folder / "counts.csv", min_samples=2)
+
+
+def _read_bundle(folder: Path) -> object:
+    from edge2torch.netmodules import read_transcript_data
+
+    return read_transcript_data(folder, min_samples=2)
+
+
+def _h5ad() -> Files:
+    import tempfile
+
+    import anndata
+
+    rng = np.random.default_rng(0)
+    samples = pd.DataFrame(index=[f"s{k}" for k in range(4)])
+    features = pd.DataFrame({"gene_id": ["A", "A", "B"]}, index=["t1", "t2", "t3"])
+    data = anndata.AnnData(rng.poisson(5.0, (4, 3)).astype("f4"), samples, features)
+    with tempfile.TemporaryDirectory() as place:
+        data.write_h5ad(Path(place) / "data.h5ad")
+        return {"data.h5ad": (Path(place) / "data.h5ad").read_bytes()}
+
+
+def _read_h5ad(folder: Path) -> object:
+    from edge2torch.netmodules import read_transcript_data
+
+    return read_transcript_data(folder / "data.h5ad", min_samples=2)
+
+
+def _load_vae(folder: Path) -> object:
+    from edge2torch.vae import load_vae
+
+    return load_vae(folder)
+
+
+def _load_modules(folder: Path) -> object:
+    from edge2torch.netmodules import load_modules
+
+    return load_modules(folder)
+
+
+def _read_gtf(folder: Path) -> object:
+    from edge2torch.explain import annotate_structure
+
+    name = next(file.name for file in folder.iterdir() if file.name.startswith("genes"))
+    return annotate_structure(folder / name, PAIRS)
+
+
+def _reader(call: Callable[..., Any], *names: str, **options: Any) -> Callable[[Path], object]:
+    return lambda folder: call(*(folder / name for name in names), quiet=True, **options)
+
+
+OMNIPATH = (
+    "source\ttarget\tis_directed\tis_stimulation\tis_inhibition\tscore\n"
+    "A\tB\tTrue\tTrue\tFalse\t1\nA\tC\tTrue\tTrue\tTrue\t2.5\nB\tC\t1\t0\t1\t\n"
+)
+
+TARGETS = [
+    *(
+        Target(f"load_compiled, {backend}", _compiled(backend), e2t.load_compiled, _rehash("artifact.json"))
+        for backend in ("feedforward", "recurrent", "gnn")
+    ),
+    Target("load_vae", _of_folder(_vae), _load_vae, _rehash("vae.json")),
+    Target("load_modules", _of_folder(_modules), _load_modules, _rehash("artifact.json"), cost=3),
+    *(
+        Target(f"read_gmt{suffix}", _sets(suffix), _reader(priors.read_gmt, f"sets.gmt{suffix}"))
+        for suffix in ("", ".gz", ".bz2", ".xz", ".zip")
+    ),
+    Target(
+        "read_reactome",
+        lambda: {
+            "relation.txt": b"parent\tchild\nR-HSA-1\tR-HSA-2\nR-MMU-1\tR-MMU-2\n",
+            "members.txt": b"P1\tR-HSA-2\thttp://x\tRepair\tTAS\tHomo sapiens\n"
+            b"P1\tR-HSA-2\thttp://x\tRepair\tIEA\tHomo sapiens\n",
+            "names.txt": b"R-HSA-2\tRepair\tHomo sapiens\n",
+        },
+        lambda f: priors.read_reactome(
+            f / "relation.txt", f / "members.txt", names=f / "names.txt", quiet=True
+        ),
+    ),
+    Target(
+        "read_obo",
+        lambda: {"go.obo": OBO.encode(), "genes.gaf": GAF.encode()},
+        lambda f: priors.read_obo(f / "go.obo", annotations=f / "genes.gaf", quiet=True),
+    ),
+    Target("read_annotations, GAF", one("x.gaf", GAF), _reader(priors.read_annotations, "x.gaf")),
+    Target("read_annotations, GPAD", one("x.gpad", GPAD), _reader(priors.read_annotations, "x.gpad")),
+    Target("read_sif", one("x.sif", "a 1 b c\nb\t-1\tmy node\nc + d\n"), _reader(priors.read_sif, "x.sif")),
+    Target("read_omnipath", one("o.tsv", OMNIPATH), _reader(priors.read_omnipath, "o.tsv")),
+    Target("read_graphml", one("n.graphml", GRAPHML), _reader(priors.read_graphml, "n.graphml")),
+    *(
+        Target(
+            f"read_edges and compile, {kind}",
+            one(f"e.{kind}", EDGES.to_csv(index=False, sep=separator)),
+            lambda f, kind=kind: e2t.compile_graph(priors.read_edges(f / f"e.{kind}", quiet=True), quiet=True),  # type: ignore[misc]
+        )
+        for kind, separator in (("csv", ","), ("tsv", "\t"))
+    ),
+    Target("read_edges, Parquet", _parquet("e.parquet", EDGES), _reader(priors.read_edges, "e.parquet")),
+    Target("annotate_structure, GTF", one("genes.gtf", GTF), _read_gtf),
+    Target(
+        "annotate_structure, GTF.gz",
+        lambda: {"genes.gtf.gz": gzip.compress(GTF.encode())},
+        _read_gtf,
+    ),
+    Target("read_transcript_data, bundle", _bundle, _read_bundle, cost=3),
+    Target("read_transcript_data, CSV", _counts_table, _read_counts),
+    Target("read_transcript_data, h5ad", functools.cache(_h5ad), _read_h5ad, cost=3),
+]  # fmt: skip
+
+
+def lay_out(files: Files, folder: Path) -> None:
+    """Write files into an emptied folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
