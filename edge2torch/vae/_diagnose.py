@@ -14,6 +14,7 @@ from edge2torch.errors import Edge2TorchError, require
 from edge2torch.vae._activity import mean_weight
 from edge2torch.vae._cells import Cells
 from edge2torch.vae._losses import dip_loss, kl_divergence, total_correlation
+from edge2torch.vae._movement import Movement
 from edge2torch.vae._named import NamedVAE
 from edge2torch.vae._tables import encoded
 
@@ -29,7 +30,10 @@ class VAEDiagnostics:
     latents : DataFrame
         By latent: ``kl`` (mean nats per cell), ``variance`` of the posterior mean, ``effect``
         (how far its genes move together with one standard deviation of it: the absolute mean of
-        their path weights times that deviation, which does not grow with their number), and
+        their path weights times that deviation, which does not grow with their number),
+        ``activity`` (standard deviation over cells of the log change that its genes share: what
+        the latent says of them and what all latents leave, less what chance would give, so that
+        an active pathway stands out even where its latent collapsed; negative below chance), and
         ``collapsed``.
     genes : DataFrame
         By gene: ``observed`` and ``expected`` mean, ``log_likelihood`` per cell, and the
@@ -50,7 +54,7 @@ class VAEDiagnostics:
     >>> model, _ = compile_vae(features=["a", "b"], latents=2)
     >>> report = model.diagnose(np.random.default_rng(0).poisson(3, (20, 2)))
     >>> list(report.latents.columns)
-    ['kl', 'variance', 'effect', 'collapsed']
+    ['kl', 'variance', 'effect', 'activity', 'collapsed']
     """
 
     latents: pd.DataFrame
@@ -67,12 +71,13 @@ def diagnose_cells(
     """Run over the cells once, holding sums by gene and the latents."""
     sums = {name: torch.zeros(len(cells.columns), dtype=torch.float64) for name in _SUMS}
     kept: list[tuple[Tensor, Tensor]] = []
+    movement = Movement(vae)
     elbo = 0.0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for values, conditions, q_m, q_s in encoded(vae, cells):
             elbo += float(vae.losses(values, conditions, {})["elbo"]) * len(values)
-            _add(vae, sums, values, conditions, q_m, q_s)
+            _add(vae, sums, movement, values, conditions, q_m, q_s)
             kept.append((q_m[:, : vae.n_latents].cpu(), q_s[:, : vae.n_latents].cpu()))
         q_m, q_s = (torch.cat(part) for part in zip(*kept, strict=True))
         few = torch.randperm(len(q_m))[:2000]  # densities of pairs of cells
@@ -85,6 +90,7 @@ def diagnose_cells(
             "kl": kl,
             "variance": variance,
             "effect": mean_weight(vae) * np.sqrt(variance),
+            "activity": movement.shared(),
             "collapsed": kl < _COLLAPSED,
         },
         index=pd.Index(vae.artifact.latent_names, name="latent"),
@@ -109,14 +115,16 @@ def _sample(q_m: Tensor, q_s: Tensor) -> Tensor:
 def _add(
     vae: NamedVAE,
     sums: dict[str, Tensor],
+    movement: Movement,
     values: Tensor,
     conditions: Tensor | None,
     q_m: Tensor,
     q_s: Tensor,
 ) -> None:
-    """Add a chunk to the sums by gene."""
+    """Add a chunk of cells to the sums."""
     log_library, _ = vae._library(values, q_m, q_m, q_s)
     z = q_m[:, : vae.n_latents]
+    movement.add(values, conditions, z, log_library)
     fit = vae.log_likelihood(values, z, log_library, conditions)
     expected = vae.decoder(z if conditions is None else torch.cat([z, conditions], 1))
     if vae.likelihood.is_count:
