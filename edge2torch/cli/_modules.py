@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import resource
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import pandas as pd
 
 from edge2torch.cli._console import Console
 from edge2torch.cli._files import output_folder, write_file
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError, listing, require
 from edge2torch.netmodules import (
+    BACKENDS,
     ModulesConfig,
     compare_modules,
     fit_modules,
     load_modules,
     override,
+    read_config,
     read_transcript_data,
     score_modules,
 )
@@ -36,16 +39,17 @@ def fit(
     backend: str,
     seed: int,
     min_samples: int,
-    settings: list[str],
+    config: str,
+    changes: list[str],
     console: Console,
 ) -> None:
     """Fit one backend and write the result folder."""
-    config = override(ModulesConfig(), settings)
+    settings = _settings(config, changes)
     names = [name.strip() for name in covariates.split(",") if name.strip()]
     checked = read_transcript_data(
         data, transcripts=transcripts, samples=samples, covariates=names, min_samples=min_samples
     )
-    result = fit_modules(checked, backend=backend, config=config, seed=seed, quiet=console.quiet)
+    result = fit_modules(checked, backend=backend, config=settings, seed=seed, quiet=console.quiet)
     folder = result.save(out)
     for name in result.module_ids[:20]:
         genes = result.genes(name)
@@ -53,34 +57,54 @@ def fit(
     console.say(f"Written: {folder}")
 
 
+def _settings(config: str, changes: list[str]) -> ModulesConfig:
+    return override(read_config(config) if config else ModulesConfig(), changes)
+
+
+def settings(config: str, changes: list[str]) -> None:
+    """Print all settings as YAML, ready for --config."""
+    yaml = require("yaml", extra="modules")
+    print(yaml.safe_dump(_settings(config, changes).as_dict(), sort_keys=False), end="")
+
+
 def benchmark(
-    suite: str, backends: list[str], seeds: int, out: Path | None, settings: list[str],
-    console: Console,
+    suite: str, backends: list[str], *, seed: int, seeds: int, out: Path | None, config: str,
+    changes: list[str], console: Console,
 ) -> None:  # fmt: skip
     """Fit planted modules and say how well they are found."""
-    config = override(ModulesConfig(), settings)
+    settings = _settings(config, changes)
+    if unknown := [name for name in backends if name not in BACKENDS]:
+        raise Edge2TorchError(
+            f"--backends: no such backend {listing(unknown)}. Use some of {listing(BACKENDS)}."
+        )
+    jobs = list(itertools.product(_suite(suite).items(), range(seed, seed + seeds), backends))
     rows = []
-    for name, options in _suite(suite).items():
-        for seed in range(seeds):
-            planted = planted_modules(**options, seed=seed)
-            for backend in backends:
-                start = time.process_time()
-                found = fit_modules(
-                    planted.counts, planted.transcripts, planted.samples,
-                    backend=backend, config=config, seed=seed, quiet=True,
-                )  # fmt: skip
-                seconds = time.process_time() - start
-                scores = score_modules(found, planted.modules)
-                rows.append({
-                    "fixture": name, "backend": backend, "seed": seed, **scores,
-                    "cpu_seconds": seconds, "peak_mb": _peak(),
-                })  # fmt: skip
+    for k, show in console.epochs(len(jobs), "fits"):
+        (name, options), own, backend = jobs[k]
+        show(f"{name}, {backend}")
+        planted = planted_modules(**options, seed=own)
+        start = _cpu()
+        found = fit_modules(
+            planted.counts, planted.transcripts, planted.samples,
+            backend=backend, config=settings, seed=own, quiet=True,
+        )  # fmt: skip
+        seconds = _cpu() - start
+        scores = score_modules(found, planted.modules)
+        rows.append({
+            "fixture": name, "backend": backend, "seed": own, **scores,
+            "cpu_seconds": seconds, "peak_mb": _peak(),
+        })  # fmt: skip
     table = pd.DataFrame(rows)
     mean = table.drop(columns="seed").groupby(["fixture", "backend"], sort=False).mean()
     console.say(mean.round(3).to_string())
     if out is not None:
         folder = output_folder(out)
         write_file(folder / "benchmark.csv", lambda path: table.to_csv(path, index=False))
+
+
+def _cpu() -> float:
+    """Seconds of this process and of those it has started, such as R."""
+    return sum(os.times()[:4])
 
 
 def _peak() -> float:

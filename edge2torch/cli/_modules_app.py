@@ -13,9 +13,13 @@ from edge2torch.cli._console import Console
 modules = typer.Typer(help="Gene-network modules.", no_args_is_help=True)
 
 Backend = Annotated[str, typer.Option(help="baseline, latent, graph, vae or wgcna.")]
+Config = Annotated[
+    str, typer.Option(help="Settings: a YAML file, or one of quick, switching and plain.")
+]
 Settings = Annotated[
     list[str] | None, typer.Argument(help="Settings after --, such as vae.hidden_dim=32.")
 ]
+Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
@@ -24,11 +28,14 @@ def fit(
     data: Annotated[Path, typer.Option(help="Bundle folder, h5ad, CSV, TSV or Parquet.")],
     out: Annotated[Path, typer.Option(help="Folder for the result.")],
     samples: Annotated[Path | None, typer.Option(help="Sample table.")] = None,
-    transcripts: Annotated[Path | None, typer.Option(help="transcript_id, gene_id.")] = None,
+    transcripts: Annotated[
+        Path | None, typer.Option(help="A table of transcript_id and gene_id, or a GTF.")
+    ] = None,
     covariates: Annotated[str, typer.Option(help="Columns, separated by commas.")] = "",
     backend: Backend = "vae",
-    seed: Annotated[int, typer.Option(help="Same seed, same result.")] = 0,
+    seed: Seed = 0,
     min_samples: Annotated[int, typer.Option(help="Fewest samples to accept.")] = 10,
+    config: Config = "",
     settings: Settings = None,
     quiet: Quiet = False,
 ) -> None:
@@ -42,7 +49,8 @@ def fit(
         backend=backend,
         seed=seed,
         min_samples=min_samples,
-        settings=settings or [],
+        config=config,
+        changes=settings or [],
         console=Console(quiet),
     )
 
@@ -51,14 +59,25 @@ def fit(
 def benchmark(
     suite: Annotated[str, typer.Option(help="core, multiplex or scale.")] = "core",
     backends: Annotated[str, typer.Option(help="Separated by commas.")] = "vae",
-    seeds: Annotated[int, typer.Option(help="Repeats.")] = 1,
+    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
+    seeds: Annotated[int, typer.Option(help="Repeats, each with its own data.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for benchmark.csv.")] = None,
+    config: Config = "",
     settings: Settings = None,
     quiet: Quiet = False,
 ) -> None:
     """Fit planted modules and say how well they are found."""
     names = [name.strip() for name in backends.split(",") if name.strip()]
-    _modules.benchmark(suite, names, seeds, out, settings or [], Console(quiet))
+    _modules.benchmark(
+        suite,
+        names,
+        seed=seed,
+        seeds=seeds,
+        out=out,
+        config=config,
+        changes=settings or [],
+        console=Console(quiet),
+    )
 
 
 @modules.command()
@@ -68,3 +87,9 @@ def compare(
 ) -> None:
     """Say how far two results agree."""
     _modules.compare(first, second, Console())
+
+
+@modules.command("settings")
+def settings_command(config: Config = "", settings: Settings = None) -> None:
+    """Print all settings as YAML, ready to be changed and given to --config."""
+    _modules.settings(config, settings or [])

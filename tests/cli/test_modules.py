@@ -46,6 +46,26 @@ def test_wrong_settings_and_data_are_one_line(files, capsys):
     assert "no such file" in capsys.readouterr().err
     assert run("benchmark", "--suite", "small") == 1
     assert "'core', 'multiplex', 'scale'" in capsys.readouterr().err
+    assert run("benchmark", "--backends", "vea") == 1
+    assert "no such backend 'vea'" in capsys.readouterr().err
+
+
+def test_settings_come_from_a_name_a_file_and_the_line(files, capsys):
+    assert run("settings", "--config", "quick", "--", "core=2") == 0
+    printed = capsys.readouterr().out
+    assert "epochs: 60" in printed
+    (files / "mine.yaml").write_text(printed)
+    assert run("fit", "--data", files / "counts.tsv", "--out", files / "c", "--config",
+               files / "mine.yaml", "--backend", "latent", "-q", "--", "min_module_size=4") == 0  # fmt: skip
+    found = load_modules(files / "c").config
+    assert (found["vae"]["epochs"], found["core"], found["min_module_size"]) == (60, 2, 4)
+    (files / "bad.yaml").write_text("vae:\n  epoch: 3\nmergee: 1\n")
+    for config, told in (
+        ("quik", "neither a file nor one of 'plain', 'quick', 'switching'"),
+        (files / "bad.yaml", "Did you mean 'vae.epochs'? 'mergee' is no setting"),
+    ):
+        assert run("settings", "--config", config) == 1
+        assert told in capsys.readouterr().err
 
 
 def test_benchmark_writes_its_table(tmp_path):
