@@ -2,12 +2,19 @@
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge2torch import Edge2TorchError
-from edge2torch.graph import longest_path_layers, shortest_cycle
+from edge2torch.graph import (
+    build_edge_graph,
+    longest_path_layers,
+    plan_feedforward,
+    read_edge_table,
+    shortest_cycle,
+)
 
 pairs = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40)
 
@@ -64,3 +71,13 @@ def test_a_path_that_is_too_long_is_refused_before_it_is_walked():
         longest_path_layers(node[:-1], node[1:], node == 0, most=100)
     found = longest_path_layers(node[:100], node[1:101], node[:101] == 0, most=100)
     assert found.max() == 100
+
+
+@pytest.mark.parametrize("outputs", [["z", "y"], ["y", "z"], ["z", "a", "y"]])
+def test_outputs_that_are_the_last_layer_are_computed_in_their_order(outputs):
+    edges = pd.DataFrame({"source": ["a", "a"], "target": ["y", "z"]})
+    graph = build_edge_graph(read_edge_table(edges), inputs=["a"], outputs=outputs)
+    plan = plan_feedforward(graph)
+    computed = [plan.layers[k][p] for k, p in zip(plan.output_layer, plan.output_position)]  # noqa: B905
+    assert graph.names(np.array(computed)) == outputs
+    assert (graph.names(plan.layers[-1]) == outputs) == (set(outputs) == {"y", "z"})
