@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import anndata
+import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +46,31 @@ def test_killed_and_resumed_equals_unbroken(counts: pd.DataFrame, tmp_path: Path
     assert report.history["epoch"].tolist() == [3, 4, 5]
     assert same(unbroken, again)
     assert list(tmp_path.rglob("metrics.csv"))
+
+
+class _KilledError(Exception):
+    pass
+
+
+class _DiesInItsThirdEpoch(pl.Callback):
+    def on_train_batch_start(self, trainer: pl.Trainer, *rest: object) -> None:
+        if trainer.current_epoch == 2 and rest[-1] == 1:
+            raise _KilledError
+
+
+def test_killed_between_two_steps_and_resumed_equals_unbroken(
+    counts: pd.DataFrame, tmp_path: Path
+) -> None:
+    unbroken, broken, again = tiny(), tiny(), tiny()
+    options = {"max_epochs": 4, "lr": 1e-2, "batch_size": 32, "warmup": 2}
+    unbroken.fit(counts, **options)
+    with pytest.raises(_KilledError):
+        broken.fit(
+            counts, folder=tmp_path, trainer={"callbacks": [_DiesInItsThirdEpoch()]}, **options
+        )
+    report = again.fit(counts, folder=tmp_path, resume=True, **options)
+    assert report.history["epoch"].tolist() == [2, 3]
+    assert same(unbroken, again)
 
 
 def test_training_stops_early_with_the_best_weights(counts: pd.DataFrame) -> None:
