@@ -13,10 +13,11 @@ import pandas as pd
 import typer
 
 from edge2torch.cli._console import Console
-from edge2torch.cli._files import read_table, table_kind, write_file
+from edge2torch.cli._files import read_table, table_kind
 from edge2torch.cli._settings import plural
 from edge2torch.errors import Edge2TorchError, listing, require
 from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
+from edge2torch.files import write_file
 from edge2torch.netmodules import load_modules
 
 _SHOWN = 5

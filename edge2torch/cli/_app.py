@@ -44,6 +44,9 @@ Replicates = Annotated[
     int, typer.Option(help="Networks trained anew to judge node scores; 0: none.")
 ]
 Controls = Annotated[int, typer.Option(help="The same on control inputs; 0: none.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where a run into this folder was stopped.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 _DEFAULT = Settings()
@@ -74,6 +77,7 @@ def demo(
     epochs: Epochs = _DEFAULT.epochs,
     replicates: Replicates = _DEFAULT.replicates,
     controls: Controls = _DEFAULT.controls,
+    resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
     """Train and explain a pathway network on 700 real blood cells; write a report."""
@@ -85,6 +89,7 @@ def demo(
         settings,
         min_genes=min_genes,
         max_genes=max_genes,
+        resume=resume,
         command=_command(),
         console=Console(quiet),
     )
@@ -137,6 +142,7 @@ def run(
     class_weights: ClassWeights = False,
     replicates: Replicates = _DEFAULT.replicates,
     controls: Controls = _DEFAULT.controls,
+    resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
     """Train and explain a network of your own edges on your own data; write a report."""
@@ -169,6 +175,7 @@ def run(
         impute=impute,
         missing=missing,
         min_class_size=min_class_size,
+        resume=resume,
     )
     run_own(options, settings, command=_command(), console=Console(quiet))
 

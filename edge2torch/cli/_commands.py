@@ -21,6 +21,7 @@ from edge2torch.cli._demo import (
 from edge2torch.cli._files import output_folder, read_edge_file
 from edge2torch.cli._network import fit_network
 from edge2torch.cli._pipeline import Results, Study, check_study, run_study
+from edge2torch.cli._progress import identity_of, open_progress
 from edge2torch.cli._report import Story
 from edge2torch.cli._settings import Settings, Words, plural
 from edge2torch.cli._tables import score_summary, top_nodes
@@ -29,13 +30,21 @@ from edge2torch.cli._trust_words import trust_sentences
 from edge2torch.cli._verdict import show, verdicts
 from edge2torch.cli._write import write_results
 from edge2torch.errors import listing
+from edge2torch.files import claim
 
 _SHOWN = 3
 _MIN_CLASS = 5
 
 
 def run_demo(
-    out: Path, settings: Settings, *, min_genes: int, max_genes: int, command: str, console: Console
+    out: Path,
+    settings: Settings,
+    *,
+    min_genes: int,
+    max_genes: int,
+    resume: bool,
+    command: str,
+    console: Console,
 ) -> Results:
     """Blood cells, Reactome pathways, ten cell types."""
     cells, gmt = demo_files()
@@ -77,7 +86,8 @@ def run_demo(
     console.say(story.data)
     console.say(story.graph)
     study = Study(dataset, task, network, settings, words, wider)
-    return _finish(study, story, folder, console, {"pathways": pathways.table.set_index("pathway")})
+    extra = {"pathways": pathways.table.set_index("pathway")}
+    return _finish(study, story, folder, console, extra, resume=resume)
 
 
 def _pathway_words(
@@ -112,6 +122,7 @@ class RunOptions:
     impute: bool
     missing: Literal["drop", "error"]
     min_class_size: int
+    resume: bool
 
 
 def run_own(options: RunOptions, settings: Settings, *, command: str, console: Console) -> Results:
@@ -151,7 +162,7 @@ def run_own(options: RunOptions, settings: Settings, *, command: str, console: C
         "Features are centred and scaled by the training part's mean and standard deviation."
     )
     study = Study(dataset, task, network, settings, words)
-    return _finish(study, story, folder, console, {}, impute=options.impute)
+    return _finish(study, story, folder, console, {}, resume=options.resume, impute=options.impute)
 
 
 def _names(edges: pd.DataFrame) -> set[str]:
@@ -167,15 +178,25 @@ def _finish(
     console: Console,
     extra: dict[str, pd.DataFrame],
     *,
+    resume: bool,
     impute: bool = False,
 ) -> Results:
     notes = check_study(study, impute=impute)
     for note in notes:
         console.say(note)
     console.heading(f"Training ({plural('seed', study.settings.seeds)})")
-    results = run_study(study, console, notes)
-    _tell(results, console)
-    files = write_results(results, story, folder, extra)
+    dataset = study.dataset
+    tables = {
+        "data": dataset.table,
+        "labels": dataset.label.to_frame(),
+        "edges": study.network.edges,
+    }
+    with claim(folder):
+        progress = open_progress(folder, identity_of(study.settings, tables), resume=resume)
+        results = run_study(study, console, notes, progress)
+        _tell(results, console)
+        files = write_results(results, story, folder, extra)
+        progress.end()
     console.heading("Written")
     console.say(", ".join(path.name for path in files[:-1]))
     console.say(f"Open {files[-1]} in a browser.")

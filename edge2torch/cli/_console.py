@@ -27,12 +27,20 @@ class Console:
         """Print a line that starts a section."""
         self.say(f"\n{message}\n{'-' * len(message)}")
 
-    def epochs(self, count: int, name: str) -> Iterator[tuple[int, Callable[[str], None]]]:
+    def epochs(
+        self, count: int, name: str, *, first: int = 0
+    ) -> Iterator[tuple[int, Callable[[str], None]]]:
         """Count epochs on a bar; each comes with a function that shows a word beside it."""
         tqdm = require("tqdm", extra="cli").tqdm
         disable = True if self.quiet else None
         with tqdm(
-            range(count), desc=f"  {name}", leave=False, disable=disable, file=sys.stderr
+            total=count,
+            initial=first,
+            desc=f"  {name}",
+            leave=False,
+            disable=disable,
+            file=sys.stderr,
         ) as bar:
-            for epoch in bar:
+            for epoch in range(first, count):
                 yield epoch, bar.set_postfix_str
+                bar.update()

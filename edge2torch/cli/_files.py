@@ -1,9 +1,8 @@
-"""Read tables by their suffix; write files so that a reader never finds half of one."""
+"""Read tables by their suffix; make the folder that results go to."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -70,12 +69,3 @@ def output_folder(path: Path) -> Path:
             return path
     except OSError as error:
         raise Edge2TorchError(f"--out: cannot write to {str(path)!r}: {error.strerror}.") from error
-
-
-def write_file(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let ``write`` fill a draft beside ``path``, then put it in place at once."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".draft-") as folder:
-        draft = Path(folder) / path.name
-        write(draft)
-        draft.replace(path)
-    return path

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from edge2torch.cli._console import Console
-from edge2torch.cli._files import output_folder, write_file
+from edge2torch.cli._files import output_folder
 from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.files import write_file
 from edge2torch.netmodules import (
     BACKENDS,
     ModulesConfig,

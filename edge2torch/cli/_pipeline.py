@@ -16,6 +16,7 @@ from edge2torch.cli._console import Console
 from edge2torch.cli._data import Dataset
 from edge2torch.cli._metrics import MAIN, predictions_frame, score
 from edge2torch.cli._network import Network
+from edge2torch.cli._progress import Progress
 from edge2torch.cli._settings import Settings, Words, plural
 from edge2torch.cli._split import Split, check_complete, split_samples
 from edge2torch.cli._task import Task
@@ -26,6 +27,8 @@ from edge2torch.compile import edge_weights
 from edge2torch.interpret import rewire
 
 KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
+
+_FORGETFUL = Progress()
 
 _Predict = Callable[[pd.DataFrame, Task], NDArray[np.float64]]
 
@@ -119,20 +122,28 @@ def check_study(study: Study, *, impute: bool) -> list[str]:
     return check_complete(study.dataset.table.loc[study.task.kept, used], impute=impute)
 
 
-def run_study(study: Study, console: Console, notes: Sequence[str] = ()) -> Results:
+def run_study(
+    study: Study, console: Console, notes: Sequence[str] = (), progress: Progress = _FORGETFUL
+) -> Results:
     """Train and compare once per seed, and average; ``notes`` are of ``check_study``."""
     begin = time.monotonic()
     table = study.dataset.table[study.task.kept]
     first = study.settings.seed
     with threads_for(study.network.artifact.graph.n_edges * study.settings.batch_of(len(table))):
         seeds = [
-            _run_seed(study, table, seed, console)
+            _run_seed(study, table, seed, console, progress)
             for seed in range(first, first + study.settings.seeds)
         ]
         said, trust = why_not(study.network, study.settings), None
         if said is None:
             trust = look_into(
-                seeds[0].trained, table, study.task, seeds[0].split, study.settings, console
+                seeds[0].trained,
+                table,
+                study.task,
+                seeds[0].split,
+                study.settings,
+                console,
+                progress,
             )
         else:
             notes = (*notes, said)
@@ -151,7 +162,9 @@ def run_study(study: Study, console: Console, notes: Sequence[str] = ()) -> Resu
     )
 
 
-def _run_seed(study: Study, table: pd.DataFrame, seed: int, console: Console) -> _Seed:
+def _run_seed(
+    study: Study, table: pd.DataFrame, seed: int, console: Console, progress: Progress
+) -> _Seed:
     task, settings = study.task, study.settings
     split = split_samples(task, settings, seed)
     rows: list[dict[str, object]] = []
@@ -164,7 +177,17 @@ def _run_seed(study: Study, table: pd.DataFrame, seed: int, console: Console) ->
 
     def fit(network: Network, name: str) -> Trained:
         bar = f"{name}, seed {seed}"
-        return train(network, table, task, split, settings, seed, console=console, name=bar)
+        return train(
+            network,
+            table,
+            task,
+            split,
+            settings,
+            seed,
+            console=console,
+            progress=progress,
+            name=bar,
+        )
 
     trained = fit(study.network, KPNN)
     predicted = record(KPNN, study.network.features, trained.predict)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from edge2torch.cli._console import Console
 from edge2torch.cli._network import Network
+from edge2torch.cli._progress import Progress
 from edge2torch.cli._settings import Settings
 from edge2torch.cli._split import Scaler, Split, fit_scaler
 from edge2torch.cli._task import Task
@@ -70,6 +71,7 @@ def train(
     seed: int,
     *,
     console: Console,
+    progress: Progress,
     name: str,
 ) -> Trained:
     """Find the number of epochs on the validation part, then train anew on all but the test part.
@@ -78,11 +80,10 @@ def train(
     last fit does; neither ever sees the test part.
     """
     table = table[network.features]
-    search = _fit(
-        network, table, task, split.train, split.validation, settings, seed, console, name
-    )
+    how = (settings, seed, console, progress)
+    search = _fit(network, table, task, split.train, split.validation, *how, name)
     epochs = int(np.argmin(search.validation)) + 1
-    settled = _fit(network, table, task, split.fit, None, settings, seed, console, name, epochs)
+    settled = _fit(network, table, task, split.fit, None, *how, f"{name}, all", epochs)
     goal = settled.goal
     return Trained(
         network, settled.model, settled.scaler, goal.center, goal.scale, epochs, search.validation
@@ -106,6 +107,7 @@ def _fit(
     settings: Settings,
     seed: int,
     console: Console,
+    progress: Progress,
     name: str,
     epochs: int | None = None,
 ) -> _Fitted:
@@ -118,18 +120,21 @@ def _fit(
     )
     generator = torch.Generator().manual_seed(seed)
     size = settings.batch_of(len(rows))
-    history: list[float] = []
+    most = epochs or settings.epochs
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
         torch.manual_seed(seed)
-        for _, show in console.epochs(epochs or settings.epochs, name):
+        training = progress.training(name, model, optimizer, generator)
+        history = training.history
+        first = most if training.done else training.epoch
+        for epoch, show in console.epochs(most, name, first=first):
             _epoch(model, x, goal, batches(rows, size, generator), optimizer, settings)
-            if validation is None:
-                continue
-            history.append(_evaluate(model, x, goal, validation))
-            show(f"validation loss {history[-1]:.3f}")
-            if not np.isfinite(history[-1]):
-                raise Edge2TorchError("Training diverged: choose a smaller --learning-rate.")
-            if _stalled(history, settings.patience):
+            if validation is not None:
+                history.append(_evaluate(model, x, goal, validation))
+                show(f"validation loss {history[-1]:.3f}")
+                if not np.isfinite(history[-1]):
+                    raise Edge2TorchError("Training diverged: choose a smaller --learning-rate.")
+            training.keep(done=epoch + 1 == most or _stalled(history, settings.patience))
+            if training.done:
                 break
     return _Fitted(model.eval(), scaler, goal, tuple(history))
 

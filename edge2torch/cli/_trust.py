@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from edge2torch.cli._console import Console
 from edge2torch.cli._network import Network
+from edge2torch.cli._progress import Progress
 from edge2torch.cli._settings import Settings
 from edge2torch.cli._split import Split
 from edge2torch.cli._task import Task
@@ -77,23 +78,25 @@ def look_into(
     split: Split,
     settings: Settings,
     console: Console,
+    progress: Progress,
 ) -> Trust:
     """Train replicates and controls, each set at once, and compare their node scores."""
     begin = time.monotonic()
     network = trained.network
     data = trained.scaler(table[network.features])
-    found = _replicates(network, data, task, split, settings, trained.epochs, settings.replicates)
+    how = _How(task, split, settings, trained.epochs, progress)
+    found = _replicates(network, data, how, settings.replicates, "replicates")
     labels = pd.Series(task.values)
     inputs = [
         control_inputs(data, labels, seed=settings.seed * 1000 + k)
         for k in range(settings.controls)
     ]
-    control = _replicates(network, inputs, task, split, settings, trained.epochs, settings.controls)
+    control = _replicates(network, inputs, how, settings.controls, "controls")
     groups = _groups(task, split)
-    how = {"attribute_kwargs": {"n_steps": _STEPS}}
-    own = {name: found.explain(data.iloc[rows], output=k, **how) for name, k, rows in groups}
+    path = {"attribute_kwargs": {"n_steps": _STEPS}}
+    own = {name: found.explain(data.iloc[rows], output=k, **path) for name, k, rows in groups}
     controlled = {
-        name: control.explain([one.iloc[rows] for one in inputs], output=k, **how)
+        name: control.explain([one.iloc[rows] for one in inputs], output=k, **path)
         for name, k, rows in groups
     }
     by_group = {
@@ -156,16 +159,22 @@ class _Contrast(nn.Module):
         return y - y.mean(dim=1, keepdim=True)
 
 
+@dataclass(frozen=True)
+class _How:
+    """What replicates and controls are trained with."""
+
+    task: Task
+    split: Split
+    settings: Settings
+    epochs: int
+    progress: Progress
+
+
 def _replicates(
-    network: Network,
-    data: pd.DataFrame | list[pd.DataFrame],
-    task: Task,
-    split: Split,
-    settings: Settings,
-    epochs: int,
-    n: int,
+    network: Network, data: pd.DataFrame | list[pd.DataFrame], how: _How, n: int, name: str
 ) -> Replicates:
     """Train n networks at once; a list of tables gives each its own."""
+    task, settings = how.task, how.settings
     tables = data if isinstance(data, list) else [data]
     x = torch.stack([_tensor(table, network) for table in tables])
     x = x if isinstance(data, list) else x[0]
@@ -178,10 +187,10 @@ def _replicates(
             model = customize_model(model, head=nn.Sequential(*heads))
         return model, network.artifact
 
-    samples = [table.iloc[split.test[:2]] for table in tables]  # scored class by class later
+    samples = [table.iloc[how.split.test[:2]] for table in tables]  # scored class by class later
     return replicate(
         start,
-        _loop(x, task, split, settings, epochs),
+        _loop(x, how, name),
         samples if isinstance(data, list) else samples[0],
         n=n,
         seed=settings.seed,
@@ -197,10 +206,9 @@ def _tensor(table: pd.DataFrame, network: Network) -> Tensor:
     return torch.from_numpy(table[network.features].to_numpy(np.float32))
 
 
-def _loop(
-    x: Tensor, task: Task, split: Split, settings: Settings, epochs: int
-) -> Callable[[ReplicateStack, int], NDArray[np.float64]]:
+def _loop(x: Tensor, how: _How, name: str) -> Callable[[ReplicateStack, int], NDArray[np.float64]]:
     """The training loop of the main network, with the loss summed over replicates."""
+    task, split, settings = how.task, how.split, how.settings
     goal = goal_of(task, split.fit, settings)
     size = settings.batch_of(len(split.fit))
 
@@ -209,14 +217,16 @@ def _loop(
             stack.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         generator = torch.Generator().manual_seed(seed)
+        training = how.progress.training(name, stack, optimizer, generator)
         stack.train()
-        for _ in range(epochs):
+        for epoch in range(training.epoch, how.epochs):
             for rows in batches(split.fit, size, generator):
                 optimizer.zero_grad()
                 seen = F.dropout(x[..., rows, :], settings.input_dropout)
                 losses = [goal.loss(y, rows) for y in stack(seen)]
                 torch.stack(losses).sum().backward()
                 optimizer.step()
+            training.keep(done=epoch + 1 == how.epochs)
         stack.eval()
         held_out = torch.from_numpy(split.test)
         with torch.no_grad():

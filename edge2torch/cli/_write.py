@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from edge2torch.cli._figures import draw_figures
-from edge2torch.cli._files import write_file
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._report import Story, render, summary
 from edge2torch.cli._tables import confusion_table, top_nodes, wide_attribution
 from edge2torch.cli._trust_words import significance_table
 from edge2torch.compile import save_compiled
+from edge2torch.files import write_file
 
 _ALL_RANKS = 20
 

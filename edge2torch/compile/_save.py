@@ -30,6 +30,7 @@ from edge2torch.compile._tables import frame_from_json, frame_to_json
 from edge2torch.compile._weights import find_edge_model
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.files import write_file
 from edge2torch.graph import EdgeGraph, EdgeTable, read_edge_table
 
 _FORMAT, _VERSION = "edge2torch-compiled", 1
@@ -105,8 +106,8 @@ def save_compiled(
         "edges": frame_to_json(artifact.graph.edges),
     }
     text = json.dumps(index, allow_nan=False)
-    _write(folder / name, weights)
-    _write(folder / _INDEX, text.encode())
+    write_file(folder / name, lambda draft: draft.write_bytes(weights))
+    write_file(folder / _INDEX, lambda draft: draft.write_text(text, encoding="utf-8"))
     for stale in set(folder.glob(_WEIGHTS)) - {folder / name}:
         stale.unlink(missing_ok=True)
     return folder
@@ -122,19 +123,6 @@ def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         apart[name] = own.clone() if place in seen else own
         seen.add(place)
     return apart
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write under a temporary name, flush to disk, rename."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_compiled(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pandas as pd
 from edge2torch.errors import Edge2TorchError, require
 from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._result import ExplainResult
+from edge2torch.files import write_file
 
 MANIFEST = "module_explanation_manifest.json"
 _FORMAT, _VERSION = "edge2torch-module-explanation", 1
@@ -104,24 +104,16 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     plain = table.copy()
     plain.attrs = {}
     if path.suffix == ".parquet":
-        _write(path, lambda draft: plain.to_parquet(draft, index=False))
+        write_file(path, lambda draft: plain.to_parquet(draft, index=False))
     else:
-        _write(path, lambda draft: plain.to_csv(draft, index=False))
+        write_file(path, lambda draft: plain.to_csv(draft, index=False))
 
 
 def _write_manifest(folder: Path, index: dict[str, Any]) -> Path:
     text = json.dumps(index, indent=1, ensure_ascii=False)
     path = folder / MANIFEST
-    _write(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+    write_file(path, lambda draft: draft.write_text(text, encoding="utf-8"))
     return path
-
-
-def _write(path: Path, fill: Callable[[Path], object]) -> None:
-    """Fill a draft beside the path, then put it in place at once."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".draft-") as drafts:
-        draft = Path(drafts) / path.name
-        fill(draft)
-        draft.replace(path)
 
 
 def _folder(output_dir: str | os.PathLike[str]) -> Path:

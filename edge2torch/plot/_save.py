@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.files import write_file
 from edge2torch.plot._style import missing_glyphs_allowed
 
 _SUFFIXES = (".svg", ".png", ".pdf")
@@ -28,20 +28,13 @@ def save_axes(axes: Any, path: Path) -> None:
     """Write the figure of some axes, the same bytes for the same picture."""
     matplotlib = require("matplotlib", extra="plot")
     kind = path.suffix.lower()[1:]
-    with (
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=".drawing-") as folder,
-        matplotlib.rc_context({"svg.hashsalt": "edge2torch"}),
-        missing_glyphs_allowed(),
-    ):
-        draft = Path(folder) / f"figure.{kind}"
-        date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-        axes.figure.savefig(draft, dpi=150, metadata=date, facecolor="white")
-        draft.replace(path)
+    date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    how = {"format": kind, "dpi": 150, "metadata": date, "facecolor": "white"}
+    with matplotlib.rc_context({"svg.hashsalt": "edge2torch"}), missing_glyphs_allowed():
+        write_file(path, lambda draft: axes.figure.savefig(draft, **how))
 
 
 def save_digraph(dot: Any, path: Path) -> None:
     """Write a graphviz graph, laid out by ``dot``."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".drawing-") as folder:
-        draft = Path(folder) / path.name
-        draft.write_bytes(dot.pipe(format=path.suffix.lower()[1:]))
-        draft.replace(path)
+    content = dot.pipe(format=path.suffix.lower()[1:])
+    write_file(path, lambda draft: draft.write_bytes(content))

@@ -179,3 +179,43 @@ def test_it_prints_what_matters():
     found = Replicates(scores, scores, quality, quality > 0.5, (), None)
     said = "Replicates: 2 networks (1 dropped); stability 1.00; n4 5.5, n3 4.5, n2 3.5 and 2 more"
     assert repr(found) == said
+
+
+def test_a_killed_set_goes_on_where_it_stopped(tmp_path):
+    trained = []
+
+    def dies(model, seed):
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        trained.append(seed)
+        return train(model, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        replicate(start, dies, TEST, n=4, seed=7, folder=tmp_path / "set", quiet=True)
+    calls = []
+
+    def counts(model, seed):
+        calls.append(seed)
+        return train(model, seed)
+
+    again = replicate(start, counts, TEST, n=4, seed=7, folder=tmp_path / "set", quiet=True)
+    whole = replicate(start, train, TEST, n=4, seed=7, quiet=True)
+    assert len(calls) == 2
+    pd.testing.assert_frame_equal(again.scores, whole.scores)
+    pd.testing.assert_series_equal(again.quality, whole.quality)
+    with pytest.raises(e2t.Edge2TorchError, match="another seed"):
+        replicate(start, train, TEST, n=4, seed=8, folder=tmp_path / "set", quiet=True)
+
+
+def test_a_stack_is_kept_whole(tmp_path):
+    given = {"n": 2, "seed": 3, "together": True, "folder": tmp_path, "quiet": True}
+    first = replicate(start, train, TEST, **given)
+
+    def never(stack, seed):
+        raise AssertionError
+
+    pd.testing.assert_frame_equal(replicate(start, never, TEST, **given).scores, first.scores)
+    damaged = next(tmp_path.glob("together*"))
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    with pytest.raises(e2t.Edge2TorchError, match="damaged"):
+        replicate(start, never, TEST, **given)

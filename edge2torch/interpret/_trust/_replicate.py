@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import ArrayLike
 from torch import nn
 
-from edge2torch.errors import Edge2TorchError, note, require
+from edge2torch.errors import Edge2TorchError
+from edge2torch.files import claim
+from edge2torch.interpret._trust._kept import Kept
 from edge2torch.interpret._trust._node_scores import (
     NodeScores,
     rank_stability,
@@ -23,13 +24,16 @@ from edge2torch.interpret._trust._node_scores import (
 )
 from edge2torch.interpret._trust._stack import ReplicateStack
 from edge2torch.interpret._trust._start import Start, draw_starts
+from edge2torch.interpret._trust._training import (
+    TrainFunction,
+    keep_good,
+    train_apart,
+    train_together,
+)
 
 __all__ = ["Replicates", "replicate"]
 
-_PATIENCE = 3.0  # seconds before a progress bar appears
 _SHOWN = 3
-TrainOne = Callable[[nn.Module, int], float | None]
-TrainAll = Callable[[ReplicateStack, int], ArrayLike | None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -136,7 +140,7 @@ class Replicates:
 
 def replicate(
     compile_or_model: Start,
-    train_fn: TrainOne | TrainAll,
+    train_fn: TrainFunction,
     data: Any,
     *,
     n: int = 10,
@@ -145,6 +149,7 @@ def replicate(
     min_quality: float | None = None,
     together: bool = False,
     executor: Executor | None = None,
+    folder: str | os.PathLike[str] | None = None,
     quiet: bool = False,
     **options: Any,
 ) -> Replicates:
@@ -180,6 +185,10 @@ def replicate(
         Where to train, such as ``ProcessPoolExecutor(4)``. With processes, ``train_fn`` must be a
         function that they can import. Threads share PyTorch's generator: a loop that draws from
         it (dropout, shuffling) is not repeatable there.
+    folder : path, optional
+        Where every network is kept as soon as it is trained. A call with the same graph and seed
+        finds them there and trains the rest: after a crash, or with a larger ``n``. What
+        ``train_fn`` does is not compared; give a new folder when you change it.
     quiet : bool
         Print nothing, and show no progress bar.
     **options
@@ -194,7 +203,8 @@ def replicate(
     ------
     Edge2TorchError
         When no network passes the filter, and for a ``train_fn`` that returns something else, is no
-        function, or does not work on a stack of networks.
+        function, or does not work on a stack of networks. For a ``folder`` of another graph or
+        seed, or one that another process is writing to.
 
     Notes
     -----
@@ -242,14 +252,14 @@ def replicate(
     if own is not None and len(own) != n:
         raise Edge2TorchError(f"data: {len(own)} tables for n={n} replicates. Give one for each.")
     stack = ReplicateStack(models, artifact, shared_inputs=own is None) if together else None
-    if stack is not None:
-        quality = _qualities(_train_stack(train_fn, stack, seeds[0]), n)
-        models = stack.unstack()
-    else:
-        models, quality = _train_apart(
-            cast(TrainOne, train_fn), models, seeds, executor, quiet=quiet
-        )
-    kept = _filter(quality, min_quality, quiet=quiet)
+    with nullcontext() if folder is None else claim(folder):
+        known = Kept(folder, artifact.fingerprint, seed)
+        if stack is not None:
+            quality = train_together(train_fn, stack, seeds[0], known)
+            models = stack.unstack()
+        else:
+            models, quality = train_apart(train_fn, models, seeds, executor, known, quiet=quiet)
+    kept = keep_good(quality, min_quality, quiet=quiet)
     models = [model for model, keep in zip(models, kept, strict=True) if keep]
     index = pd.Index(np.flatnonzero(kept), name="replicate")
     blank = pd.DataFrame(index=index)
@@ -270,92 +280,3 @@ def _score(
     return score_networks(
         found.models, found.artifact, samples, output, options, found.scores.index
     )
-
-
-def _train(train_fn: Callable[[Any, int], Any], model: nn.Module, seed: int) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return train_fn(model, seed)
-
-
-def _train_stack(train_fn: Callable[[Any, int], Any], stack: ReplicateStack, seed: int) -> Any:
-    """Train side by side; a loop written for one network usually fails on shapes."""
-    try:
-        return _train(train_fn, stack, seed)
-    except Edge2TorchError:
-        raise
-    except (RuntimeError, ValueError) as error:
-        raise Edge2TorchError(
-            f"train_fn failed on a stack of networks: {error} With together=True the output has "
-            "shape (n, b, o), networks first: add up their losses, "
-            "sum(criterion(y, target) for y in model(x)). Or leave together out."
-        ) from error
-
-
-def _train_apart(
-    train_fn: TrainOne,
-    models: Sequence[nn.Module],
-    seeds: Sequence[int],
-    executor: Executor | None,
-    *,
-    quiet: bool,
-) -> tuple[list[nn.Module], pd.Series]:
-    with require("tqdm").tqdm(  # comes with Captum
-        total=len(models), desc="replicates", delay=_PATIENCE, leave=False, disable=quiet
-    ) as progress:
-        if executor is None:
-            done = []
-            for model, seed in zip(models, seeds, strict=True):
-                done.append(_train_one(train_fn, model, seed))
-                progress.update()
-        else:
-            futures = [
-                executor.submit(_train_one, train_fn, model, seed)
-                for model, seed in zip(models, seeds, strict=True)
-            ]
-            for future in futures:
-                future.add_done_callback(lambda _: progress.update())
-            done = [future.result() for future in futures]
-    return [model for model, _ in done], _qualities([quality for _, quality in done], len(done))
-
-
-def _train_one(train_fn: TrainOne, model: nn.Module, seed: int) -> tuple[nn.Module, Any]:
-    """Train where an executor wants it; a process of its own works on a copy, so send it back."""
-    return model, _train(train_fn, model, seed)
-
-
-def _qualities(found: Any, n: int) -> pd.Series:
-    index = pd.RangeIndex(n, name="replicate")
-    if found is None:
-        found = [None] * n
-    try:
-        values = np.array([np.nan if value is None else float(value) for value in found])
-    except (TypeError, ValueError) as error:
-        raise Edge2TorchError(
-            f"train_fn must return a number (together=True: {n} numbers), its quality on held-out "
-            f"data, or None; found {found!r}."
-        ) from error
-    if len(values) != n:
-        raise Edge2TorchError(f"train_fn returned {len(values)} qualities for {n} replicates.")
-    return pd.Series(values, index, name="quality")
-
-
-def _filter(quality: pd.Series, least: float | None, *, quiet: bool) -> pd.Series:
-    """Mark the replicates that are good enough; say how many are not."""
-    unknown = quality.isna()
-    if least is None:
-        return (~unknown if not unknown.all() else unknown).rename("kept")
-    if unknown.all():
-        raise Edge2TorchError("min_quality needs a train_fn that returns its quality.")
-    kept = (quality >= least).rename("kept")
-    if not kept.any():
-        raise Edge2TorchError(
-            f"min_quality={least}: none of {len(quality)} replicates reaches it; the best has "
-            f"{quality.max():.3g}. Train longer, or lower it."
-        )
-    dropped = int((~kept).sum())
-    note(
-        f"{dropped} of {len(quality)} replicate(s) dropped: quality below {least}.",
-        quiet=quiet or not dropped,
-    )
-    return kept

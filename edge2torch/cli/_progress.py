@@ -1,0 +1,152 @@
+"""What a run has finished, kept in its folder so that a killed one can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from edge2torch.cli._settings import Settings
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.files import write_file
+
+_FOLDER = ".progress"
+_IDENTITY = "run.json"
+_PAUSE = 1.0  # seconds between two checkpoints, so that short epochs stay short
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Checkpoints of the trainings of one run; none are kept without a folder."""
+
+    folder: Path | None = None
+
+    def training(
+        self,
+        name: str,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        generator: torch.Generator,
+    ) -> Training:
+        """Return a training as far as it got; the global generator is set back, too."""
+        file = re.sub(r"[^\w]+", "-", name) + ".safetensors"
+        path = None if self.folder is None else self.folder / file
+        training = Training(path, model, optimizer, generator)
+        if path is not None and path.exists():
+            training.restore()
+        return training
+
+    def end(self) -> None:
+        """Forget the checkpoints: the run is complete."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def identity_of(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return all that has to be the same for a run to go on: options, data, versions."""
+    content = {}
+    for name, table in tables.items():
+        digest = hashlib.sha256(json.dumps(list(map(str, table.columns))).encode())
+        digest.update(pd.util.hash_pandas_object(table).to_numpy().tobytes())
+        content[name] = digest.hexdigest()
+    versions = {f"version of {name}": version(name) for name in ("edge2torch", "torch")}
+    return {**asdict(settings), **content, **versions}
+
+
+def open_progress(out: Path, identity: Mapping[str, Any], *, resume: bool) -> Progress:
+    """Begin anew in a folder, or go on where the same run stopped."""
+    folder = out / _FOLDER
+    wanted = json.loads(json.dumps(dict(identity)))
+    if resume and (folder / _IDENTITY).is_file():
+        try:
+            found = json.loads((folder / _IDENTITY).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise Edge2TorchError(f"--resume: {folder / _IDENTITY} is damaged: {error}.") from error
+        odd = [key for key in wanted if found.get(key) != wanted[key]]
+        if odd:
+            raise Edge2TorchError(
+                f"--resume: {str(out)!r} holds a run that differs in {listing(odd)}. Give the same "
+                "options and data, or leave --resume out to begin anew."
+            )
+        return Progress(folder)
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    text = json.dumps(wanted, indent=1)
+    write_file(folder / _IDENTITY, lambda draft: draft.write_text(text, encoding="utf-8"))
+    return Progress(folder)
+
+
+@dataclass
+class Training:
+    """One training loop: what it would need to go on, bit for bit."""
+
+    path: Path | None
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    epoch: int = 0
+    history: list[float] = field(default_factory=list)
+    done: bool = False
+    _kept: float = field(default_factory=time.monotonic)
+
+    def keep(self, *, done: bool) -> None:
+        """Note that an epoch has ended; write it down, but not more often than once a second."""
+        self.epoch += 1
+        self.done = done
+        if self.path is None or not (done or time.monotonic() - self._kept > _PAUSE):
+            return
+        state = {"epoch": self.epoch, "history": self.history, "done": done}
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        tensors["generator"] = self.generator.get_state()
+        tensors["global"] = torch.get_rng_state()
+        apart = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
+        write_file(
+            self.path, lambda draft: save_file(apart, draft, metadata={"state": json.dumps(state)})
+        )
+        self._kept = time.monotonic()
+
+    def restore(self) -> None:
+        """Go to where the checkpoint stands."""
+        tensors, state = _read(self.path)
+        own = {
+            name.removeprefix("model."): value
+            for name, value in tensors.items()
+            if name.startswith("model.")
+        }
+        self.model.load_state_dict(own)
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                moments.setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        self.generator.set_state(tensors["generator"])
+        torch.set_rng_state(tensors["global"])
+        self.epoch, self.history, self.done = state["epoch"], state["history"], state["done"]
+
+
+def _read(path: Path | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, json.loads(file.metadata()["state"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise Edge2TorchError(
+            f"--resume: {str(path)!r} is damaged ({error}). Leave --resume out to begin anew."
+        ) from error

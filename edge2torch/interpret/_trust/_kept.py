@@ -1,0 +1,75 @@
+"""Trained replicates on disk, so that a killed set goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.files import write_file
+
+_INDEX = "replicates.json"
+_FORMAT = "edge2torch replicates"
+_VERSION = 1
+
+
+class Kept:
+    """A folder of trained networks of one graph and one seed; None keeps nothing."""
+
+    def __init__(self, folder: str | os.PathLike[str] | None, fingerprint: str, seed: int) -> None:
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is None:
+            return
+        wanted = {"format": _FORMAT, "format_version": _VERSION, "graph": fingerprint, "seed": seed}
+        index = self.folder / _INDEX
+        if not index.exists():
+            text = json.dumps(wanted, indent=1)
+            write_file(index, lambda draft: draft.write_text(text, encoding="utf-8"))
+            return
+        try:
+            found = json.loads(index.read_text(encoding="utf-8"))
+            odd = [key for key in wanted if found[key] != wanted[key]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Edge2TorchError(f"folder: {str(index)!r} is damaged: {error!r}.") from error
+        if odd:
+            raise Edge2TorchError(
+                f"folder: {str(folder)!r} holds networks of another {odd[0]} ({found[odd[0]]!r}, "
+                f"not {wanted[odd[0]]!r}). Give a folder of its own to every graph and seed."
+            )
+
+    def load(self, name: str, model: nn.Module) -> list[float] | None:
+        """Give a model the weights it was trained to; return its quality, or None if it was not."""
+        path = self._path(name)
+        if path is None or not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                quality = [float(value) for value in json.loads(file.metadata()["quality"])]
+            model.load_state_dict(state)
+        except (SafetensorError, RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
+            raise Edge2TorchError(
+                f"folder: {str(path)!r} is damaged, or of another model ({error}). Remove it, and "
+                "this network is trained again."
+            ) from error
+        return quality
+
+    def save(self, name: str, model: nn.Module, quality: pd.Series) -> None:
+        """Keep a trained model and its quality, one or several; NaN where it is not known."""
+        path = self._path(name)
+        if path is None:
+            return
+        state = {
+            key: value.detach().clone().contiguous() for key, value in model.state_dict().items()
+        }
+        metadata = {"quality": json.dumps(quality.tolist())}
+        write_file(path, lambda draft: save_file(state, draft, metadata=metadata))
+
+    def _path(self, name: str) -> Path | None:
+        return None if self.folder is None else self.folder / f"{name}.safetensors"

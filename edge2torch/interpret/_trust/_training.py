@@ -1,0 +1,137 @@
+"""Train replicates: side by side, in turn, or wherever an executor wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, as_completed
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike
+from torch import nn
+
+from edge2torch.errors import Edge2TorchError, note, require
+from edge2torch.interpret._trust._kept import Kept
+from edge2torch.interpret._trust._stack import ReplicateStack
+
+TrainFunction: TypeAlias = (
+    Callable[[nn.Module, int], float | None] | Callable[[ReplicateStack, int], ArrayLike | None]
+)
+
+_PATIENCE = 3.0  # seconds before a progress bar appears
+
+
+def _train(train_fn: Callable[[Any, int], Any], model: nn.Module, seed: int) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return train_fn(model, seed)
+
+
+def train_together(
+    train_fn: Callable[[Any, int], Any], stack: ReplicateStack, seed: int, known: Kept
+) -> pd.Series:
+    """Train side by side; a loop written for one network usually fails on shapes."""
+    name = f"together-{len(stack)}"
+    if (found := known.load(name, stack)) is not None:
+        return _qualities(found, len(stack))
+    try:
+        returned = _train(train_fn, stack, seed)
+    except Edge2TorchError:
+        raise
+    except (RuntimeError, ValueError) as error:
+        raise Edge2TorchError(
+            f"train_fn failed on a stack of networks: {error} With together=True the output has "
+            "shape (n, b, o), networks first: add up their losses, "
+            "sum(criterion(y, target) for y in model(x)). Or leave together out."
+        ) from error
+    quality = _qualities(returned, len(stack))
+    known.save(name, stack, quality)
+    return quality
+
+
+def train_apart(
+    train_fn: Callable[[Any, int], Any],
+    models: Sequence[nn.Module],
+    seeds: Sequence[int],
+    executor: Executor | None,
+    known: Kept,
+    *,
+    quiet: bool,
+) -> tuple[list[nn.Module], pd.Series]:
+    names = [f"replicate-{k:04d}" for k in range(len(models))]
+    done = {
+        k: (models[k], found)
+        for k, name in enumerate(names)
+        if (found := known.load(name, models[k])) is not None
+    }
+    todo = [k for k in range(len(models)) if k not in done]
+
+    def take(k: int, trained: nn.Module, returned: Any) -> None:
+        quality = _qualities([returned], 1)
+        known.save(names[k], trained, quality)
+        done[k] = (trained, quality.tolist())
+        progress.update()
+
+    with require("tqdm").tqdm(  # comes with Captum
+        total=len(models),
+        initial=len(done),
+        desc="replicates",
+        delay=_PATIENCE,
+        leave=False,
+        disable=quiet,
+    ) as progress:
+        if executor is None:
+            for k in todo:
+                take(k, *_train_one(train_fn, models[k], seeds[k]))
+        else:
+            futures = {executor.submit(_train_one, train_fn, models[k], seeds[k]): k for k in todo}
+            for future in as_completed(futures):
+                take(futures[future], *future.result())
+    trained = [done[k] for k in range(len(models))]
+    return [model for model, _ in trained], _qualities([q for _, (q,) in trained], len(trained))
+
+
+def _train_one(
+    train_fn: Callable[[Any, int], Any], model: nn.Module, seed: int
+) -> tuple[nn.Module, Any]:
+    """Train where an executor wants it; a process of its own works on a copy, so send it back."""
+    return model, _train(train_fn, model, seed)
+
+
+def _qualities(found: Any, n: int) -> pd.Series:
+    index = pd.RangeIndex(n, name="replicate")
+    if found is None:
+        found = [None] * n
+    try:
+        values = np.array([np.nan if value is None else float(value) for value in found])
+    except (TypeError, ValueError) as error:
+        raise Edge2TorchError(
+            f"train_fn must return a number (together=True: {n} numbers), its quality on held-out "
+            f"data, or None; found {found!r}."
+        ) from error
+    if len(values) != n:
+        raise Edge2TorchError(f"train_fn returned {len(values)} qualities for {n} replicates.")
+    return pd.Series(values, index, name="quality")
+
+
+def keep_good(quality: pd.Series, least: float | None, *, quiet: bool) -> pd.Series:
+    """Mark the replicates that are good enough; say how many are not."""
+    unknown = quality.isna()
+    if least is None:
+        return (~unknown if not unknown.all() else unknown).rename("kept")
+    if unknown.all():
+        raise Edge2TorchError("min_quality needs a train_fn that returns its quality.")
+    kept = (quality >= least).rename("kept")
+    if not kept.any():
+        raise Edge2TorchError(
+            f"min_quality={least}: none of {len(quality)} replicates reaches it; the best has "
+            f"{quality.max():.3g}. Train longer, or lower it."
+        )
+    dropped = int((~kept).sum())
+    note(
+        f"{dropped} of {len(quality)} replicate(s) dropped: quality below {least}.",
+        quiet=quiet or not dropped,
+    )
+    return kept

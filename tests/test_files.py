@@ -1,0 +1,49 @@
+"""Whole files, and one process at a time."""
+
+import multiprocessing
+
+import pytest
+
+from edge2torch import Edge2TorchError
+from edge2torch.files import claim, write_file
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path):
+    path = tmp_path / "table.csv"
+    write_file(path, lambda draft: draft.write_text("old"))
+
+    def fails(draft):
+        draft.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_file(path, fails)
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
+
+
+def _hold(folder, held, done):
+    with claim(folder):
+        held.set()
+        done.wait(20)
+
+
+def test_a_second_process_is_told(tmp_path):
+    own = multiprocessing.get_context("spawn")
+    held, done = own.Event(), own.Event()
+    other = own.Process(target=_hold, args=(tmp_path / "out", held, done))
+    other.start()
+    assert held.wait(60)
+    with pytest.raises(Edge2TorchError, match="another process"), claim(tmp_path / "out"):
+        pass
+    other.kill()  # the claim goes with it
+    other.join()
+    with claim(tmp_path / "out") as folder:
+        assert folder.is_dir()
+
+
+def test_drafts_of_the_killed_are_removed(tmp_path):
+    (tmp_path / ".draft-x").mkdir()
+    (tmp_path / ".draft-x" / "table.csv").write_text("half")
+    with claim(tmp_path):
+        assert not (tmp_path / ".draft-x").exists()
