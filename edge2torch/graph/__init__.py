@@ -5,7 +5,7 @@ neural layers are built from hold integer arrays only.
 """
 
 from edge2torch.graph._adjacency import distances, reachable
-from edge2torch.graph._cycles import shortest_cycle
+from edge2torch.graph._cycles import cycle_words, shortest_cycle
 from edge2torch.graph._edge_graph import EdgeGraph, build_edge_graph
 from edge2torch.graph._gnn_plan import GnnPlan, plan_gnn
 from edge2torch.graph._layers import longest_path_layers
@@ -32,6 +32,7 @@ __all__ = [
     "RecurrentPlan",
     "SkipPlan",
     "build_edge_graph",
+    "cycle_words",
     "distances",
     "graph_topology",
     "longest_path_layers",

@@ -9,7 +9,8 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from edge2torch.errors import Edge2TorchError, listing
 
-_WORK_LIMIT = 100_000_000
+_WORK_LIMIT = 30_000_000
+_SHOWN = 12  # nodes of a cycle that an error shows
 
 _CYCLIC = "backend='recurrent' or backend='gnn', which take cycles"
 
@@ -29,7 +30,7 @@ def shortest_cycle(
     Returns
     -------
     list of int or None
-        The first node is not repeated at the end. In very large cyclic graphs the search stops
+        From the smallest number on; it is not repeated at the end. In very large cyclic graphs the search stops
         after a bounded amount of work and the cycle is the shortest found by then.
 
     Examples
@@ -45,16 +46,58 @@ def shortest_cycle(
     count, component = connected_components(graph, directed=True, connection="strong")
     if count == n_nodes:
         return None
-    cyclic = np.flatnonzero(np.bincount(component)[component] > 1)
-    best: list[int] | None = None
+    best: list[int] = []
     allowance = max(1, _WORK_LIMIT // max(len(source), 1))
-    for start in cyclic[:allowance]:
+    for start in _starts(source, target, component)[:allowance]:
         cycle = _cycle_through(graph, int(start))
-        if best is None or len(cycle) < len(best):
+        if not best or len(cycle) < len(best):
             best = cycle
         if len(best) == 2:  # nothing is shorter without self loops
             break
-    return best
+    first = best.index(min(best))
+    return [*best[first:], *best[:first]]
+
+
+def _starts(
+    source: NDArray[np.int64], target: NDArray[np.int64], component: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Return nodes of which every cycle has one.
+
+    A cycle whose nodes all lead to one node only, within their component, is all of it: one node
+    stands for that.
+    """
+    inside = source[component[source] == component[target]]
+    forks = np.flatnonzero(np.bincount(inside, minlength=len(component)) > 1)
+    cyclic = np.unique(inside)
+    alone = cyclic[~np.isin(component[cyclic], component[forks])]
+    _, first = np.unique(component[alone], return_index=True)
+    return np.concatenate([alone[first], forks])
+
+
+def cycle_words(names: NDArray[np.object_], cycle: list[int]) -> str:
+    """Return a cycle as an error shows it, the middle of a long one left out.
+
+    Parameters
+    ----------
+    names : ndarray of object
+        Of all nodes.
+    cycle : list of int
+        As :func:`shortest_cycle` returns it.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cycle_words(np.array(["a", "b"], object), [0, 1])
+    "'a' -> 'b' -> 'a'"
+    """
+    shown = [repr(names[node]) for node in cycle[: _SHOWN if len(cycle) > _SHOWN else None]]
+    if len(cycle) > _SHOWN:
+        shown.append(f"({len(cycle) - _SHOWN:,} more)")
+    return " -> ".join([*shown, repr(names[cycle[0]])])
 
 
 def _cycle_through(graph: csr_array, start: int) -> list[int]:
@@ -85,6 +128,6 @@ def refuse_cycles(
     if cycle is not None:
         raise Edge2TorchError(
             "edgelist has a cycle, which backend='feedforward' cannot compute: "
-            f"{' -> '.join(repr(names[node]) for node in [*cycle, cycle[0]])}. Remove one of its "
+            f"{cycle_words(names, cycle)}. Remove one of its "
             f"edges (priors.break_cycles does, by a rule), or use {_CYCLIC}.{consequence}"
         )

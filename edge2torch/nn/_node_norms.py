@@ -23,6 +23,16 @@ def node_rows(x: Tensor) -> Tensor:
     return x.movedim(0, -1)
 
 
+def _wide(rows: Tensor) -> Tensor:
+    """Return float16 as float32: squares above 65,504, and slopes below epsilon, do not fit it."""
+    return rows.float() if rows.dtype == torch.float16 else rows
+
+
+def _inverse_root(variance: Tensor, epsilon: float) -> Tensor:
+    """Return 1 / sqrt(variance + epsilon); NaN, and not 0, where squares have overflowed."""
+    return (variance + epsilon).rsqrt().add(variance, alpha=0)  # 0 times infinity is NaN
+
+
 class NodeNorm(nn.Module, ABC):
     """What the norms share: a scale and a shift per node.
 
@@ -76,9 +86,10 @@ class NodeLayerNorm(NodeNorm):
 
     def normalize(self, rows: Tensor) -> Tensor:
         """Map rows (n, c, b) to (n, c, b)."""
-        centred = rows - rows.mean(1, keepdim=True)
+        wide = _wide(rows)
+        centred = wide - wide.mean(1, keepdim=True)
         variance = centred.square().mean(1, keepdim=True)
-        return self._affine(centred, (variance + self.epsilon).rsqrt())
+        return self._affine(centred, _inverse_root(variance, self.epsilon)).to(rows.dtype)
 
 
 class NodeRMSNorm(NodeNorm):
@@ -93,7 +104,9 @@ class NodeRMSNorm(NodeNorm):
 
     def normalize(self, rows: Tensor) -> Tensor:
         """Map rows (n, c, b) to (n, c, b)."""
-        return self._affine(rows, (rows.square().mean(1, keepdim=True) + self.epsilon).rsqrt())
+        wide = _wide(rows)
+        square = wide.square().mean(1, keepdim=True)
+        return self._affine(wide, _inverse_root(square, self.epsilon)).to(rows.dtype)
 
 
 class NodeSoftmax(NodeNorm):
@@ -142,12 +155,13 @@ class NodeChannelBatchNorm(NodeNorm):
         mean, variance = self.running_mean[..., None], self.running_var[..., None]
         if self.training:
             mean, variance = self._learn(rows)
-        return self._affine(rows - mean, (variance + self.epsilon).rsqrt())
+        return self._affine(rows - mean, _inverse_root(variance, self.epsilon)).to(rows.dtype)
 
     def _learn(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the batch's mean and variance (n, c, 1), and remember them."""
-        mean = rows.mean(-1, keepdim=True)
-        variance = (rows - mean).square().mean(-1, keepdim=True)
+        wide = _wide(rows)
+        mean = wide.mean(-1, keepdim=True)
+        variance = (wide - mean).square().mean(-1, keepdim=True)
         if not self.is_repeating:
             self._remember(mean, variance)
         return mean, variance
@@ -172,8 +186,9 @@ class NodeEmaNorm(NodeChannelBatchNorm):
     """
 
     def _learn(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        mean = rows.mean(-1, keepdim=True)
-        variance = (rows - mean).square().mean(-1, keepdim=True)
+        wide = _wide(rows)
+        mean = wide.mean(-1, keepdim=True)
+        variance = (wide - mean).square().mean(-1, keepdim=True)
         joined = (
             self.running_mean[..., None].lerp(mean, _MOMENTUM),
             self.running_var[..., None].lerp(variance, _MOMENTUM),

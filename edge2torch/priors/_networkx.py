@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,6 @@ from edge2torch.priors._names import add_names
 from edge2torch.priors._reach import tidy
 from edge2torch.priors._rows import FilePath, bad_line, read_text
 
-_NODE = re.compile(r"""<node\b[^>]*?\bid\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _NAMES = ("source_name", "target_name")
 
 
@@ -183,12 +182,9 @@ def read_graphml(
     """
     nx = require("networkx")
     file, text = read_text(path)
-    _check_distinct_nodes(file, text)
+    _check_nodes(file, text)
     try:
         graph = nx.parse_graphml(text)
-    except SyntaxError as error:  # ElementTree's ParseError is one
-        line = getattr(error, "position", (1, 0))[0]
-        raise bad_line(file, line, f"broken XML ({error}). Is the file cut short?") from error
     except (nx.NetworkXError, KeyError, ValueError) as error:
         raise Edge2TorchError(f"{file}: networkx cannot read this file: {error}") from error
     if graph.number_of_edges() == 0:
@@ -198,11 +194,30 @@ def read_graphml(
     return edges
 
 
-def _check_distinct_nodes(file: Path, text: str) -> None:
+def _check_nodes(file: Path, text: str) -> None:
+    """Refuse nodes that are declared twice, and entities, which can grow without bound."""
+    parser = expat.ParserCreate()
     seen: dict[str, int] = {}
-    for match in _NODE.finditer(text):
-        node = match[1] or match[2] or ""
-        if node in seen:
-            first, line = (text.count("\n", 0, at) + 1 for at in (seen[node], match.start()))
-            raise bad_line(file, line, f"node {node!r} is there twice, first on line {first}.")
-        seen[node] = match.start()
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        node = attributes.get("id")
+        if name.rpartition(":")[2] != "node" or node is None:
+            return
+        line = parser.CurrentLineNumber
+        if seen.setdefault(node, line) != line:
+            words = f"node {node!r} is there twice, first on line {seen[node]}."
+            raise bad_line(file, line, words)
+
+    def entity(name: str, *_: object) -> None:
+        raise bad_line(
+            file,
+            parser.CurrentLineNumber,
+            f"the file declares an entity, {name!r}, which GraphML has no use for. Remove it.",
+        )
+
+    parser.StartElementHandler, parser.EntityDeclHandler = start, entity
+    try:
+        parser.Parse(text, True)
+    except expat.ExpatError as error:
+        words = f"broken XML ({error}). Is the file cut short?"
+        raise bad_line(file, error.lineno, words) from error

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, listing, note, require
-from edge2torch.graph import shortest_cycle
+from edge2torch.graph import cycle_words, shortest_cycle
 from edge2torch.priors._annotations import read_annotations
 from edge2torch.priors._edges import join_rows, plain_edges, stacked
 from edge2torch.priors._names import add_names
@@ -212,11 +212,11 @@ def _check_acyclic(file: Path, lines: dict[str, int], edges: pd.DataFrame) -> No
     codes = codes.astype(np.int64)
     cycle = shortest_cycle(codes[: len(edges)], codes[len(edges) :], len(names))
     if cycle is not None:
-        path = [str(names[node]) for node in [*cycle, cycle[0]]]
         raise bad_line(
             file,
-            lines[path[0]],
-            f"a cycle: {' -> '.join(map(repr, path))}. Correct the file, or choose fewer relations.",
+            lines[str(names[cycle[0]])],
+            f"a cycle: {cycle_words(np.asarray(names, object), cycle)}. Correct the file, or "
+            "choose fewer relations.",
         )
 
 

@@ -9,7 +9,15 @@ import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, listing, note
 from edge2torch.priors._edges import Bool, check_choice, join_rows, plain_edges, stacked
-from edge2torch.priors._rows import FilePath, Rows, check_filled, check_width, read_rows, typed
+from edge2torch.priors._rows import (
+    FilePath,
+    Rows,
+    check_filled,
+    check_header,
+    check_width,
+    read_rows,
+    typed,
+)
 
 _TRUE, _FALSE = ("1", "true", "1.0"), ("0", "false", "0.0")
 
@@ -70,6 +78,7 @@ def read_omnipath(
     body = rows.without(1)
     if not len(body):
         raise rows.error(0, "the file holds nothing but a header.")
+    check_header(rows, header)
     check_width(body, len(header), "by the header")
     frame = body.frame(header)
     for column in ("source", "target"):

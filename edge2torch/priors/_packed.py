@@ -10,8 +10,9 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
+from edge2torch.bounds import largest, too_large
 from edge2torch.errors import Edge2TorchError, listing
 
 PackedName = Literal["gzip", "bz2", "xz", "zip"]
@@ -22,26 +23,41 @@ class _Packing(NamedTuple):
 
     name: PackedName
     start: bytes
-    unpack: Callable[[bytes], bytes]
+    opened: Callable[[BinaryIO], Any]
     stream: Callable[[], Any] | None  # unpacks piece by piece
 
 
-def _unzip(content: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = [name for name in archive.namelist() if not name.endswith("/")]
-        if len(members) != 1:
-            raise zipfile.BadZipFile(f"one file was expected in it, found {listing(members)}")
-        return archive.read(members[0])
+def _unzip(content: BinaryIO) -> Any:
+    archive = zipfile.ZipFile(content)
+    members = [name for name in archive.namelist() if not name.endswith("/")]
+    if len(members) != 1:
+        raise zipfile.BadZipFile(f"one file was expected in it, found {listing(members)}")
+    return archive.open(members[0])
 
 
 PACKED = {
-    ".gz": _Packing("gzip", b"\x1f\x8b", gzip.decompress, lambda: zlib.decompressobj(wbits=31)),
-    ".bz2": _Packing("bz2", b"BZh", bz2.decompress, bz2.BZ2Decompressor),
-    ".xz": _Packing("xz", b"\xfd7zXZ\x00", lzma.decompress, lzma.LZMADecompressor),
+    ".gz": _Packing(
+        "gzip",
+        b"\x1f\x8b",
+        lambda f: gzip.GzipFile(fileobj=f),
+        lambda: zlib.decompressobj(wbits=31),
+    ),
+    ".bz2": _Packing("bz2", b"BZh", bz2.BZ2File, bz2.BZ2Decompressor),
+    ".xz": _Packing("xz", b"\xfd7zXZ\x00", lzma.LZMAFile, lzma.LZMADecompressor),
     ".zip": _Packing("zip", b"PK\x03\x04", _unzip, None),
 }
 _BZ2_BLOCK = b"1AY&SY"  # follows the three letters and one digit; a text may begin with the letters
-_DAMAGE = (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_DAMAGE = (
+    EOFError,
+    OSError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    NotImplementedError,  # zip has kinds of packing that Python does not
+    RuntimeError,  # encrypted zip
+)
+_PIECE = 512  # bytes of a damaged file that are unpacked at once; xz makes 3 MB of so many at most
 
 
 def plain_suffix(path: Path) -> str:
@@ -68,14 +84,18 @@ def unpacked(file: Path, content: bytes) -> bytes:
         )
     if found is None:
         return content
-    packing = PACKED[found]
+    packing, most = PACKED[found], largest(len(content))
     try:
-        return packing.unpack(content)
+        with packing.opened(io.BytesIO(content)) as stream:
+            plain = stream.read(most + 1)
     except _DAMAGE as error:
-        at = _readable(content, packing).count(b"\n") + 1
+        at = _lines_before_damage(content, packing, most) + 1
         raise Edge2TorchError(
             f"{file}, line {at}: the {packing.name} file breaks off or is damaged here: {error}"
         ) from error
+    if len(plain) > most:
+        raise too_large(file, most)
+    return plain
 
 
 def _starts(content: bytes, suffix: str) -> bool:
@@ -83,14 +103,17 @@ def _starts(content: bytes, suffix: str) -> bool:
     return is_called and (suffix != ".bz2" or content[4:10] == _BZ2_BLOCK)
 
 
-def _readable(content: bytes, packing: _Packing) -> bytes:
-    """Return what can be unpacked of a damaged file."""
+def _lines_before_damage(content: bytes, packing: _Packing, most: int) -> int:
+    """Count the lines of what can be unpacked of a damaged file."""
     if packing.stream is None:
-        return b""
-    stream, found = packing.stream(), b""
+        return 0
+    stream, lines, size = packing.stream(), 0, 0
     try:
-        for k in range(0, len(content), 4096):
-            found += stream.decompress(content[k : k + 4096])
+        for k in range(0, len(content), _PIECE):
+            found = stream.decompress(content[k : k + _PIECE])
+            lines, size = lines + found.count(b"\n"), size + len(found)
+            if size > most:
+                break
     except _DAMAGE:
-        return found
-    return found
+        return lines
+    return lines

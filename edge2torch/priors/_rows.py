@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +139,12 @@ def check_width(rows: Rows, width: int, what: str) -> None:
             f"{shown(' | '.join(rows.fields[row]))}."
         ),
     )
+
+
+def check_header(rows: Rows, header: Sequence[str]) -> None:
+    """Refuse a header that names a column twice."""
+    if twice := sorted(name for name, times in Counter(header).items() if times > 1):
+        raise rows.error(0, f"the column name {twice[0]!r} is there twice.")
 
 
 def check_filled(rows: Rows, frame: pd.DataFrame, columns: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from edge2torch import Edge2TorchError
 from edge2torch.graph import (
     build_edge_graph,
+    cycle_words,
     longest_path_layers,
     plan_feedforward,
     read_edge_table,
@@ -81,3 +82,12 @@ def test_outputs_that_are_the_last_layer_are_computed_in_their_order(outputs):
     computed = [plan.layers[k][p] for k, p in zip(plan.output_layer, plan.output_position)]  # noqa: B905
     assert graph.names(np.array(computed)) == outputs
     assert (graph.names(plan.layers[-1]) == outputs) == (set(outputs) == {"y", "z"})
+
+
+def test_a_long_ring_is_found_at_once_and_shown_in_short():
+    nodes = np.arange(20_000)
+    cycle = shortest_cycle(nodes, np.roll(nodes, -1), len(nodes))
+    assert cycle == nodes.tolist()
+    words = cycle_words(nodes.astype(str).astype(object), cycle)
+    assert words.startswith("'0' -> '1' -> ")
+    assert words.endswith("(19,988 more) -> '0'")

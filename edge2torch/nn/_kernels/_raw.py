@@ -52,6 +52,8 @@ def sampled_dot(g: Tensor, x: Tensor, pointer: Tensor, index: Tensor, row: Tenso
     """out[k] = <g[row[k]], x[index[k]]>, where ``pointer`` holds ``row`` compressed."""
     if index.numel() == 0 or x.shape[1] == 0:
         return x.new_zeros(index.numel())
+    if x.is_meta:  # torch has shapes of sparse results for devices only
+        return x.new_empty(index.numel())
     if x.dtype not in _SAMPLED_DTYPES:
         return _sampled_dot_in_chunks(g, x, index, row)
     if 1 < x.shape[1] < _NARROW:
