@@ -87,7 +87,7 @@ def unpacked(file: Path, content: bytes) -> bytes:
     packing, most = PACKED[found], largest(len(content))
     try:
         with packing.opened(io.BytesIO(content)) as stream:
-            plain = stream.read(most + 1)
+            plain: bytes = stream.read(most + 1)
     except _DAMAGE as error:
         at = _lines_before_damage(content, packing, most) + 1
         raise Edge2TorchError(

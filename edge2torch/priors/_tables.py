@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
+from edge2torch.bounds import check_parquet
 from edge2torch.errors import Edge2TorchError, listing, note, require
+from edge2torch.files import write_file
 from edge2torch.priors._edges import check_choice, join_rows
 from edge2torch.priors._packed import PACKED, plain_suffix
 from edge2torch.priors._rows import (
     FilePath,
     check_distinct,
     check_filled,
+    check_header,
     check_width,
     read_rows,
     typed,
@@ -128,20 +129,18 @@ def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
         raise Edge2TorchError(f"edges must be a DataFrame, found {type(edges).__name__}.{pair}")
     if not file.parent.is_dir():
         raise Edge2TorchError(f"path={str(file)!r}: there is no folder {str(file.parent)!r}.")
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    os.close(handle)
-    try:
+
+    def fill(draft: Path) -> None:
         if kind == ".parquet":
             require("pyarrow", extra="priors")
-            edges.to_parquet(name, index=False)
+            edges.to_parquet(draft, index=False)
         else:
-            edges.to_csv(name, sep=_SEPARATORS[kind], index=False, compression=_packing(file))
-        Path(name).replace(file)
+            edges.to_csv(draft, sep=_SEPARATORS[kind], index=False, compression=_packing(file))
+
+    try:
+        return write_file(file, fill)
     except (ValueError, TypeError) as error:
         raise Edge2TorchError(f"edges cannot be written to {str(file)!r}: {error}") from error
-    finally:
-        Path(name).unlink(missing_ok=True)
-    return file
 
 
 _OTHER_FILES = (
@@ -182,8 +181,7 @@ def _read_text(
             f"no column {absent[0]!r}; there are {listing(header, 12)}. {_columns_hint(header)}",
         )
     header = [names.get(name, name) for name in header]
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise rows.error(0, f"the column name {twice[0]!r} is there twice.")
+    check_header(rows, header)
     body = rows.without(1)
     if not len(body):
         raise rows.error(0, "the file holds nothing but a header.")
@@ -206,7 +204,7 @@ def _columns_hint(header: list[str]) -> str:
 
 
 def _read_parquet(path: FilePath, names: Mapping[str, str]) -> pd.DataFrame:
-    require("pyarrow", extra="priors")
+    check_parquet(Path(path))
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
