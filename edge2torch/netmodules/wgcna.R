@@ -6,6 +6,9 @@ suppressPackageStartupMessages({
   library(jsonlite)
 })
 disableWGCNAThreads()
+# WGCNA asks for gc() again and again, which takes nearly all the time on small tables; R collects
+# its garbage without being asked.
+utils::assignInNamespace("collectGarbage", function() invisible(NULL), "WGCNA")
 settings <- fromJSON(arguments[1])
 p <- settings$features
 kind <- settings$kind # of each feature; overlaps are kept for each kind apart
