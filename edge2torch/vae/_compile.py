@@ -22,6 +22,9 @@ from edge2torch.vae._networks import GeneDecoder, LatentEncoder
 _LINKS = {"counts": "proportions", "real": "identity", "binary": "probability"}
 
 
+_DAMAGE = (RuntimeError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
+
+
 def compile_vae(
     encoder_edges: pd.DataFrame | str | None = None,
     decoder_edges: pd.DataFrame | str | None = None,
@@ -174,9 +177,11 @@ def load_vae(path: str | os.PathLike[str]) -> EdgeVAE:
 def restore(path: str | os.PathLike[str]) -> tuple[EdgeVAE, dict[str, Any]]:
     """Return a saved VAE, and what else was kept with it."""
     design, state, extra = read_vae(path)
-    model = build_vae(design, seed=0)
     try:
+        model = build_vae(design, seed=0)
         model.load_state_dict(state)
-    except RuntimeError as error:
+    except Edge2TorchError:
+        raise
+    except _DAMAGE as error:
         raise Edge2TorchError(f"{path} is damaged: its weights do not fit: {error}") from error
     return model.eval(), extra

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,6 +22,15 @@ from edge2torch.vae._named import NamedVAE
 
 _FORMAT, _VERSION = "edge2torch-vae", 1
 _INDEX = "vae.json"
+_DAMAGE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OSError,
+    RecursionError,
+    SafetensorError,
+)
 
 
 def write_vae(path: str | os.PathLike[str], vae: NamedVAE, extra: dict[str, Any]) -> Path:
@@ -70,10 +80,12 @@ def read_vae(path: str | os.PathLike[str]) -> tuple[Design, dict[str, Tensor], d
         content = (folder / Path(index["weights"]).name).read_bytes()
         if hashlib.sha256(content).hexdigest() != index["weights_sha256"]:
             raise Edge2TorchError(f"{folder} is damaged: the hash of its weights does not match.")
-        return _from_json(index["design"]), dict(load_tensors(content)), index["extra"]
+        design, state = _from_json(index["design"]), dict(load_tensors(content))
+        _check_size(design, state)
+        return design, state, dict(index["extra"])
     except Edge2TorchError:
         raise
-    except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
+    except _DAMAGE as error:
         raise Edge2TorchError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
 
 
@@ -105,7 +117,31 @@ def _from_json(form: dict[str, Any]) -> Design:
         half: None if form[half] is None else pd.DataFrame(form[half])
         for half in ("encoder_edges", "decoder_edges")
     }
-    tuples = ("features", "latents", "annotated", "hidden_dim")
-    own = {name: tuple(form[name]) for name in tuples}
-    covariates = {name: tuple(levels) for name, levels in form["covariates"].items()}
+    own = {name: _of(str, form[name]) for name in ("features", "latents", "annotated")}
+    own["hidden_dim"] = _of(int, form["hidden_dim"])
+    covariates = {name: _of(str, levels) for name, levels in form["covariates"].items()}
     return Design(**{**form, **halves, **own, "covariates": covariates})
+
+
+def _of(kind: type[Any], values: Any) -> tuple[Any, ...]:
+    """Return a list as a tuple, all of one kind."""
+    if not isinstance(values, list) or not all(type(value) is kind for value in values):
+        raise TypeError(f"a list of {kind.__name__} was expected")
+    return tuple(values)
+
+
+def _check_size(design: Design, state: dict[str, Tensor]) -> None:
+    """Refuse a design of more edges than there are weights, before any of it is made."""
+    n_free = len(design.encoded) - len(set(design.annotated)) + len(design.conditions)
+    edges = [n_free * len(design.features)]
+    if design.encoder_edges is None or design.decoder_edges is None:
+        widths = [len(design.features), *design.hidden_dim, len(design.encoded)]
+        if min(widths) < 1:
+            raise ValueError(f"a layer of width {min(widths)}")
+        edges.append(sum(a * b for a, b in pairwise(widths)))
+    n_weights = sum(value.numel() for value in state.values())
+    inner = design.interpretative or 0
+    if type(inner) is not int or max(*edges, inner) > n_weights:
+        raise ValueError(
+            f"its design has {max(edges):,} edges or more, its weights are {n_weights:,}"
+        )

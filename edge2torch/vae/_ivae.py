@@ -133,7 +133,7 @@ class iVAE:  # noqa: N801 - the reference's name
     def load(cls, path: str | os.PathLike[str], data: Any = None) -> iVAE:
         """Read a folder that ``save`` wrote, perhaps with cells to go on with."""
         model, extra = restore(path)
-        if "settings" not in extra:
+        if not {"settings", "layer"} <= set(extra):
             raise Edge2TorchError(f"{path} was saved by compile_vae's model. Use load_vae(path).")
         own = cls.__new__(cls)
         own.model, own.artifact = model, model.artifact
