@@ -99,6 +99,8 @@ def outcome(call: Callable[[], object], home: Path) -> str:
             call()
     except Edge2TorchError:
         return "refused"
+    except SystemExit as end:  # of the command line: 1 for our errors, 2 for wrong options
+        return {0: "read", 1: "refused", 2: "refused"}.get(end.code, f"exit code {end.code}")  # type: ignore[call-overload]
     except TooLong:
         return f"took over {LIMIT:.0f} s"
     except (Exception, Forbidden) as error:  # noqa: BLE001 - every one of them is a finding

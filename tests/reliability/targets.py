@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import functools
 import gzip
 import io
+import json
 import lzma
 import random
 import shutil
@@ -33,7 +35,7 @@ class Target:
     files: Callable[[], Files]
     read: Callable[[Path], object]
     respoil: Callable[[Files, str, random.Random], None] | None = None  # mends a hash, or the like
-    cost: int = 1  # how many inputs of a cheap target one of this costs
+    share: float = 1.0  # of the inputs of its kind
 
 
 OBO = """format-version: 1.2
@@ -268,6 +270,149 @@ def _read_gtf(folder: Path) -> object:
     return annotate_structure(folder / name, PAIRS)
 
 
+SETS = b"signal\tx\tg0\tg1\tg2\nother\tx\tg3\tg4\n"
+COMMANDS: dict[str, tuple[list[str], list[str]]] = {  # arguments to spoil, and the others
+    "prior": (
+        [
+            "sets.gmt",
+            "--features",
+            "cells.csv",
+            "--min-genes",
+            "1",
+            "--max-genes",
+            "9",
+            "--outputs",
+            "signal,other",
+            "--connect",
+            "--depth",
+            "3",
+            "--layers",
+            "2",
+            "--latent",
+            "1",
+            "--cycles",
+            "break",
+            "--format",
+            "gmt",
+        ],
+        ["--out", "edges.csv"],
+    ),
+    "run": (
+        [
+            "--edges",
+            "table.csv",
+            "--data",
+            "cells.csv",
+            "--label",
+            "kind",
+            "--task",
+            "auto",
+            "--outputs",
+            "y",
+            "--normalize",
+            "none",
+            "--missing",
+            "drop",
+            "--min-class-size",
+            "2",
+            "--seeds",
+            "1",
+            "--seed",
+            "0",
+            "--test-fraction",
+            "0.3",
+            "--epochs",
+            "1",
+            "--patience",
+            "3",
+            "--learning-rate",
+            "0.01",
+            "--batch-size",
+            "8",
+            "--input-dropout",
+            "0.1",
+            "--node-activation",
+            "relu",
+            "--replicates",
+            "0",
+            "--controls",
+            "0",
+        ],
+        ["--out", "results"],
+    ),
+    "modules": (
+        [
+            "fit",
+            "--data",
+            "counts.csv",
+            "--backend",
+            "baseline",
+            "--min-samples",
+            "2",
+            "--config",
+            "mine.yaml",
+            "--",
+            "min_module_size=2",
+            "decoys=5",
+        ],
+        [],
+    ),
+    "annotate-structure": (
+        ["--gtf", "genes.gtf", "--pairs", "pairs.csv"],
+        ["--no-cache", "--out", "out.csv"],
+    ),
+}
+
+
+def _cli_files(command: str) -> Callable[[], Files]:
+    rng = np.random.default_rng(0)
+    cells = pd.DataFrame(rng.normal(size=(24, 5)).round(2), columns=[f"g{k}" for k in range(5)])
+    cells.insert(0, "cell", [f"c{k}" for k in range(24)])
+    cells["kind"] = ["T", "B"] * 12
+    links = {"source": ["g0", "g1", "g2", "h"], "target": ["h", "h", "y", "y"]}
+    every = {
+        "prior": {"sets.gmt": SETS, "cells.csv": cells.to_csv(index=False).encode()},
+        "run": {
+            "table.csv": pd.DataFrame(links).to_csv(index=False).encode(),
+            "cells.csv": cells.to_csv(index=False).encode(),
+        },
+        "modules": {**_counts_table(), "mine.yaml": b"min_module_size: 2\nvae:\n  epochs: 2\n"},
+        "annotate-structure": {
+            "genes.gtf": GTF.encode(),
+            "pairs.csv": PAIRS.to_csv(index=False).encode(),
+        },
+    }
+    arguments = json.dumps(COMMANDS[command][0]).encode()
+    return lambda: {"arguments.json": arguments, **every[command]}
+
+
+def _cli(command: str) -> Callable[[Path], object]:
+    """Run a command in the folder with the arguments that stand there; only --out is fixed."""
+
+    def run(folder: Path) -> None:
+        from edge2torch.cli import main
+
+        try:
+            own = json.loads((folder / "arguments.json").read_bytes())
+        except (ValueError, RecursionError):
+            return
+        words = [str(word) for word in own] if isinstance(own, list) else [str(own)]
+        if {"--out", "demo", "--output-dir", "--cache-dir"} & set(words):
+            return  # a user may write where he likes
+        rest = COMMANDS[command][1]
+        if command == "modules":
+            words = [*words[:1], "--out", "results", *words[1:]]
+        said = io.StringIO()
+        with (
+            contextlib.chdir(folder),
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
+            main([command, *rest, *words])
+
+    return run
+
+
 def _reader(call: Callable[..., Any], *names: str, **options: Any) -> Callable[[Path], object]:
     return lambda folder: call(*(folder / name for name in names), quiet=True, **options)
 
@@ -279,13 +424,13 @@ OMNIPATH = (
 
 TARGETS = [
     *(
-        Target(f"load_compiled, {backend}", _compiled(backend), e2t.load_compiled, _rehash("artifact.json"))
+        Target(f"load_compiled, {backend}", _compiled(backend), e2t.load_compiled, _rehash("artifact.json"), share=1 / 3)
         for backend in ("feedforward", "recurrent", "gnn")
     ),
     Target("load_vae", _of_folder(_vae), _load_vae, _rehash("vae.json")),
-    Target("load_modules", _of_folder(_modules), _load_modules, _rehash("artifact.json"), cost=3),
+    Target("load_modules", _of_folder(_modules), _load_modules, _rehash("artifact.json")),
     *(
-        Target(f"read_gmt{suffix}", _sets(suffix), _reader(priors.read_gmt, f"sets.gmt{suffix}"))
+        Target(f"read_gmt{suffix}", _sets(suffix), _reader(priors.read_gmt, f"sets.gmt{suffix}"), share=1 / 5)
         for suffix in ("", ".gz", ".bz2", ".xz", ".zip")
     ),
     Target(
@@ -305,8 +450,8 @@ TARGETS = [
         lambda: {"go.obo": OBO.encode(), "genes.gaf": GAF.encode()},
         lambda f: priors.read_obo(f / "go.obo", annotations=f / "genes.gaf", quiet=True),
     ),
-    Target("read_annotations, GAF", one("x.gaf", GAF), _reader(priors.read_annotations, "x.gaf")),
-    Target("read_annotations, GPAD", one("x.gpad", GPAD), _reader(priors.read_annotations, "x.gpad")),
+    Target("read_annotations, GAF", one("x.gaf", GAF), _reader(priors.read_annotations, "x.gaf"), share=1 / 2),
+    Target("read_annotations, GPAD", one("x.gpad", GPAD), _reader(priors.read_annotations, "x.gpad"), share=1 / 2),
     Target("read_sif", one("x.sif", "a 1 b c\nb\t-1\tmy node\nc + d\n"), _reader(priors.read_sif, "x.sif")),
     Target("read_omnipath", one("o.tsv", OMNIPATH), _reader(priors.read_omnipath, "o.tsv")),
     Target("read_graphml", one("n.graphml", GRAPHML), _reader(priors.read_graphml, "n.graphml")),
@@ -315,20 +460,33 @@ TARGETS = [
             f"read_edges and compile, {kind}",
             one(f"e.{kind}", EDGES.to_csv(index=False, sep=separator)),
             lambda f, kind=kind: e2t.compile_graph(priors.read_edges(f / f"e.{kind}", quiet=True), quiet=True),  # type: ignore[misc]
+            share=1 / 3,
         )
         for kind, separator in (("csv", ","), ("tsv", "\t"))
     ),
-    Target("read_edges, Parquet", _parquet("e.parquet", EDGES), _reader(priors.read_edges, "e.parquet")),
-    Target("annotate_structure, GTF", one("genes.gtf", GTF), _read_gtf),
+    Target("read_edges, Parquet", _parquet("e.parquet", EDGES), _reader(priors.read_edges, "e.parquet"), share=1 / 3),
+    Target("annotate_structure, GTF", one("genes.gtf", GTF), _read_gtf, share=1 / 2),
     Target(
         "annotate_structure, GTF.gz",
         lambda: {"genes.gtf.gz": gzip.compress(GTF.encode())},
         _read_gtf,
+        share=1 / 2,
     ),
-    Target("read_transcript_data, bundle", _bundle, _read_bundle, cost=3),
-    Target("read_transcript_data, CSV", _counts_table, _read_counts),
-    Target("read_transcript_data, h5ad", functools.cache(_h5ad), _read_h5ad, cost=3),
+    Target("read_transcript_data, bundle", _bundle, _read_bundle, share=1 / 3),
+    Target("read_transcript_data, CSV", _counts_table, _read_counts, share=1 / 3),
+    Target("read_transcript_data, h5ad", functools.cache(_h5ad), _read_h5ad, share=1 / 3),
 ]  # fmt: skip
+
+
+TARGETS += [
+    Target(f"edge2torch {command}", _cli_files(command), _cli(command), share=share)
+    for command, share in (
+        ("prior", 0.5),
+        ("annotate-structure", 0.3),
+        ("modules", 0.1),
+        ("run", 0.1),
+    )
+]
 
 
 def lay_out(files: Files, folder: Path) -> None:
