@@ -1,7 +1,11 @@
 """Replicates: independent starts, a quality filter, and what they agree on."""
 
+import functools
+import os
 import pickle
+import signal
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -219,3 +223,29 @@ def test_a_stack_is_kept_whole(tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:-9])
     with pytest.raises(e2t.Edge2TorchError, match="damaged"):
         replicate(start, never, TEST, **given)
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same(tmp_path):
+    distributed = pytest.importorskip("distributed", reason="needs dask's distributed")
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    alone = replicate(start, train, TEST, n=4, seed=7, quiet=True)
+    with (
+        distributed.LocalCluster(**settings, local_directory=tmp_path) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.wait_for_workers(2)
+        mark = tmp_path / "died"
+        dying = functools.partial(dies_once, mark=str(mark))
+        shared = replicate(
+            start, dying, TEST, n=4, seed=7, executor=client.get_executor(), quiet=True
+        )
+        assert mark.exists()
+    pd.testing.assert_frame_equal(alone.scores, shared.scores)
+
+
+def dies_once(model, seed, *, mark):
+    """Kill the worker that trains first."""
+    if not Path(mark).exists():
+        Path(mark).write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return train(model, seed)

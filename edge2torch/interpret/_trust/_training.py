@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, as_completed
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -84,20 +87,45 @@ def train_apart(
     ) as progress:
         if executor is None:
             for k in todo:
-                take(k, *_train_one(train_fn, models[k], seeds[k]))
+                take(k, models[k], _train(train_fn, models[k], seeds[k]))
         else:
-            futures = {executor.submit(_train_one, train_fn, models[k], seeds[k]): k for k in todo}
+            futures = {
+                executor.submit(_train_away, train_fn, _Parcel(models[k]), seeds[k]): k
+                for k in todo
+            }
             for future in as_completed(futures):
-                take(futures[future], *future.result())
+                parcel, returned = future.result()
+                take(futures[future], parcel.model, returned)
     trained = [done[k] for k in range(len(models))]
     return [model for model, _ in trained], _qualities([q for _, (q,) in trained], len(trained))
 
 
-def _train_one(
-    train_fn: Callable[[Any, int], Any], model: nn.Module, seed: int
-) -> tuple[nn.Module, Any]:
+class _Parcel:
+    """A model on its way: one pickle, since some clusters take modules apart and lose their hooks."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def __reduce__(self) -> tuple[Callable[[bytes], _Parcel], tuple[bytes]]:
+        return _unpack, (_pickle().dumps(self.model),)
+
+
+def _unpack(content: bytes) -> _Parcel:
+    return _Parcel(_pickle().loads(content))
+
+
+def _pickle() -> ModuleType:
+    """Whatever can also carry what was defined in a notebook, where it is installed."""
+    there = importlib.util.find_spec("cloudpickle") is not None
+    return importlib.import_module("cloudpickle" if there else "pickle")
+
+
+def _train_away(
+    train_fn: Callable[[Any, int], Any], parcel: _Parcel, seed: int
+) -> tuple[_Parcel, Any]:
     """Train where an executor wants it; a process of its own works on a copy, so send it back."""
-    return model, _train(train_fn, model, seed)
+    returned = _train(train_fn, parcel.model, seed)
+    return parcel, returned
 
 
 def _qualities(found: Any, n: int) -> pd.Series:
