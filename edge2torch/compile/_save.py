@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from edge2torch.graph import EdgeGraph, EdgeTable, read_edge_table
 _FORMAT, _VERSION = "edge2torch-compiled", 1
 _INDEX = "artifact.json"
 _WEIGHTS = "weights-*.safetensors"
+_WEIGHTS_NAME = re.compile(r"weights-[0-9a-f]{32}\.safetensors")
 
 
 def save_compiled(
@@ -217,7 +219,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
 def _read_weights(folder: Path, index: dict[str, Any]) -> dict[str, Any]:
     name = str(index["weights"])
     path = folder / name
-    if path.parent != folder or Path(name).name != name or not path.is_file():
+    if not _WEIGHTS_NAME.fullmatch(name) or not path.is_file():
         raise Edge2TorchError(f"{folder} is damaged: the weights file {name!r} is missing.")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != index["weights_sha256"]:

@@ -92,7 +92,7 @@ def spoil_json(content: bytes, rng: random.Random) -> bytes:
     """Put something of another kind in the place of one value."""
     try:
         tree = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return flip(content, rng)
     for _ in range(rng.choice([1, 1, 1, 2])):
         tree = _with_other(tree, rng, rng.randint(1, 6))

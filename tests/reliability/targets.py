@@ -283,7 +283,6 @@ COMMANDS: dict[str, tuple[list[str], list[str]]] = {  # arguments to spoil, and 
             "9",
             "--outputs",
             "signal,other",
-            "--connect",
             "--depth",
             "3",
             "--layers",
