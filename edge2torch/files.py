@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from edge2torch.errors import Edge2TorchError
 
-__all__ = ["claim", "write_file"]
+__all__ = ["claim", "replace_folder", "restore_folder", "write_file"]
 
 _DRAFT = ".draft-"
 _LOCK = ".lock"
@@ -52,7 +52,7 @@ def write_file(path: str | os.PathLike[str], fill: Callable[[Path], object]) -> 
 
 
 @contextmanager
-def claim(folder: str | os.PathLike[str]) -> Iterator[Path]:
+def claim(folder: str | os.PathLike[str], *, lock: str = _LOCK) -> Iterator[Path]:
     """Keep every other process out of a folder while this one writes to it.
 
     The claim ends with the process, however that ends. Drafts that a killed process left behind
@@ -62,6 +62,9 @@ def claim(folder: str | os.PathLike[str]) -> Iterator[Path]:
     ----------
     folder : path
         Made if it is not there.
+    lock : str
+        Name of the lock's file in it; a folder that is replaced as a whole is claimed by one beside
+        it.
 
     Yields
     ------
@@ -81,8 +84,8 @@ def claim(folder: str | os.PathLike[str]) -> Iterator[Path]:
     place = Path(folder)
     try:
         place.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place / _LOCK)
-        lock.acquire(timeout=0)
+        held = FileLock(place / lock)
+        held.acquire(timeout=0)
     except Timeout:
         raise Edge2TorchError(
             f"{str(place)!r} is being written to by another process. Wait until that has ended, or "
@@ -95,4 +98,54 @@ def claim(folder: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
         yield place
     finally:
-        lock.release()
+        held.release()
+
+
+def replace_folder(draft: Path, folder: Path) -> None:
+    """Put a filled folder where another is, or where none is yet.
+
+    A process that is killed between the two renames leaves the old one aside, where
+    :func:`restore_folder` finds it.
+
+    Parameters
+    ----------
+    draft, folder : Path
+        On one file system.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> for name in ("old", "new"):
+    ...     Path(name).mkdir()
+    >>> replace_folder(Path("new"), Path("old"))
+    >>> Path("new").exists(), Path("old").exists()
+    (False, True)
+    """
+    aside = _aside(folder)
+    if folder.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.replace(aside)
+    draft.replace(folder)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def restore_folder(folder: Path) -> None:
+    """Put back what a killed process had taken aside, if there is nothing in its place.
+
+    Parameters
+    ----------
+    folder : Path
+        What :func:`replace_folder` was to replace.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> restore_folder(Path("nothing"))
+    """
+    aside = _aside(folder)
+    if aside.is_dir() and not folder.exists():
+        aside.replace(folder)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")

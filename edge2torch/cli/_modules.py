@@ -13,7 +13,7 @@ import pandas as pd
 from edge2torch.cli._console import Console
 from edge2torch.cli._files import output_folder
 from edge2torch.errors import Edge2TorchError, listing, require
-from edge2torch.files import write_file
+from edge2torch.files import claim, write_file
 from edge2torch.netmodules import (
     BACKENDS,
     ModulesConfig,
@@ -50,8 +50,11 @@ def fit(
     checked = read_transcript_data(
         data, transcripts=transcripts, samples=samples, covariates=names, min_samples=min_samples
     )
-    result = fit_modules(checked, backend=backend, config=settings, seed=seed, quiet=console.quiet)
-    folder = result.save(out)
+    with claim(out.parent, lock=f".{out.name}.lock"):
+        result = fit_modules(
+            checked, backend=backend, config=settings, seed=seed, quiet=console.quiet
+        )
+        folder = result.save(out)
     for name in result.module_ids[:20]:
         genes = result.genes(name)
         console.say(f"{name}  {len(genes):5,} genes: {listing(genes)}")

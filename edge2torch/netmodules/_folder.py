@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.files import replace_folder, restore_folder
 from edge2torch.netmodules._checkpoint import load_checkpoint, save_checkpoint
 
 # Columns of each table; "index" names the index where it carries names.
@@ -44,7 +45,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "residualization": ("feature_id", "variance_kept", "r2_before", "r2_after"),
 }
 
-_FORMAT, _VERSION = "edge2torch-modules", 1
+_FORMAT, _VERSION = "edge2torch-modules", 2
 _MANIFEST = "modules.json"
 _INDEXED = {"eigengenes": "module_id", "feature_scores": "sample_id", "samples": "sample_id"}
 _FREE = ("transform",)
@@ -64,7 +65,7 @@ def save_folder(parts: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     draft = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         _fill(draft, parts)
-        _swap(draft, folder)
+        replace_folder(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
@@ -95,20 +96,10 @@ def _fill(draft: Path, parts: Mapping[str, Any]) -> None:
     (draft / _MANIFEST).write_text(text, encoding="utf-8")
 
 
-def _swap(draft: Path, folder: Path) -> None:
-    """Put the draft where the folder is; what was there goes when its place is taken."""
-    if folder.exists():
-        old = Path(mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-        folder.replace(old / "old")
-        draft.replace(folder)
-        shutil.rmtree(old)
-    else:
-        draft.replace(folder)
-
-
 def load_folder(folder: Path) -> dict[str, Any]:
     """Read all parts back."""
     require("pyarrow", extra="modules")
+    restore_folder(folder)
     index = _read_manifest(folder)
     tables = {name: _read_table(folder, name) for name in (*TABLES, *_INDEXED, *_FREE)}
     checkpoint = load_checkpoint(folder / _CHECKPOINT) if index["vae_checkpoint"] else None

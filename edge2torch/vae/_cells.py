@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
+from edge2torch.errors import Edge2TorchError, listing, warn
 from edge2torch.vae._design import Design
 from edge2torch.vae._likelihoods import find_likelihood
 
@@ -188,11 +187,9 @@ def _places(columns: list[str], design: Design, missing: str | float) -> NDArray
             "them, or pass missing=0.0 to map cells without them."
         )
     if lost:
-        warnings.warn(
+        warn(
             f"{len(lost)} of {len(places)} features are missing in data and were read as "
-            f"{float(missing)}: {listing(lost)}.",
-            Edge2TorchWarning,
-            stacklevel=5,
+            f"{float(missing)}: {listing(lost)}."
         )
     return places.astype(np.int64)
 

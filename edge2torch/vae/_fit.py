@@ -6,7 +6,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,15 @@ import torch
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, require
+from edge2torch.files import claim
 from edge2torch.vae._cells import Cells, open_cells, survey
 from edge2torch.vae._design import check_count
+from edge2torch.vae._folder import design_key
 from edge2torch.vae._named import NamedVAE
+from edge2torch.vae._resume import know_again, leads
 from edge2torch.vae._start import start_from
 
+_MAY_CHANGE = ("max_epochs", "patience")
 WEIGHTS = ("beta", "irecon", "dip", "tc", "info", "soft_mask")
 
 
@@ -103,12 +107,18 @@ def fit_vae(
         last = home / "last.ckpt"
         if resume and not last.is_file():
             raise Edge2TorchError(f"folder={str(folder)!r} holds no fit to resume: no last.ckpt.")
-        if not resume:
-            start_from(vae, cells, rows[0], found)
-        return _run(
-            vae, cells, rows, settings, home, last if resume else None, progress, trainer or {},
-            is_kept=folder is not None,
-        )  # fmt: skip
+        own = {k: v for k, v in vars(settings).items() if k not in {*_MAY_CHANGE, "weights"}}
+        identity = {
+            "model": design_key(vae.design), "cells": len(cells), **own, **settings.weights
+        }  # fmt: skip
+        with claim(home) if leads() else nullcontext():
+            know_again(home, identity, resume=resume)
+            if not resume:
+                start_from(vae, cells, rows[0], found)
+            return _run(
+                vae, cells, rows, settings, home, last if resume else None, progress,
+                trainer or {}, is_kept=folder is not None,
+            )  # fmt: skip
 
 
 def _split(n_cells: int, settings: Training) -> tuple[Any, Any]:

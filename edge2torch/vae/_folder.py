@@ -17,6 +17,7 @@ from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError
+from edge2torch.files import write_file
 from edge2torch.vae._design import Design
 from edge2torch.vae._named import NamedVAE
 
@@ -54,8 +55,9 @@ def write_vae(path: str | os.PathLike[str], vae: NamedVAE, extra: dict[str, Any]
         "design": _to_json(vae.design),
         "extra": extra,
     }
-    _write(folder / name, weights)
-    _write(folder / _INDEX, json.dumps(index, allow_nan=False).encode())
+    text = json.dumps(index, allow_nan=False)
+    write_file(folder / name, lambda draft: draft.write_bytes(weights))
+    write_file(folder / _INDEX, lambda draft: draft.write_text(text, encoding="utf-8"))
     for stale in set(folder.glob("weights-*.safetensors")) - {folder / name}:
         stale.unlink(missing_ok=True)
     return folder
@@ -89,16 +91,9 @@ def read_vae(path: str | os.PathLike[str]) -> tuple[Design, dict[str, Tensor], d
         raise Edge2TorchError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
 
 
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def design_key(design: Design) -> str:
+    """Return a hash of everything that a model is built from."""
+    return hashlib.sha256(json.dumps(_to_json(design), sort_keys=True).encode()).hexdigest()
 
 
 def _to_json(design: Design) -> dict[str, Any]:

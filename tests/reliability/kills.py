@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,10 @@ import edge2torch as e2t
 from edge2torch.cli import main
 from edge2torch.files import write_file
 from edge2torch.interpret import replicate
-from edge2torch.simulate import layered_graph
+from edge2torch.netmodules import fit_modules, load_modules
+from edge2torch.simulate import layered_graph, planted_modules
+from edge2torch.vae import compile_vae, load_vae
+from tests.reliability.rows import Row
 
 _WAIT = 120.0  # seconds that one step may take when nobody kills it
 
@@ -80,7 +84,7 @@ def _start(step: Callable[[Path], object], folder: Path) -> int:
             code = 0
         except SystemExit as end:
             code = int(end.code or 0)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - told here: the fork must not go on as pytest
             traceback.print_exc()
         finally:
             os._exit(code)
@@ -132,7 +136,7 @@ def command() -> Work:
                 table.to_csv(folder / name, index=False)
         main(
             ["run", "--edges", str(folder / "edges.csv"), "--data", str(folder / "samples.csv"),
-             "--label", "kind", "--out", str(folder / "out"), "--seeds", "2", "--epochs", "60",
+             "--label", "kind", "--out", str(folder / "out"), "--seeds", "1", "--epochs", "60",
              "--replicates", "2", "--controls", "2", "--resume", "--quiet"]
         )  # fmt: skip
 
@@ -200,6 +204,56 @@ def saves() -> Work:
     return Work(step, check, result)
 
 
+def vae() -> Work:
+    """A VAE's fit with a folder, resumed."""
+    rng = np.random.default_rng(0)
+    genes = [f"g{k}" for k in range(12)]
+    counts = pd.DataFrame(rng.poisson(4, (60, 12)), columns=genes)
+
+    def step(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        torch.manual_seed(0)
+        model, _ = compile_vae(features=genes, latents=2, hidden_dim=4)
+        model.fit(
+            counts, max_epochs=12, patience=12, batch_size=20, seed=0, folder=folder / "fit",
+            resume=(folder / "fit" / "last.ckpt").is_file(), progress=False,
+        )  # fmt: skip
+        model.save(folder / "model")
+
+    def check(folder: Path) -> None:
+        if (folder / "model" / "vae.json").exists():
+            load_vae(folder / "model")
+        for name in ("best.ckpt", "last.ckpt"):
+            if (folder / "fit" / name).exists():
+                torch.load(folder / "fit" / name, weights_only=True)
+
+    return Work(step, check, lambda folder: _bits(load_vae(folder / "model")))
+
+
+def modules() -> Work:
+    """``NetworkModules.save`` over and over into one folder: the old result or the new."""
+    planted = planted_modules(n_modules=1, module_size=8, n_background=6, n_samples=30, seed=0)
+    small = {"latent.max_components": 2, "decoys": 20}
+    found = [
+        fit_modules(
+            planted.counts, planted.transcripts, planted.samples, backend="latent", config=small,
+            seed=seed, quiet=True,
+        )
+        for seed in (0, 1)
+    ]  # fmt: skip
+
+    def step(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        for k in range(6):
+            found[k % 2].save(folder / "modules")
+
+    def check(folder: Path) -> None:
+        if any(folder.glob("*odules*/modules.json")):
+            load_modules(folder / "modules")
+
+    return Work(step, check, lambda folder: load_modules(folder / "modules").edges.to_csv())
+
+
 def _bits(model: nn.Module) -> bytes:
     return b"".join(parameter.detach().numpy().tobytes() for parameter in model.parameters())
 
@@ -208,4 +262,17 @@ WORKS: dict[str, Callable[[], Work]] = {
     "edge2torch run --resume": command,
     "replicate(folder=...)": replicates,
     "save_compiled": saves,
+    "a VAE's fit(folder=..., resume=True)": vae,
+    "NetworkModules.save": modules,
 }
+
+
+def rows(kills: int = 20) -> Iterator[Row]:
+    """Kill each long thing so many times at work."""
+    for name, work in WORKS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                figure, held = f"{survive(work(), Path(folder), kills):,} kills, no loss", True
+            except (AssertionError, e2t.Edge2TorchError, OSError, ValueError) as error:
+                figure, held = f"{type(error).__name__}: {error}", False
+        yield Row("killed at any moment", name, figure, held)

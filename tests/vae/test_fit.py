@@ -165,3 +165,11 @@ def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
         load_vae(folder)
     with pytest.raises(Edge2TorchError, match=r"no vae\.json"):
         load_vae(tmp_path)
+
+
+def test_only_the_same_fit_is_resumed(counts: pd.DataFrame, tmp_path: Path) -> None:
+    model, _ = compile_vae(features=list(counts), latents=2, hidden_dim=4)
+    model.fit(counts, max_epochs=1, folder=tmp_path, progress=False)
+    other, _ = compile_vae(features=list(counts), latents=3, hidden_dim=4)
+    with pytest.raises(Edge2TorchError, match="differs in 'model', 'lr'"):
+        other.fit(counts, max_epochs=2, lr=0.5, folder=tmp_path, resume=True, progress=False)
