@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from edge2torch.errors import Edge2TorchError, require
 
-__all__ = ["check_parquet", "largest", "too_large"]
+__all__ = ["check_npz", "check_parquet", "largest", "opened", "too_large"]
 
 _ALWAYS = 64 << 20  # bytes: small files may be as large as this
 _TIMES = 100  # text packs to a tenth, repetitive tables to a fiftieth
+
+
+_DAMAGE = (
+    EOFError,
+    OSError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    NotImplementedError,  # kinds of zip that Python does not read
+    RuntimeError,  # an encrypted zip
+)
+
+
+def _first_of_zip(path: Path) -> Any:
+    archive = zipfile.ZipFile(path)
+    return archive.open(archive.namelist()[0]) if archive.namelist() else io.BytesIO()
+
+
+_OPEN: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zip": _first_of_zip,
+}
 
 
 def largest(size: int) -> int:
@@ -91,3 +123,71 @@ def check_parquet(path: Path) -> None:
             f"{path} claims {values:,} values, which is out of proportion to its size. Write it "
             "anew without run-length encoding if that is right."
         )
+
+
+def opened(path: Path) -> BinaryIO:
+    """Return a file's bytes, unpacked where its name says that they are packed.
+
+    Parameters
+    ----------
+    path : Path
+        Ending in ``.gz``, ``.bz2``, ``.xz``, ``.zip`` (of which the first member is read), or not.
+
+    Returns
+    -------
+    file object
+
+    Raises
+    ------
+    Edge2TorchError
+        For damaged files, and those that hold far more than their size.
+
+    Examples
+    --------
+    >>> import gzip
+    >>> from pathlib import Path
+    >>> _ = Path("x.gz").write_bytes(gzip.compress(b"text"))
+    >>> opened(Path("x.gz")).read()
+    b'text'
+    """
+    if path.suffix.lower() not in _OPEN:
+        return path.open("rb")
+    most = largest(path.stat().st_size)
+    try:
+        with _OPEN[path.suffix.lower()](path) as stream:
+            plain = stream.read(most + 1)
+    except _DAMAGE as error:
+        raise Edge2TorchError(f"{path} breaks off or is damaged: {error}") from error
+    if len(plain) > most:
+        raise too_large(path, most)
+    return io.BytesIO(plain)
+
+
+def check_npz(path: Path) -> None:
+    """Refuse a file of NumPy arrays that is damaged, or claims far more than its size.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    Edge2TorchError
+        For such a file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> np.savez("arrays.npz", a=np.zeros(3))
+    >>> check_npz(Path("arrays.npz"))
+    """
+    most = largest(path.stat().st_size)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except _DAMAGE as error:
+        raise Edge2TorchError(f"{path} is damaged: {error}") from error
+    if size > most:
+        raise too_large(path, most)

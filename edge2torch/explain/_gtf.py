@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import os
@@ -105,6 +106,10 @@ def _parse(file: Path, progress: Progress | None) -> Annotation:
     try:
         with _opened(file) as (raw, stream):
             parts = list(_blocks(raw, stream, file.stat().st_size, odd, progress))
+    except UnicodeDecodeError as error:
+        raise Edge2TorchError(
+            f"gtf: {str(file)!r} is not UTF-8 ({error.reason}). Is it a GTF file?"
+        ) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Edge2TorchError(
             f"gtf: {str(file)!r} ends early or is damaged ({error}). Download it again."
@@ -133,6 +138,24 @@ def _opened(file: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
             yield raw, stream  # type: ignore[misc]  # a GzipFile reads as any binary file
 
 
+class _Text:
+    """A stream of bytes that are UTF-8: what is not would be told by pyarrow on stderr."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size)
+        self._decoder.decode(block, final=not block)
+        return block
+
+    def close(self) -> None:
+        """Nothing: who has opened the stream closes it."""
+
+
 def _blocks(
     raw: BinaryIO, stream: BinaryIO, size: int, odd: list[str], progress: Progress | None
 ) -> Iterator[tuple[Any, Any]]:
@@ -146,7 +169,7 @@ def _blocks(
         return "error"
 
     reader = csv.open_csv(
-        pa.PythonFile(stream, mode="r"),
+        pa.PythonFile(_Text(stream), mode="r"),
         csv.ReadOptions(column_names=list(_COLUMNS), block_size=_BLOCK),
         csv.ParseOptions(delimiter="\t", quote_char=False, invalid_row_handler=unusual),
         csv.ConvertOptions(

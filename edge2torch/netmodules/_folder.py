@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from edge2torch.bounds import check_parquet
 from edge2torch.errors import Edge2TorchError, listing, require
 from edge2torch.files import replace_folder, restore_folder
 from edge2torch.netmodules._checkpoint import load_checkpoint, save_checkpoint
@@ -114,7 +115,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"path={str(folder)!r} is no folder of modules: {_MANIFEST} cannot be read "
             f"({error.strerror}). Give the folder that NetworkModules.save wrote."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Edge2TorchError(f"{folder / _MANIFEST} is damaged: {error}") from error
     if not isinstance(index, dict) or index.get("format") != _FORMAT:
         raise Edge2TorchError(f"{folder / _MANIFEST} is not one of {_FORMAT}.")
@@ -130,7 +131,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _read_table(folder: Path, name: str) -> pd.DataFrame:
     try:
+        check_parquet(folder / f"{name}.parquet")
         table = pd.read_parquet(folder / f"{name}.parquet")
+    except Edge2TorchError:
+        raise
     except (OSError, ValueError) as error:
         raise Edge2TorchError(f"{folder / name}.parquet cannot be read: {error}") from error
     wanted = (_INDEXED[name],) if name in _INDEXED else TABLES.get(name, ())

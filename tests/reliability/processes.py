@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -17,6 +21,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 import edge2torch as e2t
+
+if TYPE_CHECKING:  # torchrun starts this file without the folder of the tests
+    from tests.reliability.rows import Row
 
 ACYCLIC = pd.DataFrame(
     {"source": ["a", "b", "c", "h", "g", "a"], "target": ["h", "h", "g", "y", "y", "y"]}
@@ -55,6 +62,29 @@ def gradients(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         for name, parameter in model.named_parameters()
         if parameter.grad is not None
     }
+
+
+def of_two(folder: Path) -> dict[str, dict[str, Tensor]]:
+    """Return the gradients that two processes under torchrun come to."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--master-port", "0", "--standalone", __file__, str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=240)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    found: dict[str, dict[str, Tensor]] = torch.load(folder / "gradients.pt")
+    return found
+
+
+def rows() -> Iterator[Row]:
+    from tests.reliability.rows import Row
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = of_two(Path(folder))
+    for backend in BACKENDS:
+        expected = gradients(make(backend), *data())
+        worst = max(float((found[backend][n] - g).abs().max()) for n, g in expected.items())
+        figure = f"largest difference of a gradient {worst:.1e}"
+        yield Row("two processes as one", backend, figure, held=worst <= 1e-6)
 
 
 def main(folder: Path) -> None:

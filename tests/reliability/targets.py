@@ -270,6 +270,7 @@ def _read_gtf(folder: Path) -> object:
     return annotate_structure(folder / name, PAIRS)
 
 
+_UNFORESEEN = "This should not happen"  # how the command line tells every other error
 SETS = b"signal\tx\tg0\tg1\tg2\nother\tx\tg3\tg4\n"
 COMMANDS: dict[str, tuple[list[str], list[str]]] = {  # arguments to spoil, and the others
     "prior": (
@@ -407,7 +408,12 @@ def _cli(command: str) -> Callable[[Path], object]:
             contextlib.redirect_stdout(said),
             contextlib.redirect_stderr(said),
         ):
-            main([command, *rest, *words])
+            try:
+                main([command, *rest, *words])
+            except SystemExit as end:
+                if end.code == 1 and _UNFORESEEN in said.getvalue():
+                    raise AssertionError(said.getvalue().strip().splitlines()[-1]) from None
+                raise
 
     return run
 

@@ -1,23 +1,20 @@
 """The same seed on the same machine with the same threads: the same bits."""
 
 import pytest
-import torch
 
-from tests.reliability.processes import BACKENDS, data, make
+from tests.reliability.determinism import FITS, same, shared_by_threads, trained
+from tests.reliability.processes import BACKENDS
 
 
-def trained(backend):
-    model = make(backend).float()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    x, y = (part.float() for part in data())
-    for _ in range(5):
-        optimizer.zero_grad()
-        torch.nn.functional.mse_loss(model(x), y).backward()
-        optimizer.step()
-    return model.state_dict()
+@pytest.mark.parametrize("name", FITS)
+def test_twice_gives_the_same_bits(name):
+    assert same(FITS[name](0), FITS[name](0))
+
+
+def test_another_seed_gives_others():
+    assert not same(trained("feedforward", 0), trained("feedforward", 1))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_training_twice_gives_the_same_bits(backend):
-    first, second = trained(backend), trained(backend)
-    assert all(torch.equal(first[name], second[name]) for name in first)
+def test_threads_share_a_model(backend):
+    assert shared_by_threads(backend, 100) == 0

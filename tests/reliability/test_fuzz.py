@@ -1,0 +1,15 @@
+"""Spoiled files, the short form: a few of the long form's, in this process."""
+
+import pytest
+
+from tests.reliability.fuzz import FINE, run
+from tests.reliability.targets import TARGETS
+
+SLOW = ("edge2torch run", "edge2torch modules")  # a valid input trains
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_spoiled_files(target, capsys):
+    count = 10 if target.name in SLOW else round(100 * target.share)
+    found = run(target, count, seed=1_000_000)
+    assert set(found) <= set(FINE), found
