@@ -1,4 +1,4 @@
-"""The command line: ``edge2torch demo``, ``edge2torch run`` and ``edge2torch prior``.
+"""The command line; ``edge2torch --help`` lists the commands.
 
 Needs the extra ``cli`` (``pip install "edge2torch[cli]"``).
 """
@@ -14,17 +14,18 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; an error of ours is one line on stderr and exit code 1.
+    """Run the command line; an error is one line on stderr and exit code 1.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        What follows ``edge2torch``; the process's own arguments by default.
+        What follows ``edge2torch``; the process's own arguments by default. With ``--debug``
+        anywhere among them an error comes with its traceback.
 
     Raises
     ------
     SystemExit
-        With code 0, 1 for an error that we raise, 2 for a wrong option, 130 when interrupted.
+        With code 0, 1 for an error, 2 for a wrong option, 130 when interrupted.
 
     Examples
     --------
@@ -35,11 +36,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ...     print(end.code)
     1
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
     try:
         require("typer", extra="cli")
         from edge2torch.cli._app import app
 
-        app(list(sys.argv[1:] if arguments is None else arguments))
-    except Edge2TorchError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        app([part for part in given if part != "--debug"], prog_name="edge2torch")
+    except Exception as error:
+        if debug:
+            raise
+        print(f"error: {_words(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _words(error: Exception) -> str:
+    """One line. What is not ours is a fault of a file, of the machine, or of this library."""
+    said = " ".join(str(error).split())
+    if isinstance(error, Edge2TorchError):
+        return said
+    if isinstance(error, OSError):
+        return f"{said}. --debug shows where."
+    return f"{type(error).__name__}: {said}. This should not happen; --debug shows where it did."

@@ -13,20 +13,32 @@ import typer
 from edge2torch.cli._annotate_structure import annotate_structure_command
 from edge2torch.cli._commands import RunOptions, run_demo, run_own
 from edge2torch.cli._console import Console
+from edge2torch.cli._draw import draw
 from edge2torch.cli._explain_module import explain_module_command
+from edge2torch.cli._info import info
+from edge2torch.cli._interpret import interpret
 from edge2torch.cli._modules_app import modules
 from edge2torch.cli._prior import prior
 from edge2torch.cli._settings import Settings
 
+_HELP = """A table of named edges in; a trained network and its explanation out.
+
+Gene sets or a network become an edge table with `prior`, `run` trains and explains a network of it
+and writes a report, `interpret` asks a trained one again, `draw` makes pictures. `demo` does it all
+on real cells. Every command has --help, with an example.
+"""
+_END = """Exit code 0: done; 1: something in your files or options is wrong, and one line on stderr
+says what; 2: there is no such option; 130: interrupted."""
+_START, _NETWORK, _MODULES = "Start here", "From edges to a report", "Modules of genes"
+
 app = typer.Typer(
     name="edge2torch",
-    help="A table of named edges in; a trained network and its explanation out.",
+    help=_HELP,
+    epilog=_END,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
-
-app.add_typer(modules, name="modules")
 
 Seed = Annotated[int, typer.Option(help="First seed; same seed, same results.")]
 Seeds = Annotated[int, typer.Option(help="Repeats, each with its own split, start and shuffle.")]
@@ -63,11 +75,18 @@ def _options(
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    _debug: Annotated[
+        bool, typer.Option("--debug", help="Show where in the code an error arose.")
+    ] = False,
 ) -> None:
     pass
 
 
-@app.command()
+def _example(line: str) -> str:
+    return f"Example: `edge2torch {line}`"
+
+
+@app.command(rich_help_panel=_START, epilog=_example("demo --out demo_output"))
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo_output"),
     min_genes: Annotated[int, typer.Option(help="Fewest measured genes of a pathway.")] = 3,
@@ -95,7 +114,10 @@ def demo(
     )
 
 
-@app.command()
+@app.command(
+    rich_help_panel=_NETWORK,
+    epilog=_example("run --edges edges.csv --data cells.h5ad --label cell_type --out results"),
+)
 def run(
     edges: Annotated[
         Path, typer.Option(help="CSV, TSV or Parquet with columns source and target.")
@@ -180,9 +202,35 @@ def run(
     run_own(options, settings, command=_command(), console=Console(quiet))
 
 
-app.command()(prior)
-app.command("explain-module")(explain_module_command)
-app.command("annotate-structure")(annotate_structure_command)
+app.command(
+    rich_help_panel=_NETWORK,
+    epilog=_example("prior sets.gmt --features cells.h5ad --outputs B,T --connect --out edges.csv"),
+)(prior)
+app.command(
+    rich_help_panel=_NETWORK,
+    epilog=_example("interpret results --data new.h5ad --label cell_type --out scores"),
+)(interpret)
+app.command(
+    rich_help_panel=_NETWORK,
+    epilog=_example("draw results --scores scores/nodes.csv --where output=B --out network.svg"),
+)(draw)
+app.command(rich_help_panel=_START, epilog=_example("info"))(info)
+app.add_typer(
+    modules,
+    name="modules",
+    rich_help_panel=_MODULES,
+    epilog=_example("modules fit --data counts.csv --backend latent --out modules"),
+)
+app.command(
+    "explain-module",
+    rich_help_panel=_MODULES,
+    epilog=_example("explain-module --artifact-dir modules --data counts.csv --output-dir why"),
+)(explain_module_command)
+app.command(
+    "annotate-structure",
+    rich_help_panel=_MODULES,
+    epilog=_example("annotate-structure --gtf genes.gtf --artifact-dir modules --out pairs.csv"),
+)(annotate_structure_command)
 
 
 def _command() -> str:

@@ -36,6 +36,8 @@ class Dataset:
         False where only the features that the graph uses were kept.
     notes : tuple of str
         What was done on the way, as sentences.
+    normalize : {"none", "log1p", "counts"}
+        What was done to the values.
     """
 
     name: str
@@ -43,18 +45,22 @@ class Dataset:
     label: pd.Series
     has_all_features: bool
     notes: tuple[str, ...]
+    normalize: Normalize = "none"
 
 
 def read_dataset(
     path: Path,
-    label: str,
+    label: str | None,
     wanted: Collection[str],
     *,
     layer: str | None = None,
     names_column: str | None = None,
     normalize: Normalize = "none",
 ) -> Dataset:
-    """Read a file by its suffix; samples without a label are left out, and that is noted."""
+    """Read a file by its suffix; samples without a label are left out, and that is noted.
+
+    Where no label is asked for, all samples have the same one: ``"all"``.
+    """
     kind = table_kind(existing_file(path, "--data"))
     if kind == ".h5ad":
         data = read_h5ad(path)
@@ -110,7 +116,7 @@ def read_h5ad(path: Path, option: str = "--data", *, backed: Literal["r"] | None
 
 def from_anndata(
     data: Any,
-    label: str,
+    label: str | None,
     wanted: Collection[str],
     *,
     name: str,
@@ -119,7 +125,7 @@ def from_anndata(
     normalize: Normalize = "none",
 ) -> Dataset:
     """Take features and label out of an AnnData; ``layer="raw"`` reads ``.raw``."""
-    if label not in data.obs.columns:
+    if label is not None and label not in data.obs.columns:
         raise Edge2TorchError(
             f"--label: obs has no column {label!r}. It has {listing(data.obs.columns, 10)}."
         )
@@ -135,7 +141,12 @@ def from_anndata(
     table = pd.DataFrame(
         dense.astype(np.float32), index=data.obs_names.astype(str), columns=names[columns]
     )
-    return _dataset(table, data.obs[label], wanted, name, keep_all, normalize, totals)
+    labels = _unlabelled(table) if label is None else data.obs[label]
+    return _dataset(table, labels, wanted, name, keep_all, normalize, totals)
+
+
+def _unlabelled(table: pd.DataFrame) -> pd.Series:
+    return pd.Series("all", index=table.index, name="group")
 
 
 def _matrix(data: Any, layer: str | None) -> tuple[Any, pd.DataFrame]:
@@ -171,15 +182,15 @@ def _feature_names(var: pd.DataFrame, column: str | None) -> pd.Index[str]:
 
 
 def _from_table(
-    frame: pd.DataFrame, label: str, wanted: Collection[str], name: str, normalize: Normalize
+    frame: pd.DataFrame, label: str | None, wanted: Collection[str], name: str, normalize: Normalize
 ) -> Dataset:
     frame.columns = frame.columns.map(lambda column: str(column).strip())
-    if label not in frame.columns:
+    if label is not None and label not in frame.columns:
         raise Edge2TorchError(
             f"--label: {name!r} has no column {label!r}. It has {listing(frame.columns, 10)}."
         )
     frame = _with_sample_names(frame, label, wanted)
-    features = frame.drop(columns=label)
+    features = frame if label is None else frame.drop(columns=label)
     text = [c for c in features.columns if not pd.api.types.is_numeric_dtype(features[c].dtype)]
     if bad := sorted(set(text) & set(wanted)):
         raise Edge2TorchError(
@@ -188,10 +199,13 @@ def _from_table(
         )
     table = features.drop(columns=text).astype(np.float32)
     totals = table.to_numpy(np.float64).sum(axis=1)
-    return _dataset(table, frame[label], wanted, name, True, normalize, totals)
+    labels = _unlabelled(table) if label is None else frame[label]
+    return _dataset(table, labels, wanted, name, True, normalize, totals)
 
 
-def _with_sample_names(frame: pd.DataFrame, label: str, wanted: Collection[str]) -> pd.DataFrame:
+def _with_sample_names(
+    frame: pd.DataFrame, label: str | None, wanted: Collection[str]
+) -> pd.DataFrame:
     """Take the first column as names where it has none itself, or holds text that never repeats."""
     first = frame.columns[0]
     if first == label or first in wanted or not frame[first].is_unique:
@@ -227,7 +241,7 @@ def _dataset(
         bad = table.columns[np.isinf(table.to_numpy()).any(axis=0)]
         raise Edge2TorchError(f"--data: infinite values in {listing(bad)}.")
     table, note = _normalized(table, normalize, totals)
-    return Dataset(name, table, label, keep_all, (*notes, *note))
+    return Dataset(name, table, label, keep_all, (*notes, *note), normalize)
 
 
 def _normalized(

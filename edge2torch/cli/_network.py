@@ -18,6 +18,7 @@ from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.customize import CustomizedEdgeModel, customize_model
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
 from edge2torch.graph import graph_topology
+from edge2torch.nn import CompiledModel
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,25 @@ class Network:
             model, _ = compile_graph(
                 self.edges, quiet=True, inputs=graph.feature_names, outputs=graph.output_names
             )
-            head = nn.Linear(len(self.outputs), self.head) if self.head else None
-            return customize_model(
+            return customize_network(
                 model,
-                head=head,
+                width=self.head,
                 node_activation=settings.node_activation,
-                node_normalization="batch",
                 node_dropout=settings.node_dropout,
             )
+
+
+def customize_network(
+    model: CompiledModel, *, width: int, node_activation: str, node_dropout: float
+) -> CustomizedEdgeModel:
+    """Add what a run adds to a compiled model; ``width`` is that of the linear layer, 0 for none."""
+    return customize_model(
+        model,
+        head=nn.Linear(model.out_features, width) if width else None,
+        node_activation=node_activation,
+        node_normalization="batch",
+        node_dropout=node_dropout,
+    )
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import pandas as pd
 from edge2torch.cli._figures import draw_figures
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._report import Story, render, summary
+from edge2torch.cli._saved import write_recipe
 from edge2torch.cli._tables import confusion_table, top_nodes, wide_attribution
 from edge2torch.cli._trust_words import significance_table
 from edge2torch.compile import save_compiled
@@ -26,6 +27,7 @@ def write_results(
     tables = {**_tables(results), **(extra or {})}
     written = [_write_table(table, folder / f"{name}.csv") for name, table in tables.items()]
     save_compiled(folder / "model", results.first.model, results.study.network.artifact)
+    write_recipe(folder / "model", results)
     figures = draw_figures(results, folder)
     text = json.dumps(summary(results, story), indent=2, ensure_ascii=False)
     written.append(

@@ -7,6 +7,7 @@ Needs matplotlib (``pip install "edge2torch[plot]"``). Graphs are laid out by gr
 from edge2torch.plot._bars import plot_top_nodes
 from edge2torch.plot._degree_bias import plot_degree_bias
 from edge2torch.plot._draw import draw_graph
+from edge2torch.plot._flow import plot_flow
 from edge2torch.plot._heatmap import plot_node_heatmap
 from edge2torch.plot._module import (
     plot_module_drivers,
@@ -19,6 +20,7 @@ from edge2torch.plot._stability import plot_stability
 __all__ = [
     "draw_graph",
     "plot_degree_bias",
+    "plot_flow",
     "plot_module_drivers",
     "plot_module_heatmap",
     "plot_module_summary",

@@ -117,19 +117,12 @@ def _read(
     weights: pd.DataFrame | None,
     outputs: Iterable[str] | None,
 ) -> _Whole:
+    outputs = None if outputs is None else [outputs] if isinstance(outputs, str) else list(outputs)
     graph, names = artifact.graph, pd.Index(artifact.graph.node_names)
-    layer = np.full(graph.n_nodes, -1, np.int64)
-    view = graph_topology(artifact)
-    if artifact.backend != "feedforward":  # cycles, no layers: the distance from the inputs
-        layer[:] = [view.depth[name] for name in names]
-    else:
-        for k, members in enumerate(artifact.node_names_by_layer.values()):
-            layer[names.get_indexer(pd.Index(members))] = k
+    layer = node_layers(artifact, outputs)
     read = graph.outputs
     if outputs is not None:
-        read = graph.numbers([outputs] if isinstance(outputs, str) else outputs, "outputs")
-        leading = {name for out in graph.names(read) for name in [out, *view.ancestors(out)]}
-        layer[~names.isin(leading)] = -1
+        read = graph.numbers(outputs, "outputs")
     is_output = np.zeros(graph.n_nodes, bool)
     is_output[read] = True
     rows = graph.active_rows
@@ -142,6 +135,23 @@ def _read(
         graph.target[rows],
         _weights_by_row(artifact, weights)[rows],
     )
+
+
+def node_layers(artifact: CompileArtifact, outputs: list[str] | None) -> NDArray[np.int64]:
+    """The column of every node; -1 where it does not lead to the outputs that were asked for."""
+    graph, names = artifact.graph, pd.Index(artifact.graph.node_names)
+    layer = np.full(graph.n_nodes, -1, np.int64)
+    view = graph_topology(artifact)
+    if artifact.backend != "feedforward":  # cycles, no layers: the distance from the inputs
+        layer[:] = [view.depth[name] for name in names]
+    else:
+        for k, members in enumerate(artifact.node_names_by_layer.values()):
+            layer[names.get_indexer(pd.Index(members))] = k
+    if outputs is not None:
+        read = graph.numbers(outputs, "outputs")
+        leading = {name for out in graph.names(read) for name in [out, *view.ancestors(out)]}
+        layer[~names.isin(leading)] = -1
+    return layer
 
 
 def _scores_by_number(names: pd.Index[Any], scores: pd.Series | None) -> NDArray[np.float64]:

@@ -1,0 +1,95 @@
+"""``edge2torch info``: what is installed here, for a reader and for a bug report."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from edge2torch.compile import backend_names
+from edge2torch.interpret import attribution_methods
+
+_PROGRAMS = {"dot": "draws graphs", "Rscript": "modules --backend wgcna"}
+
+
+def info(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+) -> None:
+    """Say which versions, devices, backends and optional packages are here."""
+    found = collect()
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    for name, value in found.items():
+        print(f"{name:<11}{_words(value)}")
+
+
+def collect() -> dict[str, Any]:
+    """Return what is installed, by heading."""
+    return {
+        "edge2torch": importlib.metadata.version("edge2torch"),
+        "python": f"{platform.python_version()} ({platform.system()} {platform.machine()})",
+        "torch": f"{torch.__version__}, {torch.get_num_threads()} threads",
+        "devices": _devices(),
+        "backends": list(backend_names()),
+        "methods": f"{len(attribution_methods()):,} of attribution",
+        "extras": _extras(),
+        "programs": {
+            name: shutil.which(name) or f"not here ({use})" for name, use in _PROGRAMS.items()
+        },
+    }
+
+
+def _devices() -> list[str]:
+    cuda = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return ["cpu", *cuda, *mps]
+
+
+def _extras() -> dict[str, str]:
+    """For every extra, ``ready`` or what to install."""
+    about = importlib.metadata.metadata("edge2torch")
+    needed: dict[str, list[str]] = {str(extra): [] for extra in about.get_all("Provides-Extra", [])}
+    for line in importlib.metadata.requires("edge2torch") or []:
+        requirement, _, marker = line.partition(";")
+        extra = marker.partition("extra ==")[2].strip().strip("'\"")
+        if extra in needed:
+            needed[extra].append(requirement.strip())
+    return {
+        extra: _state(extra, names)
+        for extra, names in needed.items()
+        if extra not in ("all", "dev")
+    }
+
+
+def _state(extra: str, requirements: list[str]) -> str:
+    names = [_name(text) for text in requirements]
+    absent = [name for name in names if name != "edge2torch" and not _is_here(name)]
+    if absent:
+        return f"lacks {', '.join(absent)}; pip install 'edge2torch[{extra}]'"
+    return "ready"
+
+
+def _name(requirement: str) -> str:
+    ends = [requirement.find(mark) for mark in "<>=!~[ " if mark in requirement]
+    return requirement[: min(ends, default=len(requirement))]
+
+
+def _is_here(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        lines = [f"{name}: {text}" for name, text in value.items()]
+        return f"\n{'':<11}".join(lines)
+    return ", ".join(value) if isinstance(value, list) else str(value)
