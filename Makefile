@@ -80,6 +80,16 @@ build/wheel/.checked: $(VENV)/.ready-dev $(SOURCES) README.md tests/check_wheel.
 	$(BIN)/python tests/check_wheel.py build/wheel '$(TORCH)' $(CONSTRAINTS)
 	@touch $@
 
+# ----------------------------------------------------------------------------- documentation
+
+.PHONY: docs release-check
+docs: $(VENV)/.ready-dev ## build the documentation into site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html opens from disk"
+
+release-check: test notebooks docs ## what has to pass before a release: the wheel, everything, the site
+	@echo "ready: build/wheel/dist holds what 'make wheel' has checked"
+
 # ------------------------------------------------------------------------------- upkeep
 
 format: $(VENV)/.ready-dev ## format, and mend what ruff can mend
@@ -97,7 +107,7 @@ constraints: $(VENV)/.ready-dev ## write the versions of .venv into requirements
 	@mv $(CONSTRAINTS).new $(CONSTRAINTS)
 
 clean: ## remove what the checks and the demo wrote
-	rm -rf build dist demo_output .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist demo_output site docs/pictures .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean ## the same, and .venv

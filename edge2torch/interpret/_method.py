@@ -51,6 +51,9 @@ class AttributionMethod:
         What computes it: ``"captum"``, or an engine of ours that scores all sites together.
     takes : tuple of str
         The ``attribute_kwargs`` of a method that Captum does not have.
+    own : class, optional
+        What computes it in place of Captum's class of that name, with the interface of
+        Captum's: made with the model (and the layer), asked by ``attribute(inputs, ...)``.
 
     Examples
     --------
@@ -75,3 +78,4 @@ class AttributionMethod:
     package: str = ""
     engine: EngineName = "captum"
     takes: tuple[str, ...] = ()
+    own: type[Any] | None = None

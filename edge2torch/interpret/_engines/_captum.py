@@ -25,6 +25,8 @@ def load_engine(method: AttributionMethod) -> Any:
     """Return the class that computes a method."""
     if method.package:
         require(method.package, extra="modules")
+    if method.own is not None:
+        return method.own
     if method.name in _OURS:
         return _OURS[method.name]
     return getattr(require("captum.attr"), method.name)
