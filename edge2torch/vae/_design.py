@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -287,8 +288,8 @@ def _latents(
     if unknown := sorted(known - set(names)):
         raise Edge2TorchError(f"latents leaves out what the edges end in: {listing(unknown)}.")
     names += [f"dense_{k + 1}" for k in range(dense_latents)]
-    if len(set(names)) < len(names) or (both := set(names) & set(features)):
-        twice = both if len(set(names)) == len(names) else {n for n in names if names.count(n) > 1}
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if twice := repeated or set(names) & set(features):
         raise Edge2TorchError(
             f"latents and features must differ in name: {listing(sorted(twice))}."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -68,12 +69,15 @@ class Training:
     warmup: int
     gradient_clip: float | None
     seed: int
+    together: int | None
     weights: Mapping[str, float]
 
     def __post_init__(self) -> None:
         for argument in ("max_epochs", "batch_size", "patience"):
             check_count(argument, getattr(self, argument), 1)
         check_count("warmup", self.warmup, 0)
+        if self.together is not None:
+            check_count("together", self.together, 1)
         if not 0 < self.validation < 1:
             raise Edge2TorchError(
                 f"validation must lie between 0 and 1, found {self.validation!r}."
@@ -92,7 +96,7 @@ def fit_vae(
     obs: pd.DataFrame | None,
     folder: str | Path | None,
     resume: bool,
-    progress: bool,
+    progress: bool | None,
     trainer: Mapping[str, Any] | None,
 ) -> FitReport:
     """Train until held-out cells gain nothing more, and keep the best weights."""
@@ -139,7 +143,7 @@ def _run(
     settings: Training,
     home: Path,
     last: Path | None,
-    progress: bool,
+    progress: bool | None,
     trainer: Mapping[str, Any],
     *,
     is_kept: bool,
@@ -161,7 +165,7 @@ def _run(
         "max_epochs": settings.max_epochs,
         "gradient_clip_val": settings.gradient_clip,
         "logger": CSVLogger(home, name="", version="log") if is_kept else False,
-        "enable_progress_bar": progress,
+        "enable_progress_bar": _watched() if progress is None else progress,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
         "log_every_n_steps": 1,
@@ -173,7 +177,14 @@ def _run(
     done = -1 if last is None else int(torch.load(last, weights_only=True)["epoch"])
     engine.fit(
         module,
-        batches(cells, rows[0], settings.batch_size, seed=settings.seed, epoch=done + 1),
+        batches(
+            cells,
+            rows[0],
+            settings.batch_size,
+            seed=settings.seed,
+            epoch=done + 1,
+            together=settings.together,
+        ),
         batches(cells, rows[1], max(settings.batch_size, 64), seed=None),
         ckpt_path=last,
         weights_only=True,
@@ -189,6 +200,11 @@ def _run(
         best_elbo=score,
         stopped_early=engine.current_epoch < settings.max_epochs,
     )
+
+
+def _watched() -> bool:
+    """Whether somebody looks on: a terminal, or a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 @contextmanager

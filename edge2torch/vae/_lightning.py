@@ -156,9 +156,15 @@ class _Shuffled(Sampler[NDArray[np.int64]]):
 
 
 def batches(
-    cells: Cells, rows: NDArray[np.int64], size: int, *, seed: int | None, epoch: int = 0
+    cells: Cells,
+    rows: NDArray[np.int64],
+    size: int,
+    *,
+    seed: int | None,
+    epoch: int = 0,
+    together: int | None = None,
 ) -> DataLoader[dict[str, Tensor]]:
     """Return a loader of mini-batches; without a seed, in order."""
-    run = min(_RUN, size) if cells.is_on_disk else 1
+    run = together or (min(_RUN, size) if cells.is_on_disk else 1)
     sampler = _Shuffled(rows, size, seed=seed, epoch=epoch, run=run)
     return DataLoader(_Batches(cells), sampler=sampler, batch_size=None)

@@ -63,8 +63,9 @@ class EdgeVAE(NamedVAE):
         info: float = 0.0,
         folder: str | Path | None = None,
         resume: bool = False,
-        progress: bool = False,
+        progress: bool | None = None,
         seed: int = 0,
+        together: int | None = None,
         trainer: Mapping[str, Any] | None = None,
     ) -> FitReport:
         """Train until held-out cells gain nothing more, and keep the best weights.
@@ -96,10 +97,13 @@ class EdgeVAE(NamedVAE):
             Keeps Lightning's checkpoints ``best.ckpt`` and ``last.ckpt`` and a CSV log.
         resume : bool
             Go on from ``folder``'s last checkpoint.
-        progress : bool
-            Show a progress bar.
+        progress : bool, optional
+            Show a progress bar; by default on a terminal and in notebooks.
         seed : int
             Fixes the split, the order of cells and every sample.
+        together : int, optional
+            Neighbouring cells that stay together when cells are shuffled: by default 1 in memory
+            and 16 on disk. With the same number both give the same bits.
         trainer : mapping, optional
             Further arguments of ``lightning.pytorch.Trainer``, such as ``{"devices": 2}`` or
             ``{"precision": "bf16-mixed"}``.
@@ -123,6 +127,7 @@ class EdgeVAE(NamedVAE):
             warmup=warmup,
             gradient_clip=gradient_clip,
             seed=seed,
+            together=together,
             weights={**own, "soft_mask": self.design.soft_mask or 0.0},
         )
         return fit_vae(

@@ -109,6 +109,29 @@ def test_every_form_of_data_gives_the_same(form: str, counts: pd.DataFrame, tmp_
     model.fit(data, layer=layer, max_epochs=1)
 
 
+@pytest.mark.filterwarnings("ignore:Writing zarr v2")
+@pytest.mark.parametrize("store", ["h5ad", "zarr"])
+def test_on_disk_and_in_memory_train_to_the_same_bits(
+    store: str, counts: pd.DataFrame, tmp_path: Path
+) -> None:
+    var = pd.DataFrame(index=counts.columns)
+    cells = anndata.AnnData(sp.csr_matrix(counts.to_numpy(np.float32)), counts[[]], var)
+    if store == "zarr":
+        zarr = pytest.importorskip("zarr", reason="needs zarr")
+        cells.write_zarr(tmp_path / "cells.zarr")
+        matrix = anndata.io.sparse_dataset(zarr.open(tmp_path / "cells.zarr")["X"])
+        stored = anndata.AnnData(matrix, counts[[]], var)
+    else:
+        cells.write_h5ad(tmp_path / "cells.h5ad")
+        stored = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    found = []
+    for data in (cells, stored):
+        model = tiny()
+        model.fit(data, max_epochs=3, batch_size=20, together=4)
+        found.append(model.latent_table(counts))
+    pd.testing.assert_frame_equal(*found, check_exact=True)
+
+
 @pytest.mark.parametrize("n_cells", [2, 33, 90])
 def test_any_number_of_cells_runs_with_defaults(n_cells: int, counts: pd.DataFrame) -> None:
     tiny().fit(counts.iloc[:n_cells], max_epochs=1)
