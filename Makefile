@@ -71,6 +71,21 @@ contracts: $(VENV)/.ready-dev ## the doors between the rooms
 pytest: $(VENV)/.ready-dev ## tests, doctests, pages and notebooks, on up to four cores
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci --durations=10
 
+.PHONY: reliability
+reliability: $(VENV)/.ready-dev ## hours of spoiled files, hostile values, kills, scale: one table; one part: ARGS=fuzz
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reliability $(ARGS)
+
+# The lowest versions that pyproject.toml allows, in an environment of its own. torch stays at the
+# version of $(CONSTRAINTS).
+LOWEST := .venv-lowest
+.PHONY: lowest
+lowest: $(VENV)/.ready-dev ## run the tests with the lowest versions that pyproject.toml allows
+	$(BIN)/python requirements/lowest.py pyproject.toml > build/lowest.txt
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet $(TORCH)
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet --constraint build/lowest.txt --editable '.[dev]'
+	$(LOWEST)/bin/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci
+
 notebooks: $(VENV)/.ready-dev ## run the notebooks only, in their full form
 	EDGE2TORCH_FULL=1 $(BIN)/python -m pytest tests/test_notebooks.py
 

@@ -83,4 +83,8 @@ def text_width(label: str, font_size: float) -> float:
     if not label.strip():
         return 0.0
     with missing_glyphs_allowed():
-        return float(textpath.TextPath((0, 0), plain(label), size=font_size).get_extents().x1)
+        try:
+            path = textpath.TextPath((0, 0), plain(label), size=font_size)
+        except AttributeError:  # matplotlib's own, of text without any outline
+            return 0.0
+        return float(path.get_extents().x1)
