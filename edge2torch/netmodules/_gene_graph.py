@@ -53,8 +53,8 @@ def similar_pairs(
         first, weight = at + rows.start, s[at, second]
         kept = may_join(first, second, features)
         kept &= weight >= least[kind[first].astype(np.int64), kind[second].astype(np.int64)]
-        parts.append(_strongest(first[kept], second[kept], weight[kept], config.max_neighbors))
-    return _union(parts, p)
+        parts.append(strongest(first[kept], second[kept], weight[kept], config.max_neighbors))
+    return union(parts, p)
 
 
 def least_similarity(limits: Thresholds, config: ModulesConfig) -> NDArray[np.float32]:
@@ -73,7 +73,7 @@ def may_join(first: Ints, second: Ints, features: Features) -> NDArray[np.bool_]
     return np.asarray((gene[first] != gene[second]) & ~crossed)
 
 
-def _strongest(
+def strongest(
     first: Ints, second: Ints, weight: NDArray[np.float32], most: int
 ) -> tuple[Ints, Ints, NDArray[np.float32]]:
     """Of each first its ``most`` largest weights, all of those that are as large as the last."""
@@ -85,7 +85,8 @@ def _strongest(
     return first[kept], second[kept], weight[kept]
 
 
-def _union(parts: list[tuple[Ints, Ints, NDArray[np.float32]]], p: int) -> Pairs:
+def union(parts: list[tuple[Ints, Ints, NDArray[np.float32]]], p: int) -> Pairs:
+    """Pairs that come from either end or from both, each once."""
     rows, columns, weight = (np.concatenate([part[k] for part in parts]) for k in range(3))
     low, high = np.minimum(rows, columns), np.maximum(rows, columns)
     _, at = np.unique(low * p + high, return_index=True)

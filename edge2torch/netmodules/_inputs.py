@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.netmodules._counts import Counts, as_counts, as_gene_counts
+from edge2torch.netmodules._covariates import covariate_problems
+from edge2torch.netmodules._problems import check_matrix, check_same, gene_of, sample_table, tell
 
 _FEW_SAMPLES = 10
 
@@ -57,15 +59,6 @@ class TranscriptData:
             f"TranscriptData({len(self.transcript_ids):,} transcripts, "
             f"{len(self.gene_ids):,} genes, {len(self.samples):,} samples)"
         )
-
-
-@dataclass(frozen=True)
-class Counts:
-    """A matrix with ids on both sides, not yet checked."""
-
-    values: Any  # (rows, samples), dense or sparse
-    rows: pd.Index
-    samples: pd.Index
 
 
 def transcript_data(
@@ -121,8 +114,8 @@ def transcript_data(
     - there are 2 samples, and fewer than 10 are refused: min_samples=2 (--min-samples 2) accepts them
     """
     problems: list[str] = []
-    matrix, transcripts, samples = _as_counts(counts, transcripts, samples, problems)
-    own_genes = _as_gene_counts(gene_counts, problems)
+    matrix, transcripts, samples = as_counts(counts, transcripts, samples, problems)
+    own_genes = as_gene_counts(gene_counts, problems)
     return assemble(
         matrix,
         transcripts,
@@ -145,19 +138,15 @@ def assemble(
     problems: list[str],
 ) -> TranscriptData:
     """Check all parts, say all that is wrong, or return them in canonical order."""
-    from edge2torch.netmodules._covariates import covariate_problems
-
-    _check_matrix(matrix, "counts", problems)
-    gene_of = _gene_of(matrix, transcripts, problems)
-    table = _sample_table(matrix.samples, samples, problems)
+    check_matrix(matrix, "counts", problems)
+    genes = gene_of(matrix, transcripts, problems)
+    table = sample_table(matrix.samples, samples, problems)
     if gene_counts is not None:
-        _check_matrix(gene_counts, "gene_counts", problems)
-        _check_same(
-            gene_counts.samples, matrix.samples, "gene_counts", "counts", "sample", problems
-        )
-        _check_same(
+        check_matrix(gene_counts, "gene_counts", problems)
+        check_same(gene_counts.samples, matrix.samples, "gene_counts", "counts", "sample", problems)
+        check_same(
             gene_counts.rows,
-            pd.Index(gene_of.dropna()),
+            pd.Index(genes.dropna()),
             "gene_counts",
             "transcripts",
             "gene",
@@ -170,157 +159,7 @@ def assemble(
         )
     problems.extend(covariate_problems(table, covariates))
     tell(problems)
-    return _canonical(matrix, gene_of, table, gene_counts, covariates)
-
-
-def tell(problems: list[str]) -> None:
-    """Raise one error with all problems, if there are any."""
-    if problems:
-        word = "problem" if len(problems) == 1 else "problems"
-        lines = "".join(f"\n- {problem}" for problem in problems)
-        raise Edge2TorchError(f"The data have {len(problems)} {word}:{lines}")
-
-
-def _as_counts(
-    counts: Any,
-    transcripts: pd.DataFrame | None,
-    samples: pd.DataFrame | None,
-    problems: list[str],
-) -> tuple[Counts, pd.DataFrame | None, pd.DataFrame | None]:
-    if isinstance(counts, pd.DataFrame):
-        values = _numbers(counts, "counts", problems)
-        matrix = Counts(values, _text(counts.index), _text(counts.columns))
-        return matrix, transcripts, samples
-    if hasattr(counts, "obs") and hasattr(counts, "var") and hasattr(counts, "X"):
-        matrix = Counts(counts.X.T, _text(counts.var_names), _text(counts.obs_names))
-        if transcripts is None and "gene_id" in counts.var:
-            transcripts = pd.DataFrame(
-                {"transcript_id": matrix.rows, "gene_id": counts.var["gene_id"].to_numpy()}
-            )
-        if samples is None:
-            samples = counts.obs.rename_axis("sample_id")
-        return matrix, transcripts, samples
-    raise Edge2TorchError(
-        f"counts must be a DataFrame of transcripts × samples or an AnnData, found "
-        f"{type(counts).__name__}. Read files with read_transcript_data(path)."
-    )
-
-
-def _as_gene_counts(gene_counts: pd.DataFrame | None, problems: list[str]) -> Counts | None:
-    if gene_counts is None:
-        return None
-    values = _numbers(gene_counts, "gene_counts", problems)
-    return Counts(values, _text(gene_counts.index), _text(gene_counts.columns))
-
-
-def _numbers(frame: pd.DataFrame, name: str, problems: list[str]) -> NDArray[Any]:
-    """Values of a frame; columns that are no numbers are a problem, and read as one."""
-    dtype = np.float64 if frame.size < 1_000_000 else np.float32
-    is_number = np.array([pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes], dtype=bool)
-    if is_number.all():
-        return frame.to_numpy(dtype=dtype, na_value=np.nan)
-    wrong = frame.columns[~is_number]
-    problems.append(f"{name} has column(s) that are no numbers: {listing(wrong)}")
-    values = np.ones(frame.shape, dtype)
-    values[:, is_number] = frame.loc[:, is_number].to_numpy(dtype, na_value=np.nan)
-    return values
-
-
-def _text(ids: Iterable[Any]) -> pd.Index:
-    return pd.Index([str(name) for name in ids], dtype=object)
-
-
-def _check_matrix(matrix: Counts, name: str, problems: list[str]) -> None:
-    for axis, ids in (("row", matrix.rows), ("sample", matrix.samples)):
-        if len(ids) == 0:
-            problems.append(f"{name} is empty: it has no {axis}s")
-        if repeated := sorted(set(ids[ids.duplicated()])):
-            problems.append(f"{name} has the same {axis} id more than once: {listing(repeated)}")
-    values = matrix.values
-    if values.shape != (len(matrix.rows), len(matrix.samples)):
-        problems.append(
-            f"{name} has shape {values.shape}, but ids for ({len(matrix.rows)}, "
-            f"{len(matrix.samples)})"
-        )
-        return
-    stored = values.data if sparse.issparse(values) else values
-    for what, wrong in (
-        ("missing", np.isnan),
-        ("infinite", np.isinf),
-        ("negative", lambda x: x < 0),
-    ):
-        count = int(wrong(stored).sum())
-        if count:
-            rows = _rows_where(values, wrong)
-            problems.append(
-                f"{name} has {count} {what} value(s), in row(s) {listing(matrix.rows[rows])}"
-            )
-    sizes = np.asarray(values.sum(axis=0)).ravel()
-    if name == "counts" and values.shape[0] and (empty := sizes == 0).any():
-        problems.append(f"counts are zero throughout in sample(s) {listing(matrix.samples[empty])}")
-
-
-def _rows_where(values: Any, wrong: Any) -> NDArray[np.int64]:
-    if sparse.issparse(values):
-        entries = values.tocoo()
-        return np.unique(entries.row[wrong(entries.data)]).astype(np.int64)
-    return np.flatnonzero(wrong(values).any(axis=1))
-
-
-def _gene_of(matrix: Counts, transcripts: pd.DataFrame | None, problems: list[str]) -> pd.Series:
-    """Gene of every row of counts; missing where the table does not say."""
-    if transcripts is None:
-        return pd.Series(matrix.rows, index=matrix.rows, dtype=object)
-    table = _with_column(transcripts, "transcript_id")
-    if missing := [c for c in ("transcript_id", "gene_id") if c not in table]:
-        problems.append(f"transcripts lacks column(s) {listing(missing)}")
-        return pd.Series(matrix.rows, index=matrix.rows, dtype=object)
-    ids = _text(table["transcript_id"])
-    if repeated := sorted(set(ids[ids.duplicated()])):
-        problems.append(
-            f"transcripts has the same transcript_id more than once: {listing(repeated)}"
-        )
-    if table["gene_id"].isna().any():
-        problems.append(
-            f"transcripts has no gene_id for {listing(ids[table['gene_id'].isna().to_numpy()])}"
-        )
-    _check_same(ids, matrix.rows, "transcripts", "counts", "transcript", problems)
-    genes = pd.Series(table["gene_id"].astype(str).to_numpy(dtype=object), index=ids)
-    return genes[~genes.index.duplicated()].reindex(matrix.rows)
-
-
-def _with_column(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The table, with its index as a column where it is named so or nothing else is."""
-    if name in table.columns:
-        return table
-    return table.rename_axis(name).reset_index() if table.index.name in (name, None) else table
-
-
-def _sample_table(
-    wanted: pd.Index, samples: pd.DataFrame | None, problems: list[str]
-) -> pd.DataFrame:
-    if samples is None:
-        return pd.DataFrame(index=pd.Index(wanted, name="sample_id"))
-    table = _with_column(samples, "sample_id")
-    if "sample_id" not in table:
-        problems.append("samples lacks column 'sample_id'")
-        return pd.DataFrame(index=pd.Index(wanted, name="sample_id"))
-    table = table.assign(sample_id=_text(table["sample_id"])).set_index("sample_id")
-    if repeated := sorted(set(table.index[table.index.duplicated()])):
-        problems.append(f"samples has the same sample_id more than once: {listing(repeated)}")
-        table = table[~table.index.duplicated()]
-    _check_same(table.index, wanted, "samples", "counts", "sample", problems)
-    return table.reindex(pd.Index(wanted.unique(), name="sample_id"))
-
-
-def _check_same(
-    mine: pd.Index, others: pd.Index, name: str, other: str, kind: str, problems: list[str]
-) -> None:
-    """Say which ids stand on one side only."""
-    for ids, here, there in ((mine, name, other), (others, other, name)):
-        against = others if ids is mine else mine
-        if alone := sorted(set(ids) - set(against)):
-            problems.append(f"{kind}(s) in {here} but not in {there}: {listing(alone)}")
+    return _canonical(matrix, genes, table, gene_counts, covariates)
 
 
 def _canonical(

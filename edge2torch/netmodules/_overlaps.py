@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._decoys import Padded, Thresholds
 from edge2torch.netmodules._features import Features
-from edge2torch.netmodules._gene_graph import Pairs
+from edge2torch.netmodules._gene_graph import (
+    Pairs,
+    least_similarity,
+    may_join,
+    strongest,
+    union,
+)
 from edge2torch.netmodules._similarity import Similarity
 
 Ints = NDArray[np.int64]
@@ -50,23 +56,12 @@ def overlapping_pairs(
     found: Overlaps, features: Features, limits: Thresholds, config: ModulesConfig
 ) -> Pairs:
     """All pairs of features above the threshold of their kind, each feature's strongest only."""
-    p, kind, gene = len(features.gene), features.is_switch, features.gene
+    p, kind = len(features.gene), features.is_switch.astype(np.int64)
     own = found.first < p
     first, second, weight = found.first[own], found.second[own], found.weight[own]
     trust = features.reliability.astype(np.float32) ** 0.5
     weight = weight * trust[first] * trust[second]
-    both_abundance = np.inf if not config.allow_abundance_abundance else limits.abundance
-    least = np.array([[both_abundance, limits.cross], [limits.cross, limits.switch]])
-    has_switch = np.zeros(len(features.gene_ids), dtype=bool)
-    has_switch[gene[kind]] = True
-    cross = (kind[first] != kind[second]) & has_switch[gene[first]] & has_switch[gene[second]]
-    code = kind.astype(np.int64)
-    keep = (gene[first] != gene[second]) & ~cross & (weight >= least[code[first], code[second]])
-    first, second, weight = first[keep], second[keep], weight[keep]
-    order = np.lexsort((second, -weight, first))
-    first, second, weight = first[order], second[order], weight[order]
-    rank = np.arange(len(first)) - np.searchsorted(first, first)
-    few = rank < config.max_neighbors
-    low, high = np.minimum(first, second)[few], np.maximum(first, second)[few]
-    _, at = np.unique(low * p + high, return_index=True)
-    return Pairs(low[at], high[at], weight[few][at])
+    kept = may_join(first, second, features)
+    kept &= weight >= least_similarity(limits, config)[kind[first], kind[second]]
+    part = strongest(first[kept], second[kept], weight[kept], config.max_neighbors)
+    return union([part], p)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,29 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from edge2torch.bounds import check_npz, check_parquet, opened
 from edge2torch.errors import Edge2TorchError, listing, require
 from edge2torch.netmodules._annotation import ENDINGS, genes_of_gtf
-from edge2torch.netmodules._inputs import Counts, TranscriptData, assemble, tell, transcript_data
+from edge2torch.netmodules._counts import Counts
+from edge2torch.netmodules._inputs import TranscriptData, assemble, transcript_data
+from edge2torch.netmodules._problems import tell
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _PACKED = (".gz", ".bz2", ".xz", ".zip")
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,  # an array that claims more than there is
+    zlib.error,
+    zipfile.BadZipFile,
+)
 Table = pd.DataFrame | str | os.PathLike[str] | None
 
 
@@ -71,7 +90,8 @@ def read_transcript_data(
         anndata = require("anndata")
         try:
             data = anndata.read_h5ad(where)
-        except (OSError, KeyError, ValueError) as error:
+            _checked(data.X)
+        except Exception as error:  # h5py and anndata raise whatever comes
             raise Edge2TorchError(f"path={str(where)!r} cannot be read: {error}") from error
         counts, own = data, None
         counted = data.var_names
@@ -109,10 +129,13 @@ def _read_table(path: Path, name: str) -> pd.DataFrame:
     kind = _kind(path)
     try:
         if kind == ".parquet":
-            require("pyarrow", extra="modules")
+            check_parquet(path)
             return pd.read_parquet(path)
         if kind in _SEPARATORS:
-            return pd.read_csv(path, sep=_SEPARATORS[kind])
+            with opened(path) as file:
+                return pd.read_csv(file, sep=_SEPARATORS[kind])
+    except Edge2TorchError:
+        raise
     except (OSError, ValueError, EOFError) as error:
         reason = " ".join(str(error).split())
         raise Edge2TorchError(f"{name}={str(path)!r} cannot be read: {reason}") from error
@@ -184,10 +207,18 @@ def _ids(table: pd.DataFrame, column: str, name: str, problems: list[str]) -> pd
 
 def _read_matrix(path: Path) -> Any:
     """Dense under the key ``data``, or a sparse matrix as scipy writes it."""
+    check_npz(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             if "indptr" in file:
-                return sparse.load_npz(path)
+                return _checked(sparse.load_npz(path))
             return np.asarray(file["data"])
-    except (OSError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise Edge2TorchError(f"{path} cannot be read: {error}") from error
+
+
+def _checked(matrix: Any) -> Any:
+    """Return a sparse matrix whose indices lie within it; others would be followed anywhere."""
+    if sparse.issparse(matrix) and hasattr(matrix, "check_format"):
+        matrix.check_format(full_check=True)
+    return matrix

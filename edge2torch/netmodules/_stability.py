@@ -109,7 +109,7 @@ def stability_selection(
             f"hold a number; found {fraction}, {kept}, {subsamples}, {list(alphas)}."
         )
     settings = as_config(config)
-    counts: dict[tuple[float, str, str], int] = {}
+    seen: list[pd.DataFrame] = []
     failures: list[str] = []
     done = dict.fromkeys(alphas, 0)
     for k in range(subsamples):
@@ -126,12 +126,10 @@ def stability_selection(
                 failures.append(f"alpha {alpha}, subsample {k}: {error}")
                 continue
             done[alpha] += 1
-            for source, target in zip(found.edges["source"], found.edges["target"], strict=True):
-                key = alpha, str(source), str(target)
-                counts[key] = counts.get(key, 0) + 1
+            seen.append(found.edges[["source", "target"]].assign(alpha=alpha))
     if not any(done.values()):
         raise Edge2TorchError(f"Every fit failed; the first: {failures[0]}")
-    return _summary(counts, done, subsamples, kept, tuple(failures))
+    return _summary(pd.concat(seen), done, subsamples, kept, tuple(failures))
 
 
 def _subsample(data: TranscriptData, rows: NDArray[np.int64]) -> TranscriptData:
@@ -147,16 +145,14 @@ def _subsample(data: TranscriptData, rows: NDArray[np.int64]) -> TranscriptData:
 
 
 def _summary(
-    counts: dict[tuple[float, str, str], int],
+    seen: pd.DataFrame,
     done: dict[float, int],
     subsamples: int,
     kept: float,
     failures: tuple[str, ...],
 ) -> Stability:
-    table = pd.DataFrame(
-        [(*key, times / done[key[0]]) for key, times in counts.items()],
-        columns=["alpha", "source", "target", "share"],
-    )
+    table = seen.groupby(["alpha", "source", "target"]).size().rename("share").reset_index()
+    table["share"] /= table["alpha"].map(done)
     rows = []
     for alpha, fits in done.items():
         own = table.loc[table["alpha"] == alpha, "share"]

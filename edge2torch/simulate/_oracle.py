@@ -6,6 +6,7 @@ and shares no code with the compiler.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -145,7 +146,7 @@ def _weight_of_edge(
         )
     weight = dict(zip(pairs, numbers, strict=True))
     if len(weight) != len(pairs):
-        twice = sorted({pair for pair in pairs if pairs.count(pair) > 1})
+        twice = sorted(pair for pair, count in Counter(pairs).items() if count > 1)
         raise Edge2TorchError(
             f"edges: given more than once: {listing(twice)}. Keep one row of each."
         )
