@@ -1,0 +1,114 @@
+"""All that can be wrong with counts and their tables, told together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.netmodules._counts import Counts, text
+
+
+def tell(problems: list[str]) -> None:
+    """Raise one error with all problems, if there are any."""
+    if problems:
+        word = "problem" if len(problems) == 1 else "problems"
+        lines = "".join(f"\n- {problem}" for problem in problems)
+        raise Edge2TorchError(f"The data have {len(problems)} {word}:{lines}")
+
+
+def check_matrix(matrix: Counts, name: str, problems: list[str]) -> None:
+    for axis, ids in (("row", matrix.rows), ("sample", matrix.samples)):
+        if len(ids) == 0:
+            problems.append(f"{name} is empty: it has no {axis}s")
+        if repeated := sorted(set(ids[ids.duplicated()])):
+            problems.append(f"{name} has the same {axis} id more than once: {listing(repeated)}")
+    values = matrix.values
+    if values.shape != (len(matrix.rows), len(matrix.samples)):
+        problems.append(
+            f"{name} has shape {values.shape}, but ids for ({len(matrix.rows)}, "
+            f"{len(matrix.samples)})"
+        )
+        return
+    stored = values.data if sparse.issparse(values) else values
+    for what, wrong in (
+        ("missing", np.isnan),
+        ("infinite", np.isinf),
+        ("negative", lambda x: x < 0),
+    ):
+        count = int(wrong(stored).sum())
+        if count:
+            rows = _rows_where(values, wrong)
+            problems.append(
+                f"{name} has {count} {what} value(s), in row(s) {listing(matrix.rows[rows])}"
+            )
+    sizes = np.asarray(values.sum(axis=0)).ravel()
+    if name == "counts" and values.shape[0] and (empty := sizes == 0).any():
+        problems.append(f"counts are zero throughout in sample(s) {listing(matrix.samples[empty])}")
+
+
+def _rows_where(values: Any, wrong: Any) -> NDArray[np.int64]:
+    if sparse.issparse(values):
+        entries = values.tocoo()
+        return np.unique(entries.row[wrong(entries.data)]).astype(np.int64)
+    return np.flatnonzero(wrong(values).any(axis=1))
+
+
+def gene_of(matrix: Counts, transcripts: pd.DataFrame | None, problems: list[str]) -> pd.Series:
+    """Gene of every row of counts; missing where the table does not say."""
+    if transcripts is None:
+        return pd.Series(matrix.rows, index=matrix.rows, dtype=object)
+    table = _with_column(transcripts, "transcript_id")
+    if missing := [c for c in ("transcript_id", "gene_id") if c not in table]:
+        problems.append(f"transcripts lacks column(s) {listing(missing)}")
+        return pd.Series(matrix.rows, index=matrix.rows, dtype=object)
+    ids = text(table["transcript_id"])
+    if repeated := sorted(set(ids[ids.duplicated()])):
+        problems.append(
+            f"transcripts has the same transcript_id more than once: {listing(repeated)}"
+        )
+    if table["gene_id"].isna().any():
+        problems.append(
+            f"transcripts has no gene_id for {listing(ids[table['gene_id'].isna().to_numpy()])}"
+        )
+    check_same(ids, matrix.rows, "transcripts", "counts", "transcript", problems)
+    genes = pd.Series(table["gene_id"].astype(str).to_numpy(dtype=object), index=ids)
+    return genes[~genes.index.duplicated()].reindex(matrix.rows)
+
+
+def _with_column(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The table, with its index as a column where it is named so or nothing else is."""
+    if name in table.columns:
+        return table
+    return table.rename_axis(name).reset_index() if table.index.name in (name, None) else table
+
+
+def sample_table(
+    wanted: pd.Index, samples: pd.DataFrame | None, problems: list[str]
+) -> pd.DataFrame:
+    if samples is None:
+        return pd.DataFrame(index=pd.Index(wanted, name="sample_id"))
+    table = _with_column(samples, "sample_id")
+    if "sample_id" not in table:
+        problems.append("samples lacks column 'sample_id'")
+        return pd.DataFrame(index=pd.Index(wanted, name="sample_id"))
+    table = table.assign(sample_id=text(table["sample_id"])).set_index("sample_id")
+    if repeated := sorted(set(table.index[table.index.duplicated()])):
+        problems.append(f"samples has the same sample_id more than once: {listing(repeated)}")
+        table = table[~table.index.duplicated()]
+    check_same(table.index, wanted, "samples", "counts", "sample", problems)
+    return table.reindex(pd.Index(wanted.unique(), name="sample_id"))
+
+
+def check_same(
+    mine: pd.Index, others: pd.Index, name: str, other: str, kind: str, problems: list[str]
+) -> None:
+    """Say which ids stand on one side only."""
+    for ids, here, there in ((mine, name, other), (others, other, name)):
+        against = others if ids is mine else mine
+        if alone := sorted(set(ids) - set(against)):
+            problems.append(f"{kind}(s) in {here} but not in {there}: {listing(alone)}")
