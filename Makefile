@@ -102,8 +102,8 @@ docs: $(VENV)/.ready-dev ## build the documentation into site/; open site/index.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "site/index.html opens from disk"
 
-release-check: test notebooks docs ## what has to pass before a release: the wheel, everything, the site
-	@echo "ready: build/wheel/dist holds what 'make wheel' has checked"
+release-check: test notebooks docs ## what has to pass before a release: all checks, the wheel, the site
+	@ls build/wheel/dist
 
 # ------------------------------------------------------------------------------- upkeep
 

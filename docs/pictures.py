@@ -53,7 +53,7 @@ def main() -> None:
     page = run("five-minutes.md")
     figure = draw_graph(
         page["artifact"],
-        scores=page["nodes"],
+        scores=page["shown"],
         weights=edge_weights(page["network"], page["artifact"]),
         engine="matplotlib",
         title="Which pathway carried the response?",

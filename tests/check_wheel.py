@@ -15,6 +15,8 @@ import venv
 import zipfile
 from pathlib import Path
 
+from packaging.metadata import Metadata
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.pages import ROOT, code_of
@@ -50,6 +52,9 @@ def built(folder: Path) -> Path:
     foreign = [name for name in inside if not name.startswith(("edge2torch/", "edge2torch-"))]
     if missing or foreign:
         sys.exit(f"the wheel lacks {sorted(missing)} and should not have {sorted(foreign)}")
+    if "edge2torch/py.typed" not in inside:
+        sys.exit("the wheel lacks edge2torch/py.typed: its types would not be seen")
+    Metadata.from_email(metadata(wheel), validate=True)  # what PyPI would refuse raises here
     return wheel
 
 
@@ -74,11 +79,16 @@ def environment(folder: Path, torch: str, constraints: Path, wheel: Path) -> Pat
     return python
 
 
-def requirements(wheel: Path) -> str:
-    """The lines of a wheel's metadata that say what it needs."""
+def metadata(wheel: Path) -> bytes:
+    """What the wheel says of itself."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        lines = archive.read(name).decode().splitlines()
+        return archive.read(name)
+
+
+def requirements(wheel: Path) -> str:
+    """The lines of a wheel's metadata that say what it needs."""
+    lines = metadata(wheel).decode().splitlines()
     return "\n".join(line for line in lines if line.startswith("Requires-"))
 
 

@@ -90,6 +90,7 @@ BACKENDS: tuple[Backend, ...] = (
         own_options=GnnOptions,
     ),
 )
+"""Backends of ``compile_graph``: a new backend is a new row."""
 
 
 def backend_names() -> list[str]:

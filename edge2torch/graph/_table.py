@@ -16,6 +16,7 @@ from edge2torch.errors import Edge2TorchError, listing
 
 RESERVED_PREFIX = "__edge2torch_"
 CONSTRAINTS = {"unconstrained": 0, "positive": 1, "negative": -1, "fixed": 2}
+"""What may stand in the column ``constraint``, and the number that the plans keep for it."""
 _OWN_COLUMNS = ("source", "target", "initial_weight", "constraint")
 _NO_TYPOS = ("resource", "resources")  # close to "source", and a column of many databases
 _KNOWN_TYPOS = {"weight": "initial_weight", "weights": "initial_weight"}

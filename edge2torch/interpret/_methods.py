@@ -307,6 +307,7 @@ _ROWS = (
 )
 
 METHODS: dict[str, AttributionMethod] = {row.name: row for row in _ROWS}
+"""Attribution methods by name: a new method is a new row."""
 
 
 def attribution_methods(target: Target | None = None) -> pd.DataFrame:

@@ -50,6 +50,7 @@ BACKENDS: dict[str, ModuleBackend] = {
         ModuleBackend("wgcna", "R's WGCNA", wgcna),
     )
 }
+"""Finders of modules by name: a new finder is a new row."""
 
 
 def find_backend(name: str) -> ModuleBackend:

@@ -21,3 +21,4 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "softplus": nn.Softplus,
     "tanh": nn.Tanh,
 }
+"""Activations by the names that ``node_activation=`` takes."""

@@ -205,6 +205,7 @@ NODE_NORMS: dict[str, Callable[[int, int], NodeNorm | None]] = {
     "softmax": lambda nodes, channels: NodeSoftmax(nodes),
     "none": lambda nodes, channels: None,
 }
+"""Norms of a node's channels by name; each is made with the numbers of nodes and channels."""
 
 
 @contextmanager

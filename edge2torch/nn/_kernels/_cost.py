@@ -8,6 +8,7 @@ from typing import Literal
 
 Kernel = Literal["auto", "sparse", "dense"]
 KERNELS: tuple[Kernel, ...] = ("auto", "sparse", "dense")
+"""What ``kernel=`` may be."""
 
 TYPICAL_BATCH = 64
 
