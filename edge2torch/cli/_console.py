@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TextIO
 
-from edge2torch.errors import require
+from edge2torch.errors import Edge2TorchWarning, note, require
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,29 @@ class Console:
     def heading(self, message: str) -> None:
         """Print a line that starts a section."""
         self.say(f"\n{message}\n{'-' * len(message)}")
+
+    @contextlib.contextmanager
+    def warnings_as_notes(self) -> Iterator[None]:
+        """Say warnings of ours without a line of code, of which the user wrote none."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", Edge2TorchWarning)
+            usual = warnings.showwarning
+
+            def show(
+                message: Warning | str,
+                category: type[Warning],
+                filename: str,
+                lineno: int,
+                file: TextIO | None = None,
+                line: str | None = None,
+            ) -> None:
+                if issubclass(category, Edge2TorchWarning):
+                    note(str(message), quiet=self.quiet)
+                else:
+                    usual(message, category, filename, lineno, file, line)
+
+            warnings.showwarning = show
+            yield
 
     def epochs(
         self, count: int, name: str, *, first: int = 0

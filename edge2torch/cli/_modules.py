@@ -28,6 +28,7 @@ from edge2torch.netmodules import (
 from edge2torch.simulate import planted_modules
 
 SUITES = ("core", "multiplex", "scale")
+_NAMED = "confounded, covariates named"
 
 
 def fit(
@@ -50,7 +51,7 @@ def fit(
     checked = read_transcript_data(
         data, transcripts=transcripts, samples=samples, covariates=names, min_samples=min_samples
     )
-    with claim(out.parent, lock=f".{out.name}.lock"):
+    with claim(out.parent, lock=f".{out.name}.lock"), console.warnings_as_notes():
         result = fit_modules(
             checked, backend=backend, config=settings, seed=seed, quiet=console.quiet
         )
@@ -84,18 +85,20 @@ def benchmark(
     jobs = list(itertools.product(_suite(suite).items(), range(seed, seed + seeds), backends))
     rows = []
     for k, show in console.epochs(len(jobs), "fits"):
-        (name, options), own, backend = jobs[k]
+        (name, (options, covariates)), own, backend = jobs[k]
         show(f"{name}, {backend}")
         planted = planted_modules(**options, seed=own)
         start = _cpu()
-        found = fit_modules(
-            planted.counts, planted.transcripts, planted.samples,
-            backend=backend, config=settings, seed=own, quiet=True,
-        )  # fmt: skip
+        with Console(quiet=True).warnings_as_notes():  # the table counts them
+            found = fit_modules(
+                planted.counts, planted.transcripts, planted.samples, covariates=covariates,
+                backend=backend, config=settings, seed=own, quiet=True,
+            )  # fmt: skip
         seconds = _cpu() - start
         scores = score_modules(found, planted.modules)
         rows.append({
             "fixture": name, "backend": backend, "seed": own, **scores,
+            "warnings": int((found.checks["warning"] != "").sum()),
             "cpu_seconds": seconds, "peak_mb": _peak(),
         })  # fmt: skip
     table = pd.DataFrame(rows)
@@ -116,27 +119,32 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _suite(name: str) -> dict[str, dict[str, Any]]:
+def _suite(name: str) -> dict[str, tuple[dict[str, Any], tuple[str, ...]]]:
+    """Of each fixture, how it is planted, and the covariates that a fit is told."""
     switch: dict[str, Any] = {"roles": ("switch_only",)}
     if name == "core":
-        return {
+        planted = {
             "plain": {"n_modules": 5, **switch},
             "graded": {"n_modules": 5, "amplitude": (0.2, 1.2), **switch},
             "unequal": {"n_modules": 5, "module_size": (60, 30, 15, 10, 7), **switch},
             "nonlinear": {"n_modules": 4, "nonlinear": True, "n_samples": 100, **switch},
             "noise": {"n_modules": 0, "n_background": 500},
         }
-    if name == "multiplex":
-        return {
+    elif name == "multiplex":
+        planted = {
             "plain": {"n_modules": 5},
             "graded": {"n_modules": 5, "amplitude": (0.2, 1.2)},
             "overlapping": {"n_modules": 4, "overlap": 0.25},
             "confounded": {"n_modules": 5, "confound": 0.5},
+            _NAMED: {"n_modules": 5, "confound": 0.5},
         }
-    if name == "scale":
-        return {"5,000 genes": {"n_modules": 20, "module_size": 50, "n_background": 4000,
-                                "n_samples": 200}}  # fmt: skip
-    raise Edge2TorchError(f"--suite: {name!r}. Use one of {listing(SUITES)}.")
+    elif name == "scale":
+        planted = {"5,000 genes": {"n_modules": 20, "module_size": 50, "n_background": 4000,
+                                   "n_samples": 200}}  # fmt: skip
+    else:
+        raise Edge2TorchError(f"--suite: {name!r}. Use one of {listing(SUITES)}.")
+    named = {_NAMED: ("degradation", "composition")}
+    return {fixture: (options, named.get(fixture, ())) for fixture, options in planted.items()}
 
 
 def compare(first: Path, second: Path, console: Console) -> None:

@@ -59,8 +59,8 @@ def warn_of(checks: pd.DataFrame) -> None:
         more = f"; and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
         warn(
             f"{len(said)} module(s) may be a batch effect: {'; '.join(said[:_SHOWN])}{more}. If "
-            "it is technical, name what measures it in covariates= and fit again; result.checks "
-            "has the figures."
+            "it is technical, name what measures it in covariates= (--covariates) and fit again; "
+            "the figures are in result.checks (checks.parquet)."
         )
 
 

@@ -73,3 +73,25 @@ def test_benchmark_writes_its_table(tmp_path):
     table = pd.read_csv(tmp_path / "b" / "benchmark.csv")
     assert table.loc[table["fixture"] == "noise", "modules"].max() == 0
     assert table.loc[table["fixture"] == "plain", "recovery"].min() > 0.9
+
+
+def test_confounds_are_benchmarked_named_and_left_out(tmp_path):
+    assert run("benchmark", "--suite", "multiplex", "--backends", "latent", "--out", tmp_path, "-q",
+               "--", "decoys=200") == 0  # fmt: skip
+    table = pd.read_csv(tmp_path / "benchmark.csv").set_index("fixture")
+    left_out, named = table.loc["confounded"], table.loc["confounded, covariates named"]
+    assert left_out["warnings"] > named["warnings"] == 0
+    assert left_out["background"] > named["background"]
+
+
+def test_a_batch_effect_is_a_note_of_ours(tmp_path, capsys):
+    planted = planted_modules(n_modules=2, n_background=80, confound=0.6, seed=0)
+    planted.counts.rename_axis("id").to_csv(tmp_path / "counts.csv")
+    common = ["fit", "--data", tmp_path / "counts.csv", "--backend", "latent"]
+    assert run(*common, "--out", tmp_path / "a") == 0
+    told = capsys.readouterr()
+    assert "[edge2torch] Note: " in told.out
+    assert "may be a batch effect" in told.out
+    assert told.err == ""
+    assert run(*common, "--out", tmp_path / "b", "-q") == 0
+    assert tuple(capsys.readouterr()) == ("", "")
