@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.customize import customize_model
+from edge2torch.netmodules._adam import Adam, Plateau
 from edge2torch.netmodules._checkpoint import ACTIVATION, Checkpoint
 from edge2torch.netmodules._config import VaeConfig
 
@@ -135,10 +136,8 @@ def train(
     x = torch.from_numpy(values)
     test, fit = x[order[:cut]], x[order[cut:]]
     both = nn.ModuleList([pair.encoder, pair.decoder])
-    optimizer = torch.optim.Adam(both.parameters(), lr=config.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, factor=_SLOWER, patience=max(config.patience // 3, 1)
-    )
+    optimizer = Adam(both.parameters(), config.learning_rate)
+    schedule = Plateau(optimizer, _SLOWER, patience=max(config.patience // 3, 1))
     best, clear, stale, reason = float("inf"), float("inf"), 0, "all epochs"
     kept = copy.deepcopy(both.state_dict())
     epoch = 0
@@ -165,7 +164,7 @@ def train(
 def _epoch(
     pair: Pair,
     x: Tensor,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     beta: float,
     batch_size: int,
     generator: torch.Generator,
