@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+
+import tomllib
 
 _BOUND = re.compile(r"([A-Za-z0-9_.-]+)>=([0-9.]+)$")
 _TOOLS = ("build", "hatchling", "ruff", "mypy", "pandas-stubs", "import-linter")  # run no tests
