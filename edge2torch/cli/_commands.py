@@ -22,7 +22,7 @@ from edge2torch.cli._files import output_folder, read_edge_file
 from edge2torch.cli._network import fit_network
 from edge2torch.cli._pipeline import Results, Study, check_study, run_study
 from edge2torch.cli._progress import identity_of, open_progress
-from edge2torch.cli._report import Story
+from edge2torch.cli._report_words import Story
 from edge2torch.cli._settings import Settings, Words, plural
 from edge2torch.cli._tables import score_summary, top_nodes
 from edge2torch.cli._task import Kind, choose_task

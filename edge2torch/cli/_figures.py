@@ -16,6 +16,7 @@ from edge2torch.files import write_file
 from edge2torch.plot import (
     draw_graph,
     plot_degree_bias,
+    plot_flow,
     plot_node_heatmap,
     plot_stability,
     plot_top_nodes,
@@ -26,9 +27,11 @@ _DPI = 130
 
 
 def draw_figures(results: Results, folder: Path) -> dict[str, Path]:
-    """Write ``network.svg``, ``top_nodes.png`` and, for several classes, ``heatmap.png``."""
+    """Write the pictures that there is something to draw in, and return them by name."""
     attribution, words = results.attribution, results.study.words
     made = {"network": write_file(folder / "network.svg", lambda path: _network(results, path))}
+    if results.flow.table["attribution"].any():
+        made["flow"] = _save(folder / "flow.png", lambda: _flow(results))
     if attribution.nodes.empty:
         return made
     made["top_nodes"] = _save(folder / "top_nodes.png", lambda: _bars(results))
@@ -75,6 +78,18 @@ def _network(results: Results, path: Path) -> None:
     _close(axes.figure)
 
 
+def _flow(results: Results) -> Any:
+    """What leads to the class's own output; where a layer stands on top, to all of them."""
+    flow, network = results.flow, results.study.network
+    artifact = network.artifact
+    return plot_flow(
+        artifact,
+        flow.table,
+        output=None if network.head or len(network.outputs) == 1 else flow.group,
+        title=f"From {plural(results.study.words.feature)} to {flow.group}",
+    ).figure
+
+
 def _bars(results: Results) -> Any:
     """One panel per class; the largest classes where there are too many."""
     found, task = results.attribution, results.study.task
@@ -88,6 +103,7 @@ def _bars(results: Results) -> Any:
     figure, axes = require("matplotlib.pyplot", extra="plot").subplots(
         rows, columns, figsize=(7.2 * columns, 3.0 * rows), layout="constrained", squeeze=False
     )
+    figure.get_layout_engine().set(h_pad=0.1)
     for k, ax in enumerate(axes.flat):
         if k >= len(groups):
             ax.set_axis_off()
@@ -96,7 +112,7 @@ def _bars(results: Results) -> Any:
         plot_top_nodes(
             found.nodes[group].fillna(0.0),
             n=_BARS,
-            spread=found.node_sd[group],
+            spread=found.node_sd[group] if results.study.settings.seeds > 1 else None,
             title=group,
             xlabel="attribution" if k >= len(groups) - columns else "",
             label_width=46,

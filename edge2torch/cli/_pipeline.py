@@ -14,6 +14,7 @@ from edge2torch.cli._attribute import Attribution, SeedAttribution, attribute, s
 from edge2torch.cli._baseline import baseline_name, fit_baseline
 from edge2torch.cli._console import Console
 from edge2torch.cli._data import Dataset
+from edge2torch.cli._flow import Flow, flow_of
 from edge2torch.cli._metrics import MAIN, predictions_frame, score
 from edge2torch.cli._network import Network
 from edge2torch.cli._progress import Progress
@@ -83,6 +84,8 @@ class Results:
         Wall time.
     trust : Trust or None
         What replicates and controls say about the nodes' scores.
+    flow : Flow
+        Edge attributions of one class in the first seed's network.
     """
 
     study: Study
@@ -95,6 +98,7 @@ class Results:
     changed_edges: float
     notes: tuple[str, ...]
     seconds: float
+    flow: Flow
     trust: Trust | None = None
 
     @property
@@ -134,6 +138,8 @@ def run_study(
             _run_seed(study, table, seed, console, progress)
             for seed in range(first, first + study.settings.seeds)
         ]
+        one = seeds[0]
+        flow = flow_of(one.trained, table, study.task, one.split.test, study.settings)
         said, trust = why_not(study.network, study.settings), None
         if said is None:
             trust = look_into(
@@ -158,6 +164,7 @@ def run_study(
         changed_edges=float(np.mean([seed.changed_edges for seed in seeds])),
         notes=(*study.dataset.notes, *study.task.notes, *study.network.notes, *notes),
         seconds=time.monotonic() - begin,
+        flow=flow,
         trust=trust,
     )
 

@@ -68,8 +68,10 @@ def show(value: float, metric: str) -> str:
 
 
 def show_spread(values: pd.Series, metric: str) -> str:
-    """Format mean ± sd over seeds."""
-    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    """Format mean ± sd over seeds; of one seed there is no sd."""
+    if len(values) == 1:
+        return show(float(values.iloc[0]), metric)
+    sd = float(values.std(ddof=1))
     scaled = 100 * sd if metric in ("accuracy", "balanced_accuracy") else sd
     text = show(float(values.mean()), metric)
     digits = f"{scaled:.1f}" if text.endswith("%") else f"{scaled:.3f}"
@@ -83,7 +85,10 @@ def _gap(difference: float, metric: str) -> str:
 
 def _level(results: Results, kpnn: pd.Series) -> Verdict:
     study = results.study
-    spread = f"(mean ± sd over {plural('seed', len(kpnn))})"
+    seeds = plural("seed", len(kpnn))
+    spread = (
+        f"(mean ± sd over {seeds})" if len(kpnn) > 1 else "(one seed: its scatter is not known)"
+    )
     shown = show_spread(kpnn, results.metric)
     if study.task.kind == "regression":
         return Verdict(

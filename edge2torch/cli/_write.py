@@ -10,8 +10,10 @@ import pandas as pd
 
 from edge2torch.cli._figures import draw_figures
 from edge2torch.cli._pipeline import Results
-from edge2torch.cli._report import Story, render, summary
+from edge2torch.cli._report import render
+from edge2torch.cli._report_words import Story
 from edge2torch.cli._saved import write_recipe
+from edge2torch.cli._summary import summary
 from edge2torch.cli._tables import confusion_table, top_nodes, wide_attribution
 from edge2torch.cli._trust_words import significance_table
 from edge2torch.compile import save_compiled
@@ -59,6 +61,9 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
         "feature_attribution": wide_attribution(found.features, found.feature_sd, "feature"),
         "top_nodes": top_nodes(results, _ALL_RANKS).set_index("class"),
         "edge_weights": results.weights.set_index("source"),
+        "edge_attribution": results.flow.table.assign(**{"class": results.flow.group}).set_index(
+            "class"
+        ),
         "predictions": results.predictions,
         "scaling": results.first.scaler.as_frame(),
     }

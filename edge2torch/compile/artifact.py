@@ -11,9 +11,12 @@ from typing import Any
 import pandas as pd
 
 from edge2torch.compile._labels import read_labels, with_labels
+from edge2torch.compile._sketch import sketch
 from edge2torch.graph import EdgeGraph, ExecutionPlan
 
 __all__ = ["CompileArtifact"]
+
+_SHOWN = 12  # layers in a notebook
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +106,18 @@ class CompileArtifact:
         return f"CompileArtifact(backend={self.backend!r}, {self._counts()})"
 
     def _repr_html_(self) -> str:
+        """Counts, a small drawing and a table of layers, for notebooks."""
+        shown = list(self.node_names_by_layer.items())
+        left = len(shown) - _SHOWN
         rows = "".join(
             f"<tr><th>{escape(layer)}</th><td>{len(names):,}</td>"
             f"<td>{escape(', '.join(map(self.label, names[:5])))}"
             f"{', …' if len(names) > 5 else ''}</td></tr>"
-            for layer, names in self.node_names_by_layer.items()
+            for layer, names in shown[:_SHOWN]
         )
+        more = f"<tr><td colspan='3'>and {left:,} more layers</td></tr>" if left > 0 else ""
         return (
-            f"<b>CompileArtifact</b> ({escape(self.backend)}): {self._counts()}"
-            f"<table><tr><th>layer</th><th>nodes</th><th>names</th></tr>{rows}</table>"
+            f"<div><b>CompileArtifact</b> ({escape(self.backend)}): {self._counts()}"
+            f"{sketch(self)}"
+            f"<table><tr><th>layer</th><th>nodes</th><th>names</th></tr>{rows}{more}</table></div>"
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from edge2torch.errors import Edge2TorchError, listing, require
@@ -14,6 +15,8 @@ from edge2torch.plot._style import NEUTRAL, POSITIVE, plain, short_labels
 
 _COLUMNS = ("score", "corrected", "degree")
 _PANELS = (("score", "score (1: an average node)"), ("corrected", "corrected score (log2)"))
+
+_TALL, _LINE = 200.0, 10.0  # points: about the height of a panel, from one name to the next
 
 
 def plot_degree_bias(
@@ -82,16 +85,11 @@ def plot_degree_bias(
         top = np.argsort(-y, kind="stable")[:label]
         ax.scatter(x, y, s=16, color=NEUTRAL, linewidths=0)
         ax.scatter(x[top], y[top], s=22, color=POSITIVE, linewidths=0)
-        for place, text in zip(
-            top, short_labels(significance.index[top], label_width), strict=True
-        ):
-            ax.annotate(
-                plain(text), (x[place], y[place]), (4, 3), textcoords="offset points", fontsize=8
-            )
+        _name(ax, x, y, top, short_labels(significance.index[top], label_width))
         rho = spearmanr(x, y)[0] if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
         ax.set_title(f"{when}: Spearman {rho:.2f}", loc="left", fontsize=11)
         ax.set_xscale("log")
-        ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_locator(ticker.NullLocator())
         ax.set_xlabel(degree_name)
@@ -101,3 +99,31 @@ def plot_degree_bias(
     if title:
         figure.suptitle(plain(title), x=0.01, ha="left", fontsize=12)
     return figure
+
+
+def _name(
+    ax: Any,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    top: NDArray[np.int64],
+    labels: list[str],
+) -> None:
+    """Names beside the highest dots, inside the axes, a line apart from one another."""
+    effects = require("matplotlib.patheffects", extra="plot")
+    halo = [effects.withStroke(linewidth=2, foreground="white", alpha=0.85)]
+    middle = np.sqrt(x.min() * x.max())  # of a logarithmic axis
+    points = (y[top] - y.min()) / (np.ptp(y) or 1.0) * _TALL
+    at = np.minimum.accumulate(points + _LINE * np.arange(len(top))) - _LINE * np.arange(len(top))
+    for place, text, lift in zip(top, labels, at - points, strict=True):
+        left = x[place] > middle
+        ax.annotate(
+            plain(text),
+            (x[place], y[place]),
+            (-9 if left else 9, lift),
+            textcoords="offset points",
+            fontsize=8,
+            ha="right" if left else "left",
+            va="center",
+            path_effects=halo,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": POSITIVE, "shrinkA": 0},
+        )

@@ -35,6 +35,8 @@ NAMES = {
     "node_significance.csv",
     "replicates.csv",
     "degree_bias.png",
+    "flow.png",
+    "edge_attribution.csv",
     "stability.png",
     "report.html",
     "model",
@@ -107,12 +109,48 @@ def test_the_network_learns_and_the_right_pathway_is_found(finished):
 def test_the_report_stands_alone(finished):
     folder, _ = finished
     page = (folder / "out" / "report.html").read_text(encoding="utf-8")
-    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
     images = re.findall(r'src="data:(image/[a-z+]+);base64,([^"]+)"', page)
-    assert sorted(kind for kind, _ in images) == ["image/png"] * 4 + ["image/svg+xml"]
+    assert sorted(kind for kind, _ in images) == ["image/png"] * 5 + ["image/svg+xml"]
     assert all(base64.b64decode(content) for _, content in images)
     for verdict in json.loads((folder / "out" / "summary.json").read_text())["verdicts"]:
         assert verdict["text"].split("(")[0].strip()[:40] in page
+
+
+def test_the_methods_paragraph_holds_this_runs_numbers(finished):
+    said = json.loads((finished[0] / "out" / "summary.json").read_text())["methods"]
+    for words in (
+        "18 edges",
+        "2 classes",
+        "120 samples from 12 features",
+        "for seeds 0 to 1",
+        "30 held-out samples",
+        "logistic regression",
+        "3 replicates",
+        "doi:10.48550/arXiv.1805.12233",
+        f"edge2torch {e2t.__version__}",
+    ):
+        assert words in said
+    page = (finished[0] / "out" / "report.html").read_text(encoding="utf-8")
+    assert said[:60] in page
+
+
+def test_the_flow_leads_to_one_class_and_keeps_its_sum(finished):
+    flow = pd.read_csv(finished[0] / "out" / "edge_attribution.csv")
+    (name,) = flow["class"].unique()
+    into = flow.set_index("target")["attribution"].groupby("target").sum()
+    assert into[name] > 0
+    assert into[{"B": "T", "T": "B"}[name]] == 0
+    assert into.filter(like="path").sum() == pytest.approx(into[name], rel=0.2)
+
+
+def test_links_in_the_report_lead_somewhere(finished):
+    page = (finished[0] / "out" / "report.html").read_text(encoding="utf-8")
+    wanted = set(re.findall(r'href="#([^"]+)"', page))
+    assert wanted
+    assert wanted <= set(re.findall(r'id="([^"]+)"', page))
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
 
 
 def test_replicates_and_controls_stand_in_the_report(finished):

@@ -1,0 +1,47 @@
+"""The numbers and sentences of a report, ready for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.cli._methods import methods_text
+from edge2torch.cli._metrics import MAIN
+from edge2torch.cli._pipeline import Results
+from edge2torch.cli._report_words import Story
+from edge2torch.cli._tables import score_summary
+from edge2torch.cli._trust_words import trust_sentences
+from edge2torch.cli._verdict import Verdict, verdicts
+
+
+def summary(results: Results, story: Story) -> dict[str, Any]:
+    """Return what a program would want to read of a report."""
+    table = score_summary(results)
+    return {
+        "title": story.title,
+        "command": story.command,
+        "task": results.study.task.kind,
+        "label": results.study.task.label,
+        "classes": list(results.study.task.classes),
+        "main_score": MAIN[results.study.task.kind],
+        "scores": [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")],
+        "verdicts": [_verdict(verdict) for verdict in verdicts(results)],
+        "trust": trust_sentences(results),
+        "notes": list(results.notes),
+        "methods": methods_text(results),
+        "settings": vars(results.study.settings),
+        "seconds": round(results.seconds, 1),
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"good": verdict.good, "text": verdict.text}
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars into Python's, and NaN into null."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and pd.isna(value) else value

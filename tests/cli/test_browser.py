@@ -1,0 +1,57 @@
+"""The report in a browser: it opens offline, light, dark and printed, and nothing complains."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from edge2torch.cli import main
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome on the PATH")
+QUICK = ["--seeds", "1", "--epochs", "2", "--replicates", "0", "--controls", "0", "--quiet"]
+
+
+def browse(folder: Path, *options: str) -> str:
+    """Open the report without a window; return what the browser had to say."""
+    done = subprocess.run(
+        [
+            str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+            f"--user-data-dir={folder / 'profile'}", *options, (folder / "out/report.html").as_uri(),
+        ],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return done.stderr
+
+
+def test_light_dark_and_printed(files: Path):
+    paths = {"edges": "edges.csv", "data": "cells.csv", "out": "out"}
+    options = [part for name, file in paths.items() for part in (f"--{name}", str(files / file))]
+    with pytest.raises(SystemExit) as end:
+        main(["run", *options, "--label", "kind", *QUICK])
+    assert end.value.code == 0
+    brightness = {}
+    for name, scheme in (("dark", 0), ("light", 1)):
+        picture = files / f"{name}.png"
+        said = browse(
+            files,
+            f"--blink-settings=preferredColorScheme={scheme}",
+            f"--screenshot={picture}",
+            "--window-size=900,700",
+        )
+        assert "CONSOLE" not in said
+        brightness[name] = float(np.median(matplotlib.image.imread(picture)[..., :3]))
+    assert brightness["dark"] < 0.2
+    assert brightness["light"] > 0.9
+    assert "CONSOLE" not in browse(files, f"--print-to-pdf={files / 'page.pdf'}")
+    content = (files / "page.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", content)) <= 14
