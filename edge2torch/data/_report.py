@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 from edge2torch.errors import listing
 
@@ -59,3 +60,8 @@ class AlignmentReport:
         if self.extra:
             lines.append(f"  not used ({len(self.extra)}): {listing(self.extra)}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head, *lines = repr(self).splitlines()
+        rows = "".join(f"<li>{escape(line.strip())}</li>" for line in lines)
+        return f"<div>{escape(head)}{f'<ul>{rows}</ul>' if rows else ''}</div>"

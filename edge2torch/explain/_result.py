@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 import pandas as pd
+
+_ROWS = 10  # in a notebook
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,3 +69,10 @@ class ExplainResult:
             f"ExplainResult(module_id={self.module_id!r}, {len(self.genes):,} genes, "
             f"{len(self.eigengene):,} samples)"
         )
+
+    def _repr_html_(self) -> str:
+        drivers = self.gene_driver_table[:_ROWS].to_html(
+            border=0, index=False, float_format="{:.3g}".format
+        )
+        tables = ", ".join(f"{name} ({len(table):,})" for name, table in self.tables().items())
+        return f"<div>{escape(repr(self))}{drivers}Tables and their rows: {escape(tables)}</div>"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from edge2torch.netmodules._folder import save_folder
 from edge2torch.netmodules._inputs import TranscriptData
 from edge2torch.netmodules._new_samples import module_scores, score_samples
 from edge2torch.nn import CompiledModel
+
+_ROWS, _GENES = 10, 4  # in a notebook
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,4 +160,22 @@ class NetworkModules:
             f"NetworkModules(backend={self.backend!r}, {len(self.eigengenes):,} modules, "
             f"{self.modules['gene_id'].nunique():,} of {len(self.gene_fate):,} genes, "
             f"{len(self.edges):,} edges, {self.eigengenes.shape[1]:,} samples)"
+        )
+
+    def _repr_html_(self) -> str:
+        size = self.module_loadings["loading"].abs()
+        ranked = self.module_loadings.assign(size=size).sort_values("size", ascending=False)
+        genes = ranked.drop_duplicates(["module_id", "gene_id"]).groupby("module_id")["gene_id"]
+        table = pd.DataFrame(
+            {
+                "genes": self.modules.groupby("module_id").size(),
+                "strongest": genes.agg(lambda names: ", ".join(names[:_GENES].astype(str))),
+                "warning": self.checks.set_index("module_id")["warning"],
+            }
+        )
+        table = table.reindex(self.module_ids[:_ROWS]).rename_axis(None)
+        more = len(self.module_ids) - len(table)
+        return (
+            f"<div>{escape(repr(self))}{table.to_html(border=0)}"
+            f"{f'and {more:,} more modules' if more > 0 else ''}</div>"
         )

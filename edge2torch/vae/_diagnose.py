@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from edge2torch.vae._named import NamedVAE
 from edge2torch.vae._tables import encoded
 
 _COLLAPSED = 0.01  # nats: less than this says next to nothing about a cell
+_ROWS = 10  # in a notebook
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VAEDiagnostics:
     """How good a fitted VAE is on given cells.
 
@@ -63,6 +65,22 @@ class VAEDiagnostics:
     elbo: float
     disentanglement: dict[str, float]
     clustering: dict[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Say how well cells are explained, and how many latents do so."""
+        collapsed = int(self.latents["collapsed"].sum())
+        return (
+            f"VAEDiagnostics({len(self.latents):,} latents, {collapsed:,} collapsed, "
+            f"{len(self.genes):,} genes, log likelihood {self.log_likelihood:.4g} and ELBO "
+            f"{self.elbo:.4g} per cell)"
+        )
+
+    def _repr_html_(self) -> str:
+        top = self.latents.sort_values("activity", ascending=False, kind="stable")[:_ROWS]
+        measures = {**self.disentanglement, **self.clustering}
+        said = ", ".join(f"{name} {value:.3g}" for name, value in measures.items())
+        table = top.to_html(border=0, float_format="{:.3g}".format)
+        return f"<div>{escape(repr(self))}; {escape(said)}{table}</div>"
 
 
 def diagnose_cells(

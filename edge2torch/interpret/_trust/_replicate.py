@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from edge2torch.interpret._trust._training import (
 
 __all__ = ["Replicates", "replicate"]
 
-_SHOWN = 3
+_SHOWN, _ROWS = 3, 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +91,10 @@ class Replicates:
         more = self.scores.shape[1] - len(means)
         rest = f" and {more:,} more" if more > 0 else ""
         return f"Replicates: {len(self.scores)} networks{dropped}{agree}; {lead}{rest}"
+
+    def _repr_html_(self) -> str:
+        table = self.summary()[:_ROWS].to_html(border=0, float_format="{:.3g}".format)
+        return f"<div>{escape(repr(self))}{table}</div>"
 
     @cached_property
     def stability(self) -> float:
