@@ -52,7 +52,7 @@ def write_file(path: str | os.PathLike[str], fill: Callable[[Path], object]) -> 
 
 
 @contextmanager
-def claim(folder: str | os.PathLike[str], *, lock: str = _LOCK) -> Iterator[Path]:
+def claim(folder: str | os.PathLike[str], *, beside: bool = False) -> Iterator[Path]:
     """Keep every other process out of a folder while this one writes to it.
 
     The claim ends with the process, however that ends. Drafts that a killed process left behind
@@ -62,9 +62,9 @@ def claim(folder: str | os.PathLike[str], *, lock: str = _LOCK) -> Iterator[Path
     ----------
     folder : path
         Made if it is not there.
-    lock : str
-        Name of the lock's file in it; a folder that is replaced as a whole is claimed by one beside
-        it.
+    beside : bool
+        For a folder that is replaced as a whole: the lock lies beside it, and neither the folder
+        nor anything in the one around it is touched.
 
     Yields
     ------
@@ -82,9 +82,11 @@ def claim(folder: str | os.PathLike[str], *, lock: str = _LOCK) -> Iterator[Path
     'results'
     """
     place = Path(folder)
+    name = place.absolute()  # "." has none
+    lock = name.with_name(f".{name.name}{_LOCK}") if beside else place / _LOCK
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        held = FileLock(place / lock)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock)
         held.acquire(timeout=0)
     except Timeout:
         raise Edge2TorchError(
@@ -94,7 +96,7 @@ def claim(folder: str | os.PathLike[str], *, lock: str = _LOCK) -> Iterator[Path
     except OSError as error:
         raise Edge2TorchError(f"cannot write to {str(place)!r}: {error.strerror}.") from error
     try:
-        for left in place.glob(f"{_DRAFT}*"):
+        for left in () if beside else place.glob(f"{_DRAFT}*"):
             shutil.rmtree(left, ignore_errors=True)
         yield place
     finally:

@@ -47,3 +47,12 @@ def test_drafts_of_the_killed_are_removed(tmp_path):
     (tmp_path / ".draft-x" / "table.csv").write_text("half")
     with claim(tmp_path):
         assert not (tmp_path / ".draft-x").exists()
+
+
+def test_a_claim_beside_a_folder_leaves_its_neighbours_alone(tmp_path):
+    (tmp_path / ".draft-x").mkdir()  # of another process, which is at work
+    with claim(tmp_path / "out", beside=True):
+        assert sorted(file.name for file in tmp_path.iterdir()) == [".draft-x", ".out.lock"]
+        told = pytest.raises(Edge2TorchError, match=r"out' is being written to by another")
+        with told, claim(tmp_path / "out", beside=True):
+            pass

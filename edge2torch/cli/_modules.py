@@ -51,7 +51,7 @@ def fit(
     checked = read_transcript_data(
         data, transcripts=transcripts, samples=samples, covariates=names, min_samples=min_samples
     )
-    with claim(out.parent, lock=f".{out.name}.lock"), console.warnings_as_notes():
+    with claim(out, beside=True), console.warnings_as_notes():
         result = fit_modules(
             checked, backend=backend, config=settings, seed=seed, quiet=console.quiet
         )

@@ -124,7 +124,11 @@ def fit_modules(
         covariates=data.covariates,
         checkpoint=similarity.checkpoint,
     )
-    note(f"{len(result.modules):,} genes in {len(result.eigengenes)} modules.", quiet=quiet)
+    note(
+        f"{len(result.modules):,} genes in {len(result.eigengenes)} modules"
+        f"{_elsewhere(result.gene_fate['fate'])}.",
+        quiet=quiet,
+    )
     warn_of(result.checks)
     return result
 
@@ -263,6 +267,13 @@ def _fate(
         ["module", "down-weighted", "isolated", "outside core"],
         "below size",
     ).astype(object)
+
+
+def _elsewhere(fate: pd.Series) -> str:
+    """Why the other genes are in none."""
+    count = fate[fate != "module"].value_counts()
+    said = [f"{n:,} {name}" for name, n in sorted(count.items())]
+    return f"; of the others, {', '.join(said)} (gene_fate)" if said else ""
 
 
 def _calibration(similarity: Similarity, limits: Thresholds, padded: Padded) -> dict[str, Any]:
