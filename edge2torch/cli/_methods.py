@@ -35,9 +35,10 @@ def _training(results: Results) -> str:
     study, split, settings = results.study, results.sizes, results.study.settings
     loss = "mean squared error" if study.task.kind == "regression" else "cross entropy"
     weights = " weighted by inverse class size" if settings.class_weights else ""
-    repeats = f"with {plural('random seed', settings.seeds)}"
+    repeats = f"with seed {settings.seed}"
     if settings.seeds > 1:
-        repeats = f"for seeds {settings.seed} to {settings.seed + settings.seeds - 1}"
+        last = settings.seed + settings.seeds - 1
+        repeats = f"for seeds {settings.seed} to {last}, each with its own split and start"
     return (
         f"{plural(study.words.feature).capitalize()} were standardised by the training part and "
         f"clipped at ten standard deviations. Inner nodes had {settings.node_activation} activation, "
@@ -48,8 +49,7 @@ def _training(results: Results) -> str:
         f"that was best on a validation part of {len(split.validation):,} "
         f"{plural(study.words.sample)}, and the network was then trained anew on training and "
         f"validation part ({len(split.fit):,}). Performance was measured once on "
-        f"{len(split.test):,} held-out {plural(study.words.sample)}, {repeats}, each with its own "
-        "split and start."
+        f"{len(split.test):,} held-out {plural(study.words.sample)}, {repeats}."
     )
 
 

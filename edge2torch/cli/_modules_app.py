@@ -12,6 +12,11 @@ from edge2torch.cli._console import Console
 
 modules = typer.Typer(help="Gene-network modules.", no_args_is_help=True)
 
+
+def _example(line: str) -> str:
+    return f"Example: `edge2torch modules {line}`"
+
+
 Backend = Annotated[str, typer.Option(help="baseline, latent, graph, vae or wgcna.")]
 Config = Annotated[
     str, typer.Option(help="Settings: a YAML file, or one of quick, switching and plain.")
@@ -23,7 +28,7 @@ Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
-@modules.command()
+@modules.command(epilog=_example("fit --data counts.csv --transcripts genes.gtf --out modules"))
 def fit(
     data: Annotated[Path, typer.Option(help="Bundle folder, h5ad, CSV, TSV or Parquet.")],
     out: Annotated[Path, typer.Option(help="Folder for the result.")],
@@ -55,7 +60,7 @@ def fit(
     )
 
 
-@modules.command()
+@modules.command(epilog=_example("benchmark --suite core --backends vae,latent --seeds 3"))
 def benchmark(
     suite: Annotated[str, typer.Option(help="core, multiplex or scale.")] = "core",
     backends: Annotated[str, typer.Option(help="Separated by commas.")] = "vae",
@@ -80,7 +85,7 @@ def benchmark(
     )
 
 
-@modules.command()
+@modules.command(epilog=_example("compare modules other_modules"))
 def compare(
     first: Annotated[Path, typer.Argument(help="A result folder.")],
     second: Annotated[Path, typer.Argument(help="Another.")],
@@ -89,7 +94,7 @@ def compare(
     _modules.compare(first, second, Console())
 
 
-@modules.command("settings")
+@modules.command("settings", epilog=_example("settings --config quick"))
 def settings_command(config: Config = "", settings: Settings = None) -> None:
     """Print all settings as YAML, ready to be changed and given to --config."""
     _modules.settings(config, settings or [])

@@ -235,6 +235,8 @@ def test_help_guides(capsys):
     assert "Exit code" in out
     for name in ("run", "demo", "prior", "draw", "interpret", "info"):
         assert "Example: edge2torch" in call(capsys, name, "--help")[1]
+    for name in ("fit", "benchmark", "compare", "settings"):
+        assert "Example: edge2torch modules" in call(capsys, "modules", name, "--help")[1]
 
 
 def test_debug_shows_where(capsys):
