@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import faulthandler
 import json
 import os
 import random
@@ -21,6 +22,7 @@ from tests.reliability.rows import Row
 from tests.reliability.targets import TARGETS, Files, Target, lay_out
 
 ROOM = 400 << 20  # bytes beyond what the process has when it starts; no input is over 1 MB
+HUNG = 300  # seconds after which a process is given up: C code hears no signal, a pause is shorter
 FINE = ("read", "refused")
 
 
@@ -43,7 +45,9 @@ def attempt(target: Target, seed: int, home: Path) -> str:
     return outcome(lambda: target.read(folder), home)
 
 
-def run(target: Target, count: int, seed: int = 0) -> collections.Counter[str]:
+def run(
+    target: Target, count: int, seed: int = 0, *, watchdog: bool = False
+) -> collections.Counter[str]:
     """Count what spoiled inputs end in, in this process."""
     import matplotlib.pyplot  # noqa: F401, ICN001 - it makes a folder of its own when first loaded
 
@@ -56,8 +60,11 @@ def run(target: Target, count: int, seed: int = 0) -> collections.Counter[str]:
             if valid != "read":  # else all would be refused for that
                 raise AssertionError(f"{target.name}: what is valid is {valid}")
             for k in range(seed, seed + count):
+                if watchdog:
+                    faulthandler.dump_traceback_later(HUNG, exit=True)
                 found[attempt(target, k, Path(place))] += 1
         finally:
+            faulthandler.cancel_dump_traceback_later()
             tempfile.tempdir = before
     return found
 
@@ -72,7 +79,7 @@ def main(name: str, count: int, seed: int) -> None:
     run(target, 3, seed)
     have = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (have + ROOM, have + ROOM))
-    found = run(target, count, seed)
+    found = run(target, count, seed, watchdog=True)
     print(json.dumps(found))
 
 
@@ -88,7 +95,9 @@ def rows(count: int = 10_000) -> Iterator[Row]:
         ]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["killed"])[-1]
+            said = done.stderr.strip().splitlines() or ["killed"]
+            hung = [line for line in said if line.startswith("  File")]
+            last = f"hung in{hung[0][6:]}" if "Timeout (" in done.stderr and hung else said[-1]
             yield Row("hostile files", target.name, f"died: {last}", held=False)
             continue
         yield _row(target, json.loads(done.stdout.splitlines()[-1]))
