@@ -80,6 +80,7 @@ reliability: $(VENV)/.ready-dev ## hours of spoiled files, hostile values, kills
 LOWEST := .venv-lowest
 .PHONY: lowest
 lowest: $(VENV)/.ready-dev ## run the tests with the lowest versions that pyproject.toml allows
+	@mkdir -p build
 	$(BIN)/python requirements/lowest.py pyproject.toml > build/lowest.txt
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet $(TORCH)
