@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch.graph import distances
-
-if TYPE_CHECKING:
-    from edge2torch.compile.artifact import CompileArtifact
+from edge2torch.graph import EdgeGraph, distances
 
 _NODES, _EDGES = 300, 2000  # a larger graph is shown by the widths of its layers
 _WIDTH, _TALL, _FOOT = 520.0, 150.0, 22.0
 _SWEEPS = 4
 
 
-def sketch(artifact: CompileArtifact) -> str:
+def sketch(
+    graph: EdgeGraph,
+    layers: Mapping[str, list[str]],
+    label: Callable[[str], str],
+    *,
+    has_cycles: bool,
+) -> str:
     """Return an ``<svg>``: nodes and edges of a small graph, layer widths of a large one."""
-    graph = artifact.graph
-    small = graph.n_nodes <= _NODES and graph.n_edges <= _EDGES
-    body = _nodes_and_edges(artifact) if small else _widths(artifact.node_names_by_layer)
+    if graph.n_nodes <= _NODES and graph.n_edges <= _EDGES:
+        place = _distances(graph) if has_cycles else _places(graph, layers)
+        body = _nodes_and_edges(graph, place, label)
+    else:
+        body = _widths(layers)
     return (
         f'<svg viewBox="0 0 {_WIDTH:g} {_TALL + _FOOT:g}" role="img" aria-label="The graph in '
         f'layers, inputs on the left" style="width: 100%; max-width: {_WIDTH:g}px; color: inherit" '
@@ -31,9 +34,9 @@ def sketch(artifact: CompileArtifact) -> str:
     )
 
 
-def _nodes_and_edges(artifact: CompileArtifact) -> str:
-    graph = artifact.graph
-    layer = _layers(artifact)
+def _nodes_and_edges(
+    graph: EdgeGraph, layer: NDArray[np.int64], label: Callable[[str], str]
+) -> str:
     shown = np.flatnonzero(layer >= 0)
     place = np.full(graph.n_nodes, -1, np.int64)
     place[shown] = np.arange(len(shown))
@@ -51,7 +54,7 @@ def _nodes_and_edges(artifact: CompileArtifact) -> str:
     is_output = np.isin(shown, graph.outputs)
     dots = "".join(
         f'<circle cx="{x[k]:.1f}" cy="{y[k]:.1f}" r="{size:.1f}"'
-        f"{_RING if is_output[k] else ''}><title>{escape(artifact.label(name))}</title></circle>"
+        f"{_RING if is_output[k] else ''}><title>{escape(label(name))}</title></circle>"
         for k, name in enumerate(graph.names(shown))
     )
     faint = float(np.clip(12 / np.sqrt(max(len(source), 1)), 0.15, 0.6))
@@ -64,13 +67,14 @@ def _nodes_and_edges(artifact: CompileArtifact) -> str:
 _RING = ' stroke="currentColor" stroke-opacity="0.45" stroke-width="3"'
 
 
-def _layers(artifact: CompileArtifact) -> NDArray[np.int64]:
-    """The layer of a node, -1 for none; with cycles its distance from the inputs stands in."""
-    graph = artifact.graph
-    if artifact.backend == "feedforward":
-        layers = enumerate(artifact.node_names_by_layer.values())
-        place = {name: k for k, names in layers for name in names}
-        return np.array([place.get(str(name), -1) for name in graph.node_names], np.int64)
+def _places(graph: EdgeGraph, layers: Mapping[str, list[str]]) -> NDArray[np.int64]:
+    """The layer of each node, -1 for none."""
+    place = {name: k for k, names in enumerate(layers.values()) for name in names}
+    return np.array([place.get(str(name), -1) for name in graph.node_names], np.int64)
+
+
+def _distances(graph: EdgeGraph) -> NDArray[np.int64]:
+    """The distance of each node from the inputs, -1 where none leads to it."""
     far = distances(graph.source, graph.target, graph.n_nodes, graph.inputs)
     return np.where(np.isfinite(far), far, -1).astype(np.int64)
 

@@ -109,6 +109,12 @@ class CompileArtifact:
         """Counts, a small drawing and a table of layers, for notebooks."""
         shown = list(self.node_names_by_layer.items())
         left = len(shown) - _SHOWN
+        drawing = sketch(
+            self.graph,
+            self.node_names_by_layer,
+            self.label,
+            has_cycles=self.backend != "feedforward",
+        )
         rows = "".join(
             f"<tr><th>{escape(layer)}</th><td>{len(names):,}</td>"
             f"<td>{escape(', '.join(map(self.label, names[:5])))}"
@@ -118,6 +124,6 @@ class CompileArtifact:
         more = f"<tr><td colspan='3'>and {left:,} more layers</td></tr>" if left > 0 else ""
         return (
             f"<div><b>CompileArtifact</b> ({escape(self.backend)}): {self._counts()}"
-            f"{sketch(self)}"
+            f"{drawing}"
             f"<table><tr><th>layer</th><th>nodes</th><th>names</th></tr>{rows}{more}</table></div>"
         )
