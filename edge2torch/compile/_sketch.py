@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from html import escape
+
 import numpy as np
 from numpy.typing import NDArray
 
