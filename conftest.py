@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 import torch
 from hypothesis import settings
@@ -22,3 +25,11 @@ def _doctests_run_in_an_empty_folder(request: pytest.FixtureRequest) -> None:
     if isinstance(request.node, pytest.DoctestItem):
         monkeypatch = request.getfixturevalue("monkeypatch")
         monkeypatch.chdir(request.getfixturevalue("tmp_path"))
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed() -> Iterator[None]:
+    """Pyplot keeps every figure that is not, and warns of the twenty-first."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

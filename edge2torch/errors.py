@@ -131,6 +131,7 @@ def warn(message: str) -> None:
     --------
     >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
     ...     warn("3 node(s) carry nothing.")
     >>> caught[0].category.__name__
     'Edge2TorchWarning'
