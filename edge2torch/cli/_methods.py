@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 
 from edge2torch.cli._pipeline import Results
-from edge2torch.cli._settings import plural
+from edge2torch.cli._settings import Words, plural
+from edge2torch.cli._trust import Trust
 
 
 def methods_text(results: Results) -> str:
     """Return the paragraph; every number in it is this run's."""
     parts = [_network(results), _training(results), _comparison(results), _attribution(results)]
     if results.trust is not None:
-        parts.append(_trust(results))
+        parts.append(_judged(results.trust, results.study.words))
     return " ".join([*parts, _software()])
 
 
@@ -77,9 +78,7 @@ def _attribution(results: Results) -> str:
     )
 
 
-def _trust(results: Results) -> str:
-    trust, words = results.trust, results.study.words
-    assert trust is not None  # noqa: S101 - the caller has checked
+def _judged(trust: Trust, words: Words) -> str:
     return (
         f"Node scores were judged by {len(trust.replicates.quality)} replicates trained from other "
         f"starts and {len(trust.control_quality)} control networks trained on simulated inputs in "
