@@ -158,7 +158,7 @@ class EdgeVAE(NamedVAE):
         """Return the interpretative embedding; options are those of ``latent_table``."""
         if self.latent_encoder is None:
             raise Edge2TorchError("The model has no bottleneck. Compile with interpretative=2.")
-        return bottleneck_frame(self, self.latent_table(data, **options))
+        return bottleneck_frame(self.latent_encoder, self.latent_table(data, **options))
 
     def explain_latent(self, name: str, *, top: int | None = None) -> pd.DataFrame:
         """Return the genes of a latent with their signed path weights, heaviest first.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from edge2torch.vae._cells import Cells, open_cells, survey
 from edge2torch.vae._losses import posterior_sd
@@ -60,10 +60,8 @@ def latent_frame(vae: NamedVAE, cells: Cells, samples: int, seed: int) -> pd.Dat
     return pd.DataFrame(drawn.flatten(0, 1).numpy(), index=index, columns=names)
 
 
-def bottleneck_frame(vae: NamedVAE, latents: pd.DataFrame) -> pd.DataFrame:
+def bottleneck_frame(bottleneck: nn.Linear, latents: pd.DataFrame) -> pd.DataFrame:
     """Return the interpretative embedding of latent means."""
-    bottleneck = vae.latent_encoder
-    assert bottleneck is not None  # noqa: S101 - the caller has checked
     with torch.no_grad():
         values = bottleneck(torch.from_numpy(np.ascontiguousarray(latents)).to(bottleneck.weight))
     names = [f"I{k + 1}" for k in range(values.shape[1])]
