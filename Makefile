@@ -113,8 +113,8 @@ format: $(VENV)/.ready-dev ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
 
 .PHONY: wgcna
-wgcna: ## install R with WGCNA for the backend of that name (Debian, Ubuntu; as root)
-	apt-get install --yes --no-install-recommends r-cran-wgcna r-cran-jsonlite
+wgcna: ## install R with WGCNA, and a fast BLAS, for the backend of that name (Debian, Ubuntu; as root)
+	apt-get install --yes --no-install-recommends r-cran-wgcna r-cran-jsonlite libopenblas0-serial
 
 constraints: $(VENV)/.ready-dev ## write the versions of .venv into requirements/constraints.txt
 	@{ sed '/^torch==/q' $(CONSTRAINTS); $(PIP) list --format=freeze --exclude-editable \
