@@ -12,8 +12,9 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from edge2torch.bounds import table_kind
 from edge2torch.cli._console import Console
-from edge2torch.cli._files import read_table, table_kind
+from edge2torch.cli._files import read_table
 from edge2torch.cli._settings import plural
 from edge2torch.errors import Edge2TorchError, listing, require
 from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from edge2torch.cli._files import TABLES, existing_file, read_table, table_kind
-from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch import bounds
+from edge2torch.bounds import table_kind
+from edge2torch.cli._files import TABLES, existing_file, read_table
+from edge2torch.errors import Edge2TorchError, listing
 
 Normalize = Literal["none", "log1p", "counts"]
 
@@ -103,15 +104,10 @@ def _only_for_h5ad(path: Path, layer: str | None, names_column: str | None) -> N
 
 
 def read_h5ad(path: Path, option: str = "--data", *, backed: Literal["r"] | None = None) -> Any:
-    anndata = require("anndata")
-    with warnings.catch_warnings():
-        # Older files are upgraded while they are read; the file itself stays as it is.
-        warnings.filterwarnings("ignore", category=FutureWarning, module="anndata")
-        try:
-            return anndata.read_h5ad(path, backed=backed)
-        except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-            reason = " ".join(str(error).split())
-            raise Edge2TorchError(f"{option}: {str(path)!r} cannot be read: {reason}") from error
+    try:
+        return bounds.read_h5ad(path, backed=backed)
+    except Edge2TorchError as error:
+        raise Edge2TorchError(f"{option}: {error}") from error
 
 
 def from_anndata(

@@ -7,20 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch import bounds
+from edge2torch.bounds import table_kind
+from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.priors import read_edges
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
 TABLES = (".csv", ".tsv", ".parquet")
-
-
-def table_kind(path: Path) -> str:
-    """Return the suffix that says how to read a file, without that of its compression."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSED:
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
 
 
 def existing_file(path: Path, option: str) -> Path:
@@ -34,20 +26,15 @@ def existing_file(path: Path, option: str) -> Path:
 
 def read_table(path: Path, option: str, *, n_rows: int | None = None) -> pd.DataFrame:
     """Read a table of samples in CSV, TSV or Parquet; of text only so many rows, if asked."""
-    kind = table_kind(existing_file(path, option))
-    if kind not in TABLES:
+    if table_kind(existing_file(path, option)) not in TABLES:
         raise Edge2TorchError(
             f"{option}: unknown file type {path.name!r}. Use one of {listing(TABLES)}; text files "
             "may be compressed (.gz)."
         )
     try:
-        if kind == ".parquet":
-            require("pyarrow", extra="cli")
-            return pd.read_parquet(path)
-        return pd.read_csv(path, sep=_SEPARATORS[kind], low_memory=False, nrows=n_rows)
-    except (OSError, ValueError, pd.errors.ParserError, EOFError) as error:
-        reason = " ".join(str(error).split())
-        raise Edge2TorchError(f"{option}: {str(path)!r} cannot be read: {reason}") from error
+        return bounds.read_table(path, n_rows=n_rows)
+    except Edge2TorchError as error:
+        raise Edge2TorchError(f"{option}: {error}") from error
 
 
 def read_edge_file(path: Path, option: str) -> pd.DataFrame:

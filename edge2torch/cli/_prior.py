@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 import typer
 
+from edge2torch.bounds import table_kind
 from edge2torch.cli._console import Console
 from edge2torch.cli._data import feature_names as names_of_features
-from edge2torch.cli._files import existing_file, table_kind
+from edge2torch.cli._files import existing_file
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import (
     prepare_prior,

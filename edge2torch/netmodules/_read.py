@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from edge2torch.bounds import check_npz, check_parquet, opened
-from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch import bounds
+from edge2torch.bounds import check_npz, read_h5ad, table_kind
+from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._annotation import ENDINGS, genes_of_gtf
 from edge2torch.netmodules._counts import Counts
 from edge2torch.netmodules._inputs import TranscriptData, assemble, transcript_data
 from edge2torch.netmodules._problems import tell
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
-_PACKED = (".gz", ".bz2", ".xz", ".zip")
+_TABLES = (".csv", ".tsv", ".txt", ".parquet")
 _DAMAGE = (
     OSError,
     ValueError,
@@ -87,12 +87,7 @@ def read_transcript_data(
     if where.is_dir():
         return _read_bundle(where, *given, options)
     if where.suffix == ".h5ad":
-        anndata = require("anndata")
-        try:
-            data = anndata.read_h5ad(where)
-            _checked(data.X)
-        except Exception as error:  # h5py and anndata raise whatever comes
-            raise Edge2TorchError(f"path={str(where)!r} cannot be read: {error}") from error
+        data = read_h5ad(where)
         counts, own = data, None
         counted = data.var_names
     else:
@@ -108,7 +103,7 @@ def read_transcript_data(
 def _is_gtf(table: Table) -> bool:
     if table is None or isinstance(table, pd.DataFrame):
         return False
-    return _kind(Path(table)) in ENDINGS
+    return table_kind(Path(table)) in ENDINGS
 
 
 def _transcripts(table: Table) -> pd.DataFrame | None:
@@ -126,29 +121,15 @@ def _table(table: Table, name: str) -> pd.DataFrame | None:
 def _read_table(path: Path, name: str) -> pd.DataFrame:
     if not path.exists():
         raise Edge2TorchError(f"{name}={str(path)!r}: there is no such file or folder.")
-    kind = _kind(path)
+    if table_kind(path) not in _TABLES:
+        raise Edge2TorchError(
+            f"{name}={str(path)!r}: unknown file type. Use a folder, .h5ad, .parquet, .csv or .tsv "
+            "(text may be compressed)."
+        )
     try:
-        if kind == ".parquet":
-            check_parquet(path)
-            return pd.read_parquet(path)
-        if kind in _SEPARATORS:
-            with opened(path) as file:
-                return pd.read_csv(file, sep=_SEPARATORS[kind])
-    except Edge2TorchError:
-        raise
-    except (OSError, ValueError, EOFError) as error:
-        reason = " ".join(str(error).split())
-        raise Edge2TorchError(f"{name}={str(path)!r} cannot be read: {reason}") from error
-    raise Edge2TorchError(
-        f"{name}={str(path)!r}: unknown file type. Use a folder, .h5ad, .parquet, .csv or .tsv "
-        "(text may be compressed)."
-    )
-
-
-def _kind(path: Path) -> str:
-    """What a file is, by its ending; packing does not count."""
-    kinds = [suffix.lower() for suffix in path.suffixes]
-    return next((kind for kind in reversed(kinds) if kind not in _PACKED), "")
+        return bounds.read_table(path)
+    except Edge2TorchError as error:
+        raise Edge2TorchError(f"{name}: {error}") from error
 
 
 def _split(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
@@ -194,7 +175,7 @@ def _check_manifest(folder: Path) -> None:
     try:
         if path.exists():
             json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Edge2TorchError(f"{path} cannot be read: {error}") from error
 
 

@@ -251,6 +251,43 @@ def _read_h5ad(folder: Path) -> object:
     return read_transcript_data(folder / "data.h5ad", min_samples=2)
 
 
+@functools.cache
+def _cells(name: str) -> Files:
+    """Labelled samples, in one of the forms that the command line takes."""
+    import tempfile
+
+    import anndata
+    from scipy import sparse
+
+    rng = np.random.default_rng(0)
+    values = rng.poisson(1.0, (12, 4)).astype("f4")
+    cells = pd.DataFrame(values, [f"s{k}" for k in range(12)], [f"g{k}" for k in range(4)])
+    kinds = pd.DataFrame({"kind": pd.Categorical(["T", "B"] * 6)}, index=cells.index)
+    table = cells.join(kinds)
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / name
+        if name.endswith(".h5ad"):
+            data = anndata.AnnData(
+                sparse.csr_matrix(values), kinds, pd.DataFrame(index=cells.columns)
+            )
+            data.layers["dense"], data.raw = values, data.copy()
+            data.write_h5ad(path, compression="gzip")
+        elif name.endswith(".parquet"):
+            table.rename_axis("cell").reset_index().to_parquet(path, index=False)
+        else:
+            table.to_csv(path, sep="\t" if ".tsv" in name else ",", index_label="cell")
+        return {name: path.read_bytes()}
+
+
+def _read_dataset(name: str, folder: Path) -> None:
+    from edge2torch.cli._data import feature_names, read_dataset
+
+    feature_names(folder / name, "--features")
+    layers = (None, "raw", "dense") if name.endswith(".h5ad") else (None,)
+    for layer in layers:
+        read_dataset(folder / name, "kind", ["g0", "g1"], layer=layer)
+
+
 def _load_vae(folder: Path) -> object:
     from edge2torch.vae import load_vae
 
@@ -482,6 +519,21 @@ TARGETS = [
     Target("read_transcript_data, h5ad", functools.cache(_h5ad), _read_h5ad, share=1 / 3),
 ]  # fmt: skip
 
+
+TARGETS += [
+    Target(
+        f"the command line's data, {kind}",
+        functools.partial(_cells, name),
+        functools.partial(_read_dataset, name),
+        share=1 / 4,
+    )
+    for kind, name in (
+        ("CSV", "cells.csv"),
+        ("TSV.gz", "cells.tsv.gz"),
+        ("Parquet", "cells.parquet"),
+        ("h5ad", "cells.h5ad"),
+    )
+]
 
 TARGETS += [
     Target(f"edge2torch {command}", _cli_files(command), _cli(command), share=share)

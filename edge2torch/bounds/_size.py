@@ -1,4 +1,4 @@
-"""How much a file may hold: memory follows the size of a file, however it is packed."""
+"""How many bytes a file may hold."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from edge2torch.errors import Edge2TorchError, require
-
-__all__ = ["check_npz", "check_parquet", "largest", "opened", "too_large"]
 
 _ALWAYS = 64 << 20  # bytes: small files may be as large as this
 _TIMES = 100  # text packs to a tenth, repetitive tables to a fiftieth
@@ -37,7 +35,7 @@ def _first_of_zip(path: Path) -> Any:
     return archive.open(archive.namelist()[0]) if archive.namelist() else io.BytesIO()
 
 
-_OPEN: dict[str, Callable[[Path], Any]] = {
+PACKED: dict[str, Callable[[Path], Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
     ".xz": lzma.open,
@@ -150,14 +148,16 @@ def opened(path: Path) -> BinaryIO:
     >>> opened(Path("x.gz")).read()
     b'text'
     """
-    if path.suffix.lower() not in _OPEN:
+    if path.suffix.lower() not in PACKED:
         return path.open("rb")
     most = largest(path.stat().st_size)
     try:
-        with _OPEN[path.suffix.lower()](path) as stream:
+        with PACKED[path.suffix.lower()](path) as stream:
             plain = stream.read(most + 1)
     except _DAMAGE as error:
-        raise Edge2TorchError(f"{path} breaks off or is damaged: {error}") from error
+        raise Edge2TorchError(
+            f"{path} cannot be read, it breaks off or is damaged: {error}"
+        ) from error
     if len(plain) > most:
         raise too_large(path, most)
     return io.BytesIO(plain)
