@@ -102,7 +102,8 @@ def interpret_model(
         graph with mean scores on its nodes or edges.
     constructor_kwargs, attribute_kwargs : mapping, optional
         The method's own arguments, by Captum's names, such as ``{"n_steps": 100}``; ``epsilon``
-        for LRP and NodeDifference, ``value`` for NodeKnockout.
+        for LRP and NodeDifference, ``value`` for NodeKnockout: a number, ``"mean"``, or a Series
+        with a number for every node.
     seed : int, default 0
         For methods that draw random numbers: same seed, same scores.
     quiet : bool, default False

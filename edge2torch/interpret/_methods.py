@@ -255,7 +255,7 @@ _ROWS = (
     AttributionMethod(
         "NodeKnockout",
         "nodes",
-        "change of the output when a node is held at zero, at its mean or at a number",
+        "change of the output when a node is held at zero, at its mean or at a number of its own",
         _OCCLUSION,
         **_hold,
         takes=("value", "internal_batch_size"),

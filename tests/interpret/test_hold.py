@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -32,6 +33,23 @@ def test_a_node_held_at_a_value(value: float | str) -> None:
         expected = whole["deep"] - oracle(setting, {node: held})["deep"]
         np.testing.assert_allclose(found[node], expected, atol=1e-12, err_msg=node)
     assert (found[["early", "late"]] == 0).all(axis=None)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_each_node_held_at_a_number_of_its_own(case: tuple[str, dict[str, Any]]) -> None:
+    setting = double(customized(*case))
+    at_rest = e2t.activations(setting.model, setting.artifact, setting.data[:1]).iloc[0]
+
+    def held_at(value: Any) -> pd.DataFrame:
+        return setting.ask(
+            "nodes", "NodeKnockout", level="summary", attribute_kwargs={"value": value}
+        )
+
+    found = held_at(at_rest)
+    pd.testing.assert_frame_equal(found, held_at(at_rest[::-1].to_dict()))
+    for node in found:
+        alone = held_at(at_rest[node])[node]
+        np.testing.assert_allclose(found[node], alone, atol=1e-12, err_msg=node)
 
 
 def test_held_at_zero_is_ablation() -> None:
@@ -116,7 +134,8 @@ def test_many_nodes_in_one_run() -> None:
 def test_values_that_cannot_be() -> None:
     setting = SETTINGS["skips"]()
     for name, options, words in (
-        ("NodeKnockout", {"value": "median"}, "a number or 'mean', found 'median'"),
+        ("NodeKnockout", {"value": "median"}, "with a number for every node, found 'median'"),
+        ("NodeKnockout", {"value": {"p": 1.0, "q": None}}, "has no number for .*'q'"),
         ("NodeKnockout", {"values": 0}, "Nearest: 'value'"),
         ("NodeDifference", {"epsilon": 0}, "a positive number, found 0"),
     ):

@@ -9,10 +9,12 @@ from functools import partial
 from numbers import Real
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.interpret._engines._chunks import parts, with_bar
 from edge2torch.interpret._engines._sites import Site
 from edge2torch.interpret._engines._task import Answer, Task
@@ -20,6 +22,7 @@ from edge2torch.interpret._engines._walk import watching
 from edge2torch.nn import CompiledModel, RecurrentEdgeModel
 
 _EPSILON = 1e-2
+_WITHOUT_CHANNELS = 2  # dimensions of values (b, n)
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,14 @@ def _shifts(task: Task) -> list[float]:
 
 
 def _values(task: Task) -> list[Tensor]:
-    """Return what the nodes of each site are held at: a number, or their means over samples."""
+    """Return what the nodes of each site are held at: a number, one for each, or their means."""
     value = task.call.get("value", 0.0)
+    if isinstance(value, Mapping | pd.Series):
+        return _by_name(pd.Series(value), task)
     if value != "mean" and not _is_number(value):
         raise Edge2TorchError(
-            f"attribute_kwargs['value'] must be a number or 'mean', found {value!r}."
+            "attribute_kwargs['value'] must be a number, 'mean', or a Series or mapping with a "
+            f"number for every node, found {value!r}."
         )
     if value != "mean":
         return [task.x.new_tensor(float(value))] * len(task.sites)
@@ -116,6 +122,23 @@ def _values(task: Task) -> list[Tensor]:
         task.probe.answer(task.probe.entry(task.x))
     last: Mapping[int, Tensor] = {call.place: call.gave.mean(0) for call in calls}
     return [last[k] for k in range(len(task.sites))]
+
+
+def _by_name(value: pd.Series[Any], task: Task) -> list[Tensor]:
+    """Return each site's numbers, (n,) or, for nodes with channels, (n, 1)."""
+    wanted = pd.Index([node for site in task.sites for node in site.nodes]).unique()
+    given = pd.to_numeric(value[~value.index.duplicated()], errors="coerce").reindex(wanted)
+    if lost := given.index[~np.isfinite(given.to_numpy(np.float64))].tolist():
+        raise Edge2TorchError(
+            f"attribute_kwargs['value'] has no number for {listing(lost)}. Give one for every node "
+            "that is held, such as a row of edge2torch.activations(model, artifact, data)."
+        )
+    like = task.x if task.x.is_floating_point() else task.x.float()
+    held = (like.new_tensor(given[site.nodes].to_numpy(np.float64)) for site in task.sites)
+    return [
+        numbers[:, None] if task.dims[site.name] > _WITHOUT_CHANNELS else numbers
+        for site, numbers in zip(task.sites, held, strict=True)
+    ]
 
 
 def _is_number(value: object) -> bool:
