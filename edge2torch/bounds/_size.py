@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch.errors import Edge2TorchError
 
 _ALWAYS = 64 << 20  # bytes: small files may be as large as this
 _TIMES = 100  # text packs to a tenth, repetitive tables to a fiftieth
@@ -87,40 +87,6 @@ def too_large(path: Path, most: int) -> Edge2TorchError:
         f"{path} holds over {most >> 20:,} MB when it is unpacked, which is out of proportion to "
         "its size. Unpack it first if that is right."
     )
-
-
-def check_parquet(path: Path) -> None:
-    """Refuse a Parquet file that claims far more values than its size has room for.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Raises
-    ------
-    Edge2TorchError
-        For such a file, and for one without the end that Parquet files have.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from pathlib import Path
-    >>> pd.DataFrame({"a": [1]}).to_parquet("one.parquet")
-    >>> check_parquet(Path("one.parquet"))
-    """
-    parquet: Any = require("pyarrow.parquet", extra="priors")
-    try:
-        with parquet.ParquetFile(path) as file:
-            values = file.metadata.num_rows * max(file.metadata.num_columns, 1)
-    except (OSError, ValueError) as error:
-        raise Edge2TorchError(f"{path} cannot be read as Parquet: {error}") from error
-    most = largest(path.stat().st_size)
-    if 8 * values > most:
-        raise Edge2TorchError(
-            f"{path} claims {values:,} values, which is out of proportion to its size. Write it "
-            "anew without run-length encoding if that is right."
-        )
 
 
 def opened(path: Path) -> BinaryIO:

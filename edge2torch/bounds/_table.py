@@ -9,8 +9,9 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from edge2torch.bounds._size import PACKED, check_parquet, largest, opened
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch.bounds._parquet import read_parquet
+from edge2torch.bounds._size import PACKED, largest, opened
+from edge2torch.errors import Edge2TorchError
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _PIECE = 1 << 20  # bytes
@@ -71,9 +72,7 @@ def read_table(path: Path, *, n_rows: int | None = None) -> pd.DataFrame:
     kind = table_kind(path)
     try:
         if kind == ".parquet":
-            require("pyarrow", extra="cli")
-            check_parquet(path)
-            return pd.read_parquet(path)
+            return read_parquet(path)
         with opened(path) as file:
             _check_header(path, file, _SEPARATORS[kind])
             if n_rows is None:

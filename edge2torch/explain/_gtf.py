@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
+from edge2torch.bounds import read_parquet
 from edge2torch.errors import Edge2TorchError, listing, require
 
 Progress = Callable[[int, int], None]
@@ -84,9 +85,9 @@ def _content_key(file: Path) -> str:
 
 def _load(place: Path) -> Annotation | None:
     """What the cache holds; None where it holds nothing that can be read."""
-    with suppress(OSError, ValueError):
+    with suppress(Edge2TorchError):
         names = ("transcripts", "parts")
-        return Annotation(*(pd.read_parquet(place / f"{name}.parquet") for name in names))
+        return Annotation(*(read_parquet(place / f"{name}.parquet") for name in names))
     return None
 
 

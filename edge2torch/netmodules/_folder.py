@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch.bounds import check_parquet
+from edge2torch.bounds import read_parquet
 from edge2torch.errors import Edge2TorchError, listing, require
 from edge2torch.files import replace_folder, restore_folder
 from edge2torch.netmodules._checkpoint import load_checkpoint, save_checkpoint
@@ -130,13 +130,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _read_table(folder: Path, name: str) -> pd.DataFrame:
-    try:
-        check_parquet(folder / f"{name}.parquet")
-        table = pd.read_parquet(folder / f"{name}.parquet")
-    except Edge2TorchError:
-        raise
-    except (OSError, ValueError) as error:
-        raise Edge2TorchError(f"{folder / name}.parquet cannot be read: {error}") from error
+    table = read_parquet(folder / f"{name}.parquet")
     wanted = (_INDEXED[name],) if name in _INDEXED else TABLES.get(name, ())
     if missing := [column for column in wanted if column not in table]:
         raise Edge2TorchError(f"{folder / name}.parquet lacks column(s) {listing(missing)}.")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from edge2torch.bounds import check_parquet
+from edge2torch.bounds import read_parquet
 from edge2torch.errors import Edge2TorchError, listing, note, require
 from edge2torch.files import write_file
 from edge2torch.priors._edges import check_choice, join_rows
@@ -204,11 +204,7 @@ def _columns_hint(header: list[str]) -> str:
 
 
 def _read_parquet(path: FilePath, names: Mapping[str, str]) -> pd.DataFrame:
-    check_parquet(Path(path))
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise Edge2TorchError(f"{path} cannot be read as Parquet: {error}") from error
+    frame = read_parquet(Path(path))
     if absent := [name for name in names if name not in frame]:
         raise Edge2TorchError(
             f"{path} has no column {absent[0]!r}; there are {listing(frame.columns, 12)}."

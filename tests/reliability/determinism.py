@@ -19,6 +19,7 @@ from tests.reliability.rows import Row
 
 State = dict[str, Tensor]
 THREADS = 8
+MODULES = ("baseline", "latent", "graph", "vae")
 
 
 def trained(backend: str, seed: int = 0) -> State:
@@ -78,7 +79,7 @@ def same(first: State, second: State) -> bool:
 FITS: dict[str, Callable[[int], State]] = {
     **{f"training, {backend}": lambda seed, b=backend: trained(b, seed) for backend in BACKENDS},  # type: ignore[misc]
     "VAE": fitted_vae,
-    **{f"modules, {backend}": fitted_modules(backend) for backend in ("baseline", "vae")},
+    **{f"modules, {backend}": fitted_modules(backend) for backend in MODULES},
 }
 
 
