@@ -124,6 +124,49 @@ def test_any_executor_gives_the_same(pool):
     pd.testing.assert_frame_equal(alone.scores, shared.scores)
 
 
+def test_worker_processes_give_the_bits_of_one_thread():
+    pytest.importorskip("loky", reason="needs loky: edge2torch[processes]")
+    x, seen = inputs(TASK.x_train), []
+
+    def own(model, seed):  # as in a notebook: nothing that a process could import
+        seen.append(seed)
+        loop(model, x + 0.01 * torch.randn_like(x))
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone = replicate(start, own, TEST, n=3, seed=7, quiet=True)
+    finally:
+        torch.set_num_threads(threads)
+    assert len(seen) == 3
+    shared = replicate(start, own, TEST, n=3, seed=7, executor=2, quiet=True)
+    assert len(seen) == 3  # what the loop appends elsewhere stays there
+    for one, other in zip(alone.models, shared.models, strict=True):
+        for name, value in one.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name]), name
+
+
+def test_a_killed_worker_loses_no_trained_network(tmp_path):
+    pytest.importorskip("loky", reason="needs loky: edge2torch[processes]")
+    mark, folder = tmp_path / "count", tmp_path / "set"
+
+    def dies(model, seed):
+        with mark.open("a") as count:
+            count.write(".")
+        if mark.stat().st_size == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return train(model, seed)
+
+    given = {"n": 4, "seed": 7, "folder": folder, "quiet": True}
+    with pytest.raises(e2t.Edge2TorchError, match="a worker process has ended"):
+        replicate(start, dies, TEST, executor=1, **given)
+    assert len(list(folder.glob("*.safetensors"))) == 2
+    again = replicate(start, dies, TEST, executor=1, **given)
+    assert mark.stat().st_size == 5
+    alone = replicate(start, train, TEST, n=4, seed=7, quiet=True)
+    pd.testing.assert_frame_equal(again.scores, alone.scores)
+
+
 def test_the_filter_drops_and_says_so(capsys):
     qualities = iter([0.9, 0.4, float("nan"), 0.8])
 

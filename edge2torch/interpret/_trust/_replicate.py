@@ -153,7 +153,7 @@ def replicate(
     output: str | int | None = None,
     min_quality: float | None = None,
     together: bool = False,
-    executor: Executor | None = None,
+    executor: Executor | int | None = None,
     folder: str | os.PathLike[str] | None = None,
     quiet: bool = False,
     **options: Any,
@@ -186,10 +186,13 @@ def replicate(
     together : bool
         Train all networks at once in one module. The result is what separate runs give that see
         the same batches; see Notes.
-    executor : concurrent.futures.Executor, optional
-        Where to train, such as ``ProcessPoolExecutor(4)``. With processes, ``train_fn`` must be a
-        function that they can import. Threads share PyTorch's generator: a loop that draws from
-        it (dropout, shuffling) is not repeatable there.
+    executor : int or concurrent.futures.Executor, optional
+        Where to train; left out, here and in turn. A number is that many worker processes, one
+        thread each, with the bits that one thread gives here; functions of a notebook or a script
+        go along. To a process, ``train_fn`` and what it refers to go as copies: what it appends to
+        a list or writes into a tensor is not seen here, and tensors on a GPU are copied into each
+        process. Other pools of processes need a ``train_fn`` that they can import. Threads share
+        PyTorch's generator: a loop that draws from it (dropout, shuffling) is not repeatable there.
     folder : path, optional
         Where every network is kept as soon as it is trained. A call with the same graph and seed
         finds them there and trains the rest: after a crash, or with a larger ``n``. What
@@ -209,7 +212,8 @@ def replicate(
     Edge2TorchError
         When no network passes the filter, and for a ``train_fn`` that returns something else, is no
         function, or does not work on a stack of networks. For a ``folder`` of another graph or
-        seed, or one that another process is writing to.
+        seed, or one that another process is writing to. When a worker process is killed; what was
+        trained by then is in ``folder``.
 
     Notes
     -----

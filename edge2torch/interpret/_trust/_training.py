@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, as_completed
-from types import ModuleType
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +13,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from edge2torch.errors import Edge2TorchError, note, require
+from edge2torch.interpret._executor import Parcel, Workers, shared_out
 from edge2torch.interpret._trust._kept import Kept
 from edge2torch.interpret._trust._stack import ReplicateStack
 
@@ -58,7 +56,7 @@ def train_apart(
     train_fn: Callable[[Any, int], Any],
     models: Sequence[nn.Module],
     seeds: Sequence[int],
-    executor: Executor | None,
+    executor: Workers,
     known: Kept,
     *,
     quiet: bool,
@@ -69,14 +67,7 @@ def train_apart(
         for k, name in enumerate(names)
         if (found := known.load(name, models[k])) is not None
     }
-    todo = [k for k in range(len(models)) if k not in done]
-
-    def take(k: int, trained: nn.Module, returned: Any) -> None:
-        quality = _qualities([returned], 1)
-        known.save(names[k], trained, quality)
-        done[k] = (trained, quality.tolist())
-        progress.update()
-
+    todo = {k: (Parcel(models[k]), seeds[k]) for k in range(len(models)) if k not in done}
     with require("tqdm").tqdm(  # comes with Captum
         total=len(models),
         initial=len(done),
@@ -85,44 +76,18 @@ def train_apart(
         leave=False,
         disable=quiet,
     ) as progress:
-        if executor is None:
-            for k in todo:
-                take(k, models[k], _train(train_fn, models[k], seeds[k]))
-        else:
-            futures = {
-                executor.submit(_train_away, train_fn, _Parcel(models[k]), seeds[k]): k
-                for k in todo
-            }
-            for future in as_completed(futures):
-                parcel, returned = future.result()
-                take(futures[future], parcel.model, returned)
+        for k, (parcel, returned) in shared_out(executor, partial(_train_away, train_fn), todo):
+            quality = _qualities([returned], 1)
+            known.save(names[k], parcel.model, quality)
+            done[k] = (parcel.model, quality.tolist())
+            progress.update()
     trained = [done[k] for k in range(len(models))]
     return [model for model, _ in trained], _qualities([q for _, (q,) in trained], len(trained))
 
 
-class _Parcel:
-    """A model on its way: one pickle, since some clusters take modules apart and lose their hooks."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-
-    def __reduce__(self) -> tuple[Callable[[bytes], _Parcel], tuple[bytes]]:
-        return _unpack, (_pickle().dumps(self.model),)
-
-
-def _unpack(content: bytes) -> _Parcel:
-    return _Parcel(_pickle().loads(content))
-
-
-def _pickle() -> ModuleType:
-    """Whatever can also carry what was defined in a notebook, where it is installed."""
-    there = importlib.util.find_spec("cloudpickle") is not None
-    return importlib.import_module("cloudpickle" if there else "pickle")
-
-
 def _train_away(
-    train_fn: Callable[[Any, int], Any], parcel: _Parcel, seed: int
-) -> tuple[_Parcel, Any]:
+    train_fn: Callable[[Any, int], Any], parcel: Parcel, seed: int
+) -> tuple[Parcel, Any]:
     """Train where an executor wants it; a process of its own works on a copy, so send it back."""
     returned = _train(train_fn, parcel.model, seed)
     return parcel, returned

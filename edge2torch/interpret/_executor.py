@@ -1,0 +1,116 @@
+"""Work that is done in turn, by worker processes, or wherever an executor wants it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pickle
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
+from types import ModuleType
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from edge2torch.errors import Edge2TorchError, require
+
+Workers: TypeAlias = Executor | int | None
+Key = TypeVar("Key", bound=Hashable)
+
+_IDLE = 30  # seconds after which workers without work end; to start one takes a few
+_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+class Parcel:
+    """A model on its way: one pickle, since some clusters take modules apart and lose their hooks."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Parcel], tuple[bytes]]:
+        return _unpack, (_pickle().dumps(self.model),)
+
+
+def _unpack(content: bytes) -> Parcel:
+    return Parcel(_pickle().loads(content))
+
+
+def _pickle() -> ModuleType:
+    """Whatever can also carry what was defined in a notebook, where it is installed."""
+    there = importlib.util.find_spec("cloudpickle") is not None
+    return importlib.import_module("cloudpickle" if there else "pickle")
+
+
+def shared_out(
+    executor: Workers, function: Callable[..., Any], items: Mapping[Key, tuple[Any, ...]]
+) -> Iterator[tuple[Key, Any]]:
+    """Yield the key of each item and what the function makes of it, as they come.
+
+    Before an error is raised, everything that was done by then has been yielded.
+    """
+    if executor is None:
+        for key, arguments in items.items():
+            yield key, function(*arguments)
+        return
+    pool = _workers(executor) if _is_number(executor) else _checked(executor)
+    futures = {pool.submit(function, *arguments): key for key, arguments in items.items()}
+    try:
+        for future in as_completed(futures):
+            result = _result(future)
+            yield futures.pop(future), result
+    except Exception:
+        for future in [one for one in futures if one.done() and not one.cancelled()]:
+            if future.exception() is None:
+                yield futures.pop(future), future.result()
+        raise
+    finally:
+        is_running = [not future.cancel() and not future.done() for future in futures]
+        if any(is_running) and _is_number(executor):
+            pool.shutdown(kill_workers=True)  # nobody waits for these
+
+
+def _is_number(executor: object) -> bool:
+    return isinstance(executor, int | np.integer) and not isinstance(executor, bool)
+
+
+def _workers(n: Any) -> Any:
+    if n < 1:
+        raise Edge2TorchError(
+            f"executor={n}: a number of worker processes is 1 or more. Leave it out to work in turn."
+        )
+    return require("loky", extra="processes").get_reusable_executor(
+        max_workers=int(n), timeout=_IDLE, initializer=_one_thread, env=_THREADS
+    )
+
+
+def _checked(executor: Any) -> Any:
+    if not callable(getattr(executor, "submit", None)):
+        raise Edge2TorchError(
+            "executor must be a number of worker processes or a concurrent.futures executor, found "
+            f"{executor!r}."
+        )
+    return executor
+
+
+def _one_thread() -> None:
+    """Workers share the cores: each computes on one."""
+    torch.set_num_threads(1)
+
+
+def _result(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except BrokenExecutor as error:
+        raise Edge2TorchError(
+            "executor: a worker process has ended before its work was done: it was killed, as by a "
+            "system short of memory, or crashed. Give it fewer workers, or leave executor out. "
+            f"({error})"
+        ) from error
+    except pickle.PicklingError as error:
+        reason = str(error.__cause__ or error).strip('" \n').splitlines()[-1]
+        raise Edge2TorchError(
+            f"executor: this cannot be sent to another process: {reason}. Make what it needs, such "
+            "as an open file or a lock, inside the function."
+        ) from error
