@@ -9,12 +9,10 @@ from edge2torch.plot._degree_bias import plot_degree_bias
 from edge2torch.plot._draw import draw_graph
 from edge2torch.plot._flow import plot_flow
 from edge2torch.plot._heatmap import plot_node_heatmap
-from edge2torch.plot._module import (
-    plot_module_drivers,
-    plot_module_heatmap,
-    plot_module_usage,
-)
+from edge2torch.plot._module_drivers import plot_module_drivers
+from edge2torch.plot._module_heatmap import plot_module_heatmap
 from edge2torch.plot._module_summary import plot_module_summary, save_module_figures
+from edge2torch.plot._module_usage import plot_module_usage
 from edge2torch.plot._stability import plot_stability
 
 __all__ = [

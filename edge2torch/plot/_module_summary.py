@@ -10,7 +10,9 @@ import pandas as pd
 
 from edge2torch.errors import require
 from edge2torch.explain import ExplainResult
-from edge2torch.plot._module import plot_module_drivers, plot_module_heatmap, plot_module_usage
+from edge2torch.plot._module_drivers import plot_module_drivers
+from edge2torch.plot._module_heatmap import plot_module_heatmap
+from edge2torch.plot._module_usage import plot_module_usage
 from edge2torch.plot._save import save_axes
 
 

@@ -15,6 +15,7 @@ from edge2torch.errors import require
 
 POSITIVE, NEGATIVE, NEUTRAL = "#b2182b", "#2166ac", "#9a9a9a"  # the ends of ColorBrewer's RdBu
 _DIVERGING = "RdBu_r"
+ROW = 0.2  # inches, of a row of text
 
 
 def short_labels(names: Iterable[object], width: int) -> list[str]:
@@ -84,3 +85,17 @@ def missing_glyphs_allowed() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
+
+
+def tidy(axes: Any) -> None:
+    """Take away the frame's upper and right side, and put what is drawn before the grid."""
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_below(axes: Any, columns: int, **options: Any) -> None:
+    """Put a legend below the axes, where it covers nothing."""
+    below = -0.5 / (axes.get_window_extent().height / axes.figure.dpi)  # half an inch
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, below), "ncols": columns}
+    axes.legend(**place, fontsize=8, frameon=False, **options)
