@@ -76,7 +76,7 @@ reliability: $(VENV)/.ready-dev ## hours of spoiled files, hostile values, kills
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reliability $(ARGS)
 
 # The lowest versions that pyproject.toml allows, in an environment of its own. torch stays at the
-# version of $(CONSTRAINTS).
+# version of $(CONSTRAINTS). Old versions warn of one another, which is no error of ours.
 LOWEST := .venv-lowest
 .PHONY: lowest
 lowest: $(VENV)/.ready-dev ## run the tests with the lowest versions that pyproject.toml allows
@@ -85,7 +85,7 @@ lowest: $(VENV)/.ready-dev ## run the tests with the lowest versions that pyproj
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet $(TORCH)
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet --constraint build/lowest.txt --editable '.[dev]'
-	$(LOWEST)/bin/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci
+	$(LOWEST)/bin/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci -W default
 
 notebooks: $(VENV)/.ready-dev ## run the notebooks only, in their full form
 	EDGE2TORCH_FULL=1 $(BIN)/python -m pytest tests/test_notebooks.py
