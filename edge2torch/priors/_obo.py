@@ -238,7 +238,8 @@ def _annotated(
         where = "annotations" if given else str(annotations)
         raise Edge2TorchError(
             f"{where}: {strange.nunique():,} term(s) are not in {file}, or obsolete there: "
-            f"{listing(strange.unique())}. Use files of one release, or drop these rows."
+            f"{listing(strange.unique())}. Use files of one release, or drop these rows; where it is "
+            "the name of a column, read the table with read_annotations(path, gene=..., term=...)."
         )
     left_out = int((~known).sum())
     note(
