@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
 from xml.parsers import expat
 
 import numpy as np
@@ -185,7 +186,7 @@ def read_graphml(
     _check_nodes(file, text)
     try:
         graph = nx.parse_graphml(text)
-    except (nx.NetworkXError, KeyError, ValueError) as error:
+    except (nx.NetworkXError, KeyError, ValueError, ParseError) as error:  # of a wrong namespace
         raise Edge2TorchError(f"{file}: networkx cannot read this file: {error}") from error
     if graph.number_of_edges() == 0:
         raise bad_line(file, 1, "the file holds no edges.")

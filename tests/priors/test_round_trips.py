@@ -63,6 +63,14 @@ def test_graphml(tmp_path: Path) -> None:
     same(edges, priors.read_graphml(tmp_path / "odd.graphml", quiet=True))
 
 
+def test_graphml_of_another_namespace_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "odd.graphml"
+    nx.write_graphml(nx.DiGraph([("a", "b")]), path)
+    path.write_text(path.read_text().replace("graphml.graphdrawing", "graphml.graph{}ng"))
+    with pytest.raises(Edge2TorchError, match="networkx cannot read this file"):
+        priors.read_graphml(path, quiet=True)
+
+
 @pytest.mark.parametrize("name", ["odd.parquet", "odd.csv", "odd.tsv.gz"])
 def test_files(tmp_path: Path, name: str) -> None:
     edges = odd_edges()
