@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from edge2torch import bounds
+from edge2torch.bounds import read_h5ad as read_anndata
 from edge2torch.bounds import table_kind
 from edge2torch.cli._files import TABLES, existing_file, read_table
 from edge2torch.errors import Edge2TorchError, listing
@@ -105,7 +105,7 @@ def _only_for_h5ad(path: Path, layer: str | None, names_column: str | None) -> N
 
 def read_h5ad(path: Path, option: str = "--data", *, backed: Literal["r"] | None = None) -> Any:
     try:
-        return bounds.read_h5ad(path, backed=backed)
+        return read_anndata(path, backed=backed)
     except Edge2TorchError as error:
         raise Edge2TorchError(f"{option}: {error}") from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from edge2torch import bounds
+from edge2torch.bounds import read_table as read_any
 from edge2torch.bounds import table_kind
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.priors import read_edges
@@ -32,7 +32,7 @@ def read_table(path: Path, option: str, *, n_rows: int | None = None) -> pd.Data
             "may be compressed (.gz)."
         )
     try:
-        return bounds.read_table(path, n_rows=n_rows)
+        return read_any(path, n_rows=n_rows)
     except Edge2TorchError as error:
         raise Edge2TorchError(f"{option}: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from edge2torch.interpret._activations import activations
 from edge2torch.interpret._interpret import interpret_model
+from edge2torch.interpret._knock_out import knock_out
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS, attribution_methods
 from edge2torch.interpret._score_graph import cut_graph, score_graph
@@ -25,6 +26,7 @@ __all__ = [
     "cut_graph",
     "graph_aware_dropout",
     "interpret_model",
+    "knock_out",
     "node_connectivity",
     "node_significance",
     "rank_stability",

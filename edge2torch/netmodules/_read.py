@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from edge2torch import bounds
-from edge2torch.bounds import check_npz, read_h5ad, table_kind
+from edge2torch.bounds import check_npz, read_h5ad, read_table, table_kind
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._annotation import ENDINGS, genes_of_gtf
 from edge2torch.netmodules._counts import Counts
@@ -127,7 +126,7 @@ def _read_table(path: Path, name: str) -> pd.DataFrame:
             "(text may be compressed)."
         )
     try:
-        return bounds.read_table(path)
+        return read_table(path)
     except Edge2TorchError as error:
         raise Edge2TorchError(f"{name}: {error}") from error
 

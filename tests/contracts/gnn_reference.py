@@ -16,8 +16,8 @@ def gnn_reference(model, artifact, x, activation=None):
     return run_by_the_book(model, artifact, x, activation)[0]
 
 
-def run_by_the_book(model, artifact, x, activation=None):
-    """Return outputs by name, and h by (layer, node), (b, c)."""
+def run_by_the_book(model, artifact, x, activation=None, held=None):
+    """Return outputs by name, and h by (layer, node), (b, c); some nodes may be held at a value."""
     base, plan = find_edge_model(model, artifact), artifact.execution_plan
     own, name = artifact.options["own"], artifact.graph.node_names.tolist()
     x = dict(zip(artifact.feature_names, x.numpy().T, strict=True))
@@ -40,6 +40,8 @@ def run_by_the_book(model, artifact, x, activation=None):
                         z[:, c] += w_in[pair][c] * state[pair]
                 z[:, c] += b_in[n * own["channels"] + c]
             h[node] = every[k + 1, node] = at_node(z, n, base.update(k), own, activation)
+            if node in (held or {}):
+                h[node] = np.full_like(z, held[node])
         before, state = state, {}
         for e, (s, t) in enumerate(pairs):
             y = zero + b_out[e]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.interpret._engines._chunks import parts, with_bar
+from edge2torch.interpret._engines._chunks import Part, parts, with_bar
 from edge2torch.interpret._engines._sites import Site
 from edge2torch.interpret._engines._task import Answer, Task
 from edge2torch.interpret._engines._walk import watching
@@ -29,7 +29,7 @@ _WITHOUT_CHANNELS = 2  # dimensions of values (b, n)
 class Places:
     """Where the values of groups of columns are: group, site and column of each, (m,).
 
-    A group is one node at one site, or one node wherever it is computed.
+    A group is one node at one site, or nodes wherever they are computed.
     """
 
     group: Tensor
@@ -52,6 +52,18 @@ class Places:
         column = torch.cat([torch.arange(size) for size in sizes.tolist()])
         return cls(torch.tensor(group, dtype=torch.int64), site, column, len(numbers), len(sites))
 
+    @classmethod
+    def of_groups(cls, sites: Sequence[Site], groups: Sequence[Sequence[str]]) -> Places:
+        """Find the nodes of each group at all sites."""
+        wanted = pd.DataFrame({"group": range(len(groups)), "node": groups}).explode("node")
+        there = [
+            pd.DataFrame({"node": site.nodes, "site": k, "column": range(len(site.nodes))})
+            for k, site in enumerate(sites)
+        ]
+        found = wanted.merge(pd.concat(there), on="node")[["group", "site", "column"]]
+        group, site, column = torch.from_numpy(found.to_numpy(np.int64).T.copy())
+        return cls(group, site, column, len(groups), len(sites))
+
     def among(self, items: slice) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield for each site the groups of a slice, counted from its start, and their columns."""
         inside = (self.group >= items.start) & (self.group < items.stop)
@@ -62,25 +74,42 @@ class Places:
 
 def by_holding(task: Task) -> list[Answer]:
     """Return what each node's change does to the outputs, at each site or wherever it is."""
-    task = replace(task, sites=[_inside(site, task.base) for site in task.sites])
+    task = settling(task)
     places = Places.of(task.sites, by_site=task.by_site)
     totals = [task.x.new_zeros(len(task.x), places.n_groups) for _ in task.outputs]
     is_difference = task.method.name == "NodeDifference"
     shifts = _shifts(task) if is_difference else [None]
-    values = None if is_difference else _values(task)
+    values = None if is_difference else values_to_hold(task)
     whole = task.outputs_at(task.x)
     for part in with_bar(task, parts(task, places.n_groups)):
-        n_groups, chosen = part.items.stop - part.items.start, list(places.among(part.items))
         for shift in shifts:
-            change = partial(_change, values, shift, n_groups)
-            with torch.no_grad(), _changed(task.sites, chosen, change):
-                x = task.x[part.samples].repeat(n_groups, 1)
-                y = task.probe.answer(task.probe.entry(x))
+            y = run_changed(task, places, part, values, shift)
             for output, full, total in zip(task.outputs, whole, totals, strict=True):
-                new = output.of(y, part.samples).view(n_groups, -1).T
+                new = output.of(y.flatten(0, 1), part.samples).view(len(y), -1).T
                 here = total[part.samples, part.items]
                 here += full[part.samples, None] - new if shift is None else new / (2 * shift)
     return [_answer(task.sites, places, total.cpu()) for total in totals]
+
+
+def run_changed(
+    task: Task,
+    places: Places,
+    part: Part,
+    values: list[Tensor] | None,
+    shift: float | None = None,
+) -> Tensor:
+    """Return all outputs (groups, b, o) of a part's samples, each of its groups changed in turn."""
+    n_groups = part.items.stop - part.items.start
+    change = partial(_change, values, shift, n_groups)
+    with torch.no_grad(), _changed(task.sites, list(places.among(part.items)), change):
+        x = task.x[part.samples].repeat(n_groups, 1)
+        y: Tensor = task.probe.answer(task.probe.entry(x)).unflatten(0, (n_groups, -1))
+    return y
+
+
+def settling(task: Task) -> Task:
+    """Return a task in which what settles is changed while it does."""
+    return replace(task, sites=[_inside(site, task.base) for site in task.sites])
 
 
 def _inside(site: Site, base: CompiledModel) -> Site:
@@ -99,19 +128,19 @@ def _answer(sites: Sequence[Site], places: Places, total: Tensor) -> Answer:
 
 def _shifts(task: Task) -> list[float]:
     epsilon = task.call.get("epsilon", _EPSILON)
-    if not _is_number(epsilon) or not epsilon > 0:
+    if not is_number(epsilon) or not epsilon > 0:
         raise Edge2TorchError(
             f"attribute_kwargs['epsilon'] must be a positive number, found {epsilon!r}."
         )
     return [float(epsilon), -float(epsilon)]
 
 
-def _values(task: Task) -> list[Tensor]:
+def values_to_hold(task: Task) -> list[Tensor]:
     """Return what the nodes of each site are held at: a number, one for each, or their means."""
     value = task.call.get("value", 0.0)
     if isinstance(value, Mapping | pd.Series):
         return _by_name(pd.Series(value), task)
-    if value != "mean" and not _is_number(value):
+    if value != "mean" and not is_number(value):
         raise Edge2TorchError(
             "attribute_kwargs['value'] must be a number, 'mean', or a Series or mapping with a "
             f"number for every node, found {value!r}."
@@ -141,7 +170,7 @@ def _by_name(value: pd.Series[Any], task: Task) -> list[Tensor]:
     ]
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 

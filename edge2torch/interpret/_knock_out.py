@@ -1,0 +1,277 @@
+"""A screen of knock-outs: hold nodes at a value, and see what the outputs do."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from edge2torch.compile import CompileArtifact
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.interpret._arguments import check_choice
+from edge2torch.interpret._ask import Question, asking, known_nodes
+from edge2torch.interpret._diagnose import note_if_untrained
+from edge2torch.interpret._engines._chunks import parts, with_bar
+from edge2torch.interpret._engines._hold import (
+    Places,
+    is_number,
+    run_changed,
+    settling,
+    values_to_hold,
+)
+from edge2torch.interpret._engines._sites import Site
+from edge2torch.interpret._engines._task import Task
+from edge2torch.interpret._executor import Parcel, shared_out
+from edge2torch.interpret._methods import METHODS
+from edge2torch.interpret._outputs import output_names
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["knock_out"]
+
+_PIECES = 16  # of a screen that is shared out: enough for all to end at about the same time
+
+
+def knock_out(
+    model: nn.Module,
+    artifact: CompileArtifact,
+    data: pd.DataFrame | AnnData | NDArray[Any] | Tensor,
+    nodes: Literal["hidden", "inputs", "all"]
+    | Sequence[str | Collection[str]]
+    | Mapping[str, str | Collection[str]] = "hidden",
+    *,
+    value: float | Literal["mean"] | Mapping[str, float] | pd.Series[float] = 0.0,
+    level: Literal["summary", "samples"] = "summary",
+    executor: Executor | int | None = None,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Hold nodes at a value, one or several at a time, and return how every output changes.
+
+    A node is held wherever it is computed: along edges that skip layers, at every step of a
+    recurrent model from its first update on (in a steady state while it settles), in every layer and channel of a graph
+    neural network. What follows it in the graph is computed anew, and nothing is trained.
+
+    Parameters
+    ----------
+    model : Module
+        A compiled model, customized or wrapped or neither; it is held in ``eval()`` mode.
+    artifact : CompileArtifact
+        What :func:`compile_graph` returned with it.
+    data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns)
+        Samples, matched to the input nodes as in :func:`align_features_to_input_nodes`.
+    nodes : {"hidden", "inputs", "all"}, sequence or mapping
+        Which nodes, one at a time; ``"all"`` is inputs and hidden ones. A sequence may hold names
+        and groups of names, such as ``["p1", ("p1", "p2")]``; the nodes of a group are held
+        together. A mapping gives every group a name of its own.
+    value : float, "mean", or mapping or Series of node name to float
+        Zero takes a node's influence away, but for what its biases and normalisation do to nodes
+        behind it; ``"mean"`` takes away what distinguishes the samples (the node's own mean at
+        each layer or step); another number knocks in.
+    level : {"summary", "samples"}
+        Means over samples, or every sample.
+    executor : int or concurrent.futures.Executor, optional
+        Left out, here and in turn; a number is that many worker processes, one thread each.
+    quiet : bool
+        Print nothing, and show no progress bar.
+
+    Returns
+    -------
+    DataFrame, shape (groups, o) or (groups * b, o)
+        Output with the nodes held minus output as it is: negative where the output needs them.
+        Rows are nodes or groups (``"p1 + p2"``), with ``level="samples"`` each with all samples;
+        columns are the output nodes, or numbers behind a head.
+
+    Raises
+    ------
+    Edge2TorchError
+        For unknown nodes, nodes that the model computes nowhere, a node without a value, data
+        without the inputs or without rows, and a worker process that is killed.
+
+    Notes
+    -----
+    ``interpret_model(..., "nodes", "NodeKnockout")`` gives the same with the opposite sign, for
+    one output, as scores of single nodes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame(
+    ...     {
+    ...         "source": ["g1", "g2", "p1", "p2"],
+    ...         "target": ["p1", "p2", "y", "y"],
+    ...         "initial_weight": [1.0, 2.0, 1.0, -1.0],
+    ...     }
+    ... )
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> cells = pd.DataFrame({"g1": [1.0, 3.0], "g2": [1.0, 1.0]})
+    >>> e2t.knock_out(model, artifact, cells, ["p1", "p2", ("p1", "p2")], quiet=True)
+               y
+    held
+    p1      -2.0
+    p2       2.0
+    p1 + p2  0.0
+
+    References
+    ----------
+    Ma et al. 2018, doi:10.1038/nmeth.4627: genes are deleted from a network that is built along a
+    hierarchy.
+    """
+    check_choice("level", level, ("summary", "samples"))
+    groups = _groups(nodes, artifact)
+    screen = _Screen(list(groups.values()), _checked(value, groups, artifact), level == "samples")
+    with asking(_question(screen, quiet), model, artifact, data) as (task, sites, index):
+        _check_computed(groups, sites)
+        note_if_untrained(task)
+        names = output_names(task.probe.model, task.base, artifact, n := _n_outputs(task))
+        found = None if executor is not None else _run(screen, task)
+        x = task.x.cpu()
+    if found is None:
+        found = _away(screen, executor, Parcel(model), artifact, x)
+    table = pd.DataFrame(found.reshape(-1, n), columns=range(n) if names is None else names)
+    held = pd.Index(list(groups), name="held", dtype=object)
+    table.index = _by_sample(held, index) if screen.by_sample else held
+    return table
+
+
+@dataclass(frozen=True)
+class _Screen:
+    """Nodes of each group, what they are held at, and whether every sample is to be seen."""
+
+    groups: list[list[str]]
+    value: Any
+    by_sample: bool
+
+
+def _groups(nodes: Any, artifact: CompileArtifact) -> dict[str, list[str]]:
+    """Return the known nodes of every group, by the group's name."""
+    if isinstance(nodes, str):
+        check_choice("nodes", nodes, ("hidden", "inputs", "all"))
+        inputs, graph = artifact.feature_names, artifact.graph
+        computed = dict.fromkeys(n for own in artifact.node_names_by_site.values() for n in own)
+        hidden = [n for n in computed if n not in {*inputs, *artifact.output_names}]
+        nodes = {"hidden": hidden, "inputs": inputs, "all": [*inputs, *hidden]}[nodes]
+        if not nodes:
+            raise Edge2TorchError(
+                f"nodes='hidden': the graph of {graph.n_nodes} nodes has inputs and outputs only."
+            )
+    named = nodes.items() if isinstance(nodes, Mapping) else [(None, one) for one in nodes]
+    groups: dict[str, list[str]] = {}
+    for name, group in named:
+        members = [group] if isinstance(group, str) else list(group)
+        if not members:
+            raise Edge2TorchError(f"nodes: the group {name or 'without a name'} is empty.")
+        label = str(name) if name is not None else " + ".join(str(one).strip() for one in members)
+        if label in groups:
+            raise Edge2TorchError(f"nodes: {label!r} is there more than once. Give each once.")
+        groups[label] = [str(one).strip() for one in members]
+    if not groups:
+        raise Edge2TorchError("nodes is empty. Name at least one.")
+    known_nodes(sorted({one for group in groups.values() for one in group}), artifact)
+    return groups
+
+
+def _checked(value: Any, groups: Mapping[str, list[str]], artifact: CompileArtifact) -> Any:
+    """Return the value as the engine takes it: by name it has to be there for every node."""
+    if not isinstance(value, Mapping | pd.Series):
+        if value != "mean" and not is_number(value):
+            raise Edge2TorchError(
+                "value must be a number, 'mean', or a mapping or Series of node name to number; "
+                f"found {value!r}."
+            )
+        return value
+    given = pd.to_numeric(pd.Series(value), errors="coerce").dropna()
+    held = list(dict.fromkeys(one for group in groups.values() for one in group))
+    if lost := [node for node in held if node not in given.index]:
+        raise Edge2TorchError(f"value has no number for {listing(lost)}. Give one for every node.")
+    others = pd.Series(0.0, artifact.graph.node_names).drop(held)
+    return pd.concat([given[held], others])
+
+
+def _question(screen: _Screen, quiet: bool) -> Question:
+    """Return what the engine of NodeKnockout is to be asked, for all outputs at once."""
+    row = replace(METHODS["NodeKnockout"], name="knock_out", needs_output=False)
+    return Question(
+        row=row,
+        output=None,
+        baselines=None,
+        level="summary",
+        nodes=sorted({node for group in screen.groups for node in group}),
+        site_aggregation="max_abs",
+        delta=False,
+        to="frame",
+        constructor={},
+        call={"value": screen.value},
+        seed=0,
+        quiet=quiet,
+    )
+
+
+def _check_computed(groups: Mapping[str, list[str]], sites: Sequence[Site]) -> None:
+    there = {node for site in sites for node in site.nodes}
+    if lost := sorted({one for group in groups.values() for one in group} - there):
+        raise Edge2TorchError(
+            f"nodes: the model computes no value of {len(lost)} node(s) that could be held: "
+            f"{listing(lost)}. Leave out what is cut off from the outputs and, in a graph neural "
+            "network, the outputs themselves."
+        )
+
+
+def _n_outputs(task: Task) -> int:
+    with torch.no_grad():
+        return task.probe.answer(task.x[:1]).shape[1]
+
+
+def _run(screen: _Screen, task: Task) -> NDArray[Any]:
+    """Return changes (groups, o), means over samples, or (groups, b, o)."""
+    task = settling(task)
+    places, values = Places.of_groups(task.sites, screen.groups), values_to_hold(task)
+    n = len(task.x)
+    with torch.no_grad():
+        whole = task.probe.answer(task.x)
+    shape = (n, whole.shape[1]) if screen.by_sample else whole.shape[1:]
+    found = whole.new_zeros(len(screen.groups), *shape)
+    for part in with_bar(task, parts(task, len(screen.groups))):
+        change = run_changed(task, places, part, values) - whole[part.samples]
+        if screen.by_sample:
+            found[part.items, part.samples] = change
+        else:
+            found[part.items] += change.sum(1) / n
+    return found.cpu().numpy()
+
+
+def _away(
+    screen: _Screen, executor: Executor | int | None, parcel: Parcel, artifact: Any, x: Tensor
+) -> NDArray[Any]:
+    """Run pieces of a screen wherever an executor wants it."""
+    bounds = np.linspace(0, len(screen.groups), min(_PIECES, len(screen.groups)) + 1).astype(int)
+    pieces = {
+        start: (replace(screen, groups=screen.groups[start:stop]), parcel, artifact, x)
+        for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+    }
+    found = dict(shared_out(executor, _run_away, pieces))
+    return np.concatenate([found[start] for start in sorted(found)])
+
+
+def _run_away(screen: _Screen, parcel: Parcel, artifact: Any, x: Tensor) -> NDArray[Any]:
+    own = copy.deepcopy(parcel.model)  # threads would hold each other's nodes
+    with asking(_question(screen, True), own, artifact, x) as (task, _, _):
+        return _run(screen, task)
+
+
+def _by_sample(held: pd.Index, index: pd.Index) -> pd.MultiIndex:
+    """Return all samples once for every group."""
+    frame = index.to_frame(index=False)
+    frame.columns = [name or ("sample" if len(index.names) == 1 else None) for name in index.names]
+    repeated = pd.concat([frame] * len(held), ignore_index=True)
+    repeated.insert(0, "held", np.repeat(held.to_numpy(), len(index)))
+    return pd.MultiIndex.from_frame(repeated)
