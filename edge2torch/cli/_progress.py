@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from edge2torch.cli._settings import Settings
+from edge2torch.compile import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.files import write_file
 
@@ -115,15 +114,12 @@ class Training:
             tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
         tensors["generator"] = self.generator.get_state()
         tensors["global"] = torch.get_rng_state()
-        apart = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
-        write_file(
-            self.path, lambda draft: save_file(apart, draft, metadata={"state": json.dumps(state)})
-        )
+        write_tensors(self.path, tensors, state)
         self._kept = time.monotonic()
 
     def restore(self) -> None:
         """Go to where the checkpoint stands."""
-        tensors, state = _read(self.path)
+        tensors, state = _read(cast(Path, self.path))
         own = {
             name.removeprefix("model."): value
             for name, value in tensors.items()
@@ -141,12 +137,8 @@ class Training:
         self.epoch, self.history, self.done = state["epoch"], state["history"], state["done"]
 
 
-def _read(path: Path | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, json.loads(file.metadata()["state"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise Edge2TorchError(
-            f"--resume: {str(path)!r} is damaged ({error}). Leave --resume out to begin anew."
-        ) from error
+        return read_tensors(path)
+    except Edge2TorchError as error:
+        raise Edge2TorchError(f"--resume: {error} Leave --resume out to begin anew.") from error

@@ -5,6 +5,7 @@ from edge2torch.compile._compile import compile_graph
 from edge2torch.compile._convergence import convergence, cycles
 from edge2torch.compile._registry import BACKENDS, Backend, backend_names, find_backend
 from edge2torch.compile._save import load_compiled, save_compiled
+from edge2torch.compile._tensor_file import read_tensors, write_tensors
 from edge2torch.compile._weights import edge_weights, find_edge_model, node_biases
 from edge2torch.compile.artifact import CompileArtifact
 
@@ -22,5 +23,7 @@ __all__ = [
     "get_node_activations",
     "load_compiled",
     "node_biases",
+    "read_tensors",
     "save_compiled",
+    "write_tensors",
 ]

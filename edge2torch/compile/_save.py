@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,13 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
-from torch import Tensor, nn
+from torch import nn
 
 from edge2torch.compile._compile import build
 from edge2torch.compile._options import CompileOptions, check_options, own_options
 from edge2torch.compile._registry import find_backend
 from edge2torch.compile._tables import frame_from_json, frame_to_json
+from edge2torch.compile._tensor_file import apart
 from edge2torch.compile._weights import find_edge_model
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing
@@ -88,7 +89,7 @@ def save_compiled(
     if folder.exists() and not folder.is_dir():
         raise Edge2TorchError(f"path={str(folder)!r} is a file. Give a folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    state = _apart(model.state_dict())
+    state = apart(model.state_dict())
     weights = dump_tensors(state)
     name = f"weights-{uuid4().hex}.safetensors"
     index = {
@@ -113,18 +114,6 @@ def save_compiled(
     for stale in set(folder.glob(_WEIGHTS)) - {folder / name}:
         stale.unlink(missing_ok=True)
     return folder
-
-
-def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors that share no memory, which safetensors refuses; modules may be shared."""
-    seen: set[int] = set()
-    apart = {}
-    for name, value in state.items():
-        own = value.detach().contiguous()
-        place = own.untyped_storage().data_ptr()
-        apart[name] = own.clone() if place in seen else own
-        seen.add(place)
-    return apart
 
 
 def load_compiled(

@@ -7,16 +7,15 @@ import os
 from pathlib import Path
 
 import pandas as pd
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
+from edge2torch.compile import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError
 from edge2torch.files import write_file
 
 _INDEX = "replicates.json"
 _FORMAT = "edge2torch replicates"
-_VERSION = 1
+_VERSION = 2
 
 
 class Kept:
@@ -49,11 +48,10 @@ class Kept:
         if path is None or not path.exists():
             return None
         try:
-            with safe_open(path, framework="pt") as file:
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                quality = [float(value) for value in json.loads(file.metadata()["quality"])]
+            state, header = read_tensors(path)
+            quality = [float(value) for value in header["quality"]]
             model.load_state_dict(state)
-        except (SafetensorError, RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
+        except (Edge2TorchError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise Edge2TorchError(
                 f"folder: {str(path)!r} is damaged, or of another model ({error}). Remove it, and "
                 "this network is trained again."
@@ -63,13 +61,8 @@ class Kept:
     def save(self, name: str, model: nn.Module, quality: pd.Series) -> None:
         """Keep a trained model and its quality, one or several; NaN where it is not known."""
         path = self._path(name)
-        if path is None:
-            return
-        state = {
-            key: value.detach().clone().contiguous() for key, value in model.state_dict().items()
-        }
-        metadata = {"quality": json.dumps(quality.tolist())}
-        write_file(path, lambda draft: save_file(state, draft, metadata=metadata))
+        if path is not None:
+            write_tensors(path, model.state_dict(), {"quality": quality.tolist()})
 
     def _path(self, name: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{name}.safetensors"
