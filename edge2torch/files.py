@@ -6,14 +6,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from edge2torch.errors import Edge2TorchError
 
-__all__ = ["claim", "replace_folder", "restore_folder", "write_file"]
+__all__ = ["claim", "drafting", "replace_folder", "restore_folder", "write_file"]
 
 _DRAFT = ".draft-"
 _LOCK = ".lock"
@@ -42,13 +42,72 @@ def write_file(path: str | os.PathLike[str], fill: Callable[[Path], object]) -> 
     'whole'
     """
     final = Path(path)
-    with tempfile.TemporaryDirectory(dir=final.parent, prefix=_DRAFT) as folder:
-        draft = Path(folder) / final.name
+    with drafting(final.parent) as folder:
+        draft = folder / final.name
         fill(draft)
         with draft.open("rb+") as written:
             os.fsync(written.fileno())
         draft.replace(final)
     return final
+
+
+@contextmanager
+def drafting(place: Path) -> Iterator[Path]:
+    """Make a folder in which something is written before it is put in its place.
+
+    It goes at the end. One that a killed process left is removed by the next draft in the same
+    place; those of processes at work are known by a lock, and stay.
+
+    Parameters
+    ----------
+    place : Path
+        A folder, on the file system of what is written.
+
+    Yields
+    ------
+    Path
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> with drafting(Path()) as folder:
+    ...     _ = (folder / "note.txt").write_text("whole")
+    >>> folder.exists()
+    False
+    """
+    for left in place.glob(f"{_DRAFT}*"):
+        _remove_if_left(left)
+    folder, held = _own_draft(place)
+    try:
+        yield folder
+    finally:
+        if held is not None:
+            held.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_if_left(draft: Path) -> None:
+    """Remove a draft whose lock nobody holds; one without a lock is just being made."""
+    if not (draft / _LOCK).is_file():
+        return
+    with suppress(Timeout, OSError, NotImplementedError):
+        FileLock(draft / _LOCK).acquire(timeout=0).lock.release()
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _own_draft(place: Path) -> tuple[Path, FileLock | None]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=place))
+        held = FileLock(folder / _LOCK)
+        try:
+            held.acquire(timeout=0)
+        except (Timeout, FileNotFoundError):
+            continue  # another process took it for one that was left
+        except (OSError, NotImplementedError):
+            return folder, None  # a file system without locks: if it is left, it stays
+        if (folder / _LOCK).is_file():
+            return folder, held
+        held.release()
 
 
 @contextmanager

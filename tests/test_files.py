@@ -1,11 +1,13 @@
 """Whole files, and one process at a time."""
 
 import multiprocessing
+import os
+import signal
 
 import pytest
 
 from edge2torch import Edge2TorchError
-from edge2torch.files import claim, write_file
+from edge2torch.files import claim, drafting, write_file
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -56,3 +58,33 @@ def test_a_claim_beside_a_folder_leaves_its_neighbours_alone(tmp_path):
         told = pytest.raises(Edge2TorchError, match=r"out' is being written to by another")
         with told, claim(tmp_path / "out", beside=True):
             pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process")
+def test_what_a_killed_process_left_goes_with_the_next_draft(tmp_path):
+    if not (other := os.fork()):
+        with drafting(tmp_path) as folder:
+            (folder / "half.csv").write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(other, 0)
+    assert len(list(tmp_path.glob(".draft-*/half.csv"))) == 1
+    write_file(tmp_path / "table.csv", lambda draft: draft.write_text("whole"))
+    assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_drafts_of_others_at_work_stay(tmp_path):
+    with drafting(tmp_path) as first, drafting(tmp_path) as second:
+        assert first != second
+        assert first.is_dir()
+    (tmp_path / ".draft-new").mkdir()  # of another process, not yet locked
+    write_file(tmp_path / "table.csv", lambda draft: draft.write_text("whole"))
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".draft-new", "table.csv"]
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def cannot(self, *_, **__):
+        raise NotImplementedError
+
+    monkeypatch.setattr("edge2torch.files.FileLock.acquire", cannot)
+    write_file(tmp_path / "table.csv", lambda draft: draft.write_text("whole"))
+    assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]

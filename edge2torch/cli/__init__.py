@@ -5,8 +5,11 @@ Needs the extra ``cli`` (``pip install "edge2torch[cli]"``).
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from edge2torch.errors import Edge2TorchError, require
 
@@ -25,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        With code 0, 1 for an error, 2 for a wrong option, 130 when interrupted.
+        With code 0, 1 for an error, 2 for a wrong option, 130 when interrupted, 143 and 129 when
+        told to end by SIGTERM or SIGHUP, after what was begun has been tidied up.
 
     Examples
     --------
@@ -42,12 +46,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
         require("typer", extra="cli")
         from edge2torch.cli._app import app
 
-        app([part for part in given if part != "--debug"], prog_name="edge2torch")
+        with _orderly_end():
+            app([part for part in given if part != "--debug"], prog_name="edge2torch")
     except Exception as error:
         if debug:
             raise
         print(f"error: {_words(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Leave by SystemExit when told to end, so that programs begun here are ended too."""
+    told = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    ours = [one for one in told if one is not None and signal.getsignal(one) == signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []  # nobody else may say what a signal does
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)  # a second one ends at once
+        raise SystemExit(128 + number)
+
+    for one in ours:
+        signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one in ours:
+            signal.signal(one, signal.SIG_DFL)
 
 
 def _words(error: Exception) -> str:

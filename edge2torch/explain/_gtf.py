@@ -6,7 +6,6 @@ import codecs
 import gzip
 import hashlib
 import os
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ import pandas as pd
 
 from edge2torch.bounds import read_parquet
 from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.files import drafting
 
 Progress = Callable[[int, int], None]
 
@@ -93,12 +93,13 @@ def _load(place: Path) -> Annotation | None:
 
 def _keep(found: Annotation, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".gtf-") as folder:
-        for name in ("transcripts", "parts"):
-            getattr(found, name).to_parquet(Path(folder) / f"{name}.parquet", index=False)
+    tables = {f"{name}.parquet": getattr(found, name) for name in ("transcripts", "parts")}
+    with drafting(place.parent) as folder:
+        for name, table in tables.items():
+            table.to_parquet(folder / name, index=False)
         place.mkdir(exist_ok=True)
-        for file in Path(folder).iterdir():
-            file.replace(place / file.name)
+        for name in tables:
+            (folder / name).replace(place / name)
 
 
 def _parse(file: Path, progress: Progress | None) -> Annotation:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import pandas as pd
 
 from edge2torch.bounds import read_parquet
 from edge2torch.errors import Edge2TorchError, listing, require
-from edge2torch.files import replace_folder, restore_folder
+from edge2torch.files import drafting, replace_folder, restore_folder
 from edge2torch.netmodules._checkpoint import load_checkpoint, save_checkpoint
 
 # Columns of each table; "index" names the index where it carries names.
@@ -63,12 +61,11 @@ def save_folder(parts: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
             f"path={str(folder)!r} holds something else than modules. Give a new folder."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with drafting(folder.parent) as aside:
+        draft = aside / folder.name
+        draft.mkdir()
         _fill(draft, parts)
         replace_folder(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
@@ -77,7 +74,6 @@ def _holds_something(folder: Path) -> bool:
 
 
 def _fill(draft: Path, parts: Mapping[str, Any]) -> None:
-    draft.chmod(0o755)  # mkdtemp's is closed to others
     for name in (*TABLES, *_INDEXED, *_FREE):
         table = parts[name]
         if name in _INDEXED:

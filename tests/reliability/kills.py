@@ -68,10 +68,12 @@ def survive(work: Work, folder: Path, kills: int, seed: int = 0) -> int:
         if not os.WIFSIGNALED(status) or rng.random() < 0.2:
             _end(_start(work.step, place))
             _same(work.result(place), expected)
+            _nothing_is_left(place)
             turn += 1
             place = folder / f"turn-{turn}"
     _end(_start(work.step, place))
     _same(work.result(place), expected)
+    _nothing_is_left(place)
     return hit
 
 
@@ -103,6 +105,12 @@ def _end(child: int) -> None:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     raise AssertionError(f"a step took more than {_WAIT:g} s")
+
+
+def _nothing_is_left(place: Path) -> None:
+    """Of what the killed were writing; a draft that was not yet locked is not known for one."""
+    if drafts := [draft for draft in place.rglob(".draft-*") if any(draft.iterdir())]:
+        raise AssertionError(f"drafts of the killed are left: {drafts}")
 
 
 def _same(found: object, expected: object) -> None:
