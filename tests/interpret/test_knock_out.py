@@ -60,19 +60,18 @@ def test_feedforward_with_edges_that_skip_layers(value: Any) -> None:
 
 def by_steps(setting: Setting, steps: int, held: dict[str, float]) -> dict[str, np.ndarray]:
     """Update all nodes from their parents, some of them held from the first update on."""
-    weights = e2t.edge_weights(setting.model, setting.artifact)
-    biases = e2t.node_biases(setting.model, setting.artifact)
-    fed = {
-        name: np.full(len(column), held.get(str(name), np.nan)) if name in held else column
-        for name, column in setting.data.to_dict("series").items()
-    }
-    nodes = [node for node in {*weights["source"], *weights["target"]} if node not in fed]
+    table = e2t.edge_weights(setting.model, setting.artifact)
+    edges = list(zip(table["source"], table["target"], table["weight"], strict=True))
+    biases = e2t.node_biases(setting.model, setting.artifact).to_dict()
+    fed = {str(name): column.to_numpy() for name, column in setting.data.items()}
+    fed |= {name: np.full(len(setting.data), held[name]) for name in fed if name in held}
+    nodes = [node for node in {*table["source"], *table["target"]} if node not in fed]
     state = {**{node: np.zeros(len(setting.data)) for node in nodes}, **fed}
     for _ in range(steps):
         following = dict(fed)
         for node in nodes:
             arrives = biases[node] + sum(
-                row.weight * state[row.source] for row in weights.itertuples() if row.target == node
+                weight * state[source] for source, target, weight in edges if target == node
             )
             is_read = node in setting.artifact.output_names
             following[node] = np.asarray(arrives if is_read else np.tanh(arrives))

@@ -161,7 +161,7 @@ def test_a_killed_worker_loses_no_trained_network(tmp_path):
     with pytest.raises(e2t.Edge2TorchError, match="a worker process has ended"):
         replicate(start, dies, TEST, executor=1, **given)
     assert len(list(folder.glob("*.safetensors"))) == 2
-    again = replicate(start, dies, TEST, executor=1, **given)
+    again = replicate(start, dies, TEST, **given)
     assert mark.stat().st_size == 5
     alone = replicate(start, train, TEST, n=4, seed=7, quiet=True)
     pd.testing.assert_frame_equal(again.scores, alone.scores)
