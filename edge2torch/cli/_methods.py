@@ -40,7 +40,13 @@ def _training(results: Results) -> str:
     if settings.seeds > 1:
         last = settings.seed + settings.seeds - 1
         repeats = f"for seeds {settings.seed} to {last}, each with its own split and start"
-    return (
+    filled = ""
+    if results.missing:
+        filled = (
+            f"Missing values ({100 * results.missing:.1f} % of all) were replaced by the "
+            f"{study.words.feature}'s median among the training {plural(study.words.sample)}. "
+        )
+    return filled + (
         f"{plural(study.words.feature).capitalize()} were standardised by the training part and "
         f"clipped at ten standard deviations. Inner nodes had {settings.node_activation} activation, "
         f"batch normalisation and dropout of {settings.node_dropout:g} (inputs: "

@@ -106,6 +106,11 @@ class Results:
         """Name of the main score."""
         return MAIN[self.study.task.kind]
 
+    @property
+    def missing(self) -> float:
+        """Share of the values the networks use that were missing, and so were filled in."""
+        return float(_used(self.study).isna().to_numpy().mean())
+
 
 @dataclass(frozen=True)
 class _Seed:
@@ -121,9 +126,14 @@ class _Seed:
 
 def check_study(study: Study, *, impute: bool) -> list[str]:
     """Refuse missing values unless they are to be filled in; return what is done about them."""
+    return check_complete(_used(study), impute=impute)
+
+
+def _used(study: Study) -> pd.DataFrame:
+    """Samples × features that a network sees."""
     wider = study.wider.features if study.wider else []
     used = list(dict.fromkeys([*study.network.features, *wider]))
-    return check_complete(study.dataset.table.loc[study.task.kept, used], impute=impute)
+    return study.dataset.table.loc[study.task.kept, used]
 
 
 def run_study(

@@ -41,7 +41,7 @@ def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
     words, artifact = study.words, study.network.artifact
     samples, features = plural(words.sample), plural(words.feature)
     layers = [len(names) for names in artifact.node_names_by_layer.values()]
-    notes = " ".join(results.notes)
+    told = [story.data, *study.dataset.notes, *study.task.notes, *filled_words(results)]
     repeated = "One seed was run, so how far results depend on split and start is not known."
     if settings.seeds > 1:
         repeated = (
@@ -50,7 +50,7 @@ def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
         )
     return [
         ("Question", _question(results)),
-        ("Data", f"{story.data} {' '.join(study.dataset.notes)} {' '.join(study.task.notes)}"),
+        ("Data", " ".join(told)),
         (
             "Network",
             (
@@ -69,8 +69,7 @@ def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
         (
             "Scaling",
             f"Each of the {features} was centred and divided by its standard deviation, both taken "
-            "from the training part only, and cut off at ten standard deviations. "
-            + ("Missing values were filled in. " if "Missing values" in notes else ""),
+            "from the training part only, and cut off at ten standard deviations.",
         ),
         (
             "Training",
@@ -93,6 +92,17 @@ def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
             ),
         ),
         ("Attribution", _attribution_words(results)),
+    ]
+
+
+def filled_words(results: Results) -> list[str]:
+    """How many values were missing, and what stands in for them; nothing where none were."""
+    if not results.missing:
+        return []
+    words = results.study.words
+    return [
+        f"{100 * results.missing:.1f} % of the values that the network uses were missing; the "
+        f"{words.feature}'s median among the training {plural(words.sample)} stands in for each."
     ]
 
 
@@ -148,6 +158,11 @@ def caveats_of(results: Results, story: Story) -> list[str]:
             f"The split is random by {words.sample}. If several come from one donor or batch, scores "
             "for new donors may be lower."
         ),
+    ]
+    said += [
+        f"{sentence} A {words.feature} that is missing because it is low looks average so, and a "
+        f"{words.node} above {plural(words.feature)} that are often missing has little to go by."
+        for sentence in filled_words(results)
     ]
     if study.task.kind == "classification":
         table = confusion_table(results)["held out"]

@@ -259,6 +259,10 @@ def test_missing_values_are_filled_when_asked_for(files: Path, cells):
     printed = run(files, "--impute")
     assert "Missing values" in printed
     assert "median among the training samples" in printed
+    told = "2.8 % of the values that the network uses were missing; the feature's median"
+    page = (files / "out" / "report.html").read_text().replace("&#39;", "'")
+    assert page.count(told) == 2  # what was done, read with care
+    assert page.count("Missing values (2.8 % of all) were replaced by the feature's median") == 1
 
 
 def test_edges_straight_to_the_classes(files: Path):
