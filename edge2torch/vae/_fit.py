@@ -152,7 +152,7 @@ def _run(
     from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.loggers import CSVLogger
 
-    from edge2torch.vae._lightning import StopLate, TrainingModule, batches
+    from edge2torch.vae._lightning import StopLate, TrainingModule, batches, with_whole_files
 
     best = ModelCheckpoint(
         dirpath=home, filename="best", monitor="val_elbo", mode="max", save_last=is_kept,
@@ -170,8 +170,9 @@ def _run(
         "num_sanity_val_steps": 0,
         "log_every_n_steps": 1,
     }
+    given = with_whole_files(trainer) if is_kept else trainer
     engine = pl.Trainer(
-        **{**own, **trainer, "callbacks": [best, stop, *trainer.get("callbacks", [])]}
+        **{**own, **given, "callbacks": [best, stop, *trainer.get("callbacks", [])]}
     )
     module = TrainingModule(vae, settings.weights, settings.lr, settings.warmup, settings.seed)
     done = -1 if last is None else int(torch.load(last, weights_only=True)["epoch"])

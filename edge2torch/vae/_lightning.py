@@ -10,14 +10,41 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.plugins.io import CheckpointIO, TorchCheckpointIO
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from edge2torch.files import write_file
 from edge2torch.vae._cells import Cells
 from edge2torch.vae._core import VAECore
 
 _RUN = 16  # neighbours that are read together from disk
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Checkpoints are whole or absent.
+
+    Lightning's own are drafted in the system's temporary folder, from where they are copied, not
+    renamed, to a folder on another disk.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
+        """Draft a checkpoint beside its place."""
+        if storage_options is not None:
+            raise TypeError("storage_options are for places that are no folders")
+        write_file(path, lambda draft: torch.save(checkpoint, draft))
+
+
+def with_whole_files(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trainer's settings with such checkpoints, unless they name other ones."""
+    given = settings.get("plugins") or []
+    plugins = list(given) if isinstance(given, list | tuple) else [given]
+    if not any(isinstance(one, CheckpointIO) for one in plugins):
+        plugins.append(WholeFiles())
+    return {**settings, "plugins": plugins}
 
 
 class TrainingModule(pl.LightningModule):

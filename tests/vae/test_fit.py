@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import anndata
 import lightning.pytorch as pl
@@ -9,9 +10,12 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
+from edge2torch.files import write_file
 from edge2torch.vae import EdgeVAE, compile_vae, load_vae
+from edge2torch.vae._lightning import with_whole_files
 
 GENES = [f"g{k}" for k in range(14)]
 TINY = {"features": GENES, "latents": 3, "hidden_dim": 16}
@@ -46,6 +50,29 @@ def test_killed_and_resumed_equals_unbroken(counts: pd.DataFrame, tmp_path: Path
     assert report.history["epoch"].tolist() == [3, 4, 5]
     assert same(unbroken, again)
     assert list(tmp_path.rglob("metrics.csv"))
+
+
+def test_checkpoints_are_drafted_beside_their_place(
+    counts: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+
+    def watched(path: Path, fill: Any) -> Path:
+        written.append(Path(path))
+        return write_file(path, fill)
+
+    monkeypatch.setattr("edge2torch.vae._lightning.write_file", watched)
+    tiny().fit(counts, max_epochs=2, folder=tmp_path, progress=False)
+    assert {tmp_path / "best.ckpt", tmp_path / "last.ckpt"} == set(written)
+    assert not list(tmp_path.rglob(".draft-*"))
+
+
+def test_a_user_may_have_checkpoints_of_his_own() -> None:
+    own = TorchCheckpointIO()
+    assert with_whole_files({"plugins": own, "devices": 1}) == {"plugins": [own], "devices": 1}
+    (ours,) = with_whole_files({})["plugins"]
+    with pytest.raises(TypeError, match="no folders"):
+        ours.save_checkpoint({}, "s3://bucket/last.ckpt", storage_options={"key": 1})
 
 
 class _KilledError(Exception):
