@@ -205,17 +205,23 @@ def _finish(
 
 def _tell(results: Results, console: Console) -> None:
     words, metric = results.study.words, results.metric
-    console.heading(f"Held-out {metric.upper() if metric == 'r2' else metric}, mean ± sd")
+    several = results.study.settings.seeds > 1
+    what = metric.upper() if metric == "r2" else metric
+    console.heading(f"Held-out {what}" + (", mean ± sd" if several else ""))
     for row in score_summary(results).to_dict("records"):
         mean, sd = show(row[f"{metric}_mean"], metric), show(row[f"{metric}_sd"], metric)
         name = f"{row['model']} ({plural(words.feature, row['features'])})"
-        console.say(f"{name:<48} {mean.removesuffix(' %'):>6} ± {sd}")
+        console.say(
+            f"{name:<48} {mean.removesuffix(' %'):>6} ± {sd}"
+            if several
+            else f"{name:<48} {mean:>8}"
+        )
     console.say()
     for verdict in verdicts(results):
         console.say(f"- {verdict.text}")
     if results.trust is not None:
         console.heading("How far the ranking can be trusted")
-        for sentence in trust_sentences(results)[:-1]:
+        for sentence in trust_sentences(results)[:-2]:  # the last two are verdicts
             console.say(f"- {sentence}")
     table = top_nodes(results, _SHOWN)
     if len(table):
@@ -225,6 +231,7 @@ def _tell(results: Results, console: Console) -> None:
         for row in part.to_dict("records"):
             sign = "+" if row["direction"] == "for" else "-"
             console.say(
-                f"  {sign} {row['node']}  {row['attribution']:+.3f} ± {row['sd']:.3f}"
+                f"  {sign} {row['node']}  {row['attribution']:+.3f}"
+                + (f" ± {row['sd']:.3f}" if several else "")
                 + (f"  ({row['drivers']})" if row["drivers"] else "")
             )

@@ -16,6 +16,7 @@ from edge2torch.cli._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.cli._report_words import Story, caveats_of, steps_of
 from edge2torch.cli._settings import plural
 from edge2torch.cli._tables import confusion_table, score_summary, top_nodes
+from edge2torch.cli._trust import LEVEL
 from edge2torch.cli._trust_words import trust_groups, trust_sentences
 from edge2torch.cli._verdict import show, verdicts
 from edge2torch.errors import require
@@ -60,6 +61,7 @@ def render(results: Results, story: Story, figures: dict[str, Path]) -> str:
             figures={name: _inline(path) for name, path in figures.items()},
             facts=_facts(results),
             trust=trust_sentences(results),
+            level=f"{LEVEL:g}",
             trust_groups=trust_groups(results, _TOP),
             kpnn=KPNN,
             shuffled=SHUFFLED,
@@ -92,6 +94,7 @@ def _score_rows(results: Results) -> list[dict[str, Any]]:
 def _groups(results: Results) -> list[dict[str, Any]]:
     table, label = top_nodes(results, _TOP), results.study.task.label
     table["qvalue"] = _qvalues(results, table)
+    table["told"] = results.trust is None or table["qvalue"].astype(float) < LEVEL
     return [
         # A bare number is no heading.
         {"name": f"{label} {name}" if name.isdigit() else name, "rows": part.to_dict("records")}

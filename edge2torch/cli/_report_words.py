@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._settings import plural
 from edge2torch.cli._tables import confusion_table
-from edge2torch.cli._verdict import verdicts
+from edge2torch.cli._verdict import against_shuffled
 from edge2torch.errors import listing
 
 _FEW_HELD_OUT = 10
@@ -68,8 +68,10 @@ def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
         ),
         (
             "Scaling",
-            f"Each of the {features} was centred and divided by its standard deviation, both taken "
-            "from the training part only, and cut off at ten standard deviations.",
+            (
+                f"Each of the {features} was centred and divided by its standard deviation, both taken "
+                "from the training part only, and cut off at ten standard deviations."
+            ),
         ),
         (
             "Training",
@@ -101,8 +103,10 @@ def filled_words(results: Results) -> list[str]:
         return []
     words = results.study.words
     return [
-        f"{100 * results.missing:.1f} % of the values that the network uses were missing; the "
-        f"{words.feature}'s median among the training {plural(words.sample)} stands in for each."
+        (
+            f"{100 * results.missing:.1f} % of the values that the network uses were missing; the "
+            f"{words.feature}'s median among the training {plural(words.sample)} stands in for each."
+        )
     ]
 
 
@@ -175,7 +179,7 @@ def caveats_of(results: Results, story: Story) -> list[str]:
     said += [
         f"{verdict.text} So a high-ranking {words.node} is a readable summary of its "
         f"{plural(words.feature)}, not a finding about the {words.node} itself."
-        for verdict in verdicts(results)[-1:]
+        for verdict in [against_shuffled(results)]
         if verdict.good is False
     ]
     return [*said, *story.caveats]

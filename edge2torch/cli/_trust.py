@@ -33,6 +33,7 @@ from edge2torch.interpret import (
 
 _STEPS = 10  # of the path integral
 _FEWEST = 2
+LEVEL = 0.05  # false discovery rate below which a score is told from controls
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,12 @@ def look_into(
         f"{result.seconds:.0f} s; replicates agree with Spearman {joined.stability:.2f}"
     )
     return result
+
+
+def beyond_place(table: pd.DataFrame) -> list[str]:
+    """Nodes that score more than their place in the graph explains, the highest first."""
+    found = table[(table["corrected"] > 0) & (table["qvalue"] < LEVEL)]
+    return found.sort_values("corrected", ascending=False, kind="stable").index.astype(str).tolist()
 
 
 def _hidden(network: Network) -> set[str]:

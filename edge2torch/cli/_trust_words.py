@@ -11,11 +11,10 @@ from scipy.stats import spearmanr
 from edge2torch.cli._metrics import MAIN
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._settings import plural
-from edge2torch.cli._trust import Trust
-from edge2torch.cli._verdict import show_spread, verdicts
+from edge2torch.cli._trust import LEVEL, Trust, beyond_place
+from edge2torch.cli._verdict import against_shuffled, show_spread
 
 _STABLE, _BIASED = 0.8, 0.3
-_LEVEL = 0.05
 
 
 def trust_sentences(results: Results) -> list[str]:
@@ -27,7 +26,7 @@ def trust_sentences(results: Results) -> list[str]:
     n, m = len(trust.replicates.quality), len(trust.control_quality)
     stable = trust.replicates.stability
     before, after = degree_bias(trust)
-    found = int((trust.table.query("corrected > 0")["qvalue"] < _LEVEL).sum())
+    found = len(beyond_place(trust.table))
     nodes = plural(words.node, len(trust.table))
     said = [
         (
@@ -59,9 +58,9 @@ def trust_sentences(results: Results) -> list[str]:
         ),
         (
             f"Over all {plural(words.group)} together, {found} of {nodes} score more than their "
-            f"place in the graph explains (false discovery rate {_LEVEL:.0%})."
+            f"place in the graph explains (false discovery rate {LEVEL:.0%})."
         ),
-        f"Did the given edges do better than rewired ones? {verdicts(results)[-1].text}",
+        f"Did the given edges do better than rewired ones? {against_shuffled(results).text}",
     ]
     return said if results.study.task.kind == "classification" else _of_a_number(said)
 
@@ -96,6 +95,7 @@ def trust_groups(results: Results, n: int) -> list[dict[str, Any]]:
                 "qvalue": table.loc[node, "qvalue"],
                 "degree": int(table.loc[node, "degree"]),
                 "raw_rank": int(raw[node]),
+                "told": bool(table.loc[node, "qvalue"] < LEVEL),
             }
             for node in table.index[:n]
         ]

@@ -9,8 +9,10 @@ import pandas as pd
 
 from edge2torch.cli._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.cli._settings import plural
+from edge2torch.cli._trust import LEVEL, Trust, beyond_place
 
 _CLOSE = 0.02  # two points
+_FIRST = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def verdicts(results: Results) -> list[Verdict]:
     keys = [(str(key[0]), int(key[1])) for key in by_seed.columns.to_list()]
     linear = [key for key in keys if key[0] not in (KPNN, SHUFFLED, WIDER)]
     own = len(study.network.features)
-    kpnn, shuffled = by_seed[(KPNN, own)], by_seed[(SHUFFLED, own)]
+    kpnn = by_seed[(KPNN, own)]
     said = [_level(results, kpnn)]
     for name, count in linear:
         seen = plural(study.words.feature, count)
@@ -51,8 +53,41 @@ def verdicts(results: Results) -> list[Verdict]:
                 other = f"{name} on the same {plural(study.words.feature, count)}"
                 wider, alone = by_seed[(WIDER, count)], by_seed[(name, count)]
                 said.append(_against_linear(results, wider, alone, other, who))
-    said.append(_against_shuffled(results, kpnn - shuffled))
+    said.append(against_shuffled(results))
+    if results.trust is not None:
+        said.append(_beyond_place(results, results.trust))
     return said
+
+
+def against_shuffled(results: Results) -> Verdict:
+    """Judge the given edges by shuffled ones."""
+    by_seed, own = _by_seed(results), len(results.study.network.features)
+    return _of_gain(results, by_seed[(KPNN, own)] - by_seed[(SHUFFLED, own)])
+
+
+def _beyond_place(results: Results, trust: Trust) -> Verdict:
+    """The main finding: how many nodes are told from controls, and which come first."""
+    words, found = results.study.words, beyond_place(trust.table)
+    size = plural(words.node, len(trust.table))
+    several = results.study.task.kind == "classification"
+    over = f", over all {plural(words.group)} together" if several else ""
+    start = (
+        f"{len(found):,} of {size} {'scores' if len(found) == 1 else 'score'} more than "
+        f"{'its' if len(found) == 1 else 'their'} place in the graph explains (q below "
+        f"{LEVEL:g}{over})"
+    )
+    if found:
+        more = f" and {len(found) - _FIRST:,} more" if len(found) > _FIRST else ""
+        return Verdict(True, f"{start}: {', '.join(found[:_FIRST])}{more}.")
+    alone = {group: len(beyond_place(table)) for group, table in trust.by_group.items()}
+    if several and any(alone.values()):
+        parts = [f"{count} for {group}" for group, count in alone.items() if count]
+        return Verdict(False, f"{start}; {words.group} by {words.group}, {', '.join(parts)}.")
+    return Verdict(
+        False,
+        f"{start}: the ranking below cannot be told from that of control networks, to whom every "
+        f"{words.feature} says as much.",
+    )
 
 
 def _by_seed(results: Results) -> pd.DataFrame:
@@ -120,7 +155,7 @@ def _against_linear(
     )
 
 
-def _against_shuffled(results: Results, gain: pd.Series) -> Verdict:
+def _of_gain(results: Results, gain: pd.Series) -> Verdict:
     mean, wins, n = float(gain.mean()), int((gain > 0).sum()), len(gain)
     sd = float(gain.std(ddof=1)) if n > 1 else 0.0
     gap = _gap(mean, results.metric)

@@ -117,6 +117,28 @@ def test_the_report_stands_alone(finished):
         assert verdict["text"].split("(")[0].strip()[:40] in page
 
 
+def test_the_page_says_first_how_many_nodes_are_told_from_controls(finished):
+    out = finished[0] / "out"
+    table = pd.read_csv(out / "node_significance.csv").query("`class` == 'all'")
+    found = table.query("corrected > 0 and qvalue < 0.05")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    short = page[page.index('id="short"') : page.index('id="done"')]
+    verb = "scores more than its" if len(found) == 1 else "score more than their"
+    assert f"{len(found)} of 3 nodes {verb} place in the graph explains" in short
+
+
+def test_rows_that_cannot_be_told_from_controls_are_grey(finished):
+    page = (finished[0] / "out" / "report.html").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"<tr( class=\"untold\")?><td>(?:[BT]?</td><td>)?path \d</td>(.*?)</tr>", page
+    )
+    numbers = [re.findall(r'class="number">([\d.e-]+)</td>', rest) for _, rest in rows]
+    qvalues = [float(found[0]) for found in numbers]
+    assert [bool(grey) for grey, _ in rows] == [q >= 0.05 for q in qvalues]
+    assert len(rows) == 12
+    assert "the same. q: is" in page.replace("\n", "")
+
+
 def test_the_methods_paragraph_holds_this_runs_numbers(finished):
     said = json.loads((finished[0] / "out" / "summary.json").read_text())["methods"]
     for words in (
@@ -233,6 +255,7 @@ def test_regression_of_a_number(files: Path, edges):
     single.to_csv(files / "edges.csv", index=False)
     printed = run(files, "--epochs", "80", label="dose")
     assert "Regression: 'dose' holds numbers." in printed
+    assert "±" not in printed.partition("Top nodes")[2]  # of one seed nothing scatters
     assert "The output 'response' is the prediction of 'dose'." in printed
     summary = json.loads((files / "out" / "summary.json").read_text())
     assert summary["scores"][0]["r2_mean"] > 0.4
