@@ -1,62 +1,93 @@
 """Compile a table of named edges into a sparse PyTorch model, and read it back by name."""
 
-from edge2torch.compile import (
-    CompileArtifact,
-    compile_graph,
-    edge_weights,
-    get_node_activations,
-    load_compiled,
-    node_biases,
-    save_compiled,
-)
-from edge2torch.customize import customize_model
-from edge2torch.data import align_features_to_input_nodes
-from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
-from edge2torch.graph import graph_topology
-from edge2torch.interpret import (
-    activations,
-    control_inputs,
-    interpret_model,
-    knock_out,
-    node_significance,
-    replicate,
-    rewire,
-)
-from edge2torch.priors import (
-    graph_summary,
-    prepare_prior,
-    read_edges,
-    read_gmt,
-    read_obo,
-    read_reactome,
-)
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "1.0.0.dev0"
 
-__all__ = [
-    "CompileArtifact",
-    "Edge2TorchError",
-    "Edge2TorchWarning",
-    "activations",
-    "align_features_to_input_nodes",
-    "compile_graph",
-    "control_inputs",
-    "customize_model",
-    "edge_weights",
-    "get_node_activations",
-    "graph_summary",
-    "graph_topology",
-    "interpret_model",
-    "knock_out",
-    "load_compiled",
-    "node_biases",
-    "node_significance",
-    "prepare_prior",
-    "read_edges",
-    "read_gmt",
-    "read_obo",
-    "read_reactome",
-    "replicate",
-    "rewire",
-    "save_compiled",
-]
+if TYPE_CHECKING:
+    from edge2torch.compile import CompileArtifact as CompileArtifact
+    from edge2torch.compile import compile_graph as compile_graph
+    from edge2torch.compile import edge_weights as edge_weights
+    from edge2torch.compile import get_node_activations as get_node_activations
+    from edge2torch.compile import load_compiled as load_compiled
+    from edge2torch.compile import node_biases as node_biases
+    from edge2torch.compile import save_compiled as save_compiled
+    from edge2torch.customize import customize_model as customize_model
+    from edge2torch.data import align_features_to_input_nodes as align_features_to_input_nodes
+    from edge2torch.errors import Edge2TorchError as Edge2TorchError
+    from edge2torch.errors import Edge2TorchWarning as Edge2TorchWarning
+    from edge2torch.graph import graph_topology as graph_topology
+    from edge2torch.interpret import activations as activations
+    from edge2torch.interpret import control_inputs as control_inputs
+    from edge2torch.interpret import interpret_model as interpret_model
+    from edge2torch.interpret import knock_out as knock_out
+    from edge2torch.interpret import node_significance as node_significance
+    from edge2torch.interpret import replicate as replicate
+    from edge2torch.interpret import rewire as rewire
+    from edge2torch.priors import graph_summary as graph_summary
+    from edge2torch.priors import prepare_prior as prepare_prior
+    from edge2torch.priors import read_edges as read_edges
+    from edge2torch.priors import read_gmt as read_gmt
+    from edge2torch.priors import read_obo as read_obo
+    from edge2torch.priors import read_reactome as read_reactome
+else:  # a room, and torch with most of them, is imported when it is first asked for (SPEC 1)
+    _ROOMS = {
+        "bounds": (),
+        "cli": (),
+        "compile": (
+            "CompileArtifact",
+            "compile_graph",
+            "edge_weights",
+            "get_node_activations",
+            "load_compiled",
+            "node_biases",
+            "save_compiled",
+        ),
+        "customize": ("customize_model",),
+        "data": ("align_features_to_input_nodes",),
+        "errors": ("Edge2TorchError", "Edge2TorchWarning"),
+        "explain": (),
+        "files": (),
+        "graph": ("graph_topology",),
+        "interpret": (
+            "activations",
+            "control_inputs",
+            "interpret_model",
+            "knock_out",
+            "node_significance",
+            "replicate",
+            "rewire",
+        ),
+        "netmodules": (),
+        "nn": (),
+        "plot": (),
+        "priors": (
+            "graph_summary",
+            "prepare_prior",
+            "read_edges",
+            "read_gmt",
+            "read_obo",
+            "read_reactome",
+        ),
+        "regularize": (),
+        "simulate": (),
+        "vae": (),
+    }
+    _HOME = {name: room for room, names in _ROOMS.items() for name in names}
+
+    __all__ = list(_HOME)
+
+    def __getattr__(name: str) -> object:
+        if name in _ROOMS:
+            return importlib.import_module(f"edge2torch.{name}")
+        if name not in _HOME:
+            raise AttributeError(f"module 'edge2torch' has no attribute {name!r}")
+        found = getattr(importlib.import_module(f"edge2torch.{_HOME[name]}"), name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_ROOMS, *_HOME})

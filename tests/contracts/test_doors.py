@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+import edge2torch
 from tests.pages import ROOT
 
 PACKAGE = ROOT / "edge2torch"
@@ -103,13 +104,49 @@ def test_late_imports_keep_the_rules_of_the_room() -> None:
     assert broken(forbidden) == []
 
 
-def test_import_edge2torch_is_light() -> None:
-    slow = ("captum", "anndata", "matplotlib", "networkx", "sklearn", "graphviz", "typer", "jinja2")
-    code = f"import sys, edge2torch; print([m for m in {slow!r} if m in sys.modules])"
+def fresh(code: str) -> str:
+    """What a new process prints."""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
-    assert done.stdout.strip() == "[]"
+    return done.stdout.strip()
+
+
+def test_import_edge2torch_is_light() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import edge2torch; dir(edge2torch)\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(new - sys.stdlib_module_names))"
+    )
+    assert fresh(code) == "['edge2torch']"
+
+
+def test_what_reads_a_prior_needs_no_torch() -> None:
+    assert fresh("import sys, edge2torch as e2t; e2t.read_gmt; print('torch' in sys.modules)") == (
+        "False"
+    )
+
+
+def test_rooms_can_be_asked_for_without_an_import_of_their_own() -> None:
+    rooms = sorted({room(file) for file in FILES} - {"__init__"})
+    code = f"import edge2torch as e2t; print([getattr(e2t, r).__name__ for r in {rooms!r}])"
+    assert fresh(code) == str([f"edge2torch.{name}" for name in rooms])
+
+
+def test_type_checkers_see_the_names_that_there_are() -> None:
+    seen = {
+        name.asname: node.module
+        for node in ast.walk(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("edge2torch.")
+        for name in node.names
+    }
+    assert seen == {name: f"edge2torch.{home}" for name, home in edge2torch._HOME.items()}
+    assert set(seen) == set(edge2torch.__all__) <= set(dir(edge2torch))
+
+
+def test_a_wrong_name_of_the_root_is_told() -> None:
+    with pytest.raises(AttributeError, match="'edge2torch' has no attribute 'no_such_name'"):
+        edge2torch.no_such_name  # noqa: B018
 
 
 @pytest.mark.parametrize(
