@@ -163,6 +163,10 @@ class ModulesConfig:
     library : {"robust", "total"}
         What abundances are shares of: the sample's total times the median ratio of its steadiest
         genes to their usual level, which a few loud genes cannot move; or the plain total.
+    min_count, min_count_share : float
+        A gene has an abundance, and a transcript a part in its gene's switching, when it has at
+        least so many counts in at least that share of the samples, and in three at least; 0
+        leaves none out.
     false_genes : float
         Share of unrelated genes that may get an edge. Thresholds that are left out are set so,
         from decoys: columns shuffled over samples that go through the same fit.
@@ -200,6 +204,8 @@ class ModulesConfig:
     """
 
     library: Literal["robust", "total"] = "robust"
+    min_count: float = 10.0
+    min_count_share: float = 0.1
     false_genes: float = 0.01
     decoys: int = 400
     alpha: float | None = None
@@ -234,8 +240,8 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
     (
         "must lie above 0 and up to 1",
         lambda value: 0 < value <= 1,
-        ("false_genes", "merge", "reliability.floor", "vae.held_out", "alpha", "alpha_switch",
-         "alpha_abundance", "graph.threshold"),
+        ("false_genes", "min_count_share", "merge", "reliability.floor", "vae.held_out", "alpha",
+         "alpha_switch", "alpha_abundance", "graph.threshold"),
     ),
     (
         "must be at least 1",
@@ -252,7 +258,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
     (
         "must be at least 0",
         lambda value: value >= 0,
-        ("core", "reliability.power", "graph.gamma", "vae.beta", "vae.warmup_epochs",
+        ("core", "min_count", "reliability.power", "graph.gamma", "vae.beta", "vae.warmup_epochs",
          "vae.residual", "wgcna.full_up_to"),
     ),
     ("must be at least 2", lambda value: value >= 2, ("latent.folds",)),

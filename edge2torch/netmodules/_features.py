@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._abundance import Abundances, abundances
-from edge2torch.netmodules._config import ReliabilityConfig
+from edge2torch.netmodules._config import ModulesConfig, ReliabilityConfig
 from edge2torch.netmodules._covariates import Design, make_design
 from edge2torch.netmodules._inputs import TranscriptData
+from edge2torch.netmodules._low_counts import samples_needed, well_counted
 from edge2torch.netmodules._switch import Switches, switch_coordinates
 
-SWITCH, ABUNDANCE = "switch", "abundance"
+SWITCH, ABUNDANCE, LOW = "switch", "abundance", "low"
 _STILL = 1e-6  # a standard deviation under which nothing moves
 
 
@@ -25,7 +26,8 @@ class Features:
 
     ``values`` (samples, p) float32, mean 0 and variance 1 (ddof 0); ``table`` has a row per
     feature; ``gene`` (p,) are positions in ``gene_ids``; ``reliability`` (p,) weighs edges;
-    ``library`` (samples,) is what counts are divided by.
+    ``library`` (samples,) is what counts are divided by; ``low`` (g,) are genes that have no
+    feature because they are counted too little.
     """
 
     values: NDArray[np.float32]
@@ -39,6 +41,7 @@ class Features:
     design: Design
     samples: pd.DataFrame
     library: NDArray[np.float64]
+    low: NDArray[np.bool_]
 
     @property
     def is_switch(self) -> NDArray[np.bool_]:
@@ -46,27 +49,43 @@ class Features:
         return (self.table["feature_type"] == SWITCH).to_numpy()
 
 
-def make_features(
-    data: TranscriptData, reliability: ReliabilityConfig, library: str = "robust"
-) -> Features:
-    """Scores of all genes that vary; ``library`` is what abundances are shares of."""
+def make_features(data: TranscriptData, config: ModulesConfig) -> Features:
+    """Scores of all genes that vary and are counted well enough."""
+    reliability = config.reliability
     design = make_design(data.samples, data.covariates)
     basis, solver = design.basis, design.solver
     gene_of = np.searchsorted(data.gene_ids.astype(str), data.transcript_genes.astype(str))
+    kept = well_counted(data.counts, config.min_count, config.min_count_share)
     switches = switch_coordinates(
-        data.counts, gene_of, basis, solver, _degradation(data, reliability)
+        data.counts, gene_of, basis, solver, _degradation(data, reliability), kept=kept
     )
-    levels = abundances(data.gene_counts, basis, solver, robust=library == "robust")
+    levels = abundances(data.gene_counts, basis, solver, robust=config.library == "robust")
+    counted = well_counted(data.gene_counts, config.min_count, config.min_count_share)
+    low = ~counted
+    low[switches.genes] = False
     gene = np.concatenate([switches.genes, np.arange(len(data.gene_ids))])
     kind = np.repeat([SWITCH, ABUNDANCE], [len(switches.genes), len(data.gene_ids)])
     scores = np.concatenate([switches.scores, levels.scores])
     before = np.concatenate([switches.r2_before, levels.r2_before])
     trust = np.concatenate([_trust(switches, reliability), np.ones(len(data.gene_ids))])
     sd = scores.std(axis=1, dtype=np.float64)
-    moves = sd > _STILL
+    moves = (sd > _STILL) & ((kind == SWITCH) | counted[gene])
     if not moves.any():
-        raise Edge2TorchError("counts: no gene varies over the samples, so there is no network.")
-    return _collect(data, design, switches, levels, gene, kind, scores, before, trust, moves)
+        raise Edge2TorchError(_nothing_moves(data, config, low))
+    return _collect(
+        data, design, switches, levels, gene, kind, scores, before, trust, moves, low, kept
+    )
+
+
+def _nothing_moves(data: TranscriptData, config: ModulesConfig, low: NDArray[np.bool_]) -> str:
+    if not low.any():
+        return "counts: no gene varies over the samples, so there is no network."
+    needed = samples_needed(len(data.samples), config.min_count_share)
+    return (
+        f"counts: {low.sum():,} of {len(low):,} genes have not {config.min_count:g} counts in "
+        f"{needed} samples, and no other varies, so there is no network. Give raw counts, or a "
+        "smaller min_count; min_count=0 keeps all genes."
+    )
 
 
 def _collect(
@@ -80,6 +99,8 @@ def _collect(
     before: NDArray[np.float64],
     trust: NDArray[np.float64],
     moves: NDArray[np.bool_],
+    low: NDArray[np.bool_],
+    kept: NDArray[np.bool_],
 ) -> Features:
     gene, kind, scores, before = gene[moves], kind[moves], scores[moves], before[moves]
     mean = scores.mean(axis=1, dtype=np.float64)
@@ -106,10 +127,11 @@ def _collect(
         reliability=trust[moves],
         loadings=loadings,
         residualization=_residualization(design, feature_ids, before, values),
-        transform=_transform(data, design, switches, levels),
+        transform=_transform(data, design, switches, levels, kept),
         design=design,
         samples=data.samples,
         library=levels.library,
+        low=low,
     )
 
 
@@ -167,15 +189,27 @@ def _transform(
     design: Design,
     switches: Switches,
     levels: Abundances,
+    kept: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """Everything linear that lies between log-ratios or log abundances and raw scores."""
+    """Everything linear that lies between log-ratios or log abundances and raw scores.
+
+    Transcripts that are left out of the log-ratios of their gene are named, too.
+    """
     rows = switches.rows
+    switching = np.isin(
+        data.transcript_genes.astype(str), data.gene_ids[switches.genes].astype(str)
+    )
+    low = np.flatnonzero(~kept & switching)
+    none = np.full((len(low), len(design.columns)), np.nan)
     parts = []
     for kind, ids, genes, loading, fitted, reference in (
         (SWITCH, data.transcript_ids[rows], data.transcript_genes[rows], switches.loading,
          switches.coefficients, np.nan),
         (ABUNDANCE, data.gene_ids, data.gene_ids, 1.0, levels.coefficients, levels.reference),
+        (LOW, data.transcript_ids[low], data.transcript_genes[low], np.nan, none, np.nan),
     ):  # fmt: skip
+        if not len(ids):
+            continue
         part = pd.DataFrame({
             "kind": kind, "id": ids, "gene_id": genes, "loading": loading, "reference": reference,
         })  # fmt: skip

@@ -101,7 +101,7 @@ def fit_modules(
     row = find_backend(backend)
     config = as_config(config)
     data = _data(counts, transcripts, samples, gene_counts, covariates, min_samples)
-    features = make_features(data, config.reliability, config.library)
+    features = make_features(data, config)
     note(
         f"{len(features.table):,} features of {len(data.gene_ids):,} genes in "
         f"{len(data.samples):,} samples; backend {backend}.",
@@ -263,8 +263,8 @@ def _fate(
         weighed[features.gene[some]] = False
     weighed[features.gene[features.reliability < 1]] = True
     return np.select(
-        [final >= 0, ~connected & weighed, ~connected, cored < 0],
-        ["module", "down-weighted", "isolated", "outside core"],
+        [final >= 0, features.low, ~connected & weighed, ~connected, cored < 0],
+        ["module", "low counts", "down-weighted", "isolated", "outside core"],
         "below size",
     ).astype(object)
 

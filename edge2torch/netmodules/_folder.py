@@ -40,11 +40,20 @@ TABLES: dict[str, tuple[str, ...]] = {
         "role",
     ),
     "gene_fate": ("gene_id", "fate", "module_id"),
-    "checks": ("module_id", "genes", "reach", "depth_r", "trait", "warning"),
+    "checks": (
+        "module_id",
+        "genes",
+        "reach",
+        "depth_r",
+        "leverage",
+        "sample_id",
+        "trait",
+        "warning",
+    ),
     "residualization": ("feature_id", "variance_kept", "r2_before", "r2_after"),
 }
 
-_FORMAT, _VERSION = "edge2torch-modules", 2
+_FORMAT, _VERSION = "edge2torch-modules", 3
 _MANIFEST = "modules.json"
 _INDEXED = {"eigengenes": "module_id", "feature_scores": "sample_id", "samples": "sample_id"}
 _FREE = ("transform",)

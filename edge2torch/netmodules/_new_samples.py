@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._abundance import library_sizes, log_abundance
 from edge2torch.netmodules._covariates import Design, apply_recipe
-from edge2torch.netmodules._features import ABUNDANCE, SWITCH
+from edge2torch.netmodules._features import ABUNDANCE, LOW, SWITCH
 from edge2torch.netmodules._inputs import TranscriptData
 from edge2torch.netmodules._switch import log_ratios
 
@@ -22,10 +22,10 @@ def score_samples(
 ) -> pd.DataFrame:
     """Standardised scores, samples × features, in the order of the result's features."""
     design = apply_recipe(data.samples, recipe)
-    switch, abundance = (table[table["kind"] == kind] for kind in (SWITCH, ABUNDANCE))
+    switch, abundance, low = (table[table["kind"] == kind] for kind in (SWITCH, ABUNDANCE, LOW))
     _check_ids(abundance["id"], data.gene_ids, "gene")
     at = _positions(switch["id"], data.transcript_ids, "transcript")
-    _check_whole(switch, data)
+    _check_whole(switch, low, data)
     counts = data.gene_counts[_positions(abundance["id"], data.gene_ids, "gene")]
     logs = log_abundance(counts, library_sizes(counts, abundance["reference"].to_numpy()))
     parts = [_left(logs, abundance, design)]
@@ -55,11 +55,11 @@ def _left(values: NDArray[np.float64], table: pd.DataFrame, design: Design) -> N
     return np.asarray(values - fitted @ design.matrix.T)
 
 
-def _check_whole(switch: pd.DataFrame, data: TranscriptData) -> None:
+def _check_whole(switch: pd.DataFrame, low: pd.DataFrame, data: TranscriptData) -> None:
     """Usage is a share of all transcripts of a gene: they must be the same."""
     of_gene = pd.Series(data.transcript_genes, index=data.transcript_ids)
     of_gene = of_gene[of_gene.isin(switch["gene_id"].unique())]
-    if extra := sorted(set(of_gene.index) - set(switch["id"])):
+    if extra := sorted(set(of_gene.index) - set(switch["id"]) - set(low["id"])):
         raise Edge2TorchError(
             f"data has transcript(s) {listing(extra)} that the fit did not see. Leave them out."
         )

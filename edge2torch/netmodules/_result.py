@@ -57,13 +57,14 @@ class NetworkModules:
     module_gene_roles : DataFrame
         ``module_id``, ``gene_id``, ``switch_r``, ``abundance_r``, ``channel_r``, ``role``.
     gene_fate : DataFrame
-        ``gene_id``, ``fate`` (``module``, ``isolated``, ``below size``, ``down-weighted``,
-        ``outside core``), ``module_id``.
+        ``gene_id``, ``fate`` (``module``, ``low counts``, ``isolated``, ``below size``,
+        ``down-weighted``, ``outside core``), ``module_id``.
     checks : DataFrame
-        ``module_id``, ``genes`` in it, ``reach`` (share of all genes that correlate with it),
-        ``depth_r`` (correlation with the log library size), ``trait`` (the column of samples it is
-        closest to, where that is no chance), and a ``warning`` where the module may be a batch
-        effect, else empty.
+        ``module_id``, ``genes`` in it, ``reach`` (share of all genes with a feature that correlate
+        with it), ``depth_r`` (correlation with the log library size), ``leverage`` (the largest
+        share of one sample in the eigengene's sum of squares) and that ``sample_id``, ``trait``
+        (the column of samples it is closest to, where that is no chance), and a ``warning`` where
+        the module may be a batch effect or one odd sample, else empty.
     residualization : DataFrame
         ``feature_id``, ``variance_kept``, ``r2_before``, ``r2_after``; empty without covariates.
     samples : DataFrame

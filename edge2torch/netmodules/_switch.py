@@ -60,11 +60,14 @@ def switch_coordinates(
     basis: Floats,
     solver: Floats,
     degradation: Floats | None = None,
+    *,
+    kept: NDArray[np.bool_] | None = None,
 ) -> Switches:
-    """Find the axis of every gene; ``gene`` (transcripts,) is sorted."""
+    """Find the axis of every gene; ``gene`` (transcripts,) is sorted, ``kept`` says which count."""
+    at = np.arange(len(gene)) if kept is None else np.flatnonzero(kept)
     parts = [
-        (*_axes(counts, rows, basis, solver, degradation), rows, gene[rows[:, 0]])
-        for rows in _blocks(gene, counts.shape[1])
+        (*_axes(counts, at[rows], basis, solver, degradation), at[rows], gene[at[rows[:, 0]]])
+        for rows in _blocks(gene[at], counts.shape[1])
     ]
     n, q = counts.shape[1], solver.shape[1]
     if not parts:

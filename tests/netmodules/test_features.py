@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge2torch.netmodules import ReliabilityConfig, transcript_data
+from edge2torch.netmodules import ModulesConfig, ReliabilityConfig, transcript_data
 from edge2torch.netmodules._abundance import abundances
 from edge2torch.netmodules._features import make_features
 from tests.netmodules.conftest import planted
@@ -12,7 +12,8 @@ from tests.netmodules.conftest import planted
 def table(covariates=(), reliability=None, library="robust"):
     data = planted()
     checked = transcript_data(data.counts, data.transcripts, data.samples, covariates=covariates)
-    return data, make_features(checked, reliability or ReliabilityConfig(), library)
+    config = ModulesConfig(reliability=reliability or ReliabilityConfig(), library=library)
+    return data, make_features(checked, config)
 
 
 @pytest.mark.parametrize("covariates", [(), ("degradation", "composition")])

@@ -61,9 +61,7 @@ def test_what_r_says_when_it_fails_is_told(tmp_path):
 def test_labels_alone_make_modules_of_memberships(tmp_path):
     """Above ``full_up_to`` R sends no overlaps; here a program that knows the truth plays it."""
     data = planted()
-    features = make_features(
-        transcript_data(data.counts, data.transcripts), ModulesConfig().reliability
-    )
+    features = make_features(transcript_data(data.counts, data.transcripts), ModulesConfig())
     module = data.modules.drop_duplicates("gene_id").set_index("gene_id")["module_id"]
     label = features.table["gene_id"].map(module).map({"T0": 1, "T1": 2, "T2": 3}).fillna(0)
     answer = f'{{"labels": {label.astype(int).tolist()}, "power": [6], "scan": null}}'
@@ -76,9 +74,7 @@ def test_labels_alone_make_modules_of_memberships(tmp_path):
 
 def test_overlaps_keep_the_rules_of_the_channels():
     data = planted()
-    features = make_features(
-        transcript_data(data.counts, data.transcripts), ModulesConfig().reliability
-    )
+    features = make_features(transcript_data(data.counts, data.transcripts), ModulesConfig())
     p, kind, gene = len(features.gene), features.is_switch, features.gene
     rng = np.random.default_rng(0)
     weight = rng.random((p, p), dtype=np.float32)
@@ -123,7 +119,7 @@ def test_a_threshold_is_what_a_decoy_hardly_reaches():
 def test_edges_are_the_topological_overlaps_of_r():
     found = fitted("wgcna")  # skips where R is absent, and says why
     features = make_features(
-        transcript_data(planted().counts, planted().transcripts), ModulesConfig().reliability
+        transcript_data(planted().counts, planted().transcripts), ModulesConfig()
     )
     padded = add_decoys(features.values, features.is_switch, ModulesConfig().decoys, 0)
     r = np.corrcoef(padded.values.T.astype(float))
