@@ -181,6 +181,7 @@ def _from_table(
     frame: pd.DataFrame, label: str | None, wanted: Collection[str], name: str, normalize: Normalize
 ) -> Dataset:
     frame.columns = frame.columns.map(lambda column: str(column).strip())
+    _refuse_transposed(frame, label, wanted, name)
     if label is not None and label not in frame.columns:
         raise Edge2TorchError(
             f"--label: {name!r} has no column {label!r}. It has {listing(frame.columns, 10)}."
@@ -197,6 +198,26 @@ def _from_table(
     totals = table.to_numpy(np.float64).sum(axis=1)
     labels = _unlabelled(table) if label is None else frame[label]
     return _dataset(table, labels, wanted, name, True, normalize, totals)
+
+
+def _refuse_transposed(
+    frame: pd.DataFrame, label: str | None, wanted: Collection[str], name: str
+) -> None:
+    """Say so where the first column, and not the header, holds the names that the graph knows."""
+    if frame.empty or frame.columns[0] == label:
+        return
+    first = frame.iloc[:, 0].astype(str).str.strip()
+    known = int(first.isin(wanted).sum())
+    if not known or not first.is_unique or frame.columns.isin(wanted).sum() >= known:
+        return
+    design = "" if label is None else ".join(design)"
+    raise Edge2TorchError(
+        f"--data: {name!r} looks transposed: {known:,} of the {len(first):,} names in its first "
+        f"column ({frame.columns[0]!r}) are nodes of the graph. A row per sample and a column per "
+        f'feature are needed: table.set_index({frame.columns[0]!r}).T{design}.to_csv("samples.csv", '
+        'index_label="sample") in pandas'
+        + (f", where design has a row per sample and the column {label!r}." if label else ".")
+    )
 
 
 def _with_sample_names(

@@ -58,6 +58,20 @@ def test_options(files: Path, capsys, changes, message):
     assert message in fail(capsys, *arguments(files, **changes))
 
 
+def test_features_as_rows(files: Path, cells, capsys):
+    turned = cells.drop(columns=["kind", "dose"]).set_index("cell").T
+    turned.to_csv(files / "turned.csv", index_label="gene")
+    said = fail(capsys, *arguments(files, data=str(files / "turned.csv")))
+    assert "looks transposed: 12 of the 12 names in its first column ('gene')" in said
+    design = cells.set_index("cell")[["kind"]]
+    table = pd.read_csv(files / "turned.csv")
+    mended = table.set_index("gene").T.join(design)  # what the error says
+    assert ".set_index('gene').T.join(design)" in said
+    pd.testing.assert_frame_equal(
+        mended, cells.set_index("cell").drop(columns="dose"), check_names=False
+    )
+
+
 def test_unknown_file_types(files: Path, capsys):
     for name in ("edges.xlsx", "cells.rds"):
         (files / name).write_bytes(b"x")
