@@ -54,7 +54,14 @@ def test_every_page_of_docs_is_reached_from_the_index() -> None:
 def test_every_page_of_docs_has_a_place_in_the_site() -> None:
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     placed = set(re.findall(r"[\w/-]+\.md", text[text.index("\nnav:") :]))
-    assert placed == {str(page.relative_to(ROOT / "docs")) for page in pages()[1:]}
+    made = {f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert placed == made | {str(page.relative_to(ROOT / "docs")) for page in pages()[1:]}
+
+
+def test_every_notebook_is_on_the_page_of_notebooks() -> None:
+    text = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
+    there = {f"../notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert set(_LINK.findall(text)) == there
 
 
 @pytest.mark.parametrize("page", pages()[1:], ids=_name)
