@@ -85,6 +85,7 @@ lowest: $(VENV)/.ready-dev ## run the tests with the lowest versions that pyproj
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet $(TORCH)
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet --constraint build/lowest.txt --editable '.[dev]'
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --requirement requirements/demo-data.txt
 	$(LOWEST)/bin/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci -W default
 
 notebooks: $(VENV)/.ready-dev ## run the notebooks only, in their full form
