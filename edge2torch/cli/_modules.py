@@ -37,6 +37,7 @@ def fit(
     *,
     samples: Path | None,
     transcripts: Path | None,
+    transpose: bool,
     covariates: str,
     backend: str,
     seed: int,
@@ -49,8 +50,9 @@ def fit(
     settings = _settings(config, changes)
     names = [name.strip() for name in covariates.split(",") if name.strip()]
     checked = read_transcript_data(
-        data, transcripts=transcripts, samples=samples, covariates=names, min_samples=min_samples
-    )
+        data, transcripts=transcripts, samples=samples, covariates=names, min_samples=min_samples,
+        transpose=transpose,
+    )  # fmt: skip
     with claim(out, beside=True), console.warnings_as_notes():
         result = fit_modules(
             checked, backend=backend, config=settings, seed=seed, quiet=console.quiet

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from edge2torch.cli import _modules
 from edge2torch.cli._console import Console
 
 modules = typer.Typer(help="Gene-network modules.", no_args_is_help=True)
@@ -30,12 +29,21 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 @modules.command(epilog=_example("fit --data counts.csv --transcripts genes.gtf --out modules"))
 def fit(
-    data: Annotated[Path, typer.Option(help="Bundle folder, h5ad, CSV, TSV or Parquet.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Counts: a table (CSV, TSV, Parquet) of genes or transcripts × samples, ids "
+            "first; an h5ad of samples × genes; or a bundle folder."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the result.")],
     samples: Annotated[Path | None, typer.Option(help="Sample table.")] = None,
     transcripts: Annotated[
         Path | None, typer.Option(help="A table of transcript_id and gene_id, or a GTF.")
     ] = None,
+    transpose: Annotated[
+        bool, typer.Option("--transpose", help="The table of --data is samples × genes.")
+    ] = False,
     covariates: Annotated[str, typer.Option(help="Columns, separated by commas.")] = "",
     backend: Backend = "vae",
     seed: Seed = 0,
@@ -45,11 +53,14 @@ def fit(
     quiet: Quiet = False,
 ) -> None:
     """Find modules and write them into a folder."""
+    from edge2torch.cli import _modules
+
     _modules.fit(
         data,
         out,
         samples=samples,
         transcripts=transcripts,
+        transpose=transpose,
         covariates=covariates,
         backend=backend,
         seed=seed,
@@ -72,6 +83,8 @@ def benchmark(
     quiet: Quiet = False,
 ) -> None:
     """Fit planted modules and say how well they are found."""
+    from edge2torch.cli import _modules
+
     names = [name.strip() for name in backends.split(",") if name.strip()]
     _modules.benchmark(
         suite,
@@ -91,10 +104,14 @@ def compare(
     second: Annotated[Path, typer.Argument(help="Another.")],
 ) -> None:
     """Say how far two results agree."""
+    from edge2torch.cli import _modules
+
     _modules.compare(first, second, Console())
 
 
 @modules.command("settings", epilog=_example("settings --config quick"))
 def settings_command(config: Config = "", settings: Settings = None) -> None:
     """Print all settings as YAML, ready to be changed and given to --config."""
+    from edge2torch.cli import _modules
+
     _modules.settings(config, settings or [])

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from edge2torch.netmodules._counts import Counts, as_counts, as_gene_counts
 from edge2torch.netmodules._covariates import covariate_problems
+from edge2torch.netmodules._orientation import check_orientation
 from edge2torch.netmodules._problems import check_matrix, check_same, gene_of, sample_table, tell
 
 _FEW_SAMPLES = 10
@@ -96,7 +97,8 @@ def transcript_data(
     Raises
     ------
     Edge2TorchError
-        One error that lists every problem of the input.
+        When the counts are samples × transcripts; else one error that lists every problem of the
+        input.
 
     Examples
     --------
@@ -114,7 +116,9 @@ def transcript_data(
     - there are 2 samples, and fewer than 10 are refused: min_samples=2 (--min-samples 2) accepts them
     """
     problems: list[str] = []
+    given = transcripts, samples
     matrix, transcripts, samples = as_counts(counts, transcripts, samples, problems)
+    check_orientation(matrix.rows, matrix.samples, *given)
     own_genes = as_gene_counts(gene_counts, problems)
     return assemble(
         matrix,

@@ -17,8 +17,9 @@ from scipy import sparse
 from edge2torch.bounds import check_npz, read_h5ad, read_table, table_kind
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._annotation import ENDINGS, genes_of_gtf
-from edge2torch.netmodules._counts import Counts
+from edge2torch.netmodules._counts import Counts, text
 from edge2torch.netmodules._inputs import TranscriptData, assemble, transcript_data
+from edge2torch.netmodules._orientation import check_orientation
 from edge2torch.netmodules._problems import tell
 
 _TABLES = (".csv", ".tsv", ".txt", ".parquet")
@@ -46,6 +47,7 @@ def read_transcript_data(
     samples: Table = None,
     covariates: Sequence[str] = (),
     min_samples: int = 10,
+    transpose: bool = False,
 ) -> TranscriptData:
     r"""Read and check transcript counts.
 
@@ -63,6 +65,8 @@ def read_transcript_data(
         Columns of the sample table that scores are to be freed from.
     min_samples : int, default 10
         Fewest samples that are accepted.
+    transpose : bool, default False
+        The table is samples × transcripts (or genes).
 
     Returns
     -------
@@ -79,21 +83,34 @@ def read_transcript_data(
     >>> _ = Path("counts.csv").write_text("id,gene_id,s1,s2\nt1,g,5,3\nt2,g,1,4\n")
     >>> read_transcript_data("counts.csv", min_samples=2)
     TranscriptData(2 transcripts, 1 genes, 2 samples)
+    >>> _ = Path("turned.csv").write_text("sample,g1,g2\ns1,5,1\ns2,3,4\n")
+    >>> read_transcript_data("turned.csv", min_samples=2, transpose=True)
+    TranscriptData(2 transcripts, 2 genes, 2 samples)
     """
     where = Path(path)
     options: dict[str, Any] = {"covariates": tuple(covariates), "min_samples": min_samples}
     given = _transcripts(transcripts), _table(samples, "samples")
+    if transpose and (where.is_dir() or where.suffix == ".h5ad"):
+        raise Edge2TorchError(
+            "transpose (--transpose): a bundle folder and an h5ad say which axis holds samples. "
+            "Only tables (CSV, TSV, Parquet) can be turned."
+        )
     if where.is_dir():
         return _read_bundle(where, *given, options)
     if where.suffix == ".h5ad":
         data = read_h5ad(where)
         counts, own = data, None
         counted = data.var_names
+    elif transpose:
+        counts, own = _turned(_read_table(where, "path")), None
+        counted = counts.index
+        check_orientation(text(counted), text(counts.columns), *given, turned=True)
     else:
         counts, own = _split(_read_table(where, "path"))
         counted = counts.index
     if _is_gtf(transcripts) and given[0] is not None:
-        own = given[0][given[0]["transcript_id"].isin(counted.astype(str))]
+        known = given[0]["transcript_id"].isin(counted.astype(str))
+        own = given[0][known] if known.any() else given[0]
     elif given[0] is not None:
         own = given[0]
     return transcript_data(counts, own, given[1], **options)
@@ -140,6 +157,19 @@ def _split(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         return table, None
     genes = pd.DataFrame({"transcript_id": table.index, "gene_id": table["gene_id"].to_numpy()})
     return table.drop(columns="gene_id"), genes
+
+
+def _turned(table: pd.DataFrame) -> pd.DataFrame:
+    """Samples × transcripts, turned round."""
+    if isinstance(table.index, pd.RangeIndex):
+        table = table.set_index("sample_id" if "sample_id" in table else table.columns[0])
+    other = [name for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
+    if other:
+        raise Edge2TorchError(
+            f"path: column(s) of the table to transpose are no numbers: {listing(other)}. Put what "
+            "is known of samples into the sample table (samples=, --samples)."
+        )
+    return table.T
 
 
 def _read_bundle(
