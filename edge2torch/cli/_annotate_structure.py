@@ -7,19 +7,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 
-from edge2torch.bounds import table_kind
 from edge2torch.cli._console import Console
-from edge2torch.cli._files import read_table
 from edge2torch.cli._settings import plural
 from edge2torch.errors import Edge2TorchError, listing, require
-from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
-from edge2torch.files import write_file
-from edge2torch.netmodules import load_modules
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SHOWN = 5
 
@@ -42,6 +39,11 @@ def annotate_structure_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Say how the two transcripts of each switch differ in structure."""
+    from edge2torch.bounds import table_kind
+    from edge2torch.cli._files import read_table
+    from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
+    from edge2torch.netmodules import load_modules
+
     console = Console(quiet)
     if table_kind(out) not in {".parquet", ".csv", ".tsv"}:
         raise Edge2TorchError(f"--out: {out.name!r} must end in .parquet, .csv or .tsv.")
@@ -90,6 +92,8 @@ def _bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
+    from edge2torch.files import write_file
+
     if path.suffix == ".parquet":
         write_file(path, lambda draft: table.to_parquet(draft, index=False))
     else:

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 import typer
 
 from edge2torch.cli._annotate_structure import annotate_structure_command
-from edge2torch.cli._commands import RunOptions, run_demo, run_own
 from edge2torch.cli._console import Console
 from edge2torch.cli._draw import draw
 from edge2torch.cli._explain_module import explain_module_command
@@ -100,6 +99,8 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Train and explain a pathway network on 700 real blood cells; write a report."""
+    from edge2torch.cli._commands import run_demo
+
     settings = Settings(
         seed=seed, seeds=seeds, epochs=epochs, replicates=replicates, controls=controls
     )
@@ -149,6 +150,9 @@ def run(
         Literal["drop", "error"],
         typer.Option(help="What to do with inputs of the graph that the data lack."),
     ] = "drop",
+    names: Annotated[
+        Path | None, typer.Option(help="Table of node and name, to be shown in the report.")
+    ] = None,
     min_class_size: Annotated[int, typer.Option(help="Leave smaller classes out.")] = 8,
     seeds: Seeds = _DEFAULT.seeds,
     seed: Seed = _DEFAULT.seed,
@@ -168,6 +172,8 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Train and explain a network of your own edges on your own data; write a report."""
+    from edge2torch.cli._commands import RunOptions, run_own
+
     settings = Settings(
         seed=seed,
         seeds=seeds,
@@ -196,6 +202,7 @@ def run(
         normalize=normalize,
         impute=impute,
         missing=missing,
+        names=names,
         min_class_size=min_class_size,
         resume=resume,
     )

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import pandas as pd
 import typer
 
 from edge2torch.cli._console import Console
-from edge2torch.cli._files import output_folder, read_table
 from edge2torch.cli._settings import plural
-from edge2torch.errors import Edge2TorchError, require
-from edge2torch.explain import (
-    ExplainConfig,
-    ExplainResult,
-    explain_module,
-    record_files,
-    usage_features,
-)
-from edge2torch.netmodules import load_modules, read_transcript_data
+from edge2torch.errors import require
 
-_DEFAULT = ExplainConfig()
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from edge2torch.explain import ExplainResult
 
 
 def explain_module_command(
@@ -50,37 +43,38 @@ def explain_module_command(
     ] = None,
     percentile: Annotated[
         float, typer.Option(help="Percent of samples in each tail of the eigengene.")
-    ] = _DEFAULT.percentile,
+    ] = 25.0,
     all_genes: Annotated[
         bool, typer.Option("--all-genes", help="List genes outside the module too.")
     ] = False,
     vae_attribution: Annotated[
         bool, typer.Option("--vae-attribution", help="Attribute through the vae's decoder.")
     ] = False,
-    vae_fdr_threshold: Annotated[
-        float, typer.Option(help="Largest q-value that passes.")
-    ] = _DEFAULT.vae_fdr_threshold,
+    vae_fdr_threshold: Annotated[float, typer.Option(help="Largest q-value that passes.")] = 0.05,
     vae_percentile_threshold: Annotated[
         float, typer.Option(help="Least percentile of |decoded_delta| that passes.")
-    ] = _DEFAULT.vae_percentile_threshold,
+    ] = 75.0,
     integrated_gradients: Annotated[
         bool, typer.Option("--integrated-gradients", help="Attribute through the vae's encoder.")
     ] = False,
-    ig_n_steps: Annotated[
-        int, typer.Option(help="Points on the way from the baseline.")
-    ] = _DEFAULT.ig_n_steps,
+    ig_n_steps: Annotated[int, typer.Option(help="Points on the way from the baseline.")] = 50,
     ig_baseline: Annotated[
         Literal["zero", "mean"], typer.Option(help="No switching, or mean usage within the gene.")
-    ] = _DEFAULT.ig_baseline,
+    ] = "zero",
     table_format: Annotated[
         Literal["parquet", "csv"], typer.Option(help="Of the tables.")
-    ] = _DEFAULT.table_format,
+    ] = "parquet",
     figures: Annotated[
         Literal["png", "pdf", "none"], typer.Option(help="Format of the figures.")
     ] = "png",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Explain modules: drivers, polarity, contrast, attribution; tables, figures, a manifest."""
+    from edge2torch.cli._files import output_folder, read_table
+    from edge2torch.cli._module_features import indexed, read_features
+    from edge2torch.explain import ExplainConfig, explain_module
+    from edge2torch.netmodules import load_modules
+
     console = Console(quiet)
     config = ExplainConfig(
         percentile=percentile,
@@ -93,7 +87,7 @@ def explain_module_command(
         ig_baseline=ig_baseline,
         table_format=table_format,
     )
-    table, meta = _features(data, transcripts, feature_table, feature_meta)
+    table, meta = read_features(data, transcripts, feature_table, feature_meta)
     fit = load_modules(artifact_dir)
     found = explain_module(
         fit,
@@ -102,7 +96,7 @@ def explain_module_command(
         module_id or None,
         config,
         output_folder(output_dir),
-        eigengenes=None if eigengenes is None else _indexed(eigengenes, "--eigengenes"),
+        eigengenes=None if eigengenes is None else indexed(eigengenes, "--eigengenes"),
         structure_annotation=None
         if structure_annotation is None
         else read_table(structure_annotation, "--structure-annotation"),
@@ -115,33 +109,6 @@ def explain_module_command(
     console.say(f"Written to {output_dir}; module_explanation_manifest.json lists the files.")
 
 
-def _features(
-    data: Path | None, transcripts: Path | None, table: Path | None, meta: Path | None
-) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
-    """Features of the counts, or as given, or nothing: then the fit's own scores are used."""
-    if data is not None:
-        if table is not None or meta is not None:
-            raise Edge2TorchError(
-                "--data: features are made of the counts; leave --feature-table and "
-                "--feature-meta out, or --data."
-            )
-        return usage_features(read_transcript_data(data, transcripts=transcripts))
-    if transcripts is not None:
-        raise Edge2TorchError("--transcripts says which gene a count belongs to; give --data too.")
-    return (
-        None if table is None else _indexed(table, "--feature-table"),
-        None if meta is None else read_table(meta, "--feature-meta"),
-    )
-
-
-def _indexed(path: Path, option: str) -> pd.DataFrame:
-    """A table whose first column holds ids, unless its index does."""
-    table = read_table(path, option)
-    if isinstance(table.index, pd.RangeIndex) and len(table.columns):
-        table = table.set_index(table.columns[0])
-    return table.set_axis(table.index.astype(str), axis=0)
-
-
 def _draw(
     found: dict[str, ExplainResult],
     table: pd.DataFrame,
@@ -150,6 +117,7 @@ def _draw(
     console: Console,
 ) -> None:
     require("matplotlib", extra="plot").use("agg")
+    from edge2torch.explain import record_files
     from edge2torch.plot import save_module_figures
 
     table = table.set_axis(table.index.astype(str), axis=0)

@@ -8,11 +8,7 @@ import platform
 import shutil
 from typing import Annotated, Any
 
-import torch
 import typer
-
-from edge2torch.compile import backend_names
-from edge2torch.interpret import attribution_methods
 
 _PROGRAMS = {"dot": "draws graphs", "Rscript": "modules --backend wgcna"}
 
@@ -31,6 +27,11 @@ def info(
 
 def collect() -> dict[str, Any]:
     """Return what is installed, by heading."""
+    import torch
+
+    from edge2torch.compile import backend_names
+    from edge2torch.interpret import attribution_methods
+
     return {
         "edge2torch": importlib.metadata.version("edge2torch"),
         "python": f"{platform.python_version()} ({platform.system()} {platform.machine()})",
@@ -46,6 +47,8 @@ def collect() -> dict[str, Any]:
 
 
 def _devices() -> list[str]:
+    import torch
+
     cuda = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return ["cpu", *cuda, *mps]

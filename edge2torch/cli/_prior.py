@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import pandas as pd
 import typer
 
-from edge2torch.bounds import table_kind
 from edge2torch.cli._console import Console
-from edge2torch.cli._data import feature_names as names_of_features
-from edge2torch.cli._files import existing_file
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors import (
-    prepare_prior,
-    read_edges,
-    read_gmt,
-    read_graphml,
-    read_obo,
-    read_omnipath,
-    read_reactome,
-    read_sif,
-    write_edges,
-)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Format = Literal["auto", "gmt", "reactome", "obo", "sif", "omnipath", "graphml", "edges"]
 
@@ -34,14 +21,14 @@ _BY_SUFFIX: dict[str, Format] = {
     ".sif": "sif",
     ".graphml": "graphml",
 }
-_READERS: dict[str, tuple[Callable[..., pd.DataFrame], tuple[str, ...]]] = {
-    "gmt": (read_gmt, ()),
-    "reactome": (read_reactome, ("members", "names", "species")),
-    "obo": (read_obo, ("annotations", "namespace", "relations")),
-    "sif": (read_sif, ()),
-    "omnipath": (read_omnipath, ()),
-    "graphml": (read_graphml, ()),
-    "edges": (read_edges, ("source", "target", "duplicates")),
+_TAKES: dict[str, tuple[str, ...]] = {
+    "gmt": (),
+    "reactome": ("members", "names", "species"),
+    "obo": ("annotations", "namespace", "relations"),
+    "sif": (),
+    "omnipath": (),
+    "graphml": (),
+    "edges": ("source", "target", "duplicates"),
 }
 
 
@@ -115,6 +102,9 @@ def prior(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Fit gene sets, an ontology or a network to your data; write an edge table."""
+    from edge2torch.cli._data import feature_names as names_of_features
+    from edge2torch.priors import prepare_prior, write_edges
+
     console = Console(quiet)
     given = {
         "members": members,
@@ -160,14 +150,17 @@ def prior(
 
 def _read(file: Path, kind: Format, given: dict[str, Any], quiet: bool) -> pd.DataFrame:
     """Read a file by its kind; an option of another kind is refused, not ignored."""
+    import edge2torch.priors as readers
+    from edge2torch.bounds import table_kind
+    from edge2torch.cli._files import existing_file
+
     existing_file(file, "FILE")
     if kind == "auto":
         kind = "reactome" if "members" in given else _BY_SUFFIX.get(table_kind(file), "edges")
-    reader, takes = _READERS[kind]
     for name in given:
-        if name not in takes:
+        if name not in _TAKES[kind]:
             option = "--join" if name == "duplicates" else f"--{name}"
-            of = next(other for other, (_, options) in _READERS.items() if name in options)
+            of = next(other for other, options in _TAKES.items() if name in options)
             raise Edge2TorchError(
                 f"{option} is for {of}, but {file.name!r} is read as {kind}. "
                 f"Leave {option} out, or give --format {of}."
@@ -176,7 +169,9 @@ def _read(file: Path, kind: Format, given: dict[str, Any], quiet: bool) -> pd.Da
         raise Edge2TorchError("Reactome needs --members, the map from genes or proteins.")
     for name in {"members", "names", "annotations"} & set(given):
         existing_file(given[name], f"--{name}")
-    return reader(file, **given, quiet=quiet)
+    reader = getattr(readers, f"read_{kind}")
+    table: pd.DataFrame = reader(file, **given, quiet=quiet)
+    return table
 
 
 def _listed(text: str | None) -> list[str] | None:

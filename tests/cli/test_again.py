@@ -252,7 +252,7 @@ def test_a_fault_of_ours_is_one_line_too(capsys, monkeypatch):
     def fail(**_):
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("edge2torch.cli._app.run_demo", lambda *_, **options: fail(**options))
+    monkeypatch.setattr("edge2torch.cli._commands.run_demo", lambda *_, **options: fail(**options))
     code, _, error = call(capsys, "demo")
     assert code == 1
     assert error.startswith("error: RuntimeError: two lines. This should not happen")

@@ -1,0 +1,78 @@
+"""What is drawn: a graph, with scores on its nodes or a flow along its edges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from edge2torch.cli._files import read_edge_file, read_table
+from edge2torch.cli._saved import read_saved
+from edge2torch.compile import CompileArtifact, compile_graph, edge_weights
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.graph import read_edge_table, shortest_cycle
+
+
+def read_graph(path: Path) -> tuple[CompileArtifact, pd.DataFrame | None]:
+    """Return the names of a graph, and its weights where they are known."""
+    if path.is_dir():
+        saved = read_saved(path, "GRAPH")
+        return saved.artifact, edge_weights(saved.model, saved.artifact)
+    edges = read_edge_file(path, "GRAPH")
+    table = read_edge_table(edges)
+    cyclic = shortest_cycle(table.source, table.target, len(table.node_names)) is not None
+    backend = "recurrent" if cyclic else "feedforward"
+    return compile_graph(edges, backend=backend, quiet=True)[1], None
+
+
+def read_flow(path: Path, where: list[str] | None) -> pd.DataFrame:
+    """Read the rows of an edge table that are asked for."""
+    return _where(read_table(path, "--flow"), where, "--flow")
+
+
+def read_scores(
+    path: Path, column: str | None, where: list[str] | None, artifact: CompileArtifact
+) -> pd.Series:
+    """A score per node of the graph; names in the column of that name, or else in the first one."""
+    table = _where(read_table(path, "--scores"), where, "--scores")
+    names = next((c for c in ("node", "feature") if c in table.columns), table.columns[0])
+    numeric = [c for c in table.columns if c != names and pd.api.types.is_numeric_dtype(table[c])]
+    if column is not None and column not in numeric:
+        raise Edge2TorchError(
+            f"--column: {path.name!r} has no column of numbers {column!r}. It has "
+            f"{listing(numeric, 10) or 'none'}."
+        )
+    if not numeric:
+        raise Edge2TorchError(f"--scores: {path.name!r} has no column of numbers.")
+    values = table.set_index(table[names].astype(str))[column or numeric[0]]
+    if twice := values.index[values.index.duplicated()].unique().tolist():
+        raise Edge2TorchError(
+            f"--scores: {path.name!r} names nodes more than once: {listing(twice)}. Choose rows "
+            "with --where, such as --where output=B."
+        )
+    found: pd.Series = values[values.index.isin(artifact.graph.node_names)]
+    if found.empty:
+        raise Edge2TorchError(
+            f"--scores: no name in column {names!r} is a node of the graph: {listing(values.index)}."
+        )
+    return found
+
+
+def _where(table: pd.DataFrame, where: list[str] | None, option: str) -> pd.DataFrame:
+    """Keep the rows in which columns have the given values."""
+    for condition in where or []:
+        name, equals, value = condition.partition("=")
+        if not equals or name not in table.columns:
+            raise Edge2TorchError(
+                f"--where {condition!r}: write COLUMN=VALUE; {option} has the columns "
+                f"{listing(table.columns, 10)}."
+            )
+        kept = table[table[name].astype(str) == value]
+        if kept.empty:
+            there: list[Any] = table[name].unique().tolist()
+            raise Edge2TorchError(
+                f"--where {condition!r}: no such row. {name} is {listing(there, 10)}."
+            )
+        table = kept
+    return table

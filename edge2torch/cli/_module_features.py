@@ -1,0 +1,39 @@
+"""Samples × features that modules are explained by, from tables or of counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from edge2torch.cli._files import read_table
+from edge2torch.errors import Edge2TorchError
+from edge2torch.explain import usage_features
+from edge2torch.netmodules import read_transcript_data
+
+
+def indexed(path: Path, option: str) -> pd.DataFrame:
+    """A table whose first column holds ids, unless its index does."""
+    table = read_table(path, option)
+    if isinstance(table.index, pd.RangeIndex) and len(table.columns):
+        table = table.set_index(table.columns[0])
+    return table.set_axis(table.index.astype(str), axis=0)
+
+
+def read_features(
+    data: Path | None, transcripts: Path | None, table: Path | None, meta: Path | None
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Features of the counts, or as given, or nothing: then the fit's own scores are used."""
+    if data is not None:
+        if table is not None or meta is not None:
+            raise Edge2TorchError(
+                "--data: features are made of the counts; leave --feature-table and "
+                "--feature-meta out, or --data."
+            )
+        return usage_features(read_transcript_data(data, transcripts=transcripts))
+    if transcripts is not None:
+        raise Edge2TorchError("--transcripts says which gene a count belongs to; give --data too.")
+    return (
+        None if table is None else indexed(table, "--feature-table"),
+        None if meta is None else read_table(meta, "--feature-meta"),
+    )
