@@ -19,6 +19,7 @@ from edge2torch.cli._demo import (
     read_sets,
 )
 from edge2torch.cli._files import output_folder, read_edge_file
+from edge2torch.cli._names import with_names
 from edge2torch.cli._network import fit_network
 from edge2torch.cli._pipeline import Results, Study, check_study, run_study
 from edge2torch.cli._progress import identity_of, open_progress
@@ -121,13 +122,16 @@ class RunOptions:
     normalize: Normalize
     impute: bool
     missing: Literal["drop", "error"]
+    names: Path | None
     min_class_size: int
     resume: bool
 
 
 def run_own(options: RunOptions, settings: Settings, *, command: str, console: Console) -> Results:
     """A user's own edges and data."""
-    edges = read_edge_file(options.edges, "--edges")
+    edges, named = read_edge_file(options.edges, "--edges"), ""
+    if options.names is not None:
+        edges, named = with_names(edges, options.names)
     wanted = _names(edges)
     dataset = read_dataset(
         options.data,
@@ -151,7 +155,7 @@ def run_own(options: RunOptions, settings: Settings, *, command: str, console: C
         data=f"{plural('sample', int(task.kept.sum()))} with "
         f"{plural('feature', len(dataset.table.columns))} from {options.data.name}; {label}.",
         graph=f"Edges from {options.edges.name} "
-        f"({plural('edge', len(edges))}, {plural('node', len(wanted))}).",
+        f"({plural('edge', len(edges))}, {plural('node', len(wanted))}). {named}".strip(),
         caveats=(),
         command=command,
     )
@@ -231,7 +235,7 @@ def _tell(results: Results, console: Console) -> None:
         for row in part.to_dict("records"):
             sign = "+" if row["direction"] == "for" else "-"
             console.say(
-                f"  {sign} {row['node']}  {row['attribution']:+.3f}"
+                f"  {sign} {row['label']}  {row['attribution']:+.3f}"
                 + (f" ± {row['sd']:.3f}" if several else "")
                 + (f"  ({row['drivers']})" if row["drivers"] else "")
             )

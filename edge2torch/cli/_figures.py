@@ -34,22 +34,27 @@ def draw_figures(results: Results, folder: Path) -> dict[str, Path]:
         made["flow"] = _save(folder / "flow.png", lambda: _flow(results))
     if attribution.nodes.empty:
         return made
+    labels = results.study.network.artifact.with_labels
     made["top_nodes"] = _save(folder / "top_nodes.png", lambda: _bars(results))
     if len(attribution.groups) > 1:
         title = f"{plural(words.node).capitalize()} × {plural(words.group)}"
         made["heatmap"] = _save(
             folder / "heatmap.png",
-            lambda: plot_node_heatmap(attribution.nodes, n=_ROWS, title=title).figure,
+            lambda: plot_node_heatmap(labels(attribution.nodes), n=_ROWS, title=title).figure,
         )
     if results.trust is not None:
         trust = results.trust
         title = f"{plural(words.node).capitalize()}: score against number of edges"
         made["degree_bias"] = _save(
-            folder / "degree_bias.png", lambda: plot_degree_bias(trust.table, title=title)
+            folder / "degree_bias.png", lambda: plot_degree_bias(labels(trust.table), title=title)
         )
         made["stability"] = _save(
             folder / "stability.png",
-            lambda: plot_stability(trust.replicates, xlabel="share of a network (1: mean)").figure,
+            lambda: (
+                plot_stability(
+                    labels(trust.replicates.scores), xlabel=f"score (1: an average {words.node})"
+                ).figure
+            ),
         )
     return made
 
@@ -98,6 +103,7 @@ def _bars(results: Results) -> Any:
         sizes = np.bincount(task.values)
         largest = sorted(np.argsort(-sizes, kind="stable")[:_PANELS])
         groups = [groups[k] for k in largest]
+    labels = results.study.network.artifact.with_labels
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)
     figure, axes = require("matplotlib.pyplot", extra="plot").subplots(
@@ -110,9 +116,9 @@ def _bars(results: Results) -> Any:
             continue
         group = groups[k]
         plot_top_nodes(
-            found.nodes[group].fillna(0.0),
+            labels(found.nodes[group].fillna(0.0)),
             n=_BARS,
-            spread=found.node_sd[group] if results.study.settings.seeds > 1 else None,
+            spread=labels(found.node_sd[group]) if results.study.settings.seeds > 1 else None,
             title=group,
             xlabel="attribution" if k >= len(groups) - columns else "",
             label_width=46,

@@ -28,6 +28,7 @@ def score_summary(results: Results) -> pd.DataFrame:
 def top_nodes(results: Results, n: int) -> pd.DataFrame:
     """The ``n`` strongest nodes of each class, and the strongest of a sign that they lack."""
     found, drivers = results.attribution, _Drivers(results)
+    label = results.study.network.artifact.label
     rows: list[dict[str, Any]] = []
     for group in found.groups:
         column = found.nodes[group].dropna()
@@ -39,6 +40,7 @@ def top_nodes(results: Results, n: int) -> pd.DataFrame:
                     "class": group,
                     "rank": rank,
                     "node": node,
+                    "label": label(node),
                     "direction": "for" if value[node] > 0 else "against",
                     "attribution": value[node],
                     "sd": sd[node],
@@ -46,7 +48,8 @@ def top_nodes(results: Results, n: int) -> pd.DataFrame:
                     "drivers": drivers(node, group),
                 }
             )
-    names = ["class", "rank", "node", "direction", "attribution", "sd", "sign_agreement", "drivers"]
+    numbers = ["attribution", "sd", "sign_agreement"]
+    names = ["class", "rank", "node", "label", "direction", *numbers, "drivers"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -67,17 +70,20 @@ class _Drivers:
 
     def __init__(self, results: Results) -> None:
         self.topology = graph_topology(results.study.network.artifact)
+        self.label = results.study.network.artifact.label
         self.features = set(results.study.network.features)
         self.attribution = results.attribution
 
     def __call__(self, node: str, group: str) -> str:
-        """Return words such as ``CD79A ↑, LYN ↓``."""
+        """Return words such as ``CD79A ↑; LYN ↓``."""
         direct = [name for name in self.topology.parents(node) if name in self.features]
         leading = direct or [n for n in self.topology.ancestors(node) if n in self.features]
         size = self.attribution.features[group].reindex(leading).abs()
         shift = self.attribution.shift[group]
         strongest = size.sort_values(ascending=False, kind="stable").index[:_DRIVERS]
-        return ", ".join(f"{name} {'↑' if shift[name] > 0 else '↓'}" for name in strongest)
+        return "; ".join(
+            f"{self.label(name)} {'↑' if shift[name] > 0 else '↓'}" for name in strongest
+        )
 
 
 def wide_attribution(mean: pd.DataFrame, sd: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -85,12 +85,12 @@ def trust_groups(results: Results, n: int) -> list[dict[str, Any]]:
     """The n nodes of highest corrected score of each class."""
     if results.trust is None:
         return []
-    groups = []
+    groups, label = [], results.study.network.artifact.label
     for name, table in results.trust.by_group.items():
         raw = table["score"].rank(ascending=False).astype(int)
         rows = [
             {
-                "node": node,
+                "label": label(node),
                 "corrected": table.loc[node, "corrected"],
                 "qvalue": table.loc[node, "qvalue"],
                 "degree": int(table.loc[node, "degree"]),

@@ -47,7 +47,7 @@ def _write_table(table: pd.DataFrame, path: Path) -> Path:
 
 
 def _tables(results: Results) -> dict[str, pd.DataFrame]:
-    found = results.attribution
+    found, label = results.attribution, results.study.network.artifact.label
     layer = {
         name: layer
         for layer, names in results.study.network.artifact.node_names_by_layer.items()
@@ -55,11 +55,12 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
     }
     nodes = wide_attribution(found.nodes, found.node_sd, "node")
     nodes.insert(0, "layer", [layer[str(name)] for name in nodes.index])
+    features = wide_attribution(found.features, found.feature_sd, "feature")
     tables = {
         "scores": results.scores.set_index("model"),
         "node_attribution": nodes,
-        "feature_attribution": wide_attribution(found.features, found.feature_sd, "feature"),
-        "top_nodes": top_nodes(results, _ALL_RANKS).set_index("class"),
+        "feature_attribution": features,
+        "top_nodes": top_nodes(results, _ALL_RANKS).drop(columns="label").set_index("class"),
         "edge_weights": results.weights.set_index("source"),
         "edge_attribution": results.flow.table.assign(**{"class": results.flow.group}).set_index(
             "class"
@@ -72,4 +73,10 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
         tables["replicates"] = results.trust.replicates.scores
     if results.study.task.kind == "classification":
         tables["confusion"] = confusion_table(results)
+    if results.study.network.artifact.labels:
+        for table in (nodes, features):
+            table.insert(0, "label", [label(str(name)) for name in table.index])
+        for name in {"top_nodes", "node_significance"} & set(tables):
+            place = list(tables[name].columns).index("node")
+            tables[name].insert(place + 1, "label", tables[name]["node"].astype(str).map(label))
     return tables

@@ -58,6 +58,16 @@ def test_options(files: Path, capsys, changes, message):
     assert message in fail(capsys, *arguments(files, **changes))
 
 
+def test_names_of_other_nodes(files: Path, capsys):
+    (files / "names.csv").write_text("node,name\nR-HSA-1,Apoptosis\n")
+    said = fail(capsys, *arguments(files, names=str(files / "names.csv")))
+    assert "--names: the first column of 'names.csv' has none of the graph's nodes" in said
+    (files / "names.csv").write_text("signal\nother\n")
+    assert "node and name are needed" in fail(
+        capsys, *arguments(files, names=str(files / "names.csv"))
+    )
+
+
 def test_features_as_rows(files: Path, cells, capsys):
     turned = cells.drop(columns=["kind", "dose"]).set_index("cell").T
     turned.to_csv(files / "turned.csv", index_label="gene")

@@ -18,6 +18,7 @@ from edge2torch.cli._data import from_anndata
 from edge2torch.cli._demo import choose_pathways, pathway_edges, read_sets, readable
 from edge2torch.cli._files import table_kind
 from edge2torch.cli._metrics import score
+from edge2torch.cli._names import with_names
 from edge2torch.cli._network import fit_network
 from edge2torch.cli._settings import Settings, plural
 from edge2torch.cli._split import fit_scaler, split_samples
@@ -130,6 +131,25 @@ def test_scores_by_hand():
     number = choose_task(pd.Series([0.0, 1.0, 2.5], name="y"), "auto", 1)
     found = score(number, rows, np.array([[0.0], [1.0], [2.5]]))
     assert found == {"r2": 1.0, "pearson_r": pytest.approx(1.0), "rmse": 0.0}
+
+
+# --------------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("a.csv", "node,name,species\ng0, CD3E ,human\nelse,E,human\ng1,,human\n"),
+        ("a.tsv", "g0\tCD3E\n"),  # no header
+        ("ReactomePathways.txt", "g0\tCD3E\tHomo sapiens\n"),
+    ],
+)
+def test_names_from_a_file(edges, tmp_path, file, text):
+    (tmp_path / file).write_text(text)
+    named, said = with_names(edges, tmp_path / file)
+    assert said == f"Names of 1 of 17 nodes from {file}."
+    assert named.loc[named["source"] == "g0", "source_name"].tolist() == ["CD3E"]
+    assert named["target_name"].isna().all()
 
 
 # ------------------------------------------------------------------------------- network

@@ -288,6 +288,22 @@ def test_missing_values_are_filled_when_asked_for(files: Path, cells):
     assert page.count("Missing values (2.8 % of all) were replaced by the feature's median") == 1
 
 
+@pytest.mark.usefixtures("no_figures")
+def test_names_stand_beside_identifiers(files: Path):
+    (files / "names.tsv").write_text("node\tname\nsignal\tT cell, its receptor\ng0\tCD3E\n")
+    printed = run(files, "--names", str(files / "names.tsv"))
+    assert "Names of 2 of 17 nodes from names.tsv." in printed
+    assert "+ T cell, its receptor (signal)" in printed
+    page = (files / "out" / "report.html").read_text()
+    assert page.count("<td>T cell, its receptor (signal)</td>") == 4  # both classes, two tables
+    assert "CD3E (g0)" in page
+    for name in ("top_nodes", "node_attribution", "node_significance"):
+        table = pd.read_csv(files / "out" / f"{name}.csv")
+        found = dict(zip(table["node"], table["label"], strict=True))
+        assert found["signal"] == "T cell, its receptor (signal)"
+        assert found["noise"] == "noise"
+
+
 def test_edges_straight_to_the_classes(files: Path):
     pairs = [(f"g{k}", cell) for k in range(4) for cell in ("B", "T")]
     pd.DataFrame(pairs, columns=["source", "target"]).to_csv(files / "edges.csv", index=False)
