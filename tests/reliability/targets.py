@@ -216,7 +216,7 @@ def _bundle() -> Files:
 
 
 def _counts_table() -> Files:
-    return {"counts.csv": b"id,gene_id,s1,s2,s3\nt1,g,5,3,1\nt2,g,1,4,2\nt3,h,2,2,2\n"}
+    return {"counts.csv": b"id,gene_id,s1,s2,s3\nt1,g,50,30,10\nt2,g,10,40,20\nt3,h,20,20,20\n"}
 
 
 def _read_counts(folder: Path) -> object:
