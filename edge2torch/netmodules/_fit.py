@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError, note
+from edge2torch.netmodules._advice import advice
 from edge2torch.netmodules._assemble import assemble_result
 from edge2torch.netmodules._checks import warn_of
 from edge2torch.netmodules._communities import NOWHERE, communities, core_of, named_by_size
@@ -125,10 +126,13 @@ def fit_modules(
         checkpoint=similarity.checkpoint,
     )
     note(
-        f"{len(result.modules):,} genes in {len(result.eigengenes)} modules"
+        f"{len(result.modules):,} genes in {len(result.eigengenes)} module(s)"
         f"{_elsewhere(result.gene_fate['fate'])}.",
         quiet=quiet,
     )
+    if not result.module_ids:
+        fate, n = result.gene_fate["fate"], len(data.samples)
+        note(advice(fate, n, backend, config, data.covariates), quiet=quiet)
     warn_of(result.checks)
     return result
 
