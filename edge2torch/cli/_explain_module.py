@@ -26,6 +26,9 @@ def explain_module_command(
     transcripts: Annotated[
         Path | None, typer.Option(help="transcript_id, gene_id, where --data does not hold them.")
     ] = None,
+    transpose: Annotated[
+        bool, typer.Option("--transpose", help="The table of --data is samples × genes.")
+    ] = False,
     feature_table: Annotated[
         Path | None, typer.Option(help="Samples × features: CSV, TSV or Parquet, ids first.")
     ] = None,
@@ -70,7 +73,7 @@ def explain_module_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Explain modules: drivers, polarity, contrast, attribution; tables, figures, a manifest."""
-    from edge2torch.cli._files import output_folder, read_table
+    from edge2torch.cli._files import folder_of_results, read_table
     from edge2torch.cli._module_features import indexed, read_features
     from edge2torch.explain import ExplainConfig, explain_module
     from edge2torch.netmodules import load_modules
@@ -87,20 +90,21 @@ def explain_module_command(
         ig_baseline=ig_baseline,
         table_format=table_format,
     )
-    table, meta = read_features(data, transcripts, feature_table, feature_meta)
+    table, meta = read_features(data, transcripts, transpose, feature_table, feature_meta)
     fit = load_modules(artifact_dir)
-    found = explain_module(
-        fit,
-        table,
-        meta,
-        module_id or None,
-        config,
-        output_folder(output_dir),
-        eigengenes=None if eigengenes is None else indexed(eigengenes, "--eigengenes"),
-        structure_annotation=None
-        if structure_annotation is None
-        else read_table(structure_annotation, "--structure-annotation"),
-    )
+    with folder_of_results(output_dir) as folder:
+        found = explain_module(
+            fit,
+            table,
+            meta,
+            module_id or None,
+            config,
+            folder,
+            eigengenes=None if eigengenes is None else indexed(eigengenes, "--eigengenes"),
+            structure_annotation=None
+            if structure_annotation is None
+            else read_table(structure_annotation, "--structure-annotation"),
+        )
     if figures != "none":
         shown = fit.feature_scores if table is None else table
         _draw(found, shown, output_dir, figures, console)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -56,3 +58,17 @@ def output_folder(path: Path) -> Path:
             return path
     except OSError as error:
         raise Edge2TorchError(f"--out: cannot write to {str(path)!r}: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def folder_of_results(path: Path) -> Iterator[Path]:
+    """Make the folder that results go to; where nothing comes of the work, none is left behind."""
+    new = not path.exists()
+    folder = output_folder(path)
+    try:
+        yield folder
+    except Exception:
+        if new:
+            with contextlib.suppress(OSError):  # something has been written, and stays
+                folder.rmdir()
+        raise

@@ -21,7 +21,11 @@ def indexed(path: Path, option: str) -> pd.DataFrame:
 
 
 def read_features(
-    data: Path | None, transcripts: Path | None, table: Path | None, meta: Path | None
+    data: Path | None,
+    transcripts: Path | None,
+    transpose: bool,
+    table: Path | None,
+    meta: Path | None,
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     """Features of the counts, or as given, or nothing: then the fit's own scores are used."""
     if data is not None:
@@ -30,9 +34,12 @@ def read_features(
                 "--data: features are made of the counts; leave --feature-table and "
                 "--feature-meta out, or --data."
             )
-        return usage_features(read_transcript_data(data, transcripts=transcripts))
+        counts = read_transcript_data(data, transcripts=transcripts, transpose=transpose)
+        return usage_features(counts)
     if transcripts is not None:
         raise Edge2TorchError("--transcripts says which gene a count belongs to; give --data too.")
+    if transpose:
+        raise Edge2TorchError("--transpose turns the table of --data; give --data too.")
     return (
         None if table is None else indexed(table, "--feature-table"),
         None if meta is None else read_table(meta, "--feature-meta"),

@@ -125,7 +125,8 @@ def known_modules(
     wanted = known if module_ids is None else [str(name) for name in module_ids]
     if not known:
         raise Edge2TorchError(
-            "artifact_dir: the fit found no modules, so there are none to explain."
+            "artifact_dir: the fit found no modules, so there are none to explain. Its gene_fate "
+            "says why genes are in none; `modules fit` says what may help."
         )
     if strange := [name for name in wanted if name not in known]:
         near = difflib.get_close_matches(strange[0], known, n=3, cutoff=0.4)
