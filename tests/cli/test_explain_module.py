@@ -130,3 +130,21 @@ def test_options_have_the_defaults_of_the_settings():
     shown = {name: options[name].default for name in settings if name in options}
     assert set(settings) - set(shown) == {"vae_step"}
     assert shown == {name: settings[name] for name in shown}
+
+
+def test_samples_by_transcripts_are_turned_on_demand(folder, tmp_path, capsys):
+    counts = pd.read_csv(folder / "counts.csv", index_col=0)
+    counts.T.rename_axis("donor").to_csv(tmp_path / "turned.csv")
+    common = ["explain-module", "--artifact-dir", folder / "modules", "--output-dir",
+              tmp_path / "out", "--figures", "none"]  # fmt: skip
+    given = ["--data", tmp_path / "turned.csv", "--transcripts", folder / "transcripts.csv"]
+    code, _, err = call(capsys, *common, *given)
+    assert code == 1
+    assert "looks transposed" in err
+    code, _, err = call(capsys, *common, "--transpose")
+    assert code == 1
+    assert "--transpose turns the table of --data" in err
+    code, _, _ = call(capsys, *common, *given, "--transpose")
+    assert code == 0
+    turned = pd.read_parquet(tmp_path / "out" / "M000" / "transcript_polarity_table.parquet")
+    assert set(turned["transcript_id"]) <= set(counts.index)

@@ -95,3 +95,34 @@ def test_a_batch_effect_is_a_note_of_ours(tmp_path, capsys):
     assert told.err == ""
     assert run(*common, "--out", tmp_path / "b", "-q") == 0
     assert tuple(capsys.readouterr()) == ("", "")
+
+
+def test_samples_by_genes_are_refused_and_turned_on_demand(files, capsys):
+    table = pd.read_csv(files / "counts.tsv", sep="\t", index_col=0).drop(columns="gene_id")
+    table.T.rename_axis("donor").to_csv(files / "turned.csv")
+    common = ["fit", "--data", files / "turned.csv", "--samples", files / "samples.csv",
+              "--backend", "latent", "-q", "--out", files / "t"]  # fmt: skip
+    assert run(*common) == 1
+    said = capsys.readouterr().err
+    assert "the table looks transposed: 60 of 60 rows" in said
+    assert "--transpose" in said
+    assert not (files / "t").exists()
+    assert run(*common, "--transpose") == 0
+    assert load_modules(files / "t").samples.index.tolist() == sorted(table.columns)
+    assert len(load_modules(files / "t").gene_fate) == len(table)
+    assert run("fit", "--help") == 0
+    assert "× samples" in capsys.readouterr().out
+
+
+def test_no_module_is_told_with_advice(tmp_path, capsys):
+    noise = planted_modules(n_modules=0, n_background=60, n_samples=12, seed=3)
+    noise.counts.rename_axis("id").to_csv(tmp_path / "counts.csv")
+    assert run("fit", "--data", tmp_path / "counts.csv", "--out", tmp_path / "m", "--backend",
+               "graph") == 0  # fmt: skip
+    assert "No module was found. What may help: " in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        main(["explain-module", "--artifact-dir", str(tmp_path / "m"), "--output-dir",
+              str(tmp_path / "e")])  # fmt: skip
+    assert end.value.code == 1
+    assert "found no modules, so there are none to explain" in capsys.readouterr().err
+    assert not (tmp_path / "e").exists()
