@@ -88,6 +88,10 @@ def evaluate_steps(
     if unknown := sorted(read - set(nodes)):
         raise Edge2TorchError(f"outputs: not in the graph: {listing(unknown)}.")
 
+    into: dict[str, list[int]] = {node: [] for node in nodes}
+    for row, (_, target) in enumerate(pairs):
+        into[target].append(row)
+
     length = max((len(data) for data in fed.values()), default=1)
     values = {node: fed.get(node, np.zeros(length)) for node in nodes}
     history = [values]
@@ -98,9 +102,9 @@ def evaluate_steps(
                 following[node] = fed[node]
                 continue
             total = np.full(length, bias.get(node, 0.0))
-            for (source, target), weight in zip(pairs, by_step[step], strict=True):
-                if target == node and not np.isnan(weight):
-                    total = total + weight * values[source]
+            for row in into[node]:
+                if not np.isnan(by_step[step, row]):
+                    total = total + by_step[step, row] * values[pairs[row][0]]
             if node not in read:
                 own = activation.get(node) if isinstance(activation, Mapping) else activation
                 total = total if own is None else own(total)
