@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from edge2torch.errors import Edge2TorchError
 
-__all__ = ["claim", "drafting", "replace_folder", "restore_folder", "write_file"]
+__all__ = ["claim", "drafting", "read_json", "replace_folder", "restore_folder", "write_file"]
 
 _DRAFT = ".draft-"
 _LOCK = ".lock"
@@ -49,6 +51,41 @@ def write_file(path: str | os.PathLike[str], fill: Callable[[Path], object]) -> 
             os.fsync(written.fileno())
         draft.replace(final)
     return final
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    Edge2TorchError
+        For a missing or damaged file, and one that holds something else.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("one.json").write_text('{"seed": 1}')
+    >>> read_json("one.json")
+    {'seed': 1}
+    """
+    try:
+        found = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise Edge2TorchError(f"{os.fspath(path)} cannot be read ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
+        raise Edge2TorchError(f"{os.fspath(path)} is damaged: {error}.") from error
+    if not isinstance(found, dict):
+        raise Edge2TorchError(f"{os.fspath(path)} is damaged: it holds no object.")
+    return found
 
 
 @contextmanager

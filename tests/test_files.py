@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from edge2torch import Edge2TorchError
-from edge2torch.files import claim, drafting, write_file
+from edge2torch.files import claim, drafting, read_json, write_file
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -88,3 +88,22 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr("edge2torch.files.FileLock.acquire", cannot)
     write_file(tmp_path / "table.csv", lambda draft: draft.write_text("whole"))
     assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, r"cannot be read \(No such file"),
+        (b"{", "is damaged"),
+        (b"\xff", "is damaged"),
+        (b"[" * 100_000, "is damaged"),
+        (b"[1]", "is damaged: it holds no object"),
+    ],
+    ids=["missing", "cut short", "no text", "too deep", "a list"],
+)
+def test_json_that_cannot_be_read(tmp_path, content, words):
+    path = tmp_path / "one.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Edge2TorchError, match=rf"one\.json {words}"):
+        read_json(path)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from edge2torch.cli._settings import Settings
 from edge2torch.compile import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.files import write_file
+from edge2torch.files import read_json, write_file
 
 _FOLDER = ".progress"
 _IDENTITY = "run.json"
@@ -70,10 +70,7 @@ def open_progress(out: Path, identity: Mapping[str, Any], *, resume: bool) -> Pr
     folder = out / _FOLDER
     wanted = json.loads(json.dumps(dict(identity)))
     if resume and (folder / _IDENTITY).is_file():
-        try:
-            found = json.loads((folder / _IDENTITY).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise Edge2TorchError(f"--resume: {folder / _IDENTITY} is damaged: {error}.") from error
+        found = read_json(folder / _IDENTITY)
         odd = [key for key in wanted if found.get(key) != wanted[key]]
         if odd:
             raise Edge2TorchError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from edge2torch.cli._pipeline import Results
 from edge2torch.cli._split import Scaler
 from edge2torch.compile import CompileArtifact, load_compiled
 from edge2torch.errors import Edge2TorchError
-from edge2torch.files import write_file
+from edge2torch.files import read_json, write_file
 from edge2torch.nn import CompiledModel
 
 _RECIPE, _INDEX = "run.json", "artifact.json"
@@ -114,7 +114,7 @@ def read_saved(path: Path, option: str) -> Saved:
 
 
 def _load_plain(folder: Path, option: str) -> tuple[nn.Module, CompileArtifact]:
-    if json.loads((folder / _INDEX).read_bytes()).get("customized"):
+    if read_json(folder / _INDEX).get("customized"):
         raise Edge2TorchError(
             f"{option}: {str(folder)!r} holds a customized model, whose added modules are code that "
             "is not stored. Use load_compiled and interpret_model in Python."
@@ -124,8 +124,8 @@ def _load_plain(folder: Path, option: str) -> tuple[nn.Module, CompileArtifact]:
 
 
 def _read_recipe(path: Path) -> Recipe:
+    found = read_json(path)
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
         if found["format"] != _FORMAT or int(found["format_version"]) > _VERSION:
             raise Edge2TorchError(f"{path} was written by another edge2torch. Upgrade it.")
         numbers = (np.asarray(found[name], np.float64) for name in ("fill", "mean", "scale"))
@@ -137,5 +137,7 @@ def _read_recipe(path: Path) -> Recipe:
             normalize=cast(Normalize, found["normalize"]),
             scaler=Scaler(pd.Index(found["features"]), *numbers),
         )
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except Edge2TorchError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise Edge2TorchError(f"{path} is damaged: {type(error).__name__}: {error}") from error

@@ -32,7 +32,7 @@ from edge2torch.compile._tensor_file import apart
 from edge2torch.compile._weights import find_edge_model
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.files import write_file
+from edge2torch.files import read_json, write_file
 from edge2torch.graph import EdgeGraph, EdgeTable, read_edge_table
 
 _FORMAT, _VERSION = "edge2torch-compiled", 1
@@ -186,11 +186,8 @@ def _read_index(folder: Path) -> dict[str, Any]:
         raise Edge2TorchError(
             f"path={str(folder)!r} is not a folder that save_compiled wrote: it has no {_INDEX}."
         )
-    try:
-        index = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise Edge2TorchError(f"{path} is damaged: {error}") from error
-    if not isinstance(index, dict) or index.get("format") != _FORMAT:
+    index = read_json(path)
+    if index.get("format") != _FORMAT:
         raise Edge2TorchError(f"{path} was not written by save_compiled.")
     version = index.get("format_version")
     if not isinstance(version, int) or version > _VERSION:

@@ -14,7 +14,7 @@ import pandas as pd
 from edge2torch.errors import Edge2TorchError, require
 from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._result import ExplainResult
-from edge2torch.files import write_file
+from edge2torch.files import read_json, write_file
 
 MANIFEST = "module_explanation_manifest.json"
 _FORMAT, _VERSION = "edge2torch-module-explanation", 1
@@ -87,13 +87,12 @@ def record_files(output_dir: str | os.PathLike[str], files: Iterable[Path]) -> P
     output_dir='no_such_folder' holds no module_explanation_manifest.json. Write tables first, with explain_module(..., output_dir=).
     """
     folder = Path(output_dir)
-    try:
-        index = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except OSError as error:
+    if not (folder / MANIFEST).is_file():
         raise Edge2TorchError(
             f"output_dir={str(output_dir)!r} holds no {MANIFEST}. Write tables first, with "
             "explain_module(..., output_dir=)."
-        ) from error
+        )
+    index = read_json(folder / MANIFEST)
     added = [Path(path).resolve().relative_to(folder.resolve()).as_posix() for path in files]
     index["files"] = sorted({*index["files"], *added})
     return _write_manifest(folder, index)

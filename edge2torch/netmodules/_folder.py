@@ -12,7 +12,7 @@ import pandas as pd
 
 from edge2torch.bounds import read_parquet
 from edge2torch.errors import Edge2TorchError, listing, require
-from edge2torch.files import drafting, replace_folder, restore_folder
+from edge2torch.files import drafting, read_json, replace_folder, restore_folder
 from edge2torch.netmodules._checkpoint import load_checkpoint, save_checkpoint
 
 # Columns of each table; "index" names the index where it carries names.
@@ -113,16 +113,13 @@ def load_folder(folder: Path) -> dict[str, Any]:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        index = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except OSError as error:
+    if not (folder / _MANIFEST).is_file():
         raise Edge2TorchError(
-            f"path={str(folder)!r} is no folder of modules: {_MANIFEST} cannot be read "
-            f"({error.strerror}). Give the folder that NetworkModules.save wrote."
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise Edge2TorchError(f"{folder / _MANIFEST} is damaged: {error}") from error
-    if not isinstance(index, dict) or index.get("format") != _FORMAT:
+            f"path={str(folder)!r} is no folder of modules: it has no {_MANIFEST}. Give the folder "
+            "that NetworkModules.save wrote."
+        )
+    index = read_json(folder / _MANIFEST)
+    if index.get("format") != _FORMAT:
         raise Edge2TorchError(f"{folder / _MANIFEST} is not one of {_FORMAT}.")
     if index.get("format_version") != _VERSION:
         raise Edge2TorchError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.files import write_file
+from edge2torch.files import read_json, write_file
 
 _IDENTITY = "fit.json"
 
@@ -29,10 +29,7 @@ def know_again(home: Path, identity: Mapping[str, Any], *, resume: bool) -> None
                 (home / name).unlink(missing_ok=True)
             write_file(note, lambda draft: draft.write_text(text, encoding="utf-8"))
         return
-    try:
-        found = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Edge2TorchError(f"folder={str(home)!r} cannot be resumed: {error}.") from error
+    found = read_json(note)
     if odd := [key for key, value in json.loads(text).items() if found.get(key) != value]:
         raise Edge2TorchError(
             f"folder={str(home)!r} holds a fit that differs in {listing(odd)}. Resume with the same "

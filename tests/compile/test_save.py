@@ -125,7 +125,7 @@ DAMAGE = {
         ),
         "artifact.json is damaged",
     ),
-    "other json": (lambda path: (path / "artifact.json").write_text("[]"), "not written by"),
+    "other json": (lambda path: (path / "artifact.json").write_text("{}"), "not written by"),
     "newer": (lambda path: edit(path, format_version=99), "format version 99"),
     "lacks a key": (lambda path: edit(path, format="edge2torch-compiled", edges=None), "damaged"),
     "truncated weights": (

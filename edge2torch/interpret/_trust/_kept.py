@@ -11,7 +11,7 @@ from torch import nn
 
 from edge2torch.compile import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError
-from edge2torch.files import write_file
+from edge2torch.files import read_json, write_file
 
 _INDEX = "replicates.json"
 _FORMAT = "edge2torch replicates"
@@ -31,14 +31,11 @@ class Kept:
             text = json.dumps(wanted, indent=1)
             write_file(index, lambda draft: draft.write_text(text, encoding="utf-8"))
             return
-        try:
-            found = json.loads(index.read_text(encoding="utf-8"))
-            odd = [key for key in wanted if found[key] != wanted[key]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Edge2TorchError(f"folder: {str(index)!r} is damaged: {error!r}.") from error
+        found = read_json(index)
+        odd = [key for key in wanted if found.get(key) != wanted[key]]
         if odd:
             raise Edge2TorchError(
-                f"folder: {str(folder)!r} holds networks of another {odd[0]} ({found[odd[0]]!r}, "
+                f"folder: {str(folder)!r} holds networks of another {odd[0]} ({found.get(odd[0])!r}, "
                 f"not {wanted[odd[0]]!r}). Give a folder of its own to every graph and seed."
             )
 
