@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._settings import plural
+from edge2torch.cli._tables import heading_of
 from edge2torch.errors import require
 from edge2torch.files import write_file
 from edge2torch.plot import (
@@ -23,6 +25,8 @@ from edge2torch.plot import (
 )
 
 _PANELS, _BARS, _ROWS = 16, 8, 36
+_ROWS_OF_CLASS, _LABEL = 8, 44
+_COLUMNS, _NAMED = 4, 8  # of the flow: more layers or more names are too small to be read
 _DPI = 130
 
 
@@ -34,29 +38,38 @@ def draw_figures(results: Results, folder: Path) -> dict[str, Path]:
         made["flow"] = _save(folder / "flow.png", lambda: _flow(results))
     if attribution.nodes.empty:
         return made
-    labels = results.study.network.artifact.with_labels
+    names = _names(results)
     made["top_nodes"] = _save(folder / "top_nodes.png", lambda: _bars(results))
     if len(attribution.groups) > 1:
-        title = f"{plural(words.node).capitalize()} × {plural(words.group)}"
-        made["heatmap"] = _save(
-            folder / "heatmap.png",
-            lambda: plot_node_heatmap(labels(attribution.nodes), n=_ROWS, title=title).figure,
-        )
+        made["heatmap"] = _save(folder / "heatmap.png", lambda: _heatmap(results))
     if results.trust is not None:
         trust = results.trust
         title = f"{plural(words.node).capitalize()}: score against number of edges"
         made["degree_bias"] = _save(
-            folder / "degree_bias.png", lambda: plot_degree_bias(labels(trust.table), title=title)
+            folder / "degree_bias.png",
+            lambda: plot_degree_bias(trust.table.rename(index=names), title=title),
         )
         made["stability"] = _save(
             folder / "stability.png",
             lambda: (
                 plot_stability(
-                    labels(trust.replicates.scores), xlabel=f"score (1: an average {words.node})"
+                    trust.replicates.scores.rename(columns=names),
+                    xlabel=f"score (1: an average {words.node})",
                 ).figure
             ),
         )
     return made
+
+
+def _names(results: Results) -> dict[str, str]:
+    """What nodes are called in pictures: without the identifier, unless two bear the same name."""
+    artifact = results.study.network.artifact
+    short = {node: label.removesuffix(f" ({node})") for node, label in artifact.labels.items()}
+    bare = [node for node in artifact.graph.node_names if node not in short]
+    times = Counter([*short.values(), *bare])
+    return {
+        node: name if times[name] == 1 else artifact.label(node) for node, name in short.items()
+    }
 
 
 def importance(results: Results) -> pd.Series:
@@ -83,15 +96,49 @@ def _network(results: Results, path: Path) -> None:
     _close(axes.figure)
 
 
+def flow_columns(results: Results) -> tuple[int, int]:
+    """How many layers the picture of the flow shows, and how many lead to its end."""
+    network = results.study.network
+    ends = network.outputs if _flow_output(results) is None else (results.flow.group,)
+    layers = enumerate(network.artifact.node_names_by_layer.values(), start=1)
+    whole = max(k for k, names in layers if set(names) & set(ends))
+    return min(whole, _COLUMNS), whole
+
+
+def _flow_output(results: Results) -> str | None:
+    """The class's own output; where a layer stands on top, all of them."""
+    network = results.study.network
+    return None if network.head or len(network.outputs) == 1 else results.flow.group
+
+
 def _flow(results: Results) -> Any:
-    """What leads to the class's own output; where a layer stands on top, to all of them."""
-    flow, network = results.flow, results.study.network
-    artifact = network.artifact
+    """What leads to the end of the flow; of a deep network, through its last layers."""
+    flow, artifact = results.flow, results.study.network.artifact
+    shown, whole = flow_columns(results)
+    layers = list(artifact.node_names_by_layer.values())
+    inside = {name for names in layers[whole - shown : whole] for name in names}
+    table = flow.table[flow.table["source"].isin(inside) & flow.table["target"].isin(inside)]
+    end = heading_of(results, flow.group)
+    title = f"From {plural(results.study.words.feature)} to {end}"
+    if shown < whole:
+        title = f"To {end}, through the last {shown} of {whole} layers"
     return plot_flow(
         artifact,
-        flow.table,
-        output=None if network.head or len(network.outputs) == 1 else flow.group,
-        title=f"From {plural(results.study.words.feature)} to {flow.group}",
+        table if table["attribution"].any() else flow.table,
+        output=_flow_output(results),
+        n=_NAMED if shown == _COLUMNS else 12,
+        title=title,
+    ).figure
+
+
+def _heatmap(results: Results) -> Any:
+    """Few rows for few classes; no wider than the names need."""
+    words, nodes = results.study.words, results.attribution.nodes.rename(index=_names(results))
+    return plot_node_heatmap(
+        nodes,
+        n=min(_ROWS, _ROWS_OF_CLASS * len(nodes.columns)),
+        title=f"{plural(words.node).capitalize()} × {plural(words.group)}",
+        label_width=min(_LABEL, max(map(len, nodes.index))),
     ).figure
 
 
@@ -103,7 +150,7 @@ def _bars(results: Results) -> Any:
         sizes = np.bincount(task.values)
         largest = sorted(np.argsort(-sizes, kind="stable")[:_PANELS])
         groups = [groups[k] for k in largest]
-    labels = results.study.network.artifact.with_labels
+    names = _names(results)
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)
     figure, axes = require("matplotlib.pyplot", extra="plot").subplots(
@@ -116,9 +163,9 @@ def _bars(results: Results) -> Any:
             continue
         group = groups[k]
         plot_top_nodes(
-            labels(found.nodes[group].fillna(0.0)),
+            found.nodes[group].fillna(0.0).rename(names),
             n=_BARS,
-            spread=labels(found.node_sd[group]) if results.study.settings.seeds > 1 else None,
+            spread=found.node_sd[group].rename(names) if results.study.settings.seeds > 1 else None,
             title=group,
             xlabel="attribution" if k >= len(groups) - columns else "",
             label_width=46,

@@ -11,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from edge2torch.cli._figures import flow_columns
 from edge2torch.cli._methods import methods_text
 from edge2torch.cli._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.cli._report_words import Story, caveats_of, steps_of
 from edge2torch.cli._settings import plural
-from edge2torch.cli._tables import confusion_table, score_summary, top_nodes
+from edge2torch.cli._tables import confusion_table, heading_of, score_summary, top_nodes
 from edge2torch.cli._trust import LEVEL
 from edge2torch.cli._trust_words import trust_groups, trust_sentences
 from edge2torch.cli._verdict import show, verdicts
@@ -53,7 +54,8 @@ def render(results: Results, story: Story, figures: dict[str, Path]) -> str:
             caveats=caveats_of(results, story),
             methods=methods_text(results),
             several=results.study.settings.seeds > 1,
-            flow_of=results.flow.group,
+            flow_of=heading_of(results, results.flow.group),
+            flow_columns=flow_columns(results),
             scores=_score_rows(results),
             metrics=[_METRICS[name] for name in _metric_names(results)],
             groups=_groups(results),
@@ -92,12 +94,11 @@ def _score_rows(results: Results) -> list[dict[str, Any]]:
 
 
 def _groups(results: Results) -> list[dict[str, Any]]:
-    table, label = top_nodes(results, _TOP), results.study.task.label
+    table = top_nodes(results, _TOP)
     table["qvalue"] = _qvalues(results, table)
     table["told"] = results.trust is None or table["qvalue"].astype(float) < LEVEL
     return [
-        # A bare number is no heading.
-        {"name": f"{label} {name}" if name.isdigit() else name, "rows": part.to_dict("records")}
+        {"name": heading_of(results, name), "rows": part.to_dict("records")}
         for name, part in table.groupby(table["class"].astype(str), sort=False)
     ]
 

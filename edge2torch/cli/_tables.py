@@ -86,6 +86,11 @@ class _Drivers:
         )
 
 
+def heading_of(results: Results, group: str) -> str:
+    """What a class is called where it stands alone: a bare number is no heading."""
+    return f"{results.study.task.label} {group}" if group.isdigit() else group
+
+
 def wide_attribution(mean: pd.DataFrame, sd: pd.DataFrame, name: str) -> pd.DataFrame:
     """Means and standard deviations side by side, the strongest row first."""
     order = mean.abs().max(axis=1).sort_values(ascending=False, kind="stable").index

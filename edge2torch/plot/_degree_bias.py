@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.plot._layout import text_width
 from edge2torch.plot._scores import check_count
 from edge2torch.plot._style import NEUTRAL, POSITIVE, plain, short_labels
 
 _COLUMNS = ("score", "corrected", "degree")
 _PANELS = (("score", "score (1: an average node)"), ("corrected", "corrected score (log2)"))
 
-_TALL, _LINE = 200.0, 10.0  # points: about the height of a panel, from one name to the next
+_WIDE, _TALL, _LINE = 290.0, 200.0, 12.0  # points: about a panel; from one name to the next
+_SIDE = 0.15  # of the panel's data, left free on either side
 
 
 def plot_degree_bias(
@@ -94,7 +96,7 @@ def plot_degree_bias(
         ax.xaxis.set_minor_locator(ticker.NullLocator())
         ax.set_xlabel(degree_name)
         ax.set_ylabel(name)
-        ax.margins(x=0.15)
+        ax.margins(x=_SIDE)
         ax.spines[["top", "right"]].set_visible(False)
     if title:
         figure.suptitle(plain(title), x=0.01, ha="left", fontsize=12)
@@ -108,14 +110,18 @@ def _name(
     top: NDArray[np.int64],
     labels: list[str],
 ) -> None:
-    """Names beside the highest dots, inside the axes, a line apart from one another."""
+    """Names beside the highest dots, a line apart; pushed up, where there are no other dots."""
     effects = require("matplotlib.patheffects", extra="plot")
     halo = [effects.withStroke(linewidth=2, foreground="white", alpha=0.85)]
-    middle = x.min() ** 0.6 * x.max() ** 0.4  # of a logarithmic axis; there a name fits on the left
+    across = np.log(x[top] / x.min()) / (np.log(x.max() / x.min()) or 1.0)
+    right = (1 - (_SIDE + across) / (1 + 2 * _SIDE)) * _WIDE  # points right of a dot
     points = (y[top] - y.min()) / (np.ptp(y) or 1.0) * _TALL
-    at = np.minimum.accumulate(points + _LINE * np.arange(len(top))) - _LINE * np.arange(len(top))
-    for place, text, lift in zip(top, labels, at - points, strict=True):
-        left = x[place] > middle
+    lines = _LINE * np.arange(len(top))[::-1]
+    lifts = np.maximum.accumulate((points - lines)[::-1])[::-1] + lines - points
+    if len(top):
+        ax.set_ylim(top=ax.get_ylim()[1] + lifts[0] / _TALL * np.ptp(y))
+    for place, text, lift, room in zip(top, labels, lifts, right, strict=True):
+        left = room < min(text_width(text, 8) + 12, _WIDE / 2)
         ax.annotate(
             plain(text),
             (x[place], y[place]),

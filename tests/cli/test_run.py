@@ -130,7 +130,8 @@ def test_the_page_says_first_how_many_nodes_are_told_from_controls(finished):
 def test_rows_that_cannot_be_told_from_controls_are_grey(finished):
     page = (finished[0] / "out" / "report.html").read_text(encoding="utf-8")
     rows = re.findall(
-        r"<tr( class=\"untold\")?><td>(?:[BT]?</td><td>)?path \d</td>(.*?)</tr>", page
+        r"<tr( class=\"untold\")?><td(?: class=\"name\")?>(?:[BT]?</td><td class=\"name\">)?path \d</td>(.*?)</tr>",
+        page,
     )
     numbers = [re.findall(r'class="number">([\d.e-]+)</td>', rest) for _, rest in rows]
     qvalues = [float(found[0]) for found in numbers]
@@ -295,7 +296,9 @@ def test_names_stand_beside_identifiers(files: Path):
     assert "Names of 2 of 17 nodes from names.tsv." in printed
     assert "+ T cell, its receptor (signal)" in printed
     page = (files / "out" / "report.html").read_text()
-    assert page.count("<td>T cell, its receptor (signal)</td>") == 4  # both classes, two tables
+    assert (
+        page.count('<td class="name">T cell, its receptor (signal)</td>') == 4
+    )  # both classes, two tables
     assert "CD3E (g0)" in page
     for name in ("top_nodes", "node_attribution", "node_significance"):
         table = pd.read_csv(files / "out" / f"{name}.csv")

@@ -28,6 +28,19 @@ def test_each_panel_says_how_far_the_ranking_follows_degree():
     plt.close(figure)
 
 
+def test_names_keep_apart_and_clear_of_the_dots_below():
+    crowd = pd.DataFrame({"score": [3.0, 3.0, 2.9, 2.8, 0.0], "degree": [2, 5, 3, 2, 9]})
+    figure = plot_degree_bias(crowd.assign(corrected=crowd["score"]), label=3)
+    figure.canvas.draw()
+    for ax in figure.axes:
+        boxes = [text.get_window_extent() for text in ax.texts]
+        assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+        dots = ax.transData.transform(crowd[["degree", "score"]])
+        assert not any(box.contains(*dot) for box in boxes for dot in dots)
+        assert all(box.y1 < ax.get_window_extent().y1 + 1 for box in boxes)
+    plt.close(figure)
+
+
 def test_another_column_and_missing_ones():
     figure = plot_degree_bias(TABLE, degree="subgraph", degree_name="sub-graph")
     assert figure.axes[0].get_xlabel() == "sub-graph"
