@@ -21,6 +21,7 @@ _BY_SUFFIX: dict[str, Format] = {
     ".sif": "sif",
     ".graphml": "graphml",
 }
+# Options that only the reader of one format takes; `priors.read_x` reads the format `x`.
 _TAKES: dict[str, tuple[str, ...]] = {
     "gmt": (),
     "reactome": ("members", "names", "species"),

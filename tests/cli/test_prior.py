@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
+from typing import get_args
 
 import anndata
 import numpy as np
@@ -10,7 +12,9 @@ import pandas as pd
 import pytest
 
 import edge2torch as e2t
+import edge2torch.priors as readers
 from edge2torch.cli import main
+from edge2torch.cli._prior import _BY_SUFFIX, _TAKES, Format
 
 GMT = "repair\tx\tBRCA1\tATM\tTP53\ndeath\tx\tTP53\tBAX\ngrowth\tx\tMYC\tEGFR\n"
 OBO = """format-version: 1.2
@@ -156,3 +160,10 @@ def test_errors_are_one_line(folder, capsys, arguments, message):
     assert said.startswith("error: ")
     assert said.count("\n") == 1
     assert message in said
+
+
+def test_every_format_has_its_reader():
+    assert get_args(Format) == ("auto", *_TAKES)
+    assert set(_BY_SUFFIX.values()) <= set(_TAKES)
+    for name, options in _TAKES.items():
+        assert set(options) < set(inspect.signature(getattr(readers, f"read_{name}")).parameters)
