@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.cli._task import Task
+from edge2torch.errors import require
 
 _SMALLEST = 1e-7  # keeps the log loss of a confident mistake finite
 
@@ -45,8 +46,17 @@ def _classification(truth: NDArray[Any], probability: NDArray[np.float64]) -> di
         "accuracy": float((chosen == truth).mean()),
         "balanced_accuracy": float((hit[there] / given[there]).mean()),
         "macro_f1": float(f1.mean()),
+        "roc_auc": _roc_auc(truth, probability),
         "log_loss": float(-np.log(np.maximum(own, _SMALLEST)).mean()),
     }
+
+
+def _roc_auc(truth: NDArray[Any], probability: NDArray[np.float64]) -> float:
+    """Mean over the classes that are there, each against the rest; of two classes it is either's."""
+    area = require("sklearn.metrics", extra="cli").roc_auc_score
+    there = [k for k in range(probability.shape[1]) if 0 < (truth == k).sum() < len(truth)]
+    found = [area(truth == k, probability[:, k]) for k in there]
+    return float(np.mean(found)) if found else float("nan")
 
 
 def confusion(truth: NDArray[Any], chosen: NDArray[Any], n: int) -> NDArray[np.int64]:

@@ -28,6 +28,7 @@ _METRICS = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
+    "roc_auc": "ROC-AUC",
     "log_loss": "log loss (lower is better)",
     "r2": "R²",
     "pearson_r": "Pearson r",

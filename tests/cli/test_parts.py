@@ -127,7 +127,13 @@ def test_scores_by_hand():
     assert found["accuracy"] == pytest.approx(2 / 3)
     assert found["balanced_accuracy"] == pytest.approx(0.75)
     assert found["macro_f1"] == pytest.approx(2 / 3)
+    assert found["roc_auc"] == 1.0  # the b has a higher chance of b than either a
     assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.8]).mean())
+    three = choose_task(pd.Series(list("abc"), name="y"), "auto", 1)
+    chances = np.array([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6]])
+    # a: above one of two; b: a tie and a win; c: above both
+    assert score(three, rows, chances)["roc_auc"] == pytest.approx((0.5 + 0.75 + 1) / 3)
+    assert np.isnan(score(three, rows[:1], chances[:1])["roc_auc"])
     number = choose_task(pd.Series([0.0, 1.0, 2.5], name="y"), "auto", 1)
     found = score(number, rows, np.array([[0.0], [1.0], [2.5]]))
     assert found == {"r2": 1.0, "pearson_r": pytest.approx(1.0), "rmse": 0.0}
