@@ -72,9 +72,7 @@ def make_features(data: TranscriptData, config: ModulesConfig) -> Features:
     moves = (sd > _STILL) & ((kind == SWITCH) | counted[gene])
     if not moves.any():
         raise Edge2TorchError(_nothing_moves(data, config, low))
-    return _collect(
-        data, design, switches, levels, gene, kind, scores, before, trust, moves, low, kept
-    )
+    return _collect(data, design, switches, levels, gene, kind, scores, before, trust, moves, low)
 
 
 def _nothing_moves(data: TranscriptData, config: ModulesConfig, low: NDArray[np.bool_]) -> str:
@@ -100,7 +98,6 @@ def _collect(
     trust: NDArray[np.float64],
     moves: NDArray[np.bool_],
     low: NDArray[np.bool_],
-    kept: NDArray[np.bool_],
 ) -> Features:
     gene, kind, scores, before = gene[moves], kind[moves], scores[moves], before[moves]
     mean = scores.mean(axis=1, dtype=np.float64)
@@ -127,7 +124,7 @@ def _collect(
         reliability=trust[moves],
         loadings=loadings,
         residualization=_residualization(design, feature_ids, before, values),
-        transform=_transform(data, design, switches, levels, kept),
+        transform=_transform(data, design, switches, levels),
         design=design,
         samples=data.samples,
         library=levels.library,
@@ -189,17 +186,12 @@ def _transform(
     design: Design,
     switches: Switches,
     levels: Abundances,
-    kept: NDArray[np.bool_],
 ) -> pd.DataFrame:
     """Everything linear that lies between log-ratios or log abundances and raw scores.
 
     Transcripts that are left out of the log-ratios of their gene are named, too.
     """
-    rows = switches.rows
-    switching = np.isin(
-        data.transcript_genes.astype(str), data.gene_ids[switches.genes].astype(str)
-    )
-    low = np.flatnonzero(~kept & switching)
+    rows, low = switches.rows, switches.left_out
     none = np.full((len(low), len(design.columns)), np.nan)
     parts = []
     for kind, ids, genes, loading, fitted, reference in (

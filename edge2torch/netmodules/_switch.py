@@ -23,6 +23,7 @@ class Switches:
     ``genes`` (g,) are positions in the sorted genes; ``scores`` (g, samples), before
     standardising; ``rows`` (t,) are their transcripts, with ``loading`` (t,) and ``coefficients``
     (t, design columns). ``minor`` and ``degraded`` (g,) are what reliability is made of.
+    ``left_out`` are the other transcripts of these genes.
     """
 
     genes: NDArray[np.int64]
@@ -33,6 +34,7 @@ class Switches:
     coefficients: Floats
     minor: Floats
     degraded: Floats
+    left_out: NDArray[np.int64]
 
 
 def clr_of(counts: Floats) -> tuple[Floats, Floats]:
@@ -74,7 +76,7 @@ def switch_coordinates(
         none = np.empty(0)
         whole = np.empty(0, np.int64)
         blank = np.empty((0, n), np.float32)
-        return Switches(whole, blank, none, whole, none, np.empty((0, q)), none, none)
+        return Switches(whole, blank, none, whole, none, np.empty((0, q)), none, none, whole)
     genes = np.concatenate([part[-1] for part in parts])
     order = np.argsort(genes, kind="stable")
     rows = np.concatenate([part[-2].ravel() for part in parts])
@@ -91,6 +93,7 @@ def switch_coordinates(
         coefficients=coefficients[by_row],
         minor=minor[order],
         degraded=degraded[order],
+        left_out=np.setdiff1d(np.flatnonzero(np.isin(gene, genes)), at),
     )
 
 
