@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,7 @@ from edge2torch.cli._report_words import Story
 from edge2torch.cli._settings import Settings, Words, plural
 from edge2torch.cli._tables import score_summary, top_nodes
 from edge2torch.cli._task import Kind, choose_task
+from edge2torch.cli._trust import why_not
 from edge2torch.cli._trust_words import trust_sentences
 from edge2torch.cli._verdict import show, verdicts
 from edge2torch.cli._write import write_results
@@ -188,7 +190,10 @@ def _finish(
     notes = check_study(study, impute=impute)
     for note in notes:
         console.say(note)
+    typed = [part for part in shlex.split(story.command) if part != "--resume"]
+    story = replace(story, command=shlex.join(typed))
     console.heading(f"Training ({plural('seed', study.settings.seeds)})")
+    console.say(_plan(study))
     dataset = study.dataset
     tables = {
         "data": dataset.table,
@@ -205,6 +210,25 @@ def _finish(
     console.say(", ".join(path.name for path in files[:-1]))
     console.say(f"Open {files[-1]} in a browser.")
     return results
+
+
+def _plan(study: Study) -> str:
+    """How many networks there are to train, before any is."""
+    settings, kinds = study.settings, 3 if study.wider else 2
+    of_seeds = kinds * settings.seeds
+    judging = 0 if why_not(study.network, settings) else settings.replicates + settings.controls
+    said = (
+        f"{of_seeds + judging} networks will be trained: "
+        f"{plural('seed', settings.seeds)} × {kinds} (the given edges, shuffled ones"
+        f"{', direct ones as well' if study.wider else ''}; each twice, first to find the number of "
+        "epochs)"
+    )
+    if judging:
+        said += (
+            f", then {settings.replicates} replicates and {settings.controls} controls, which "
+            "--replicates 0 leaves out"
+        )
+    return f"{said}."
 
 
 def _tell(results: Results, console: Console) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ from typing import TextIO
 
 from edge2torch.errors import Edge2TorchWarning, note, require
 
+_EVERY = 30.0  # seconds between two lines in a log
+
 
 @dataclass(frozen=True)
 class Console:
     """Lines on stdout and a progress bar on stderr; silent with ``quiet``.
 
-    The bar shows on a terminal only: in a log file it would be noise.
+    The bar shows on a terminal only: in a log file it would be noise, and a line now and then
+    stands for it.
     """
 
     quiet: bool = False
@@ -59,6 +63,7 @@ class Console:
         """Count epochs on a bar; each comes with a function that shows a word beside it."""
         tqdm = require("tqdm", extra="cli").tqdm
         disable = True if self.quiet else None
+        told = time.monotonic()
         with tqdm(
             total=count,
             initial=first,
@@ -70,3 +75,6 @@ class Console:
             for epoch in range(first, count):
                 yield epoch, bar.set_postfix_str
                 bar.update()
+                if not sys.stderr.isatty() and time.monotonic() - told > _EVERY:
+                    self.say(f"  {name}: {epoch + 1} of {count} epochs")
+                    told = time.monotonic()

@@ -173,7 +173,7 @@ def run_study(
         sizes=seeds[0].split,
         changed_edges=float(np.mean([seed.changed_edges for seed in seeds])),
         notes=(*study.dataset.notes, *study.task.notes, *study.network.notes, *notes),
-        seconds=time.monotonic() - begin,
+        seconds=progress.before + time.monotonic() - begin,
         flow=flow,
         trust=trust,
     )

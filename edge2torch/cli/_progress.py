@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,7 @@ from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.files import read_json, write_file
 
 _FOLDER = ".progress"
-_IDENTITY = "run.json"
+_IDENTITY, _TIME = "run.json", "time.json"
 _PAUSE = 1.0  # seconds between two checkpoints, so that short epochs stay short
 
 
@@ -32,6 +32,19 @@ class Progress:
     """Checkpoints of the trainings of one run; none are kept without a folder."""
 
     folder: Path | None = None
+    before: float = 0.0  # seconds that were spent until it was stopped, when it goes on
+    _begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on the run, before it was stopped and since it goes on."""
+        return self.before + time.monotonic() - self._begun
+
+    def note_time(self) -> None:
+        """Write down the time spent, for when the run is stopped."""
+        if self.folder is not None:
+            text = json.dumps({"seconds": self.seconds})
+            write_file(self.folder / _TIME, lambda draft: draft.write_text(text, encoding="utf-8"))
 
     def training(
         self,
@@ -43,7 +56,7 @@ class Progress:
         """Return a training as far as it got; the global generator is set back, too."""
         file = re.sub(r"[^\w]+", "-", name) + ".safetensors"
         path = None if self.folder is None else self.folder / file
-        training = Training(path, model, optimizer, generator)
+        training = Training(path, model, optimizer, generator, self.note_time)
         if path is not None and path.exists():
             training.restore()
         return training
@@ -77,13 +90,19 @@ def open_progress(out: Path, identity: Mapping[str, Any], *, resume: bool) -> Pr
                 f"--resume: {str(out)!r} holds a run that differs in {listing(odd)}. Give the same "
                 "options and data, or leave --resume out to begin anew."
             )
-        return Progress(folder)
+        return Progress(folder, _seconds(folder))
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()
     text = json.dumps(wanted, indent=1)
     write_file(folder / _IDENTITY, lambda draft: draft.write_text(text, encoding="utf-8"))
     return Progress(folder)
+
+
+def _seconds(folder: Path) -> float:
+    """Time noted in a folder; 0 where the run was stopped before there was any to note."""
+    path = folder / _TIME
+    return float(json.loads(path.read_bytes())["seconds"]) if path.is_file() else 0.0
 
 
 @dataclass
@@ -94,6 +113,7 @@ class Training:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
+    kept: Callable[[], None]  # called when a checkpoint has been written
     epoch: int = 0
     history: list[float] = field(default_factory=list)
     done: bool = False
@@ -112,6 +132,7 @@ class Training:
         tensors["generator"] = self.generator.get_state()
         tensors["global"] = torch.get_rng_state()
         write_tensors(self.path, tensors, state)
+        self.kept()
         self._kept = time.monotonic()
 
     def restore(self) -> None:

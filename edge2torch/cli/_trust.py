@@ -85,7 +85,7 @@ def look_into(
     begin = time.monotonic()
     network = trained.network
     data = trained.scaler(table[network.features])
-    how = _How(task, split, settings, trained.epochs, progress)
+    how = _How(task, split, settings, trained.epochs, progress, console)
     found = _replicates(network, data, how, settings.replicates, "replicates")
     labels = pd.Series(task.values)
     inputs = [
@@ -175,6 +175,7 @@ class _How:
     settings: Settings
     epochs: int
     progress: Progress
+    console: Console
 
 
 def _replicates(
@@ -226,7 +227,8 @@ def _loop(x: Tensor, how: _How, name: str) -> Callable[[ReplicateStack, int], ND
         generator = torch.Generator().manual_seed(seed)
         training = how.progress.training(name, stack, optimizer, generator)
         stack.train()
-        for epoch in range(training.epoch, how.epochs):
+        title = f"{getattr(settings, name)} {name}"
+        for epoch, _ in how.console.epochs(how.epochs, title, first=training.epoch):
             for rows in batches(split.fit, size, generator):
                 optimizer.zero_grad()
                 seen = F.dropout(x[..., rows, :], settings.input_dropout)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edge2torch import Edge2TorchError
-from edge2torch.cli import _progress
+from edge2torch.cli import _console, _progress
 from edge2torch.cli._progress import identity_of, open_progress
 from edge2torch.cli._settings import Settings
 
@@ -44,6 +44,26 @@ def test_a_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
     assert again == history
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert train(tmp_path / "two", 8)[0] == 0  # without resume it begins anew
+
+
+def test_time_goes_on_where_a_run_was_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(_progress, "_PAUSE", -1.0)
+    assert open_progress(tmp_path, {"a": 1}, resume=False).before == 0
+    train(tmp_path, 4, stop=2)
+    once = open_progress(tmp_path, {"a": 1}, resume=True)
+    assert 0 < once.before < 60
+    assert once.seconds > once.before
+    once.note_time()
+    assert open_progress(tmp_path, {"a": 1}, resume=True).before > once.before
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
+    now = iter(range(0, 10_000, 20))
+    monkeypatch.setattr(_console.time, "monotonic", lambda: float(next(now)))
+    for _ in _console.Console().epochs(4, "10 replicates"):
+        pass
+    printed = capsys.readouterr().out
+    assert printed == "  10 replicates: 2 of 4 epochs\n  10 replicates: 4 of 4 epochs\n"
 
 
 def test_another_run_is_refused(tmp_path):

@@ -102,6 +102,8 @@ def test_the_network_learns_and_the_right_pathway_is_found(finished):
     assert re.search(r"g[0-3] ↑", best.loc["T", "drivers"])
     assert re.search(r"g[0-3] ↓", best.loc["B", "drivers"])
     assert "Classification: 'kind' is text." in printed
+    assert "10 networks will be trained: 2 seeds × 2 " in printed
+    assert "then 3 replicates and 3 controls" in printed
     assert "The graph's outputs are the classes." in printed
     assert "shuffled" in printed
 
@@ -290,9 +292,12 @@ def test_missing_values_are_filled_when_asked_for(files: Path, cells):
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_names_stand_beside_identifiers(files: Path):
+def test_names_stand_beside_identifiers(files: Path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["edge2torch", "run", "--resume", "--out", "a folder"])
     (files / "names.tsv").write_text("node\tname\nsignal\tT cell, its receptor\ng0\tCD3E\n")
-    printed = run(files, "--names", str(files / "names.tsv"))
+    printed = run(files, "--names", str(files / "names.tsv"), "--resume")
+    summary = json.loads((files / "out" / "summary.json").read_text())
+    assert summary["command"] == "edge2torch run --out 'a folder'"  # from the start, next time
     assert "Names of 2 of 17 nodes from names.tsv." in printed
     assert "+ T cell, its receptor (signal)" in printed
     page = (files / "out" / "report.html").read_text()
