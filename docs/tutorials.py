@@ -40,7 +40,8 @@ def render(notebook: Path, folder: Path) -> None:
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
     with tempfile.TemporaryDirectory() as place:
         options = {"timeout": TIMEOUT, "resources": {"metadata": {"path": place}}}
-        NotebookClient(content, kernel_name="python3", **options).execute()
+        quiet = ["--log-level=ERROR"]
+        NotebookClient(content, kernel_name="python3", extra_arguments=quiet, **options).execute()
     text, found = MarkdownExporter().from_notebook_node(
         content, resources={"unique_key": notebook.stem}
     )
