@@ -14,6 +14,7 @@ DRAWN_FROM = ("five-minutes.md", "howto/classes.md", "node-scores.md")
 N_PICTURES = 4
 _ROLE = re.compile(r":(?:class|func|meth|mod|attr):(?=<code)")
 _NOTEBOOK = re.compile(r"\(\.\./(notebooks/\w+)\.ipynb\)")
+_FRAME = '<table border="1" class="dataframe">'
 _STYLE = re.compile(r"<style scoped>.*?</style>\n?", re.DOTALL)  # the site's tables have their own
 _DOI = re.compile(r"\bdoi (10\.\d{4,5}/[^\s<,;)]*[^\s<,;).])")
 
@@ -38,7 +39,7 @@ def on_files(files: Any, config: Any) -> Any:
     for name, file in made["tutorials"]():
         content = file.read_bytes()
         if file.suffix == ".md":
-            content = _STYLE.sub("", content.decode())
+            content = _STYLE.sub("", content.decode()).replace(_FRAME, "<table>")
         files.append(File.generated(config, name, content=content))
     return files
 

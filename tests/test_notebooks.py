@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def test_a_notebook_runs(notebook: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     NotebookClient(
         nbformat.read(notebook, as_version=4),
-        timeout=300,
+        timeout=1800 if os.environ.get("EDGE2TORCH_FULL") == "1" else 300,  # seconds of a cell
         kernel_name="python3",
         resources={"metadata": {"path": str(tmp_path)}},
     ).execute()
