@@ -7,7 +7,7 @@ import pandas as pd
 from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._registry import BACKENDS
 
-_MANY = 0.5  # of the genes
+_FEW_GENES = 200  # left; of a whole genome most genes are silent anyway
 _FEW = 30  # samples; below, correlations must be large to be more than chance
 
 
@@ -21,7 +21,7 @@ def advice(
     """One sentence of ways out, the likeliest first."""
     count = fate.value_counts()
     ways = []
-    if (low := count.get("low counts", 0)) > _MANY * len(fate):
+    if (low := count.get("low counts", 0)) > 0 and len(fate) - low < _FEW_GENES:
         ways.append(f"a smaller min_count (now {config.min_count:g}; {low:,} genes have less)")
     if small := count.get("below size", 0):
         ways.append(f"a smaller min_module_size (now {config.min_module_size}; {small:,} genes "
