@@ -79,7 +79,7 @@ def _beyond_place(results: Results, trust: Trust) -> Verdict:
     if found:
         first = [results.study.network.artifact.label(node) for node in found[:_FIRST]]
         more = f" and {len(found) - _FIRST:,} more" if len(found) > _FIRST else ""
-        return Verdict(True, f"{start}: {', '.join(first)}{more}.")
+        return Verdict(True, f"{start}: {'; '.join(first)}{more}.")
     alone = {group: len(beyond_place(table)) for group, table in trust.by_group.items()}
     if several and any(alone.values()):
         parts = [f"{count} for {group}" for group, count in alone.items() if count]
