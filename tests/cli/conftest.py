@@ -43,3 +43,15 @@ def files(tmp_path: Path, edges: pd.DataFrame, cells: pd.DataFrame) -> Path:
     edges.to_csv(tmp_path / "edges.csv", index=False)
     cells.to_csv(tmp_path / "cells.csv", index=False)
     return tmp_path
+
+
+@pytest.fixture
+def no_figures(monkeypatch) -> None:
+    """Pictures are looked at once, in the first tests; here they would only take time."""
+
+    def draw(_results, folder: Path) -> dict[str, Path]:
+        path = folder / "network.svg"
+        path.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+        return {"network": path}
+
+    monkeypatch.setattr("edge2torch.cli._write.draw_figures", draw)
