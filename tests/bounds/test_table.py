@@ -54,3 +54,17 @@ def test_countless_equal_names(tmp_path):
             read_table(path)
     path.write_text("cell,gene,gene,\na,1,2,3\n")
     assert list(read_table(path)) == ["cell", "gene", "gene.1", "Unnamed: 3"]
+
+
+def test_numbers_come_back_as_they_were_written(tmp_path):
+    values = [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308]
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"x": values}).to_csv(path, index=False)
+    assert read_table(path)["x"].tolist() == values
+
+
+@pytest.mark.parametrize("digits", [400, 3_000, 100_000])
+def test_a_number_of_countless_digits(tmp_path, digits):
+    path = tmp_path / "t.csv"
+    path.write_text(f"x,y\n1.5,a\n{'9' * digits},b\n")
+    assert read_table(path)["y"].tolist() == ["a", "b"]
