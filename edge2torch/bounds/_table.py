@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -95,15 +96,24 @@ def read_table(path: Path, *, n_rows: int | None = None) -> pd.DataFrame:
 
 
 def _check_header(path: Path, file: BinaryIO, separator: str) -> None:
-    """Refuse a header of countless equal names or none: pandas names them in quadratic time."""
+    """Refuse a header of countless equal names or none, and one that is shorter than the first row.
+
+    pandas names the former in quadratic time, and of the latter makes an index of many levels.
+    """
     text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
     rows = csv.reader(text, delimiter=separator)
-    try:
+    names: list[str] = []
+    first: list[str] = []
+    with suppress(csv.Error):  # a field beyond the limit of csv, which pandas does not have
         names = next((row for row in rows if row), [])
-    except csv.Error:
-        names = []  # a field beyond the limit of csv, which pandas does not have
+        first = next((row for row in rows if row), [])
     text.detach()
     file.seek(0)
+    if len(first) > len(names) + 1:
+        raise Edge2TorchError(
+            f"{path}: its first row has {len(first):,} values and its header {len(names):,} names. Was "
+            "a line break lost?"
+        )
     n_repeated = len(names) - len(set(names))
     if n_repeated * len(names) > _COMPARISONS:
         raise Edge2TorchError(
