@@ -77,3 +77,9 @@ def test_every_room_has_an_api_page_and_every_name_of_the_package_is_told_where_
     assert {room for room in rooms if f"::: edge2torch.{room}" not in told} == set()
     front = (folder / "edge2torch.md").read_text(encoding="utf-8")
     assert [name for name in e2t.__all__ if f"`{name}`" not in front] == []
+
+
+def test_the_page_of_interpret_leaves_no_name_out() -> None:
+    text = (ROOT / "docs" / "api" / "interpret.md").read_text(encoding="utf-8")
+    named = re.findall(r"\w+", text[text.index("members: [") + len("members: ") :])
+    assert sorted(named) == sorted(e2t.interpret.__all__)
