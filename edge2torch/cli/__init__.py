@@ -81,6 +81,8 @@ def _words(error: Exception) -> str:
     said = " ".join(str(error).split())
     if isinstance(error, Edge2TorchError):
         return said
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this. Give smaller numbers or files; --debug shows where."
     if isinstance(error, OSError):
         return f"{said}. --debug shows where."
     return f"{type(error).__name__}: {said}. This should not happen; --debug shows where it did."

@@ -259,6 +259,17 @@ def test_a_fault_of_ours_is_one_line_too(capsys, monkeypatch):
     assert error.count("\n") == 1
 
 
+def test_too_little_memory_is_no_fault_of_ours(capsys, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("edge2torch.cli._commands.run_demo", fail)
+    code, _, error = call(capsys, "demo")
+    assert code == 1
+    assert error.startswith("error: there is not enough memory for this.")
+    assert error.count("\n") == 1
+
+
 def test_completion_offers_commands(capsys, monkeypatch):
     """By the protocol of the shell's own completion."""
     asked = {
