@@ -63,8 +63,8 @@ class Settings:
         for name in ("input_dropout", "node_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise Edge2TorchError(f"{_option(name)} must be at least 0 and below 1.")
-        if self.learning_rate <= 0:
-            raise Edge2TorchError("--learning-rate must be above 0.")
+        if not 0 < self.learning_rate <= 1000:
+            raise Edge2TorchError("--learning-rate must be above 0, and at most 1000.")
         for name in ("weight_decay", "batch_size", "seed", "replicates", "controls"):
             if getattr(self, name) < 0:
                 raise Edge2TorchError(f"{_option(name)} must be at least 0.")

@@ -47,6 +47,10 @@ class Task:
 def choose_task(label: pd.Series, kind: Kind | Literal["auto"], min_class_size: int) -> Task:
     """Decide by the label's type, unless told; leave classes out that are too small to split."""
     name = str(label.name)
+    if len(label) < 2:
+        raise Edge2TorchError(
+            f"--label: {len(label)} sample(s) have a value of {name!r}; two are needed."
+        )
     if kind == "auto":
         kind, why = _kind_of(label)
         notes = [f"{kind.capitalize()}: {name!r} {why}."]

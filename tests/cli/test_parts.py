@@ -100,6 +100,22 @@ def test_small_classes_are_left_out():
     assert "left out" in task.notes[1]
 
 
+@pytest.mark.parametrize("values", [[], [1.5]])
+def test_a_label_without_samples(values):
+    with pytest.raises(
+        e2t.Edge2TorchError, match=r"sample\(s\) have a value of 'y'; two are needed"
+    ):
+        choose_task(pd.Series(values, name="y", dtype=float), "auto", 2)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, 1e40, float("nan"), float("inf")])
+def test_a_learning_rate_that_cannot_be(rate):
+    with pytest.raises(
+        e2t.Edge2TorchError, match="--learning-rate must be above 0, and at most 1000"
+    ):
+        Settings(learning_rate=rate)
+
+
 def test_parts_are_disjoint_and_hold_every_class():
     task = choose_task(pd.Series(list("ab") * 30 + ["c"] * 5, name="y"), "auto", 3)
     split = split_samples(task, Settings(), 0)
