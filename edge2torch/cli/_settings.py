@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from edge2torch.errors import Edge2TorchError
 
+_MOST = 1000  # networks of a kind; more is a slip, and would train for days
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -63,6 +65,13 @@ class Settings:
         for name in ("input_dropout", "node_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise Edge2TorchError(f"{_option(name)} must be at least 0 and below 1.")
+        if self.seeds > _MOST:
+            raise Edge2TorchError(
+                f"--seeds is the number of repeats, at most {_MOST:,}; --seed is where they start."
+            )
+        for name in ("replicates", "controls"):
+            if getattr(self, name) > _MOST:
+                raise Edge2TorchError(f"{_option(name)} must be at most {_MOST:,}.")
         if not 0 < self.learning_rate <= 1000:
             raise Edge2TorchError("--learning-rate must be above 0, and at most 1000.")
         for name in ("weight_decay", "batch_size", "seed", "replicates", "controls"):

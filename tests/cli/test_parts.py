@@ -116,6 +116,13 @@ def test_a_learning_rate_that_cannot_be(rate):
         Settings(learning_rate=rate)
 
 
+@pytest.mark.parametrize("option", ["seeds", "replicates", "controls"])
+def test_more_networks_than_anyone_trains(option):
+    Settings(**{option: 1000})
+    with pytest.raises(e2t.Edge2TorchError, match=f"--{option} .*at most 1,000"):
+        Settings(**{option: 2**31})
+
+
 def test_parts_are_disjoint_and_hold_every_class():
     task = choose_task(pd.Series(list("ab") * 30 + ["c"] * 5, name="y"), "auto", 3)
     split = split_samples(task, Settings(), 0)
