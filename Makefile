@@ -76,14 +76,17 @@ reliability: $(VENV)/.ready-dev ## hours of spoiled files, hostile values, kills
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reliability $(ARGS)
 
 # The lowest versions that pyproject.toml allows, in an environment of its own. torch stays at the
-# version of $(CONSTRAINTS). Old versions warn of one another, which is no error of ours.
+# version of $(CONSTRAINTS), for an older one brings gigabytes of CUDA packages; name it to have
+# it: make lowest LOWEST_TORCH=torch==2.9.0. Old versions warn of one another, which is no error of
+# ours.
 LOWEST := .venv-lowest
+LOWEST_TORCH ?= $(TORCH)
 .PHONY: lowest
 lowest: $(VENV)/.ready-dev ## run the tests with the lowest versions that pyproject.toml allows
 	@mkdir -p build
 	$(BIN)/python requirements/lowest.py pyproject.toml > build/lowest.txt
 	$(PYTHON) -m venv --clear $(LOWEST)
-	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet $(TORCH)
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet $(LOWEST_TORCH)
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet --constraint build/lowest.txt --editable '.[dev]'
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --requirement requirements/demo-data.txt
 	$(LOWEST)/bin/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci -W default

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge2torch.errors import Edge2TorchError
 
 _MOST = 1000  # networks of a kind; more is a slip, and would train for days
+_ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
+    (("seeds", "epochs", "patience", "explain_samples"), lambda x: x >= 1, "at least 1"),
+    (("test_fraction", "validation_fraction"), lambda x: 0 < x < 1, "between 0 and 1"),
+    (("input_dropout", "node_dropout"), lambda x: 0 <= x < 1, "at least 0 and below 1"),
+    (("learning_rate",), lambda x: 0 < x <= 1000, "above 0, and at most 1000"),
+    (("weight_decay", "batch_size", "seed"), lambda x: x >= 0, "at least 0"),
+    (("replicates", "controls"), lambda x: 0 <= x <= _MOST, f"from 0 to {_MOST:,}"),
+)
 
 
 @dataclass(frozen=True)
@@ -56,35 +65,18 @@ class Settings:
     controls: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "epochs", "patience", "explain_samples"):
-            if getattr(self, name) < 1:
-                raise Edge2TorchError(f"{_option(name)} must be at least 1.")
-        for name in ("test_fraction", "validation_fraction"):
-            if not 0 < getattr(self, name) < 1:
-                raise Edge2TorchError(f"{_option(name)} must lie between 0 and 1.")
-        for name in ("input_dropout", "node_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise Edge2TorchError(f"{_option(name)} must be at least 0 and below 1.")
         if self.seeds > _MOST:
             raise Edge2TorchError(
                 f"--seeds is the number of repeats, at most {_MOST:,}; --seed is where they start."
             )
-        for name in ("replicates", "controls"):
-            if getattr(self, name) > _MOST:
-                raise Edge2TorchError(f"{_option(name)} must be at most {_MOST:,}.")
-        if not 0 < self.learning_rate <= 1000:
-            raise Edge2TorchError("--learning-rate must be above 0, and at most 1000.")
-        for name in ("weight_decay", "batch_size", "seed", "replicates", "controls"):
-            if getattr(self, name) < 0:
-                raise Edge2TorchError(f"{_option(name)} must be at least 0.")
+        for names, allowed, words in _ALLOWED:
+            for name in names:
+                if not allowed(getattr(self, name)):
+                    raise Edge2TorchError(f"--{name.replace('_', '-')} must be {words}.")
 
     def batch_of(self, n: int) -> int:
         """Return how many of ``n`` training samples make a step."""
         return self.batch_size or min(max(n // 8, 16), 256)
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def arguments(folder: Path, **changes: str) -> list[str]:
         ({"task": "regression"}, "not numbers"),
         ({"normalize": "counts"}, "negative values"),
         ({"epochs": "0"}, "--epochs must be at least 1"),
-        ({"test-fraction": "1.5"}, "--test-fraction must lie between"),
+        ({"test-fraction": "1.5"}, "--test-fraction must be between"),
         ({"learning-rate": "-1"}, "--learning-rate"),
         ({"node-activation": "sine"}, "node_activation"),
         ({"min-class-size": "500"}, "two are needed"),

@@ -119,7 +119,7 @@ def test_a_learning_rate_that_cannot_be(rate):
 @pytest.mark.parametrize("option", ["seeds", "replicates", "controls"])
 def test_more_networks_than_anyone_trains(option):
     Settings(**{option: 1000})
-    with pytest.raises(e2t.Edge2TorchError, match=f"--{option} .*at most 1,000"):
+    with pytest.raises(e2t.Edge2TorchError, match=f"--{option} .*1,000"):
         Settings(**{option: 2**31})
 
 
