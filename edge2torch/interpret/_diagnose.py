@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, listing, note, warn
-from edge2torch.interpret._engines._sites import Site, find_sites
-from edge2torch.interpret._engines._task import Answer, Task
+from edge2torch.interpret._engines._captum import by_captum
+from edge2torch.interpret._engines._sites import Site, find_sites, update_of
+from edge2torch.interpret._engines._task import Answer, Engine, Task
 from edge2torch.interpret._engines._walk import Call, watching
 
 _FIXED = 2
@@ -66,6 +67,21 @@ def warn_if_all_zero(task: Task, answers: list[Answer]) -> None:
             continue
         what = "" if output.label is None else f" for output {output.label!r}"
         warn(f"All scores of {task.method.name}{what} are zero: {_cause(task)}")
+
+
+def warn_if_only_read(task: Task, engine: Engine) -> None:
+    """Say that Captum's layers see of a steady state nothing but the reading of outputs."""
+    if engine is not by_captum or not task.method.needs_output:
+        return
+    ends = {*task.artifact.feature_names, *task.artifact.output_names}
+    steady = [site for site in task.sites if update_of(site, task.base)]
+    if inside := [node for site in steady for node in site.nodes if node not in ends]:
+        warn(
+            f"{task.method.name} scores what is read from the steady state, so {len(inside)} "
+            f"node(s) that are no outputs have 0: {listing(inside)}. Ask LayerConductance, "
+            "LayerGradientXActivation or InternalInfluence without options of Captum's, "
+            "NodeKnockout, or target='edges'."
+        )
 
 
 def _cause(task: Task) -> str:

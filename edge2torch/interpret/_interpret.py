@@ -18,6 +18,7 @@ from edge2torch.interpret._diagnose import (
     note_if_untrained,
     refuse_not_finite,
     warn_if_all_zero,
+    warn_if_only_read,
 )
 from edge2torch.interpret._engines._sites import Site
 from edge2torch.interpret._engines._table import find_engine
@@ -133,7 +134,8 @@ def interpret_model(
     -----
     Captum computes every method of inputs. Conductance, influence, gradient × activation and
     activation of nodes come from one pass for all layers, equal to Captum's layer by layer
-    (doi 10.48550/arXiv.1805.12233). ``LRP`` and ``LayerLRP`` follow Captum's epsilon rule along
+    (doi 10.48550/arXiv.1805.12233); at a steady state (``steps="converge"``) they give each node
+    what passes through it, time after time (doi 10.1103/PhysRevLett.59.2229). ``LRP`` and ``LayerLRP`` follow Captum's epsilon rule along
     edges (doi 10.1371/journal.pone.0130140).
 
     Examples
@@ -173,7 +175,9 @@ def interpret_model(
     row = question.row
     with asking(question, model, artifact, data) as (task, sites, index):
         note_if_untrained(task)
-        answers = find_engine(row, question.constructor, question.call)(task)
+        engine = find_engine(row, question.constructor, question.call)
+        warn_if_only_read(task, engine)
+        answers = engine(task)
         if not are_finite(scores for answer in answers for scores in answer.scores.values()):
             refuse_not_finite(task, index)
         warn_if_all_zero(task, answers)

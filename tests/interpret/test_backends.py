@@ -23,6 +23,7 @@ def setting_of(kind: str, activation: str | None = "tanh") -> Setting:
     return double(customize(setting, node_activation=activation) if activation else setting)
 
 
+@pytest.mark.filterwarnings("ignore:.* scores what is read from the steady state")
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("kind", BACKENDS)
 def test_every_method_runs_or_says_why_not(kind: str, name: str) -> None:

@@ -72,6 +72,9 @@ def test_equal_to_captum_site_by_site(case: tuple[str, dict[str, Any]], name: st
     for setting in (customized(*case), double(customized(*case))):
         options = {"n_steps": 7} if METHODS[name].cost == "steps" else {}
         found = setting.ask("nodes", name, attribute_kwargs=options)
+        if case[1].get("steps") == "converge" and METHODS[name].by_gradient:
+            read = setting.artifact.output_names  # Captum sees these; for the others: test_steady
+            found = {site: table[read] for site, table in found.items()}
         assert_equal(setting, name, found, by_captum(setting, name, **options))
 
 

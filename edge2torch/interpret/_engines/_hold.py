@@ -16,10 +16,9 @@ from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.interpret._engines._chunks import Part, parts, with_bar
-from edge2torch.interpret._engines._sites import Site
+from edge2torch.interpret._engines._sites import Site, update_of
 from edge2torch.interpret._engines._task import Answer, Task
 from edge2torch.interpret._engines._walk import watching
-from edge2torch.nn import CompiledModel, RecurrentEdgeModel
 
 _EPSILON = 1e-2
 _WITHOUT_CHANNELS = 2  # dimensions of values (b, n)
@@ -109,14 +108,7 @@ def run_changed(
 
 def settling(task: Task) -> Task:
     """Return a task in which what settles is changed while it does."""
-    return replace(task, sites=[_inside(site, task.base) for site in task.sites])
-
-
-def _inside(site: Site, base: CompiledModel) -> Site:
-    """Return the site of a steady state as that of the update that leads there."""
-    if isinstance(base, RecurrentEdgeModel) and base.solver is not None:
-        return replace(site, module=base.steps[0]) if site.module is base.steady else site
-    return site
+    return replace(task, sites=[update_of(site, task.base) or site for site in task.sites])
 
 
 def _answer(sites: Sequence[Site], places: Places, total: Tensor) -> Answer:

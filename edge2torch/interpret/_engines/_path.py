@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edge2torch.interpret._engines._sites import update_of
 from edge2torch.interpret._engines._task import Answer, Task
 from edge2torch.interpret._engines._walk import Path, Stretch, walk
 
@@ -19,9 +20,10 @@ def along_path(task: Task) -> list[Answer]:
     settings = {"method": "gausslegendre", **task.method.defaults, **task.call}
     path, overlap = _path(task.method.name, **settings)
     score, slope = _SCORES[task.method.name], task.method.by_gradient
-    totals: list[dict[str, Tensor]] = [
-        {site.name: task.x.new_zeros(len(task.x), len(site.nodes)) for site in task.sites}
-        for _ in task.outputs
+    inner = [one for site in task.sites if slope and (one := update_of(site, task.base))]
+    seen = [*task.sites, *inner]
+    totals = [
+        [task.x.new_zeros(len(task.x), len(site.nodes)) for site in seen] for _ in task.outputs
     ]
     lengths = torch.tensor(path.length, dtype=task.x.dtype, device=task.x.device)
 
@@ -29,16 +31,31 @@ def along_path(task: Task) -> list[Answer]:
         for call, gradient in zip(stretch.calls, stretch.gradients, strict=True):
             if slope and gradient is None:
                 continue
-            values = stretch.by_point(call.gave)
-            slopes = values if gradient is None else stretch.by_point(gradient)
+            values = slopes = stretch.by_point(call.gave)
+            if gradient is not None:
+                is_inner = call.place >= len(task.sites)
+                rows = _by_what_is_new(gradient, *call.given) if is_inner else gradient
+                slopes = stretch.by_point(rows)
             part = score(values, slopes, lengths[stretch.points])
             if part.dim() == 3:  # gradients of a node's channels add up; values have a mean
                 part = part.sum(2) if slope else part.mean(2)
-            site = task.sites[call.place].name
-            totals[stretch.output][site][stretch.samples] += part.to(task.x.dtype)
+            totals[stretch.output][call.place][stretch.samples] += part.to(task.x.dtype)
 
-    walk(task, [site.module for site in task.sites], path, add, overlap=overlap, slope=slope)
-    return _answers(task, totals)
+    walk(task, [site.module for site in seen], path, add, overlap=overlap, slope=slope)
+    return _answers(task, totals, [site.name for site in inner])
+
+
+def _by_what_is_new(
+    gradient: Tensor, state: Tensor, drive: Tensor, rate: Tensor | float | None
+) -> Tensor:
+    """Turn the gradient by the state (b, n) after an update into that by what the update brings.
+
+    Where a leak or a gate lets a share ``rate`` of it in, the rest only stays where it is.
+    """
+    if rate is None:
+        return gradient
+    n_inputs = state.shape[1] - drive.shape[1]
+    return torch.cat([gradient[:, :n_inputs], gradient[:, n_inputs:] * rate], 1)
 
 
 def _path(name: str, method: str, n_steps: int = 0, **_: Any) -> tuple[Path, int]:
@@ -67,14 +84,22 @@ _SCORES: dict[str, Score] = {
 }
 
 
-def _answers(task: Task, totals: list[dict[str, Tensor]]) -> list[Answer]:
-    deltas: list[dict[str, Tensor]] = [{} for _ in totals]
-    if task.delta:
-        start = torch.zeros_like(task.x) if task.baselines is None else task.baselines
-        ends = zip(task.outputs_at(task.x), task.outputs_at(start), strict=True)
-        for own, sums, (end, begin) in zip(deltas, totals, ends, strict=True):
-            own.update({site: (s.sum(1) - (end - begin)).cpu() for site, s in sums.items()})
-    return [
-        Answer({site: scores.cpu() for site, scores in own.items()}, delta)
-        for own, delta in zip(totals, deltas, strict=True)
-    ]
+def _answers(task: Task, totals: list[list[Tensor]], inner: list[str]) -> list[Answer]:
+    """Name the totals of the sites, behind which stand those of updates, by ``inner``.
+
+    Deltas are those of the sites, each of which is a complete cut. In a steady state nodes stand
+    behind one another, and each has what the update gives it.
+    """
+    n_sites, n_inputs = len(task.sites), task.base.in_features
+    start = torch.zeros_like(task.x) if task.baselines is None else task.baselines
+    answers = []
+    for k, total in enumerate(totals):
+        scores = {site.name: own for site, own in zip(task.sites, total, strict=False)}
+        deltas = {}
+        if task.delta:
+            gap = task.outputs_at(task.x)[k] - task.outputs_at(start)[k]
+            deltas = {name: (own.sum(1) - gap).cpu() for name, own in scores.items()}
+        for name, own in zip(inner, total[n_sites:], strict=True):
+            scores[name][:, n_inputs:] = own[:, n_inputs:]
+        answers.append(Answer({name: own.cpu() for name, own in scores.items()}, deltas))
+    return answers

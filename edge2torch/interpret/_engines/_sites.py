@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._engines._probe import Probe
-from edge2torch.nn import CompiledModel
+from edge2torch.nn import CompiledModel, RecurrentEdgeModel
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,13 @@ def find_sites(probe: Probe, base: CompiledModel, artifact: CompileArtifact) -> 
     inputs = Site("layer_0", probe.entry, artifact.feature_names)
     names = artifact.node_names_by_site
     return [inputs, *(Site(name, module, names[name]) for name, module in base.sites().items())]
+
+
+def update_of(site: Site, base: CompiledModel) -> Site | None:
+    """Return the update that leads to a steady state as a site; None for any other site."""
+    if isinstance(base, RecurrentEdgeModel) and base.solver and site.module is base.steady:
+        return replace(site, module=base.steps[0])
+    return None
 
 
 @dataclass(frozen=True)
