@@ -57,10 +57,10 @@ class Console:
             warnings.showwarning = show
             yield
 
-    def epochs(
-        self, count: int, name: str, *, first: int = 0
+    def count(
+        self, count: int, name: str, unit: str, *, first: int = 0
     ) -> Iterator[tuple[int, Callable[[str], None]]]:
-        """Count epochs on a bar; each comes with a function that shows a word beside it."""
+        """Count on a bar; each number comes with a function that shows a word beside it."""
         tqdm = require("tqdm", extra="cli").tqdm
         disable = True if self.quiet else None
         told = time.monotonic()
@@ -72,9 +72,9 @@ class Console:
             disable=disable,
             file=sys.stderr,
         ) as bar:
-            for epoch in range(first, count):
-                yield epoch, bar.set_postfix_str
+            for k in range(first, count):
+                yield k, bar.set_postfix_str
                 bar.update()
                 if not sys.stderr.isatty() and time.monotonic() - told > _EVERY:
-                    self.say(f"  {name}: {epoch + 1} of {count} epochs")
+                    self.say(f"  {name}: {k + 1} of {count} {unit}")
                     told = time.monotonic()

@@ -86,7 +86,7 @@ def benchmark(
         )
     jobs = list(itertools.product(_suite(suite).items(), range(seed, seed + seeds), backends))
     rows = []
-    for k, show in console.epochs(len(jobs), "fits"):
+    for k, show in console.count(len(jobs), "benchmark", "fits"):
         (name, (options, covariates)), own, backend = jobs[k]
         show(f"{name}, {backend}")
         planted = planted_modules(**options, seed=own)

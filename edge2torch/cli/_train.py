@@ -126,7 +126,7 @@ def _fit(
         training = progress.training(name, model, optimizer, generator)
         history = training.history
         first = most if training.done else training.epoch
-        for epoch, show in console.epochs(most, name, first=first):
+        for epoch, show in console.count(most, name, "epochs", first=first):
             _epoch(model, x, goal, batches(rows, size, generator), optimizer, settings)
             if validation is not None:
                 history.append(_evaluate(model, x, goal, validation))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -94,12 +95,12 @@ def look_into(
     ]
     control = _replicates(network, inputs, how, settings.controls, "controls")
     groups = _groups(task, split)
-    path = {"attribute_kwargs": {"n_steps": _STEPS}}
-    own = {name: found.explain(data.iloc[rows], output=k, **path) for name, k, rows in groups}
-    controlled = {
-        name: control.explain([one.iloc[rows] for one in inputs], output=k, **path)
-        for name, k, rows in groups
-    }
+    options: dict[str, Any] = {"quiet": True, "attribute_kwargs": {"n_steps": _STEPS}}
+    own, controlled = {}, {}
+    for group, _ in console.count(len(groups), "node scores of replicates and controls", "classes"):
+        name, k, rows = groups[group]
+        own[name] = found.explain(data.iloc[rows], output=k, **options)
+        controlled[name] = control.explain([one.iloc[rows] for one in inputs], output=k, **options)
     by_group = {
         name: node_significance(own[name], controlled[name], artifact=network.artifact)
         for name in own
@@ -228,7 +229,7 @@ def _loop(x: Tensor, how: _How, name: str) -> Callable[[ReplicateStack, int], ND
         training = how.progress.training(name, stack, optimizer, generator)
         stack.train()
         title = f"{getattr(settings, name)} {name}"
-        for epoch, _ in how.console.epochs(how.epochs, title, first=training.epoch):
+        for epoch, _ in how.console.count(how.epochs, title, "epochs", first=training.epoch):
             for rows in batches(split.fit, size, generator):
                 optimizer.zero_grad()
                 seen = F.dropout(x[..., rows, :], settings.input_dropout)

@@ -60,7 +60,7 @@ def test_time_goes_on_where_a_run_was_stopped(tmp_path, monkeypatch):
 def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
     now = iter(range(0, 10_000, 20))
     monkeypatch.setattr(_console.time, "monotonic", lambda: float(next(now)))
-    for _ in _console.Console().epochs(4, "10 replicates"):
+    for _ in _console.Console().count(4, "10 replicates", "epochs"):
         pass
     printed = capsys.readouterr().out
     assert printed == "  10 replicates: 2 of 4 epochs\n  10 replicates: 4 of 4 epochs\n"

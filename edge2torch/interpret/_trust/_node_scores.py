@@ -11,7 +11,8 @@ import scipy
 from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, require
+from edge2torch.interpret._engines._chunks import PATIENCE
 from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._lookup import nearest
 from edge2torch.interpret._trust._stack import ReplicateStack
@@ -31,12 +32,15 @@ def score_networks(
     output: str | int | None,
     options: Mapping[str, Any],
     index: pd.Index,
+    *,
+    quiet: bool,
 ) -> NodeScores:
     """Score one network after the other, each on its samples."""
-    found = [
-        _attribute(model, artifact, own, output, options)
-        for model, own in zip(models, samples, strict=True)
-    ]
+    pairs = zip(models, samples, strict=True)
+    bar = require("tqdm").tqdm(  # comes with Captum
+        pairs, "node scores", len(models), delay=PATIENCE, leave=False, disable=quiet
+    )
+    found = [_attribute(model, artifact, own, output, options) for model, own in bar]
     return NodeScores(
         pd.DataFrame([frame.abs().mean() for frame in found], index),
         pd.DataFrame([frame.mean() for frame in found], index),

@@ -125,13 +125,17 @@ class Replicates:
         )
         return table.sort_values("mean", ascending=False, kind="stable")
 
-    def explain(self, data: Any, *, output: str | int | None = None, **options: Any) -> Replicates:
+    def explain(
+        self, data: Any, *, output: str | int | None = None, quiet: bool = False, **options: Any
+    ) -> Replicates:
         """Score the same networks again, on other samples or for another output.
 
         Parameters
         ----------
         data, output
             As in :func:`replicate`; a list holds one table for each kept network.
+        quiet : bool
+            Show no progress bar.
         **options
             Further options of :func:`interpret_model`.
 
@@ -139,7 +143,7 @@ class Replicates:
         -------
         Replicates
         """
-        found = _score(self, data, output, options)
+        found = _score(self, data, output, options, quiet=quiet)
         return replace(self, scores=found.scores, means=found.means)
 
 
@@ -275,17 +279,23 @@ def replicate(
     whole = stack if kept.all() else None
     found = Replicates(blank, blank, quality, kept, tuple(models), artifact, whole)
     samples = data if own is None else [own[k] for k in index]
-    return found.explain(samples, output=output, **options)
+    return found.explain(samples, output=output, quiet=quiet, **options)
 
 
 def _score(
-    found: Replicates, data: Any, output: str | int | None, options: dict[str, Any]
+    found: Replicates,
+    data: Any,
+    output: str | int | None,
+    options: dict[str, Any],
+    *,
+    quiet: bool,
 ) -> NodeScores:
     """Score in one call where the networks stand side by side, one after the other elsewhere."""
     stack, several = found.stack, isinstance(data, list | tuple)
     if stack is not None and several != stack.shared_inputs:
         return score_stack(stack, data, output, options)
     samples = data if several else [data] * len(found.models)
+    index = found.scores.index
     return score_networks(
-        found.models, found.artifact, samples, output, options, found.scores.index
+        found.models, found.artifact, samples, output, options, index, quiet=quiet
     )

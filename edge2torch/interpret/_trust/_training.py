@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from edge2torch.errors import Edge2TorchError, note, require
+from edge2torch.interpret._engines._chunks import PATIENCE
 from edge2torch.interpret._executor import Parcel, Workers, shared_out
 from edge2torch.interpret._trust._kept import Kept
 from edge2torch.interpret._trust._stack import ReplicateStack
@@ -20,8 +21,6 @@ from edge2torch.interpret._trust._stack import ReplicateStack
 TrainFunction: TypeAlias = (
     Callable[[nn.Module, int], float | None] | Callable[[ReplicateStack, int], ArrayLike | None]
 )
-
-_PATIENCE = 3.0  # seconds before a progress bar appears
 
 
 def _train(train_fn: Callable[[Any, int], Any], model: nn.Module, seed: int) -> Any:
@@ -72,7 +71,7 @@ def train_apart(
         total=len(models),
         initial=len(done),
         desc="replicates",
-        delay=_PATIENCE,
+        delay=PATIENCE,
         leave=False,
         disable=quiet,
     ) as progress:
