@@ -8,6 +8,8 @@ from unittest import mock
 
 import matplotlib as mpl
 import pytest
+import torch
+from packaging.version import Version
 
 import edge2torch as e2t
 from docs.pictures import PICTURES
@@ -28,6 +30,9 @@ def _name(page: Path) -> str:
 def test_the_code_of_a_page_runs_from_top_to_bottom(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    text = page.read_text(encoding="utf-8")
+    if "before torch 2.13:" in text and Version(torch.__version__) < Version("2.13"):
+        pytest.skip("its code is for torch 2.13; what to write before is in its text")
     monkeypatch.chdir(tmp_path)
     mpl.use("agg")
     with mock.patch.dict(METHODS):  # one page adds a method

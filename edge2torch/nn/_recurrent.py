@@ -142,7 +142,8 @@ class RecurrentEdgeModel(CompiledModel):
         def update(h: Tensor) -> Tensor:
             return self._step(0, torch.cat([inputs, h.t()]).t()).t()[self.in_features :].t()
 
-        h, self.last_convergence = solver.solve(update, nodes.t(), (*self.cells, *self.steps))
+        h, report = solver.solve(update, nodes.t(), (*self.cells, *self.steps))
+        self.last_convergence = None if torch.compiler.is_exporting() else report
         settled: Tensor = self.steady(torch.cat([inputs, h.t()]).t())
         return settled
 

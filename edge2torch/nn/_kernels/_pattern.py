@@ -15,6 +15,9 @@ from edge2torch.nn._kernels._products import Index, multiply
 
 _POINTERS = ("crow", "ccol")
 _PER_EDGE = ("col", "row", "rowc", "perm", "inverse")
+# Asked once: before torch 2.13 torch.compile breaks its graph at the question.
+_DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "mtia", "xla")
+_WITH_AUTOCAST = frozenset(filter(torch.amp.is_autocast_available, _DEVICES))
 
 
 class EdgePattern(nn.Module):
@@ -167,8 +170,7 @@ def _multiply_dense(matrix: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
 
 def is_autocast(x: Tensor) -> bool:
     """Tell whether autocast is on for the device of a tensor; some devices have none."""
-    device = x.device.type
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return x.device.type in _WITH_AUTOCAST and torch.is_autocast_enabled(x.device.type)
 
 
 def _compress(
