@@ -118,6 +118,15 @@ def test_gates_only_let_in_what_the_update_brings() -> None:
         np.testing.assert_allclose(row, reach.detach(), atol=1e-7)
 
 
+@pytest.mark.parametrize("options", [{}, {"leak": 0.3}, {"cell": "gated"}], ids=str)
+def test_a_push_to_what_an_update_brings_is_the_gradient(options: dict[str, Any]) -> None:
+    setting = knot(**options)
+    pushed = setting.ask("nodes", "NodeDifference", attribute_kwargs={"epsilon": 1e-4})["steady"]
+    values = setting.ask("nodes", "LayerActivation")["steady"]
+    expected = setting.ask("nodes", "LayerGradientXActivation")["steady"]
+    np.testing.assert_allclose(pushed * values, expected, atol=1e-6 * expected.abs().max(axis=None))
+
+
 @pytest.mark.parametrize("options", [{}, {"leak": 0.3}], ids=str)
 def test_edges_of_a_node_sum_to_the_node(options: dict[str, Any]) -> None:
     setting = knot(**options)

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -173,19 +173,30 @@ def _change(
     place: int,
     chosen: tuple[Tensor, Tensor],
     gave: Tensor,
+    share: Tensor | None,
 ) -> Tensor:
-    """Return values (groups * b, n) or (..., n, c), in which each group has its own way."""
+    """Return values (groups * b, n) or (..., n, c), in which each group has its own way.
+
+    Of a shift only a ``share`` (groups * b, n) takes place, if one is given.
+    """
     groups, columns = (index.to(gave.device) for index in chosen)
     if not len(groups):
         return gave
-    rows = gave.unflatten(0, (n_groups, -1)).movedim(1, -1).clone()  # (groups, n[, c], b)
+    by_group = partial(_by_group, n_groups=n_groups)  # (groups, n[, c], b)
+    rows = by_group(gave).clone()
     if values is None:
-        rows[groups, columns] += shift
+        own = 1.0 if share is None else by_group(share)[groups, columns]
+        rows[groups, columns] += cast(float, shift) * own
     else:
         held = values[place]
         rows[groups, columns] = (held[columns].unsqueeze(-1) if held.dim() else held).to(rows.dtype)
     changed: Tensor = rows.movedim(-1, 1).flatten(0, 1)
     return changed
+
+
+def _by_group(rows: Tensor, n_groups: int) -> Tensor:
+    seen: Tensor = rows.unflatten(0, (n_groups, -1)).movedim(1, -1)
+    return seen
 
 
 @contextmanager
@@ -195,7 +206,9 @@ def _changed(
     with ExitStack() as stack:
         for place, (site, own) in enumerate(zip(sites, chosen, strict=True)):
             hook = site.module.register_forward_hook(
-                lambda _module, _given, gave, place=place, own=own: change(place, own, gave)
+                lambda _module, given, gave, place=place, own=own, site=site: change(
+                    place, own, gave, site.share(given)
+                )
             )
             stack.callback(hook.remove)
         yield

@@ -33,9 +33,8 @@ def along_path(task: Task) -> list[Answer]:
                 continue
             values = slopes = stretch.by_point(call.gave)
             if gradient is not None:
-                is_inner = call.place >= len(task.sites)
-                rows = _by_what_is_new(gradient, *call.given) if is_inner else gradient
-                slopes = stretch.by_point(rows)
+                share = seen[call.place].share(call.given)
+                slopes = stretch.by_point(gradient if share is None else gradient * share)
             part = score(values, slopes, lengths[stretch.points])
             if part.dim() == 3:  # gradients of a node's channels add up; values have a mean
                 part = part.sum(2) if slope else part.mean(2)
@@ -43,19 +42,6 @@ def along_path(task: Task) -> list[Answer]:
 
     walk(task, [site.module for site in seen], path, add, overlap=overlap, slope=slope)
     return _answers(task, totals, [site.name for site in inner])
-
-
-def _by_what_is_new(
-    gradient: Tensor, state: Tensor, drive: Tensor, rate: Tensor | float | None
-) -> Tensor:
-    """Turn the gradient by the state (b, n) after an update into that by what the update brings.
-
-    Where a leak or a gate lets a share ``rate`` of it in, the rest only stays where it is.
-    """
-    if rate is None:
-        return gradient
-    n_inputs = state.shape[1] - drive.shape[1]
-    return torch.cat([gradient[:, :n_inputs], gradient[:, n_inputs:] * rate], 1)
 
 
 def _path(name: str, method: str, n_steps: int = 0, **_: Any) -> tuple[Path, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,24 @@ from edge2torch.nn import CompiledModel, RecurrentEdgeModel
 
 @dataclass(frozen=True)
 class Site:
-    """A module whose output is the values of named nodes: (b, n), or (b, n, c) with channels."""
+    """A module whose output is the values of named nodes: (b, n), or (b, n, c) with channels.
+
+    ``is_update`` marks the update that leads to a steady state, where a node's value is what it
+    brings: where a leak or a gate lets a share of that in, the rest only stays where it was.
+    """
 
     name: str
     module: nn.Module
     nodes: list[str]
+    is_update: bool = False
+
+    def share(self, given: tuple[Any, ...]) -> Tensor | None:
+        """Return which share (b, n) of the values is new, by what the module was given."""
+        if not self.is_update or given[2] is None:
+            return None
+        state, drive, rate = given
+        inputs = state.new_ones(len(state), state.shape[1] - drive.shape[1])
+        return torch.cat([inputs, torch.ones_like(drive) * rate], 1).detach()
 
 
 def find_sites(probe: Probe, base: CompiledModel, artifact: CompileArtifact) -> list[Site]:
@@ -31,7 +45,7 @@ def find_sites(probe: Probe, base: CompiledModel, artifact: CompileArtifact) -> 
 def update_of(site: Site, base: CompiledModel) -> Site | None:
     """Return the update that leads to a steady state as a site; None for any other site."""
     if isinstance(base, RecurrentEdgeModel) and base.solver and site.module is base.steady:
-        return replace(site, module=base.steps[0])
+        return replace(site, module=base.steps[0], is_update=True)
     return None
 
 
