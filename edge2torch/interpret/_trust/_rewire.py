@@ -17,6 +17,7 @@ Ints = NDArray[np.int64]
 How = Literal["degree", "permute_inputs", "shuffle_labels"]
 _HOW = ("degree", "permute_inputs", "shuffle_labels")
 _ROUNDS = 40
+_INPUT, _INNER, _END = range(3)
 
 
 def rewire(edgelist: pd.DataFrame, how: How = "degree", *, seed: int = 0) -> pd.DataFrame:
@@ -30,9 +31,12 @@ def rewire(edgelist: pd.DataFrame, how: How = "degree", *, seed: int = 0) -> pd.
         ``"degree"``: edges between the same two layers exchange their targets, many times over.
         Every node keeps its number of incoming and of outgoing edges, also by layer, no edge is
         there twice, and no cycle can arise. Where every source meets every target nothing moves.
+        A graph with cycles has no layers: there edges exchange targets that join the same kinds of
+        node (inputs, inner ones, ends that lead nowhere). Cycles arise and vanish, edges from a
+        node to itself stay, and no others come up.
         ``"permute_inputs"``: the graph stays, and inputs exchange their names, so that each data
         feature feeds another input. ``"shuffle_labels"``: the graph stays, and hidden nodes
-        exchange their names within their layer.
+        exchange their names within their layer, or all of them where there are cycles.
     seed : int
         Same seed, same table.
 
@@ -44,8 +48,7 @@ def rewire(edgelist: pd.DataFrame, how: How = "degree", *, seed: int = 0) -> pd.
     Raises
     ------
     Edge2TorchError
-        For an unknown ``how``, and for cycles, which have no layers, with all but
-        ``"permute_inputs"``.
+        For an unknown ``how``, and a table that is none of edges.
 
     Examples
     --------
@@ -63,15 +66,16 @@ def rewire(edgelist: pd.DataFrame, how: How = "degree", *, seed: int = 0) -> pd.
     source, target, names = table.source, table.target, table.node_names
     rng = np.random.default_rng(seed)
     if how == "degree":
-        layer = _layers(source, target, names)
-        group = layer[source] * (int(layer.max()) + 1) + layer[target]
+        rank = _ranks(source, target, len(names))
+        group = rank[source] * (int(rank.max()) + 1) + rank[target]
+        loops = np.flatnonzero(source == target)
+        group[loops] = int(group.max()) + 1 + np.arange(len(loops))  # each alone: they stay
         return table.frame.assign(target=names[exchange_targets(source, target, group, rng)])
     if how == "permute_inputs":
-        group = np.where(_is_input(source, target, len(names)), 0, -1)
+        group = np.where(_kinds(source, target, len(names)) == _INPUT, 0, -1)
     else:
-        layer = _layers(source, target, names)
-        ends = (layer == 0) | (np.bincount(source, minlength=len(names)) == 0)
-        group = np.where(ends, -1, layer)
+        kind = _kinds(source, target, len(names))
+        group = np.where(kind == _INNER, _ranks(source, target, len(names)), -1)
     renamed = names[_permute_within(group, rng)]
     return table.frame.assign(source=renamed[source], target=renamed[target])
 
@@ -94,6 +98,7 @@ def exchange_targets(
         place = np.minimum(np.searchsorted(present, new), len(present) - 1)
         _, inverse, count = np.unique(new, return_inverse=True, return_counts=True)
         clash = (present[place] == new) | (count[inverse.reshape(new.shape)] > 1)
+        clash |= np.stack([source[first] == target[second], source[second] == target[first]])
         free = ~clash.any(axis=0)
         first, second = first[free], second[free]
         target[first], target[second] = target[second], target[first]
@@ -119,19 +124,14 @@ def _permute_within(group: Ints, rng: np.random.Generator) -> Ints:
     return moved
 
 
-def _is_input(source: Ints, target: Ints, n_nodes: int) -> NDArray[np.bool_]:
-    is_target = np.zeros(n_nodes, bool)
-    is_target[target] = True
-    is_source = np.zeros(n_nodes, bool)
-    is_source[source] = True
-    return is_source & ~is_target
+def _kinds(source: Ints, target: Ints, n_nodes: int) -> Ints:
+    leads = np.bincount(source, minlength=n_nodes) > 0
+    is_led = np.bincount(target, minlength=n_nodes) > 0
+    return np.where(leads & ~is_led, _INPUT, np.where(leads, _INNER, _END)).astype(np.int64)
 
 
-def _layers(source: Ints, target: Ints, names: NDArray[np.object_]) -> Ints:
-    layer = longest_path_layers(source, target, _is_input(source, target, len(names)))
-    if (layer < 0).any():
-        raise Edge2TorchError(
-            f"edgelist has cycles, so its nodes have no layers: {listing(names[layer < 0])} are on "
-            "one or behind one. Use how='permute_inputs'."
-        )
-    return layer
+def _ranks(source: Ints, target: Ints, n_nodes: int) -> Ints:
+    """Return the layers of nodes, or their kinds where cycles leave no layers."""
+    kind = _kinds(source, target, n_nodes)
+    layer = longest_path_layers(source, target, kind == _INPUT)
+    return kind if (layer < 0).any() else layer
