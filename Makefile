@@ -72,7 +72,7 @@ pytest: $(VENV)/.ready-dev ## tests, doctests, pages and notebooks, on up to fou
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci --durations=10
 
 .PHONY: reliability
-reliability: $(VENV)/.ready-dev ## hours of spoiled files, hostile values, kills, scale: one table; one part: ARGS=fuzz
+reliability: $(VENV)/.ready-dev ## an hour of spoiled files, hostile values, kills, scale: one table; one part: ARGS=fuzz
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reliability $(ARGS)
 
 # The lowest versions that pyproject.toml allows, in an environment of its own. torch stays at the
