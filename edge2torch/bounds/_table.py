@@ -6,7 +6,7 @@ import csv
 import io
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -15,9 +15,10 @@ from edge2torch.bounds._size import PACKED, largest, opened
 from edge2torch.errors import Edge2TorchError
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
-# Numbers come back as they were written; the other way loses the last bit, and in pandas 2.3 a
-# number of 3,000 digits ends the process.
-_FLOATS: Literal["round_trip"] = "round_trip"
+# Numbers come back as they were written, as by default from pandas 3.1 on; the other way loses the
+# last bit, and in pandas 2.3 a number of 3,000 digits ends the process.
+_NEW = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
+_FLOATS: dict[str, Any] = {} if _NEW else {"float_precision": "round_trip"}
 _PIECE = 1 << 20  # bytes
 _COMPARISONS = 50_000_000  # a second or so
 
@@ -81,13 +82,10 @@ def read_table(path: Path, *, n_rows: int | None = None) -> pd.DataFrame:
             _check_header(path, file, _SEPARATORS[kind])
             if n_rows is None:
                 _check_width(path, file, _SEPARATORS[kind])
-            return pd.read_csv(
-                file,
-                sep=_SEPARATORS[kind],
-                low_memory=False,
-                nrows=n_rows,
-                float_precision=_FLOATS,
+            table: pd.DataFrame = pd.read_csv(
+                file, sep=_SEPARATORS[kind], low_memory=False, nrows=n_rows, **_FLOATS
             )
+            return table
     except Edge2TorchError:
         raise
     except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
@@ -124,7 +122,7 @@ def _check_header(path: Path, file: BinaryIO, separator: str) -> None:
 
 def _check_width(path: Path, file: BinaryIO, separator: str) -> None:
     """Refuse rows that stop far short of the header: each would be filled up to its width."""
-    first = pd.read_csv(file, sep=separator, nrows=1, float_precision=_FLOATS)
+    first = pd.read_csv(file, sep=separator, nrows=1, **_FLOATS)
     n_columns = first.index.nlevels + first.shape[1]
     file.seek(0)
     n_lines = size = 0

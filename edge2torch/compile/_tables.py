@@ -22,7 +22,7 @@ def frame_to_json(frame: pd.DataFrame) -> dict[str, Any]:
 def frame_from_json(form: dict[str, Any]) -> pd.DataFrame:
     """Return the DataFrame of :func:`frame_to_json`."""
     frame = pd.DataFrame(dict(enumerate(map(_series, form["columns"]))))
-    frame.columns = pd.Index([column["name"] for column in form["columns"]], dtype=object)
+    frame.columns = pd.Index([column["name"] for column in form["columns"]])
     if form["index"] is not None:
         levels = [pd.Index(_series(level), name=level["name"]) for level in form["index"]]
         frame.index = levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)

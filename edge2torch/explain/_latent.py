@@ -60,7 +60,7 @@ def find_latent(pair: Checkpoint, scores: pd.DataFrame, eigengene: NDArray[np.fl
     names = list(pair.decoder_artifact.feature_names)
     where = pd.Index(pair.encoder_artifact.output_names).get_indexer(pd.Index(names))
     with torch.no_grad():
-        found = pair.encoder(torch.from_numpy(encoder_input(pair, scores).to_numpy()))
+        found = pair.encoder(torch.tensor(encoder_input(pair, scores).to_numpy()))
     mean = found[:, torch.from_numpy(where)].double().numpy()
     r = correlate(mean, eigengene).r
     if np.isnan(r).all():

@@ -128,8 +128,12 @@ def add_root(edges: pd.DataFrame, root: str = "root") -> tuple[pd.DataFrame, Ste
 
     Examples
     --------
-    >>> add_root(pd.DataFrame({"source": ["g", "g"], "target": ["p", "q"]}))[0].values.tolist()
-    [['g', 'p', None], ['g', 'q', None], ['p', 'root', 'root'], ['q', 'root', 'root']]
+    >>> add_root(pd.DataFrame({"source": ["g", "g"], "target": ["p", "q"]}))[0].fillna("")
+      source target relation
+    0      g      p
+    1      g      q
+    2      p   root     root
+    3      q   root     root
     """
     return _connected("add_root", edges, [root], "root", "root")
 

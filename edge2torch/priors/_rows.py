@@ -53,7 +53,7 @@ class Rows:
             name: [text.strip() for text in column]
             for name, column in zip(names, columns, strict=True)
         }
-        return pd.DataFrame(texts, dtype=object)
+        return pd.DataFrame(texts)
 
     def check(self, wrong: NDArray[np.bool_], problem: str | Callable[[int], str]) -> None:
         """Raise for the first row that is marked, and say how many more there are."""

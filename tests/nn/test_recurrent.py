@@ -454,7 +454,7 @@ def test_attribution_by_node_and_step(steps):
         attribute_kwargs={"n_steps": 300},
     )
     assert gaps[list(scores)].abs().max(axis=None) < 1e-5  # every site is a complete cut
-    x = torch.from_numpy(data.to_numpy())
+    x = torch.tensor(data.to_numpy())
     column = artifact.output_names.index("y")
     difference = (model(x) - model(torch.zeros_like(x)))[:, column].detach()
     for name in set(scores) - {"steady"}:  # where nodes stand behind one another

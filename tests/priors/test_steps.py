@@ -305,7 +305,7 @@ def test_a_union_joins_what_is_in_both() -> None:
     two = pd.DataFrame({"source": ["a", "c"], "target": ["b", "d"], "sign": [-1, 1]})
     both, report = priors.union_edges(one, two)
     assert both["sign"].tolist() == [0, 1, 1]
-    assert both["db"].tolist() == ["x", "x", None]
+    assert both["db"].fillna("").tolist() == ["x", "x", ""]
     assert "Opposite signs, now 0, at 'a' -> 'b'" in repr(report)
 
 

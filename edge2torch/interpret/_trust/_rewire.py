@@ -55,7 +55,7 @@ def rewire(edgelist: pd.DataFrame, how: How = "degree", *, seed: int = 0) -> pd.
     >>> from edge2torch.simulate import layered_graph
     >>> edges = layered_graph([30, 10, 3], [60, 15], seed=0)
     >>> other = rewire(edges, seed=1)
-    >>> other.value_counts("target").equals(edges.value_counts("target"))
+    >>> sorted(other["target"]) == sorted(edges["target"])
     True
     >>> len(edges.merge(other)) < 0.6 * len(edges)
     True
