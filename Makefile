@@ -75,21 +75,28 @@ pytest: $(VENV)/.ready-dev ## tests, doctests, pages and notebooks, on up to fou
 reliability: $(VENV)/.ready-dev ## an hour of spoiled files, hostile values, kills, scale: one table; one part: ARGS=fuzz
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reliability $(ARGS)
 
-# The lowest versions that pyproject.toml allows, in an environment of its own. torch stays at the
-# version of $(CONSTRAINTS), for an older one brings gigabytes of CUDA packages; name it to have
-# it: make lowest LOWEST_TORCH=torch==2.9.0. Old versions warn of one another, which is no error of
-# ours.
-LOWEST := .venv-lowest
+# The lowest versions that pyproject.toml allows, and the newest that there are, in environments of
+# their own. torch stays at the version of $(CONSTRAINTS), for others bring gigabytes of CUDA
+# packages; name one to have it. Other versions warn of one another, which is no error of ours.
 LOWEST_TORCH ?= $(TORCH)
-.PHONY: lowest
-lowest: $(VENV)/.ready-dev ## run the tests with the lowest versions that pyproject.toml allows
+NEWEST_TORCH ?= $(TORCH)
+IN_PIP := -m pip --disable-pip-version-check install --quiet
+define tests_with # environment, torch, what else pip is told
+	$(PYTHON) -m venv --clear $(1)
+	$(1)/bin/python $(IN_PIP) $(2)
+	$(1)/bin/python $(IN_PIP) $(3) --editable '.[dev]'
+	$(1)/bin/python $(IN_PIP) --no-deps --requirement requirements/demo-data.txt
+	$(1)/bin/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci -W default
+endef
+
+.PHONY: lowest newest
+lowest: $(VENV)/.ready-dev ## tests with the lowest versions allowed; torch too: LOWEST_TORCH=torch==2.9.0
 	@mkdir -p build
 	$(BIN)/python requirements/lowest.py pyproject.toml > build/lowest.txt
-	$(PYTHON) -m venv --clear $(LOWEST)
-	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet $(LOWEST_TORCH)
-	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet --constraint build/lowest.txt --editable '.[dev]'
-	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --requirement requirements/demo-data.txt
-	$(LOWEST)/bin/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --hypothesis-profile=ci -W default
+	$(call tests_with,.venv-lowest,$(LOWEST_TORCH),--constraint build/lowest.txt)
+
+newest: ## tests with the newest versions there are; torch too: NEWEST_TORCH=torch PYTHON=python3.13
+	$(call tests_with,.venv-newest,$(NEWEST_TORCH),)
 
 notebooks: $(VENV)/.ready-dev ## run the notebooks only, in their full form
 	EDGE2TORCH_FULL=1 $(BIN)/python -m pytest tests/test_notebooks.py
