@@ -10,7 +10,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import tomllib
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # comes with pytest there
+    import tomli as tomllib
 
 _BOUND = re.compile(r"([A-Za-z0-9_.-]+)>=([0-9.]+)$")
 _TOOLS = ("build", "hatchling", "ruff", "mypy", "pandas-stubs", "import-linter")  # run no tests

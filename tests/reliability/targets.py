@@ -9,10 +9,11 @@ import gzip
 import io
 import json
 import lzma
+import os
 import random
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -423,6 +424,16 @@ def _cli_files(command: str) -> Callable[[], Files]:
     return lambda: {"arguments.json": arguments, **every[command]}
 
 
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
 def _cli(command: str) -> Callable[[Path], object]:
     """Run a command in the folder with the arguments that stand there; only --out is fixed."""
 
@@ -441,7 +452,7 @@ def _cli(command: str) -> Callable[[Path], object]:
             words = [*words[:1], "--out", "results", *words[1:]]
         said = io.StringIO()
         with (
-            contextlib.chdir(folder),
+            _inside(folder),
             contextlib.redirect_stdout(said),
             contextlib.redirect_stderr(said),
         ):
