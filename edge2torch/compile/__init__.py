@@ -5,6 +5,7 @@ from edge2torch.compile._compile import compile_graph
 from edge2torch.compile._convergence import convergence, cycles
 from edge2torch.compile._registry import BACKENDS, Backend, backend_names, find_backend
 from edge2torch.compile._save import load_compiled, save_compiled
+from edge2torch.compile._state_folder import StateFolder
 from edge2torch.compile._tensor_file import read_tensors, write_tensors
 from edge2torch.compile._weights import edge_weights, find_edge_model, node_biases
 from edge2torch.compile.artifact import CompileArtifact
@@ -13,6 +14,7 @@ __all__ = [
     "BACKENDS",
     "Backend",
     "CompileArtifact",
+    "StateFolder",
     "backend_names",
     "compile_graph",
     "convergence",

@@ -1,44 +1,45 @@
-"""Save and load: tensors as safetensors, the rest as JSON, nothing pickled.
-
-A folder holds ``artifact.json``, which names the weights file it belongs to and that file's
-hash. The weights are written first under a new name; renaming ``artifact.json`` into place is
-the one moment at which a save happens, so a killed process leaves the old save or the new one.
-"""
+"""Save and load: tensors as safetensors, the rest as JSON, nothing pickled."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as dump_tensors
 from torch import nn
 
 from edge2torch.compile._compile import build
 from edge2torch.compile._options import CompileOptions, check_options, own_options
 from edge2torch.compile._registry import find_backend
+from edge2torch.compile._state_folder import StateFolder
 from edge2torch.compile._tables import frame_from_json, frame_to_json
-from edge2torch.compile._tensor_file import apart
 from edge2torch.compile._weights import find_edge_model
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.files import read_json, write_file
 from edge2torch.graph import EdgeGraph, EdgeTable, read_edge_table
 
-_FORMAT, _VERSION = "edge2torch-compiled", 1
-_INDEX = "artifact.json"
-_WEIGHTS = "weights-*.safetensors"
-_WEIGHTS_NAME = re.compile(r"weights-[0-9a-f]{32}\.safetensors")
+_FOLDER = StateFolder(
+    "artifact.json",
+    "edge2torch-compiled",
+    1,
+    writer="save_compiled",
+    needed=(
+        "backend",
+        "options",
+        "fingerprint",
+        "customized",
+        "model_class",
+        "inputs",
+        "outputs",
+        "constraint",
+        "is_active",
+        "edges",
+    ),
+)
 
 
 def save_compiled(
@@ -85,16 +86,7 @@ def save_compiled(
     )
     """
     base = find_edge_model(model, artifact)
-    folder = Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise Edge2TorchError(f"path={str(folder)!r} is a file. Give a folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    state = apart(model.state_dict())
-    weights = dump_tensors(state)
-    name = f"weights-{uuid4().hex}.safetensors"
-    index = {
-        "format": _FORMAT,
-        "format_version": _VERSION,
+    content = {
         "backend": artifact.backend,
         "options": dict(artifact.options),
         "fingerprint": artifact.fingerprint,
@@ -102,18 +94,11 @@ def save_compiled(
         "model_class": type(model).__name__,
         "inputs": artifact.feature_names,
         "outputs": artifact.output_names,
-        "weights": name,
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "constraint": artifact.graph.constraint.tolist(),
         "is_active": np.packbits(artifact.graph.is_active).tolist(),
         "edges": frame_to_json(artifact.graph.edges),
     }
-    text = json.dumps(index, allow_nan=False)
-    write_file(folder / name, lambda draft: draft.write_bytes(weights))
-    write_file(folder / _INDEX, lambda draft: draft.write_text(text, encoding="utf-8"))
-    for stale in set(folder.glob(_WEIGHTS)) - {folder / name}:
-        stale.unlink(missing_ok=True)
-    return folder
+    return _FOLDER.write(path, model.state_dict(), content)
 
 
 def load_compiled(
@@ -157,13 +142,12 @@ def load_compiled(
     Linear(in_features=1, out_features=3, bias=True)
     """
     folder = Path(path)
-    index = _read_index(folder)
-    state = _read_weights(folder, index)
+    index, state = _FOLDER.read(folder)
     try:
         model, artifact = _rebuild(index)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise Edge2TorchError(
-            f"{folder / _INDEX} is damaged: {type(error).__name__}: {error}"
+            f"{folder / _FOLDER.index} is damaged: {type(error).__name__}: {error}"
         ) from error
     if index["customized"]:
         if customize is None:
@@ -178,42 +162,6 @@ def load_compiled(
         tensor.data = tensor.data.to(state[name].dtype)
     model.load_state_dict(state)
     return model, artifact
-
-
-def _read_index(folder: Path) -> dict[str, Any]:
-    path = folder / _INDEX
-    if not path.is_file():
-        raise Edge2TorchError(
-            f"path={str(folder)!r} is not a folder that save_compiled wrote: it has no {_INDEX}."
-        )
-    index = read_json(path)
-    if index.get("format") != _FORMAT:
-        raise Edge2TorchError(f"{path} was not written by save_compiled.")
-    version = index.get("format_version")
-    if not isinstance(version, int) or version > _VERSION:
-        raise Edge2TorchError(
-            f"{path} has format version {version!r}; this edge2torch reads up to {_VERSION}. "
-            "Upgrade with pip install --upgrade edge2torch."
-        )
-    needed = {"backend", "options", "fingerprint", "customized", "model_class", "inputs"}
-    needed |= {"outputs", "weights", "weights_sha256", "constraint", "is_active", "edges"}
-    if missing := sorted(needed - set(index)):
-        raise Edge2TorchError(f"{path} is damaged: it lacks {listing(missing)}.")
-    return index
-
-
-def _read_weights(folder: Path, index: dict[str, Any]) -> dict[str, Any]:
-    name = str(index["weights"])
-    path = folder / name
-    if not _WEIGHTS_NAME.fullmatch(name) or not path.is_file():
-        raise Edge2TorchError(f"{folder} is damaged: the weights file {name!r} is missing.")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != index["weights_sha256"]:
-        raise Edge2TorchError(f"{path} is damaged or truncated: its hash does not match.")
-    try:
-        return dict(load_tensors(content))
-    except SafetensorError as error:
-        raise Edge2TorchError(f"{path} is damaged: {error}") from error
 
 
 def _rebuild(index: dict[str, Any]) -> tuple[nn.Module, CompileArtifact]:

@@ -8,87 +8,38 @@ import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pandas as pd
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
+from edge2torch.compile import StateFolder
 from edge2torch.errors import Edge2TorchError
-from edge2torch.files import write_file
 from edge2torch.vae._design import Design
 from edge2torch.vae._named import NamedVAE
 
-_FORMAT, _VERSION = "edge2torch-vae", 1
-_INDEX = "vae.json"
-_DAMAGE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OSError,
-    RecursionError,
-    SafetensorError,
+_FOLDER = StateFolder(
+    "vae.json", "edge2torch-vae", 1, writer="save of a VAE", needed=("design", "extra")
 )
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 def write_vae(path: str | os.PathLike[str], vae: NamedVAE, extra: dict[str, Any]) -> Path:
-    """Write a folder; renaming its index into place is the moment at which the save happens."""
-    folder = Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise Edge2TorchError(f"path={str(folder)!r} is a file. Give a folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = dump_tensors(
-        {
-            name: value.detach().cpu().contiguous().clone()
-            for name, value in vae.state_dict().items()
-        }
-    )
-    name = f"weights-{uuid4().hex}.safetensors"
-    index = {
-        "format": _FORMAT,
-        "format_version": _VERSION,
-        "weights": name,
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "design": _to_json(vae.design),
-        "extra": extra,
-    }
-    text = json.dumps(index, allow_nan=False)
-    write_file(folder / name, lambda draft: draft.write_bytes(weights))
-    write_file(folder / _INDEX, lambda draft: draft.write_text(text, encoding="utf-8"))
-    for stale in set(folder.glob("weights-*.safetensors")) - {folder / name}:
-        stale.unlink(missing_ok=True)
-    return folder
+    """Write weights, design and whatever else is to be kept into a folder."""
+    content = {"design": _to_json(vae.design), "extra": extra}
+    return _FOLDER.write(path, vae.state_dict(), content)
 
 
 def read_vae(path: str | os.PathLike[str]) -> tuple[Design, dict[str, Tensor], dict[str, Any]]:
     """Read design, weights and whatever else was kept."""
-    folder = Path(path)
-    file = folder / _INDEX
-    if not file.is_file():
-        raise Edge2TorchError(
-            f"path={str(folder)!r} is no folder of a saved VAE: it has no {_INDEX}."
-        )
+    content, state = _FOLDER.read(path)
     try:
-        index = json.loads(file.read_bytes())
-        version = index["format_version"]
-        if index["format"] != _FORMAT or not isinstance(version, int) or version > _VERSION:
-            raise Edge2TorchError(
-                f"{file} has format {index['format']!r}, version {version!r}; this edge2torch reads "
-                f"{_FORMAT!r} up to {_VERSION}. Upgrade with pip install --upgrade edge2torch."
-            )
-        content = (folder / Path(index["weights"]).name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != index["weights_sha256"]:
-            raise Edge2TorchError(f"{folder} is damaged: the hash of its weights does not match.")
-        design, state = _from_json(index["design"]), dict(load_tensors(content))
+        design = _from_json(content["design"])
         _check_size(design, state)
-        return design, state, dict(index["extra"])
+        return design, state, dict(content["extra"])
     except Edge2TorchError:
         raise
     except _DAMAGE as error:
-        raise Edge2TorchError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
+        raise Edge2TorchError(f"{path} is damaged: {type(error).__name__}: {error}") from error
 
 
 def design_key(design: Design) -> str:

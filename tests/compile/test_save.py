@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import edge2torch as e2t
+from edge2torch.compile import _save
 
 EDGES = pd.DataFrame(
     {
@@ -98,9 +100,8 @@ def test_a_save_that_fails_leaves_the_earlier_one(saved, monkeypatch):
     before = model.block(0).linear.weight.clone()
     with torch.no_grad():
         model.block(0).linear.weight.fill_(7)
-    monkeypatch.setattr(
-        "edge2torch.compile._save._INDEX", "no/such/folder.json"
-    )  # the weights are written, the index is not
+    elsewhere = replace(_save._FOLDER, index="no/such/folder.json")
+    monkeypatch.setattr(_save, "_FOLDER", elsewhere)  # the weights are written, the index is not
     with pytest.raises(OSError):  # noqa: PT011 - whatever the system says
         e2t.save_compiled(path, model, artifact)
     monkeypatch.undo()
