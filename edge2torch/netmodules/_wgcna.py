@@ -7,11 +7,14 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
+from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,21 +101,49 @@ def _run(program: str, request: Request, folder: Path) -> Any:
     with (
         as_file(files("edge2torch.netmodules") / "wgcna.R") as script,
         said.open("wb") as stream,
-        subprocess.Popen(  # noqa: S603
-            [program, str(script), *paths],
-            stdout=subprocess.DEVNULL,
-            stderr=stream,
-            env={**os.environ, **_ONE_THREAD},
-        ) as process,
+        _started([program, str(script), *paths], stream) as process,
     ):
-        try:
-            _wait(process, request)
-        finally:
-            process.kill()
+        _wait(process, request)
     if process.returncode:
         tail = " ".join(said.read_text(encoding="utf-8", errors="replace").split()[-60:])
         raise Edge2TorchError(f"wgcna: R ended with status {process.returncode}: {tail}")
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def _started(command: list[str], stream: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program that ends with the block, at whatever moment a signal breaks it off."""
+    begun: list[subprocess.Popen[bytes]] = []
+    try:
+        with _no_signals():
+            process = subprocess.Popen(  # noqa: S603
+                command, stdout=subprocess.DEVNULL, stderr=stream, env={**os.environ, **_ONE_THREAD}
+            )
+            begun.append(process)
+        yield process
+    finally:
+        for one in begun:
+            one.kill()
+            one.wait()
+
+
+@contextlib.contextmanager
+def _no_signals() -> Iterator[None]:
+    """Keep signals that end a program for later: only the main thread handles any."""
+    caught: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, lambda own, _: caught.append(own))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in caught:
+            signal.raise_signal(number)
 
 
 def _wait(process: subprocess.Popen[bytes], request: Request) -> None:
