@@ -111,10 +111,12 @@ def _read_weights(folder: Path, name: str, expected: Any) -> dict[str, Tensor]:
     path = folder / name
     if not _WEIGHTS_NAME.fullmatch(name) or not path.is_file():
         raise Edge2TorchError(f"{folder} is damaged: the weights file {name!r} is missing.")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise Edge2TorchError(f"{path} is damaged or truncated: its hash does not match.")
     try:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise Edge2TorchError(f"{path} is damaged or truncated: its hash does not match.")
         return dict(load_tensors(content))
+    except OSError as error:
+        raise Edge2TorchError(f"{path} cannot be read ({error.strerror}).") from error
     except SafetensorError as error:
         raise Edge2TorchError(f"{path} is damaged: {error}") from error

@@ -135,8 +135,8 @@ def interpret_model(
     Captum computes every method of inputs. Conductance, influence, gradient × activation and
     activation of nodes come from one pass for all layers, equal to Captum's layer by layer
     (doi 10.48550/arXiv.1805.12233); at a steady state (``steps="converge"``) they give each node
-    what passes through it, time after time (doi 10.1103/PhysRevLett.59.2229). ``LRP`` and ``LayerLRP`` follow Captum's epsilon rule along
-    edges (doi 10.1371/journal.pone.0130140).
+    what passes through it, time after time (doi 10.1103/PhysRevLett.59.2229). ``LRP`` and
+    ``LayerLRP`` follow Captum's epsilon rule along edges (doi 10.1371/journal.pone.0130140).
 
     Examples
     --------

@@ -57,7 +57,7 @@ def score_modules(result: NetworkModules, truth: pd.DataFrame) -> dict[str, floa
     if planted.any():
         with (
             warnings.catch_warnings()
-        ):  # many genes that are alone look like numbers to some versions
+        ):  # genes that are alone look like numbers to scikit-learn 1.7
             warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
             scores["ari"] = float(metrics.adjusted_rand_score(true[planted], alone[planted]))
     if "role" in truth and len(truth):

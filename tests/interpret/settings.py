@@ -153,3 +153,18 @@ SETTINGS: dict[str, Callable[[], Setting]] = {
     "float64": lambda: double(customize(build(SKIPS, "late"), node_activation="tanh")),
     "without bias": lambda: customize(build(SKIPS, "deep", bias=False), node_activation="relu"),
 }
+
+
+def by_layers(other: Setting) -> Setting:
+    """The feedforward model of the graph, weights and biases of another, in float64."""
+    weights = e2t.edge_weights(other.model, other.artifact)
+    biases = e2t.node_biases(other.model, other.artifact)
+    setting = build(weights.rename(columns={"weight": "initial_weight"}), other.output)
+    layered = double(customize(setting, node_activation="tanh"))
+    own = e2t.edge_weights(layered.model, layered.artifact)["weight"]
+    assert np.allclose(own, weights["weight"])
+    with torch.no_grad():
+        for layer, block in layered.model.base_model.sites().items():
+            nodes = layered.artifact.node_names_by_layer[layer]
+            block.linear.bias.copy_(torch.tensor(biases[nodes].to_numpy()))
+    return layered

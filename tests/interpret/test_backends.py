@@ -9,7 +9,7 @@ import torch
 
 import edge2torch as e2t
 from edge2torch.interpret import METHODS
-from tests.interpret.settings import SKIPS, Setting, build, customize, double
+from tests.interpret.settings import SKIPS, Setting, build, by_layers, customize, double
 
 BACKENDS = {
     "recurrent": {"backend": "recurrent", "steps": 4},
@@ -64,14 +64,7 @@ def test_every_method_runs_or_says_why_not(kind: str, name: str) -> None:
 )
 def test_enough_steps_on_a_graph_without_cycles_score_as_layers_do(kind: str, name: str) -> None:
     stepwise = setting_of(kind)
-    weights = e2t.edge_weights(stepwise.model, stepwise.artifact)
-    edges = weights.rename(columns={"weight": "initial_weight"})
-    layered = double(customize(build(edges, "deep"), node_activation="tanh"))
-    biases = e2t.node_biases(stepwise.model, stepwise.artifact)
-    with torch.no_grad():
-        for layer, block in layered.model.base_model.sites().items():
-            nodes = layered.artifact.node_names_by_layer[layer]
-            block.linear.bias.copy_(torch.tensor(biases[nodes].to_numpy()))
+    layered = by_layers(stepwise)
     np.testing.assert_allclose(stepwise.explained(), layered.explained(), atol=1e-5)
     np.testing.assert_allclose(
         stepwise.ask("features", name), layered.ask("features", name), atol=1e-5

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 import edge2torch as e2t
-from tests.interpret.settings import SETTINGS, SKIPS, Setting, build, customize, double
+from tests.interpret.settings import SETTINGS, SKIPS, Setting, build, by_layers, customize, double
 from tests.interpret.test_path import CASES, count_runs, customized
 from tests.interpret.test_reference import oracle
 
@@ -77,9 +76,7 @@ def test_a_node_with_steps_is_held_at_all_of_them() -> None:
         options = {"nodes": HIDDEN, "level": "summary", "attribute_kwargs": {"value": value}}
         found = stepwise.ask("nodes", "NodeKnockout", **options)
         if value != "mean":  # the mean of each step is that step's own
-            weights = e2t.edge_weights(stepwise.model, stepwise.artifact)
-            biases = e2t.node_biases(stepwise.model, stepwise.artifact)
-            layered = by_layers(weights, biases)
+            layered = by_layers(stepwise)
             np.testing.assert_allclose(
                 found, layered.ask("nodes", "NodeKnockout", **options)[found.columns], atol=1e-9
             )
@@ -88,21 +85,6 @@ def test_a_node_with_steps_is_held_at_all_of_them() -> None:
             steady.ask("nodes", "NodeKnockout", **options),
             atol=0.05 if value == "mean" else 1e-7,
         )
-
-
-def by_layers(weights: Any, biases: Any) -> Setting:
-    setting = build(weights.rename(columns={"weight": "initial_weight"}), "deep")
-    layered = double(customize(setting, node_activation="tanh"))
-    own = e2t.edge_weights(layered.model, layered.artifact)["weight"]
-    assert np.allclose(own, weights["weight"])
-    with torch.no_grad():
-        for layer, block in layered.model.base_model.sites().items():
-            nodes = layered.artifact.node_names_by_layer[layer]
-            block.linear.bias.copy_(torch.tensor(biases[nodes].to_numpy()))
-    # weights of the table are float32 there; these are exact
-    for block in layered.model.base_model.edge_layers():
-        block.weight.data = block.weight.data.double()
-    return layered
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

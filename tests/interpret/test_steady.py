@@ -11,7 +11,7 @@ import torch
 
 import edge2torch as e2t
 from edge2torch.interpret import METHODS
-from tests.interpret.settings import SKIPS, Setting, build, customize, double
+from tests.interpret.settings import SKIPS, Setting, build, by_layers, customize, double
 
 # a knot of two cycles, one node that feeds itself, and an output on a cycle
 KNOT = pd.DataFrame(
@@ -143,14 +143,7 @@ def test_a_graph_without_cycles_has_the_scores_of_its_layers(name: str) -> None:
     torch.manual_seed(0)
     options = {"backend": "recurrent", "steps": "converge", "tolerance": 1e-12}
     steady = double(customize(build(SKIPS, "deep", **options), node_activation="tanh"))
-    weights = e2t.edge_weights(steady.model, steady.artifact)
-    edges = weights.rename(columns={"weight": "initial_weight"})
-    layered = double(customize(build(edges, "deep"), node_activation="tanh"))
-    biases = e2t.node_biases(steady.model, steady.artifact)
-    with torch.no_grad():
-        for layer, block in layered.model.base_model.sites().items():
-            nodes = layered.artifact.node_names_by_layer[layer]
-            block.linear.bias.copy_(torch.tensor(biases[nodes].to_numpy()))
+    layered = by_layers(steady)
     found = steady.ask("nodes", name)["steady"]
     for table in layered.ask("nodes", name).values():
         own = table[[node for node in table if node not in steady.artifact.feature_names]]

@@ -77,14 +77,17 @@ def _answers(task: Task, totals: list[list[Tensor]], inner: list[str]) -> list[A
     behind one another, and each has what the update gives it.
     """
     n_sites, n_inputs = len(task.sites), task.base.in_features
-    start = torch.zeros_like(task.x) if task.baselines is None else task.baselines
+    gaps: list[Tensor] = []
+    if task.delta:
+        start = torch.zeros_like(task.x) if task.baselines is None else task.baselines
+        ends = zip(task.outputs_at(task.x), task.outputs_at(start), strict=True)
+        gaps = [end - begin for end, begin in ends]
     answers = []
     for k, total in enumerate(totals):
         scores = {site.name: own for site, own in zip(task.sites, total, strict=False)}
         deltas = {}
         if task.delta:
-            gap = task.outputs_at(task.x)[k] - task.outputs_at(start)[k]
-            deltas = {name: (own.sum(1) - gap).cpu() for name, own in scores.items()}
+            deltas = {name: (own.sum(1) - gaps[k]).cpu() for name, own in scores.items()}
         for name, own in zip(inner, total[n_sites:], strict=True):
             scores[name][:, n_inputs:] = own[:, n_inputs:]
         answers.append(Answer({name: own.cpu() for name, own in scores.items()}, deltas))
