@@ -55,7 +55,7 @@ def shared_out(
             yield key, function(*arguments)
         return
     pool = _workers(executor) if _is_number(executor) else _checked(executor)
-    futures = {pool.submit(function, *arguments): key for key, arguments in items.items()}
+    futures = {pool.submit(_call, function, *arguments): key for key, arguments in items.items()}
     try:
         for future in as_completed(futures):
             result = _result(future)
@@ -92,6 +92,12 @@ def _checked(executor: Any) -> Any:
             f"{executor!r}."
         )
     return executor
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it where it was sent. A thread that is new computes on all cores until it has asked."""
+    torch.get_num_threads()  # takes over what torch.set_num_threads was told
+    return function(*arguments)
 
 
 def _one_thread() -> None:

@@ -6,10 +6,13 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from threadpoolctl import threadpool_info
 
 from edge2torch import Edge2TorchError
 from edge2torch.interpret._executor import shared_out
@@ -42,17 +45,49 @@ def test_workers_have_one_thread():
     assert dict(shared_out(2, threads, {0: ()})) == {0: (1, "1")}
 
 
-def test_what_was_done_is_yielded_before_an_error():
+def openmp_threads():
+    """How many cores the next product of this thread may use."""
+    return {
+        pool["num_threads"]
+        for pool in threadpool_info()
+        if pool["user_api"] == "openmp" and "torch" in Path(pool["filepath"]).parts
+    }
+
+
+def test_threads_compute_on_as_many_cores_as_who_sends_them():
+    with ThreadPoolExecutor(1) as pool:
+        (of_a_new_one,) = pool.submit(openmp_threads).result() or pytest.skip("torch without OpenMP")
+    before = torch.get_num_threads()
+    torch.set_num_threads(of_a_new_one + 1)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            found = dict(shared_out(pool, openmp_threads, {0: ()}))
+    finally:
+        torch.set_num_threads(before)
+    assert found == {0: {of_a_new_one + 1}}
+
+
+class AtOnce(Executor):
+    """All is done before anybody asks, the failure too."""
+
+    def submit(self, fn, /, *arguments):
+        future = Future()
+        try:
+            future.set_result(fn(*arguments))
+        except ZeroDivisionError as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.mark.parametrize("executor", [1, AtOnce()], ids=["process", "at once"])
+def test_what_was_done_is_yielded_before_an_error(executor):
     def work(value):
-        if value == 3:
-            time.sleep(0.5)
-            raise ZeroDivisionError
-        return value
+        return 3 // (3 - value)
 
     found = []
     with pytest.raises(ZeroDivisionError):
-        found.extend(shared_out(2, work, {k: (k,) for k in range(4)}))
-    assert sorted(found) == [(k, k) for k in range(3)]
+        found.extend(shared_out(executor, work, {k: (k,) for k in range(4)}))
+    assert sorted(found) == [(0, 1), (1, 1), (2, 3)]
 
 
 def test_what_cannot_be_sent():
@@ -80,6 +115,21 @@ def test_a_killed_worker_is_one_clear_error():
     with pytest.raises(Edge2TorchError, match=r"a worker process has ended.*fewer workers"):
         list(shared_out(2, dies, {0: ()}))
     assert dict(shared_out(2, abs, {0: (-1,)})) == {0: 1}  # the next call has new workers
+
+
+def test_a_worker_that_is_replaced_loses_nothing():
+    """loky ends a worker whose memory grew, and warns of it in a thread that nobody watches."""
+    pytest.importorskip("psutil", reason="loky needs psutil to see how memory grows")
+
+    def grows(value):
+        if value == 1:  # the growth is counted from the first call on, and looked at every second
+            sys.kept = np.ones(50_000_000)  # 400 MB
+            time.sleep(1.1)
+        return value, os.getpid()
+
+    found = dict(shared_out(1, grows, {k: (k,) for k in range(6)}))
+    assert [found[k][0] for k in range(6)] == list(range(6))
+    assert found[5][1] != found[1][1]
 
 
 SCRIPT = """

@@ -98,7 +98,8 @@ def shared_by_threads(backend: str, calls: int) -> int:
         with torch.inference_mode():
             return model(x)  # type: ignore[no-any-return]
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    # A new thread computes on all cores until it has asked how many it may use.
+    with ThreadPoolExecutor(THREADS, initializer=torch.get_num_threads) as pool:
         found = list(pool.map(call, batches))
     return sum(not torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
