@@ -7,15 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Several workers share the cores: one thread each, and sums come out in one order.
 torch.set_num_threads(1)
 
-# A graph may take long the first time (imports, warm caches), so no deadline. "ci" draws the same
-# examples every time; "dev" keeps looking for new ones.
-settings.register_profile("dev", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+# A graph may take long the first time (imports, warm caches) or on a busy machine, so neither a
+# deadline nor a check of how fast examples are drawn. "ci" draws the same examples every time; "dev"
+# keeps looking for new ones.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", _PATIENT)
+settings.register_profile("ci", _PATIENT, derandomize=True)
 settings.load_profile("dev")
 
 

@@ -27,7 +27,7 @@ def browse(folder: Path, *options: str) -> str:
             str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
             f"--user-data-dir={folder / 'profile'}", *options, (folder / "out/report.html").as_uri(),
         ],
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.stderr
 

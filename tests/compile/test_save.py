@@ -156,7 +156,8 @@ FRAGMENTS = [b"NaN", b"null", b"-1", b"1e400", b'"../../x"', b"{}", b"[]", b"9" 
 
 @given(data=st.data())
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_mutated_files_give_one_of_our_errors_or_a_model(saved, data):
     path, _, _ = saved

@@ -252,6 +252,6 @@ def test_twenty_thousand_names_are_looked_up_in_milliseconds():
     genes = [f"gene_{k}" for k in range(20_000)]
     frame = pd.DataFrame(np.ones((2, 20_000), np.float32), columns=genes[::-1])
     artifact = SimpleNamespace(feature_names=genes)
-    start = time.perf_counter()
+    start = time.thread_time()
     align_features_to_input_nodes(frame, artifact)
-    assert time.perf_counter() - start < 0.5  # milliseconds, on a machine that does other things
+    assert time.thread_time() - start < 0.5  # of the processor; one by one they take 20

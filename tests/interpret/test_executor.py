@@ -56,7 +56,9 @@ def openmp_threads():
 
 def test_threads_compute_on_as_many_cores_as_who_sends_them():
     with ThreadPoolExecutor(1) as pool:
-        (of_a_new_one,) = pool.submit(openmp_threads).result() or pytest.skip("torch without OpenMP")
+        (of_a_new_one,) = pool.submit(openmp_threads).result() or pytest.skip(
+            "torch without OpenMP"
+        )
     before = torch.get_num_threads()
     torch.set_num_threads(of_a_new_one + 1)
     try:

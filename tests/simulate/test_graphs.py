@@ -77,10 +77,10 @@ def test_hubs_appear_when_asked_for():
 
 
 def test_a_million_edges_take_seconds():
-    start = time.perf_counter()
+    start = time.thread_time()
     table = layered_graph([200_000, 20_000, 100], [900_000, 100_000], skip_edges=1000)
     assert len(table) == 1_001_000
-    assert time.perf_counter() - start < 10
+    assert time.thread_time() - start < 10  # of the processor; 0.5 where this was written
 
 
 @pytest.mark.parametrize(
