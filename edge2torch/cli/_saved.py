@@ -99,7 +99,8 @@ def read_saved(path: Path, option: str) -> Saved:
             "`save_compiled` wrote."
         )
     if not (folder / _RECIPE).is_file():
-        return Saved(*_load_plain(folder, option), None)
+        model, artifact = load_compiled(folder)
+        return Saved(model.eval(), artifact, None)
     recipe = _read_recipe(folder / _RECIPE)
     model, artifact = load_compiled(
         folder,
@@ -111,16 +112,6 @@ def read_saved(path: Path, option: str) -> Saved:
         ),
     )
     return Saved(model.eval(), artifact, recipe)
-
-
-def _load_plain(folder: Path, option: str) -> tuple[nn.Module, CompileArtifact]:
-    if read_json(folder / _INDEX).get("customized"):
-        raise Edge2TorchError(
-            f"{option}: {str(folder)!r} holds a customized model, whose added modules are code that "
-            "is not stored. Use load_compiled and interpret_model in Python."
-        )
-    model, artifact = load_compiled(folder)
-    return model.eval(), artifact
 
 
 def _read_recipe(path: Path) -> Recipe:

@@ -13,14 +13,16 @@ import pandas as pd
 from torch import nn
 
 from edge2torch.compile._compile import build
+from edge2torch.compile._modules import compare, describe, with_modules
 from edge2torch.compile._options import CompileOptions, check_options, own_options
 from edge2torch.compile._registry import find_backend
 from edge2torch.compile._state_folder import StateFolder
 from edge2torch.compile._tables import frame_from_json, frame_to_json
 from edge2torch.compile._weights import find_edge_model
 from edge2torch.compile.artifact import CompileArtifact
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError, listing, warn
 from edge2torch.graph import EdgeGraph, EdgeTable, read_edge_table
+from edge2torch.nn import CompiledModel
 
 _FOLDER = StateFolder(
     "artifact.json",
@@ -39,6 +41,11 @@ _FOLDER = StateFolder(
         "is_active",
         "edges",
     ),
+    optional=("modules",),
+)
+_DAMAGE = (
+    *(KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError),
+    *(RuntimeError, AssertionError),  # torch's, of settings that no module takes
 )
 
 
@@ -92,6 +99,7 @@ def save_compiled(
         "fingerprint": artifact.fingerprint,
         "customized": model is not base,
         "model_class": type(model).__name__,
+        "modules": describe(model, base),
         "inputs": artifact.feature_names,
         "outputs": artifact.output_names,
         "constraint": artifact.graph.constraint.tolist(),
@@ -113,9 +121,12 @@ def load_compiled(
     path : path
         A folder that :func:`save_compiled` wrote.
     customize : callable, optional
-        Needed when the saved model was customized: the function that wraps the bare compiled
-        model again, such as ``lambda model: customize_model(model, head=nn.Linear(4, 2))``. Its
-        parameters are then loaded too.
+        Needed when the saved model holds modules of your own classes: the function that wraps
+        the bare compiled model again, such as
+        ``lambda model: customize_model(model, head=MyHead())``. What it puts on must be what was
+        saved: classes and settings are compared, and its parameters are loaded. Without it,
+        activations, normalisation, dropout, linear layers and sequences of them come back by
+        themselves.
 
     Returns
     -------
@@ -125,7 +136,8 @@ def load_compiled(
     Raises
     ------
     Edge2TorchError
-        For a folder that is missing, damaged, truncated or written by a newer version.
+        For a folder that is missing, damaged, truncated or written by a newer version, and for
+        modules that are not those that were saved.
 
     Examples
     --------
@@ -134,29 +146,42 @@ def load_compiled(
     >>> from torch import nn
     >>> edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
     >>> model, artifact = e2t.compile_graph(edges, quiet=True)
-    >>> add_head = lambda model: e2t.customize_model(model, head=nn.Linear(1, 3))
+    >>> model = e2t.customize_model(model, head=nn.Linear(1, 3))
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = e2t.save_compiled(folder, add_head(model), artifact)
-    ...     again, artifact = e2t.load_compiled(path, customize=add_head)
+    ...     again, artifact = e2t.load_compiled(e2t.save_compiled(folder, model, artifact))
     >>> again.head
     Linear(in_features=1, out_features=3, bias=True)
     """
     folder = Path(path)
     index, state = _FOLDER.read(folder)
+    saved = index["modules"]
     try:
-        model, artifact = _rebuild(index)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        base, artifact = _rebuild(index)
+        model: nn.Module = base
+        if customize is None and saved is not None:
+            n_values = sum(value.numel() for value in state.values())
+            model = with_modules(base, saved, n_values=n_values, where=folder)
+    except Edge2TorchError:
+        raise
+    except _DAMAGE as error:
         raise Edge2TorchError(
             f"{folder / _FOLDER.index} is damaged: {type(error).__name__}: {error}"
         ) from error
-    if index["customized"]:
-        if customize is None:
-            raise Edge2TorchError(
-                f"{folder} holds a customized model ({index['model_class']}), whose added modules "
-                "are code that is not stored. Give customize=, the function that adds them, for "
-                "example customize=lambda model: customize_model(model, head=...)."
-            )
+    if customize is not None:
         model = customize(model)
+    elif saved is None and index["customized"]:
+        raise Edge2TorchError(
+            f"{folder} holds a customized model ({index['model_class']}), whose added modules "
+            "are code that is not stored. Give customize=, the function that adds them, for "
+            "example customize=lambda model: customize_model(model, head=...)."
+        )
+    if saved is not None:
+        compare(describe(model, find_edge_model(model, artifact)), saved, where=folder)
+    elif customize is not None:
+        warn(
+            f"{folder} was saved before modules were described: whether customize= puts on those "
+            "that were saved is not known. Save the model again."
+        )
     _check_state(folder, model, state)
     for name, tensor in model.state_dict(keep_vars=True).items():
         tensor.data = tensor.data.to(state[name].dtype)
@@ -164,7 +189,7 @@ def load_compiled(
     return model, artifact
 
 
-def _rebuild(index: dict[str, Any]) -> tuple[nn.Module, CompileArtifact]:
+def _rebuild(index: dict[str, Any]) -> tuple[CompiledModel, CompileArtifact]:
     frame = frame_from_json(index["edges"])
     row = find_backend(index["backend"])
     options = check_options(CompileOptions(**index["options"]))

@@ -44,6 +44,8 @@ class StateFolder:
         The function that writes such folders, for messages.
     needed : tuple of str
         Keys without which an index is damaged.
+    optional : tuple of str
+        Keys that older folders lack; None there.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class StateFolder:
     version: int
     writer: str
     needed: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
     def write(
         self, path: str | os.PathLike[str], tensors: Mapping[str, Tensor], content: dict[str, Any]
@@ -104,7 +107,7 @@ class StateFolder:
         if missing := sorted({"weights", "weights_sha256", *self.needed} - set(index)):
             raise Edge2TorchError(f"{file} is damaged: it lacks {listing(missing)}.")
         tensors = _read_weights(folder, str(index["weights"]), index["weights_sha256"])
-        return {name: index[name] for name in self.needed}, tensors
+        return {name: index.get(name) for name in (*self.needed, *self.optional)}, tensors
 
 
 def _read_weights(folder: Path, name: str, expected: Any) -> dict[str, Tensor]:

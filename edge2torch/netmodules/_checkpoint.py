@@ -8,7 +8,6 @@ from pathlib import Path
 from torch import nn
 
 from edge2torch.compile import CompileArtifact, load_compiled, save_compiled
-from edge2torch.customize import customize_model
 
 ACTIVATION = "elu"
 
@@ -50,10 +49,6 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    encoder, encoder_artifact = load_compiled(folder / "encoder", customize=_with_activation)
-    decoder, decoder_artifact = load_compiled(folder / "decoder", customize=_with_activation)
+    encoder, encoder_artifact = load_compiled(folder / "encoder")
+    decoder, decoder_artifact = load_compiled(folder / "decoder")
     return Checkpoint(encoder.eval(), decoder.eval(), encoder_artifact, decoder_artifact)
-
-
-def _with_activation(model: nn.Module) -> nn.Module:
-    return customize_model(model, node_activation=ACTIVATION)

@@ -10,6 +10,7 @@ from edge2torch.nn._activations import MML
 from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
 from edge2torch.nn._cells import GraphCell, StepBlock
 from edge2torch.nn._compiled import CompiledModel, NodeSlot
+from edge2torch.nn._customized import CustomizedEdgeModel
 from edge2torch.nn._gnn import EdgeGraphNNModel
 from edge2torch.nn._kernels import KERNELS, EdgePattern, KernelChoice, choose_kernel
 from edge2torch.nn._linear import MaskedLinear, draw_weights
@@ -31,6 +32,7 @@ __all__ = [
     "Amplification",
     "CompiledModel",
     "Convergence",
+    "CustomizedEdgeModel",
     "EdgeGraphNNModel",
     "EdgeModel",
     "EdgePattern",

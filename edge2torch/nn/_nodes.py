@@ -39,6 +39,12 @@ class OnNodes(nn.Module):
             tensor = torch.tensor(list(columns), dtype=torch.int64)
             self.register_buffer(f"columns_{k}", tensor, persistent=False)
 
+    @property
+    def groups(self) -> list[tuple[list[int], nn.Module]]:
+        """The column positions of each group, and the module that acts on them."""
+        modules = enumerate(self.group_modules)
+        return [(self.get_buffer(f"columns_{k}").tolist(), module) for k, module in modules]
+
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, n) or (b, n, c) to the same shape."""
         rows = x.movedim(0, -1)  # feature-major: a node is one contiguous row

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 import edge2torch as e2t
 from edge2torch.cli import main
@@ -113,9 +114,13 @@ def test_a_plain_saved_model(tmp_path, edges, cells, capsys):
     assert not (tmp_path / "scores" / "features.csv").exists()
 
 
-def test_customized_models_without_a_run_are_refused(tmp_path, edges, cells, capsys):
+class Mine(nn.Tanh):
+    """A class that is not stored."""
+
+
+def test_classes_of_ones_own_are_refused(tmp_path, edges, cells, capsys):
     model, artifact = e2t.compile_graph(edges, quiet=True)
-    wrapped = e2t.customize_model(model, node_activation="tanh")
+    wrapped = e2t.customize_model(model, node_activation=Mine())
     e2t.save_compiled(tmp_path / "model", wrapped, artifact)
     cells.to_csv(tmp_path / "cells.csv", index=False)
     code, _, error = call(

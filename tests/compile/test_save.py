@@ -67,22 +67,127 @@ def test_ends_options_and_signs_come_back(tmp_path):
     assert torch.equal(again(x), model(x))
 
 
-def test_a_customized_model_needs_the_function_that_customizes(tmp_path):
+class Doubled(nn.Module):
+    """A class that edge2torch does not know."""
+
+    def __init__(self, times=2.0):
+        super().__init__()
+        self.times, self.seen = times, 0
+
+    def forward(self, x):
+        self.seen += 1
+        return self.times * x
+
+
+def with_doubled(model, times=2.0):
+    return e2t.customize_model(
+        model, node_normalization="batch", head=nn.Sequential(nn.Linear(1, 3), Doubled(times))
+    )
+
+
+def test_a_model_with_classes_of_ones_own_needs_the_function_that_customizes(tmp_path):
     model, artifact = e2t.compile_graph(EDGES, quiet=True)
-
-    def customize(model):
-        return e2t.customize_model(model, node_normalization="batch", head=nn.Linear(1, 3))
-
-    customized = customize(model).double()
+    customized = with_doubled(model).double()
     customized(torch.randn(4, 2, dtype=torch.float64))
     path = e2t.save_compiled(tmp_path, customized, artifact)
-    again, _ = e2t.load_compiled(path, customize=customize)
+    again, _ = e2t.load_compiled(path, customize=with_doubled)
     x = torch.randn(3, 2, dtype=torch.float64)
     assert torch.equal(again.eval()(x), customized.eval()(x))
+    with pytest.raises(e2t.Edge2TorchError, match=r"Doubled.*customize="):
+        e2t.load_compiled(path)
+    with pytest.raises(e2t.Edge2TorchError, match=r"head.1: saved Doubled\(times=2.0\), found"):
+        e2t.load_compiled(path, customize=lambda m: with_doubled(m, 3.0))
+    with pytest.raises(e2t.Edge2TorchError, match=r"head: saved Sequential.*, found Linear"):
+        e2t.load_compiled(path, customize=lambda m: e2t.customize_model(m, head=nn.Linear(1, 4)))
+
+
+DEEP = pd.DataFrame(
+    {"source": ["g1", "g2", "a", "b", "b", "g1"], "target": ["a", "b", "c", "c", "a", "c"]}
+)
+MODULES = {
+    "tanh": {"node_activation": "tanh"},
+    "another leak": {"node_activation": nn.LeakyReLU(0.3)},
+    "by layer": {"node_activation": {"layer_1": "tanh"}},
+    "by node": {"node_activation": {"b": "sigmoid"}},
+    "norm": {"node_normalization": "batch"},
+    "dropout": {"node_dropout": 0.3},
+    "edge dropout": {"edge_dropout": 0.2},
+    "activation": {"activation": nn.Tanh()},
+    "head": {"head": nn.Sequential(nn.Linear(1, 4), nn.LayerNorm(4), nn.Softplus(2.0))},
+}
+
+
+@pytest.mark.parametrize("backend", ["feedforward", "recurrent", "gnn"])
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_come_back_and_others_are_refused(tmp_path, backend, name):
+    own = {} if backend == "feedforward" else {"steps": 3}
+    model, artifact = e2t.compile_graph(DEEP, backend=backend, quiet=True, **own)
+    given = dict(MODULES[name])
+    if name == "by layer" and backend == "recurrent":
+        pytest.skip("has one slot for all steps")
+    if name == "norm" and backend == "gnn":
+        given = {"node_normalization": nn.BatchNorm1d(len(model.node_slots()[0].hidden))}
+    trained = e2t.customize_model(model, **given, artifact=artifact)
+    for module in trained.modules():  # as if trained, in running statistics too
+        for tensor in module.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(torch.rand_like(tensor) * 0.1)
+    path = e2t.save_compiled(tmp_path, trained, artifact)
+    again, _ = e2t.load_compiled(path)
+    x = torch.randn(4, 2)
+    torch.manual_seed(0)
+    wanted = trained(x)
+    torch.manual_seed(0)
+    assert torch.equal(again(x), wanted)
+    assert torch.equal(again.eval()(x), trained.eval()(x))
+    assert not any(tensor.is_meta for tensor in again.state_dict().values())
+    with pytest.raises(e2t.Edge2TorchError, match="saved with other modules"):
+        e2t.load_compiled(path, customize=lambda m: e2t.customize_model(m, node_activation="silu"))
+
+
+def test_modules_of_a_base_without_its_wrapper_come_back(tmp_path):
+    model, artifact = e2t.compile_graph(DEEP, quiet=True)
+    inner = e2t.customize_model(model, node_activation="tanh").base_model
+    again, _ = e2t.load_compiled(e2t.save_compiled(tmp_path, inner, artifact))
+    x = torch.randn(4, 2)
+    assert torch.equal(again(x), inner(x))
+    assert not torch.equal(again(x), model(x))
+
+
+def test_relu_is_not_taken_for_tanh(tmp_path):
+    model, artifact = e2t.compile_graph(EDGES, quiet=True)
+    path = e2t.save_compiled(tmp_path, e2t.customize_model(model, node_activation="tanh"), artifact)
+    with pytest.raises(
+        e2t.Edge2TorchError, match=r"layer_1.activation: saved Tanh\(\), found ReLU\(\)"
+    ):
+        e2t.load_compiled(path, customize=lambda m: e2t.customize_model(m, node_activation="relu"))
+
+
+def test_a_save_without_descriptions_is_read_with_a_warning(tmp_path):
+    model, artifact = e2t.compile_graph(EDGES, quiet=True)
+    trained = e2t.customize_model(model, head=nn.Linear(1, 2))
+    path = e2t.save_compiled(tmp_path, trained, artifact)
+    index = json.loads((path / "artifact.json").read_text())
+    del index["modules"]
+    (path / "artifact.json").write_text(json.dumps(index))
     with pytest.raises(e2t.Edge2TorchError, match="customize="):
         e2t.load_compiled(path)
-    with pytest.raises(e2t.Edge2TorchError, match="tensors that differ"):
-        e2t.load_compiled(path, customize=lambda m: e2t.customize_model(m, head=nn.Linear(1, 4)))
+    with pytest.warns(e2t.Edge2TorchWarning, match="before modules were described"):
+        again, _ = e2t.load_compiled(
+            path, customize=lambda m: e2t.customize_model(m, head=nn.Linear(1, 2))
+        )
+    assert torch.equal(again.head.weight, trained.head.weight)
+
+
+def test_layers_that_a_file_only_claims_take_no_memory(tmp_path):
+    model, artifact = e2t.compile_graph(EDGES, quiet=True)
+    trained = e2t.customize_model(model, head=nn.Linear(1, 2))
+    path = e2t.save_compiled(tmp_path, trained, artifact)
+    index = json.loads((path / "artifact.json").read_text())
+    index["modules"]["around"]["parts"]["head"]["settings"]["out_features"] = 10**9
+    (path / "artifact.json").write_text(json.dumps(index))
+    with pytest.raises(e2t.Edge2TorchError, match=r"damaged.* of 2,000,000,000 values"):
+        e2t.load_compiled(path)
 
 
 def test_saving_again_replaces_the_whole(saved):
