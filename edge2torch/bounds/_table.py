@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 import io
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pandas as pd
 
+from edge2torch.bounds._layout import SEPARATORS, Layout, layout_of
 from edge2torch.bounds._parquet import read_parquet
 from edge2torch.bounds._size import PACKED, largest, opened
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, listing
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 # Numbers come back as they were written, as by default from pandas 3.1 on; the other way loses the
 # last bit, and in pandas 2.3 a number of 3,000 digits ends the process.
 _NEW = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
 _FLOATS: dict[str, Any] = {} if _NEW else {"float_precision": "round_trip"}
-_PIECE = 1 << 20  # bytes
-_COMPARISONS = 50_000_000  # a second or so
+_WITH_COMMA = r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?|[+-]?\d+"
+TABLES = (*SEPARATORS, ".parquet")
+"""Endings of the files that :func:`read_table` takes; those of text may be packed."""
+_LIKE_MISSING = frozenset(
+    ("NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "Null", "None", "<NA>")
+)
+_Read = Callable[..., pd.DataFrame]
 
 
 def table_kind(path: Path) -> str:
@@ -47,15 +51,27 @@ def table_kind(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def read_table(path: Path, *, n_rows: int | None = None) -> pd.DataFrame:
+def read_table(
+    path: Path, *, n_rows: int | None = None, text: Sequence[str | int] = ()
+) -> pd.DataFrame:
     r"""Read a table whose memory follows the size of its file.
+
+    An empty cell is missing. ``NA``, ``nan``, ``null``, ``None`` and the like are missing in a
+    column whose other cells are numbers or truth values; in every other column they are words: a
+    gene may be called ``NA``, and a genotype ``null``.
 
     Parameters
     ----------
     path : Path
-        ``.csv``, ``.tsv`` or ``.txt`` (separated by tabs), each also packed, or ``.parquet``.
+        ``.csv``, ``.tsv``, ``.tab`` or ``.txt`` (separated by tabs), ``.gct`` of version 1.2, each
+        also packed, or ``.parquet``. Where the header shows that commas, tabs or semicolons
+        separate the columns of a text, that counts, not the ending; numbers between semicolons may
+        have a decimal comma. Lines above the header that begin with ``#`` are passed over.
     n_rows : int, optional
         Only so many rows; of Parquet all.
+    text : sequence of str or int
+        Columns, by name or position, that stay text also where all their cells are numbers: ids.
+        Of Parquet none.
 
     Returns
     -------
@@ -64,28 +80,25 @@ def read_table(path: Path, *, n_rows: int | None = None) -> pd.DataFrame:
     Raises
     ------
     Edge2TorchError
-        For a damaged file, and one that holds or claims far more than its size.
+        For a damaged file, one that holds or claims far more than its size, a header that names a
+        column twice, and numbers in place of a header.
 
     Examples
     --------
     >>> from pathlib import Path
-    >>> _ = Path("ages.csv").write_text("cell,age\na,3\n")
+    >>> _ = Path("ages.csv").write_text("cell,age,genotype\na,3,null\nNA,NA,wt\n")
     >>> read_table(Path("ages.csv"))
-      cell  age
-    0    a    3
+      cell  age genotype
+    0    a  3.0     null
+    1   NA  NaN       wt
     """
     kind = table_kind(path)
     try:
         if kind == ".parquet":
             return read_parquet(path)
         with opened(path) as file:
-            _check_header(path, file, _SEPARATORS[kind])
-            if n_rows is None:
-                _check_width(path, file, _SEPARATORS[kind])
-            table: pd.DataFrame = pd.read_csv(
-                file, sep=_SEPARATORS[kind], low_memory=False, nrows=n_rows, **_FLOATS
-            )
-            return table
+            layout = layout_of(path, file, SEPARATORS[kind], gct=kind == ".gct")
+            return _read_text(path, file, layout, n_rows, text)
     except Edge2TorchError:
         raise
     except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
@@ -93,45 +106,135 @@ def read_table(path: Path, *, n_rows: int | None = None) -> pd.DataFrame:
         raise Edge2TorchError(f"{path} cannot be read: {reason}") from error
 
 
-def _check_header(path: Path, file: BinaryIO, separator: str) -> None:
-    """Refuse a header of countless equal names or none, and one that is shorter than the first row.
+def missing_words(column: pd.Series, what: str) -> list[str]:
+    """Say which words of a column other programs write where a value is missing.
 
-    pandas names the former in quadratic time, and of the latter makes an index of many levels.
+    Parameters
+    ----------
+    column : Series
+        As :func:`read_table` returns it.
+    what : str
+        What its cells are, such as ``"label"``.
+
+    Returns
+    -------
+    list of str
+        A sentence, or nothing.
+
+    Examples
+    --------
+    >>> missing_words(pd.Series(["wt", "null", "wt"]), "genotype")
+    ["'null' is taken as a genotype (1 sample(s)); where it is unknown, leave the cell empty."]
     """
-    text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
-    rows = csv.reader(text, delimiter=separator)
-    names: list[str] = []
-    first: list[str] = []
-    with suppress(csv.Error):  # a field beyond the limit of csv, which pandas does not have
-        names = next((row for row in rows if row), [])
-        first = next((row for row in rows if row), [])
-    text.detach()
-    file.seek(0)
-    if len(first) > len(names) + 1:
-        raise Edge2TorchError(
-            f"{path}: its first row has {len(first):,} values and its header {len(names):,} names. Was "
-            "a line break lost?"
-        )
-    n_repeated = len(names) - len(set(names))
-    if n_repeated * len(names) > _COMPARISONS:
-        raise Edge2TorchError(
-            f"{path}: {n_repeated:,} of {len(names):,} columns have no name, or that of another. Does "
-            "the file lack its header?"
-        )
+    found = column[column.map(lambda cell: isinstance(cell, str) and cell in _LIKE_MISSING)]
+    if found.empty:
+        return []
+    words = f"{listing(sorted(set(found)))} is taken as a {what} ({len(found):,} sample(s))"
+    return [f"{words}; where it is unknown, leave the cell empty."]
 
 
-def _check_width(path: Path, file: BinaryIO, separator: str) -> None:
-    """Refuse rows that stop far short of the header: each would be filled up to its width."""
-    first = pd.read_csv(file, sep=separator, nrows=1, **_FLOATS)
-    n_columns = first.index.nlevels + first.shape[1]
-    file.seek(0)
-    n_lines = size = 0
-    while piece := file.read(_PIECE):
-        n_lines += piece.count(b"\n") + piece.count(b"\r")
-        size += len(piece)
-    file.seek(0)
-    if 8 * n_columns * n_lines > largest(size):
+def _read_text(
+    path: Path, file: BinaryIO, layout: Layout, n_rows: int | None, text: Sequence[str | int]
+) -> pd.DataFrame:
+    names = layout.names
+    ids = [name for k, name in enumerate(names) if name in text or k in text]
+
+    def read(**options: Any) -> pd.DataFrame:
+        watched = _Watched(file, layout.width)
+        file.seek(layout.start)
+        try:
+            table: pd.DataFrame = pd.read_csv(
+                io.BufferedReader(watched),
+                sep=layout.separator,
+                header=0,
+                names=names,
+                index_col=False,
+                low_memory=False,
+                nrows=n_rows,
+                **{"dtype": dict.fromkeys(ids, str), **_FLOATS, **options},
+            )
+        except ValueError as error:
+            if watched.is_full:
+                raise _too_wide(path, layout.width) from error
+            raise
+        return table
+
+    table = _with_words(*_with_decimals(path, read, read(), layout, ids))
+    layout.check_size(path, table, n_rows)
+    blank = [name for name in layout.unnamed if table[name].isna().all()] if len(table) else []
+    table = table.drop(columns=blank)
+    if layout.has_index:
+        table = table.set_index(names[0]).rename_axis(None)
+    return table.rename(columns=str.strip)
+
+
+def _with_words(read: _Read, table: pd.DataFrame) -> pd.DataFrame:
+    """Put back what pandas takes for missing where a column holds words; read once more if so."""
+    columns = [
+        k
+        for k, kind in enumerate(table.dtypes)
+        if not pd.api.types.is_numeric_dtype(kind) and _has_gaps(table.iloc[:, k])
+    ]
+    if columns:
+        words = read(usecols=columns, dtype=str, keep_default_na=False, na_values=[""])
+        for k in columns:
+            table[table.columns[k]] = words[table.columns[k]]
+    return table
+
+
+def _has_gaps(column: pd.Series) -> bool:
+    """Whether something is missing beside words; beside True and False it is missing indeed."""
+    known = column.dropna()
+    return len(known) < len(column) and not known.map(lambda cell: isinstance(cell, bool)).all()
+
+
+def _with_decimals(
+    path: Path, read: _Read, table: pd.DataFrame, layout: Layout, ids: list[str]
+) -> tuple[_Read, pd.DataFrame]:
+    """Read anew with decimal commas where there are some between semicolons."""
+    if layout.separator != ";":
+        return read, table
+    is_number = table.dtypes.map(pd.api.types.is_numeric_dtype)
+    words = [name for name in table.columns[~is_number] if name not in ids]
+    if not any(table[name].dropna().astype(str).str.fullmatch(_WITH_COMMA).all() for name in words):
+        return read, table
+
+    def with_comma(**options: Any) -> pd.DataFrame:
+        return read(decimal=",", **options)
+
+    again = with_comma()
+    lost = is_number & ~again.dtypes.map(pd.api.types.is_numeric_dtype)
+    if lost.any():
         raise Edge2TorchError(
-            f"{path} has {n_columns:,} columns and {n_lines:,} lines, most of which are far "
-            "shorter than that. Was it written with another separator?"
+            f"{path} has decimal commas in some columns and points in {listing(table.columns[lost])}. "
+            "Write all numbers the same way."
         )
+    return with_comma, again
+
+
+class _Watched(io.RawIOBase):
+    """A file that ends where its lines, each filled up to the width of the table, are too many."""
+
+    def __init__(self, file: BinaryIO, width: int) -> None:
+        self._file, self._width = file, width
+        self._size = file.seek(0, io.SEEK_END)
+        self._lines, self.is_full = 0, False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._file.read(len(buffer))
+        buffer[: len(piece)] = piece
+        self._lines += piece.count(b"\n") + piece.count(b"\r")
+        self.is_full = 8 * self._width * self._lines > largest(self._size)
+        if self.is_full:
+            raise ValueError("more lines than there is room for")
+        return len(piece)
+
+
+def _too_wide(path: Path, width: int) -> Edge2TorchError:
+    return Edge2TorchError(
+        f"{path} has {width:,} columns and most of its lines are far shorter than that. Was it "
+        "written with another separator?"
+    )

@@ -52,7 +52,7 @@ def annotate_structure_command(
     if (artifact_dir is None) == (pairs is None):
         raise Edge2TorchError("Give either --artifact-dir or --pairs.")
     asked = (
-        read_table(pairs, "--pairs")
+        read_table(pairs, "--pairs", text=("gene_id", "transcript_id_a", "transcript_id_b"))
         if pairs is not None
         else switch_pairs(load_modules(str(artifact_dir)).loadings)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -10,9 +10,9 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from edge2torch.bounds import TABLES, missing_words, table_kind
 from edge2torch.bounds import read_h5ad as read_anndata
-from edge2torch.bounds import table_kind
-from edge2torch.cli._files import TABLES, existing_file, read_table
+from edge2torch.cli._files import existing_file, read_table
 from edge2torch.errors import Edge2TorchError, listing
 
 Normalize = Literal["none", "log1p", "counts"]
@@ -76,7 +76,7 @@ def read_dataset(
         )
     if kind not in TABLES:
         raise Edge2TorchError(
-            f"--data: unknown file type {path.name!r}. Use one of {listing(['.h5ad', *TABLES])}."
+            f"--data: unknown file type {path.name!r}. Use one of {listing(['.h5ad', *TABLES], 8)}."
         )
     _only_for_h5ad(path, layer, names_column)
     return _from_table(read_table(path, "--data"), label, wanted, path.name, normalize)
@@ -197,7 +197,9 @@ def _from_table(
     table = features.drop(columns=text).astype(np.float32)
     totals = table.to_numpy(np.float64).sum(axis=1)
     labels = _unlabelled(table) if label is None else frame[label]
-    return _dataset(table, labels, wanted, name, True, normalize, totals)
+    return _dataset(
+        table, labels, wanted, name, True, normalize, totals, missing_words(labels, "label")
+    )
 
 
 def _refuse_transposed(
@@ -241,6 +243,7 @@ def _dataset(
     keep_all: bool,
     normalize: Normalize,
     totals: np.ndarray[Any, np.dtype[np.float64]],
+    notes: Sequence[str] = (),
 ) -> Dataset:
     twice = table.columns[table.columns.duplicated()].unique()
     if len(clash := twice.intersection(pd.Index(list(wanted)))):
@@ -250,7 +253,7 @@ def _dataset(
         )
     table = table.drop(columns=twice)
     label = pd.Series(label.to_numpy(), index=table.index, name=label.name, dtype=label.dtype)
-    notes = []
+    notes = list(notes)
     if (unknown := label.isna().to_numpy()).any():
         notes.append(f"{int(unknown.sum()):,} of {len(label):,} samples have no label: left out.")
         table, label, totals = table[~unknown], label[~unknown], totals[~unknown]

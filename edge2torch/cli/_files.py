@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from edge2torch.bounds import TABLES, table_kind
 from edge2torch.bounds import read_table as read_any
-from edge2torch.bounds import table_kind
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.priors import read_edges
-
-TABLES = (".csv", ".tsv", ".parquet")
 
 
 def existing_file(path: Path, option: str) -> Path:
@@ -26,15 +24,17 @@ def existing_file(path: Path, option: str) -> Path:
     return path
 
 
-def read_table(path: Path, option: str, *, n_rows: int | None = None) -> pd.DataFrame:
-    """Read a table of samples in CSV, TSV or Parquet; of text only so many rows, if asked."""
+def read_table(
+    path: Path, option: str, *, n_rows: int | None = None, text: Sequence[str | int] = ()
+) -> pd.DataFrame:
+    """Read a table of text or Parquet; of text only so many rows, if asked."""
     if table_kind(existing_file(path, option)) not in TABLES:
         raise Edge2TorchError(
-            f"{option}: unknown file type {path.name!r}. Use one of {listing(TABLES)}; text files "
-            "may be compressed (.gz)."
+            f"{option}: unknown file type {path.name!r}. Use one of {listing(TABLES, 8)}; text "
+            "files may be compressed (.gz)."
         )
     try:
-        return read_any(path, n_rows=n_rows)
+        return read_any(path, n_rows=n_rows, text=text)
     except Edge2TorchError as error:
         raise Edge2TorchError(f"{option}: {error}") from error
 

@@ -11,10 +11,12 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import usage_features
 from edge2torch.netmodules import read_transcript_data
 
+_IDS = ("feature_id", "gene_id", "transcript_id")
+
 
 def indexed(path: Path, option: str) -> pd.DataFrame:
     """A table whose first column holds ids, unless its index does."""
-    table = read_table(path, option)
+    table = read_table(path, option, text=(0,))
     if isinstance(table.index, pd.RangeIndex) and len(table.columns):
         table = table.set_index(table.columns[0])
     return table.set_axis(table.index.astype(str), axis=0)
@@ -42,5 +44,5 @@ def read_features(
         raise Edge2TorchError("--transpose turns the table of --data; give --data too.")
     return (
         None if table is None else indexed(table, "--feature-table"),
-        None if meta is None else read_table(meta, "--feature-meta"),
+        None if meta is None else read_table(meta, "--feature-meta", text=_IDS),
     )

@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from edge2torch.bounds import table_kind
-from edge2torch.cli._files import TABLES, existing_file, read_table
+from edge2torch.cli._files import existing_file, read_table
 from edge2torch.cli._settings import plural
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.priors import add_names
+
+_TABLES = (".csv", ".tsv", ".parquet")  # .txt: Reactome's names, which have no header
 
 
 def with_names(edges: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
@@ -25,7 +27,7 @@ def with_names(edges: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
         with tabs and no header.
     """
     nodes = pd.Index(pd.concat([edges["source"], edges["target"]]).astype(str).unique())
-    is_table = table_kind(existing_file(path, "--names")) in TABLES
+    is_table = table_kind(existing_file(path, "--names")) in _TABLES
     try:
         named = add_names(edges, _pairs(path, nodes) if is_table else path)
     except Edge2TorchError as error:
@@ -42,7 +44,7 @@ def with_names(edges: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
 
 def _pairs(path: Path, nodes: pd.Index[str]) -> pd.Series:
     """Name by node; a header that is a node itself is a row."""
-    table = read_table(path, "--names")
+    table = read_table(path, "--names", text=(0, 1))
     if table.shape[1] < 2:
         raise Edge2TorchError(f"{path.name!r} has one column; node and name are needed.")
     pairs = table.iloc[:, :2].dropna().astype(str)

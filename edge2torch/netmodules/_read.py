@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from edge2torch.bounds import check_npz, read_h5ad, read_table, table_kind
+from edge2torch.bounds import TABLES, check_npz, read_h5ad, read_table, table_kind
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._annotation import ENDINGS, genes_of_gtf
 from edge2torch.netmodules._counts import Counts, text
@@ -22,7 +22,7 @@ from edge2torch.netmodules._inputs import TranscriptData, assemble, transcript_d
 from edge2torch.netmodules._orientation import check_orientation
 from edge2torch.netmodules._problems import tell
 
-_TABLES = (".csv", ".tsv", ".txt", ".parquet")
+_IDS = (0, "sample_id", "transcript_id", "gene_id")  # text, though they may look like numbers
 _DAMAGE = (
     OSError,
     ValueError,
@@ -137,13 +137,13 @@ def _table(table: Table, name: str) -> pd.DataFrame | None:
 def _read_table(path: Path, name: str) -> pd.DataFrame:
     if not path.exists():
         raise Edge2TorchError(f"{name}={str(path)!r}: there is no such file or folder.")
-    if table_kind(path) not in _TABLES:
+    if table_kind(path) not in TABLES:
         raise Edge2TorchError(
-            f"{name}={str(path)!r}: unknown file type. Use a folder, .h5ad, .parquet, .csv or .tsv "
-            "(text may be compressed)."
+            f"{name}={str(path)!r}: unknown file type. Use a folder, .h5ad, or one of "
+            f"{listing(TABLES, 8)} (text may be compressed)."
         )
     try:
-        return read_table(path)
+        return read_table(path, text=_IDS)
     except Edge2TorchError as error:
         raise Edge2TorchError(f"{name}: {error}") from error
 

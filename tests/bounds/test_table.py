@@ -41,14 +41,115 @@ def test_packed_far_beyond_its_size(tmp_path):
         read_table(path)
 
 
-def test_countless_equal_names(tmp_path):
+def test_a_column_twice_in_the_header(tmp_path):
     path = tmp_path / "t.csv"
-    for name in ("gene", ""):
-        path.write_text(",".join([name] * 20_000) + "\n")
-        with pytest.raises(Edge2TorchError, match=r"19,999 of 20,000 columns.*lack its header"):
+    path.write_text("cell,g0,g1, g0,g1,g2\na,1,2,3,4,5\n")
+    for n_rows in (None, 0):
+        with pytest.raises(
+            Edge2TorchError, match=r"names 2 column\(s\) more than once: 'g0', 'g1'"
+        ):
+            read_table(path, n_rows=n_rows)
+    path.write_text(",".join(["gene"] * 20_000) + "\n")
+    with pytest.raises(Edge2TorchError, match=r"names 1 column\(s\) more than once: 'gene'"):
+        read_table(path)
+
+
+def test_columns_without_a_name(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(",gene,,\na,1,3,\n")
+    assert list(read_table(path)) == ["Unnamed: 0", "gene", "Unnamed: 2"]  # the last is empty
+    path.write_text("," * 20_000 + "\n")
+    assert read_table(path).empty
+
+
+@pytest.mark.parametrize("line", ["s1,0.25,-1.5,a", "g1,5,0,0,7", "0.1,1e-3,x"])
+def test_a_table_without_header(tmp_path, line):
+    path = tmp_path / "t.csv"
+    path.write_text(f"{line}\n{line}\n")
+    with pytest.raises(Edge2TorchError, match=r"numbers where the names of columns belong.*header"):
+        read_table(path)
+    path.write_text("sample,7157,672\ns1,0.5,1\n")  # genes by number
+    assert list(read_table(path)) == ["sample", "7157", "672"]
+
+
+WORDS = ["null", "None", "NA", "nan", "N/A", "NULL", "NaN", "<NA>", "n/a"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_are_words_and_beside_numbers_missing(tmp_path, word):
+    path = tmp_path / "t.tsv"
+    path.write_text(
+        f"gene\tx\tkind\tis\n{word}\t1.5\t{word}\tTrue\nTP53\t{word}\twt\t{word}\na\t\t\t\n"
+    )
+    table = read_table(path)
+    assert table["gene"].tolist() == [word, "TP53", "a"]
+    assert table["x"].dtype == float
+    assert table["x"].isna().tolist() == [False, True, True]
+    assert table["kind"].tolist()[:2] == [word, "wt"]
+    assert table["kind"].isna().tolist() == [False, False, True]
+    assert table["is"].tolist()[0] is True
+    assert table["is"].isna().tolist() == [False, True, True]
+
+
+def test_names_of_rows_are_words_too(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\nNA,1,2\nnull,3,4\n007,5,6\n")
+    assert read_table(path, text=(0,)).index.tolist() == ["NA", "null", "007"]
+    path.write_text("id,sample_id,x\n7157,001,1\n,002,2\n")
+    table = read_table(path, text=(0, "sample_id", "absent"))
+    assert table["id"].tolist()[0] == "7157"
+    assert table["id"].isna().tolist() == [False, True]
+    assert table["sample_id"].tolist() == ["001", "002"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", "cell;age;kind\na;1,5;x\nb;2;null\n"),
+        ("t.csv", "cell\tage\tkind\na\t1.5\tx\nb\t2\tnull\n"),
+        ("t.txt", "cell,age,kind\na,1.5,x\nb,2,null\n"),
+        ("t.tab", "cell\tage\tkind\na\t1.5\tx\nb\t2\tnull\n"),
+        ("t.tsv", "# Program:counts; v1, of two\n# more\ncell\tage\tkind\na\t1.5\tx\nb\t2\tnull\n"),
+    ],
+)
+def test_separators_and_comments_by_the_look_of_the_header(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content)
+    expected = pd.DataFrame({"cell": ["a", "b"], "age": [1.5, 2.0], "kind": ["x", "null"]})
+    pd.testing.assert_frame_equal(read_table(path), expected)
+
+
+def test_a_header_may_begin_with_a_hash(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text("# made by a program\n#OTU ID\ts1\ts2\na\t1\t2\n")
+    assert list(read_table(path)) == ["#OTU ID", "s1", "s2"]
+
+
+def test_what_cannot_be_told_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("cell;age;kind\na;1\nb;2;x\n")
+    with pytest.raises(Edge2TorchError, match="semicolons seem to separate its columns"):
+        read_table(path)
+    path.write_text("cell;x;y\na;1,5;2.5\n")
+    with pytest.raises(Edge2TorchError, match="decimal commas in some columns and points in 'y'"):
+        read_table(path)
+
+
+def test_gct(tmp_path):
+    path = tmp_path / "t.gct"
+    body = "Name\tDescription\ts1\ts2\nNA\tfirst\t1\t2.5\nTP53\tna\t3\t4\n"
+    path.write_text("#1.2\n2\t2\n" + body)
+    table = read_table(path)
+    assert table.columns.tolist() == ["Name", "Description", "s1", "s2"]
+    assert table.to_numpy().tolist() == [["NA", "first", 1, 2.5], ["TP53", "na", 3, 4]]
+    for head, told in (
+        ("#1.2\n3\t2\n", "claims 3 rows and 2 samples.*has 2 and 2"),
+        ("#1.3\n2\t2\t1\t1\n", "found '#1.3'"),
+        ("", "begins with '#1.2'"),
+    ):
+        path.write_text(head + body)
+        with pytest.raises(Edge2TorchError, match=told):
             read_table(path)
-    path.write_text("cell,gene,gene,\na,1,2,3\n")
-    assert list(read_table(path)) == ["cell", "gene", "gene.1", "Unnamed: 3"]
 
 
 def test_numbers_come_back_as_they_were_written(tmp_path):
