@@ -62,8 +62,11 @@ def annotate_structure_command(
     _write(found, out)
     by_transcript = out.with_name(f"{out.stem}_by_transcript{out.suffix}")
     _write(summarize_structure(found), by_transcript)
-    fine = int((found["status"] == "ok").sum())
-    console.say(f"{plural('pair', len(found))}, {fine:,} of them annotated.")
+    ids = ["gene_id", "transcript_id_a", "transcript_id_b"]
+    fine = found.loc[found["status"] == "ok", ids]
+    more = len(fine) - len(fine := fine.drop_duplicates())
+    said = f"{plural('pair', len(asked))}, {len(fine):,} of them annotated"
+    console.say(said + (f"; {plural('row', more)} more for further places." if more else "."))
     for status, part in found[found["status"] != "ok"].groupby("status"):
         culprits = part[["transcript_id_a", "transcript_id_b"]].itertuples(index=False, name=None)
         console.say(f"  {status}: {listing(culprits, _SHOWN)}")

@@ -70,6 +70,7 @@ def explain_module_command(
     figures: Annotated[
         Literal["png", "pdf", "none"], typer.Option(help="Format of the figures.")
     ] = "png",
+    min_samples: Annotated[int, typer.Option(help="Fewest samples to accept.")] = 10,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Explain modules: drivers, polarity, contrast, attribution; tables, figures, a manifest."""
@@ -89,8 +90,11 @@ def explain_module_command(
         ig_n_steps=ig_n_steps,
         ig_baseline=ig_baseline,
         table_format=table_format,
+        min_samples=min_samples,
     )
-    table, meta = read_features(data, transcripts, transpose, feature_table, feature_meta)
+    table, meta = read_features(
+        data, transcripts, transpose, feature_table, feature_meta, min_samples
+    )
     fit = load_modules(artifact_dir)
     with folder_of_results(output_dir) as folder:
         found = explain_module(

@@ -28,6 +28,7 @@ def read_features(
     transpose: bool,
     table: Path | None,
     meta: Path | None,
+    min_samples: int,
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     """Features of the counts, or as given, or nothing: then the fit's own scores are used."""
     if data is not None:
@@ -36,7 +37,9 @@ def read_features(
                 "--data: features are made of the counts; leave --feature-table and "
                 "--feature-meta out, or --data."
             )
-        counts = read_transcript_data(data, transcripts=transcripts, transpose=transpose)
+        counts = read_transcript_data(
+            data, transcripts=transcripts, transpose=transpose, min_samples=min_samples
+        )
         return usage_features(counts)
     if transcripts is not None:
         raise Edge2TorchError("--transcripts says which gene a count belongs to; give --data too.")

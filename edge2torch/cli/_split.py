@@ -39,9 +39,9 @@ def split_samples(task: Task, settings: Settings, seed: int) -> Split:
             f"{_FEWEST} are the least."
         )
     classes = task.values if task.kind == "classification" else None
-    rest, test = _divide(np.arange(n), classes, settings.test_fraction, seed, "--test-fraction")
+    rest, test = _divide(np.arange(n), classes, settings.test_fraction, seed, "testing")
     train, validation = _divide(
-        rest, classes, settings.validation_fraction, seed, "--validation-fraction"
+        rest, classes, settings.validation_fraction, seed, "validation, after those for testing"
     )
     return Split(train, validation, test)
 
@@ -51,7 +51,7 @@ def _divide(
     classes: NDArray[np.int64] | None,
     fraction: float,
     seed: int,
-    option: str,
+    purpose: str,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     selection = require("sklearn.model_selection", extra="cli")
     stratify = None if classes is None else classes[rows]
@@ -59,8 +59,9 @@ def _divide(
     aside = max(round(fraction * len(rows)), n_classes)
     if len(rows) - aside < n_classes:
         raise Edge2TorchError(
-            f"{option} {fraction}: {len(rows)} samples are too few for {n_classes} classes. "
-            "Raise --min-class-size to leave small classes out, or choose a smaller fraction."
+            f"--data: {len(rows)} samples of {n_classes} classes are too few to hold {aside} of them "
+            f"out for {purpose}. Raise --min-class-size to leave small classes out, or lower "
+            "--test-fraction."
         )
     first, second = selection.train_test_split(
         rows, test_size=aside, stratify=stratify, random_state=seed

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge2torch.errors import Edge2TorchError
+from edge2torch.explain._match import FEWEST_SAMPLES, LEAST_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class ExplainConfig:
         the scores of the gene's features of the same type.
     table_format : {"parquet", "csv"}
         How tables are written.
+    min_samples : int
+        Fewest samples that are accepted, 3 at least; correlations of few are mostly chance.
 
     Examples
     --------
@@ -53,6 +56,7 @@ class ExplainConfig:
     ig_n_steps: int = 50
     ig_baseline: Literal["zero", "mean"] = "zero"
     table_format: Literal["parquet", "csv"] = "parquet"
+    min_samples: int = FEWEST_SAMPLES
 
     def __post_init__(self) -> None:
         if problems := list(self._problems()):
@@ -66,6 +70,7 @@ class ExplainConfig:
             "vae_step": (self.vae_step > 0, "above 0"),
             "ig_n_steps": (self.ig_n_steps >= 1, "at least 1"),
             "ig_baseline": (self.ig_baseline in {"zero", "mean"}, "'zero' or 'mean'"),
+            "min_samples": (self.min_samples >= LEAST_SAMPLES, f"at least {LEAST_SAMPLES}"),
             "table_format": (self.table_format in {"parquet", "csv"}, "'parquet' or 'csv'"),
         }
         return [

@@ -68,7 +68,7 @@ def explain_module(
     Raises
     ------
     Edge2TorchError
-        For samples that do not match or are fewer than ten, features without a gene, a module
+        For samples that do not match or are too few (``config.min_samples``), features without a gene, a module
         that does not exist (the nearest are offered), and a missing or foreign checkpoint where
         attribution is asked for.
 
@@ -92,7 +92,7 @@ def explain_module(
     values = result.eigengenes if eigengenes is None else eigengenes
     values = values.set_axis(values.columns.astype(str), axis=1)
     wanted = known_modules(result, values, module_ids)
-    samples = common_samples(table.index, values.columns)
+    samples = common_samples(table.index, values.columns, config.min_samples)
     feature_rows(table, meta)
     if config.vae_attribution or config.integrated_gradients:
         checkpoint_of(result)
@@ -148,7 +148,8 @@ def _explain(
 ) -> ExplainResult:
     genes = result.genes(module_id)
     own = None if config.all_genes else genes
-    polarity = transcript_polarity_table(table, meta, eigengene, own)
+    few = config.min_samples
+    polarity = transcript_polarity_table(table, meta, eigengene, own, min_samples=few)
     optional: dict[str, Any] = {}
     if config.vae_attribution:
         optional["vae_drivers"] = vae_drivers(result, module_id, eigengene, config)
@@ -160,9 +161,11 @@ def _explain(
         module_id,
         tuple(genes),
         eigengene,
-        gene_driver_table(table, meta, eigengene, own),
+        gene_driver_table(table, meta, eigengene, own, min_samples=few),
         polarity,
-        high_vs_low_table(table, meta, eigengene, own, percentile=config.percentile),
+        high_vs_low_table(
+            table, meta, eigengene, own, percentile=config.percentile, min_samples=few
+        ),
         **optional,
     )
 

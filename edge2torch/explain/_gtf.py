@@ -1,44 +1,25 @@
-"""Transcripts of a GTF file: their exons and coding parts, read in blocks."""
+"""Transcripts of a GTF file: their exons and coding parts."""
 
 from __future__ import annotations
 
-import codecs
-import gzip
 import hashlib
 import os
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pandas as pd
 
+from edge2torch._core.gtf import Progress, attribute, gtf_blocks
 from edge2torch.bounds import read_parquet
 from edge2torch.errors import Edge2TorchError, listing, require
 from edge2torch.files import drafting
 
-Progress = Callable[[int, int], None]
-
-_COLUMNS = (
-    "seqname",
-    "source",
-    "feature",
-    "start",
-    "end",
-    "score",
-    "strand",
-    "frame",
-    "attributes",
-)
-_USED = ("seqname", "feature", "start", "end", "strand", "attributes")
-_FEW_VALUES = ("seqname", "strand", "biotype")
-_BLOCK = 16 << 20  # bytes parsed at once
+_PLACE = ("seqname", "strand")
+_FEW_VALUES = (*_PLACE, "biotype")
 _CHUNK = 1 << 20  # bytes hashed at once
-_VERSION = 2  # of the cache
-_MAGIC = b"\x1f\x8b"
-_ATTRIBUTE = r'(?:^|;\s*)(?:{})\s+"?(?P<value>[^";]+)'
+_VERSION = 3  # of the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +27,8 @@ class Annotation:
     """Transcripts and their parts.
 
     ``transcripts``: ``transcript_id``, ``gene_id``, ``seqname``, ``strand``, ``biotype`` (missing
-    where the file does not say); ``parts``: ``transcript`` (row of ``transcripts``), ``start``,
+    where the file does not say), a row for each place of a transcript: the same id in two genes, on
+    two sequences or strands is two structures; ``parts``: ``transcript`` (row of ``transcripts``), ``start``,
     ``end`` (1-based, both included), ``is_cds``.
     """
 
@@ -103,147 +85,53 @@ def _keep(found: Annotation, place: Path) -> None:
 
 
 def _parse(file: Path, progress: Progress | None) -> Annotation:
-    pa = require("pyarrow", extra="modules")
-    odd: list[str] = []
-    try:
-        with _opened(file) as (raw, stream):
-            parts = list(_blocks(raw, stream, file.stat().st_size, odd, progress))
-    except UnicodeDecodeError as error:
-        raise Edge2TorchError(
-            f"gtf: {str(file)!r} is not UTF-8 ({error.reason}). Is it a GTF file?"
-        ) from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise Edge2TorchError(
-            f"gtf: {str(file)!r} ends early or is damaged ({error}). Download it again."
-        ) from error
-    except pa.ArrowInvalid as error:
-        raise Edge2TorchError(f"gtf: {_what_is_wrong(file, odd, str(error))}") from error
-    if not parts or not sum(len(part) for part, _ in parts):
+    blocks = gtf_blocks(file, "gtf", features=("exon", "CDS"), progress=progress)
+    parts = [_parts_of(rows) for rows in blocks]
+    if not sum(len(part) for part, _ in parts):
         raise Edge2TorchError(
             f"gtf: {str(file)!r} has no rows of type exon or CDS with a "
-            "transcript_id. A GTF file of transcripts is needed; a GFF3 file or one of genes alone "
-            "will not do."
+            "transcript_id. A GTF file of transcripts is needed; one of genes alone will not do."
         )
     return _collect(file, [part for part, _ in parts], [first for _, first in parts])
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """The file, whose position is the progress, and its text; gzip is told by its first bytes."""
-    with file.open("rb") as raw:
-        packed = raw.read(2) == _MAGIC
-        raw.seek(0)
-        if not packed:
-            yield raw, raw
-            return
-        with gzip.open(raw) as stream:
-            yield raw, stream  # type: ignore[misc]  # a GzipFile reads as any binary file
-
-
-class _Text:
-    """A stream of bytes that are UTF-8: what is not would be told by pyarrow on stderr."""
-
-    closed = False
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def read(self, size: int = -1) -> bytes:
-        block = self._stream.read(size)
-        self._decoder.decode(block, final=not block)
-        return block
-
-    def close(self) -> None:
-        """Nothing: who has opened the stream closes it."""
-
-
-def _blocks(
-    raw: BinaryIO, stream: BinaryIO, size: int, odd: list[str], progress: Progress | None
-) -> Iterator[tuple[Any, Any]]:
-    """Exons and coding parts of each block, and a row for each transcript that is in it."""
-    pa, csv = require("pyarrow"), require("pyarrow.csv")
-
-    def unusual(row: Any) -> str:
-        if row.text.startswith("#"):
-            return "skip"
-        odd.append(row.text)
-        return "error"
-
-    reader = csv.open_csv(
-        pa.PythonFile(_Text(stream), mode="r"),
-        csv.ReadOptions(column_names=list(_COLUMNS), block_size=_BLOCK),
-        csv.ParseOptions(delimiter="\t", quote_char=False, invalid_row_handler=unusual),
-        csv.ConvertOptions(
-            include_columns=list(_USED),
-            column_types={name: pa.string() for name in _USED}
-            | dict.fromkeys(("start", "end"), pa.int64()),
-        ),
-    )
-    for block in reader:
-        yield _parts_of(pa.table(block))
-        if progress is not None:
-            progress(raw.tell(), size)
-
-
 def _parts_of(rows: Any) -> tuple[Any, Any]:
+    """Exons and coding parts of a block, and a row for each place of a transcript in it."""
     pa, pc = require("pyarrow"), require("pyarrow.compute")
-    rows = rows.filter(pc.is_in(rows["feature"], value_set=pa.array(["exon", "CDS"])))
-    rows = rows.append_column("transcript_id", _attribute(rows["attributes"], "transcript_id"))
-    rows = rows.filter(pc.is_valid(rows["transcript_id"])).combine_chunks()
-    is_cds = pc.equal(rows["feature"], "CDS")
-    ids = rows["transcript_id"].combine_chunks().dictionary_encode()
-    codes = pd.Series(ids.indices.to_numpy(zero_copy_only=False))
+    rows = rows.append_column("gene_id", attribute(rows["attributes"], "gene_id"))
+    named = [rows["transcript_id"], pc.fill_null(rows["gene_id"], ""), *(rows[k] for k in _PLACE)]
+    keys = pc.binary_join_element_wise(*named, "\t").combine_chunks().dictionary_encode()
+    codes = pd.Series(keys.indices.to_numpy(zero_copy_only=False))
     first = rows.take(pa.array((~codes.duplicated()).to_numpy().nonzero()[0]))
-    biotypes = _attribute(first["attributes"], "transcript_type|transcript_biotype")
     heads = pa.table(
         {
+            "key": keys.dictionary,
             "transcript_id": first["transcript_id"],
-            "gene_id": _attribute(first["attributes"], "gene_id"),
-            "seqname": first["seqname"],
-            "strand": first["strand"],
-            "biotype": biotypes,
+            **{name: first[name] for name in ("gene_id", *_PLACE)},
+            "biotype": attribute(first["attributes"], "transcript_type", "transcript_biotype"),
         }
     )
-    columns = {"transcript": ids, "start": rows["start"], "end": rows["end"], "is_cds": is_cds}
+    is_cds = pc.equal(rows["feature"], "CDS")
+    columns = {"transcript": keys, "start": rows["start"], "end": rows["end"], "is_cds": is_cds}
     return pa.table(columns), heads
-
-
-def _attribute(attributes: Any, names: str) -> Any:
-    """Value of an attribute, quoted or not; null where it is absent."""
-    pc = require("pyarrow.compute")
-    return pc.struct_field(pc.extract_regex(attributes, _ATTRIBUTE.format(names)), "value")
 
 
 def _collect(file: Path, parts: list[Any], heads: list[Any]) -> Annotation:
     pa = require("pyarrow")
     table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
-    ids = table["transcript"].combine_chunks()
-    transcripts = pa.concat_tables(heads).to_pandas().drop_duplicates("transcript_id")
+    keys = table["transcript"].combine_chunks()
+    transcripts = pa.concat_tables(heads).to_pandas().drop_duplicates("key")
     transcripts = transcripts.astype(dict.fromkeys(_FEW_VALUES, "category"))
-    transcripts = transcripts.set_index("transcript_id").loc[ids.dictionary.to_pandas()]
-    if homeless := transcripts.index[transcripts["gene_id"].isna()].to_list():
+    transcripts = transcripts.set_index("key").loc[keys.dictionary.to_pandas()]
+    if homeless := transcripts.loc[transcripts["gene_id"].isna(), "transcript_id"].to_list():
         raise Edge2TorchError(
             f"gtf: {str(file)!r} has no gene_id for transcript(s) {listing(homeless)}."
         )
     frame = table.drop_columns("transcript").to_pandas()
-    frame.insert(0, "transcript", ids.indices.to_numpy(zero_copy_only=False))
+    frame.insert(0, "transcript", keys.indices.to_numpy(zero_copy_only=False))
     frame = frame.astype({"start": "int32", "end": "int32"}).drop_duplicates()
     order = ["transcript", "is_cds", "start"]
     return Annotation(
-        transcripts.rename_axis("transcript_id").reset_index(),
+        transcripts.reset_index(drop=True),
         frame.sort_values(order, kind="stable").reset_index(drop=True),
     )
-
-
-def _what_is_wrong(file: Path, odd: list[str], reason: str) -> str:
-    if not odd:
-        return f"{str(file)!r} cannot be read: {reason}."
-    line = odd[0] if len(odd[0]) <= 80 else f"{odd[0][:77]}..."
-    columns = odd[0].count("\t") + 1
-    hint = (
-        " It has spaces where tabs belong; write the file with tabs."
-        if columns == 1 and len(odd[0].split()) >= 9
-        else " Is it a GTF file?"
-    )
-    return f"{str(file)!r} has a line of {columns} column(s), where 9 are expected: {line!r}.{hint}"

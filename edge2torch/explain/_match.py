@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge2torch.errors import Edge2TorchError, listing
 
 FEWEST_SAMPLES = 10
+LEAST_SAMPLES = 3  # of two pairs every correlation is 1
 _META = ("feature_id", "gene_id", "feature_type")
 
 
@@ -36,11 +37,12 @@ def match(
     feature_meta: pd.DataFrame,
     eigengene: pd.Series,
     genes: Iterable[str] | None = None,
+    min_samples: int = FEWEST_SAMPLES,
 ) -> Matched:
     """Match by id; rows and columns may come in any order. ``genes`` keeps theirs only."""
     table = sample_rows(feature_table)
     meta = feature_rows(table, feature_meta)
-    samples = common_samples(table.index, eigengene.index)
+    samples = common_samples(table.index, eigengene.index, min_samples)
     if genes is not None:
         meta = meta[meta["gene_id"].isin(set(genes))]
     values = _numbers(table.loc[samples, meta["feature_id"]])
@@ -97,11 +99,13 @@ def feature_rows(table: pd.DataFrame, feature_meta: pd.DataFrame) -> pd.DataFram
     return meta.assign(gene_id=meta["gene_id"].astype(str))
 
 
-def common_samples(table: pd.Index, eigengene: pd.Index) -> pd.Index:
-    """Samples of both, sorted; an error where they are fewer than ten."""
+def common_samples(
+    table: pd.Index, eigengene: pd.Index, min_samples: int = FEWEST_SAMPLES
+) -> pd.Index:
+    """Samples of both, sorted; an error where they are too few."""
     others = pd.Index(eigengene.astype(str))
     common = table.intersection(others).sort_values()
-    if len(common) < FEWEST_SAMPLES:
+    if len(common) < min_samples:
         alone = table.difference(others)
         hint = (
             f" In feature_table only: {listing(alone)}; in the eigengenes only: "
@@ -109,10 +113,15 @@ def common_samples(table: pd.Index, eigengene: pd.Index) -> pd.Index:
             if len(alone)
             else ""
         )
+        few = (
+            f" min_samples={len(common)} (--min-samples {len(common)}) accepts them."
+            if len(common) >= LEAST_SAMPLES
+            else ""
+        )
         raise Edge2TorchError(
             f"feature_table and the eigengenes have {len(common)} sample(s) in common; at least "
-            f"{FEWEST_SAMPLES} are needed.{hint} Rows of feature_table are samples, named as in "
-            "the fit."
+            f"{min_samples} are needed.{hint} Rows of feature_table are samples, named as in "
+            f"the fit.{few}"
         )
     return common
 

@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError, listing, warn
 from edge2torch.explain._gtf import Annotation, read_gtf
 from edge2torch.explain._labels import FLAGS, label_pairs
 
 _PAIR = ("gene_id", "transcript_id_a", "transcript_id_b")
 _SIDES = _PAIR[1:]
-_VERSION = r"\.\d+$"
+_TEXT = {"place": object, "status": object}
+_PLACE = ("gene_id", "seqname", "strand")
+# Ensembl and GENCODE (with the mapping version of lifted files, without the mark of chrY's copy) and
+# RefSeq. A number after the dot of any other identifier may be that of an isoform: AT1G01010.2.
+_VERSIONS = {
+    r"^(ENS[A-Z]*T\d+)\.\d+(?:_\d+)?(_PAR_Y)?$": r"\1\2",
+    r"^([NX][MR]_\d+)\.\d+(_\d+|_dup\d+)?$": r"\1\2",
+}
 
 
 def annotate_structure(
@@ -27,8 +34,13 @@ def annotate_structure(
 ) -> pd.DataFrame:
     r"""Say how the transcripts of each pair differ: exons, coding part, biotype, length.
 
-    A transcript is looked up by its id; where the file does not have it, by its id without the
-    version (``.4``), if exactly one transcript of the file has that. Exons are the same when both
+    A transcript is looked up by its id; where the file does not have it and the id is one of
+    Ensembl, GENCODE or RefSeq, by its id without the version (``.4``), if exactly one transcript of
+    the file has that, and it is not the other transcript of the pair. A warning says so. A number
+    after the dot of other ids (``AT1G01010.2``) is part of the name.
+
+    The same transcript on two sequences (chrX and chrY) or strands, or in two genes, is two
+    structures: a pair has a row for each place that both transcripts are at. Exons are the same when both
     ends are. An inner exon makes a difference when the other transcript does not have it at all.
     The untranslated part is what a coding transcript has outside its coding part; stop codons
     belong to it where the file's CDS rows leave them out, as GENCODE's do.
@@ -47,17 +59,18 @@ def annotate_structure(
     Returns
     -------
     DataFrame
-        The pairs, in their order, with ``first_exon_changed``, ``last_exon_changed``,
+        The pairs, in their order, a row for each place that both are at: ``first_exon_changed``, ``last_exon_changed``,
         ``internal_exon_difference``, ``cds_changed``, ``utr_changed``, ``biotype_switch``,
         ``coding_status_change`` (true, false, or missing where it is not known),
         ``transcript_length_delta`` and ``cds_length_delta`` (a less b, bases),
-        ``shared_exon_fraction`` (of the exons of either), and ``status``: ``ok``,
-        ``unknown transcript``, ``different genes`` or ``no exons``.
+        ``shared_exon_fraction`` (of the exons of either), ``status``: ``ok``,
+        ``unknown transcript``, ``same transcript``, ``different genes``, ``different places`` or
+        ``no exons``, and ``place``, such as ``chrX:+``, where there is one.
 
     Raises
     ------
     Edge2TorchError
-        For a file that is missing, no GTF, has spaces for tabs, or ends early, and when it knows
+        For a file that is missing, not a GTF, has spaces for tabs, or ends early, and when it knows
         none of the transcripts.
 
     Examples
@@ -80,21 +93,29 @@ def annotate_structure(
             f"pairs lacks column(s) {listing(missing)}. It needs {listing(_PAIR)}."
         )
     known = read_gtf(gtf, cache_dir=cache_dir, progress=progress)
-    asked = pd.concat([pairs[side].astype(str) for side in _SIDES], ignore_index=True)
-    rows = find_transcripts(known, asked).reshape(2, -1)
-    if len(pairs) and (rows < 0).all():
+    pairs = pairs.reset_index(drop=True)
+    code, names = pd.factorize(known.transcripts["transcript_id"].astype(str))
+    asked = [pairs[side].astype(str) for side in _SIDES]
+    found = find_transcripts(names, asked)
+    if len(pairs) and (found < 0).all():
         raise Edge2TorchError(
             f"gtf: {os.fspath(gtf)!r} has none of the transcripts {listing(pairs[_SIDES[0]])}; its "
             f"own are called {listing(known.transcripts['transcript_id'], 3)}. Take the annotation "
             "that the counts were made with."
         )
-    status = _status(known, *rows)
+    _tell_versions(asked, found, names)
+    rows = _at_places(known, code, found)
+    has_exons = np.zeros(len(known.transcripts), dtype=bool)
+    has_exons[known.parts.loc[~known.parts["is_cds"], "transcript"]] = True
+    bare = rows["status"].eq("ok") & ~(has_exons[rows["a"]] & has_exons[rows["b"]])
+    status = rows["status"].mask(bare, "no exons")
     fine = np.flatnonzero(status == "ok")
-    used, own = np.unique(rows[:, fine], return_inverse=True)
+    used, own = np.unique(rows[["a", "b"]].to_numpy()[fine].T, return_inverse=True)
     labels = label_pairs(_only(known, used), *own.reshape(2, -1)).set_index(fine)
-    labels = labels.reindex(np.arange(len(pairs)))
-    kept = pairs.drop(columns=[*labels.columns, "status"], errors="ignore").reset_index(drop=True)
-    return pd.concat([kept, labels], axis=1).assign(status=status)
+    labels = labels.reindex(np.arange(len(rows)))
+    new = [*labels.columns, "status", "place"]
+    kept = pairs.drop(columns=new, errors="ignore").iloc[rows["pair"]].reset_index(drop=True)
+    return pd.concat([kept, labels], axis=1).assign(status=status, place=rows["place"])
 
 
 def switch_pairs(loadings: pd.DataFrame) -> pd.DataFrame:
@@ -134,14 +155,14 @@ def summarize_structure(pairs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``transcript_id``, ``gene_id``, ``n_pairs`` (with status ``ok``), whether each kind of
-        change is in any of them, and the mean ``shared_exon_fraction``.
+        ``transcript_id``, ``gene_id``, ``place``, ``n_pairs`` (with status ``ok``), whether each
+        kind of change is in any of them, and the mean ``shared_exon_fraction``.
 
     Examples
     --------
     >>> pairs = pd.DataFrame({
     ...     "gene_id": ["A"], "transcript_id_a": ["A.1"], "transcript_id_b": ["A.2"],
-    ...     "status": ["ok"], "shared_exon_fraction": [0.5], **{flag: [True] for flag in FLAGS}})
+    ...     "status": ["ok"], "place": ["1:+"], "shared_exon_fraction": [0.5], **{flag: [True] for flag in FLAGS}})
     >>> summarize_structure(pairs)[["transcript_id", "n_pairs", "cds_changed"]]
       transcript_id  n_pairs  cds_changed
     0           A.1        1         True
@@ -149,7 +170,7 @@ def summarize_structure(pairs: pd.DataFrame) -> pd.DataFrame:
     """
     fine = pairs[pairs["status"] == "ok"]
     sides = [fine.assign(transcript_id=fine[side]) for side in _SIDES]
-    by = pd.concat(sides).groupby(["transcript_id", "gene_id"], sort=True)
+    by = pd.concat(sides).groupby(["transcript_id", "gene_id", "place"], sort=True)
     found = by.agg(
         n_pairs=("status", "size"),
         **{flag: (flag, "max") for flag in FLAGS},
@@ -158,18 +179,75 @@ def summarize_structure(pairs: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def find_transcripts(known: Annotation, ids: pd.Series) -> NDArray[np.int64]:
-    """Row of each transcript, -1 where it is not there: by id, else by id without version."""
-    own = pd.Index(known.transcripts["transcript_id"].astype(str))
-    rows = own.get_indexer(pd.Index(ids)).astype(np.int64)
-    open_ = np.flatnonzero(rows < 0)
-    if len(open_):
-        bare = own.str.replace(_VERSION, "", regex=True)
+def find_transcripts(names: pd.Index, asked: list[pd.Series]) -> NDArray[np.int64]:
+    """Index into names of each transcript of the pairs, (2, p), -1 where it is not there."""
+    ids = pd.concat(asked, ignore_index=True)
+    exact = names.get_indexer(pd.Index(ids)).astype(np.int64)
+    rows = exact.copy()
+    if len(open_ := np.flatnonzero(exact < 0)):
+        bare = _without_version(pd.Series(names))
         once = np.flatnonzero(~bare.duplicated(keep=False))
-        wanted = ids.iloc[open_].str.replace(_VERSION, "", regex=True)
+        wanted = _without_version(ids.iloc[open_])
         found = pd.Index(bare[once]).get_indexer(pd.Index(wanted))
-        rows[open_[found >= 0]] = once[found[found >= 0]]
-    return rows
+        hit = found >= 0
+        rows[open_[hit]] = once[found[hit]]
+    found = rows.reshape(2, -1)
+    # Two ids of a pair are two transcripts, so one that is found without its version is not the other.
+    one = (found[0] == found[1]) & (asked[0] != asked[1]).to_numpy()
+    found[:, one] = exact.reshape(2, -1)[:, one]
+    return found
+
+
+def _without_version(ids: pd.Series) -> pd.Series:
+    for pattern, kept in _VERSIONS.items():
+        ids = ids.str.replace(pattern, kept, regex=True)
+    return ids
+
+
+def _tell_versions(asked: list[pd.Series], found: NDArray[np.int64], names: pd.Index) -> None:
+    ids, place = np.concatenate(asked), found.ravel()
+    own = names.to_numpy(dtype=object)[place]
+    other = (place >= 0) & (own != ids)
+    if other.any():
+        renamed = dict.fromkeys(zip(ids[other], own[other], strict=True))
+        warn(
+            f"{len(renamed)} transcript(s) were found without their version, in the file as: "
+            f"{listing(renamed)}. Their exons may have changed in between; better take the "
+            "annotation that the counts were made with."
+        )
+
+
+def _at_places(
+    known: Annotation, code: NDArray[np.int64], found: NDArray[np.int64]
+) -> pd.DataFrame:
+    """A row per pair and place of both: ``pair``, rows ``a`` and ``b``, ``place``, ``status``."""
+    pair = np.arange(found.shape[1])
+    where = known.transcripts[list(_PLACE)].astype(str)
+    where = where.assign(code=code, row=np.arange(len(where)))
+    left, right = (
+        pd.DataFrame({"pair": pair, "code": side}).merge(where, on="code") for side in found
+    )
+    both = left.merge(right, on=["pair", *_PLACE], suffixes=("_a", "_b"))
+    both = pd.DataFrame(
+        {
+            "pair": both["pair"],
+            "a": both["row_a"],
+            "b": both["row_b"],
+            "place": both["seqname"] + ":" + both["strand"],
+            "status": "ok",
+        }
+    )
+    one_gene = left.merge(right, on=["pair", "gene_id"])["pair"]
+    unclear = (found < 0).any(axis=0) | (found[0] == found[1])
+    reason = np.select(
+        [(found < 0).any(axis=0), found[0] == found[1], ~np.isin(pair, one_gene)],
+        ["unknown transcript", "same transcript", "different genes"],
+        default="different places",
+    )
+    none = pd.DataFrame({"pair": pair, "a": 0, "b": 0, "place": None, "status": reason})
+    parts = [both[~unclear[both["pair"]]], none[unclear | ~np.isin(pair, both["pair"])]]
+    rows: pd.DataFrame = pd.concat([part.astype(_TEXT) for part in parts])
+    return rows.sort_values(["pair", "a"], kind="stable", ignore_index=True)
 
 
 def _only(known: Annotation, used: NDArray[np.int64]) -> Annotation:
@@ -179,14 +257,3 @@ def _only(known: Annotation, used: NDArray[np.int64]) -> Annotation:
     owner = place[known.parts["transcript"].to_numpy()]
     parts = known.parts[owner >= 0].assign(transcript=owner[owner >= 0])
     return Annotation(known.transcripts.iloc[used].reset_index(drop=True), parts)
-
-
-def _status(known: Annotation, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.object_]:
-    genes = known.transcripts["gene_id"].to_numpy()
-    has_exons = np.zeros(len(genes), dtype=bool)
-    has_exons[known.parts.loc[~known.parts["is_cds"], "transcript"]] = True
-    return np.select(
-        [(a < 0) | (b < 0), genes[a] != genes[b], ~has_exons[a] | ~has_exons[b]],
-        ["unknown transcript", "different genes", "no exons"],
-        default="ok",
-    ).astype(object)

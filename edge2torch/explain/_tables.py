@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.explain._match import Matched, match, sample_rows
+from edge2torch.explain._match import FEWEST_SAMPLES, Matched, match, sample_rows
 from edge2torch.explain._statistics import adjusted, compare, correlate
 
 _DIGITS = 12
@@ -20,6 +20,8 @@ def gene_driver_table(
     feature_meta: pd.DataFrame,
     eigengene: pd.Series,
     genes: Iterable[str] | None = None,
+    *,
+    min_samples: int = FEWEST_SAMPLES,
 ) -> pd.DataFrame:
     """Correlate every gene with an eigengene, through the feature that follows it best.
 
@@ -35,6 +37,8 @@ def gene_driver_table(
         One value per sample id.
     genes : iterable of str, optional
         Keep these only.
+    min_samples : int, default 10
+        Fewest samples that are accepted.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def gene_driver_table(
     Raises
     ------
     Edge2TorchError
-        When fewer than ten samples match, ids stand twice, or a feature has no gene.
+        When too few samples match, ids stand twice, or a feature has no gene.
 
     Examples
     --------
@@ -60,7 +64,7 @@ def gene_driver_table(
       gene_id feature_id    r
     0       A  A::switch -1.0
     """
-    matched = match(feature_table, feature_meta, eigengene, genes)
+    matched = match(feature_table, feature_meta, eigengene, genes, min_samples)
     columns = ["gene_id", "feature_id", "feature_type"]
     found = _correlated(matched, columns)
     return by_size(found, "r").drop_duplicates("gene_id").reset_index(drop=True)
@@ -71,6 +75,8 @@ def transcript_polarity_table(
     feature_meta: pd.DataFrame,
     eigengene: pd.Series,
     genes: Iterable[str] | None = None,
+    *,
+    min_samples: int = FEWEST_SAMPLES,
 ) -> pd.DataFrame:
     """Say which transcripts rise with an eigengene and which fall.
 
@@ -87,6 +93,8 @@ def transcript_polarity_table(
         One value per sample id.
     genes : iterable of str, optional
         Keep these only.
+    min_samples : int, default 10
+        Fewest samples that are accepted.
 
     Returns
     -------
@@ -98,7 +106,7 @@ def transcript_polarity_table(
     Raises
     ------
     Edge2TorchError
-        When fewer than ten samples match, ids stand twice, or a feature has no gene.
+        When too few samples match, ids stand twice, or a feature has no gene.
 
     Examples
     --------
@@ -117,7 +125,7 @@ def transcript_polarity_table(
     meta = transcript_rows(feature_meta)
     table = sample_rows(feature_table)
     own = table.columns.intersection(pd.Index(meta.get("feature_id", ()), dtype=object).astype(str))
-    matched = match(table[own], meta, eigengene, genes)
+    matched = match(table[own], meta, eigengene, genes, min_samples)
     columns = ["feature_id", "gene_id", *(["transcript_id"] if "transcript_id" in meta else [])]
     found = _correlated(matched, columns)
     by_gene = found.groupby("gene_id")["r"]
@@ -141,6 +149,7 @@ def high_vs_low_table(
     genes: Iterable[str] | None = None,
     *,
     percentile: float = 25.0,
+    min_samples: int = FEWEST_SAMPLES,
 ) -> pd.DataFrame:
     """Compare the samples of highest with those of lowest eigengene, feature by feature.
 
@@ -158,6 +167,8 @@ def high_vs_low_table(
         Keep these only.
     percentile : float, default 25
         Percent of samples in each tail, above 0 and below 50.
+    min_samples : int, default 10
+        Fewest samples that are accepted.
 
     Returns
     -------
@@ -169,7 +180,7 @@ def high_vs_low_table(
     Raises
     ------
     Edge2TorchError
-        When fewer than ten samples match, ids stand twice, a feature has no gene, or the
+        When too few samples match, ids stand twice, a feature has no gene, or the
         percentile is out of range.
 
     Examples
@@ -185,7 +196,7 @@ def high_vs_low_table(
     """
     if not 0 < percentile < 50:
         raise Edge2TorchError(f"percentile={percentile!r} must lie above 0 and below 50.")
-    matched = match(feature_table, feature_meta, eigengene, genes)
+    matched = match(feature_table, feature_meta, eigengene, genes, min_samples)
     high, low = tails(matched.eigengene, percentile)
     found = pd.DataFrame(compare(matched.values[high], matched.values[low])._asdict())
     named = matched.meta[["feature_id", "gene_id"]]

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from edge2torch._core.gtf import ENDINGS
 from edge2torch.bounds import TABLES, check_npz, read_h5ad, read_table, table_kind
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.netmodules._annotation import ENDINGS, genes_of_gtf
+from edge2torch.netmodules._annotation import genes_of_gtf
 from edge2torch.netmodules._counts import Counts, text
 from edge2torch.netmodules._inputs import TranscriptData, assemble, transcript_data
 from edge2torch.netmodules._orientation import check_orientation
@@ -166,8 +167,9 @@ def _turned(table: pd.DataFrame) -> pd.DataFrame:
     other = [name for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
     if other:
         raise Edge2TorchError(
-            f"path: column(s) of the table to transpose are no numbers: {listing(other)}. Put what "
-            "is known of samples into the sample table (samples=, --samples)."
+            f"path: column(s) of the table to transpose are no numbers: {listing(other)}. Leave "
+            "them out; what is known of samples belongs into the sample table of the fit (samples=, "
+            "--samples of `modules fit`)."
         )
     return table.T
 

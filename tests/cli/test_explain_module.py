@@ -148,3 +148,22 @@ def test_samples_by_transcripts_are_turned_on_demand(folder, tmp_path, capsys):
     assert code == 0
     turned = pd.read_parquet(tmp_path / "out" / "M000" / "transcript_polarity_table.parquet")
     assert set(turned["transcript_id"]) <= set(counts.index)
+
+
+def test_few_samples_are_accepted_by_the_option_that_the_error_names(folder, tmp_path, capsys):
+    pd.read_csv(folder / "counts.csv", index_col=0).iloc[:, :6].to_csv(tmp_path / "six.csv")
+    pd.read_csv(folder / "features.csv", index_col=0)[:6].to_csv(tmp_path / "features.csv")
+    common = ("explain-module", "--artifact-dir", folder / "modules", "--figures", "none",
+              "--output-dir", tmp_path / "out")  # fmt: skip
+    counts = ("--data", tmp_path / "six.csv", "--transcripts", folder / "transcripts.csv")
+    features = (
+        "--feature-table", tmp_path / "features.csv", "--feature-meta", folder / "meta.csv"
+    )  # fmt: skip
+    for given in (counts, features):
+        code, _, said = call(capsys, *common, *given)
+        assert code == 1
+        assert "--min-samples 6" in said
+        assert call(capsys, *common, *given, "--min-samples", "6")[0] == 0
+    code, _, said = call(capsys, *common, *counts, "--min-samples", "2")
+    assert code == 1
+    assert "min_samples=2 must be at least 3" in said

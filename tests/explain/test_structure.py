@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from edge2torch import Edge2TorchError
+from edge2torch.errors import Edge2TorchWarning
 from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
 from edge2torch.explain._gtf import read_gtf
 
@@ -86,21 +87,94 @@ def test_what_cannot_be_labelled_is_reported(gtf, tmp_path):
         annotate_structure(gtf, asked.drop(columns="transcript_id_b"))
 
 
-def test_versions_are_dropped_only_where_that_is_unique(tmp_path):
-    models = {"T9.4": MODELS["P.1"], "T8.1": MODELS["P.2"], "T8.2": MODELS["P.3"]}
-    path = tmp_path / "versions.gtf"
+def of(path, models):
     path.write_text("\n".join(lines(models)) + "\n")
-    found = annotate_structure(path, pairs(("T9.7", "T8.1"), ("T9", "T8.3")))
-    assert found["status"].to_list() == ["ok", "unknown transcript"]
+    return path
 
 
-def test_attributes_without_quotes_and_other_biotype_words(tmp_path):
-    path = tmp_path / "plain.gtf"
-    path.write_text(
-        "1\tx\texon\t5\t9\t.\t+\t.\ttranscript_id T1; gene_id G1; transcript_biotype lncRNA\n"
-    )
-    known = read_gtf(path)
-    assert known.transcripts.iloc[0].to_list() == ["T1", "G1", "1", "+", "lncRNA"]
+def test_versions_are_dropped_only_where_that_is_unique(tmp_path):
+    models = {
+        "ENST09.4": MODELS["P.1"],
+        "ENSMUST08.1": MODELS["P.2"],
+        "ENSMUST08.2": MODELS["P.3"],
+        "NM_7.1": MODELS["P.4"],
+        "ENST06.2_PAR_Y": MODELS["P.5"],
+        "ENST05.3_1": MODELS["P.5"],
+    }
+    path = of(tmp_path / "versions.gtf", models)
+    asked = {
+        ("ENST09.7", "ENSMUST08.1"): "ok",
+        ("ENST09", "ENSMUST08.3"): "unknown transcript",  # which of the two?
+        ("NM_7.12", "ENST09.4"): "ok",
+        ("ENST06.9_PAR_Y", "ENST05.3"): "ok",
+        ("ENST06.9", "NM_7"): "unknown transcript",  # that of chrX is not in the file
+    }
+    with pytest.warns(Edge2TorchWarning, match=r"'ENST09.7' -> 'ENST09.4'.*as|as: 'ENST09.7'"):
+        found = annotate_structure(path, pairs(*asked))
+    assert found["status"].to_list() == list(asked.values())
+
+
+@pytest.mark.parametrize(
+    ("there", "absent"),
+    [
+        ("AT1G01010.1", "AT1G01010.2"),
+        ("MSTRG.5.1", "MSTRG.5.2"),
+        ("PB.1.1", "PB.1.2"),
+        ("Y74C9A.3.1", "Y74C9A.3"),
+        ("ENST1.1", "ENST1.2"),  # two versions as a pair are two transcripts, too
+    ],
+)
+def test_an_isoform_that_is_absent_is_not_another(tmp_path, there, absent):
+    path = of(tmp_path / "isoforms.gtf", {there: MODELS["P.1"], "other": MODELS["P.2"]})
+    asked = pairs((there, absent), (absent, there), (there, "other"))
+    found = annotate_structure(path, asked)
+    assert found["status"].to_list() == ["unknown transcript", "unknown transcript", "ok"]
+    assert found["cds_changed"].isna().to_list() == [True, True, False]
+
+
+def test_two_versions_that_are_both_absent_share_no_row(tmp_path):
+    path = of(tmp_path / "isoforms.gtf", {"ENST1.2": MODELS["P.1"], "ENST2.2": MODELS["P.2"]})
+    asked = pairs(("ENST1.1", "ENST1.3"), ("ENST1.2", "ENST1.2"), ("ENST1.2", "ENST2.2"))
+    found = annotate_structure(path, asked)
+    assert found["status"].to_list() == ["unknown transcript", "same transcript", "ok"]
+
+
+def test_the_places_of_a_transcript_are_kept_apart(tmp_path):
+    def rows(seqname, strand, name, exons, gene="S"):
+        about = f'gene_id "{gene}"; transcript_id "{name}";'
+        return [f"{seqname}\tx\texon\t{s}\t{e}\t.\t{strand}\t.\t{about}" for s, e in exons]
+
+    path = tmp_path / "places.gtf"
+    text = [
+        *rows("chrX", "+", "A", [(1, 100), (201, 300)]),
+        *rows("chrY", "+", "A", [(1, 100), (251, 260)]),
+        *rows("chrX", "+", "B", [(1, 100), (201, 300)]),
+        *rows("chrY", "+", "B", [(1, 100)]),
+        *rows("chr1", "+", "C", [(1, 100)]),
+        *rows("chr1", "-", "C", [(1, 100), (201, 300)]),
+        *rows("chr1", "-", "D", [(201, 300)]),
+        *rows("chr2", "+", "E", [(1, 100)], gene="other"),
+    ]
+    path.write_text("\n".join(text) + "\n")
+    asked = pairs(("A", "B"), ("C", "D"), ("A", "D"), ("A", "E")).assign(gene_id="S")
+    found = annotate_structure(path, asked)
+    shown = found[["transcript_id_a", "place", "status", "transcript_length_delta"]]
+    assert shown.iloc[:3].to_numpy().tolist() == [
+        ["A", "chrX:+", "ok", 0],
+        ["A", "chrY:+", "ok", 10],
+        ["C", "chr1:-", "ok", 100],
+    ]
+    assert found["status"].to_list()[3:] == ["different places", "different genes"]
+    assert found["place"].isna().to_list() == [False, False, False, True, True]
+    assert found["first_exon_changed"].to_list()[:3] == [False, False, False]
+    total = summarize_structure(found).set_index(["transcript_id", "place"])
+    assert total["n_pairs"].to_dict() == {
+        ("A", "chrX:+"): 1, ("A", "chrY:+"): 1, ("B", "chrX:+"): 1, ("B", "chrY:+"): 1,
+        ("C", "chr1:-"): 1, ("D", "chr1:-"): 1,
+    }  # fmt: skip
+    assert total["shared_exon_fraction"]["A", "chrY:+"] == 0.5
+    again = annotate_structure(path, found)  # a table that was annotated before
+    assert again.columns.to_list() == found.columns.to_list()
 
 
 def test_the_cache_is_keyed_by_content(gtf, tmp_path):
