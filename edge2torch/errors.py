@@ -41,8 +41,11 @@ class Edge2TorchError(ValueError):
     """
 
 
-class MissingDependencyError(Edge2TorchError, ImportError):
+class MissingDependencyError(ImportError):
     """An optional package is not installed; the message says which ``pip install`` mends it.
+
+    Nothing is wrong with the input, so it is no :class:`Edge2TorchError` and no ``ValueError``: what
+    catches those, to go on with the next file or setting, does not hide it.
 
     Examples
     --------

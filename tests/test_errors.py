@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import FunctionType
 
 import pytest
@@ -17,11 +18,15 @@ from edge2torch.errors import (
 )
 
 
-def test_one_class_catches_them_all() -> None:
+def test_one_class_catches_all_bad_input() -> None:
     assert issubclass(Edge2TorchError, ValueError)
-    assert issubclass(MissingDependencyError, Edge2TorchError)
-    assert issubclass(MissingDependencyError, ImportError)
     assert issubclass(Edge2TorchWarning, UserWarning)
+
+
+def test_a_missing_package_is_no_bad_input() -> None:
+    assert issubclass(MissingDependencyError, ImportError)
+    with pytest.raises(MissingDependencyError), contextlib.suppress(ValueError):
+        require("no_such_package")
 
 
 @pytest.mark.parametrize(

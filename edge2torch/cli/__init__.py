@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch.errors import Edge2TorchError, MissingDependencyError, require
 
 __all__ = ["main"]
 
@@ -79,7 +79,7 @@ def _orderly_end() -> Iterator[None]:
 def _words(error: Exception) -> str:
     """One line. What is not ours is a fault of a file, of the machine, or of this library."""
     said = " ".join(str(error).split())
-    if isinstance(error, Edge2TorchError):
+    if isinstance(error, Edge2TorchError | MissingDependencyError):
         return said
     if isinstance(error, MemoryError):
         return "there is not enough memory for this. Give smaller numbers or files; --debug shows where."

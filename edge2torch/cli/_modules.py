@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import resource
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def benchmark(
         rows.append({
             "fixture": name, "backend": backend, "seed": own, **scores,
             "warnings": int((found.checks["warning"] != "").sum()),
-            "cpu_seconds": seconds, "peak_mb": _peak(),
+            "cpu_seconds": seconds, **_peak(),
         })  # fmt: skip
     table = pd.DataFrame(rows)
     mean = table.drop(columns="seed").groupby(["fixture", "backend"], sort=False).mean()
@@ -116,9 +116,14 @@ def _cpu() -> float:
     return sum(os.times()[:4])
 
 
-def _peak() -> float:
-    """Most memory that the process has held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _peak() -> dict[str, float]:
+    """Most memory that the process has held, in MB; Windows does not say."""
+    try:
+        import resource
+    except ImportError:
+        return {}
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # bytes there, kilobytes elsewhere
+    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
 
 
 def _suite(name: str) -> dict[str, tuple[dict[str, Any], tuple[str, ...]]]:

@@ -1,9 +1,11 @@
 """``edge2torch modules`` from files to a folder, and what it refuses."""
 
+import sys
+
 import pandas as pd
 import pytest
 
-from edge2torch.cli import main
+from edge2torch.cli import _modules, main
 from edge2torch.netmodules import load_modules
 from edge2torch.simulate import planted_modules
 
@@ -71,8 +73,19 @@ def test_settings_come_from_a_name_a_file_and_the_line(files, capsys):
 def test_benchmark_writes_its_table(tmp_path):
     assert run("benchmark", "--backends", "latent", "--out", tmp_path / "b", "-q") == 0
     table = pd.read_csv(tmp_path / "b" / "benchmark.csv")
+    assert (table["peak_mb"] > 50).all()  # MB: torch alone takes more
     assert table.loc[table["fixture"] == "noise", "modules"].max() == 0
     assert table.loc[table["fixture"] == "plain", "recovery"].min() > 0.9
+
+
+def test_where_the_system_keeps_no_peak_of_memory_the_column_is_left_out(
+    files, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    monkeypatch.setattr(_modules, "_suite", lambda _: {"one": ({"n_modules": 2}, ())})
+    assert run("benchmark", "--backends", "latent", "--out", tmp_path / "b", "-q") == 0
+    table = pd.read_csv(tmp_path / "b" / "benchmark.csv")
+    assert list(table)[-1] == "cpu_seconds"
 
 
 def test_confounds_are_benchmarked_named_and_left_out(tmp_path):

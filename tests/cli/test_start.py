@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 
 import pytest
+
+from tests.pages import ROOT
 
 HEAVY = (
     "torch",
@@ -74,3 +77,26 @@ def test_printing_needs_no_heavy_library(code: str) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_python_m_is_the_command_line() -> None:
+    command = [sys.executable, "-m", "edge2torch"]
+    done = subprocess.run(
+        [*command, "--help"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert "Usage: edge2torch [OPTIONS] COMMAND" in done.stdout
+    done = subprocess.run([*command, "rn"], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "No such command 'rn'" in done.stderr
+
+
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "typer", None)
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("edge2torch", run_name="__main__")
+    assert end.value.code == 1
+    assert capsys.readouterr().err == (
+        'error: typer is not installed. Install it with: pip install "edge2torch[cli]"\n'
+    )

@@ -107,6 +107,20 @@ def test_late_imports_keep_the_rules_of_the_room() -> None:
     assert broken(forbidden) == []
 
 
+UNIX = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+
+
+def test_every_file_can_be_imported_on_windows() -> None:
+    at_the_top = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in FILES
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if (isinstance(node, ast.Import) and UNIX & {alias.name for alias in node.names})
+        or (isinstance(node, ast.ImportFrom) and node.module in UNIX)
+    ]
+    assert at_the_top == []
+
+
 def fresh(code: str) -> str:
     """What a new process prints."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -128,7 +142,7 @@ def test_what_reads_a_prior_needs_no_torch() -> None:
 
 
 def test_rooms_can_be_asked_for_without_an_import_of_their_own() -> None:
-    for name in {room(file) for file in FILES} - {"__init__", OPEN_TO_ALL}:
+    for name in {room(file) for file in FILES} - {"__init__", "__main__", OPEN_TO_ALL}:
         assert edge2torch.__getattr__(name) is sys.modules[f"edge2torch.{name}"]
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from edge2torch import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, MissingDependencyError
 from edge2torch.interpret._executor import shared_out
 
 pytest.importorskip("loky", reason="needs loky: edge2torch[processes]")
@@ -106,7 +106,7 @@ def test_what_is_no_executor(executor):
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "loky", None)
-    with pytest.raises(Edge2TorchError, match=r"pip install \"edge2torch\[processes\]\""):
+    with pytest.raises(MissingDependencyError, match=r"pip install \"edge2torch\[processes\]\""):
         list(shared_out(2, abs, ITEMS))
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import edge2torch as e2t
+from edge2torch.errors import MissingDependencyError
 from edge2torch.interpret import METHODS
 from edge2torch.interpret._engines import _chunks as chunks
 from tests.interpret.settings import PLAIN, SETTINGS, Setting, build, customize
@@ -194,6 +195,6 @@ def test_without_scikit_learn_two_methods_say_what_to_install(
     setting = SETTINGS["plain"]()
     monkeypatch.setitem(sys.modules, "sklearn", None)
     for name in ("Lime", "KernelShap"):
-        with pytest.raises(e2t.Edge2TorchError, match=re.escape('"edge2torch[modules]"')):
+        with pytest.raises(MissingDependencyError, match=re.escape('"edge2torch[modules]"')):
             setting.ask("features", name)
     setting.ask("features", "ShapleyValues")
