@@ -9,7 +9,7 @@ import pandas as pd
 from edge2torch.bounds import table_kind
 from edge2torch.cli._files import existing_file, read_table
 from edge2torch.cli._settings import plural
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import add_names
 
 _TABLES = (".csv", ".tsv", ".parquet")  # .txt: Reactome's names, which have no header
@@ -34,11 +34,6 @@ def with_names(edges: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
         raise Edge2TorchError(f"--names: {error}") from error
     ends = [named.loc[named[f"{side}_name"].notna(), side] for side in ("source", "target")]
     known = pd.concat(ends).nunique()
-    if not known:
-        raise Edge2TorchError(
-            f"--names: the first column of {path.name!r} has none of the graph's nodes, such as "
-            f"{listing(nodes)}. It takes two columns: node and name."
-        )
     return named, f"Names of {known:,} of {plural('node', len(nodes))} from {path.name}."
 
 

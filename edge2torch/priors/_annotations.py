@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -39,6 +40,15 @@ _GAF = _Layout("GAF", (17, 16, 15), 1, 2, 4, 6, 3, 8)
 _GPAD1 = _Layout("GPAD 1", (12,), 1, None, 3, 5, 2, None)
 _GPAD2 = _Layout("GPAD 2", (12,), 0, None, 3, 5, 1, None)
 _ASPECTS = {"P": "biological_process", "F": "molecular_function", "C": "cellular_component"}
+_VERSION = re.compile(r"!\s*(gaf|gpad?)-version\s*:\s*(\d)", re.IGNORECASE)
+_NOT = re.compile(r"(?<![a-z])not(?![a-z])", re.IGNORECASE)  # NOT|enables, NOT involved_in, not
+_QUALIFIER = re.compile(
+    r"not|acts_upstream_of(_or_within)?(_(positive|negative)_effect)?|colocalizes_with|"
+    r"contributes_to|enables|involved_in|is_active_in|located_in|part_of"
+)
+_EVIDENCE = ("evidence", "evidence code", "evidence_code", "evidencecode", "go evidence code")
+_TERM = re.compile(r"(?:GO|HP|MP|DOID|MONDO|PW):\d+")
+_ID = re.compile(r"[A-Za-z][\w.-]*:\S+")
 
 
 def read_annotations(
@@ -55,15 +65,18 @@ def read_annotations(
     Parameters
     ----------
     path : str or path
-        GAF 2 or GPAD 1 and 2, known by their first line; otherwise a table separated by tabs,
-        with a header where ``gene`` or ``term`` is a name.
+        GAF or GPAD of any version, known by their first lines, or by their form where these are
+        missing; NCBI's ``gene2go``; otherwise a table separated by tabs, with a header where
+        ``gene`` or ``term`` is a name.
     gene, term : str or int
         Columns of such a table, by name or by place from 0; its other columns are kept where it
         has a header.
     identifier : {"symbol", "id"}
-        What GAF calls the gene's node; GPAD has identifiers only.
+        What GAF calls the gene's node; one without a symbol is called by its identifier. GPAD and
+        ``gene2go`` have identifiers only.
     without_evidence : list of str
-        Evidence codes to leave out; ``ND`` says that nothing is known.
+        Evidence codes to leave out; ``ND`` says that nothing is known. A table's column of evidence
+        is known by its name.
     quiet : bool
         Print no note.
 
@@ -71,12 +84,14 @@ def read_annotations(
     -------
     DataFrame, one row per gene and term
         ``source`` (gene), ``target`` (term), ``relation``, ``evidence`` and, of GAF, ``aspect``;
-        evidence codes of one pair are joined by ``|``. Annotations with ``NOT`` are left out.
+        evidence codes of one pair are joined by ``|``. Annotations with ``NOT`` in their qualifiers
+        are left out; a table's column of qualifiers is known by its name or by what it holds.
 
     Raises
     ------
     Edge2TorchError
-        With file and line: for wrong column counts and blank names.
+        With file and line: for wrong column counts, blank names, and a header where columns were
+        given by place.
 
     Examples
     --------
@@ -89,15 +104,16 @@ def read_annotations(
     """
     check_choice(identifier, "identifier", ("symbol", "id"))
     file, text = read_text(path)
-    layout = _layout(file, text)
+    layout = _layout(file, text, by_form=(gene, term) == (0, 1))
     rows = rows_of(file, text, comment=None if layout is None else "!")
     edges, dropped = (
         _from_table(rows, gene, term) if layout is None else _from_go(rows, layout, identifier)
     )
-    if "evidence" in edges and without_evidence:
-        out = edges["evidence"].isin(list(without_evidence)).to_numpy(bool)
+    known = [column for column in edges if str(column).lower() in _EVIDENCE]
+    if known and without_evidence:
+        out = edges[known].isin(list(without_evidence)).any(axis=1).to_numpy(bool)
         if out.any():
-            codes = listing(sorted(set(edges.loc[out, "evidence"])))
+            codes = listing(sorted(set(edges.loc[out, known].to_numpy().ravel())))
             dropped.append(f"{int(out.sum()):,} with evidence {codes} were left out")
             edges = edges[~out]
     joined = join_rows(edges)
@@ -114,17 +130,37 @@ def read_annotations(
     return frame
 
 
-def _layout(file: Path, text: str) -> _Layout | None:
-    head = text[:200].lstrip().lower()
-    if not head.startswith("!"):
-        return None
-    for line in text[:2_000].splitlines():
-        key, _, version = line.lower().partition(":")
-        if key.strip() == "!gaf-version":
+def _layout(file: Path, text: str, *, by_form: bool) -> _Layout | None:
+    """Tell GAF and GPAD by their version, or by their first row where no version is given."""
+    has_comments = text.startswith("!")
+    first = ""
+    for line in text.splitlines():
+        if found := _VERSION.match(line):
+            gpad = _GPAD2 if found[2] == "2" else _GPAD1
+            return _GAF if found[1].lower() == "gaf" else gpad
+        if line.strip() and not line.startswith("!"):
+            first = line
+            break
+    layout = _by_form([field.strip() for field in first.split("\t")])
+    if layout is None and has_comments:
+        raise bad_line(
+            file,
+            1,
+            "a comment without !gaf-version or !gpad-version, and rows of neither form. Remove the "
+            "comments to read another table.",
+        )
+    return layout if has_comments or by_form else None
+
+
+def _by_form(fields: list[str]) -> _Layout | None:
+    for layout in (_GAF, _GPAD1):
+        if len(fields) not in layout.widths or not _ID.fullmatch(fields[layout.term]):
+            continue
+        if layout is _GAF and fields[8] in _ASPECTS and fields[layout.evidence].isupper():
             return _GAF
-        if key.strip() in ("!gpa-version", "!gpad-version"):
-            return _GPAD2 if version.strip().startswith("2") else _GPAD1
-    raise bad_line(file, 1, "a comment without !gaf-version or !gpad-version: neither can be told.")
+        if layout is _GPAD1 and fields[layout.evidence].startswith("ECO:"):
+            return _GPAD2 if ":" in fields[0] else _GPAD1
+    return None
 
 
 def _from_go(rows: Rows, layout: _Layout, identifier: str) -> tuple[pd.DataFrame, list[str]]:
@@ -134,8 +170,20 @@ def _from_go(rows: Rows, layout: _Layout, identifier: str) -> tuple[pd.DataFrame
     check_width(rows, width, layout.name)
     table = rows.frame([str(k) for k in range(width)])
     of_symbol = identifier == "symbol" and layout.symbol is not None
-    place = str(layout.symbol if of_symbol else layout.id)
-    check_filled(rows, table, [place, str(layout.term)])
+    check_filled(rows, table, [str(layout.term), *([] if of_symbol else [str(layout.id)])])
+    gene, dropped = table[str(layout.id)], []
+    if of_symbol:
+        symbol = table[str(layout.symbol)]
+        blank = symbol == ""
+        rows.check(
+            (blank & (gene == "")).to_numpy(bool), "neither a symbol nor an identifier is there."
+        )
+        if blank.any():
+            named = listing(gene[blank].unique())
+            dropped.append(
+                f"{int(blank.sum()):,} without a symbol are called by identifier: {named}"
+            )
+        gene = symbol.where(~blank, gene)
     columns = {"relation": "annotated", "evidence": table[str(layout.evidence)]}
     if layout.aspect is not None:
         aspect = table[str(layout.aspect)]
@@ -144,17 +192,42 @@ def _from_go(rows: Rows, layout: _Layout, identifier: str) -> tuple[pd.DataFrame
             lambda row: f"the aspect must be one of {listing(_ASPECTS)}, found {aspect[row]!r}.",
         )
         columns["aspect"] = aspect.map(_ASPECTS)
-    negated = table[str(layout.negation)].str.split("|").map(lambda words: "NOT" in words)
-    edges = plain_edges(table[place], table[str(layout.term)], columns)
-    dropped = [f"{int(negated.sum()):,} with NOT were left out"] if negated.any() else []
-    return edges[~negated.to_numpy(bool)], dropped
+    edges = plain_edges(gene, table[str(layout.term)], columns)
+    return _without_negated(edges, table[[str(layout.negation)]], dropped)
+
+
+def _without_negated(
+    edges: pd.DataFrame, qualifiers: pd.DataFrame, said: list[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out rows with NOT among their qualifiers."""
+    negated = np.zeros(len(edges), bool)
+    for column in qualifiers:
+        negated |= qualifiers[column].str.contains(_NOT).to_numpy(bool)
+    if not negated.any():
+        return edges, said
+    return edges[~negated], [f"{int(negated.sum()):,} with NOT were left out", *said]
+
+
+def _qualifiers(table: pd.DataFrame) -> pd.DataFrame:
+    """Return columns that hold qualifiers: called so, or of nothing but GO's own."""
+    found = []
+    for column in table:
+        distinct = {str(own).lower() for own in table[column].unique()} - {"", "-"}
+        parts = (part for own in distinct for part in re.split(r"[|,;\s]+", own))
+        of_go = bool(distinct) and all(map(_QUALIFIER.fullmatch, parts))
+        if of_go or "qualifier" in str(column).lower():
+            found.append(column)
+    return table[found]
 
 
 def _from_table(rows: Rows, gene: str | int, term: str | int) -> tuple[pd.DataFrame, list[str]]:
+    first = [text.strip() for text in rows.fields[0]]
+    if (gene, term) == (0, 1) and {"GeneID", "GO_ID"} <= set(first):
+        gene, term = "GeneID", "GO_ID"
     has_header = isinstance(gene, str) or isinstance(term, str)
-    width = len(rows.fields[0])
+    width = len(first)
     check_width(rows, width, "as in the first line")
-    header = [text.strip() for text in rows.fields[0]] if has_header else []
+    header = first if has_header else []
     names = header or [str(k) for k in range(width)]
     body = rows.without(1) if has_header else rows
     if not len(body):
@@ -164,9 +237,30 @@ def _from_table(rows: Rows, gene: str | int, term: str | int) -> tuple[pd.DataFr
     ends = [_place(rows, column, names, what) for column, what in ((gene, "gene"), (term, "term"))]
     table = body.frame(names)
     check_filled(body, table, [names[place] for place in ends])
-    extra = {name: table[name] for k, name in enumerate(header) if k not in ends}
     source, target = (table[names[place]] for place in ends)
-    return plain_edges(source, target, {"relation": "annotated", **extra}), []
+    if (gene, term) == (0, 1):
+        _check_places(body, table, header=first)
+    extra = {name: table[name] for k, name in enumerate(header) if k not in ends}
+    edges = plain_edges(source, target, {"relation": "annotated", **extra})
+    others = [name for k, name in enumerate(names) if k not in ends]
+    return _without_negated(edges, _qualifiers(table[others]), [])
+
+
+def _check_places(rows: Rows, table: pd.DataFrame, *, header: list[str]) -> None:
+    """Refuse a table with a header, or with its terms elsewhere, that would be read by place."""
+    is_id = table.apply(lambda column: column.str.fullmatch(_ID))
+    if len(table) > 1 and not is_id["1"].iloc[0] and is_id["1"].iloc[1:].all():
+        known = f"gene={header[0]!r}, term={header[1]!r}"
+        raise rows.error(0, f"this looks like a header. Name the columns: {known}.")
+    is_term = table.iloc[-1].str.fullmatch(_TERM)
+    if not is_id["1"].any() and is_term.any():
+        place = int(is_term.to_numpy().argmax())
+        raise rows.error(
+            0,
+            f"the terms, such as {table.iloc[-1, place]!r}, are in column {place} (counted from 0), "
+            f"not in column 1: give gene= and term={place}, or their names if this is a header: "
+            f"{listing(header, 12)}.",
+        )
 
 
 def _place(rows: Rows, column: str | int, names: list[str], what: str) -> int:
@@ -175,6 +269,6 @@ def _place(rows: Rows, column: str | int, names: list[str], what: str) -> int:
     if isinstance(column, int | np.integer) and 0 <= column < len(names):
         return int(column)
     error: Edge2TorchError = rows.error(
-        0, f"{what}={column!r} is no column; there are {listing(names, 12)}."
+        0, f"{what}={column!r} is not a column; there are {listing(names, 12)}."
     )
     raise error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -98,12 +100,24 @@ def union_edges(*tables: pd.DataFrame) -> tuple[pd.DataFrame, StepReport]:
     checked = [numbered(table).frame for table in tables]
     both = stacked(checked)
     joined = join_rows(tidy(both, both))
-    notes = []
+    notes = [
+        f"Table {k} shares no node with the others: {listing(own)}."
+        for k, own in enumerate(_apart(checked), 1)
+        if own
+    ]
     if joined.n_joined:
         notes.append(f"{joined.n_joined:,} edge(s) are in several tables and were joined.")
     if joined.conflicts:
         notes.append(f"Opposite signs, now 0, at {listing(joined.conflicts)}.")
     return joined.frame, step_report("union_edges", both, joined.frame, tuple(notes))
+
+
+def _apart(tables: list[pd.DataFrame]) -> list[list[str]]:
+    """Return, of each of several tables, its nodes if no other table has any of them."""
+    nodes = [set(table["source"]) | set(table["target"]) for table in tables]
+    times = Counter(chain.from_iterable(nodes))
+    alone = [len(nodes) > 1 and all(times[node] == 1 for node in own) for own in nodes]
+    return [sorted(own) if apart else [] for own, apart in zip(nodes, alone, strict=True)]
 
 
 def add_root(edges: pd.DataFrame, root: str = "root") -> tuple[pd.DataFrame, StepReport]:

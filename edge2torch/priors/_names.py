@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.priors._rows import FilePath, check_distinct, read_rows
 
 Names = Mapping[str, str] | pd.Series | FilePath
@@ -34,7 +34,8 @@ def add_names(edges: pd.DataFrame, names: Names) -> pd.DataFrame:
     Raises
     ------
     Edge2TorchError
-        With file and line for a table that cannot be read or names an identifier twice.
+        With file and line for a table that cannot be read or names an identifier twice; and where
+        no node of the edges is named.
 
     Examples
     --------
@@ -44,6 +45,12 @@ def add_names(edges: pd.DataFrame, names: Names) -> pd.DataFrame:
     0  P04637  R-HSA-69473        None  G2/M DNA damage checkpoint
     """
     known = read_names(names)
+    nodes = pd.concat([edges["source"], edges["target"]]).astype(str)
+    if len(known) and not nodes.isin(known.index).any():
+        raise Edge2TorchError(
+            f"names has no node of the edges: it names {listing(known.index)}, the nodes are "
+            f"{listing(nodes.unique())}. Are identifier and name the wrong way round?"
+        )
     columns: dict[str, Any] = {}
     for side in ("source", "target"):
         found = edges[side].astype(str).map(known).astype(object)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import note
+from edge2torch.errors import Edge2TorchError, listing, note
 from edge2torch.priors._edges import join_rows, plain_edges, stacked
 from edge2torch.priors._names import Names, add_names
 from edge2torch.priors._rows import (
@@ -19,6 +19,10 @@ from edge2torch.priors._rows import (
 )
 
 _ID = r"R-[A-Z]{3}-\d+(?:\.\d+)?"
+# Where identifier, pathway and evidence stand, by the number of columns: Reactome's own files have
+# identifier, pathway, URL, name, evidence, species, or a physical entity and its name before the
+# pathway.
+_PLACES = {3: [0, 1, 2], 6: [0, 1, 4], 8: [0, 3, 6]}
 
 
 def read_reactome(
@@ -37,8 +41,9 @@ def read_reactome(
         ``ReactomePathwaysRelation.txt``: parent and child, separated by tabs.
     members : str or path
         ``UniProt2Reactome.txt``, ``NCBI2Reactome.txt`` and the like: identifier and pathway in
-        the first two columns, or identifier, pathway and evidence. The file that lists the lowest
-        level is enough; the hierarchy says the rest.
+        the first two columns, or identifier, pathway and evidence; or with physical entities, as
+        ``UniProt2Reactome_PE_Pathway.txt``, whose fourth column is the pathway. The file that lists
+        the lowest level is enough; the hierarchy says the rest.
     names : dict, Series or path, optional
         ``ReactomePathways.txt``: pathway and name. Kept as ``source_name`` and ``target_name``.
     species : str, optional
@@ -56,7 +61,8 @@ def read_reactome(
     ------
     Edge2TorchError
         With file and line: for missing columns, what is no Reactome identifier, and a relation
-        that is there twice; for species that the files do not hold.
+        that is there twice; for species that the files do not hold, and for files that have no
+        pathway in common, such as one of reactions.
 
     Examples
     --------
@@ -74,6 +80,13 @@ def read_reactome(
     edges = edges.astype(object).where(edges.notna(), None)
     n_genes = below["source"].nunique()
     lost = ~below["target"].isin(above["source"]) & ~below["target"].isin(above["target"])
+    if lost.all():
+        raise Edge2TorchError(
+            f"members and relation have no pathway in common: {members} has "
+            f"{listing(below['target'].unique())}, {relation} has {listing(above['source'].unique())}. "
+            "Reactions and physical entities are no pathways: give UniProt2Reactome.txt or the like, "
+            "of the same release and species."
+        )
     words = (
         f"{n_genes:,} identifiers in {below['target'].nunique():,} pathways "
         f"({len(below):,} memberships), {len(above):,} relations between pathways"
@@ -99,9 +112,7 @@ def _relation(path: FilePath, species: str | None) -> pd.DataFrame:
 def _members(path: FilePath, species: str | None) -> tuple[pd.DataFrame, int]:
     rows = _rows(path, 1, None, "identifier, pathway, and more")
     width = len(rows.fields[0])
-    # Reactome's own file: identifier, pathway, URL, name, evidence, species.
-    evidence = {3: 2, 6: 4}.get(width)
-    wanted = [0, 1] if evidence is None else [0, 1, evidence]
+    wanted = _PLACES.get(width, [0, 1])
     columns = ["source", "target", "evidence"][: len(wanted)]
     table = Rows(
         rows.path, [[row[place] for place in wanted] for row in rows.fields], rows.lines

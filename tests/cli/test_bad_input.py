@@ -61,7 +61,7 @@ def test_options(files: Path, capsys, changes, message):
 def test_names_of_other_nodes(files: Path, capsys):
     (files / "names.csv").write_text("node,name\nR-HSA-1,Apoptosis\n")
     said = fail(capsys, *arguments(files, names=str(files / "names.csv")))
-    assert "--names: the first column of 'names.csv' has none of the graph's nodes" in said
+    assert "--names: names has no node of the edges: it names" in said
     (files / "names.csv").write_text("signal\nother\n")
     assert "node and name are needed" in fail(
         capsys, *arguments(files, names=str(files / "names.csv"))

@@ -104,6 +104,30 @@ def test_reactome(write: Callable[..., Path], header: str) -> None:
     assert len(everything) == 4
 
 
+def test_reactome_with_physical_entities(write: Callable[..., Path]) -> None:
+    relation = write("R-HSA-1\tR-HSA-2\n", "relation.txt")
+    line = "P1\tR-HSA-7\tTP53 [cytosol]\tR-HSA-2\thttp://x\tRepair\tTAS\tHomo sapiens\n"
+    members = write(line + line.replace("-7", "-8").replace("TAS", "IEA"), "members.txt")
+    edges = priors.read_reactome(relation, members, quiet=True)
+    assert pairs(edges) == [("P1", "R-HSA-2"), ("R-HSA-2", "R-HSA-1")]
+    assert edges["evidence"].tolist() == ["TAS|IEA", None]
+
+
+def test_files_that_do_not_meet_are_an_error_or_a_note(write: Callable[..., Path]) -> None:
+    relation = write("R-HSA-1\tR-HSA-2\n", "relation.txt")
+    reactions = write("P1\tR-HSA-7\thttp://x\tbinding\tTAS\tHomo sapiens\n", "members.txt")
+    with pytest.raises(Edge2TorchError, match=r"no pathway in common: .*'R-HSA-7'.*'R-HSA-2'"):
+        priors.read_reactome(relation, reactions, quiet=True)
+    members = write("P1\tR-HSA-2\n", "meet.txt")
+    names = write("Repair\tR-HSA-2\n", "names.txt")
+    with pytest.raises(Edge2TorchError, match=r"names has no node of the edges.*wrong way round"):
+        priors.read_reactome(relation, members, names=names, quiet=True)
+    sets = priors.read_gmt(write("repair\tx y\tg\n"), quiet=True)
+    both, report = priors.union_edges(sets, priors.read_edges(write("source\ttarget\np\tq\n")))
+    assert len(both) == 2
+    assert "Table 1 shares no node with the others: 'g', 'repair'." in repr(report)
+
+
 def test_obo_with_gaf(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     ontology, genes = write(OBO, "go.obo"), write(GAF, "genes.gaf")
     edges = priors.read_obo(ontology, annotations=genes)
