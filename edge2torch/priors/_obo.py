@@ -125,7 +125,7 @@ def _edges(file: Path, ontology: Ontology, wanted: list[str]) -> tuple[pd.DataFr
                 raise bad_line(
                     file,
                     line,
-                    f"the {kind} of {child!r}, {parent!r}, is no term of this file. Is the file cut "
+                    f"the {kind} of {child!r}, {parent!r}, is not a term of this file. Is the file cut "
                     "short? Give the whole ontology, or remove this line.",
                 )
             if own is not None and fate in ("kept", "moved"):

@@ -84,7 +84,7 @@ def read_reactome(
         raise Edge2TorchError(
             f"members and relation have no pathway in common: {members} has "
             f"{listing(below['target'].unique())}, {relation} has {listing(above['source'].unique())}. "
-            "Reactions and physical entities are no pathways: give UniProt2Reactome.txt or the like, "
+            "Reactions and physical entities are not pathways: give UniProt2Reactome.txt or the like, "
             "of the same release and species."
         )
     words = (

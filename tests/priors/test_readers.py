@@ -245,7 +245,7 @@ BROKEN = [
     ("gmt", "", 1, "holds no rows"),
     ("gmt", b"a\tx\tg\nb\tx\t\xff\xfe\n", 2, "not UTF-8"),
     ("obo", OBO.replace("id: GO:2", "id: GO:1"), 11, "'GO:1' is there twice, first on line 5"),
-    ("obo", OBO.replace("is_a: GO:1 ! process", "is_a: GO:7"), 14, "'GO:7', is no term"),
+    ("obo", OBO.replace("is_a: GO:1 ! process", "is_a: GO:7"), 14, "'GO:7', is not a term"),
     ("obo", OBO.replace("alt_id: GO:91", "is_a: GO:2"), 5, "a cycle: 'GO:1' -> 'GO:2' -> 'GO:1'"),
     ("obo", OBO.replace("id: GO:2\n", ""), 10, "without an id"),
     ("obo", OBO.replace("name: repair", "name repair"), 12, "a line is 'tag: value'"),
