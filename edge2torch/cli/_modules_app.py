@@ -37,7 +37,9 @@ def fit(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the result.")],
-    samples: Annotated[Path | None, typer.Option(help="Sample table.")] = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="Sample table: sample_id, traits and covariates.")
+    ] = None,
     transcripts: Annotated[
         Path | None, typer.Option(help="A table of transcript_id and gene_id, or a GTF.")
     ] = None,

@@ -82,7 +82,8 @@ def transcript_data(
         ``transcript_id`` and ``gene_id``. Left out, every row of ``counts`` is a gene of its own
         (gene counts: there is no switching to see, only abundance).
     samples : DataFrame, optional
-        ``sample_id`` (a column or the index), traits and covariates.
+        ``sample_id`` (a column; else the index or the first column, by which of them names samples
+        of ``counts``), traits and covariates.
     gene_counts : DataFrame, optional
         Genes × samples; summed from transcripts by default.
     covariates : sequence of str

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._counts import text
+from edge2torch.netmodules._problems import with_sample_ids
 
 # Ensembl genes and transcripts of any species, and RefSeq transcripts, with or without a version
 _GENE = re.compile(r"(?:ENS[A-Z]{0,6}[GT]\d{6,}|[NX][MR]_\d{4,})(?:\.\d+)?(?:_.*)?$")
@@ -52,7 +53,7 @@ def _looks_transposed(
     Without a word from them, ids that look like genes or transcripts do.
     """
     if samples is not None:
-        ids = _ids(samples, "sample_id")
+        ids = _ids(with_sample_ids(samples, rows.union(columns)), "sample_id")
         if columns.isin(ids).any():
             return ""
         if (found := rows.isin(ids)).any():

@@ -87,14 +87,34 @@ def _with_column(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table.rename_axis(name).reset_index() if table.index.name in (name, None) else table
 
 
+def with_sample_ids(samples: pd.DataFrame, wanted: pd.Index) -> pd.DataFrame:
+    """The table with ids in the column ``sample_id``.
+
+    Without such a column they are in the index or in the first column, whichever names more of the
+    wanted samples; without any of them the table stays as it is.
+    """
+    if "sample_id" in samples.columns or samples.index.nlevels > 1:
+        return samples
+    tables = [samples.rename_axis("sample_id").reset_index()]
+    if len(samples.columns):
+        first = samples.columns[0]
+        tables.append(samples.rename(columns={first: "sample_id"}))
+    found = [int(wanted.isin(text(table["sample_id"])).sum()) for table in tables]
+    return tables[found.index(max(found))] if any(found) else samples
+
+
 def sample_table(
     wanted: pd.Index, samples: pd.DataFrame | None, problems: list[str]
 ) -> pd.DataFrame:
     if samples is None:
         return pd.DataFrame(index=pd.Index(wanted, name="sample_id"))
-    table = _with_column(samples, "sample_id")
+    table = with_sample_ids(samples, wanted)
     if "sample_id" not in table:
-        problems.append("samples lacks column 'sample_id'")
+        problems.append(
+            "samples lacks column 'sample_id', and neither its index nor its first column names a "
+            f"sample of counts; counts has {listing(wanted)}, columns of samples are "
+            f"{listing(samples.columns, 10) or 'none'}"
+        )
         return pd.DataFrame(index=pd.Index(wanted, name="sample_id"))
     table = table.assign(sample_id=text(table["sample_id"])).set_index("sample_id")
     if repeated := sorted(set(table.index[table.index.duplicated()])):

@@ -96,7 +96,7 @@ def test_a_gtf_says_which_gene_a_transcript_is_of(tmp_path):
         (lambda c, t, s: (c.assign(S000="x"), t, s), "no numbers: 'S000'"),
         (lambda c, t, s: (c, t.drop(columns="gene_id"), s), "lacks column(s) 'gene_id'"),
         (lambda c, t, s: (c, t.assign(gene_id=[None, *t["gene_id"][1:]]), s), "no gene_id for"),
-        (lambda c, t, s: (c, t, s.drop(columns="sample_id").iloc[1:]), "in counts but not in"),
+        (lambda c, t, s: (c, t, s.drop(columns="sample_id")), "neither its index nor its first"),
         (lambda c, t, s: (pd.concat([c, c.iloc[:1]]), t, s), "same row id more than once"),
         (lambda c, t, s: (c.to_numpy(), t, s), "must be a DataFrame"),
     ],
@@ -104,6 +104,29 @@ def test_a_gtf_says_which_gene_a_transcript_is_of(tmp_path):
 def test_a_single_problem_is_told(change, told):
     with pytest.raises(Edge2TorchError, match=told.replace("(", r"\(").replace(")", r"\)")):
         transcript_data(*change(*parts()))
+
+
+@pytest.mark.parametrize("column", ["sample", "Run"])
+def test_sample_names_are_found_in_the_index_and_in_the_first_column(column):
+    counts, transcripts, samples = parts()
+    expected = transcript_data(counts, transcripts, samples)
+    named = samples.sample(frac=1, random_state=0).rename(columns={"sample_id": column})
+    named = named[[column, *named.columns.drop(column)]]
+    for table in (named, named.set_index(column)):
+        found = transcript_data(counts, transcripts, table)
+        pd.testing.assert_frame_equal(found.samples, expected.samples)
+
+
+def test_numbers_as_sample_names_are_those_of_the_first_column_not_of_the_rows():
+    counts, transcripts, samples = parts()
+    numbers = [str(k) for k in range(1, 61)]
+    counts.columns = numbers
+    expected = transcript_data(counts, transcripts, samples.assign(sample_id=numbers))
+    table = samples.assign(sample_id=range(1, 61)).rename(columns={"sample_id": "sample"})
+    table = table[["sample", *table.columns.drop("sample")]]
+    pd.testing.assert_frame_equal(
+        transcript_data(counts, transcripts, table).samples, expected.samples
+    )
 
 
 def test_a_saturated_design_is_refused():

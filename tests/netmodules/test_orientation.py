@@ -67,7 +67,9 @@ def test_a_file_is_turned_on_demand_only(tmp_path):
     with pytest.raises(Edge2TorchError, match="Leave out transpose=True"):
         read_transcript_data(tmp_path / "right.csv", samples=data.samples, transpose=True)
     data.counts.T.assign(sex="f").rename_axis("donor").to_csv(tmp_path / "mixed.csv")
-    with pytest.raises(Edge2TorchError, match=r"no numbers: 'sex'\. Put what is known of samples"):
+    with pytest.raises(
+        Edge2TorchError, match=r"no numbers: 'sex'\. Leave them out; what is known of samples"
+    ):
         read_transcript_data(tmp_path / "mixed.csv", transpose=True)
     with pytest.raises(Edge2TorchError, match="say which axis holds samples"):
         read_transcript_data(tmp_path, transpose=True)
