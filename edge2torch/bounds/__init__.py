@@ -3,13 +3,14 @@
 from edge2torch.bounds._h5ad import read_h5ad
 from edge2torch.bounds._parquet import read_parquet
 from edge2torch.bounds._size import check_npz, largest, opened, too_large
-from edge2torch.bounds._table import TABLES, missing_words, read_table, table_kind
+from edge2torch.bounds._table import TABLES, missing_words, not_genes, read_table, table_kind
 
 __all__ = [
     "TABLES",
     "check_npz",
     "largest",
     "missing_words",
+    "not_genes",
     "opened",
     "read_h5ad",
     "read_parquet",

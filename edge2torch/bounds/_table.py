@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,10 @@ TABLES = (*SEPARATORS, ".parquet")
 """Endings of the files that :func:`read_table` takes; those of text may be packed."""
 _LIKE_MISSING = frozenset(
     ("NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "Null", "None", "<NA>")
+)
+_NO_GENE = re.compile(
+    r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)"
+    r"|N_(?:unmapped|multimapping|noFeature|ambiguous)"
 )
 _Read = Callable[..., pd.DataFrame]
 
@@ -131,6 +136,27 @@ def missing_words(column: pd.Series, what: str) -> list[str]:
         return []
     words = f"{listing(sorted(set(found)))} is taken as a {what} ({len(found):,} sample(s))"
     return [f"{words}; where it is unknown, leave the cell empty."]
+
+
+def not_genes(names: Iterable[object]) -> list[str]:
+    """Return the rows that counting programs add for reads of no gene.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Genes of a table of counts.
+
+    Returns
+    -------
+    list of str
+        ``__no_feature`` and the like of HTSeq, ``N_unmapped`` and the like of STAR.
+
+    Examples
+    --------
+    >>> not_genes(["TP53", "__no_feature", "N_unmapped"])
+    ['__no_feature', 'N_unmapped']
+    """
+    return [str(name) for name in names if _NO_GENE.fullmatch(str(name))]
 
 
 def _read_text(

@@ -29,6 +29,12 @@ def explain_module_command(
     transpose: Annotated[
         bool, typer.Option("--transpose", help="The table of --data is samples × genes.")
     ] = False,
+    scale: Annotated[
+        Literal["counts", "log2", "log1p"] | None, typer.Option(help="Of --data, as for the fit.")
+    ] = None,
+    plain_ids: Annotated[
+        bool, typer.Option("--plain-ids", help="Compare ids of --data as the fit did.")
+    ] = False,
     feature_table: Annotated[
         Path | None, typer.Option(help="Samples × features: CSV, TSV or Parquet, ids first.")
     ] = None,
@@ -92,9 +98,17 @@ def explain_module_command(
         table_format=table_format,
         min_samples=min_samples,
     )
-    table, meta = read_features(
-        data, transcripts, transpose, feature_table, feature_meta, min_samples
-    )
+    with console.warnings_as_notes():
+        table, meta = read_features(
+            data,
+            transcripts,
+            feature_table,
+            feature_meta,
+            transpose=transpose,
+            plain_ids=plain_ids,
+            scale=scale,
+            min_samples=min_samples,
+        )
     fit = load_modules(artifact_dir)
     with folder_of_results(output_dir) as folder:
         found = explain_module(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -25,9 +26,12 @@ def indexed(path: Path, option: str) -> pd.DataFrame:
 def read_features(
     data: Path | None,
     transcripts: Path | None,
-    transpose: bool,
     table: Path | None,
     meta: Path | None,
+    *,
+    transpose: bool,
+    plain_ids: bool,
+    scale: Literal["counts", "log2", "log1p"] | None,
     min_samples: int,
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     """Features of the counts, or as given, or nothing: then the fit's own scores are used."""
@@ -38,13 +42,23 @@ def read_features(
                 "--feature-meta out, or --data."
             )
         counts = read_transcript_data(
-            data, transcripts=transcripts, transpose=transpose, min_samples=min_samples
+            data,
+            transcripts=transcripts,
+            transpose=transpose,
+            min_samples=min_samples,
+            scale=scale,
+            plain_ids=plain_ids,
         )
         return usage_features(counts)
     if transcripts is not None:
         raise Edge2TorchError("--transcripts says which gene a count belongs to; give --data too.")
-    if transpose:
-        raise Edge2TorchError("--transpose turns the table of --data; give --data too.")
+    for option, given in (
+        ("--transpose", transpose),
+        ("--plain-ids", plain_ids),
+        ("--scale", scale),
+    ):
+        if given:
+            raise Edge2TorchError(f"{option} is about the counts of --data; give --data too.")
     return (
         None if table is None else indexed(table, "--feature-table"),
         None if meta is None else read_table(meta, "--feature-meta", text=_IDS),

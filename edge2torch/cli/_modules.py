@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -28,6 +28,7 @@ from edge2torch.netmodules import (
 from edge2torch.simulate import planted_modules
 
 SUITES = ("core", "multiplex", "scale")
+Scale = Literal["counts", "log2", "log1p"]
 _NAMED = "confounded, covariates named"
 
 
@@ -42,6 +43,8 @@ def fit(
     backend: str,
     seed: int,
     min_samples: int,
+    scale: Scale | None,
+    plain_ids: bool,
     config: str,
     changes: list[str],
     console: Console,
@@ -49,10 +52,11 @@ def fit(
     """Fit one backend and write the result folder."""
     settings = _settings(config, changes)
     names = [name.strip() for name in covariates.split(",") if name.strip()]
-    checked = read_transcript_data(
-        data, transcripts=transcripts, samples=samples, covariates=names, min_samples=min_samples,
-        transpose=transpose,
-    )  # fmt: skip
+    with console.warnings_as_notes():
+        checked = read_transcript_data(
+            data, transcripts=transcripts, samples=samples, covariates=names,
+            min_samples=min_samples, transpose=transpose, scale=scale, plain_ids=plain_ids,
+        )  # fmt: skip
     with claim(out, beside=True), console.warnings_as_notes():
         result = fit_modules(
             checked, backend=backend, config=settings, seed=seed, quiet=console.quiet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,13 @@ Settings = Annotated[
     list[str] | None, typer.Argument(help="Settings after --, such as vae.hidden_dim=32.")
 ]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
+Scale = Annotated[
+    Literal["counts", "log2", "log1p"] | None,
+    typer.Option(help="What the values are: counts, log2(x + 1) or the natural log(x + 1)."),
+]
+PlainIds = Annotated[
+    bool, typer.Option("--plain-ids", help="Compare ids without version and what follows a bar.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
@@ -46,7 +53,14 @@ def fit(
     transpose: Annotated[
         bool, typer.Option("--transpose", help="The table of --data is samples × genes.")
     ] = False,
-    covariates: Annotated[str, typer.Option(help="Columns, separated by commas.")] = "",
+    scale: Scale = None,
+    plain_ids: PlainIds = False,
+    covariates: Annotated[
+        str,
+        typer.Option(
+            help="Columns, separated by commas; batch:category and age:number say how to take one."
+        ),
+    ] = "",
     backend: Backend = "vae",
     seed: Seed = 0,
     min_samples: Annotated[int, typer.Option(help="Fewest samples to accept.")] = 10,
@@ -67,6 +81,8 @@ def fit(
         backend=backend,
         seed=seed,
         min_samples=min_samples,
+        scale=scale,
+        plain_ids=plain_ids,
         config=config,
         changes=settings or [],
         console=Console(quiet),

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.bounds import not_genes
+from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch.netmodules._columns import set_aside
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,22 @@ def as_counts(
     problems: list[str],
 ) -> tuple[Counts, pd.DataFrame | None, pd.DataFrame | None]:
     if isinstance(counts, pd.DataFrame):
+        counts = _genes_only(counts)
+        if "gene_id" in counts:
+            own = pd.DataFrame(
+                {"transcript_id": text(counts.index), "gene_id": counts["gene_id"].to_numpy()}
+            )
+            transcripts = own if transcripts is None else transcripts
+            counts = counts.drop(columns="gene_id")
+        counts = set_aside(counts, sample_ids(samples))
+        _check_named(counts.index, "counts", "row", problems)
         values = _numbers(counts, "counts", problems)
         matrix = Counts(values, text(counts.index), text(counts.columns))
         return matrix, transcripts, samples
     if hasattr(counts, "obs") and hasattr(counts, "var") and hasattr(counts, "X"):
+        if others := not_genes(counts.var_names):
+            _tell_not_genes(others)
+            counts = counts[:, ~counts.var_names.isin(others)]
         matrix = Counts(counts.X.T, text(counts.var_names), text(counts.obs_names))
         if transcripts is None and "gene_id" in counts.var:
             transcripts = pd.DataFrame(
@@ -65,6 +79,27 @@ def _numbers(frame: pd.DataFrame, name: str, problems: list[str]) -> NDArray[Any
     values = np.ones(frame.shape, dtype)
     values[:, is_number] = frame.loc[:, is_number].to_numpy(dtype, na_value=np.nan)
     return values
+
+
+def _genes_only(counts: pd.DataFrame) -> pd.DataFrame:
+    others = not_genes(counts.index)
+    if others:
+        _tell_not_genes(others)
+    return counts.loc[~counts.index.isin(others)] if others else counts
+
+
+def _tell_not_genes(names: list[str]) -> None:
+    warn(f"counts: {listing(names)} are reads of no gene, and were set aside.")
+
+
+def _check_named(ids: pd.Index, name: str, axis: str, problems: list[str]) -> None:
+    if (missing := int(np.sum(ids.isna()))) > 0:
+        problems.append(f"{name} has {missing:,} {axis}(s) without an id")
+
+
+def sample_ids(samples: pd.DataFrame | None) -> pd.Index:
+    """Samples by name, as a sample table has them; none without it."""
+    return text([]) if samples is None else text(samples.get("sample_id", samples.index))
 
 
 def text(ids: Iterable[Any]) -> pd.Index:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError, listing
 
+_NUMBER, _CATEGORY = "number", "category"
+_FEW_CODES = 10
 _MOST_LEVELS = 0.5  # levels of a category as a share of the samples
 
 
@@ -39,40 +41,87 @@ class Design:
         return np.asarray(np.linalg.pinv(self.matrix).T)
 
 
-def covariate_problems(samples: pd.DataFrame, covariates: tuple[str, ...]) -> list[str]:
+def resolved(
+    samples: pd.DataFrame, covariates: Sequence[str], problems: list[str]
+) -> tuple[str, ...]:
+    """Return the covariates, ``NAME:number`` or ``NAME:category`` where a column could be either.
+
+    Whole numbers that are few and repeated are codes (of a batch, a plate, a stage): as numbers,
+    only what rises along a straight line with them would be removed. As categories all of that is,
+    too.
+    """
+    if isinstance(covariates, str):
+        raise Edge2TorchError(
+            f"covariates={covariates!r} must be a list of columns, such as [...]."
+        )
+    found = []
+    for given in covariates:
+        name, kind = _name_and_kind(given, samples)
+        if name in samples and not kind and _is_whole(samples[name]):
+            kind = _CATEGORY if _is_code(samples[name]) else _NUMBER
+        found.append(f"{name}:{kind}" if kind else name)
+    problems.extend(_problems(samples, tuple(found)))
+    return tuple(found)
+
+
+def covariate_names(samples: pd.DataFrame, covariates: Sequence[str]) -> str:
+    """Say how each covariate is taken."""
+    said = []
+    for given in covariates:
+        name, kind = _name_and_kind(given, samples)
+        if _is_number(samples[name], kind):
+            said.append(f"{name!r} as a number")
+        else:
+            said.append(f"{name!r} as {samples[name].dropna().nunique()} categories")
+    return ", ".join(said)
+
+
+def _name_and_kind(given: str, samples: pd.DataFrame) -> tuple[str, str]:
+    """Column and kind; a column whose own name ends so is meant first."""
+    name, colon, kind = given.rpartition(":")
+    if given in samples or not colon or kind not in (_NUMBER, _CATEGORY):
+        return given, ""
+    return name, kind
+
+
+def _problems(samples: pd.DataFrame, covariates: tuple[str, ...]) -> list[str]:
     """Say what is wrong with the covariates, all of it."""
     problems = []
-    if absent := [name for name in covariates if name not in samples]:
+    split = [_name_and_kind(given, samples) for given in covariates]
+    names = [name for name, _ in split]
+    if absent := [name for name in names if name not in samples]:
         problems.append(
             f"covariate(s) {listing(absent)} are no column of samples; columns are "
             f"{listing(samples.columns, 10) or 'none'}"
         )
-    if repeated := sorted({name for name in covariates if covariates.count(name) > 1}):
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
         problems.append(f"covariate(s) given more than once: {listing(repeated)}")
     n, width = len(samples), 1
-    for name in dict.fromkeys(covariates):
+    for name, kind in dict(split).items():
         if name not in samples:
             continue
-        added, said = _columns_of(samples[name])
+        added, said = _columns_of(samples[name], kind)
         width += added
         if said:
             problems.append(f"covariate {name!r} {said}")
     if covariates and width > n - 3 and not problems:
         problems.append(
             f"the covariates make {width} columns for {n} samples, which leaves nothing to find; "
-            "leave some out"
+            "leave some out, or take a number as one (NAME:number)"
         )
     return problems
 
 
-def _columns_of(column: pd.Series) -> tuple[int, str]:
+def _columns_of(column: pd.Series, kind: str) -> tuple[int, str]:
     """How many columns a covariate makes, and what is wrong with it."""
     found, n = column.dropna().nunique(), len(column)
     if column.isna().all():
         return 0, "is missing in every sample"
     if found < 2:
         return 0, "is constant; leave it out"
-    if _is_numeric(column):
+    if kind == _NUMBER and not _is_numeric(column):
+        return 0, f"is no number in every sample, such as {column.dropna().iloc[0]!r}"
+    if _is_number(column, kind):
         is_finite = np.isfinite(column.dropna().to_numpy(dtype=float)).all()
         return 1, "" if is_finite else "has infinite values"
     if found > max(2, _MOST_LEVELS * n):
@@ -86,14 +135,15 @@ def _columns_of(column: pd.Series) -> tuple[int, str]:
 def make_design(samples: pd.DataFrame, covariates: tuple[str, ...]) -> Design:
     """Intercept, numbers centred by their mean, categories one-hot without the first level."""
     recipe: dict[str, Any] = {}
-    for name in covariates:
+    for given in covariates:
+        name, kind = _name_and_kind(given, samples)
         column = samples[name]
-        if _is_numeric(column):
+        if _is_number(column, kind):
             values = column.to_numpy(dtype=float)
             spread = float(np.nanstd(values))
             recipe[name] = {"mean": float(np.nanmean(values)), "sd": spread or 1.0}
         else:
-            levels = sorted(column.dropna().astype(str).unique())
+            levels = sorted(_levels(column.dropna()).unique())
             has_gap = bool(column.isna().any())
             recipe[name] = {"levels": [*levels, *(["<missing>"] if has_gap else [])]}
     return apply_recipe(samples, recipe)
@@ -110,7 +160,7 @@ def apply_recipe(samples: pd.DataFrame, recipe: Mapping[str, Any]) -> Design:
     for name, how in recipe.items():
         column = samples[name]
         if "levels" in how:
-            text = column.astype(object).where(column.notna(), "<missing>").astype(str)
+            text = _levels(column).where(column.notna(), "<missing>")
             if unknown := sorted(set(text) - set(how["levels"])):
                 raise Edge2TorchError(
                     f"covariate {name!r} has level(s) {listing(unknown)} that the fit did not see; "
@@ -123,6 +173,34 @@ def apply_recipe(samples: pd.DataFrame, recipe: Mapping[str, Any]) -> Design:
             values = np.where(np.isnan(values), how["mean"], values)
             columns[name] = (values - how["mean"]) / how["sd"]
     return Design(np.column_stack(list(columns.values())), tuple(columns), dict(recipe))
+
+
+def _levels(column: pd.Series) -> pd.Series:
+    """Text of each level; a code is the same text beside gaps, where pandas makes it 1.0."""
+    if not _is_numeric(column):
+        return column.astype(object).astype(str)
+    return column.map(lambda x: str(int(x)) if float(x).is_integer() else str(x)).astype(object)
+
+
+def _is_whole(column: pd.Series) -> bool:
+    """Whether a column is of more than two whole numbers, so that its kind has to be chosen."""
+    if not _is_numeric(column):
+        return False
+    values = column.dropna().to_numpy(dtype=float)
+    return bool(np.isfinite(values).all() and (values == values.round()).all()) and (
+        column.dropna().nunique() > 2
+    )
+
+
+def _is_code(column: pd.Series) -> bool:
+    """Few distinct values, or 1, 2, 3, … without a gap; each in two samples or more on average."""
+    values = np.unique(column.dropna().to_numpy(dtype=float))
+    counts_up = values[0] in (0, 1) and len(values) == values[-1] - values[0] + 1
+    return len(values) <= column.notna().sum() / 2 and bool(len(values) <= _FEW_CODES or counts_up)
+
+
+def _is_number(column: pd.Series, kind: str) -> bool:
+    return kind != _CATEGORY and _is_numeric(column)
 
 
 def _is_numeric(column: pd.Series) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, warn
 from edge2torch.netmodules._abundance import Abundances, abundances
 from edge2torch.netmodules._config import ModulesConfig, ReliabilityConfig
 from edge2torch.netmodules._covariates import Design, make_design
@@ -17,6 +17,7 @@ from edge2torch.netmodules._low_counts import samples_needed, well_counted
 from edge2torch.netmodules._switch import Switches, switch_coordinates
 
 SWITCH, ABUNDANCE, LOW = "switch", "abundance", "low"
+_NEARLY_ALL = 0.9
 _STILL = 1e-6  # a standard deviation under which nothing moves
 
 
@@ -75,14 +76,26 @@ def make_features(data: TranscriptData, config: ModulesConfig) -> Features:
     return _collect(data, design, switches, levels, gene, kind, scores, before, trust, moves, low)
 
 
+def warn_of_few(features: Features, config: ModulesConfig) -> None:
+    """Warn where hardly a gene is counted well enough to have a feature."""
+    low, total = int(features.low.sum()), len(features.low)
+    if low > _NEARLY_ALL * total:
+        needed = samples_needed(len(features.samples), config.min_count_share)
+        warn(
+            f"{low:,} of {total:,} genes have fewer than {config.min_count:g} counts in all but "
+            f"{needed - 1} samples and are left out ('low counts' in gene_fate). Are these counts? "
+            "scale= (--scale) says so of logarithms, a smaller min_count keeps more genes."
+        )
+
+
 def _nothing_moves(data: TranscriptData, config: ModulesConfig, low: NDArray[np.bool_]) -> str:
     if not low.any():
         return "counts: no gene varies over the samples, so there is no network."
     needed = samples_needed(len(data.samples), config.min_count_share)
     return (
         f"counts: {low.sum():,} of {len(low):,} genes have not {config.min_count:g} counts in "
-        f"{needed} samples, and no other varies, so there is no network. Give raw counts, or a "
-        "smaller min_count; min_count=0 keeps all genes."
+        f"{needed} samples, and no other varies, so there is no network. Give raw counts (or "
+        "say with scale=, --scale, that these are logarithms), or a smaller min_count; min_count=0 keeps all genes."
     )
 
 

@@ -17,8 +17,9 @@ from edge2torch.netmodules._assemble import assemble_result
 from edge2torch.netmodules._checks import warn_of
 from edge2torch.netmodules._communities import NOWHERE, communities, core_of, named_by_size
 from edge2torch.netmodules._config import ModulesConfig
+from edge2torch.netmodules._covariates import covariate_names, resolved
 from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys, decoy_thresholds
-from edge2torch.netmodules._features import Features, make_features
+from edge2torch.netmodules._features import Features, make_features, warn_of_few
 from edge2torch.netmodules._gene_graph import (
     Pairs,
     gene_edges,
@@ -30,12 +31,14 @@ from edge2torch.netmodules._inputs import TranscriptData, transcript_data
 from edge2torch.netmodules._merge import members_of, merge_alike
 from edge2torch.netmodules._overlaps import Overlaps, overlap_thresholds, overlapping_pairs
 from edge2torch.netmodules._override import as_config
+from edge2torch.netmodules._problems import tell
 from edge2torch.netmodules._progress import track
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._refine import refine
 from edge2torch.netmodules._registry import find_backend
 from edge2torch.netmodules._request import Request
 from edge2torch.netmodules._result import NetworkModules
+from edge2torch.netmodules._scale import Scale
 from edge2torch.netmodules._similarity import Similarity
 from edge2torch.netmodules._split import split
 
@@ -53,6 +56,7 @@ def fit_modules(
     config: ModulesConfig | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     seed: int = 0,
     min_samples: int = 10,
+    scale: Scale | None = None,
     quiet: bool = False,
 ) -> NetworkModules:
     """Find modules of genes that rise and fall, or switch isoforms, together.
@@ -69,7 +73,9 @@ def fit_modules(
     gene_counts : DataFrame, optional
         Genes × samples; summed from transcripts by default.
     covariates : sequence of str
-        Columns of ``samples`` that scores are freed from.
+        Columns of ``samples`` that scores are freed from. Few whole numbers, each in several
+        samples, are the codes of a category (a batch); ``"batch:category"`` and ``"age:number"``
+        have the last word.
     backend : str
         One of :data:`BACKENDS`; ``"vae"`` by default.
     config : ModulesConfig, dict, or what read_config takes, optional
@@ -78,6 +84,9 @@ def fit_modules(
         Same seed, same result, bit for bit; rows and samples may come in any order.
     min_samples : int, default 10
         Fewest samples that are accepted.
+    scale : {"counts", "log2", "log1p"}, optional
+        What ``counts`` are, as for :func:`transcript_data`; values that look like logarithms are
+        refused without it.
     quiet : bool
         Print no notes.
 
@@ -101,13 +110,20 @@ def fit_modules(
     """
     row = find_backend(backend)
     config = as_config(config)
-    data = _data(counts, transcripts, samples, gene_counts, covariates, min_samples)
+    data = _data(counts, transcripts, samples, gene_counts, covariates, min_samples, scale)
+    if data.covariates:
+        note(
+            f"Covariates: {covariate_names(data.samples, data.covariates)}; NAME:number or "
+            "NAME:category says otherwise.",
+            quiet=quiet,
+        )
     features = make_features(data, config)
     note(
         f"{len(features.table):,} features of {len(data.gene_ids):,} genes in "
         f"{len(data.samples):,} samples; backend {backend}.",
         quiet=quiet,
     )
+    warn_of_few(features, config)
     padded = add_decoys(features.values, features.is_switch, config.decoys, seed)
     request = _request(padded, features, config, seed, quiet)
     similarity = row.similarity(request)
@@ -170,14 +186,25 @@ def _data(
     gene_counts: pd.DataFrame | None,
     covariates: Sequence[str],
     min_samples: int,
+    scale: Scale | None,
 ) -> TranscriptData:
     if isinstance(counts, TranscriptData):
-        given = {"transcripts": transcripts, "samples": samples, "gene_counts": gene_counts}
+        given = {
+            "transcripts": transcripts,
+            "samples": samples,
+            "gene_counts": gene_counts,
+            "scale": scale,
+        }
         if extra := [name for name, value in given.items() if value is not None]:
             raise Edge2TorchError(
                 f"{extra[0]}: counts is TranscriptData, which holds it already. Leave it out."
             )
-        return replace(counts, covariates=tuple(covariates)) if covariates else counts
+        if not covariates:
+            return counts
+        problems: list[str] = []
+        named = resolved(counts.samples, covariates, problems)
+        tell(problems)
+        return replace(counts, covariates=named)
     if isinstance(counts, (str, os.PathLike)):
         return read_transcript_data(
             counts,
@@ -185,6 +212,7 @@ def _data(
             samples=samples,
             covariates=covariates,
             min_samples=min_samples,
+            scale=scale,
         )
     return transcript_data(
         counts,
@@ -193,6 +221,7 @@ def _data(
         gene_counts=gene_counts,
         covariates=covariates,
         min_samples=min_samples,
+        scale=scale,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,18 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from edge2torch.netmodules._counts import Counts, as_counts, as_gene_counts
-from edge2torch.netmodules._covariates import covariate_problems
+from edge2torch.netmodules._covariates import resolved
 from edge2torch.netmodules._orientation import check_orientation
-from edge2torch.netmodules._problems import check_matrix, check_same, gene_of, sample_table, tell
+from edge2torch.netmodules._problems import (
+    check_matrix,
+    check_same,
+    gene_of,
+    sample_table,
+    tell,
+    with_plain_ids,
+    without_version,
+)
+from edge2torch.netmodules._scale import Scale, as_scale, check_scale
 
 _FEW_SAMPLES = 10
 
@@ -36,7 +45,8 @@ class TranscriptData:
     samples : DataFrame
         Traits and covariates, a row per sample, indexed by ``sample_id``.
     covariates : tuple of str
-        Columns of ``samples`` that scores are to be freed from.
+        Columns of ``samples`` that scores are to be freed from; ``name:category`` or
+        ``name:number`` where a column of whole numbers could be either.
 
     Examples
     --------
@@ -70,6 +80,8 @@ def transcript_data(
     gene_counts: pd.DataFrame | None = None,
     covariates: Sequence[str] = (),
     min_samples: int = _FEW_SAMPLES,
+    scale: Scale | None = None,
+    plain_ids: bool = False,
 ) -> TranscriptData:
     """Match counts, transcripts and samples by id, and check them.
 
@@ -87,13 +99,28 @@ def transcript_data(
     gene_counts : DataFrame, optional
         Genes × samples; summed from transcripts by default.
     covariates : sequence of str
-        Columns of the sample table that scores are to be freed from.
+        Columns of the sample table that scores are to be freed from. Few whole numbers, each in
+        several samples, are the codes of a category (a batch); ``"batch:category"`` and
+        ``"age:number"`` have the last word.
     min_samples : int, default 10
         Fewest samples that are accepted.
+    scale : {"counts", "log2", "log1p"}, optional
+        What ``counts`` and ``gene_counts`` are: counts, also estimated ones; log2(x + 1), or log2(x)
+        where some are below 0; or the natural log(x + 1). Logarithms are turned back. Left out,
+        counts are expected, and values that look like logarithms are refused.
+    plain_ids : bool, default False
+        Take ids up to the first bar, and without their version: of
+        ``ENST00000456328.2|ENSG00000290825.1|`` only ``ENST00000456328`` counts.
 
     Returns
     -------
     TranscriptData
+
+    Warns
+    -----
+    Edge2TorchWarning
+        For columns that are no samples (length, effective length, place, name and the like of a
+        gene, TPM), and rows that are no genes (``__no_feature``, ``N_unmapped``), which are set aside.
 
     Raises
     ------
@@ -116,6 +143,7 @@ def transcript_data(
     - counts are zero throughout in sample(s) 's2'
     - there are 2 samples, and fewer than 10 are refused: min_samples=2 (--min-samples 2) accepts them
     """
+    check_scale(scale)
     problems: list[str] = []
     given = transcripts, samples
     matrix, transcripts, samples = as_counts(counts, transcripts, samples, problems)
@@ -126,8 +154,10 @@ def transcript_data(
         transcripts,
         samples,
         own_genes,
-        covariates=tuple(covariates),
+        covariates=covariates,
         min_samples=min_samples,
+        scale=scale,
+        plain_ids=plain_ids,
         problems=problems,
     )
 
@@ -138,11 +168,19 @@ def assemble(
     samples: pd.DataFrame | None,
     gene_counts: Counts | None,
     *,
-    covariates: tuple[str, ...],
+    covariates: Sequence[str],
     min_samples: int,
+    scale: Scale | None,
+    plain_ids: bool,
     problems: list[str],
 ) -> TranscriptData:
     """Check all parts, say all that is wrong, or return them in canonical order."""
+    matrix = as_scale(matrix, scale, "counts", problems)
+    if gene_counts is not None:
+        gene_counts = as_scale(gene_counts, scale, "gene_counts", problems)
+    if plain_ids:
+        matrix = replace(matrix, rows=without_version(matrix.rows))
+        transcripts = None if transcripts is None else with_plain_ids(transcripts)
     check_matrix(matrix, "counts", problems)
     genes = gene_of(matrix, transcripts, problems)
     table = sample_table(matrix.samples, samples, problems)
@@ -162,9 +200,9 @@ def assemble(
             f"there are {(n := len(matrix.samples))} samples, and fewer than {min_samples} are "
             f"refused: min_samples={n} (--min-samples {n}) accepts them"
         )
-    problems.extend(covariate_problems(table, covariates))
+    named = resolved(table, covariates, problems)
     tell(problems)
-    return _canonical(matrix, genes, table, gene_counts, covariates)
+    return _canonical(matrix, genes, table, gene_counts, named)
 
 
 def _canonical(

@@ -12,6 +12,8 @@ from scipy import sparse
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._counts import Counts, text
 
+_VERSION = r"\.\d+(?:_PAR_Y)?$"
+
 
 def tell(problems: list[str]) -> None:
     """Raise one error with all problems, if there are any."""
@@ -75,9 +77,40 @@ def gene_of(matrix: Counts, transcripts: pd.DataFrame | None, problems: list[str
         problems.append(
             f"transcripts has no gene_id for {listing(ids[table['gene_id'].isna().to_numpy()])}"
         )
+    before = len(problems)
     check_same(ids, matrix.rows, "transcripts", "counts", "transcript", problems)
+    if len(problems) > before and (hint := _plain_hint(ids, matrix.rows)):
+        problems.append(hint)
     genes = pd.Series(table["gene_id"].astype(str).to_numpy(dtype=object), index=ids)
     return genes[~genes.index.duplicated()].reindex(matrix.rows)
+
+
+def without_version(ids: pd.Index) -> pd.Index:
+    """Ids up to the first bar, and without a version at their end."""
+    text = pd.Series(ids, dtype=object).astype(str).str.split("|").str[0]
+    return pd.Index(text.str.replace(_VERSION, "", regex=True), dtype=object)
+
+
+def with_plain_ids(transcripts: pd.DataFrame) -> pd.DataFrame:
+    """Transcripts whose ids have lost version and bars."""
+    table = _with_column(transcripts, "transcript_id")
+    if "transcript_id" not in table:
+        return transcripts
+    return table.assign(transcript_id=without_version(text(table["transcript_id"])).to_numpy())
+
+
+def _plain_hint(ids: pd.Index, rows: pd.Index) -> str:
+    """Say so where ids differ by what follows a bar or by a version, and else agree."""
+    agree = int(rows.isin(ids).sum())
+    plain, known = without_version(rows), without_version(ids)
+    if 2 * (found := int(plain.isin(known).sum())) < len(rows) or found <= 2 * agree:
+        return ""
+    differs = next(k for k, there in enumerate(plain.isin(known) & ~rows.isin(ids)) if there)
+    twin = ids[list(known).index(plain[differs])]
+    return (
+        f"{found:,} of {len(rows):,} ids agree up to a bar or a version, such as {rows[differs]!r} and "
+        f"{twin!r}: plain_ids=True (--plain-ids) compares them without"
+    )
 
 
 def _with_column(table: pd.DataFrame, name: str) -> pd.DataFrame:

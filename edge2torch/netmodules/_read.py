@@ -18,10 +18,12 @@ from edge2torch._core.gtf import ENDINGS
 from edge2torch.bounds import TABLES, check_npz, read_h5ad, read_table, table_kind
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._annotation import genes_of_gtf
-from edge2torch.netmodules._counts import Counts, text
+from edge2torch.netmodules._columns import refuse_headless, refuse_one_sample
+from edge2torch.netmodules._counts import Counts, sample_ids, text
 from edge2torch.netmodules._inputs import TranscriptData, assemble, transcript_data
 from edge2torch.netmodules._orientation import check_orientation
-from edge2torch.netmodules._problems import tell
+from edge2torch.netmodules._problems import tell, without_version
+from edge2torch.netmodules._scale import Scale, check_scale
 
 _IDS = (0, "sample_id", "transcript_id", "gene_id")  # text, though they may look like numbers
 _DAMAGE = (
@@ -49,6 +51,8 @@ def read_transcript_data(
     covariates: Sequence[str] = (),
     min_samples: int = 10,
     transpose: bool = False,
+    scale: Scale | None = None,
+    plain_ids: bool = False,
 ) -> TranscriptData:
     r"""Read and check transcript counts.
 
@@ -57,15 +61,18 @@ def read_transcript_data(
     path : path
         A bundle folder (``samples.parquet``, ``transcripts.parquet``, ``transcript_counts.npz``
         with key ``data``, optionally ``genes.parquet`` and ``gene_counts.npz``); an ``.h5ad``; or
-        a table of transcripts × samples (CSV, TSV, Parquet) whose first column holds ids and
-        which may have a column ``gene_id``.
+        a table of transcripts × samples (CSV, TSV, GCT, Parquet) whose first column holds ids and
+        which may have a column ``gene_id``; the output of featureCounts as it is.
     transcripts, samples : DataFrame or path, optional
         Tables that the file does not hold. Transcripts may be a GTF, too; those of its transcripts
         that ``path`` does not count are left out.
     covariates : sequence of str
-        Columns of the sample table that scores are to be freed from.
+        Columns of the sample table that scores are to be freed from, as for
+        :func:`transcript_data`.
     min_samples : int, default 10
         Fewest samples that are accepted.
+    scale, plain_ids
+        As for :func:`transcript_data`.
     transpose : bool, default False
         The table is samples × transcripts (or genes).
 
@@ -89,7 +96,13 @@ def read_transcript_data(
     TranscriptData(2 transcripts, 2 genes, 2 samples)
     """
     where = Path(path)
-    options: dict[str, Any] = {"covariates": tuple(covariates), "min_samples": min_samples}
+    check_scale(scale)
+    options: dict[str, Any] = {
+        "covariates": covariates,
+        "min_samples": min_samples,
+        "scale": scale,
+        "plain_ids": plain_ids,
+    }
     given = _transcripts(transcripts), _table(samples, "samples")
     if transpose and (where.is_dir() or where.suffix == ".h5ad"):
         raise Edge2TorchError(
@@ -107,10 +120,13 @@ def read_transcript_data(
         counted = counts.index
         check_orientation(text(counted), text(counts.columns), *given, turned=True)
     else:
-        counts, own = _split(_read_table(where, "path"))
+        counts, own = _counts(where, given[1]), None
         counted = counts.index
     if _is_gtf(transcripts) and given[0] is not None:
-        known = given[0]["transcript_id"].isin(counted.astype(str))
+        ids = pd.Index(given[0]["transcript_id"])
+        if plain_ids:
+            ids, counted = without_version(ids), without_version(counted)
+        known = ids.isin(counted.astype(str))
         own = given[0][known] if known.any() else given[0]
     elif given[0] is not None:
         own = given[0]
@@ -149,15 +165,14 @@ def _read_table(path: Path, name: str) -> pd.DataFrame:
         raise Edge2TorchError(f"{name}: {error}") from error
 
 
-def _split(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Counts, and the gene of each row where the table says so."""
-    first = "transcript_id" if "transcript_id" in table else table.columns[0]
+def _counts(path: Path, samples: pd.DataFrame | None) -> pd.DataFrame:
+    """Counts with their ids as index; a column ``gene_id`` beside transcripts stays one."""
+    refuse_one_sample(path)
+    table = _read_table(path, "path")
     if isinstance(table.index, pd.RangeIndex):
-        table = table.set_index(first)
-    if "gene_id" not in table:
-        return table, None
-    genes = pd.DataFrame({"transcript_id": table.index, "gene_id": table["gene_id"].to_numpy()})
-    return table.drop(columns="gene_id"), genes
+        table = table.set_index("transcript_id" if "transcript_id" in table else table.columns[0])
+    refuse_headless(path, table, sample_ids(samples))
+    return table
 
 
 def _turned(table: pd.DataFrame) -> pd.DataFrame:

@@ -141,6 +141,7 @@ def _subsample(data: TranscriptData, rows: NDArray[np.int64]) -> TranscriptData:
         gene_counts=pd.DataFrame(data.gene_counts[:, rows], data.gene_ids, names),
         covariates=data.covariates,
         min_samples=2,
+        scale="counts",
     )
 
 

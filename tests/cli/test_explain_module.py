@@ -143,7 +143,7 @@ def test_samples_by_transcripts_are_turned_on_demand(folder, tmp_path, capsys):
     assert "looks transposed" in err
     code, _, err = call(capsys, *common, "--transpose")
     assert code == 1
-    assert "--transpose turns the table of --data" in err
+    assert "--transpose is about the counts of --data" in err
     code, _, _ = call(capsys, *common, *given, "--transpose")
     assert code == 0
     turned = pd.read_parquet(tmp_path / "out" / "M000" / "transcript_polarity_table.parquet")
