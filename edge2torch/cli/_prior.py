@@ -29,7 +29,7 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "sif": (),
     "omnipath": (),
     "graphml": (),
-    "edges": ("source", "target", "duplicates"),
+    "edges": ("source", "target", "sign", "duplicates"),
 }
 
 
@@ -58,6 +58,9 @@ def prior(
     ] = None,
     source: Annotated[str | None, typer.Option(help="Edges: column they lead from.")] = None,
     target: Annotated[str | None, typer.Option(help="Edges: column they lead to.")] = None,
+    sign: Annotated[
+        str | None, typer.Option(help="Edges: column that says +1, -1, or activation, inhibition.")
+    ] = None,
     join: Annotated[bool, typer.Option("--join", help="Edges: join repeated rows.")] = False,
     layer: Annotated[str | None, typer.Option(help="raw: names of an h5ad file's raw.")] = None,
     feature_names: Annotated[
@@ -116,11 +119,14 @@ def prior(
         "relations": _listed(relations),
         "source": source,
         "target": target,
+        "sign": sign,
         "duplicates": "join" if join else None,
     }
     measured = names_of_features(features, "--features", layer=layer, names_column=feature_names)
+    with console.warnings_as_notes():
+        prior_edges = _read(file, kind, {name: own for name, own in given.items() if own}, console)
     edges, report = prepare_prior(
-        _read(file, kind, {name: value for name, value in given.items() if value}, quiet),
+        prior_edges,
         measured,
         _listed(outputs),
         connect=connect,
@@ -149,7 +155,7 @@ def prior(
     console.say(f"Written: {out}")
 
 
-def _read(file: Path, kind: Format, given: dict[str, Any], quiet: bool) -> pd.DataFrame:
+def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> pd.DataFrame:
     """Read a file by its kind; an option of another kind is refused, not ignored."""
     import edge2torch.priors as readers
     from edge2torch.bounds import table_kind
@@ -158,6 +164,12 @@ def _read(file: Path, kind: Format, given: dict[str, Any], quiet: bool) -> pd.Da
     existing_file(file, "FILE")
     if kind == "auto":
         kind = "reactome" if "members" in given else _BY_SUFFIX.get(table_kind(file), "edges")
+        if kind == "edges" and not given and _has_flags(file):
+            kind = "omnipath"
+            console.say(
+                f"{file.name} has columns of stimulation and inhibition: read as omnipath "
+                "(--format edges takes them as they are)."
+            )
     for name in given:
         if name not in _TAKES[kind]:
             option = "--join" if name == "duplicates" else f"--{name}"
@@ -171,8 +183,19 @@ def _read(file: Path, kind: Format, given: dict[str, Any], quiet: bool) -> pd.Da
     for name in {"members", "names", "annotations"} & set(given):
         existing_file(given[name], f"--{name}")
     reader = getattr(readers, f"read_{kind}")
-    table: pd.DataFrame = reader(file, **given, quiet=quiet)
+    table: pd.DataFrame = reader(file, **given, quiet=console.quiet)
     return table
+
+
+def _has_flags(file: Path) -> bool:
+    """Say whether a table's header is that of OmniPath or LEMBAS."""
+    from edge2torch.bounds import table_kind
+    from edge2torch.cli._files import TABLES, read_table
+
+    if table_kind(file) not in TABLES:
+        return False
+    names = {str(name).removeprefix("is_") for name in read_table(file, "FILE", n_rows=0).columns}
+    return names >= {"source", "target", "stimulation", "inhibition"}
 
 
 def _listed(text: str | None) -> list[str] | None:

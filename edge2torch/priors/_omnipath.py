@@ -18,6 +18,7 @@ from edge2torch.priors._rows import (
     read_rows,
     typed,
 )
+from edge2torch.priors._signs import FLAGS
 
 _TRUE, _FALSE = ("1", "true", "1.0"), ("0", "false", "0.0")
 
@@ -37,7 +38,8 @@ def read_omnipath(
     path : str or path
         Separated by tabs, with a header: ``source``, ``target``, and ``is_directed``,
         ``is_stimulation``, ``is_inhibition`` (LEMBAS writes ``direction``, ``stimulation``,
-        ``inhibition``). All other columns are kept.
+        ``inhibition``). Without a column of directions every row has one. All other columns are
+        kept.
     evidence : {"any", "consensus"}
         Whether any resource or OmniPath's consensus says what an edge does.
     undirected : {"drop", "both"}
@@ -86,16 +88,17 @@ def read_omnipath(
     check_filled(body, frame, ["source", "target"])
     flags = {
         what: _flag(body, frame, _column(rows, frame, names))
-        for what, names in _FLAGS[evidence].items()
+        for what, names in FLAGS[evidence].items()
+        if what != "direction" or any(name in frame for name in names)
     }
-    used = {name for group in _FLAGS.values() for names in group.values() for name in names}
+    used = {name for group in FLAGS.values() for names in group.values() for name in names}
     extra = {name: typed(frame[name]) for name in header if name not in used | {"source", "target"}}
     sign = flags["stimulation"].astype(int) - flags["inhibition"].astype(int)
     both_ways = flags["stimulation"] & flags["inhibition"]
     edges = plain_edges(
         frame["source"], frame["target"], {"sign": sign, "conflict": both_ways, **extra}
     )
-    edges, words = _directed(edges, flags["direction"], undirected)
+    edges, words = _directed(edges, flags.get("direction", np.ones(len(edges), bool)), undirected)
     joined = join_rows(edges)
     edges, clash_words = _settled(joined.frame, joined.conflicts, conflicts)
     counts = [int((edges["sign"] == value).sum()) for value in (1, -1, 0)]
@@ -107,20 +110,6 @@ def read_omnipath(
     ]
     note(f"{rows.path.name}: {len(edges):,} edges, {'; '.join(words)}.", quiet=quiet)
     return edges
-
-
-_FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
-    "any": {
-        "direction": ("is_directed", "direction"),
-        "stimulation": ("is_stimulation", "stimulation"),
-        "inhibition": ("is_inhibition", "inhibition"),
-    },
-    "consensus": {
-        "direction": ("consensus_direction",),
-        "stimulation": ("consensus_stimulation",),
-        "inhibition": ("consensus_inhibition",),
-    },
-}
 
 
 def _column(rows: Rows, frame: pd.DataFrame, names: tuple[str, ...]) -> str:

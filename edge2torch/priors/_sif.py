@@ -9,21 +9,8 @@ import pandas as pd
 from edge2torch.errors import listing, note
 from edge2torch.priors._edges import join_rows
 from edge2torch.priors._rows import FilePath, bad_line, read_text, shown
+from edge2torch.priors._signs import SIGNS, read_signs, sign_of
 
-SIGNS: Mapping[str, int] = {
-    "1": 1,
-    "+1": 1,
-    "+": 1,
-    "activates": 1,
-    "activation": 1,
-    "stimulates": 1,
-    "stimulation": 1,
-    "-1": -1,
-    "-": -1,
-    "inhibits": -1,
-    "inhibition": -1,
-    "0": 0,
-}
 _FEWEST = 3
 
 
@@ -35,10 +22,12 @@ def read_sif(
     Parameters
     ----------
     path : str or path
-        Fields are separated by tabs where the line has one, otherwise by blanks.
+        Fields are separated by tabs where the line has one, otherwise by blanks. A node alone on
+        its line has no edge: it is named in the note, and an edge table cannot hold it.
     signs : dict of str to int, optional
         Further relations and what they say: 1, -1, or 0 for neither, such as ``{"pp": 0}``.
-        Known are ``1``, ``-1``, ``0``, ``+``, ``-``, ``activates``, ``inhibits`` and their kin.
+        Known are ``1``, ``-1``, ``0``, ``+``, ``-``, ``activates``, ``inhibits`` and their kin, in
+        capital letters or not.
     quiet : bool
         Print no note.
 
@@ -67,16 +56,20 @@ def read_sif(
     known = {**SIGNS, **(signs or {})}
     file, text = read_text(path)
     found: list[tuple[str, str, str]] = []
+    alone: dict[str, None] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         fields = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
+        if not any(fields[1:]):
+            alone[fields[0]] = None
+            continue
         if len(fields) < _FEWEST or not all(fields[:_FEWEST]):
             raise bad_line(
                 file, number, f"a line is source, relation and target(s); found {shown(line)}."
             )
         source, relation, *targets = fields
-        if relation not in known:
+        if sign_of(relation, known) is None:
             raise bad_line(
                 file,
                 number,
@@ -87,12 +80,17 @@ def read_sif(
     if not found:
         raise bad_line(file, 1, "the file holds no edges.")
     edges = pd.DataFrame(found, columns=["source", "target", "relation"], dtype=object)
-    joined = join_rows(edges.assign(sign=edges["relation"].map(known).astype(int)))
+    joined = join_rows(edges.assign(sign=read_signs(edges["relation"], "relation", known)))
+    ends = {*joined.frame["source"], *joined.frame["target"]}
     words = f"{file.name}: {len(joined.frame):,} edges, {_counts(joined.frame['sign'])}"
     if joined.n_joined:
         words += f"; {joined.n_joined:,} repeated row(s) were joined"
     if joined.conflicts:
         words += f"; opposite signs, now 0, at {listing(joined.conflicts)}"
+    if isolated := [node for node in alone if node not in ends]:
+        words += (
+            f"; {len(isolated):,} node(s) without edges are not in the table: {listing(isolated)}"
+        )
     note(f"{words}.", quiet=quiet)
     return joined.frame
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from edge2torch.bounds import read_parquet
-from edge2torch.errors import Edge2TorchError, listing, note, require
+from edge2torch.errors import Edge2TorchError, listing, note, require, warn
 from edge2torch.files import write_file
 from edge2torch.priors._edges import check_choice, join_rows
 from edge2torch.priors._packed import PACKED, plain_suffix
@@ -22,6 +22,7 @@ from edge2torch.priors._rows import (
     read_rows,
     typed,
 )
+from edge2torch.priors._signs import ONE_SIDED, read_signs, unread_signs
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 _ENDS = ["source", "target"]
@@ -33,6 +34,8 @@ def read_edges(
     source: str = "source",
     target: str = "target",
     rename: Mapping[str, str] | None = None,
+    sign: str | None = None,
+    signs: Mapping[str, int] | None = None,
     duplicates: Literal["error", "join"] = "error",
     quiet: bool = False,
 ) -> pd.DataFrame:
@@ -47,7 +50,13 @@ def read_edges(
         Columns that an edge leads from and to, in the direction of computation: for a hierarchy
         from child to parent.
     rename : dict of str to str, optional
-        New names of other columns, such as ``{"weight": "sign"}``.
+        New names of other columns, such as ``{"score": "initial_weight"}``.
+    sign : str, optional
+        Column that says whether an edge activates or inhibits, by a number (1, -1, 0, or any of that
+        sign) or by a word, as in :func:`read_sif`. It is read into ``sign``; a column of words, and
+        one with other numbers, is kept beside it (as ``sign_given`` if it is called ``sign``).
+    signs : dict of str to int, optional
+        Further words of that column and what they say, such as ``{"binding": 0}``.
     duplicates : {"error", "join"}
         What becomes of an edge that has several rows: words are joined by ``|``, of numbers the
         first is kept, opposite signs become 0.
@@ -64,7 +73,14 @@ def read_edges(
     Raises
     ------
     Edge2TorchError
-        With file and line: for wrong column counts, blank names and repeated edges.
+        With file and line: for wrong column counts, blank names and repeated edges; for words
+        without a known sign.
+
+    Warns
+    -----
+    Edge2TorchWarning
+        For columns that look like signs and are not read: pairs of stimulation and inhibition, as
+        :func:`read_omnipath` reads them, words such as ``inhibition``, and numbers of -1, 0, 1.
 
     Examples
     --------
@@ -84,6 +100,12 @@ def read_edges(
         if is_text
         else _read_parquet(path, names)
     )
+    if sign is not None:
+        frame = _with_sign(frame, path, names.get(sign, sign), signs)
+    elif signs:
+        raise Edge2TorchError("signs= says what the words of a column mean: name it with sign=.")
+    if words := unread_signs(frame):
+        warn(f"{Path(path).name}: {words}")
     joined = join_rows(frame) if duplicates == "join" else None
     frame = frame if joined is None else joined.frame
     nodes = pd.concat([frame["source"], frame["target"]]).nunique()
@@ -147,6 +169,30 @@ _OTHER_FILES = (
     " Gene sets, ontologies and networks have readers of their own in edge2torch.priors, and the "
     "command edge2torch prior."
 )
+
+
+def _with_sign(
+    frame: pd.DataFrame, path: FilePath, column: str, signs: Mapping[str, int] | None
+) -> pd.DataFrame:
+    """Read a column's signs; what is more than that is kept."""
+    if column not in frame or column in _ENDS:
+        raise Edge2TorchError(
+            f"{path}: sign={column!r} is not a column beside the ends; there are "
+            f"{listing(frame.columns, 12)}."
+        )
+    if column in ONE_SIDED or pd.api.types.is_bool_dtype(frame[column]):
+        raise Edge2TorchError(
+            f"{path}: the column {column!r} says one side of a sign only. Read the file with "
+            "read_omnipath, which takes stimulation and inhibition together."
+        )
+    if column != "sign" and "sign" in frame:
+        raise Edge2TorchError(f"{path} has a column 'sign' beside {column!r}. Rename one.")
+    given = frame[column]
+    found = read_signs(given, f"{path}: column {column!r}", signs)
+    if pd.api.types.is_numeric_dtype(given) and given.isin((-1, 0, 1)).all():
+        return frame.rename(columns={column: "sign"}).assign(sign=found)
+    kept = {"sign": "sign_given"} if column == "sign" else {}
+    return frame.rename(columns=kept).assign(sign=found)
 
 
 def _kind(path: FilePath, *, exists: bool = True) -> str:

@@ -1,0 +1,105 @@
+"""What says that an edge activates or inhibits: words, numbers, pairs of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.priors._rows import MISSING
+
+SIGNS: Mapping[str, int] = {
+    "1": 1,
+    "+1": 1,
+    "+": 1,
+    "activates": 1,
+    "activation": 1,
+    "stimulates": 1,
+    "stimulation": 1,
+    "positive": 1,
+    "-1": -1,
+    "-": -1,
+    "inhibits": -1,
+    "inhibition": -1,
+    "represses": -1,
+    "repression": -1,
+    "negative": -1,
+    "0": 0,
+    "unknown": 0,
+}
+FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
+    "any": {
+        "direction": ("is_directed", "direction"),
+        "stimulation": ("is_stimulation", "stimulation"),
+        "inhibition": ("is_inhibition", "inhibition"),
+    },
+    "consensus": {
+        "direction": ("consensus_direction",),
+        "stimulation": ("consensus_stimulation",),
+        "inhibition": ("consensus_inhibition",),
+    },
+}
+ONE_SIDED = {
+    name for names in FLAGS.values() for what in ("stimulation", "inhibition") for name in names[what]
+}
+_HELD = ("sign", "constraint")  # columns that say a sign in the way of an edge table
+_OWN = ("source", "target", "initial_weight")
+_OF_STRENGTH = ("mor", "mode_of_regulation", "effect", "weight")
+
+
+def sign_of(word: str, signs: Mapping[str, int]) -> int | None:
+    """Return what a word says; capital letters mean nothing where they are not in ``signs``."""
+    return signs.get(word, signs.get(word.lower()))
+
+
+def read_signs(
+    column: pd.Series, argument: str, signs: Mapping[str, int] | None = None
+) -> pd.Series:
+    """Return 1, -1, or 0 for neither; a number says it by its own sign, what is missing nothing."""
+    present = column.dropna()
+    if not signs and pd.api.types.is_numeric_dtype(column):
+        return pd.Series(np.sign(column.fillna(0).to_numpy()).astype(int), index=column.index)
+    known = {**SIGNS, **dict.fromkeys(MISSING, 0), **(signs or {})}
+    codes = {word: sign_of(str(word).strip(), known) for word in present.unique()}
+    if unknown := [word for word, sign in codes.items() if sign is None]:
+        raise Edge2TorchError(
+            f"{argument} has {len(unknown):,} word(s) without a known sign: {listing(unknown)}; known "
+            f"are {listing(SIGNS, 20)}. Say what they mean with signs={{{unknown[0]!r}: 0}}, or 1, or -1."
+        )
+    return column.map(codes).fillna(0).astype(int)
+
+
+def unread_signs(frame: pd.DataFrame) -> str:
+    """Say which columns look like signs that nothing has read, and how to read them."""
+    if set(_HELD) & set(frame.columns):
+        return ""
+    for columns in FLAGS.values():
+        pair = [name for what in ("stimulation", "inhibition") for name in columns[what]]
+        found = [name for name in pair if name in frame]
+        if len(found) > 1:
+            return (
+                f"the columns {listing(found)} say signs that are not read, so no edge has one. Read "
+                "the file with read_omnipath (in a shell: edge2torch prior --format omnipath)."
+            )
+    found = [
+        str(name) for name in frame if name not in _OWN and _says_signs(str(name), frame[name])
+    ]
+    if not found:
+        return ""
+    return (
+        f"the column {listing(found)} looks like signs that are not read, so no edge has one. Give "
+        f"sign={found[0]!r} to read it, and compile with sign_column='sign'."
+    )
+
+
+def _says_signs(name: str, column: pd.Series) -> bool:
+    values: Collection[object] = column.dropna().unique()
+    if pd.api.types.is_bool_dtype(column) or not len(values):
+        return False
+    if pd.api.types.is_numeric_dtype(column):
+        low = float(column.min())
+        return low < 0 and (name.lower() in _OF_STRENGTH or set(values) <= {-1, 0, 1})
+    found = {SIGNS.get(str(value).strip().lower()) for value in values}
+    return None not in found and found != {0}
