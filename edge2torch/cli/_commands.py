@@ -131,7 +131,8 @@ class RunOptions:
 
 def run_own(options: RunOptions, settings: Settings, *, command: str, console: Console) -> Results:
     """A user's own edges and data."""
-    edges, named = read_edge_file(options.edges, "--edges"), ""
+    with console.warnings_as_notes():
+        edges, named = read_edge_file(options.edges, "--edges"), ""
     if options.names is not None:
         edges, named = with_names(edges, options.names)
     wanted = _names(edges)
@@ -164,6 +165,11 @@ def run_own(options: RunOptions, settings: Settings, *, command: str, console: C
     console.heading("Data and network")
     for line in (story.data, story.graph, *dataset.notes, *task.notes, *network.notes):
         console.say(line)
+    if "sign" in edges and "constraint" not in edges:
+        console.say(
+            "The column 'sign' is not used: every weight is free to take either sign. A column "
+            "'constraint' with the words positive and negative holds weights to theirs."
+        )
     console.say(
         "Features are centred and scaled by the training part's mean and standard deviation."
     )

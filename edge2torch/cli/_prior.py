@@ -189,12 +189,15 @@ def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> 
 
 def _has_flags(file: Path) -> bool:
     """Say whether a table's header is that of OmniPath or LEMBAS."""
-    from edge2torch.bounds import table_kind
-    from edge2torch.cli._files import TABLES, read_table
+    from edge2torch.bounds import read_table, table_kind
 
-    if table_kind(file) not in TABLES:
+    if table_kind(file) not in (".csv", ".tsv", ".tab", ".txt"):
         return False
-    names = {str(name).removeprefix("is_") for name in read_table(file, "FILE", n_rows=0).columns}
+    try:
+        header = read_table(file, n_rows=0).columns
+    except Edge2TorchError:  # the reader of edges will say what is wrong, and on which line
+        return False
+    names = {str(name).removeprefix("is_") for name in header}
     return names >= {"source", "target", "stimulation", "inhibition"}
 
 

@@ -9,13 +9,15 @@ import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, listing, note
 from edge2torch.priors._edges import Bool, check_choice, join_rows, plain_edges, stacked
+from edge2torch.priors._packed import plain_suffix
 from edge2torch.priors._rows import (
     FilePath,
     Rows,
     check_filled,
     check_header,
     check_width,
-    read_rows,
+    read_text,
+    rows_of,
     typed,
 )
 from edge2torch.priors._signs import FLAGS
@@ -36,7 +38,7 @@ def read_omnipath(
     Parameters
     ----------
     path : str or path
-        Separated by tabs, with a header: ``source``, ``target``, and ``is_directed``,
+        Separated by tabs, or ``.csv``; with a header: ``source``, ``target``, and ``is_directed``,
         ``is_stimulation``, ``is_inhibition`` (LEMBAS writes ``direction``, ``stimulation``,
         ``inhibition``). Without a column of directions every row has one. All other columns are
         kept.
@@ -62,8 +64,7 @@ def read_omnipath(
 
     Examples
     --------
-    >>> from pathlib import Path
-    >>> _ = Path("omni.tsv").write_text(
+    >>>     >>> _ = Path("omni.tsv").write_text(
     ...     "source\ttarget\tis_directed\tis_stimulation\tis_inhibition\n"
     ...     "A\tB\tTrue\tTrue\tFalse\nA\tC\tTrue\tTrue\tTrue\n")
     >>> read_omnipath("omni.tsv")
@@ -75,7 +76,9 @@ def read_omnipath(
     check_choice(evidence, "evidence", ("any", "consensus"))
     check_choice(undirected, "undirected", ("drop", "both"))
     check_choice(conflicts, "conflicts", ("unsigned", "drop", "error"))
-    rows = read_rows(path)
+    file, text = read_text(path)
+    is_csv = plain_suffix(file) == ".csv"
+    rows = rows_of(file, text, "," if is_csv else "\t", quoted=is_csv)
     header = [name.strip() for name in rows.fields[0]]
     body = rows.without(1)
     if not len(body):

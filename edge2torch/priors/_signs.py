@@ -42,7 +42,10 @@ FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 ONE_SIDED = {
-    name for names in FLAGS.values() for what in ("stimulation", "inhibition") for name in names[what]
+    name
+    for names in FLAGS.values()
+    for what in ("stimulation", "inhibition")
+    for name in names[what]
 }
 _HELD = ("sign", "constraint")  # columns that say a sign in the way of an edge table
 _OWN = ("source", "target", "initial_weight")

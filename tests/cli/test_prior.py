@@ -106,6 +106,7 @@ def test_it_is_what_prepare_prior_returns(folder):
         (["net.sif", "--cycles", "break"], ("p53", "death")),
         (["net.sif", "--cycles", "keep", "--outputs", "death"], ("mdm2", "p53")),
         (["omni.tsv", "--format", "omnipath"], ("ATM", "p53")),
+        (["omni.tsv"], ("ATM", "p53")),
         (["own.csv", "--source", "from", "--target", "to"], ("TP53", "repair")),
     ],
 )
@@ -127,6 +128,16 @@ def test_names_of_an_h5ad_file(folder, capsys):
 def test_outputs_that_lead_on_are_named(folder, capsys):
     prior("net.sif", "--cycles", "keep", "--outputs", "p53,death")
     assert "--outputs death,p53" in capsys.readouterr().out
+
+
+def test_signs_are_read_or_said_not_to_be(folder, capsys):
+    assert prior("omni.tsv")["sign"].tolist() == [-1]
+    assert "read as omnipath (--format edges" in capsys.readouterr().out
+    with pytest.warns(e2t.Edge2TorchWarning, match="read_omnipath"):  # reading it again
+        assert "sign" not in prior("omni.tsv", "--format", "edges")
+    assert "'is_inhibition' say signs that are not read" in capsys.readouterr().out
+    (folder / "mor.csv").write_text("source,target,mor\nATM,p53,-1\n")
+    assert prior("mor.csv", "--sign", "mor", "--quiet")["sign"].tolist() == [-1]
 
 
 def test_quiet_prints_nothing(folder, capsys):
