@@ -76,6 +76,13 @@ def explain_module_command(
     figures: Annotated[
         Literal["png", "pdf", "none"], typer.Option(help="Format of the figures.")
     ] = "png",
+    leave_gene_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-gene-out/--whole-eigengene",
+            help="Test genes against their module's eigengene without them, or with them.",
+        ),
+    ] = True,
     min_samples: Annotated[int, typer.Option(help="Fewest samples to accept.")] = 10,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -96,6 +103,7 @@ def explain_module_command(
         ig_n_steps=ig_n_steps,
         ig_baseline=ig_baseline,
         table_format=table_format,
+        leave_gene_out=leave_gene_out,
         min_samples=min_samples,
     )
     with console.warnings_as_notes():

@@ -37,6 +37,9 @@ class ExplainConfig:
         the scores of the gene's features of the same type.
     table_format : {"parquet", "csv"}
         How tables are written.
+    leave_gene_out : bool
+        Test a module's own genes against the module's eigengene without the gene. Against the
+        whole eigengene, which a gene is a part of, every gene correlates by construction.
     min_samples : int
         Fewest samples that are accepted, 3 at least; correlations of few are mostly chance.
 
@@ -56,6 +59,7 @@ class ExplainConfig:
     ig_n_steps: int = 50
     ig_baseline: Literal["zero", "mean"] = "zero"
     table_format: Literal["parquet", "csv"] = "parquet"
+    leave_gene_out: bool = True
     min_samples: int = FEWEST_SAMPLES
 
     def __post_init__(self) -> None:

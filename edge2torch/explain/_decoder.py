@@ -7,9 +7,24 @@ import pandas as pd
 
 from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._latent import decoded_delta, follow
-from edge2torch.explain._statistics import adjusted, correlate
-from edge2torch.explain._tables import by_size
+from edge2torch.explain._match import match
+from edge2torch.explain._statistics import adjusted
+from edge2torch.explain._tables import by_size, correlated
 from edge2torch.netmodules import NetworkModules
+
+_COLUMNS = [
+    "gene_id",
+    "feature_id",
+    "feature_type",
+    "tested_against",
+    "r",
+    "qvalue",
+    "decoded_delta",
+    "latent_dim_idx",
+    "latent_r",
+    "decoded_delta_percentile",
+    "sign_agreement",
+]
 
 
 def vae_drivers(
@@ -17,6 +32,8 @@ def vae_drivers(
     module_id: str,
     eigengene: pd.Series | None = None,
     config: ExplainConfig | None = None,
+    *,
+    without_gene: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Attribute a module to features through the decoder of the ``vae`` backend.
 
@@ -33,12 +50,16 @@ def vae_drivers(
     eigengene : Series, optional
         By sample id; the module's own by default.
     config : ExplainConfig, optional
-        Thresholds, step, and whether genes outside the module are listed.
+        Thresholds, step, whether genes outside the module are listed, and whether a gene is left
+        out of the module's own eigengene when it is tested.
+    without_gene : DataFrame, genes × samples, optional
+        The given eigengene without each gene, for genes that it is made of.
 
     Returns
     -------
     DataFrame
-        ``gene_id``, ``feature_id``, ``feature_type``, ``r`` (with the eigengene), ``qvalue``,
+        ``gene_id``, ``feature_id``, ``feature_type``, ``tested_against`` (``eigengene`` or
+        ``eigengene without the gene``), ``r`` (with that), ``qvalue``,
         ``decoded_delta``, ``latent_dim_idx``, ``latent_r``, ``decoded_delta_percentile`` (of its
         magnitude among all features), ``sign_agreement``, ``passes_filter``; the largest
         ``|decoded_delta|`` first.
@@ -62,22 +83,27 @@ def vae_drivers(
     config = ExplainConfig() if config is None else config
     pair, latent, scores, values = follow(result, module_id, eigengene)
     delta = decoded_delta(pair, latent, config.vae_step)
-    table = result.features[["gene_id", "feature_id", "feature_type"]].reset_index(drop=True)
-    ids = table["feature_id"]
-    found = correlate(scores[ids].to_numpy(dtype=np.float64), values)
-    decoded = delta.loc[ids].to_numpy()
+    if eigengene is None and config.leave_gene_out:
+        without_gene = result.eigengenes_without_genes(module_id)
+    matched = match(
+        scores,
+        result.features,
+        pd.Series(values, scores.index),
+        min_samples=config.min_samples,
+        without_gene=without_gene,
+    )
+    table = correlated(matched, ["gene_id", "feature_id", "feature_type"])
+    decoded = delta.loc[table["feature_id"]].to_numpy()
     table = table.assign(
-        r=found.r,
-        pvalue=found.pvalue,
         decoded_delta=decoded,
         latent_dim_idx=latent.index,
         latent_r=latent.r,
         decoded_delta_percentile=100 * pd.Series(np.abs(decoded)).rank(pct=True).to_numpy(),
-        sign_agreement=np.sign(decoded * np.sign(latent.r)) == np.sign(found.r),
+        sign_agreement=np.sign(decoded * np.sign(latent.r)) == np.sign(table["r"]),
     )
     if not config.all_genes:
         table = table[table["gene_id"].isin(result.genes(module_id))]
-    table.insert(4, "qvalue", adjusted(table.pop("pvalue").to_numpy()))
+    table = table.assign(qvalue=adjusted(table["pvalue"].to_numpy()))[_COLUMNS]
     passes = (
         (table["qvalue"] <= config.vae_fdr_threshold)
         & (table["decoded_delta_percentile"] >= config.vae_percentile_threshold)

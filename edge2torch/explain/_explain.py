@@ -56,7 +56,8 @@ def explain_module(
     output_dir : path, optional
         Where to write the tables, a folder per module, and ``module_explanation_manifest.json``.
     eigengenes : DataFrame, modules × samples, optional
-        In place of the fit's.
+        In place of the fit's. Nothing is known of what they are made of, so a gene that is a part
+        of one is tested against it as it is.
     structure_annotation : DataFrame, optional
         Pairs of transcripts, as :func:`annotate_structure` returns them.
 
@@ -81,8 +82,8 @@ def explain_module(
     >>> folder = fit_modules(data, backend="latent", quiet=True).save("modules")
     >>> from edge2torch.explain import usage_features
     >>> found = explain_module(folder, *usage_features(data), output_dir="explained")
-    >>> list(found["M000"].transcript_polarity_table.columns)[:4]
-    ['feature_id', 'gene_id', 'transcript_id', 'r']
+    >>> list(found["M000"].transcript_polarity_table.columns)[:5]
+    ['feature_id', 'gene_id', 'transcript_id', 'tested_against', 'r']
     """
     config = ExplainConfig() if config is None else config
     result = (
@@ -97,8 +98,18 @@ def explain_module(
     if config.vae_attribution or config.integrated_gradients:
         checkpoint_of(result)
     pairs = None if structure_annotation is None else _checked_pairs(structure_annotation)
+    leave_out = config.leave_gene_out and eigengenes is None
     found = {
-        name: _explain(result, name, table, meta, values.T[name].loc[samples], config, pairs)
+        name: _explain(
+            result,
+            name,
+            table,
+            meta,
+            values.T[name].loc[samples],
+            result.eigengenes_without_genes(name) if leave_out else None,
+            config,
+            pairs,
+        )
         for name in wanted
     }
     if output_dir is not None:
@@ -143,16 +154,19 @@ def _explain(
     table: pd.DataFrame,
     meta: pd.DataFrame,
     eigengene: pd.Series,
+    without_gene: pd.DataFrame | None,
     config: ExplainConfig,
     pairs: pd.DataFrame | None,
 ) -> ExplainResult:
     genes = result.genes(module_id)
     own = None if config.all_genes else genes
-    few = config.min_samples
-    polarity = transcript_polarity_table(table, meta, eigengene, own, min_samples=few)
+    options: dict[str, Any] = {"min_samples": config.min_samples, "without_gene": without_gene}
+    polarity = transcript_polarity_table(table, meta, eigengene, own, **options)
     optional: dict[str, Any] = {}
     if config.vae_attribution:
-        optional["vae_drivers"] = vae_drivers(result, module_id, eigengene, config)
+        optional["vae_drivers"] = vae_drivers(
+            result, module_id, eigengene, config, without_gene=without_gene
+        )
     if config.integrated_gradients:
         optional["ig_attributions"] = ig_attributions(result, module_id, eigengene, config)
     if pairs is not None:
@@ -161,11 +175,9 @@ def _explain(
         module_id,
         tuple(genes),
         eigengene,
-        gene_driver_table(table, meta, eigengene, own, min_samples=few),
+        gene_driver_table(table, meta, eigengene, own, **options),
         polarity,
-        high_vs_low_table(
-            table, meta, eigengene, own, percentile=config.percentile, min_samples=few
-        ),
+        high_vs_low_table(table, meta, eigengene, own, percentile=config.percentile, **options),
         **optional,
     )
 

@@ -18,10 +18,15 @@ _META = ("feature_id", "gene_id", "feature_type")
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """Numbers in one order: ``values`` (s, f), ``eigengene`` (s,), ``meta`` a row per feature."""
+    """Numbers in one order: ``values`` (s, f), ``meta`` a row per feature.
+
+    A feature is tested against one of ``eigengenes`` (s, e), whose index ``tested`` (f,) has: the
+    first is that of the whole module, the others lack a gene each.
+    """
 
     values: NDArray[np.float64]
-    eigengene: NDArray[np.float64]
+    eigengenes: NDArray[np.float64]
+    tested: NDArray[np.int64]
     meta: pd.DataFrame
     samples: pd.Index
 
@@ -38,6 +43,7 @@ def match(
     eigengene: pd.Series,
     genes: Iterable[str] | None = None,
     min_samples: int = FEWEST_SAMPLES,
+    without_gene: pd.DataFrame | None = None,
 ) -> Matched:
     """Match by id; rows and columns may come in any order. ``genes`` keeps theirs only."""
     table = sample_rows(feature_table)
@@ -47,7 +53,25 @@ def match(
         meta = meta[meta["gene_id"].isin(set(genes))]
     values = _numbers(table.loc[samples, meta["feature_id"]])
     own = pd.to_numeric(eigengene.set_axis(eigengene.index.astype(str)).loc[samples])
-    return Matched(values, own.to_numpy(dtype=np.float64), meta.reset_index(drop=True), samples)
+    eigengenes = own.to_numpy(dtype=np.float64)[:, None]
+    tested = np.zeros(len(meta), dtype=np.int64)
+    if without_gene is not None:
+        left_out = _left_out(without_gene, samples)
+        eigengenes = np.concatenate([eigengenes, left_out.to_numpy(dtype=np.float64).T], axis=1)
+        tested = 1 + left_out.index.get_indexer(pd.Index(meta["gene_id"]))
+    return Matched(values, eigengenes, tested, meta.reset_index(drop=True), samples)
+
+
+def _left_out(without_gene: pd.DataFrame, samples: pd.Index) -> pd.DataFrame:
+    """Genes × samples, by the same samples as the eigengene."""
+    columns = without_gene.columns.astype(str)
+    if len(absent := samples.difference(columns)):
+        raise Edge2TorchError(
+            f"without_gene lacks {len(absent)} sample(s) of the eigengene: {listing(absent)}. Make "
+            "it with NetworkModules.eigengenes_without_genes of the same fit."
+        )
+    table = without_gene.set_axis(columns, axis=1)[samples]
+    return table.set_axis(table.index.astype(str), axis=0)
 
 
 def sample_rows(feature_table: pd.DataFrame) -> pd.DataFrame:

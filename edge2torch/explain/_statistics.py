@@ -38,11 +38,12 @@ class Contrast(NamedTuple):
 
 
 def correlate(x: Floats, y: Floats) -> Correlation:
-    """Pearson of every column of x (s, f) with y (s,), over the samples that have both."""
-    known = ~np.isnan(x) & ~np.isnan(y)[:, None]
+    """Pearson of every column of x (s, f) with y, (s,) or its own (s, f), over samples with both."""
+    y = y if y.ndim == 2 else y[:, None]
+    known = ~np.isnan(x) & ~np.isnan(y)
     n = known.sum(axis=0)
     a, size_a = _centred(x, known, n)
-    b, size_b = _centred(np.broadcast_to(y[:, None], x.shape), known, n)
+    b, size_b = _centred(np.broadcast_to(y, x.shape), known, n)
     size = size_a * size_b
     with np.errstate(invalid="ignore", divide="ignore"):
         r = np.clip(np.einsum("sf,sf->f", a, b) / size, -1, 1)

@@ -13,6 +13,7 @@ from edge2torch.explain._match import FEWEST_SAMPLES, Matched, match, sample_row
 from edge2torch.explain._statistics import adjusted, compare, correlate
 
 _DIGITS = 12
+AGAINST = np.array(["eigengene", "eigengene without the gene"], dtype=object)
 
 
 def gene_driver_table(
@@ -22,6 +23,7 @@ def gene_driver_table(
     genes: Iterable[str] | None = None,
     *,
     min_samples: int = FEWEST_SAMPLES,
+    without_gene: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Correlate every gene with an eigengene, through the feature that follows it best.
 
@@ -39,12 +41,17 @@ def gene_driver_table(
         Keep these only.
     min_samples : int, default 10
         Fewest samples that are accepted.
+    without_gene : DataFrame, genes × samples, optional
+        The eigengene without each gene, as ``NetworkModules.eigengenes_without_genes`` makes it;
+        genes in its index are tested against theirs. Against an eigengene that a gene is a part
+        of, its p-value is circular.
 
     Returns
     -------
     DataFrame
-        ``gene_id``, ``feature_id``, ``feature_type``, ``r``, ``pvalue``, ``qvalue``,
-        ``n_samples``, ``missing_fraction``; a row per gene, the largest ``|r|`` first.
+        ``gene_id``, ``feature_id``, ``feature_type``, ``tested_against`` (``eigengene`` or
+        ``eigengene without the gene``), ``r``, ``pvalue``, ``qvalue``, ``n_samples``,
+        ``missing_fraction``; a row per gene, the largest ``|r|`` first.
 
     Raises
     ------
@@ -64,9 +71,9 @@ def gene_driver_table(
       gene_id feature_id    r
     0       A  A::switch -1.0
     """
-    matched = match(feature_table, feature_meta, eigengene, genes, min_samples)
+    matched = match(feature_table, feature_meta, eigengene, genes, min_samples, without_gene)
     columns = ["gene_id", "feature_id", "feature_type"]
-    found = _correlated(matched, columns)
+    found = correlated(matched, columns)
     return by_size(found, "r").drop_duplicates("gene_id").reset_index(drop=True)
 
 
@@ -77,6 +84,7 @@ def transcript_polarity_table(
     genes: Iterable[str] | None = None,
     *,
     min_samples: int = FEWEST_SAMPLES,
+    without_gene: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Say which transcripts rise with an eigengene and which fall.
 
@@ -95,12 +103,16 @@ def transcript_polarity_table(
         Keep these only.
     min_samples : int, default 10
         Fewest samples that are accepted.
+    without_gene : DataFrame, genes × samples, optional
+        The eigengene without each gene, as ``NetworkModules.eigengenes_without_genes`` makes it;
+        genes in its index are tested against theirs. Against an eigengene that a gene is a part
+        of, its p-value is circular.
 
     Returns
     -------
     DataFrame
-        ``feature_id``, ``gene_id``, ``transcript_id`` (where given), ``r``, ``pvalue``,
-        ``qvalue``, ``n_samples``, ``missing_fraction``, ``switch_strength``: largest less smallest
+        ``feature_id``, ``gene_id``, ``transcript_id`` (where given), ``tested_against``
+        (``eigengene`` or ``eigengene without the gene``), ``r``, ``pvalue``, ``qvalue``, ``n_samples``, ``missing_fraction``, ``switch_strength``: largest less smallest
         r of the gene's transcripts, 0 with fewer than two.
 
     Raises
@@ -125,9 +137,9 @@ def transcript_polarity_table(
     meta = transcript_rows(feature_meta)
     table = sample_rows(feature_table)
     own = table.columns.intersection(pd.Index(meta.get("feature_id", ()), dtype=object).astype(str))
-    matched = match(table[own], meta, eigengene, genes, min_samples)
+    matched = match(table[own], meta, eigengene, genes, min_samples, without_gene)
     columns = ["feature_id", "gene_id", *(["transcript_id"] if "transcript_id" in meta else [])]
-    found = _correlated(matched, columns)
+    found = correlated(matched, columns)
     by_gene = found.groupby("gene_id")["r"]
     strength = by_gene.transform("max") - by_gene.transform("min")
     found["switch_strength"] = strength.fillna(0.0)
@@ -150,6 +162,7 @@ def high_vs_low_table(
     *,
     percentile: float = 25.0,
     min_samples: int = FEWEST_SAMPLES,
+    without_gene: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Compare the samples of highest with those of lowest eigengene, feature by feature.
 
@@ -169,11 +182,16 @@ def high_vs_low_table(
         Percent of samples in each tail, above 0 and below 50.
     min_samples : int, default 10
         Fewest samples that are accepted.
+    without_gene : DataFrame, genes × samples, optional
+        The eigengene without each gene, as ``NetworkModules.eigengenes_without_genes`` makes it;
+        genes in its index are tested against theirs. Against an eigengene that a gene is a part
+        of, its p-value is circular.
 
     Returns
     -------
     DataFrame
-        ``feature_id``, ``gene_id``, ``mean_high``, ``mean_low``, ``delta``, ``se``, ``tstat``,
+        ``feature_id``, ``gene_id``, ``tested_against`` (``eigengene`` or ``eigengene without the
+        gene``: by which samples are high or low), ``mean_high``, ``mean_low``, ``delta``, ``se``, ``tstat``,
         ``pvalue`` (Welch), ``n_high``, ``n_low``, ``missing_fraction``; the largest ``|tstat|``
         first.
 
@@ -196,10 +214,13 @@ def high_vs_low_table(
     """
     if not 0 < percentile < 50:
         raise Edge2TorchError(f"percentile={percentile!r} must lie above 0 and below 50.")
-    matched = match(feature_table, feature_meta, eigengene, genes, min_samples)
-    high, low = tails(matched.eigengene, percentile)
-    found = pd.DataFrame(compare(matched.values[high], matched.values[low])._asdict())
-    named = matched.meta[["feature_id", "gene_id"]]
+    matched = match(feature_table, feature_meta, eigengene, genes, min_samples, without_gene)
+    high, low = (
+        np.where(tail[:, matched.tested], matched.values, np.nan)
+        for tail in tails(matched.eigengenes, percentile)
+    )
+    found = pd.DataFrame(compare(high, low)._asdict())
+    named = matched.meta[["feature_id", "gene_id"]].assign(tested_against=_against(matched))
     found = pd.concat([named, found], axis=1).assign(missing_fraction=matched.missing_fraction)
     return by_size(found, "tstat")
 
@@ -207,20 +228,25 @@ def high_vs_low_table(
 def tails(
     eigengene: NDArray[np.float64], percentile: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which samples are high and which are low, (s,) each."""
-    low, high = np.nanpercentile(eigengene, [percentile, 100 - percentile])
+    """Which samples of an eigengene (s,), or of several (s, e), are high and which are low."""
+    low, high = np.nanpercentile(eigengene, [percentile, 100 - percentile], axis=0)
     return (eigengene >= high) & (eigengene > low), eigengene <= low
 
 
-def _correlated(matched: Matched, columns: list[str]) -> pd.DataFrame:
-    found = correlate(matched.values, matched.eigengene)
+def correlated(matched: Matched, columns: list[str]) -> pd.DataFrame:
+    found = correlate(matched.values, matched.eigengenes[:, matched.tested])
     return matched.meta[columns].assign(
+        tested_against=_against(matched),
         r=found.r,
         pvalue=found.pvalue,
         qvalue=adjusted(found.pvalue),
         n_samples=found.n,
         missing_fraction=matched.missing_fraction,
     )
+
+
+def _against(matched: Matched) -> NDArray[np.object_]:
+    return AGAINST[np.minimum(matched.tested, 1)]
 
 
 def by_size(table: pd.DataFrame, column: str) -> pd.DataFrame:

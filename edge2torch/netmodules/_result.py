@@ -10,12 +10,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._checkpoint import Checkpoint
 from edge2torch.netmodules._compiled import compile_modules
+from edge2torch.netmodules._eigengenes import leave_one_out
 from edge2torch.netmodules._folder import save_folder
 from edge2torch.netmodules._inputs import TranscriptData
 from edge2torch.netmodules._new_samples import module_scores, score_samples
@@ -136,6 +138,29 @@ class NetworkModules:
                 f"{listing(self.module_ids, 10) or 'none'}."
             )
         return list(self._genes_of[module_id])
+
+    def eigengenes_without_genes(
+        self, module_id: str, scores: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """Return the eigengene of a module without each of its genes in turn, genes × samples.
+
+        What a gene of the module is to be tested against: it is a part of the module's own
+        eigengene and correlates with that by construction. ``scores`` are those of other samples,
+        as :meth:`score` returns them; the fit's own by default.
+
+        Raises
+        ------
+        Edge2TorchError
+            When there is no such module.
+        """
+        genes = self.genes(module_id)
+        own = self.module_loadings[self.module_loadings["module_id"] == module_id]
+        table = (self.feature_scores if scores is None else scores)[own["feature_id"]]
+        values = table.to_numpy(dtype=np.float64)
+        values = values - values.mean(axis=0)  # of the fit's own samples it is zero
+        gene = pd.Index(genes).get_indexer(pd.Index(own["gene_id"]))
+        found = leave_one_out(values, gene, len(genes))
+        return pd.DataFrame(found, pd.Index(genes, name="gene_id", dtype=object), table.index)
 
     def compile(self) -> tuple[CompiledModel, CompileArtifact]:
         """Return features → genes → modules as a compiled model with the fitted loadings.

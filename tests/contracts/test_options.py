@@ -19,7 +19,11 @@ OTHER_PROGRAMS = re.compile(r"pip install [^.]*")
 
 def options(command: click.Command) -> set[str]:
     """Of a command and of all below it."""
-    own = {word for parameter in command.params for word in parameter.opts}
+    own = {
+        word
+        for parameter in command.params
+        for word in (*parameter.opts, *parameter.secondary_opts)
+    }
     return own.union({"--help"}, *map(options, getattr(command, "commands", {}).values()))
 
 

@@ -32,6 +32,7 @@ def test_the_best_channel_speaks_for_a_gene(inputs):
         "gene_id",
         "feature_id",
         "feature_type",
+        "tested_against",
         "r",
         "pvalue",
         "qvalue",
