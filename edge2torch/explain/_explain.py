@@ -69,9 +69,9 @@ def explain_module(
     Raises
     ------
     Edge2TorchError
-        For samples that do not match or are too few (``config.min_samples``), features without a gene, a module
-        that does not exist (the nearest are offered), and a missing or foreign checkpoint where
-        attribution is asked for.
+        For samples that do not match or are too few (``config.min_samples``), features without a
+        gene, a module that does not exist (the nearest are offered) or of whose genes there is no
+        feature, and a missing or foreign checkpoint where attribution is asked for.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def explain_module(
     values = values.set_axis(values.columns.astype(str), axis=1)
     wanted = known_modules(result, values, module_ids)
     samples = common_samples(table.index, values.columns, config.min_samples)
-    feature_rows(table, meta)
+    _check_genes(result, wanted, feature_rows(table, meta))
     if config.vae_attribution or config.integrated_gradients:
         checkpoint_of(result)
     pairs = None if structure_annotation is None else _checked_pairs(structure_annotation)
@@ -146,6 +146,17 @@ def known_modules(
     if absent := [name for name in wanted if name not in eigengenes.index]:
         raise Edge2TorchError(f"eigengenes has no row for module(s) {listing(absent)}.")
     return wanted
+
+
+def _check_genes(result: NetworkModules, wanted: list[str], meta: pd.DataFrame) -> None:
+    """Refuse features of other genes: every table of such a module would be empty."""
+    there = set(meta["gene_id"].astype(str))
+    if lost := [name for name in wanted if there.isdisjoint(result.genes(name))]:
+        raise Edge2TorchError(
+            f"feature_meta has no gene of module(s) {listing(lost)}: {listing(result.genes(lost[0]))}. "
+            f"It has {listing(sorted(there))}. Name genes as in the fit; where these are transcripts, "
+            "give the table that says which gene each is of (transcripts, --transcripts)."
+        )
 
 
 def _explain(

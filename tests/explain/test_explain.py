@@ -55,6 +55,13 @@ def test_without_a_feature_table_the_fits_own_scores_are_used(fit, tmp_path):
     assert "gene_driver_table.csv" in {path.name for path in tmp_path.rglob("*")}
 
 
+def test_transcripts_that_stand_for_genes_are_told_apart_from_the_modules(fit, data):
+    table, meta = usage_features(data)
+    apart = meta.assign(gene_id=meta["feature_id"])
+    with pytest.raises(Edge2TorchError, match=r"no gene of module\(s\) 'M000', .*--transcripts"):
+        explain_module(fit, table, apart)
+
+
 def test_other_genes_are_a_control(fit):
     found = explain_module(fit, config=ExplainConfig(all_genes=True))["M000"].gene_driver_table
     inside = found["gene_id"].isin(fit.genes("M000"))
