@@ -212,7 +212,8 @@ def _refuse_transposed(
     known = int(first.isin(wanted).sum())
     if not known or not first.is_unique or frame.columns.isin(wanted).sum() >= known:
         return
-    design = "" if label is None else ".join(design)"
+    # The label alone: further columns of a design would stand among the features.
+    design = "" if label is None else f".join(design[{label!r}])"
     raise Edge2TorchError(
         f"--data: {name!r} looks transposed: {known:,} of the {len(first):,} names in its first "
         f"column ({frame.columns[0]!r}) are nodes of the graph. A row per sample and a column per "

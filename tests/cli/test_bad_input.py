@@ -73,10 +73,10 @@ def test_features_as_rows(files: Path, cells, capsys):
     turned.to_csv(files / "turned.csv", index_label="gene")
     said = fail(capsys, *arguments(files, data=str(files / "turned.csv")))
     assert "looks transposed: 12 of the 12 names in its first column ('gene')" in said
-    design = cells.set_index("cell")[["kind"]]
+    design = cells.set_index("cell")[["kind", "dose"]]
     table = pd.read_csv(files / "turned.csv")
-    mended = table.set_index("gene").T.join(design)  # what the error says
-    assert ".set_index('gene').T.join(design)" in said
+    mended = table.set_index("gene").T.join(design["kind"])  # what the error says
+    assert ".set_index('gene').T.join(design['kind'])" in said
     pd.testing.assert_frame_equal(
         mended, cells.set_index("cell").drop(columns="dose"), check_names=False
     )
