@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, get_args
 
 import torch
@@ -53,9 +54,13 @@ def get_node_activations(
     check_choice("agg", agg, get_args(Agg))
     base = find_edge_model(model, artifact)
     seen: dict[str, Tensor] = {}
+
+    def keep(name: str, _module: nn.Module, _inputs: object, values: Tensor) -> Tensor:
+        seen[name] = values
+        return values.clone()  # which a head such as nn.ReLU(inplace=True) may change
+
     handles = [
-        module.register_forward_hook(lambda _m, _i, y, name=name: seen.__setitem__(name, y))
-        for name, module in base.sites().items()
+        module.register_forward_hook(partial(keep, name)) for name, module in base.sites().items()
     ]
     try:
         model(x)

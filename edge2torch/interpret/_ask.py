@@ -124,6 +124,7 @@ def asking(
                 call={name: v for name, v in question.call.items() if name != "target"},
                 dims={name: value.dim() for name, value in seen.values.items()},
                 row_bytes=x.element_size() * sum(v.numel() for v in seen.values.values()),
+                overwritten=seen.overwritten,
                 delta=bool(question.delta),
                 by_sample=question.by_sample,
                 by_site=not question.wants_summary,

@@ -40,8 +40,8 @@ def are_finite(values: Iterable[Tensor]) -> bool:
 def refuse_not_finite(task: Task, index: pd.Index) -> NoReturn:
     """Say in which layer values begin to be no numbers, at which nodes, in which samples."""
     sites = _all_sites(task)
-    with watching([site.module for site in sites], copy=False, slope=False) as calls:
-        task.probe.answer(task.probe.entry(task.x))
+    with watching(task, [site.module for site in sites], slope=False) as calls:
+        task.probe.answer(task.x)
     for call in calls:
         values = call.gave if call.gave.dim() == 2 else call.gave.sum(2)
         if bool((bad := ~values.isfinite()).any()):
@@ -91,8 +91,8 @@ def _cause(task: Task) -> str:
         return "every sample equals its baseline. Pass other baselines."
     if not task.x.any():
         return "every sample is zero in every input."
-    with watching([s.module for s in sites], copy=False, slope=True) as calls:
-        y = task.probe.answer(task.probe.entry(task.x))
+    with watching(task, [s.module for s in sites], slope=True) as calls:
+        y = task.probe.answer(task.x)
     total = sum(output.of(y, slice(None)).sum() for output in task.outputs)
     cut, alive = _cut_off(sites, calls, total)
     if not cut:

@@ -60,7 +60,7 @@ class Recorder:
 
     def _keep(self, name: str, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
         if self._is_running:
-            self._seen[name] = output
+            self._seen[name] = output.clone()  # a head may change it in place
 
     def _end(self, *_: Any) -> None:
         self._is_running = False

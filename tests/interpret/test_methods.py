@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ import edge2torch as e2t
 from edge2torch.errors import MissingDependencyError
 from edge2torch.interpret import METHODS
 from edge2torch.interpret._engines import _chunks as chunks
-from tests.interpret.settings import PLAIN, SETTINGS, Setting, build, customize
+from tests.interpret.settings import PLAIN, SETTINGS, SKIPS, Setting, build, customize
 
 names = pytest.mark.parametrize("name", METHODS)
 
@@ -68,6 +70,66 @@ def test_every_method_answers_by_name_and_leaves_no_trace(kind: str, name: str) 
         assert np.isfinite(table.to_numpy()).all()
         assert set(table.dtypes) == {np.dtype("float64" if kind == "float64" else "float32")}
     assert any(table.abs().to_numpy().max() > 1e-6 for table in tables(result).values())
+
+
+class Elu(nn.Module):
+    """Written over what it is given, without a flag that says so."""
+
+    def __init__(self, writes: bool) -> None:
+        super().__init__()
+        self.writes = writes
+
+    def forward(self, y: torch.Tensor) -> torch.Tensor:
+        return nn.functional.elu(y, inplace=self.writes)
+
+
+class Doubled(nn.Module):
+    """The same around a whole model, at its inputs and its output."""
+
+    def __init__(self, inner: nn.Module, writes: bool) -> None:
+        super().__init__()
+        self.inner, self.writes = inner, writes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.writes:
+            return self.inner(x + 1) * 2
+        x += 1
+        y = self.inner(x)
+        y *= 2
+        return y
+
+
+def of_elus(elu: Any) -> Setting:
+    setting = build(SKIPS)
+    torch.manual_seed(1)
+    head = nn.Sequential(elu(), nn.Linear(3, 2), elu(), nn.Linear(2, 2))
+    return customize(setting, output=1, node_activation=elu(), head=head)
+
+
+def doubled(writes: bool, **options: Any) -> Setting:
+    setting = customize(build(SKIPS, "deep", **options), node_activation="tanh")
+    return replace(setting, model=Doubled(setting.model, writes))
+
+
+OVERWRITING: dict[str, Callable[[bool], Setting]] = {
+    "module": lambda writes: of_elus(lambda: nn.ELU(inplace=writes)),
+    "function": lambda writes: of_elus(lambda: Elu(writes)),
+    "around": doubled,
+    "around gnn": lambda writes: doubled(writes, backend="gnn", steps=2),
+}
+
+
+@names
+@pytest.mark.parametrize("kind", OVERWRITING)
+def test_values_that_the_model_overwrites_are_seen_before(kind: str, name: str) -> None:
+    method = METHODS[name]
+    if kind in ("function", "around gnn") and name in ("LRP", "LayerLRP"):
+        pytest.skip("no rule for these modules, in place or not")
+    plain, writing = (OVERWRITING[kind](writes) for writes in (False, True))
+    expected = plain.ask(method.target, name)
+    assert_same(writing.ask(method.target, name), expected, rtol=1e-5, atol=1e-7)
+    if kind == "module":
+        assert all(m.inplace for m in writing.model.modules() if isinstance(m, nn.ELU))
 
 
 @names

@@ -125,16 +125,6 @@ def test_only_captum_can_do_what_only_captum_takes() -> None:
         np.testing.assert_allclose(slope[site] * value[site], table, atol=1e-6)
 
 
-def test_modules_that_work_in_place() -> None:
-    plain, inplace = (
-        customize(build(SKIPS, "deep"), node_activation=nn.ReLU(inplace=flag))
-        for flag in (False, True)
-    )
-    for target in ("nodes", "edges"):
-        expected = plain.ask(target, level="summary")
-        pd.testing.assert_frame_equal(inplace.ask(target, level="summary"), expected)
-
-
 @pytest.mark.parametrize("target", ["features", "nodes", "edges"])
 def test_several_outputs_in_one_call(target: str) -> None:
     setting = SETTINGS["skips"]()

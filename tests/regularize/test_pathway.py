@@ -227,3 +227,18 @@ def test_one_pathway_alone_is_refused_where_nothing_is_left_to_choose():
     with pytest.raises(e2t.Edge2TorchError, match=r"one pathway, 'A'.*form='correlation'"):
         PathwayLatentRegularizer(model, {"A": ["a", "b"]}, artifact=artifact)
     PathwayLatentRegularizer(model, {"A": ["a", "b"]}, artifact=artifact, form="correlation")
+
+
+def test_a_head_that_works_in_place_leaves_the_values_as_they_are():
+    losses, gradients = [], []
+    for in_place in (False, True):
+        model, artifact = built("feedforward")
+        model = e2t.customize_model(model, head=nn.ELU(inplace=in_place))
+        own = {"p": ["h0", "g1", "out"], "q": ["h2", "g2"]}
+        regularizer = PathwayLatentRegularizer(model, own, [("p", "q")], artifact=artifact)
+        model(samples())
+        losses.append(sum(regularizer.loss()))
+        losses[-1].backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    assert torch.equal(*losses)
+    assert torch.equal(*gradients)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from edge2torch.errors import Edge2TorchError, require
 from edge2torch.interpret._engines._chunks import evaluations_at_once, shown
 from edge2torch.interpret._engines._lrp import LRP, LayerLRP
-from edge2torch.interpret._engines._probe import Probe
+from edge2torch.interpret._engines._probe import Entry, Probe
 from edge2torch.interpret._engines._sites import Site
 from edge2torch.interpret._engines._task import Answer, Task
 from edge2torch.interpret._method import AttributionMethod
@@ -69,13 +70,13 @@ def _attribute_chunk(
     task: Task, site: Site, chunk: slice, columns: Tensor | None, batching: Mapping[str, int]
 ) -> tuple[Tensor, Tensor | None]:
     x = task.x[chunk].detach().requires_grad_(task.method.by_gradient)
-    layer = () if task.method.target == "features" else (site.module,)
-    explainer = load_engine(task.method)(task.probe, *layer, **task.constructor)
     arguments = _arguments(task, site, chunk, batching)
     if columns is not None:
         arguments["additional_forward_args"] = (columns,)
     try:
-        result = explainer.attribute(x, **arguments)
+        with _seen_at(task, site) as layer:
+            explainer = load_engine(task.method)(task.probe, *layer, **task.constructor)
+            result = explainer.attribute(x, **arguments)
     except RuntimeError as error:
         if not any(said in str(error) for said in _USED_AGAIN):
             raise
@@ -96,6 +97,22 @@ def _attribute_chunk(
     if delta is not None:  # methods with a set have one per pair: their mean is the sample's own
         delta = delta.detach().reshape(len(x), -1).mean(1).cpu()
     return score.detach().to("cpu", x.dtype), delta  # some methods of Captum compute in float32
+
+
+@contextmanager
+def _seen_at(task: Task, site: Site) -> Iterator[tuple[nn.Module, ...]]:
+    """Yield the layer to hand to Captum, which keeps its values and starts gradients at them."""
+    if task.method.target == "features":
+        yield ()
+    elif site.module not in task.overwritten:
+        yield (site.module,)
+    else:  # what the model changes in place is a copy
+        relay = Entry()
+        handle = site.module.register_forward_hook(lambda _m, _i, output: relay(output).clone())
+        try:
+            yield (relay,)
+        finally:
+            handle.remove()
 
 
 def _arguments(task: Task, site: Site, chunk: slice, batching: Mapping[str, int]) -> dict[str, Any]:
@@ -131,7 +148,7 @@ def _cut(name: str, value: Any, chunk: slice) -> Any:
 @torch.no_grad()
 def _values_at(probe: Probe, site: Site, x: Tensor) -> Tensor:
     seen: list[Tensor] = []
-    handle = site.module.register_forward_hook(lambda _m, _i, output: seen.append(output))
+    handle = site.module.register_forward_hook(lambda _m, _i, output: seen.append(output.clone()))
     try:
         probe(x)
     finally:

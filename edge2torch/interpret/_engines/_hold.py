@@ -102,7 +102,7 @@ def run_changed(
     change = partial(_change, values, shift, n_groups)
     with torch.no_grad(), _changed(task.sites, list(places.among(part.items)), change):
         x = task.x[part.samples].repeat(n_groups, 1)
-        y: Tensor = task.probe.answer(task.probe.entry(x)).unflatten(0, (n_groups, -1))
+        y: Tensor = task.probe.answer(x).unflatten(0, (n_groups, -1))
     return y
 
 
@@ -139,8 +139,8 @@ def values_to_hold(task: Task) -> list[Tensor]:
         )
     if value != "mean":
         return [task.x.new_tensor(float(value))] * len(task.sites)
-    with watching([site.module for site in task.sites], copy=False, slope=False) as calls:
-        task.probe.answer(task.probe.entry(task.x))
+    with watching(task, [site.module for site in task.sites], slope=False) as calls:
+        task.probe.answer(task.x)
     last: Mapping[int, Tensor] = {call.place: call.gave.mean(0) for call in calls}
     return [last[k] for k in range(len(task.sites))]
 

@@ -94,7 +94,12 @@ class LayerLRP(LRP):
 @contextmanager
 def _watched(module: nn.Module) -> Iterator[list[Tensor]]:
     seen: list[Tensor] = []
-    handle = module.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+
+    def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        seen.append(output)
+        return output.clone()  # which the model may change in place
+
+    handle = module.register_forward_hook(keep)
     try:
         yield seen
     finally:

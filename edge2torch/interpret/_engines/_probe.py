@@ -59,7 +59,7 @@ class Probe(nn.Module):
 
     def forward(self, x: Tensor, columns: Tensor | None = None) -> Tensor:
         """Map x (b, i) to the explained output (b,), or to all (b, o) while none is chosen."""
-        y = self.answer(self.entry(x))
+        y = self.answer(x)
         if columns is not None:
             y = y.gather(1, columns.unsqueeze(1)).squeeze(1)
         elif self.column is not None:
@@ -68,7 +68,7 @@ class Probe(nn.Module):
 
     def answer(self, x: Tensor) -> Tensor:
         """Map x (b, i) to all of the model's outputs (b, o)."""
-        y = self.model(x)
+        y = self.model(self.entry(x))
         if not isinstance(y, Tensor) or y.dim() not in {1, 2} or len(y) != len(x):
             found = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
             raise Edge2TorchError(
@@ -93,10 +93,12 @@ def unwrap(model: nn.Module) -> nn.Module:
 def at_rest(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
     """Hold a model in eval mode with fixed parameters, and random numbers at a seed.
 
-    Everything is put back afterwards: modes, ``requires_grad``, random states.
+    Modules compute what they do in place on copies: methods hold on to values that would be gone.
+    Everything is put back afterwards: modes, ``inplace``, ``requires_grad``, random states.
     """
     modes = [(module, module.training) for module in model.modules()]
     clean = [(m, name) for m, _ in modes for name in _CAPTUM_LEAVES if name not in vars(m)]
+    in_place = [module for module, _ in modes if getattr(module, "inplace", None) is True]
     needed = [(p, p.requires_grad) for p in model.parameters()]
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())
@@ -107,12 +109,16 @@ def at_rest(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]
             warnings.filterwarnings("ignore", message=message)
         try:
             model.eval()
+            for module in in_place:
+                module.inplace = False  # type: ignore[assignment]
             for parameter, _ in needed:
                 parameter.requires_grad_(False)
             yield
         finally:
             for module, mode in modes:
                 module.training = mode
+            for module in in_place:
+                module.inplace = True  # type: ignore[assignment]
             for module, name in clean:
                 vars(module).pop(name, None)
             for parameter, need in needed:

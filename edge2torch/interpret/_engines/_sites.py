@@ -51,30 +51,45 @@ def update_of(site: Site, base: CompiledModel) -> Site | None:
 
 @dataclass(frozen=True)
 class Look:
-    """One run of a model: its output, each site's values, and what a gradient reaches."""
+    """One run of a model: its output, each site's values, and what a gradient reaches.
+
+    ``overwritten`` are modules whose output the model changed in place after they gave it.
+    """
 
     output: Tensor
     values: dict[str, Tensor]
     reached: set[str]
+    overwritten: frozenset[nn.Module]
 
 
 def look(probe: Probe, x: Tensor, sites: list[Site]) -> Look:
     """Run the model once, and follow the gradient of its output back."""
-    seen: dict[str, Tensor] = {}
-    handles = [
-        site.module.register_forward_hook(
-            lambda _module, _inputs, output, name=site.name: seen.__setitem__(name, output)
-        )
-        for site in sites
-    ]
+    gave: dict[nn.Module, tuple[Any, int]] = {}
+
+    def keep(module: nn.Module, _inputs: Any, output: Any) -> None:
+        gave[module] = output, _version(output)
+
+    handles = [module.register_forward_hook(keep) for module in probe.modules()]
     try:
         y = probe(x.detach().requires_grad_())
     finally:
         for handle in handles:
             handle.remove()
+    seen: dict[str, Tensor] = {
+        site.name: gave[site.module][0] for site in sites if site.module in gave
+    }
     tracked = {name: value for name, value in seen.items() if value.requires_grad}
     reached: set[str] = set()
     if y.requires_grad and tracked:
         gradients = torch.autograd.grad(y.sum(), list(tracked.values()), allow_unused=True)
         reached = {name for name, g in zip(tracked, gradients, strict=True) if g is not None}
-    return Look(y.detach(), {name: value.detach() for name, value in seen.items()}, reached)
+    overwritten = frozenset(
+        module for module, (output, was) in gave.items() if _version(output) != was
+    )
+    values = {name: value.detach() for name, value in seen.items()}
+    return Look(y.detach(), values, reached, overwritten)
+
+
+def _version(output: Any) -> int:
+    """Return how often values were changed in place; tensors of inference mode do not count it."""
+    return output._version if isinstance(output, Tensor) and not output.is_inference() else 0

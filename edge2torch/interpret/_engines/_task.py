@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._engines._probe import Probe
@@ -22,7 +22,8 @@ class Task:
     """Everything that is the same for all samples, sites and outputs.
 
     ``dims`` are the dimensions of each site's values (3 where nodes have channels), ``row_bytes``
-    what all sites' values of one sample take.
+    what all sites' values of one sample take. ``overwritten`` are modules whose output the model
+    changes in place, so that who keeps it has to hand a copy on.
     """
 
     method: AttributionMethod
@@ -37,6 +38,7 @@ class Task:
     call: Mapping[str, Any]
     dims: Mapping[str, int]
     row_bytes: int
+    overwritten: frozenset[nn.Module]
     delta: bool
     by_sample: bool
     by_site: bool

@@ -80,21 +80,19 @@ def walk(
     One run forward for all modules and outputs, and one back for each output. Nothing is followed
     back beyond the first of the modules. ``around`` is in force while the model runs.
     """
-    copy = any(getattr(module, "inplace", False) for module in task.probe.modules())
     for part in with_bar(task, parts(task, len(path.at), overlap=overlap)):
         with nullcontext() if around is None else around(part):
-            run = _run(task, modules, path, part, copy=copy, slope=slope)
+            run = _run(task, modules, path, part, slope=slope)
         _show(task, part, *run, visit, slope=slope)
         del run
 
 
 def _run(
-    task: Task, modules: Sequence[nn.Module], path: Path, part: Part, *, copy: bool, slope: bool
+    task: Task, modules: Sequence[nn.Module], path: Path, part: Part, *, slope: bool
 ) -> tuple[Tensor, list[Call]]:
-    entry = task.probe.entry
-    with watching(modules, copy=copy, slope=slope) as calls:
+    with watching(task, modules, slope=slope) as calls:
         x = _on_path(task, part.samples, path.at[part.items])
-        y = task.probe.answer(entry(x) if entry in modules else x)
+        y = task.probe.answer(x)
     return y, calls
 
 
@@ -135,12 +133,10 @@ def _on_path(task: Task, samples: slice, at: list[float]) -> Tensor:
 
 
 @contextmanager
-def watching(modules: Sequence[nn.Module], *, copy: bool, slope: bool) -> Iterator[list[Call]]:
-    """Note what modules are given and give; with ``slope``, as tensors that gradients reach.
-
-    ``copy`` hands a copy on, for models that overwrite values in place.
-    """
+def watching(task: Task, modules: Sequence[nn.Module], *, slope: bool) -> Iterator[list[Call]]:
+    """Note what modules are given and give; with ``slope``, as tensors that gradients reach."""
     calls: list[Call] = []
+    copy = bool(task.overwritten)
 
     def note(place: int, given: tuple[Any, ...], gave: Tensor) -> Tensor | None:
         if not slope:
