@@ -143,6 +143,12 @@ def run(
         Literal["none", "log1p", "counts"],
         typer.Option(help="counts: scale samples to one depth, then log; log1p: log only."),
     ] = "none",
+    metadata: Annotated[
+        str, typer.Option(help="Columns that are no features, separated by commas.")
+    ] = "",
+    all_features: Annotated[
+        bool, typer.Option("--all-features", help="Take every column of numbers for a feature.")
+    ] = False,
     impute: Annotated[
         bool, typer.Option("--impute", help="Fill missing values with training medians.")
     ] = False,
@@ -205,6 +211,8 @@ def run(
         names=names,
         min_class_size=min_class_size,
         resume=resume,
+        metadata=tuple(name.strip() for name in metadata.split(",") if name.strip()),
+        all_features=all_features,
     )
     run_own(options, settings, command=_command(), console=Console(quiet))
 

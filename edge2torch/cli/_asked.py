@@ -37,6 +37,7 @@ def read_samples(
         layer=layer,
         names_column=names_column,
         normalize=normalize,
+        metadata=saved.recipe.set_aside if saved.recipe else (),
     )
     needed = saved.artifact.feature_names
     if absent := [name for name in needed if name not in dataset.table.columns]:

@@ -32,7 +32,7 @@ from edge2torch.cli._trust import why_not
 from edge2torch.cli._trust_words import trust_sentences
 from edge2torch.cli._verdict import show, verdicts
 from edge2torch.cli._write import write_results
-from edge2torch.errors import listing
+from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.files import claim
 
 _SHOWN = 3
@@ -127,6 +127,8 @@ class RunOptions:
     names: Path | None
     min_class_size: int
     resume: bool
+    metadata: tuple[str, ...]
+    all_features: bool
 
 
 def run_own(options: RunOptions, settings: Settings, *, command: str, console: Console) -> Results:
@@ -143,7 +145,14 @@ def run_own(options: RunOptions, settings: Settings, *, command: str, console: C
         layer=options.layer,
         names_column=options.feature_names,
         normalize=options.normalize,
+        metadata=options.metadata,
+        all_features=options.all_features,
     )
+    if odd := [name for name in options.metadata if name not in dataset.set_aside]:
+        raise Edge2TorchError(
+            f"--metadata: {listing(odd)} are no columns of the data that could be left out: the label, "
+            "nodes of the graph, names of samples, or not there."
+        )
     task = choose_task(dataset.label, options.task, options.min_class_size)
     network = fit_network(
         edges, dataset.table.columns, task, missing=options.missing, outputs=options.outputs
@@ -257,7 +266,7 @@ def _tell(results: Results, console: Console) -> None:
         console.heading("How far the ranking can be trusted")
         for sentence in trust_sentences(results)[:-2]:  # the last two are verdicts
             console.say(f"- {sentence}")
-    table = top_nodes(results, _SHOWN)
+    table = top_nodes(results, _SHOWN)[: None if results.has_learned else 0]
     if len(table):
         console.heading(f"Top {plural(words.node)} (+ for, - against)")
     for group, part in table.groupby("class", sort=False):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from edge2torch.bounds import TABLES, missing_words, table_kind
 from edge2torch.bounds import read_h5ad as read_anndata
+from edge2torch.cli._features import Columns, choose_features, copies_of, sample_names, words_of
 from edge2torch.cli._files import existing_file, read_table
 from edge2torch.errors import Edge2TorchError, listing
 
@@ -19,6 +20,7 @@ Normalize = Literal["none", "log1p", "counts"]
 
 # A table of every feature is kept for the baseline that may use all of them up to this size.
 _ALL_FEATURES_LIMIT = 20_000_000
+_MOST_OF_A_LOGARITHM = 25.0  # log2 of 33 million; the deepest sample has a gene of fewer reads
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Dataset:
         What was done on the way, as sentences.
     normalize : {"none", "log1p", "counts"}
         What was done to the values.
+    set_aside : tuple of str
+        Columns of the file that were taken for no features.
+    copies : tuple of str
+        Features that say nothing but the label.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Dataset:
     has_all_features: bool
     notes: tuple[str, ...]
     normalize: Normalize = "none"
+    set_aside: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
 
 def read_dataset(
@@ -57,10 +65,14 @@ def read_dataset(
     layer: str | None = None,
     names_column: str | None = None,
     normalize: Normalize = "none",
+    metadata: Collection[str] = (),
+    all_features: bool = False,
 ) -> Dataset:
     """Read a file by its suffix; samples without a label are left out, and that is noted.
 
-    Where no label is asked for, all samples have the same one: ``"all"``.
+    Where no label is asked for, all samples have the same one: ``"all"``. Of a table's columns,
+    ``metadata`` and what :func:`choose_features` finds are no features; ``all_features`` takes every
+    number for one. What an AnnData has in ``var`` is a feature, unless ``metadata`` names it.
     """
     kind = table_kind(existing_file(path, "--data"))
     if kind == ".h5ad":
@@ -73,13 +85,17 @@ def read_dataset(
             layer=layer,
             names_column=names_column,
             normalize=normalize,
+            metadata=metadata,
         )
     if kind not in TABLES:
         raise Edge2TorchError(
             f"--data: unknown file type {path.name!r}. Use one of {listing(['.h5ad', *TABLES], 8)}."
         )
     _only_for_h5ad(path, layer, names_column)
-    return _from_table(read_table(path, "--data"), label, wanted, path.name, normalize)
+    frame = read_table(path, "--data")
+    return _from_table(
+        frame, label, wanted, path.name, normalize, metadata, all_features=all_features
+    )
 
 
 def feature_names(
@@ -119,6 +135,7 @@ def from_anndata(
     layer: str | None = None,
     names_column: str | None = None,
     normalize: Normalize = "none",
+    metadata: Collection[str] = (),
 ) -> Dataset:
     """Take features and label out of an AnnData; ``layer="raw"`` reads ``.raw``."""
     if label is not None and label not in data.obs.columns:
@@ -127,6 +144,10 @@ def from_anndata(
         )
     values, var = _matrix(data, layer)
     names = _feature_names(var, names_column)
+    aside = names.isin(list(metadata)) & ~names.isin(wanted)
+    set_aside = tuple(dict.fromkeys(names[aside]))
+    if aside.any():
+        values, names = values[:, ~aside], names[~aside]
     totals = np.asarray(values.sum(axis=1), np.float64).ravel()
     keep_all = values.shape[0] * values.shape[1] <= _ALL_FEATURES_LIMIT
     columns = np.arange(len(names)) if keep_all else np.flatnonzero(names.isin(wanted))
@@ -138,7 +159,7 @@ def from_anndata(
         dense.astype(np.float32), index=data.obs_names.astype(str), columns=names[columns]
     )
     labels = _unlabelled(table) if label is None else data.obs[label]
-    return _dataset(table, labels, wanted, name, keep_all, normalize, totals)
+    return _dataset(table, labels, wanted, name, keep_all, normalize, totals, set_aside=set_aside)
 
 
 def _unlabelled(table: pd.DataFrame) -> pd.Series:
@@ -178,7 +199,14 @@ def _feature_names(var: pd.DataFrame, column: str | None) -> pd.Index[str]:
 
 
 def _from_table(
-    frame: pd.DataFrame, label: str | None, wanted: Collection[str], name: str, normalize: Normalize
+    frame: pd.DataFrame,
+    label: str | None,
+    wanted: Collection[str],
+    name: str,
+    normalize: Normalize,
+    metadata: Collection[str],
+    *,
+    all_features: bool,
 ) -> Dataset:
     frame.columns = frame.columns.map(lambda column: str(column).strip())
     _refuse_transposed(frame, label, wanted, name)
@@ -186,7 +214,7 @@ def _from_table(
         raise Edge2TorchError(
             f"--label: {name!r} has no column {label!r}. It has {listing(frame.columns, 10)}."
         )
-    frame = _with_sample_names(frame, label, wanted)
+    frame, said = _with_sample_names(frame, label, wanted)
     features = frame if label is None else frame.drop(columns=label)
     text = [c for c in features.columns if not pd.api.types.is_numeric_dtype(features[c].dtype)]
     if bad := sorted(set(text) & set(wanted)):
@@ -194,12 +222,43 @@ def _from_table(
             f"--data: {len(bad)} column(s) that the graph takes as input are not numbers: "
             f"{listing(bad)}."
         )
-    table = features.drop(columns=text).astype(np.float32)
-    totals = table.to_numpy(np.float64).sum(axis=1)
-    labels = _unlabelled(table) if label is None else frame[label]
-    return _dataset(
-        table, labels, wanted, name, True, normalize, totals, missing_words(labels, "label")
+    labels = _unlabelled(features) if label is None else frame[label]
+    counts = normalize == "counts"
+    columns = choose_features(
+        features, labels, wanted, metadata=metadata, everything=all_features, counts=counts
     )
+    notes = [*said, *missing_words(labels, "label"), *_told(columns, wanted, counts=counts)]
+    table = features[columns.features].astype(np.float32)
+    totals = table.to_numpy(np.float64).sum(axis=1)
+    return _dataset(
+        table,
+        labels,
+        wanted,
+        name,
+        True,
+        normalize,
+        totals,
+        notes=notes,
+        set_aside=tuple(columns.aside),
+    )
+
+
+def _told(columns: Columns, wanted: Collection[str], *, counts: bool) -> list[str]:
+    """Which columns are features and which are not, where that was decided here."""
+    notes, known = [], set(wanted)
+    if columns.aside:
+        notes.append(
+            f"Set aside as no features: {words_of(columns.aside)}. --all-features takes in those that "
+            "are numbers."
+        )
+    if others := [c for c in columns.features if c not in known]:
+        use = "count for the sum of a sample and " if counts else ""
+        notes.append(
+            f"{len(others):,} of {len(columns.features):,} features are no node of the graph "
+            f"({listing(others)}): they {use}are seen by the baseline on all features. --metadata "
+            "leaves columns out."
+        )
+    return notes
 
 
 def _refuse_transposed(
@@ -225,15 +284,15 @@ def _refuse_transposed(
 
 def _with_sample_names(
     frame: pd.DataFrame, label: str | None, wanted: Collection[str]
-) -> pd.DataFrame:
-    """Take the first column as names where it has none itself, or holds text that never repeats."""
-    first = frame.columns[0]
-    if first == label or first in wanted or not frame[first].is_unique:
-        return frame
-    unnamed = first.startswith("Unnamed:")
-    if unnamed or not pd.api.types.is_numeric_dtype(frame[first].dtype):
-        return frame.set_index(frame[first].astype(str)).drop(columns=first)
-    return frame
+) -> tuple[pd.DataFrame, list[str]]:
+    """Take the column that holds names of samples as names; say so where that is not plain."""
+    column = sample_names(frame, label, wanted)
+    if column is None:
+        return frame, []
+    named = frame.set_index(frame[column].astype(str)).drop(columns=column)
+    if not pd.api.types.is_numeric_dtype(frame[column].dtype) or column.startswith("Unnamed:"):
+        return named, []
+    return named, [f"The numbers in {column!r} are taken as names of samples."]
 
 
 def _dataset(
@@ -244,7 +303,9 @@ def _dataset(
     keep_all: bool,
     normalize: Normalize,
     totals: np.ndarray[Any, np.dtype[np.float64]],
-    notes: Sequence[str] = (),
+    *,
+    notes: Collection[str] = (),
+    set_aside: tuple[str, ...] = (),
 ) -> Dataset:
     twice = table.columns[table.columns.duplicated()].unique()
     if len(clash := twice.intersection(pd.Index(list(wanted)))):
@@ -255,14 +316,30 @@ def _dataset(
     table = table.drop(columns=twice)
     label = pd.Series(label.to_numpy(), index=table.index, name=label.name, dtype=label.dtype)
     notes = list(notes)
+    if len(twice):
+        notes.append(
+            f"{len(twice):,} feature name(s) appear more than once ({listing(twice)}): left out."
+        )
     if (unknown := label.isna().to_numpy()).any():
         notes.append(f"{int(unknown.sum()):,} of {len(label):,} samples have no label: left out.")
         table, label, totals = table[~unknown], label[~unknown], totals[~unknown]
     if np.isinf(table.to_numpy()).any():
         bad = table.columns[np.isinf(table.to_numpy()).any(axis=0)]
         raise Edge2TorchError(f"--data: infinite values in {listing(bad)}.")
+    same = table.columns[copies_of(table.to_numpy(), label)].tolist()
+    if same:
+        notes.append(copies_words(same, str(label.name)))
     table, note = _normalized(table, normalize, totals)
-    return Dataset(name, table, label, keep_all, (*notes, *note), normalize)
+    return Dataset(name, table, label, keep_all, (*notes, *note), normalize, set_aside, tuple(same))
+
+
+def copies_words(copies: Collection[str], label: str) -> str:
+    """Warn of features that hold the answer."""
+    return (
+        f"WARNING: {len(copies)} feature(s) say the same as the label {label!r}: {listing(copies)}. A "
+        "model that sees one of them has the answer before it, and its scores say nothing of the "
+        "others. Leave them out of the graph and of the data, unless they were measured like the rest."
+    )
 
 
 def _normalized(
@@ -285,11 +362,20 @@ def _normalized(
         )
     if normalize == "log1p":
         return table.apply(np.log1p), ["Values were replaced by log(1 + value)."]
+    known = values[~np.isnan(values)]
+    fractions = bool((known != known.round()).any())
+    if fractions and known.max() < _MOST_OF_A_LOGARITHM:
+        raise Edge2TorchError(
+            f"--normalize counts: the values have fractions and none is above {known.max():.3g}, so "
+            "they look like logarithms or shares, not like counts. Use --normalize none."
+        )
     if (totals <= 0).any() or np.isnan(totals).any():
         raise Edge2TorchError(
             f"--normalize counts: {int((~(totals > 0)).sum())} sample(s) have no counts at all or "
             "missing ones. Drop them first."
         )
     scaled = table.mul(1e4 / totals, axis=0).astype(np.float32)
-    note = "Counts of each sample were scaled to a sum of 10,000 and replaced by log(1 + value)."
-    return scaled.apply(np.log1p), [note]
+    notes = ["Counts of each sample were scaled to a sum of 10,000 and replaced by log(1 + value)."]
+    if fractions:
+        notes.append("Some counts have fractions: they were taken for estimated ones.")
+    return scaled.apply(np.log1p), notes

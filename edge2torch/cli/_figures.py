@@ -34,6 +34,8 @@ def draw_figures(results: Results, folder: Path) -> dict[str, Path]:
     """Write the pictures that there is something to draw in, and return them by name."""
     attribution, words = results.attribution, results.study.words
     made = {"network": write_file(folder / "network.svg", lambda path: _network(results, path))}
+    if not results.has_learned:
+        return made
     if results.flow.table["attribution"].any():
         made["flow"] = _save(folder / "flow.png", lambda: _flow(results))
     if attribution.nodes.empty:
@@ -81,15 +83,15 @@ def importance(results: Results) -> pd.Series:
 
 
 def _network(results: Results, path: Path) -> None:
-    words = results.study.words
+    words, learned = results.study.words, results.has_learned
+    both = f"{plural(words.feature)} and {plural(words.node)}"
     axes = draw_graph(
         results.study.network.artifact,
-        scores=importance(results),
-        weights=results.weights,
+        scores=importance(results) if learned else None,
+        weights=results.weights if learned else None,
         engine="matplotlib",  # the same picture on every machine
         path=path,
-        title="Importance of "
-        f"{plural(words.feature)} and {plural(words.node)} (red: more important)",
+        title=f"Importance of {both} (red: more important)" if learned else "The given edges",
         score_label="mean |attribution|",
         label_width=40,
     )

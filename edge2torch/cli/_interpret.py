@@ -56,6 +56,11 @@ def interpret(
         f"{plural('sample', len(dataset.table))}, {plural('output', len(positions))}: "
         f"{listing(positions, 10)}."
     )
+    if saved.recipe is not None and not saved.recipe.learned:
+        console.say(
+            "The run that saved this model found it no better than guessing: these scores say what "
+            "its noise rests on. Read none of them as a finding."
+        )
     for note in dataset.notes:
         console.say(note)
     for target in wanted:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 
-from edge2torch.cli._pipeline import Results
+from edge2torch.cli._learned import ahead_words
+from edge2torch.cli._pipeline import KPNN, Results
 from edge2torch.cli._settings import Words, plural
 from edge2torch.cli._trust import Trust
 
 
 def methods_text(results: Results) -> str:
     """Return the paragraph; every number in it is this run's."""
-    parts = [_network(results), _training(results), _comparison(results), _attribution(results)]
+    parts = [_network(results), _training(results), _comparison(results), _learned(results)]
+    if results.has_learned:
+        parts.append(_attribution(results))
     if results.trust is not None:
         parts.append(_judged(results.trust, results.study.words))
     return " ".join([*parts, _software()])
@@ -46,6 +49,10 @@ def _training(results: Results) -> str:
             f"Missing values ({100 * results.missing:.1f} % of all) were replaced by the "
             f"{study.words.feature}'s median among the training {plural(study.words.sample)}. "
         )
+    chosen = f"of lowest loss in {len(split.folds)}-fold cross-validation within these"
+    if len(split.folds) == 1:
+        validation = plural(study.words.sample, len(split.folds[0][1]))
+        chosen = f"of lowest loss on a validation part of {validation}"
     return filled + (
         f"{plural(study.words.feature).capitalize()} were standardised by the training part and "
         f"clipped at ten standard deviations. Inner nodes had {settings.node_activation} activation, "
@@ -53,8 +60,7 @@ def _training(results: Results) -> str:
         f"{settings.input_dropout:g}). The {loss}{weights} was minimised with AdamW (learning rate "
         f"{settings.learning_rate:g}, weight decay {settings.weight_decay:g}, batches of "
         f"{settings.batch_of(len(split.fit))}) for the number of epochs, at most {settings.epochs}, "
-        f"that was best on a validation part of {len(split.validation):,} "
-        f"{plural(study.words.sample)}, and the network was then trained anew on training and "
+        f"{chosen}, and the network was then trained anew on training and "
         f"validation part ({len(split.fit):,}). Performance was measured once on "
         f"{len(split.test):,} held-out {plural(study.words.sample)}, {repeats}."
     )
@@ -63,9 +69,20 @@ def _training(results: Results) -> str:
 def _comparison(results: Results) -> str:
     linear = "ridge" if results.study.task.kind == "regression" else "logistic"
     return (
-        f"It was compared with {linear} regression, whose penalty was chosen on the same validation "
-        "part, and with the same network after degree-preserving rewiring of its edges within "
+        f"It was compared with {linear} regression, whose penalty was chosen by the loss in repeated "
+        "cross-validation within the same samples, and with the same network after degree-preserving rewiring of its edges within "
         f"layers (which moved {results.changed_edges:.0%} of the edges that can move), trained alike."
+    )
+
+
+def _learned(results: Results) -> str:
+    study = results.study
+    found = results.learned[KPNN, len(study.network.features)]
+    guess = "the mean" if study.task.kind == "regression" else "the class frequencies"
+    return (
+        f"On held-out {plural(study.words.sample)} it was {'' if found else 'not '}better than {guess} "
+        f"of the samples that were fitted ({ahead_words(found, study.task)}, over "
+        f"{plural(study.words.sample)} and seeds)."
     )
 
 

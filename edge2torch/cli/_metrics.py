@@ -24,6 +24,22 @@ def score(task: Task, rows: NDArray[np.int64], predicted: NDArray[np.float64]) -
     return _classification(truth, predicted)
 
 
+def losses(
+    task: Task, rows: NDArray[np.int64], predicted: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Log loss, or squared error, of each of some rows, shape (b,)."""
+    truth = task.values[rows]
+    if task.kind == "regression":
+        squared: NDArray[np.float64] = (truth - predicted[:, 0]) ** 2
+        return squared
+    return _log_losses(truth, predicted)
+
+
+def _log_losses(truth: NDArray[Any], probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    own = probability[np.arange(len(truth)), truth]
+    return np.asarray(-np.log(np.maximum(own, _SMALLEST)), np.float64)
+
+
 def _regression(truth: NDArray[Any], value: NDArray[np.float64]) -> dict[str, float]:
     spread = float(((truth - truth.mean()) ** 2).sum())
     error = float(((truth - value) ** 2).sum())
@@ -41,13 +57,12 @@ def _classification(truth: NDArray[Any], probability: NDArray[np.float64]) -> di
     hit, given, said = np.diag(table), table.sum(axis=1), table.sum(axis=0)
     there = given > 0
     f1 = 2 * hit[there] / np.maximum(given[there] + said[there], 1)
-    own = probability[np.arange(len(truth)), truth]
     return {
         "accuracy": float((chosen == truth).mean()),
         "balanced_accuracy": float((hit[there] / given[there]).mean()),
         "macro_f1": float(f1.mean()),
         "roc_auc": _roc_auc(truth, probability),
-        "log_loss": float(-np.log(np.maximum(own, _SMALLEST)).mean()),
+        "log_loss": float(_log_losses(truth, probability).mean()),
     }
 
 

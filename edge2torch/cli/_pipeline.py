@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from edge2torch.cli._baseline import baseline_name, fit_baseline
 from edge2torch.cli._console import Console
 from edge2torch.cli._data import Dataset
 from edge2torch.cli._flow import Flow, flow_of
+from edge2torch.cli._learned import Learned, gains, learned
 from edge2torch.cli._metrics import MAIN, predictions_frame, score
 from edge2torch.cli._network import Network
 from edge2torch.cli._progress import Progress
@@ -31,7 +32,7 @@ KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
 
 _FORGETFUL = Progress()
 
-_Predict = Callable[[pd.DataFrame, Task], NDArray[np.float64]]
+_Predict = Callable[[pd.DataFrame], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ class Results:
         Wall time.
     trust : Trust or None
         What replicates and controls say about the nodes' scores.
+    untrusted : str
+        Why they say nothing although they were asked for.
+    learned : dict of (str, int) to Learned
+        How far each model, by name and number of features, is ahead of guessing.
     flow : Flow
         Edge attributions of one class in the first seed's network.
     """
@@ -99,7 +104,14 @@ class Results:
     notes: tuple[str, ...]
     seconds: float
     flow: Flow
+    learned: Mapping[tuple[str, int], Learned]
     trust: Trust | None = None
+    untrusted: str = ""
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether the network predicts better than guessing, so that it can be asked why."""
+        return bool(self.learned[KPNN, len(self.study.network.features)])
 
     @property
     def metric(self) -> str:
@@ -117,6 +129,7 @@ class _Seed:
     """What one seed brings."""
 
     rows: list[dict[str, object]]
+    gains: dict[tuple[str, int], pd.DataFrame]
     attribution: SeedAttribution
     predictions: pd.DataFrame
     trained: Trained
@@ -150,19 +163,14 @@ def run_study(
         ]
         one = seeds[0]
         flow = flow_of(one.trained, table, study.task, one.split.test, study.settings)
+        ahead = {key: learned([seed.gains[key] for seed in seeds]) for key in one.gains}
         said, trust = why_not(study.network, study.settings), None
-        if said is None:
-            trust = look_into(
-                seeds[0].trained,
-                table,
-                study.task,
-                seeds[0].split,
-                study.settings,
-                console,
-                progress,
-            )
-        else:
+        if said is not None:
             notes = (*notes, said)
+        elif ahead[KPNN, len(study.network.features)]:
+            trust = look_into(
+                one.trained, table, study.task, one.split, study.settings, console, progress
+            )
     return Results(
         study=study,
         scores=pd.DataFrame([row for seed in seeds for row in seed.rows]),
@@ -175,7 +183,9 @@ def run_study(
         notes=(*study.dataset.notes, *study.task.notes, *study.network.notes, *notes),
         seconds=progress.before + time.monotonic() - begin,
         flow=flow,
-        trust=trust,
+        learned=ahead,
+        trust=None if isinstance(trust, str) else trust,
+        untrusted=trust if isinstance(trust, str) else "",
     )
 
 
@@ -185,11 +195,15 @@ def _run_seed(
     task, settings = study.task, study.settings
     split = split_samples(task, settings, seed)
     rows: list[dict[str, object]] = []
+    ahead: dict[tuple[str, int], pd.DataFrame] = {}
 
     def record(model: str, features: list[str], predict: _Predict) -> NDArray[np.float64]:
-        predicted = predict(table.iloc[split.test][features], task)
+        predicted = predict(table.iloc[split.test][features])
         found = score(task, split.test, predicted)
         rows.append({"model": model, "features": len(features), "seed": seed, **found})
+        ahead[model, len(features)] = gains(
+            task, split.fit, split.test, predicted, balanced=settings.class_weights
+        )
         return predicted
 
     def fit(network: Network, name: str) -> Trained:
@@ -218,6 +232,7 @@ def _run_seed(
     console.say(_line(study, rows, seed, trained.epochs))
     return _Seed(
         rows=rows,
+        gains=ahead,
         attribution=attribute(trained, table, task, split.test, settings, seed),
         predictions=predictions_frame(task, table.index, split.test, predicted).assign(seed=seed),
         trained=trained,

@@ -54,6 +54,7 @@ def render(results: Results, story: Story, figures: dict[str, Path]) -> str:
             steps=steps_of(results, story),
             caveats=caveats_of(results, story),
             methods=methods_text(results),
+            learned=results.has_learned,
             several=results.study.settings.seeds > 1,
             flow_of=heading_of(results, results.flow.group),
             flow_columns=flow_columns(results),
@@ -95,6 +96,8 @@ def _score_rows(results: Results) -> list[dict[str, Any]]:
 
 
 def _groups(results: Results) -> list[dict[str, Any]]:
+    if not results.has_learned:
+        return []
     table = top_nodes(results, _TOP)
     table["qvalue"] = _qvalues(results, table)
     table["told"] = results.trust is None or table["qvalue"].astype(float) < LEVEL

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._settings import plural
+from edge2torch.cli._split import Split
 from edge2torch.cli._tables import confusion_table
 from edge2torch.cli._verdict import against_shuffled
 from edge2torch.errors import listing
@@ -62,8 +63,8 @@ def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
         (
             "Split",
             (
-                f"{len(split.test):,} {samples} were held out for testing, {len(split.validation):,} "
-                f"decided when to stop, {len(split.train):,} were trained on. {repeated}"
+                f"{len(split.test):,} {samples} were held out for testing, {len(split.fit):,} were "
+                f"trained on; of these, {_turns(split)} decided when to stop. {repeated}"
             ),
         ),
         (
@@ -79,9 +80,10 @@ def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
                 f"Adam with weight decay; {settings.node_activation} and batch normalisation at every "
                 f"inner node; {settings.input_dropout:.0%} of the {features} and "
                 f"{settings.node_dropout:.0%} of the inner nodes hidden at random at each step. At "
-                f"most {settings.epochs} passes, the best number of them chosen on the validation "
-                f"part ({results.first.epochs} for the first seed); then trained anew on training and "
-                "validation part together. The linear model chose its penalty in the same way."
+                f"most {settings.epochs} passes, as many as had the lowest validation loss "
+                f"({results.first.epochs} for the first seed); then trained anew on training and "
+                "validation part together. The linear model's penalty was chosen by the loss, too, "
+                "in repeated folds of the same samples; of those as good, the weakest."
             ),
         ),
         (
@@ -95,6 +97,13 @@ def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
         ),
         ("Attribution", _attribution_words(results)),
     ]
+
+
+def _turns(split: Split) -> str:
+    """How many samples decided when to stop."""
+    if len(split.folds) == 1:
+        return f"{len(split.folds[0][1]):,}"
+    return f"each of {len(split.folds)} parts in turn, all {len(split.fit):,} in the end,"
 
 
 def filled_words(results: Results) -> list[str]:
@@ -124,6 +133,8 @@ def _question(results: Results) -> str:
 
 def _attribution_words(results: Results) -> str:
     words = results.study.words
+    if not results.has_learned:
+        return "Of a network that learned nothing there is nothing to attribute."
     how = (
         f"Inner nodes by layer conductance (doi:10.48550/arXiv.1805.12233), "
         f"{plural(words.feature)} by integrated gradients (doi:10.48550/arXiv.1703.01365), each "
@@ -180,6 +191,6 @@ def caveats_of(results: Results, story: Story) -> list[str]:
         f"{verdict.text} So a high-ranking {words.node} is a readable summary of its "
         f"{plural(words.feature)}, not a finding about the {words.node} itself."
         for verdict in [against_shuffled(results)]
-        if verdict.good is False
+        if verdict.good is False and results.has_learned
     ]
     return [*said, *story.caveats]

@@ -40,6 +40,10 @@ class Recipe:
         What was done to the values, before features were scaled.
     scaler : Scaler
         Fitted on the training part.
+    set_aside : tuple of str
+        Columns of the data that the run took for no features.
+    learned : bool
+        Whether the run found its networks better than guessing.
     """
 
     answers: tuple[str, ...]
@@ -48,6 +52,8 @@ class Recipe:
     node_dropout: float
     normalize: Normalize
     scaler: Scaler
+    set_aside: tuple[str, ...] = ()
+    learned: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,8 @@ def write_recipe(folder: Path, results: Results) -> None:
         "node_activation": study.settings.node_activation,
         "node_dropout": study.settings.node_dropout,
         "normalize": study.dataset.normalize,
+        "set_aside": list(study.dataset.set_aside),
+        "learned": results.has_learned,
         "features": [str(name) for name in scaler.names],
         "fill": scaler.fill.tolist(),
         "mean": scaler.mean.tolist(),
@@ -127,6 +135,9 @@ def _read_recipe(path: Path) -> Recipe:
             node_dropout=float(found["node_dropout"]),
             normalize=cast(Normalize, found["normalize"]),
             scaler=Scaler(pd.Index(found["features"]), *numbers),
+            # what the first versions wrote has neither
+            set_aside=tuple(map(str, found.get("set_aside", ()))),
+            learned=bool(found.get("learned", True)),
         )
     except Edge2TorchError:
         raise

@@ -78,6 +78,10 @@ class Settings:
         """Return how many of ``n`` training samples make a step."""
         return self.batch_size or min(max(n // 8, 16), 256)
 
+    def steps_of(self, n: int) -> int:
+        """Return how many batches an epoch over ``n`` training samples has."""
+        return max(n // self.batch_of(n), 1)
+
 
 @dataclass(frozen=True)
 class Words:

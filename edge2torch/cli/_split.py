@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,20 +15,24 @@ from edge2torch.errors import Edge2TorchError, listing, require
 
 _CLIP = 10.0  # standard deviations; a single outlier cell does not drive a weight
 _FEWEST = 12
+# A mean log loss over fewer samples scatters by more than what a choice is made by (of a coin, by
+# about 0.1 of its 0.69): below this the parts take turns instead.
+_ENOUGH = 100
+
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]  # rows to fit, rows to judge the fit by
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of three disjoint parts; ``fit`` is ``train`` and ``validation`` together."""
+    """Rows to fit, rows held out for the test, and how the first are divided to make choices.
 
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
+    Each of ``folds`` is a training and a validation part of ``fit``: one, or, where that one would
+    be too small to choose by, as many as make every row of ``fit`` a validation row once.
+    """
+
+    fit: NDArray[np.int64]
     test: NDArray[np.int64]
-
-    @property
-    def fit(self) -> NDArray[np.int64]:
-        """Everything but the held-out part."""
-        return np.concatenate([self.train, self.validation])
+    folds: tuple[Fold, ...]
 
 
 def split_samples(task: Task, settings: Settings, seed: int) -> Split:
@@ -43,7 +48,30 @@ def split_samples(task: Task, settings: Settings, seed: int) -> Split:
     train, validation = _divide(
         rest, classes, settings.validation_fraction, seed, "validation, after those for testing"
     )
-    return Split(train, validation, test)
+    folds: tuple[Fold, ...] = ((train, validation),)
+    if len(validation) < _ENOUGH:
+        turns = round(1 / settings.validation_fraction)
+        folds = tuple(inner_folds(task, rest, min(max(turns, 2), 10), seed))
+    # The order of rows decides which of them meet in a batch: the same one whatever the folds.
+    return Split(np.concatenate([train, validation]), test, folds)
+
+
+def inner_folds(
+    task: Task, rows: NDArray[np.int64], n: int, seed: int, repeats: int = 1
+) -> list[Fold]:
+    """Divide rows n times into a part to fit and one to judge by, classes in equal shares.
+
+    Every row is judged once, or once in each of the repeats.
+    """
+    selection = require("sklearn.model_selection", extra="cli")
+    if task.kind == "regression":
+        maker = selection.RepeatedKFold(n_splits=n, n_repeats=repeats, random_state=seed)
+    else:
+        n = max(min(n, int(np.bincount(task.values[rows]).min())), 2)
+        maker = selection.RepeatedStratifiedKFold(n_splits=n, n_repeats=repeats, random_state=seed)
+    with warnings.catch_warnings():  # a class of one row: some part has to do without it
+        warnings.filterwarnings("ignore", message="The least populated class")
+        return [(rows[a], rows[b]) for a, b in maker.split(rows, task.values[rows])]
 
 
 def _divide(

@@ -27,6 +27,8 @@ def summary(results: Results, story: Story) -> dict[str, Any]:
         "classes": list(results.study.task.classes),
         "main_score": MAIN[results.study.task.kind],
         "scores": [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")],
+        "learned": results.has_learned,
+        "ahead_of_guessing": _ahead(results),
         "verdicts": [_verdict(verdict) for verdict in verdicts(results)],
         "trust": trust_sentences(results),
         "notes": list(results.notes),
@@ -34,6 +36,20 @@ def summary(results: Results, story: Story) -> dict[str, Any]:
         "settings": vars(results.study.settings),
         "seconds": round(results.seconds, 1),
     }
+
+
+def _ahead(results: Results) -> list[dict[str, Any]]:
+    """Of every model: the lead in loss and in accuracy, with 95 % intervals."""
+    rows = []
+    for (model, features), found in results.learned.items():
+        parts = {"loss": found.loss, "accuracy": found.hits}
+        leads = {
+            name: {key: _plain(value) for key, value in vars(part).items()}
+            for name, part in parts.items()
+            if part is not None
+        }
+        rows.append({"model": model, "features": features, "learned": bool(found), **leads})
+    return rows
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge2torch.cli._console import Console
+from edge2torch.cli._learned import Learned, ahead_words, gains, learned
 from edge2torch.cli._network import Network
 from edge2torch.cli._progress import Progress
 from edge2torch.cli._settings import Settings
 from edge2torch.cli._split import Split
 from edge2torch.cli._task import Task
-from edge2torch.cli._train import Trained, batches, goal_of
+from edge2torch.cli._train import Trained, goal_of, shuffled
 from edge2torch.compile import CompileArtifact
 from edge2torch.customize import CustomizedEdgeModel, customize_model
 from edge2torch.errors import Edge2TorchError
@@ -81,19 +82,27 @@ def look_into(
     settings: Settings,
     console: Console,
     progress: Progress,
-) -> Trust:
-    """Train replicates and controls, each set at once, and compare their node scores."""
+) -> Trust | str:
+    """Train replicates and controls, each set at once, and compare their node scores.
+
+    Where either do not predict better than guessing there is nothing to compare: the answer is a
+    sentence that says so.
+    """
     begin = time.monotonic()
     network = trained.network
     data = trained.scaler(table[network.features])
     how = _How(task, split, settings, trained.epochs, progress, console)
-    found = _replicates(network, data, how, settings.replicates, "replicates")
+    found, ahead = _replicates(network, data, how, settings.replicates, "replicates")
+    if not ahead:
+        return _no_better(f"The {settings.replicates} replicates", ahead, task, console)
     labels = pd.Series(task.values)
     inputs = [
         control_inputs(data, labels, seed=settings.seed * 1000 + k)
         for k in range(settings.controls)
     ]
-    control = _replicates(network, inputs, how, settings.controls, "controls")
+    control, ahead = _replicates(network, inputs, how, settings.controls, "controls")
+    if not ahead:
+        return _no_better(f"The {settings.controls} control networks", ahead, task, console)
     groups = _groups(task, split)
     options: dict[str, Any] = {"quiet": True, "attribute_kwargs": {"n_steps": _STEPS}}
     own, controlled = {}, {}
@@ -118,6 +127,15 @@ def look_into(
         f"{result.seconds:.0f} s; replicates agree with Spearman {joined.stability:.2f}"
     )
     return result
+
+
+def _no_better(who: str, found: Learned, task: Task, console: Console) -> str:
+    said = (
+        f"{who} do not predict better than guessing ({ahead_words(found, task)}), so no q-values "
+        f"are given."
+    )
+    console.say(said)
+    return said
 
 
 def beyond_place(table: pd.DataFrame) -> list[str]:
@@ -181,8 +199,8 @@ class _How:
 
 def _replicates(
     network: Network, data: pd.DataFrame | list[pd.DataFrame], how: _How, n: int, name: str
-) -> Replicates:
-    """Train n networks at once; a list of tables gives each its own."""
+) -> tuple[Replicates, Learned]:
+    """Train n networks at once, and say if they learned; a list of tables gives each its own."""
     task, settings = how.task, how.settings
     tables = data if isinstance(data, list) else [data]
     x = torch.stack([_tensor(table, network) for table in tables])
@@ -196,10 +214,11 @@ def _replicates(
             model = customize_model(model, head=nn.Sequential(*heads))
         return model, network.artifact
 
+    ahead: list[pd.DataFrame] = []
     samples = [table.iloc[how.split.test[:2]] for table in tables]  # scored class by class later
-    return replicate(
+    found = replicate(
         start,
-        _loop(x, how, name),
+        _loop(x, how, name, ahead),
         samples if isinstance(data, list) else samples[0],
         n=n,
         seed=settings.seed,
@@ -209,17 +228,23 @@ def _replicates(
         min_quality=None,
         attribute_kwargs={"n_steps": _STEPS},
     )
+    return found, learned(ahead)
 
 
 def _tensor(table: pd.DataFrame, network: Network) -> Tensor:
     return torch.from_numpy(table[network.features].to_numpy(np.float32))
 
 
-def _loop(x: Tensor, how: _How, name: str) -> Callable[[ReplicateStack, int], NDArray[np.float64]]:
-    """The training loop of the main network, with the loss summed over replicates."""
+def _loop(
+    x: Tensor, how: _How, name: str, ahead: list[pd.DataFrame]
+) -> Callable[[ReplicateStack, int], NDArray[np.float64]]:
+    """The training loop of the main network, with the loss summed over replicates.
+
+    It adds to ``ahead`` how far each is ahead of guessing.
+    """
     task, split, settings = how.task, how.split, how.settings
     goal = goal_of(task, split.fit, settings)
-    size = settings.batch_of(len(split.fit))
+    steps = settings.steps_of(len(split.fit))
 
     def train(stack: ReplicateStack, seed: int) -> NDArray[np.float64]:
         optimizer = torch.optim.AdamW(
@@ -230,7 +255,7 @@ def _loop(x: Tensor, how: _How, name: str) -> Callable[[ReplicateStack, int], ND
         stack.train()
         title = f"{getattr(settings, name)} {name}"
         for epoch, _ in how.console.count(how.epochs, title, "epochs", first=training.epoch):
-            for rows in batches(split.fit, size, generator):
+            for rows in shuffled(split.fit, generator).tensor_split(steps):
                 optimizer.zero_grad()
                 seen = F.dropout(x[..., rows, :], settings.input_dropout)
                 losses = [goal.loss(y, rows) for y in stack(seen)]
@@ -240,7 +265,12 @@ def _loop(x: Tensor, how: _How, name: str) -> Callable[[ReplicateStack, int], ND
         stack.eval()
         held_out = torch.from_numpy(split.test)
         with torch.no_grad():
-            return np.array([_quality(y, goal.y[held_out]) for y in stack(x[..., held_out, :])])
+            answers = stack(x[..., held_out, :])
+        balanced = settings.class_weights
+        for y in answers:
+            predicted = goal.answer(y)
+            ahead.append(gains(task, split.fit, split.test, predicted, balanced=balanced))
+        return np.array([_quality(y, goal.y[held_out]) for y in answers])
 
     return train
 

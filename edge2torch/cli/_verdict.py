@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from edge2torch.cli._data import copies_words
+from edge2torch.cli._learned import ahead_words
 from edge2torch.cli._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.cli._settings import plural
 from edge2torch.cli._trust import LEVEL, Trust, beyond_place
@@ -32,31 +34,74 @@ class Verdict:
 
 
 def verdicts(results: Results) -> list[Verdict]:
-    """Judge the network against the linear model and against shuffled edges."""
+    """Judge the network against guessing, the linear model and shuffled edges, in this order.
+
+    Of a network that is no better than guessing nothing is said but that.
+    """
     study, by_seed = results.study, _by_seed(results)
     keys = [(str(key[0]), int(key[1])) for key in by_seed.columns.to_list()]
     linear = [key for key in keys if key[0] not in (KPNN, SHUFFLED, WIDER)]
     own = len(study.network.features)
     kpnn = by_seed[(KPNN, own)]
-    said = [_level(results, kpnn)]
+    if not results.has_learned:
+        missed = [_what_linear_learned(results, by_seed[key], key) for key in linear]
+        return [_nothing_learned(results), _level(results, kpnn), *missed]
+    said = [*_copies(results), _level(results, kpnn)]
     for name, count in linear:
         seen = plural(study.words.feature, count)
         other = f"{name} on the same {seen}"
         if count != own:
             other = f"{name} on all {seen}, of which the KPNN sees {own:,},"
-        said.append(_against_linear(results, kpnn, by_seed[(name, count)], other, "the KPNN"))
+        said.append(_against_linear(results, (KPNN, own), (name, count), other, "the KPNN"))
     if study.wider is not None:
         count = len(study.wider.features)
         who = f"the KPNN with a direct edge from every {study.words.feature} as well"
         for name, features in linear:
             if features == count:
                 other = f"{name} on the same {plural(study.words.feature, count)}"
-                wider, alone = by_seed[(WIDER, count)], by_seed[(name, count)]
-                said.append(_against_linear(results, wider, alone, other, who))
+                said.append(_against_linear(results, (WIDER, count), (name, count), other, who))
     said.append(against_shuffled(results))
     if results.trust is not None:
         said.append(_beyond_place(results, results.trust))
+    if results.untrusted:
+        said.append(Verdict(False, results.untrusted))
     return said
+
+
+def _copies(results: Results) -> list[Verdict]:
+    """A feature that holds the answer stands before all that was found with its help."""
+    dataset, label = results.study.dataset, results.study.task.label
+    return [Verdict(False, copies_words(dataset.copies, label))] if dataset.copies else []
+
+
+def _nothing_learned(results: Results) -> Verdict:
+    """What stands first where the network learned nothing that holds."""
+    words, task = results.study.words, results.study.task
+    found = results.learned[KPNN, len(results.study.network.features)]
+    why = f"({ahead_words(found, task)})"
+    if found.loss.low > 0 and found.hits is not None:
+        why = (
+            f"(it names fewer {plural(words.group)} rightly than always saying the most common one, "
+            f"by {-100 * found.hits.mean:.1f} points, 95 % interval {-100 * found.hits.high:.1f} to "
+            f"{-100 * found.hits.low:.1f})"
+        )
+    return Verdict(
+        False,
+        f"The KPNN learned nothing that holds for new {plural(words.sample)}: on held-out ones it "
+        f"does not predict better than guessing {why}. So no {words.node} is ranked and "
+        "none has a q-value, and whether the given edges help cannot be said.",
+    )
+
+
+def _what_linear_learned(results: Results, linear: pd.Series, key: tuple[str, int]) -> Verdict:
+    words, found = results.study.words, results.learned[key]
+    start = f"{_capital(key[0])} on {plural(words.feature, key[1])} "
+    reached = f"({show_spread(linear, results.metric)}; {ahead_words(found, results.study.task)})"
+    if found:
+        return Verdict(
+            False, f"{start}does better than guessing {reached}: the KPNN missed what it found."
+        )
+    return Verdict(None, f"{start}does not predict better than guessing either {reached}.")
 
 
 def against_shuffled(results: Results) -> Verdict:
@@ -126,24 +171,39 @@ def _level(results: Results, kpnn: pd.Series) -> Verdict:
         f"(mean ± sd over {seeds})" if len(kpnn) > 1 else "(one seed: its scatter is not known)"
     )
     shown = show_spread(kpnn, results.metric)
+    ahead = ahead_words(results.learned[KPNN, len(study.network.features)], study.task)
     if study.task.kind == "regression":
         return Verdict(
             None,
-            f"On held-out {plural(study.words.sample)} the KPNN reaches R² = {shown} {spread}.",
+            f"On held-out {plural(study.words.sample)} the KPNN reaches R² = {shown} {spread}; "
+            f"against guessing the mean: {ahead}.",
         )
     common = float(np.bincount(study.task.values).max() / len(study.task.values))
     return Verdict(
         None,
         f"The KPNN names the right {study.words.group} for {shown} of the held-out "
         f"{plural(study.words.sample)} {spread}; always guessing the most common one would be "
-        f"right for {100 * common:.1f} %.",
+        f"right for {100 * common:.1f} %. Against guessing by how common they are: {ahead}.",
     )
 
 
 def _against_linear(
-    results: Results, network: pd.Series, linear: pd.Series, other: str, who: str
+    results: Results, own: tuple[str, int], other_one: tuple[str, int], other: str, who: str
 ) -> Verdict:
+    by_seed = _by_seed(results)
+    network, linear = by_seed[own], by_seed[other_one]
     gap = float((network - linear).mean())
+    if (areas := _contradiction(results, own, other_one, gap)) is not None:
+        side = "below" if gap > 0 else "above"
+        beside = f"({areas[1]:.3f} beside {areas[0]:.3f})"
+        why = f"while its ROC-AUC is {'higher' if gap > 0 else 'lower'} {beside}: the two measures contradict each other"
+        if f"{areas[0]:.3f}" == f"{areas[1]:.3f}":
+            why = f"while its ROC-AUC is the same {beside}: both rank samples alike, and differ in where they draw the line between classes"
+        return Verdict(
+            None,
+            f"{_capital(other)} reaches {show_spread(linear, results.metric)}, "
+            f"{_gap(gap, results.metric)} {side} {who}, {why}, so neither is called better.",
+        )
     start = f"{_capital(other)} reaches {show_spread(linear, results.metric)}"
     end = "" if who == "the KPNN" else f" ({show_spread(network, results.metric)})"
     if gap >= 0:
@@ -154,6 +214,21 @@ def _against_linear(
     return Verdict(
         within, f"{start}: {who}{end} is {_gap(gap, results.metric)} below it, {judged}."
     )
+
+
+def _contradiction(
+    results: Results, own: tuple[str, int], other: tuple[str, int], gap: float
+) -> tuple[float, float] | None:
+    """ROC-AUC of both, where it says the opposite of a gap in accuracy that would be spoken of.
+
+    Accuracy hangs on where a model draws the line between classes. One that ranks samples no worse
+    and yet names fewer of them rightly has its line in the wrong place, and is no worse model.
+    """
+    if results.metric != "accuracy" or abs(gap) <= _CLOSE:
+        return None
+    areas = results.scores.groupby(["model", "features"])["roc_auc"].mean()
+    first, second = float(areas[own]), float(areas[other])
+    return (first, second) if (first - second) * gap <= 0 else None
 
 
 def _of_gain(results: Results, gain: pd.Series) -> Verdict:

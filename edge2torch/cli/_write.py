@@ -20,12 +20,22 @@ from edge2torch.compile import save_compiled
 from edge2torch.files import write_file
 
 _ALL_RANKS = 20
+_RANKINGS = ("node_attribution", "feature_attribution", "top_nodes", "edge_attribution")
+# what a run may write or not, and so must not leave from an earlier one beside its own
+_SOMETIMES = {
+    *(f"{name}.csv" for name in (*_RANKINGS, "node_significance", "replicates", "confusion")),
+    *(f"{name}.png" for name in ("flow", "top_nodes", "heatmap", "degree_bias", "stability")),
+}
 
 
 def write_results(
     results: Results, story: Story, folder: Path, extra: Mapping[str, pd.DataFrame] | None = None
 ) -> list[Path]:
-    """Write tables, figures, model and report; return the files, the report last."""
+    """Write tables, figures, model and report; return the files, the report last.
+
+    Of a network that learned nothing no ranking is written. What an earlier run into the same
+    folder wrote, and this one does not, is removed.
+    """
     tables = {**_tables(results), **(extra or {})}
     written = [_write_table(table, folder / f"{name}.csv") for name, table in tables.items()]
     save_compiled(folder / "model", results.first.model, results.study.network.artifact)
@@ -39,7 +49,10 @@ def write_results(
     report = write_file(
         folder / "report.html", lambda path: path.write_text(page, encoding="utf-8")
     )
-    return [*written, folder / "model", *figures.values(), report]
+    files = [*written, folder / "model", *figures.values(), report]
+    for name in _SOMETIMES - {path.name for path in files}:
+        (folder / name).unlink(missing_ok=True)
+    return files
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> Path:
@@ -68,6 +81,8 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
         "predictions": results.predictions,
         "scaling": results.first.scaler.as_frame(),
     }
+    if not results.has_learned:
+        tables = {name: table for name, table in tables.items() if name not in _RANKINGS}
     if results.trust is not None:
         tables["node_significance"] = significance_table(results.trust)
         tables["replicates"] = results.trust.replicates.scores

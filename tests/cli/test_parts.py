@@ -126,7 +126,8 @@ def test_more_networks_than_anyone_trains(option):
 def test_parts_are_disjoint_and_hold_every_class():
     task = choose_task(pd.Series(list("ab") * 30 + ["c"] * 5, name="y"), "auto", 3)
     split = split_samples(task, Settings(), 0)
-    parts = [split.train, split.validation, split.test]
+    ((train, validation), *_), test = split.folds, split.test
+    parts = [train, validation, test]
     assert sorted(np.concatenate(parts)) == list(range(65))
     assert all(set(task.values[part]) == {0, 1, 2} for part in parts)
     other = split_samples(task, Settings(), 1)

@@ -1,0 +1,192 @@
+"""Which columns of a table are features, and which only stand beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.errors import listing
+
+# Compared with a name in small letters, its words joined by "_". Only columns that are no node of
+# the graph are compared: what a network reads is a feature, whatever its name.
+_METADATA = re.compile(
+    r"(log1p_)?(n|num|total|nr)_(counts?|genes?|umis?|features?|reads|cells|peaks|molecules)(_.+)?"
+    r"|(n_count|n_feature|pct|percent|percentage|frac|fraction)_.+"
+    r"|(library|lib)_size|size_factors?|(sequencing_)?depth|read_depth|(doublet|s|g2m)_scores?"
+    r"|age(_.+)?|sex|gender|bmi|height|weight|ethnicity|race|smoking|smoker|pmi|rin|ph"
+    r"|batch|batches|lane|plate|well|run|chip|site|center|centre|replicate|pool|flowcell|slide"
+    r"|date|year|month|day|days|hour|hours|time|time_?point|pseudotime|dose|passage"
+    r"|stage|grade|status|event|survival|follow_up|(os|pfs|dfs|survival)_(time|days|months|status|event)"
+    r"|leiden|louvain|clusters?|(x_)?(umap|tsne|pca?)_?\d+|fold|split|set"
+)
+_ID = re.compile(
+    r"(.+_)?(ids?|uuid|barcodes?|index|idx|accession)"
+    r"|(sample|cell|patient|donor|subject|individual|participant|case|spot|row|obs|observation)"
+    r"_?(ids?|names?|nr|no|number)?"
+)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table are.
+
+    Parameters
+    ----------
+    features : list of str
+        Columns that are features, in order.
+    aside : dict of str to str
+        Every other column but the label, and why.
+    """
+
+    features: list[str]
+    aside: dict[str, str]
+
+
+def choose_features(
+    frame: pd.DataFrame,
+    label: pd.Series,
+    nodes: Collection[str],
+    *,
+    metadata: Collection[str] = (),
+    everything: bool = False,
+    counts: bool = False,
+) -> Columns:
+    """Tell features from other columns; the label is not among those of ``frame``.
+
+    Nodes of the graph are features. Of the rest ``metadata`` are not, nor is text; nor, unless
+    ``everything`` is asked for, are ids, columns whose names are those of metadata, copies of the
+    label and, where features are to be counts, columns that cannot be counts.
+    """
+    known = set(nodes)
+    numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c].dtype)]
+    same = {
+        name
+        for name, one in zip(
+            numeric, copies_of(frame[numeric].to_numpy(np.float64), label), strict=True
+        )
+        if one
+    }
+    fed = [c for c in numeric if c in known]
+    whole = counts and bool(fed) and not any(map(_not_counts, _columns(frame[fed])))
+    features, aside = [], {}
+    for column in frame.columns:
+        why = None
+        if column in known:
+            pass
+        elif column in metadata:
+            why = "as asked for"
+        elif column not in numeric:
+            why = "text"
+        elif not everything:
+            why = _why_not(frame[column], column, same, whole=whole)
+        if why is None:
+            features.append(column)
+        else:
+            aside[column] = why
+    return Columns(features, aside)
+
+
+def words_of(aside: dict[str, str]) -> str:
+    """Name the columns that were set aside, reason by reason."""
+    reasons = dict.fromkeys(aside.values())
+    parts = [f"{listing([c for c in aside if aside[c] == why])} ({why})" for why in reasons]
+    return "; ".join(parts)
+
+
+def is_id(column: pd.Series, name: str) -> bool:
+    """Whether a column tells samples apart and nothing else: by its name, or a running number."""
+    if _ID.fullmatch(_plain(name)):
+        return True
+    if not pd.api.types.is_integer_dtype(column.dtype) or len(column) < _FEWEST:
+        return False
+    steps = np.diff(column.to_numpy(np.float64))
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+_FEWEST = 8  # so many whole numbers in order of size are a numbering, fewer may be chance
+
+
+def _why_not(column: pd.Series, name: str, same: set[str], *, whole: bool) -> str | None:
+    if name in same:
+        return "says the same as the label"
+    if is_id(column, name):
+        return "an id"
+    if _METADATA.fullmatch(_plain(name)):
+        return "named like metadata"
+    values = column.to_numpy(np.float64)
+    if whole and (pd.api.types.is_bool_dtype(column.dtype) or _not_counts(values)):
+        return "cannot be counts"
+    return None
+
+
+def _plain(name: str) -> str:
+    """Turn ``nCount_RNA`` and ``percent.mt`` into ``n_count_rna`` and ``percent_mt``."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name))
+    return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
+
+
+def _columns(frame: pd.DataFrame) -> Iterator[NDArray[np.float64]]:
+    yield from frame.to_numpy(np.float64).T
+
+
+def _not_counts(values: NDArray[np.float64]) -> bool:
+    known = values[np.isfinite(values)]
+    return bool((known < 0).any() or (known != known.round()).any())
+
+
+def copies_of(values: NDArray[np.float64], label: pd.Series) -> NDArray[np.bool_]:
+    """Which columns (of samples × columns) have one value for each of the label's, and no other.
+
+    For a label of many numbers: columns that put samples in the same order, or the opposite one.
+    """
+    there = label.notna().to_numpy()
+    values, codes = values[there], pd.factorize(label[there], sort=False)[0]
+    n = int(codes.max(initial=-1)) + 1
+    if n < 2 or len(codes) < _FEWEST:
+        return np.zeros(values.shape[1], bool)
+    if n <= len(codes) // 2:
+        return _one_to_one(values, codes, n)
+    return _same_order(values, label[there])
+
+
+def _one_to_one(values: NDArray[np.float64], codes: NDArray[np.int64], n: int) -> NDArray[np.bool_]:
+    first = np.array([int(np.flatnonzero(codes == k)[0]) for k in range(n)])
+    chosen = values[first]  # classes × columns
+    alike = np.asarray((values == chosen[codes]).all(axis=0))
+    apart = (np.diff(np.sort(chosen, axis=0), axis=0) > 0).all(axis=0)
+    return np.asarray(alike & apart)
+
+
+def _same_order(values: NDArray[np.float64], label: pd.Series) -> NDArray[np.bool_]:
+    if not pd.api.types.is_numeric_dtype(label.dtype):
+        return np.zeros(values.shape[1], bool)
+    wanted = label.to_numpy(np.float64)
+    order = np.argsort(wanted, kind="stable")
+    steps, own = np.sign(np.diff(wanted[order])), np.sign(np.diff(values[order], axis=0))
+    up, down = (own == steps[:, None]).all(axis=0), (own == -steps[:, None]).all(axis=0)
+    return np.asarray(up | down)
+
+
+def sample_names(frame: pd.DataFrame, label: str | None, nodes: Collection[str]) -> Any | None:
+    """Find the column that holds the names of samples, if there is one.
+
+    The first column where it has no name itself, holds text that never repeats or is an id; or else
+    the first that is an id by its name.
+    """
+    able = [c for c in frame.columns if c != label and c not in nodes and frame[c].is_unique]
+    if not able:
+        return None
+    first = frame.columns[0]
+    if first in able and (
+        str(first).startswith("Unnamed:")
+        or not pd.api.types.is_numeric_dtype(frame[first].dtype)
+        or is_id(frame[first], first)
+    ):
+        return first
+    return next((c for c in able if _ID.fullmatch(_plain(c))), None)
