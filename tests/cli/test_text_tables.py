@@ -23,7 +23,7 @@ def test_a_label_keeps_all_its_classes(table, tmp_path):
     data = read_dataset(tmp_path / "t.csv", "genotype", ["g0", "NA"])
     assert data.label.tolist() == ["wt", "null", "None", "NA"] * 2
     assert data.table.columns.tolist() == ["g0", "g1", "NA"]
-    (note,) = data.notes
+    note, _ = data.notes  # the other: which features are no node of the graph
     assert note.startswith("'NA', 'None', 'null' is taken as a label (6 sample(s)); where it is")
     table["genotype"] = ["wt", "null", None, "wt"] * 2
     table.to_csv(tmp_path / "t.csv", index_label="sample")
