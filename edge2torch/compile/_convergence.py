@@ -18,6 +18,8 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import RecurrentPlan
 from edge2torch.nn import EdgePattern, Loops, RecurrentEdgeModel, amplification
 
+_CYCLES = ["nodes", "n_nodes", "n_edges", "radius", "bound", "gap"]
+
 
 def convergence(
     model: nn.Module,
@@ -132,7 +134,8 @@ def cycles(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
     DataFrame, one row per strongly connected component, the strongest first
         ``nodes``, sorted by how much they take part; ``n_nodes``; ``n_edges``; ``radius``, the
         spectral radius of the weights, which makes a linear model grow without end where it
-        passes 1; and ``bound``, that of their absolute values.
+        passes 1; ``bound``, that of their absolute values; and ``gap``, by how much the radius may
+        lie below, where a large component did not settle, or else 0.
 
     Raises
     ------
@@ -148,8 +151,8 @@ def cycles(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
     >>> model, artifact = e2t.compile_graph(
     ...     edges, backend="recurrent", outputs=["b"], steps=3, quiet=True)
     >>> cycles(model, artifact)
-        nodes  n_nodes  n_edges  radius  bound
-    0  [a, b]        2        2     1.0    1.0
+        nodes  n_nodes  n_edges  radius  bound  gap
+    0  [a, b]        2        2     1.0    1.0  0.0
     """
     base, plan = _recurrent(model, artifact)
     loops = Loops.of(base)
@@ -172,11 +175,12 @@ def cycles(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
                 "nodes": artifact.graph.names(plan.computed[loops.nodes[nodes[order]]]),
                 "n_nodes": len(nodes),
                 "n_edges": len(own),
-                "radius": 0.0 if found is None else round(abs(found.eigenvalue), 6),
-                "bound": 0.0 if bound is None else round(abs(bound.eigenvalue), 6),
+                "radius": 0.0 if found is None else round(found.radius, 6),
+                "bound": 0.0 if bound is None else round(bound.radius, 6),
+                "gap": round(found.radius - found.lower, 6) if found and found.is_bound else 0.0,
             }
         )
-    frame = pd.DataFrame(table, columns=["nodes", "n_nodes", "n_edges", "radius", "bound"])
+    frame = pd.DataFrame(table, columns=_CYCLES)
     return frame.sort_values("radius", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -185,7 +185,7 @@ def _calm(graph: EdgeGraph, plan: RecurrentPlan, model: RecurrentEdgeModel) -> N
         return
     weights = edges.edge_weights().detach()
     found = amplification(loops.pattern, weights[loops.edges])
-    radius = 0.0 if found is None else abs(found.eigenvalue)
+    radius = 0.0 if found is None else found.radius
     if radius > _START_RADIUS:
         drawn = torch.from_numpy(is_drawn)
         edges.set_weights(torch.where(drawn, weights * (_START_RADIUS / radius), weights))
@@ -200,7 +200,7 @@ def _check_growth(
     found = amplification(loops.pattern, weights[loops.edges])
     if found is None:
         return
-    radius = abs(found.eigenvalue)
+    radius = found.radius
     growth = np.inf if steps is None and radius >= 1 else radius ** (steps or 1)
     if growth <= _GROWTH:
         return
@@ -209,6 +209,6 @@ def _check_growth(
     over = "without end" if steps is None else f"{growth:.1g}-fold in steps={steps}"
     warn(
         f"Without an activation the values grow {over}: the spectral radius of the cycles is "
-        f"{radius:.3g}, most at {listing(names)}. Give smaller initial weights, a leak, or a "
+        f"{'at most ' if found.is_bound else ''}{radius:.3g}, most at {listing(names)}. Give smaller initial weights, a leak, or a "
         "bounded node_activation; edge2torch.compile.cycles(model, artifact) shows every cycle."
     )

@@ -1,4 +1,4 @@
-"""How much a cycle amplifies: the spectral radius, through the sparse products."""
+"""How much a cycle amplifies: the spectral radius, with its derivative by every edge."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, warn
+from edge2torch.nn._eigen import leading_eigenvalue
 from edge2torch.nn._kernels import EdgePattern
 from edge2torch.nn._recurrent import RecurrentEdgeModel
 
-_BLOCK = 8  # directions followed at once: complex pairs and near ties converge together
-_ROUNDS = 40
-_STRIDE = 5  # products between two orthonormalisations, which cost far more
-_SETTLED = 1e-6
+_EXACT = 1e-3  # relative gap up to which a radius is told as one
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,50 +60,61 @@ class Loops:
 
 @dataclass(frozen=True, eq=False)
 class Amplification:
-    """The direction in which a matrix amplifies most.
+    """By how much a matrix amplifies, and what each edge and node has to do with it.
 
     Parameters
     ----------
-    right, left : Tensor, shape (n,)
-        Eigenvectors of the largest eigenvalue, complex where it is; ``left`` not conjugated.
     eigenvalue : complex
-        The largest by modulus.
+        The largest by modulus; or a bound on it, where ``is_bound``.
+    lower : float
+        What the largest modulus is at least.
+    slope : Tensor of complex128, shape (e,)
+        Derivative of ``eigenvalue`` by the value of each edge.
+    share : Tensor, shape (n,)
+        How much each node takes part, summing to one.
 
     Examples
     --------
-    >>> import torch
-    >>> one = torch.ones(1, dtype=torch.complex128)
-    >>> Amplification(one, one, 0.5 + 0j).share.tolist()
-    [1.0]
+    >>> import numpy as np, torch
+    >>> ring = EdgePattern(np.array([0, 1]), np.array([1, 0]), (2, 2))
+    >>> found = amplification(ring, torch.tensor([2.0, 8.0]))
+    >>> round(found.radius, 6), found.is_bound, found.share.tolist()
+    (4.0, False, [0.5, 0.5])
     """
 
-    right: Tensor
-    left: Tensor
     eigenvalue: complex
+    lower: float
+    slope: Tensor
+    share: Tensor
 
     @property
-    def share(self) -> Tensor:
-        """How much each node takes part, (n,), summing to one."""
-        part = (self.left * self.right).abs()
-        return part / part.sum().clamp_min(1e-300)
+    def radius(self) -> float:
+        """The spectral radius, or what it is at most."""
+        return abs(self.eigenvalue)
 
-    def modulus(self, pattern: EdgePattern, weight: Tensor) -> Tensor:
-        """Return the eigenvalue's modulus as a differentiable function of the weights (e,)."""
-        weight = weight.double()
-        images = pattern.product(weight, torch.stack([self.right.real, self.right.imag]))
-        image = torch.complex(images[0], images[1])
-        eigenvalue = (self.left * image).sum() / (self.left * self.right).sum()
-        slope = (eigenvalue * (np.conj(self.eigenvalue) / abs(self.eigenvalue))).real
-        modulus: Tensor = abs(self.eigenvalue) + slope - slope.detach()
+    @property
+    def is_bound(self) -> bool:
+        """Whether the radius is known as a bound only, a thousandth or more above ``lower``."""
+        return self.lower < (1 - _EXACT) * self.radius
+
+    def modulus(self, weight: Tensor) -> Tensor:
+        """Return the radius as a differentiable function of the weights (e,)."""
+        moved = (weight - weight.detach()).double()
+        slope = self.slope * (np.conj(self.eigenvalue) / self.radius)
+        modulus: Tensor = self.radius + (slope.real * moved).sum()
         return modulus
 
 
 def spectral_radius(model: nn.Module, *, signed: bool = True) -> Tensor:
-    """Estimate by how much a step amplifies what runs along the cycles of a recurrent model.
+    """Return by how much a step amplifies what runs along the cycles of a recurrent model.
 
-    Below 1 a linear model settles; above, it grows with every step. The largest eigenvalue is
-    found by power iteration with a block of vectors, through the same sparse products as the
-    model's, on the edges that lie on cycles; its gradient comes from both eigenvectors.
+    Below 1 a linear model settles; above, it grows with every step. The edges on cycles fall
+    apart into strongly connected components, and each is solved by what suits it: a single cycle
+    in closed form, a periodic one by what returns after a period, small ones by LAPACK, large ones
+    by Arnoldi's method from both sides, weights of one sign with bounds (Collatz, Wielandt).
+    Where a large component does not settle, the radius of the absolute values, which is at least
+    as large, is returned with a warning that says so. The gradient comes from both eigenvectors;
+    where the largest eigenvalue is a multiple one, it is that of one of them.
 
     Parameters
     ----------
@@ -123,6 +133,11 @@ def spectral_radius(model: nn.Module, *, signed: bool = True) -> Tensor:
     ------
     Edge2TorchError
         For a model of another backend.
+
+    Warns
+    -----
+    Edge2TorchWarning
+        Where the value is a bound, with the interval.
 
     Examples
     --------
@@ -153,15 +168,17 @@ def _radius(weight: Tensor, loops: Loops, *, signed: bool) -> Tensor:
     found = amplification(loops.pattern, own)
     if found is None:
         return own.sum() * 0
-    return found.modulus(loops.pattern, own).to(weight.dtype)
+    if found.is_bound:
+        warn(
+            f"The spectral radius did not settle; it lies between {found.lower:.4g} and "
+            f"{found.radius:.4g}, the radius of the absolute weights, which is returned."
+        )
+    return found.modulus(own).to(weight.dtype)
 
 
 @torch.no_grad()
 def amplification(pattern: EdgePattern, weight: Tensor) -> Amplification | None:
-    """Return the largest eigenvalue of the square matrix with its eigenvectors; None for 0.
-
-    Orthogonal iteration on the matrix and on its transpose gives two bases, within which the
-    problem is a small dense one.
+    """Return the largest eigenvalue of a square matrix and its derivatives; None for 0.
 
     Parameters
     ----------
@@ -177,46 +194,21 @@ def amplification(pattern: EdgePattern, weight: Tensor) -> Amplification | None:
     Examples
     --------
     >>> import numpy as np, torch
-    >>> ring = EdgePattern(np.array([0, 1]), np.array([1, 0]), (2, 2))
-    >>> round(abs(amplification(ring, torch.tensor([2.0, 8.0])).eigenvalue), 6)
-    4.0
+    >>> ring = EdgePattern(np.array([0, 1, 2]), np.array([2, 0, 1]), (3, 3))
+    >>> round(amplification(ring, torch.tensor([1.0, 2.0, -4.0])).radius, 6)
+    2.0
     """
-    weight = weight.detach().double()
-    n, width = pattern.in_features, min(_BLOCK, pattern.in_features)
-    if pattern.n_edges == 0 or not bool(weight.any()):
+    values = weight.detach().double().cpu().numpy()
+    rows, columns = (part.cpu().numpy().astype(np.int64) for part in (pattern.row, pattern.col))
+    found = leading_eigenvalue(rows, columns, values, pattern.in_features)
+    if found is None:
         return None
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.randn(2, n, width, generator=generator, dtype=torch.float64)
-    right, left = drawn.to(weight.device)
-    transposed = _transposed(pattern)
-    flipped = weight.index_select(0, pattern.perm)
-    before, value, vector = torch.inf, right.new_zeros(()), right[:, 0]
-    for _ in range(_ROUNDS):
-        for _ in range(1 if width == n else _STRIDE):
-            right = pattern.product(weight, right.t()).t()
-            left = transposed.product(flipped, left.t()).t()
-        right, left = torch.linalg.qr(right)[0], torch.linalg.qr(left)[0]
-        value, vector = _largest(pattern.product(weight, right.t()).t(), right)
-        now = value.abs().item()
-        if width == n or abs(now - before) <= _SETTLED * now:
-            break
-        before = now
-    if not value.abs() > 1e-12:
-        return None
-    _, covector = _largest(transposed.product(flipped, left.t()).t(), left, near=value)
-    return Amplification(vector, covector, complex(value))
+    part = np.abs(_summed(rows, found.slope * values, pattern.in_features))
+    slope, share = (torch.from_numpy(one).to(weight.device) for one in (found.slope, part))
+    return Amplification(found.value, found.lower, slope, share / share.sum())
 
 
-def _largest(image: Tensor, basis: Tensor, near: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return the largest eigenvalue within a basis, or that nearest to one, and its vector."""
-    values, vectors = torch.linalg.eig(basis.t() @ image)
-    chosen = values.abs().argmax() if near is None else (values - near).abs().argmin()
-    return values[chosen], basis.to(vectors.dtype) @ vectors[:, chosen]
-
-
-def _transposed(pattern: EdgePattern) -> EdgePattern:
-    rows = pattern.col.index_select(0, pattern.perm).cpu().numpy()
-    columns = pattern.rowc.cpu().numpy()
-    return EdgePattern(rows, columns, (pattern.in_features, pattern.out_features)).to(
-        pattern.row.device
-    )
+def _summed(
+    rows: NDArray[np.int64], values: NDArray[np.complex128], n: int
+) -> NDArray[np.complex128]:
+    return np.bincount(rows, values.real, n) + 1j * np.bincount(rows, values.imag, n)
