@@ -91,6 +91,12 @@ def _naming_hint(own: Edges, features: Any, wanted: list[str]) -> str:
     known = set(own.names.tolist())
     if isinstance(features, pd.DataFrame) and known & set(features.index.map(str)):
         return "The table's rows carry such names: pass data.T."
+    for column in {"source_name", "target_name"} & set(own.frame):
+        if set(own.frame[column].dropna().map(str)) & set(wanted):
+            return (
+                f"The data's names are the graph's {column!r}: read GraphML with identifier='name', or "
+                "translate with map_identifiers."
+            )
     if {name.upper() for name in known} & {name.upper() for name in wanted}:
         return "They differ by upper and lower case only: write them alike."
     return "Use the same naming in both; map_identifiers translates a graph."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -16,11 +17,17 @@ from edge2torch.priors._names import add_names
 from edge2torch.priors._reach import tidy
 from edge2torch.priors._rows import FilePath, bad_line, read_text
 
+_NUMBERED = re.compile(r"n?\d+")  # as Cytoscape, igraph and yEd number nodes
+_NAMED_BY = ("name", "shared name", "label", "id")
 _NAMES = ("source_name", "target_name")
 
 
 def from_networkx(
-    graph: Any, *, names: str | None = "name", isolated: str = "error"
+    graph: Any,
+    *,
+    identifier: str | None = None,
+    names: str | None = "name",
+    isolated: str = "error",
 ) -> pd.DataFrame:
     """Turn a directed networkx graph into an edge table.
 
@@ -28,6 +35,8 @@ def from_networkx(
     ----------
     graph : networkx.DiGraph
         Edge attributes become columns.
+    identifier : str, optional
+        A node attribute that the nodes are to be called by, where the graph's own nodes are numbers.
     names : str, optional
         A node attribute that holds a human name; it becomes ``source_name`` and ``target_name``.
     isolated : {"error", "drop"}
@@ -42,7 +51,8 @@ def from_networkx(
     ------
     Edge2TorchError
         For undirected graphs, parallel edges, isolated nodes, attributes called ``source`` or
-        ``target``, and nodes that differ but read the same as text.
+        ``target``, nodes that differ but read the same as text, and an ``identifier`` that a node
+        lacks or shares with another.
 
     Examples
     --------
@@ -54,13 +64,10 @@ def from_networkx(
     """
     nx = require("networkx")
     check_choice(isolated, "isolated", ("error", "drop"))
-    if not isinstance(graph, nx.Graph):
-        raise Edge2TorchError(f"graph must be a networkx graph, found {type(graph).__name__}.")
-    if not graph.is_directed():
-        raise Edge2TorchError(
-            "graph is undirected, so its edges compute in no direction. Give a DiGraph; "
-            "graph.to_directed() makes an edge each way."
-        )
+    _check_directed(graph)
+    if identifier is not None:
+        graph = _called_by(graph, identifier)
+        names = None if names == identifier else names
     texts = pd.Series([str(node).strip() for node in graph], dtype=object)
     if texts.duplicated().any():
         raise Edge2TorchError(
@@ -93,6 +100,49 @@ def from_networkx(
     if known and not set(_NAMES) & set(edges):
         edges = add_names(edges, {str(node): str(name) for node, name in known.items()})
     return edges
+
+
+def _check_directed(graph: Any) -> None:
+    nx = require("networkx")
+    if not isinstance(graph, nx.Graph):
+        raise Edge2TorchError(f"graph must be a networkx graph, found {type(graph).__name__}.")
+    if not graph.is_directed():
+        raise Edge2TorchError(
+            "graph is undirected, so its edges compute in no direction. Give a DiGraph; "
+            "graph.to_directed() makes an edge each way."
+        )
+
+
+def _called_by(graph: Any, identifier: str) -> Any:
+    """Return the graph with its nodes called by one of their attributes."""
+    own = {node: str(value).strip() for node, value in graph.nodes(data=identifier, default="")}
+    attributes = dict.fromkeys(name for _, data in graph.nodes(data=True) for name in data)
+    if nameless := [str(node) for node, name in own.items() if not name]:
+        raise Edge2TorchError(
+            f"identifier={identifier!r}: {len(nameless):,} node(s) have no such attribute: "
+            f"{listing(nameless)}; there are {listing(attributes, 12)}."
+        )
+    texts = pd.Series(list(own.values()), dtype=object)
+    if texts.duplicated().any():
+        raise Edge2TorchError(
+            f"identifier={identifier!r} is the same for several nodes: "
+            f"{listing(texts[texts.duplicated()].unique())}. Choose another, or rename them."
+        )
+    return require("networkx").relabel_nodes(graph, own)
+
+
+def _identifier_hint(graph: Any) -> str:
+    """Say by which attribute nodes could be called that are only numbered."""
+    if not all(_NUMBERED.fullmatch(str(node)) for node in graph):
+        return ""
+    for name in _NAMED_BY:
+        own = [str(value) for _, value in graph.nodes(data=name, default="")]
+        if all(own) and len(set(own)) == len(own):
+            return (
+                f" The nodes are numbers; identifier={name!r} calls them by name, such as "
+                f"{own[0]!r} for {str(next(iter(graph)))!r}."
+            )
+    return ""
 
 
 def to_networkx(edges: pd.DataFrame) -> Any:
@@ -146,6 +196,7 @@ def to_networkx(edges: pd.DataFrame) -> Any:
 def read_graphml(
     path: FilePath,
     *,
+    identifier: str | None = None,
     names: str | None = "name",
     isolated: str = "error",
     quiet: bool = False,
@@ -157,8 +208,9 @@ def read_graphml(
     path : str or path
         A GraphML file, ``.gz`` or not. To write one: ``networkx.write_graphml(to_networkx(edges),
         path)``.
-    names, isolated
-        As in :func:`from_networkx`.
+    identifier, names, isolated
+        As in :func:`from_networkx`. Cytoscape and igraph number the nodes, so that their names are
+        an attribute: ``identifier="name"``. A note says so where it is so.
     quiet : bool
         Print no note.
 
@@ -190,8 +242,10 @@ def read_graphml(
         raise Edge2TorchError(f"{file}: networkx cannot read this file: {error}") from error
     if graph.number_of_edges() == 0:
         raise bad_line(file, 1, "the file holds no edges.")
-    edges = from_networkx(graph, names=names, isolated=isolated)
-    note(f"{file.name}: {len(edges):,} edges, {graph.number_of_nodes():,} nodes.", quiet=quiet)
+    edges = from_networkx(graph, identifier=identifier, names=names, isolated=isolated)
+    hint = _identifier_hint(graph) if identifier is None else ""
+    words = f"{file.name}: {len(edges):,} edges, {graph.number_of_nodes():,} nodes."
+    note(words + hint, quiet=quiet)
     return edges
 
 

@@ -10,8 +10,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.priors._edges import Int, check_choice, known_names, numbered, plain_edges, stacked
+from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch.priors._edges import (
+    Int,
+    check_choice,
+    join_rows,
+    known_names,
+    numbered,
+    plain_edges,
+    stacked,
+)
 
 EdgeType = tuple[str, str, str]
 NODE_TYPES = ("input", "function", "output")
@@ -135,13 +143,15 @@ def from_pyg(
     Returns
     -------
     DataFrame, one row per edge
-        Type by type.
+        Type by type. Relations other than ``"to"`` stand in a column ``relation``, those of one pair
+        of nodes joined by ``|``; of further columns that differ, numbers are those of the first
+        relation, words are joined, and opposite signs become 0.
 
     Raises
     ------
     Edge2TorchError
-        For types without names, positions beyond them, a name of two nodes, and columns whose
-        length is not that of their edges.
+        For types without names, positions beyond them, a name of two nodes, columns whose length is
+        not that of their edges, and an edge that one relation has twice.
 
     Examples
     --------
@@ -161,6 +171,7 @@ def from_pyg(
         raise Edge2TorchError(
             f"node_names_dict has names of two nodes: {listing(everyone[everyone.duplicated()])}."
         )
+    has_relations = any(_relation(kind) != _LINK for kind in edge_index_dict)
     tables = []
     for kind, index in edge_index_dict.items():
         source, target = _positions(kind, index, names)
@@ -170,10 +181,26 @@ def from_pyg(
                 f"edge_columns_dict[{kind!r}] has {len(columns)} row(s) for {len(source)} edge(s)."
             )
         table = plain_edges(names[kind[0]][source], names[kind[-1]][target])
-        tables.append(
-            table if columns is None else pd.concat([table, columns.reset_index(drop=True)], axis=1)
-        )
-    return stacked(tables)
+        repeats = table.duplicated()
+        if repeats.any():
+            twice = table[repeats].drop_duplicates().itertuples(index=False, name=None)
+            raise Edge2TorchError(
+                f"edge_index_dict[{kind!r}] has edges more than once: {listing(twice)}. Keep one of "
+                "each, for example by torch_geometric.utils.coalesce."
+            )
+        if columns is not None:
+            table = pd.concat([table, columns.reset_index(drop=True)], axis=1)
+        if has_relations and "relation" not in table:
+            table.insert(2, "relation", _relation(kind))
+        tables.append(table)
+    joined = join_rows(stacked(tables))
+    if joined.conflicts:
+        warn(f"Relations of opposite signs, now 0, at {listing(joined.conflicts)}.")
+    return joined.frame
+
+
+def _relation(kind: EdgeType) -> str:
+    return str(kind[1]) if len(kind) > 2 else _LINK
 
 
 def _positions(kind: EdgeType, index: Any, names: Mapping[str, Any]) -> Int:

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge2torch import Edge2TorchError, priors
+from edge2torch import Edge2TorchError, Edge2TorchWarning, priors
 
 ODD = ["a, b", "<tag> & 'quote' \"double\"", "é–漢字🧬", "x|y;z", "NA", "007", "tab\there", "1.50"]
 
@@ -69,6 +69,65 @@ def test_graphml_of_another_namespace_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("graphml.graphdrawing", "graphml.graph{}ng"))
     with pytest.raises(Edge2TorchError, match="networkx cannot read this file"):
         priors.read_graphml(path, quiet=True)
+
+
+NUMBERED = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+  <key id="v_name" for="node" attr.name="name" attr.type="string"/>
+  <graph edgedefault="directed">
+    <node id="{0}1"><data key="v_name">EGFR</data></node>
+    <node id="{0}2"><data key="v_name">RAS</data></node>
+    <edge source="{0}1" target="{0}2"/>
+  </graph>
+</graphml>
+"""
+
+
+@pytest.mark.parametrize("prefix", ["", "n"])  # as Cytoscape and igraph number
+def test_graphml_whose_nodes_are_numbers(
+    tmp_path: Path, prefix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "numbered.graphml"
+    path.write_text(NUMBERED.format(prefix))
+    edges = priors.read_graphml(path)
+    assert edges["source_name"].tolist() == ["EGFR"]
+    said = capsys.readouterr().out
+    assert f"identifier='name' calls them by name, such as 'EGFR' for '{prefix}1'" in said
+    with pytest.raises(Edge2TorchError, match=r"'source_name': read GraphML with identifier="):
+        priors.prepare_prior(edges, ["EGFR"])
+    named = priors.read_graphml(path, identifier="name")
+    assert named.to_dict("list") == {"source": ["EGFR"], "target": ["RAS"]}
+    assert "numbers" not in capsys.readouterr().out
+
+
+def test_an_identifier_that_does_not_tell_nodes_apart() -> None:
+    graph = nx.DiGraph([(1, 2), (2, 3)])
+    nx.set_node_attributes(graph, {1: "a", 2: "a", 3: "b"}, "name")
+    with pytest.raises(Edge2TorchError, match="the same for several nodes: 'a'"):
+        priors.from_networkx(graph, identifier="name")
+    del graph.nodes[3]["name"]
+    with pytest.raises(Edge2TorchError, match=r"1 node.s. have no such attribute: '3'"):
+        priors.from_networkx(graph, identifier="name")
+
+
+def test_an_identifier_may_be_the_number_of_another_node() -> None:
+    graph = nx.DiGraph([("1", "2")])
+    nx.set_node_attributes(graph, {"1": "2", "2": "1"}, "name")
+    edges = priors.from_networkx(graph, identifier="name")
+    assert edges.to_dict("list") == {"source": ["2"], "target": ["1"]}
+
+
+def test_pyg_with_two_relations_between_one_pair() -> None:
+    index = {("g", "up", "t"): [[0, 1], [0, 0]], ("g", "down", "t"): [[0], [0]]}
+    names = {"g": ["a", "b"], "t": ["y"]}
+    edges = priors.from_pyg(index, names)
+    assert edges.values.tolist() == [["a", "y", "up|down"], ["b", "y", "up"]]
+    columns = {kind: pd.DataFrame({"sign": [1, 1][: len(own[0])]}) for kind, own in index.items()}
+    columns["g", "down", "t"]["sign"] = -1
+    with pytest.warns(Edge2TorchWarning, match="opposite signs, now 0, at 'a' -> 'y'"):
+        edges = priors.from_pyg(index, names, columns)
+    assert edges["sign"].tolist() == [0, 1]
+    with pytest.raises(Edge2TorchError, match="edges more than once: 'a' -> 'y'"):
+        priors.from_pyg({("g", "up", "t"): [[0, 0], [0, 0]]}, names)
 
 
 @pytest.mark.parametrize("name", ["odd.parquet", "odd.csv", "odd.tsv.gz"])
