@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from edge2torch.cli._console import Console
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,12 +23,12 @@ _BY_SUFFIX: dict[str, Format] = {
 }
 # Options that only the reader of one format takes; `priors.read_x` reads the format `x`.
 _TAKES: dict[str, tuple[str, ...]] = {
-    "gmt": (),
+    "gmt": ("identifier", "description"),
     "reactome": ("members", "names", "species"),
     "obo": ("annotations", "namespace", "relations"),
     "sif": (),
     "omnipath": (),
-    "graphml": (),
+    "graphml": ("identifier",),
     "edges": ("source", "target", "sign", "duplicates"),
 }
 
@@ -55,6 +55,18 @@ def prior(
     ] = None,
     relations: Annotated[
         str | None, typer.Option(help="OBO: separated by commas; default is_a,part_of.")
+    ] = None,
+    identifier: Annotated[
+        str | None,
+        typer.Option(
+            help="GraphML: attribute to call nodes by, as name. GMT: name or description."
+        ),
+    ] = None,
+    description: Annotated[
+        bool | None,
+        typer.Option(
+            "--description/--no-description", help="GMT: whether field two describes the set."
+        ),
     ] = None,
     source: Annotated[str | None, typer.Option(help="Edges: column they lead from.")] = None,
     target: Annotated[str | None, typer.Option(help="Edges: column they lead to.")] = None,
@@ -117,14 +129,19 @@ def prior(
         "annotations": annotations,
         "namespace": _listed(namespace),
         "relations": _listed(relations),
+        "identifier": identifier,
+        "description": description,
         "source": source,
         "target": target,
         "sign": sign,
         "duplicates": "join" if join else None,
     }
     measured = names_of_features(features, "--features", layer=layer, names_column=feature_names)
+    given = {name: value for name, value in given.items() if value not in (None, "")}
     with console.warnings_as_notes():
-        prior_edges = _read(file, kind, {name: own for name, own in given.items() if own}, console)
+        prior_edges = _read(file, kind, given, console)
+    if mapping is None:
+        _refuse_transposed(features, measured, prior_edges)
     edges, report = prepare_prior(
         prior_edges,
         measured,
@@ -173,10 +190,10 @@ def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> 
     for name in given:
         if name not in _TAKES[kind]:
             option = "--join" if name == "duplicates" else f"--{name}"
-            of = next(other for other, options in _TAKES.items() if name in options)
+            of = [other for other, options in _TAKES.items() if name in options]
             raise Edge2TorchError(
-                f"{option} is for {of}, but {file.name!r} is read as {kind}. "
-                f"Leave {option} out, or give --format {of}."
+                f"{option} is for {' and '.join(of)}, but {file.name!r} is read as {kind}. "
+                f"Leave {option} out, or give --format {of[0]}."
             )
     if kind == "reactome" and "members" not in given:
         raise Edge2TorchError("Reactome needs --members, the map from genes or proteins.")
@@ -185,6 +202,29 @@ def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> 
     reader = getattr(readers, f"read_{kind}")
     table: pd.DataFrame = reader(file, **given, quiet=console.quiet)
     return table
+
+
+def _refuse_transposed(file: Path, measured: list[str], edges: pd.DataFrame) -> None:
+    """Say so where the rows of the data, and not its columns, are called as nodes are."""
+    from edge2torch.bounds import table_kind
+    from edge2torch.cli._data import read_h5ad
+    from edge2torch.cli._files import read_table
+
+    nodes = {*edges["source"], *edges["target"]}
+    if nodes & set(measured):
+        return
+    if table_kind(file) == ".h5ad":
+        data = read_h5ad(file, "--features", backed="r")
+        rows = list(data.obs_names)
+        data.file.close()
+    else:
+        rows = read_table(file, "--features", text=(0,)).iloc[:, 0].astype(str).str.strip().tolist()
+    if known := [name for name in rows if name in nodes]:
+        raise Edge2TorchError(
+            f"--features: {file.name!r} looks transposed: {len(known):,} of its {len(rows):,} rows are "
+            f"called as nodes of the graph ({listing(known)}), none of its columns is. Features have "
+            "to be columns: write the table's transpose (.T in pandas and AnnData)."
+        )
 
 
 def _has_flags(file: Path) -> bool:

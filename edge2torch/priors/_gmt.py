@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from edge2torch.errors import listing, note
+from edge2torch.errors import Edge2TorchError, listing, note, warn
 from edge2torch.priors._edges import check_choice, plain_edges
 from edge2torch.priors._rows import FilePath, Rows, check_distinct, read_rows, shown
 
-_FEWEST = 3  # name, description, one member
+_SAME = 0.5  # share of second fields that are genes elsewhere, from which on nobody can tell
+_ALIKE = 0.9  # share of second fields that look like genes, from which on it is asked
+_COLUMNS = ["name", "description"]
+_NO_WORD = ("", "na", "n/a", "none", "null", "-", ".")
+_WEIGHTED = re.compile(r"(.+),(\d+\.\d+(?:[eE][+-]?\d+)?)")
 
 
 def read_gmt(
     path: FilePath,
     *,
     identifier: Literal["name", "description"] = "name",
+    description: bool | None = None,
     prefix: str = "",
     quiet: bool = False,
 ) -> pd.DataFrame:
@@ -28,10 +35,14 @@ def read_gmt(
     ----------
     path : str or path
         A GMT file, ``.gz`` or not: a set per line, with its name, a description and its genes,
-        separated by tabs.
+        separated by tabs. Weights as Enrichr writes them, ``TP53,1.0``, are cut off the genes.
     identifier : {"name", "description"}
         What the set's node is called. Reactome's own file has the stable identifier in the place
         of the description; the name is then kept in ``target_name``.
+    description : bool, optional
+        Whether the second field describes the set, or is its first gene. By default it describes;
+        where most second fields are genes of other sets, the file is refused until this is said,
+        and where they only look like its genes, a warning asks.
     prefix : str
         Put before the name of every set, where sets are called as genes are.
     quiet : bool
@@ -40,13 +51,19 @@ def read_gmt(
     Returns
     -------
     DataFrame, one row per membership
-        ``source`` (gene), ``target`` (set), and ``description`` or ``target_name``.
+        ``source`` (gene), ``target`` (set), ``description`` or ``target_name`` where there are
+        any, and ``membership`` where the genes have weights other than 1.
 
     Raises
     ------
     Edge2TorchError
         With file and line: for a line without genes, a set that is there twice, a set called as
-        a gene is, and for files that are no text.
+        a gene is, and for files that are no text; where it cannot be told whether sets are described.
+
+    Warns
+    -----
+    Edge2TorchWarning
+        Where the second fields look like genes.
 
     Examples
     --------
@@ -61,14 +78,19 @@ def read_gmt(
     """
     check_choice(identifier, "identifier", ("name", "description"))
     rows = read_rows(path)
-    _check(rows)
-    sets = pd.DataFrame([row[:2] for row in rows.fields], columns=["name", "description"])
-    sets = sets.apply(lambda column: column.str.strip())
-    check_distinct(rows, sets, [identifier], " Rename or remove one.")
-    other = "description" if identifier == "name" else "name"
-    members = [[gene for gene in map(str.strip, row[2:]) if gene] for row in rows.fields]
+    described = description is not False
+    if not described and identifier == "description":
+        raise Edge2TorchError("identifier='description' needs a file with descriptions.")
+    first = 2 if described else 1  # place of a set's first gene
+    _check(rows, first)
+    fields = [[text.strip() for text in row] for row in rows.fields]
+    members = [[gene for gene in row[first:] if gene] for row in fields]
+    genes, weights = _cut_weights(list(chain.from_iterable(members)))
     of_set = np.repeat(np.arange(len(rows)), [len(own) for own in members])
-    genes = pd.Series(list(chain.from_iterable(members)), dtype=object)
+    if description is None:
+        _check_described(rows, [row[:2] for row in fields], genes, of_set)
+    sets = pd.DataFrame([row[:first] for row in fields], columns=_COLUMNS[:first])
+    check_distinct(rows, sets, [identifier], " Rename or remove one.")
     known = set(genes)
     targets = prefix + sets[identifier]
     rows.check(
@@ -78,31 +100,90 @@ def read_gmt(
             "Give prefix='set:' or the like."
         ),
     )
-    edges = plain_edges(
-        genes,
-        targets.to_numpy(object)[of_set],
-        {"target_name" if other == "name" else other: sets[other].to_numpy(object)[of_set]},
-    )
-    repeats = edges.duplicated(["source", "target"])
+    columns = {
+        "target_name" if name == "name" else name: sets[name].to_numpy(object)[of_set]
+        for name in _COLUMNS[:first]
+        if name != identifier
+    }
     words = f"{rows.path.name}: {len(rows):,} sets, {len(known):,} genes, "
+    if weights is not None and any(weight != 1 for weight in weights):
+        columns["membership"] = np.array(weights)
+    edges = plain_edges(genes, targets.to_numpy(object)[of_set], columns)
+    repeats = edges.duplicated(["source", "target"])
     words += f"{int((~repeats).sum()):,} memberships"
     if repeats.any():
         twice = edges.loc[repeats, ["source", "target"]].itertuples(index=False, name=None)
         words += f"; {int(repeats.sum()):,} named twice are kept once: {listing(twice)}"
+    if weights is not None:
+        fate = "stand in 'membership'" if "membership" in edges else "are all 1 and were cut off"
+        words += f"; weights of the genes {fate}"
     note(f"{words}.", quiet=quiet)
     return edges[~repeats].reset_index(drop=True)
 
 
-def _check(rows: Rows) -> None:
+def _check(rows: Rows, first: int) -> None:
     width = np.array([len(row) for row in rows.fields])
+    wanted = "a name, a description and at least one gene"
+    if first == 1:
+        wanted = "a name and at least one gene"
     rows.check(
-        width < _FEWEST,
+        width <= first,
         lambda row: (
-            "a GMT line is a name, a description and at least one gene, separated by tabs; found "
+            f"a GMT line is {wanted}, separated by tabs; found "
             f"{shown(' | '.join(rows.fields[row]))}."
+            + (
+                " Is the description missing? Give description=False."
+                if width[row] == first
+                else ""
+            )
         ),
     )
-    for place, what in ((0, "set has no name"), (2, "set has no genes")):
+    for place, what in ((0, "set has no name"), (first, "set has no genes")):
         blank = [not any(map(str.strip, row[place : None if place else 1])) for row in rows.fields]
         problem = f"a {what}."
         rows.check(np.array(blank), problem)
+
+
+def _cut_weights(members: list[str]) -> tuple[list[str], list[float] | None]:
+    """Return genes without the weights that all of them have, and these; else as they are."""
+    found = []
+    for member in members:
+        match = _WEIGHTED.fullmatch(member)
+        if match is None:
+            return members, None
+        found.append(match)
+    return [match[1].strip() for match in found], [float(match[2]) for match in found]
+
+
+def _check_described(
+    rows: Rows, heads: list[list[str]], genes: list[str], of_set: NDArray[np.int64]
+) -> None:
+    """Refuse, or ask about, second fields that seem to be genes."""
+    sets_of: dict[str, set[int]] = {}
+    for gene, own in zip(genes, of_set.tolist(), strict=True):
+        sets_of.setdefault(gene, set()).add(own)
+    second = [_cut_weights([head[1]])[0][0] for head in heads]
+    shared = [word for k, word in enumerate(second) if sets_of.get(word, set()) - {k}]
+    ask = "Give description=False if they are genes, True if they describe."
+    if len(shared) > _SAME * len(second):
+        raise rows.error(
+            0,
+            f"{len(shared):,} of {len(second):,} second fields, where descriptions stand, are genes "
+            f"of other sets: {listing(dict.fromkeys(shared))}. {ask}",
+        )
+    shapes = {_shape(gene) for gene in sets_of}
+    alike = [
+        word
+        for name, word in heads
+        if word.lower() not in _NO_WORD and word != name and _shape(word) in shapes
+    ]
+    if alike and len(alike) >= _ALIKE * len(second) and len(set(alike)) == len(alike):
+        warn(
+            f"{rows.path.name}: the second fields, read as descriptions, look like genes: "
+            f"{listing(alike)}. {ask}"
+        )
+
+
+def _shape(word: str) -> str:
+    """Return what kinds of characters follow each other, as ``A9`` of ``BRCA1``."""
+    return re.sub(r"[A-Z]+", "A", re.sub(r"[a-z]+", "a", re.sub(r"\d+", "9", word)))

@@ -120,6 +120,27 @@ def test_graphml(folder):
     assert pairs(prior("net.graphml", "--quiet")) == {("ATM", "repair")}
 
 
+def test_graphml_by_an_attribute_and_sets_without_descriptions(folder):
+    networkx = pytest.importorskip("networkx")
+    graph = networkx.DiGraph([(1, 2)])
+    networkx.set_node_attributes(graph, {1: "ATM", 2: "repair"}, "name")
+    networkx.write_graphml(graph, "net.graphml")
+    assert pairs(prior("net.graphml", "--identifier", "name", "-q")) == {("ATM", "repair")}
+    (folder / "bare.gmt").write_text("repair\tBRCA1\tATM\n")
+    assert len(prior("bare.gmt", "--no-description", "-q")) == 2
+
+
+def test_data_with_features_as_rows_are_told(folder, capsys):
+    table = pd.read_csv("cells.csv").drop(columns="kind").T
+    table.to_csv("rows.csv", index_label="gene")
+    anndata.AnnData(np.ones((5, 2), np.float32), obs=table.iloc[:, :0]).write_h5ad("rows.h5ad")
+    for name in ("rows.csv", "rows.h5ad"):
+        with pytest.raises(SystemExit):
+            main(["prior", "sets.gmt", "--features", name, "--out", "edges.csv"])
+        said = capsys.readouterr().err
+        assert "looks transposed: 4 of its 5 rows are called as nodes of the graph" in said
+
+
 def test_names_of_an_h5ad_file(folder, capsys):
     prior("sets.gmt", "--feature-names", "symbol", features="cells.h5ad")
     assert "4 of 5 features covered" in capsys.readouterr().out
@@ -150,6 +171,7 @@ def test_quiet_prints_nothing(folder, capsys):
     [
         (["nowhere.gmt"], "there is no file 'nowhere.gmt'"),
         (["sets.gmt", "--species", "HSA"], "--species is for reactome"),
+        (["net.sif", "--identifier", "name"], "--identifier is for gmt and graphml"),
         (["sets.gmt", "--join"], "--join is for edges"),
         (["relation.txt", "--format", "reactome"], "needs --members"),
         (["relation.txt", "--members", "gone.txt"], "--members: there is no file"),

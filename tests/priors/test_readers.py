@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from edge2torch import Edge2TorchError, priors
+from edge2torch import Edge2TorchError, Edge2TorchWarning, priors
 
 
 def pairs(edges: pd.DataFrame) -> list[tuple[str, str]]:
@@ -83,6 +83,49 @@ def test_gmt(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> 
     assert pairs(by_id)[0] == ("g1", "R-HSA-1")
     assert by_id["target_name"].tolist() == ["a", "a", "b"]
     assert capsys.readouterr().out == ""
+
+
+HALF = "a\tTP53\tATM\nb\tBAX\tTP53\nc\tATM\tBAX\n"  # no descriptions, genes in several sets
+
+
+def test_gmt_whose_second_field_is_a_gene(write: Callable[..., Path]) -> None:
+    path = write(HALF)
+    with pytest.raises(Edge2TorchError, match=r"line 1: 3 of 3 second fields.*description=False"):
+        priors.read_gmt(path, quiet=True)
+    edges = priors.read_gmt(path, description=False, quiet=True)
+    assert list(edges) == ["source", "target"]
+    assert pairs(edges)[:3] == [("TP53", "a"), ("ATM", "a"), ("BAX", "b")]
+    assert len(priors.read_gmt(path, description=True, quiet=True)) == 3
+    with pytest.raises(Edge2TorchError, match="needs a file with descriptions"):
+        priors.read_gmt(path, description=False, identifier="description")
+    alike = write("repair\tBRCA1\tATM\ndeath\tBAX\tTP53\n")
+    with pytest.warns(
+        Edge2TorchWarning, match="look like genes: 'BRCA1', 'BAX'. Give description="
+    ):
+        priors.read_gmt(alike, quiet=True)
+
+
+@pytest.mark.parametrize(
+    "second", [("na", "NA"), ("", ""), ("a", "b"), ("R-HSA-1", "R-HSA-2"), ("http://x", "http://y")]
+)
+def test_gmt_with_descriptions_of_every_kind(
+    write: Callable[..., Path], second: tuple[str, str]
+) -> None:
+    edges = priors.read_gmt(write("a\t{}\tTP53\tH3-3A\nb\t{}\tBAX\n".format(*second)), quiet=True)
+    assert edges["description"].tolist() == [second[0], second[0], second[1]]
+
+
+def test_gmt_with_weights_as_enrichr_writes_them(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    edges = priors.read_gmt(write("a\t\tTP53,1.0\tATM,1.0\t\nb\t\tTP53,1.0\n"))
+    assert pairs(edges) == [("TP53", "a"), ("ATM", "a"), ("TP53", "b")]
+    assert "membership" not in edges
+    assert "weights of the genes are all 1 and were cut off" in capsys.readouterr().out
+    edges = priors.read_gmt(write("a\t\tTP53,0.5\tATM,1e-1\n".replace("1e-1", "1.0e-1")))
+    assert edges["membership"].tolist() == [0.5, 0.1]
+    chemicals = write("a\t\tinositol 1,4\tATM,1.0\n")
+    assert pairs(priors.read_gmt(chemicals))[0] == ("inositol 1,4", "a")
 
 
 def test_gmt_with_windows_line_ends_and_a_mark_in_front(write: Callable[..., Path]) -> None:
@@ -239,6 +282,7 @@ READ: dict[str, Callable[..., Any]] = {
 
 BROKEN = [
     ("gmt", "a\tx\tg\nb\tx\n", 2, "at least one gene"),
+    ("gmt", "a\tx\tg\nb\tx\n", 2, "Give description=False"),
     ("gmt", "a\tx\tg\nb\tx\t\t\n", 2, "set has no genes"),
     ("gmt", "a\tx\tg\na\tx\th\n", 2, "'a' is there twice, first on line 1"),
     ("gmt", "a\tx\tg\ng\tx\th\n", 2, "bears the name of a gene"),
