@@ -28,14 +28,14 @@ def read_graph(path: Path) -> tuple[CompileArtifact, pd.DataFrame | None]:
 
 def read_flow(path: Path, where: list[str] | None) -> pd.DataFrame:
     """Read the rows of an edge table that are asked for."""
-    return _where(read_table(path, "--flow"), where, "--flow")
+    return _where(read_table(path, "--flow", text=("source", "target")), where, "--flow")
 
 
 def read_scores(
     path: Path, column: str | None, where: list[str] | None, artifact: CompileArtifact
 ) -> pd.Series:
     """A score per node of the graph; names in the column of that name, or else in the first one."""
-    table = _where(read_table(path, "--scores"), where, "--scores")
+    table = _where(read_table(path, "--scores", text=(0, "node", "feature")), where, "--scores")
     names = next((c for c in ("node", "feature") if c in table.columns), table.columns[0])
     numeric = [c for c in table.columns if c != names and pd.api.types.is_numeric_dtype(table[c])]
     if column is not None and column not in numeric:

@@ -98,8 +98,13 @@ def _check_named(ids: pd.Index, name: str, axis: str, problems: list[str]) -> No
 
 
 def sample_ids(samples: pd.DataFrame | None) -> pd.Index:
-    """Samples by name, as a sample table has them; none without it."""
-    return text([]) if samples is None else text(samples.get("sample_id", samples.index))
+    """Whatever may be the name of a sample in a sample table; none without it."""
+    if samples is None:
+        return text([])
+    if "sample_id" in samples:
+        return text(samples["sample_id"])
+    own = [] if isinstance(samples.index, pd.RangeIndex) else list(samples.index)
+    return text([*own, *samples.iloc[:, 0]] if samples.shape[1] else own)
 
 
 def text(ids: Iterable[Any]) -> pd.Index:

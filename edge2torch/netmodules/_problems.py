@@ -12,7 +12,7 @@ from scipy import sparse
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._counts import Counts, text
 
-_VERSION = r"\.\d+(?:_PAR_Y)?$"
+_VERSION = r"\.\d+(_PAR_Y)?$"  # GENCODE's name of a copy on Y stays apart
 
 
 def tell(problems: list[str]) -> None:
@@ -79,7 +79,7 @@ def gene_of(matrix: Counts, transcripts: pd.DataFrame | None, problems: list[str
         )
     before = len(problems)
     check_same(ids, matrix.rows, "transcripts", "counts", "transcript", problems)
-    if len(problems) > before and (hint := _plain_hint(ids, matrix.rows)):
+    if len(problems) > before and (hint := _hint(ids, table["gene_id"], matrix.rows)):
         problems.append(hint)
     genes = pd.Series(table["gene_id"].astype(str).to_numpy(dtype=object), index=ids)
     return genes[~genes.index.duplicated()].reindex(matrix.rows)
@@ -88,7 +88,7 @@ def gene_of(matrix: Counts, transcripts: pd.DataFrame | None, problems: list[str
 def without_version(ids: pd.Index) -> pd.Index:
     """Ids up to the first bar, and without a version at their end."""
     text = pd.Series(ids, dtype=object).astype(str).str.split("|").str[0]
-    return pd.Index(text.str.replace(_VERSION, "", regex=True), dtype=object)
+    return pd.Index(text.str.replace(_VERSION, r"\1", regex=True), dtype=object)
 
 
 def with_plain_ids(transcripts: pd.DataFrame) -> pd.DataFrame:
@@ -99,9 +99,11 @@ def with_plain_ids(transcripts: pd.DataFrame) -> pd.DataFrame:
     return table.assign(transcript_id=without_version(text(table["transcript_id"])).to_numpy())
 
 
-def _plain_hint(ids: pd.Index, rows: pd.Index) -> str:
-    """Say so where ids differ by what follows a bar or by a version, and else agree."""
+def _hint(ids: pd.Index, genes: pd.Series, rows: pd.Index) -> str:
+    """Say so where rows are genes, or ids agree but for a version or what follows a bar."""
     agree = int(rows.isin(ids).sum())
+    if 2 * int(rows.isin(text(genes)).sum()) > len(rows) > 2 * agree:
+        return "rows of counts are genes: leave the transcripts (--transcripts) out"
     plain, known = without_version(rows), without_version(ids)
     if 2 * (found := int(plain.isin(known).sum())) < len(rows) or found <= 2 * agree:
         return ""

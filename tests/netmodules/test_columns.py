@@ -48,8 +48,10 @@ def test_columns_that_are_no_samples(tmp_path, name, content, aside):
     assert data.counts.tolist() == [[5, 6], [7, 8]]
 
 
-def test_the_sample_table_knows_better(tmp_path):
-    samples = pd.DataFrame({"sample_id": ["start", "end", "length"]})
+@pytest.mark.parametrize("column", ["sample_id", "name", None])
+def test_the_sample_table_knows_better(tmp_path, column):
+    names = ["start", "end", "length"]
+    samples = pd.DataFrame({column: names}) if column else pd.DataFrame({"x": [1, 2, 3]}, names)
     data = read(tmp_path, "t.csv", "id,start,end,length\na,5,6,7\nb,7,8,9\n", samples=samples)
     assert data.samples.index.tolist() == ["end", "length", "start"]
     data = read(tmp_path, "t.csv", "id,start,s2\na,5,6\nb,7,8\n")  # no place: one column alone
@@ -162,6 +164,20 @@ def test_isoform_numbers_are_no_versions():
     with pytest.raises(Edge2TorchError) as caught:
         transcript_data(data.counts, data.transcripts.assign(transcript_id="x"))
     assert "plain_ids" not in str(caught.value)
+
+
+def test_a_copy_on_y_stays_apart():
+    counts = pd.DataFrame({"s1": [5, 6], "s2": [7, 8]}, ["ENST1.5|x", "ENST1.5_PAR_Y|x"])
+    table = pd.DataFrame({"transcript_id": ["ENST1.4", "ENST1.4_PAR_Y"], "gene_id": ["a", "b"]})
+    found = transcript_data(counts, table, plain_ids=True, min_samples=2)
+    assert found.transcript_ids.tolist() == ["ENST1", "ENST1_PAR_Y"]
+
+
+def test_genes_with_transcripts():
+    data = planted()
+    genes = data.counts.groupby(data.transcripts["gene_id"].to_numpy()).sum()
+    with pytest.raises(Edge2TorchError, match=r"rows of counts are genes: leave the transcripts"):
+        transcript_data(genes, data.transcripts)
 
 
 def test_a_gtf_without_versions(tmp_path):

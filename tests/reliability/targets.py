@@ -12,6 +12,7 @@ import lzma
 import os
 import random
 import shutil
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ import torch
 
 import edge2torch as e2t
 from edge2torch import priors
+from edge2torch.errors import Edge2TorchWarning
 
 Files = dict[str, bytes]
 
@@ -223,7 +225,10 @@ def _counts_table() -> Files:
 def _read_counts(folder: Path) -> object:
     from edge2torch.netmodules import read_transcript_data
 
-    return read_transcript_data(folder / "counts.csv", min_samples=2)
+    name = next(file.name for file in folder.iterdir() if file.name.startswith("counts"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Edge2TorchWarning)  # columns that are no samples
+        return read_transcript_data(folder / name, min_samples=2)
 
 
 def _read_bundle(folder: Path) -> object:
@@ -526,7 +531,15 @@ TARGETS = [
         share=1 / 2,
     ),
     Target("read_transcript_data, bundle", _bundle, _read_bundle, share=1 / 3),
-    Target("read_transcript_data, CSV", _counts_table, _read_counts, share=1 / 3),
+    *(
+        Target(f"read_transcript_data, {kind}", make, _read_counts, share=1 / 5)
+        for kind, make in (
+            ("CSV", _counts_table),
+            ("semicolons", one("counts.csv", "id;x;s1;s2\nA;1,5;5;6\nnull;2,5;7;8\n")),
+            ("GCT", one("counts.gct", "#1.2\n2\t2\nName\tDescription\ts1\ts2\nA\tNA\t5\t6\nB\tb\t7\t8\n")),
+            ("featureCounts", one("counts.txt", "# Program:x\nGeneid\tChr\tStart\tLength\ts1\ts2\nA\tI\t1\t9\t5\t6\n")),
+        )
+    ),
     Target("read_transcript_data, h5ad", functools.cache(_h5ad), _read_h5ad, share=1 / 3),
 ]  # fmt: skip
 
