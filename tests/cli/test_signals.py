@@ -18,7 +18,7 @@ from edge2torch.cli import main
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
 PLAYS_R = '#!/bin/sh\n[ "$1" = "-e" ] && exit 0\necho $$ > {mark}.new\nmv {mark}.new {mark}\nexec sleep 600\n'
-LONG = 120.0  # seconds on a machine with no time to spare
+LONG = 500.0  # seconds on a machine with no time to spare
 
 
 @pytest.fixture
