@@ -98,7 +98,6 @@ def _parse(file: Path, progress: Progress | None) -> Annotation:
 def _parts_of(rows: Any) -> tuple[Any, Any]:
     """Exons and coding parts of a block, and a row for each place of a transcript in it."""
     pa, pc = require("pyarrow"), require("pyarrow.compute")
-    rows = rows.append_column("gene_id", attribute(rows["attributes"], "gene_id"))
     named = [rows["transcript_id"], pc.fill_null(rows["gene_id"], ""), *(rows[k] for k in _PLACE)]
     keys = pc.binary_join_element_wise(*named, "\t").combine_chunks().dictionary_encode()
     codes = pd.Series(keys.indices.to_numpy(zero_copy_only=False))

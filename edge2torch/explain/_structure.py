@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.versions import without_version
 from edge2torch.errors import Edge2TorchError, listing, warn
 from edge2torch.explain._gtf import Annotation, read_gtf
 from edge2torch.explain._labels import FLAGS, label_pairs
@@ -17,12 +18,6 @@ _PAIR = ("gene_id", "transcript_id_a", "transcript_id_b")
 _SIDES = _PAIR[1:]
 _TEXT = {"place": object, "status": object}
 _PLACE = ("gene_id", "seqname", "strand")
-# Ensembl and GENCODE (with the mapping version of lifted files, without the mark of chrY's copy) and
-# RefSeq. A number after the dot of any other identifier may be that of an isoform: AT1G01010.2.
-_VERSIONS = {
-    r"^(ENS[A-Z]*T\d+)\.\d+(?:_\d+)?(_PAR_Y)?$": r"\1\2",
-    r"^([NX][MR]_\d+)\.\d+(_\d+|_dup\d+)?$": r"\1\2",
-}
 
 
 def annotate_structure(
@@ -185,9 +180,9 @@ def find_transcripts(names: pd.Index, asked: list[pd.Series]) -> NDArray[np.int6
     exact = names.get_indexer(pd.Index(ids)).astype(np.int64)
     rows = exact.copy()
     if len(open_ := np.flatnonzero(exact < 0)):
-        bare = _without_version(pd.Series(names))
+        bare = without_version(pd.Series(names))
         once = np.flatnonzero(~bare.duplicated(keep=False))
-        wanted = _without_version(ids.iloc[open_])
+        wanted = without_version(ids.iloc[open_])
         found = pd.Index(bare[once]).get_indexer(pd.Index(wanted))
         hit = found >= 0
         rows[open_[hit]] = once[found[hit]]
@@ -196,12 +191,6 @@ def find_transcripts(names: pd.Index, asked: list[pd.Series]) -> NDArray[np.int6
     one = (found[0] == found[1]) & (asked[0] != asked[1]).to_numpy()
     found[:, one] = exact.reshape(2, -1)[:, one]
     return found
-
-
-def _without_version(ids: pd.Series) -> pd.Series:
-    for pattern, kept in _VERSIONS.items():
-        ids = ids.str.replace(pattern, kept, regex=True)
-    return ids
 
 
 def _tell_versions(asked: list[pd.Series], found: NDArray[np.int64], names: pd.Index) -> None:

@@ -6,19 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from edge2torch._core.gtf import attribute, gtf_blocks
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch._core.gtf import gtf_blocks
+from edge2torch.errors import Edge2TorchError
 
 
 def genes_of_gtf(path: Path) -> pd.DataFrame:
     """``transcript_id`` and ``gene_id``, a row per transcript."""
-    pa = require("pyarrow", extra="modules")
     names = ["transcript_id", "gene_id"]
-    parts = []
-    for block in gtf_blocks(path, "transcripts"):
-        genes = attribute(block["attributes"], "gene_id")
-        pairs = pa.table([block["transcript_id"], genes], names).group_by(names, use_threads=False)
-        parts.append(pairs.aggregate([]).to_pandas())
+    parts = [
+        block.group_by(names, use_threads=False).aggregate([]).to_pandas()
+        for block in gtf_blocks(path, "transcripts")
+    ]
     found = pd.concat(parts).dropna() if parts else pd.DataFrame()
     if found.empty:
         raise Edge2TorchError(

@@ -18,10 +18,10 @@ from edge2torch.netmodules._problems import (
     check_matrix,
     check_same,
     gene_of,
+    plain,
     sample_table,
     tell,
     with_plain_ids,
-    without_version,
 )
 from edge2torch.netmodules._scale import Scale, as_scale, check_scale
 
@@ -179,7 +179,7 @@ def assemble(
     if gene_counts is not None:
         gene_counts = as_scale(gene_counts, scale, "gene_counts", problems)
     if plain_ids:
-        matrix = replace(matrix, rows=without_version(matrix.rows))
+        matrix = replace(matrix, rows=plain(matrix.rows))
         transcripts = None if transcripts is None else with_plain_ids(transcripts)
     check_matrix(matrix, "counts", problems)
     genes = gene_of(matrix, transcripts, problems)

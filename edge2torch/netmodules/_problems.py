@@ -9,10 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from edge2torch._core.versions import without_version
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.netmodules._counts import Counts, text
-
-_VERSION = r"\.\d+(_PAR_Y)?$"  # GENCODE's name of a copy on Y stays apart
 
 
 def tell(problems: list[str]) -> None:
@@ -85,10 +84,11 @@ def gene_of(matrix: Counts, transcripts: pd.DataFrame | None, problems: list[str
     return genes[~genes.index.duplicated()].reindex(matrix.rows)
 
 
-def without_version(ids: pd.Index) -> pd.Index:
-    """Ids up to the first bar, and without a version at their end."""
+def plain(ids: pd.Index) -> pd.Index:
+    """Ids up to the first bar, and without a version of Ensembl or RefSeq at their end."""
     text = pd.Series(ids, dtype=object).astype(str).str.split("|").str[0]
-    return pd.Index(text.str.replace(_VERSION, r"\1", regex=True), dtype=object)
+    bare: pd.Index = pd.Index(without_version(text), dtype=object)
+    return bare
 
 
 def with_plain_ids(transcripts: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def with_plain_ids(transcripts: pd.DataFrame) -> pd.DataFrame:
     table = _with_column(transcripts, "transcript_id")
     if "transcript_id" not in table:
         return transcripts
-    return table.assign(transcript_id=without_version(text(table["transcript_id"])).to_numpy())
+    return table.assign(transcript_id=plain(text(table["transcript_id"])).to_numpy())
 
 
 def _hint(ids: pd.Index, genes: pd.Series, rows: pd.Index) -> str:
@@ -104,11 +104,11 @@ def _hint(ids: pd.Index, genes: pd.Series, rows: pd.Index) -> str:
     agree = int(rows.isin(ids).sum())
     if 2 * int(rows.isin(text(genes)).sum()) > len(rows) > 2 * agree:
         return "rows of counts are genes: leave the transcripts (--transcripts) out"
-    plain, known = without_version(rows), without_version(ids)
-    if 2 * (found := int(plain.isin(known).sum())) < len(rows) or found <= 2 * agree:
+    own, known = plain(rows), plain(ids)
+    if 2 * (found := int(own.isin(known).sum())) < len(rows) or found <= 2 * agree:
         return ""
-    differs = next(k for k, there in enumerate(plain.isin(known) & ~rows.isin(ids)) if there)
-    twin = ids[list(known).index(plain[differs])]
+    differs = next(k for k, there in enumerate(own.isin(known) & ~rows.isin(ids)) if there)
+    twin = ids[list(known).index(own[differs])]
     return (
         f"{found:,} of {len(rows):,} ids agree up to a bar or a version, such as {rows[differs]!r} and "
         f"{twin!r}: plain_ids=True (--plain-ids) compares them without"

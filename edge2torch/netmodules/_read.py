@@ -22,7 +22,7 @@ from edge2torch.netmodules._columns import refuse_headless, refuse_one_sample
 from edge2torch.netmodules._counts import Counts, sample_ids, text
 from edge2torch.netmodules._inputs import TranscriptData, assemble, transcript_data
 from edge2torch.netmodules._orientation import check_orientation
-from edge2torch.netmodules._problems import tell, without_version
+from edge2torch.netmodules._problems import plain, tell
 from edge2torch.netmodules._scale import Scale, check_scale
 
 _IDS = (0, "sample_id", "transcript_id", "gene_id")  # text, though they may look like numbers
@@ -125,7 +125,7 @@ def read_transcript_data(
     if _is_gtf(transcripts) and given[0] is not None:
         ids = pd.Index(given[0]["transcript_id"])
         if plain_ids:
-            ids, counted = without_version(ids), without_version(counted)
+            ids, counted = plain(ids), plain(counted)
         known = ids.isin(counted.astype(str))
         own = given[0][known] if known.any() else given[0]
     elif given[0] is not None:

@@ -17,6 +17,7 @@ from edge2torch.netmodules._annotation import genes_of_gtf
 ROWS = {
     # attributes: gene_id, transcript_id
     'gene_id "G"; transcript_id "T";': ("G", "T"),
+    'gene_id "G"; gene_version "2"; transcript_id "T"; transcript_version "1";': ("G", "T"),
     ' gene_id "G"; transcript_id "T"': ("G", "T"),  # Ensembl up to release 67
     '; gene_id  "G" ;transcript_id "T" ;': ("G", "T"),
     "transcript_id T1; gene_id G1": ("G1", "T1"),

@@ -156,11 +156,13 @@ def test_versions_and_bars(mine, theirs):
 
 def test_isoform_numbers_are_no_versions():
     data = planted()  # G00.t0, G00.t1: nothing to take off
-    counts = data.counts.set_axis(
-        [f"AT1G{k // 2:05d}.{k % 2 + 1}" for k in range(len(data.counts))]
-    )
-    with pytest.raises(Edge2TorchError, match="same row id more than once: 'AT1G00000'"):
-        transcript_data(counts, plain_ids=True)
+    own = [f"AT1G{k // 2:05d}.{k % 2 + 1}" for k in range(len(data.counts) - 2)]
+    own += ["ENST1.2", "ENST1.2_PAR_Y"]  # two copies of one gene, on chrX and chrY
+    found = transcript_data(data.counts.set_axis(own), plain_ids=True)
+    assert set(found.transcript_ids) == {*own[:-2], "ENST1", "ENST1_PAR_Y"}
+    twice = data.counts.set_axis([*own[:-2], "ENST1.2", "ENST1.3"])
+    with pytest.raises(Edge2TorchError, match="same row id more than once: 'ENST1'"):
+        transcript_data(twice, plain_ids=True)
     with pytest.raises(Edge2TorchError) as caught:
         transcript_data(data.counts, data.transcripts.assign(transcript_id="x"))
     assert "plain_ids" not in str(caught.value)
