@@ -177,7 +177,7 @@ def run_own(options: RunOptions, settings: Settings, *, command: str, console: C
     if "sign" in edges and "constraint" not in edges:
         console.say(
             "The column 'sign' is not used: every weight is free to take either sign. A column "
-            "'constraint' with the words positive and negative holds weights to theirs."
+            "'constraint' holds weights to theirs; edge2torch prior --hold-signs writes it."
         )
     console.say(
         "Features are centred and scaled by the training part's mean and standard deviation."

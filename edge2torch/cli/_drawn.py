@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from edge2torch.cli._console import Console
 from edge2torch.cli._files import read_edge_file, read_table
 from edge2torch.cli._saved import read_saved
 from edge2torch.compile import CompileArtifact, compile_graph, edge_weights
@@ -19,7 +20,8 @@ def read_graph(path: Path) -> tuple[CompileArtifact, pd.DataFrame | None]:
     if path.is_dir():
         saved = read_saved(path, "GRAPH")
         return saved.artifact, edge_weights(saved.model, saved.artifact)
-    edges = read_edge_file(path, "GRAPH")
+    with Console(quiet=True).warnings_as_notes():  # of signs, which no picture shows
+        edges = read_edge_file(path, "GRAPH")
     table = read_edge_table(edges)
     cyclic = shortest_cycle(table.source, table.target, len(table.node_names)) is not None
     backend = "recurrent" if cyclic else "feedforward"

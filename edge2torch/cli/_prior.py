@@ -114,6 +114,12 @@ def prior(
     skips: Annotated[
         Literal["keep", "drop"], typer.Option(help="What becomes of skip edges, with --layers.")
     ] = "keep",
+    hold_signs: Annotated[
+        bool,
+        typer.Option(
+            "--hold-signs", help="Write signs as constraints, so that a run holds weights to them."
+        ),
+    ] = False,
     latent: Annotated[int, typer.Option(help="Free nodes to add beside the sets.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -162,6 +168,8 @@ def prior(
         skips=skips,
         latent=latent,
     )
+    if hold_signs:
+        edges = _with_constraints(edges)
     write_edges(edges, out)
     console.say(repr(report))
     if inner := sorted(set(report.outputs) & set(edges["source"])):
@@ -202,6 +210,18 @@ def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> 
     reader = getattr(readers, f"read_{kind}")
     table: pd.DataFrame = reader(file, **given, quiet=console.quiet)
     return table
+
+
+def _with_constraints(edges: pd.DataFrame) -> pd.DataFrame:
+    """Write signs as constraints; an edge that has one already keeps it."""
+    if "sign" not in edges:
+        raise Edge2TorchError(
+            "--hold-signs needs edges with signs: SIF, OmniPath, or a table with --sign."
+        )
+    held = edges["sign"].map({1: "positive", -1: "negative"}).astype(object)
+    if "constraint" in edges:
+        held = edges["constraint"].where(edges["constraint"].notna(), held)
+    return edges.assign(constraint=held.where(held.notna(), None))
 
 
 def _refuse_transposed(file: Path, measured: list[str], edges: pd.DataFrame) -> None:

@@ -94,8 +94,8 @@ def _naming_hint(own: Edges, features: Any, wanted: list[str]) -> str:
     for column in {"source_name", "target_name"} & set(own.frame):
         if set(own.frame[column].dropna().map(str)) & set(wanted):
             return (
-                f"The data's names are the graph's {column!r}: read GraphML with identifier='name', or "
-                "translate with map_identifiers."
+                f"The data's names are the graph's {column!r}: read GraphML with identifier='name' (in a "
+                "shell: --identifier name), or translate with map_identifiers."
             )
     if {name.upper() for name in known} & {name.upper() for name in wanted}:
         return "They differ by upper and lower case only: write them alike."

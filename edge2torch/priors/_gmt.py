@@ -164,7 +164,10 @@ def _check_described(
         sets_of.setdefault(gene, set()).add(own)
     second = [_cut_weights([head[1]])[0][0] for head in heads]
     shared = [word for k, word in enumerate(second) if sets_of.get(word, set()) - {k}]
-    ask = "Give description=False if they are genes, True if they describe."
+    ask = (
+        "Give description=False if they are genes, True if they describe (in a shell: "
+        "--no-description, --description)."
+    )
     if len(shared) > _SAME * len(second):
         raise rows.error(
             0,

@@ -93,7 +93,7 @@ def unread_signs(frame: pd.DataFrame) -> str:
         return ""
     return (
         f"the column {listing(found)} looks like signs that are not read, so no edge has one. Give "
-        f"sign={found[0]!r} to read it, and compile with sign_column='sign'."
+        f"sign={found[0]!r} to read it (in a shell: edge2torch prior --sign), and compile with sign_column='sign'."
     )
 
 

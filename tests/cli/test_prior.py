@@ -159,6 +159,7 @@ def test_signs_are_read_or_said_not_to_be(folder, capsys):
     assert "'is_inhibition' say signs that are not read" in capsys.readouterr().out
     (folder / "mor.csv").write_text("source,target,mor\nATM,p53,-1\n")
     assert prior("mor.csv", "--sign", "mor", "--quiet")["sign"].tolist() == [-1]
+    assert prior("mor.csv", "--sign", "mor", "--hold-signs")["constraint"].tolist() == ["negative"]
 
 
 def test_quiet_prints_nothing(folder, capsys):
@@ -172,6 +173,7 @@ def test_quiet_prints_nothing(folder, capsys):
         (["nowhere.gmt"], "there is no file 'nowhere.gmt'"),
         (["sets.gmt", "--species", "HSA"], "--species is for reactome"),
         (["net.sif", "--identifier", "name"], "--identifier is for gmt and graphml"),
+        (["sets.gmt", "--hold-signs"], "--hold-signs needs edges with signs"),
         (["sets.gmt", "--join"], "--join is for edges"),
         (["relation.txt", "--format", "reactome"], "needs --members"),
         (["relation.txt", "--members", "gone.txt"], "--members: there is no file"),

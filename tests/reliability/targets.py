@@ -64,6 +64,16 @@ namespace: cc
 synonym: "a whole" EXACT [x:1]
 xref: Wiki:1 "words"
 relationship: part_of GO:2 {source="x"} ! repair
+is_a: GO:5
+is_a: UO:1 ! unit
+
+[Term]
+id: GO:5
+def: "gone\\: for
+good" []
+is_obsolete: true
+replaced_by: GO:1
+consider: GO:2
 
 [Typedef]
 id: part_of
@@ -78,6 +88,11 @@ GAF = "!gaf-version: 2.2\n" + "".join(
         ("P2", "ATM", "involved_in", "GO:91", "IMP"),
     ]
 )
+GENE2GO = """#tax_id\tGeneID\tGO_ID\tEvidence\tQualifier\tGO_term\tPubMed\tCategory
+9606\t1\tGO:1\tND\tenables\tx\t-\tFunction
+9606\t2\tGO:2\tIDA\tNOT involved_in\tx\t1\tProcess
+9606\t2\tGO:3\tIPI\tenables\tx\t1\tFunction
+"""
 GPAD = "!gpad-version: 2.0\nUniProtKB:P1\t\tRO:1\tGO:2\tr\tECO:1" + "\t" * 6 + "\n"
 GRAPHML = """<?xml version='1.0' encoding='utf-8'?>
 <graphml xmlns="http://graphml.graphdrawing.org/xmlns">
@@ -510,6 +525,7 @@ TARGETS = [
     ),
     Target("read_annotations, GAF", one("x.gaf", GAF), _reader(priors.read_annotations, "x.gaf"), share=1 / 2),
     Target("read_annotations, GPAD", one("x.gpad", GPAD), _reader(priors.read_annotations, "x.gpad"), share=1 / 2),
+    Target("read_annotations, gene2go", one("x.tsv", GENE2GO), _reader(priors.read_annotations, "x.tsv"), share=1 / 2),
     Target("read_sif", one("x.sif", "a 1 b c\nb\t-1\tmy node\nc + d\n"), _reader(priors.read_sif, "x.sif")),
     Target("read_omnipath", one("o.tsv", OMNIPATH), _reader(priors.read_omnipath, "o.tsv")),
     Target("read_graphml", one("n.graphml", GRAPHML), _reader(priors.read_graphml, "n.graphml")),
