@@ -60,6 +60,20 @@ def test_what_the_data_lack_is_left_out_and_told(files: Path, cells):
 
 
 @pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize("column", ["sign", "mor"])
+def test_signs_that_are_not_used_are_told(files: Path, edges, column):
+    signs = [(-1) ** k for k in range(len(edges))]
+    edges.assign(**{column: signs}).to_csv(files / "edges.csv", index=False)
+    printed = run(files)
+    told = {
+        "sign": "column 'sign' is not used",
+        "mor": "column 'mor' looks like signs that are not",
+    }
+    assert told[column] in printed
+    assert "--hold-signs" in printed or "--sign" in printed
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_missing_values_are_filled_when_asked_for(files: Path, cells):
     cells.loc[::3, "g0"] = np.nan
     cells.to_csv(files / "cells.csv", index=False)
