@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from edge2torch.plot._rows import row_axes, row_title
 from edge2torch.plot._scores import check_count, node_scores
-from edge2torch.plot._style import NEGATIVE, POSITIVE, new_axes, plain, short_labels
+from edge2torch.plot._style import NEGATIVE, POSITIVE
 
 
 def plot_top_nodes(
@@ -18,6 +19,7 @@ def plot_top_nodes(
     title: str | None = None,
     xlabel: str = "attribution",
     label_width: int = 44,
+    width: float | None = None,
     ax: Any | None = None,
 ) -> Any:
     """Draw the nodes of largest magnitude as signed bars, the largest on top.
@@ -34,7 +36,9 @@ def plot_top_nodes(
     title, xlabel : str, optional
         Words on the picture.
     label_width : int, default 44
-        Longer names are cut in the middle.
+        Longer names are cut, so that what is left tells them apart.
+    width : float, optional
+        Of a new figure, in inches; 3.5 is a journal's column. Names leave half of it.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
 
@@ -59,7 +63,9 @@ def plot_top_nodes(
     values = node_scores(scores)
     order = values.abs().sort_values(ascending=False, kind="stable").index[:n]
     shown = values[order]
-    axes = new_axes(3.4 + 0.075 * label_width, 0.9 + 0.25 * len(shown), ax)
+    axes, labels, font = row_axes(
+        order, label_width, beside=3.4, height=0.9 + 0.25 * len(shown), width=width, ax=ax
+    )
     rows = np.arange(len(shown))
     axes.barh(
         rows,
@@ -70,15 +76,15 @@ def plot_top_nodes(
         error_kw={"ecolor": "#333333", "elinewidth": 0.9, "capsize": 2},
     )
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(rows, [plain(label) for label in short_labels(order, label_width)])
+    axes.set_yticks(rows, labels)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0, labelsize=9)
-    axes.tick_params(axis="x", labelsize=9)
-    axes.locator_params(axis="x", nbins=6)
-    axes.set_xlabel(xlabel)
+    axes.tick_params(axis="y", length=0, labelsize=font)
+    axes.tick_params(axis="x", labelsize=font)
+    axes.locator_params(axis="x", nbins=6 if font > 8 else 4)
+    axes.set_xlabel(xlabel, fontsize=font + 1)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     if title:
-        axes.set_title(plain(title), loc="left", fontsize=11)
+        row_title(axes, title, font)
     return axes

@@ -11,8 +11,9 @@ from scipy.stats import spearmanr
 
 from edge2torch.errors import Edge2TorchError, listing, require
 from edge2torch.plot._layout import text_width
+from edge2torch.plot._names import short_labels
 from edge2torch.plot._scores import check_count
-from edge2torch.plot._style import NEUTRAL, POSITIVE, plain, short_labels
+from edge2torch.plot._style import NEUTRAL, POSITIVE, plain
 
 _COLUMNS = ("score", "corrected", "degree")
 _PANELS = (("score", "score (1: an average node)"), ("corrected", "corrected score (log2)"))
@@ -46,7 +47,7 @@ def plot_degree_bias(
     degree_name : str
         What to call it on the axis.
     label_width : int, default 30
-        Longer names are cut in the middle.
+        Longer names are cut, so that what is left tells them apart.
     title : str, optional
         Above both panels.
 

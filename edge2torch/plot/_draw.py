@@ -13,9 +13,9 @@ from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.plot._graphviz import draw_with_graphviz
 from edge2torch.plot._matplotlib import draw_with_matplotlib
+from edge2torch.plot._names import short_labels
 from edge2torch.plot._save import check_path, save_axes, save_digraph
 from edge2torch.plot._scores import check_count, node_scores
-from edge2torch.plot._style import short_labels
 from edge2torch.plot._subgraph import Subgraph, choose_subgraph
 
 
@@ -61,7 +61,7 @@ def draw_graph(
     title, score_label : str, optional
         Words on the picture.
     label_width : int, default 32
-        Longer names are cut in the middle.
+        Longer names are cut, so that what is left tells them apart.
     ax : matplotlib Axes, optional
         Where to draw; makes matplotlib the engine.
 

@@ -11,10 +11,11 @@ import pandas as pd
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError, require
 from edge2torch.plot._layout import text_width
+from edge2torch.plot._names import short_labels
 from edge2torch.plot._ribbons import Places, Ribbons, choose_ribbons, place
 from edge2torch.plot._save import check_path, save_axes
 from edge2torch.plot._scores import check_count
-from edge2torch.plot._style import NEGATIVE, POSITIVE, new_axes, plain, short_labels
+from edge2torch.plot._style import NEGATIVE, POSITIVE, new_axes, plain
 
 _FONT, _BAR, _SPACE = 9.0, 9.0, 110.0  # points: text, width of a bar, room for ribbons
 _TOP, _BOTTOM, _MARGIN = 12.0, 30.0, 8.0
@@ -52,7 +53,7 @@ def plot_flow(
     title : str, optional
         Words above the picture.
     label_width : int, default 34
-        Longer names are cut in the middle.
+        Longer names are cut, so that what is left tells them apart.
     path : str or Path, optional
         Also write the picture: ``.svg``, ``.png`` or ``.pdf``.
     ax : matplotlib Axes, optional

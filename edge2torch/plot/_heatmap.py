@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch.plot._names import short_labels
+from edge2torch.plot._rows import row_axes, row_title
 from edge2torch.plot._scores import check_count, score_table
-from edge2torch.plot._style import diverging_map, limit_of, new_axes, plain, short_labels
+from edge2torch.plot._style import diverging_map, limit_of, plain
 
 
 def plot_node_heatmap(
@@ -18,6 +20,7 @@ def plot_node_heatmap(
     title: str | None = None,
     colorbar_label: str = "attribution",
     label_width: int = 44,
+    width: float | None = None,
     ax: Any | None = None,
 ) -> Any:
     """Draw nodes × classes on a diverging scale around zero, rows grouped by their strongest class.
@@ -31,7 +34,9 @@ def plot_node_heatmap(
     title, colorbar_label : str, optional
         Words on the picture.
     label_width : int, default 44
-        Longer node names are cut in the middle.
+        Longer node names are cut, so that what is left tells them apart.
+    width : float, optional
+        Of a new figure, in inches; 3.5 is a journal's column. Names leave half of it.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
 
@@ -56,32 +61,37 @@ def plot_node_heatmap(
     values = score_table(table)
     rows = _rows(values.to_numpy(), n)
     shown = values.iloc[rows]
-    height, width = shown.shape
-    axes = new_axes(2.6 + 0.075 * label_width + 0.42 * width, 2.2 + 0.23 * height, ax)
+    n_rows, n_columns = shown.shape
+    axes, labels, font = row_axes(
+        shown.index,
+        label_width,
+        beside=1.6 + 0.42 * n_columns,
+        height=2.2 + 0.23 * n_rows,
+        width=width,
+        ax=ax,
+    )
     limit = limit_of(shown.to_numpy())
     image = axes.imshow(
         shown.to_numpy(), cmap=diverging_map(), vmin=-limit, vmax=limit, aspect="auto"
     )
-    columns = [plain(label) for label in short_labels(shown.columns, 28)]
+    columns = [plain(label) for label in short_labels(shown.columns, 28 if font > 8 else 16)]
     if max(map(len, columns)) > 4:
-        axes.set_xticks(range(width), columns, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_xticks(range(n_columns), columns, rotation=45, ha="right", rotation_mode="anchor")
     else:
-        axes.set_xticks(range(width), columns)
-    axes.set_yticks(
-        range(height), [plain(label) for label in short_labels(shown.index, label_width)]
-    )
-    axes.tick_params(length=0, labelsize=9)
-    axes.set_xticks(np.arange(width + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(height + 1) - 0.5, minor=True)
+        axes.set_xticks(range(n_columns), columns)
+    axes.set_yticks(range(n_rows), labels)
+    axes.tick_params(length=0, labelsize=font)
+    axes.set_xticks(np.arange(n_columns + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(n_rows + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=0.8)
     axes.tick_params(which="minor", length=0)
     axes.spines[:].set_visible(False)
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, shrink=0.6)
-    bar.set_label(colorbar_label, fontsize=9)
-    bar.ax.tick_params(labelsize=8)
+    bar.set_label(colorbar_label, fontsize=font)
+    bar.ax.tick_params(labelsize=font - 1)
     bar.outline.set_visible(False)
     if title:
-        axes.set_title(plain(title), loc="left", fontsize=11)
+        row_title(axes, title, font)
     return axes
 
 

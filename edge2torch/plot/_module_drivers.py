@@ -8,6 +8,7 @@ import numpy as np
 
 from edge2torch.errors import Edge2TorchError, require
 from edge2torch.explain import ExplainResult
+from edge2torch.plot._rows import row_axes, row_title
 from edge2torch.plot._scores import check_count
 from edge2torch.plot._style import (
     NEGATIVE,
@@ -15,9 +16,6 @@ from edge2torch.plot._style import (
     POSITIVE,
     ROW,
     legend_below,
-    new_axes,
-    plain,
-    short_labels,
     tidy,
 )
 
@@ -26,7 +24,12 @@ _Z95 = 1.959964
 
 
 def plot_module_drivers(
-    result: ExplainResult, n: int = 30, *, label_width: int = 28, ax: Any | None = None
+    result: ExplainResult,
+    n: int = 30,
+    *,
+    label_width: int = 28,
+    width: float | None = None,
+    ax: Any | None = None,
 ) -> Any:
     """Draw the strongest drivers of a module: r with its 95 % confidence interval.
 
@@ -39,7 +42,9 @@ def plot_module_drivers(
     n : int, default 30
         Most drivers to show.
     label_width : int, default 28
-        Longer names are cut in the middle.
+        Longer names are cut, so that what is left tells them apart.
+    width : float, optional
+        Of a new figure, in inches; 3.5 is a journal's column. Names leave half of it.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
 
@@ -74,7 +79,14 @@ def plot_module_drivers(
     middle = np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12))
     low, high = np.tanh(middle - reach), np.tanh(middle + reach)
     colour = np.select([low > 0, high < 0], [POSITIVE, NEGATIVE], NEUTRAL)
-    axes = new_axes(3.2 + 0.08 * label_width, 1.3 + ROW * len(drivers), ax)
+    axes, labels, font = row_axes(
+        drivers["gene_id"],
+        label_width,
+        beside=4.4,
+        height=1.3 + ROW * len(drivers),
+        width=width,
+        ax=ax,
+    )
     rows = np.arange(len(drivers))
     axes.hlines(rows, low, high, colors=colour.tolist(), linewidth=1.4)
     for kind in drivers["feature_type"].unique():
@@ -88,13 +100,14 @@ def plot_module_drivers(
             zorder=3,
         )
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(rows, [plain(x) for x in short_labels(drivers["gene_id"], label_width)])
+    axes.set_yticks(rows, labels)
     axes.set_ylim(len(drivers) - 0.4, -0.6)
     axes.set_xlim(-1.05, 1.05)
     axes.set_xticks([-1, -0.5, 0, 0.5, 1])
-    axes.set_xlabel("Pearson r with the eigengene (95 % CI)", fontsize=9)
-    axes.set_title(plain(f"{result.module_id}: top drivers"), loc="left", fontsize=11)
+    axes.set_xlabel("Pearson r with the eigengene (95 % CI)", fontsize=font)
+    row_title(axes, f"{result.module_id}: top drivers", font)
     tidy(axes)
+    axes.tick_params(labelsize=font)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)

@@ -9,8 +9,9 @@ import pandas as pd
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import ExplainResult
+from edge2torch.plot._rows import row_axes, row_title
 from edge2torch.plot._scores import check_count
-from edge2torch.plot._style import ROW, diverging_map, new_axes, plain, short_labels
+from edge2torch.plot._style import ROW, diverging_map
 
 
 def plot_module_heatmap(
@@ -19,6 +20,7 @@ def plot_module_heatmap(
     n: int = 15,
     *,
     label_width: int = 28,
+    width: float | None = None,
     ax: Any | None = None,
 ) -> Any:
     """Draw the strongest positive and negative drivers over the samples, by eigengene.
@@ -32,7 +34,9 @@ def plot_module_heatmap(
     n : int, default 15
         Most drivers of each direction.
     label_width : int, default 28
-        Longer names are cut in the middle.
+        Longer names are cut, so that what is left tells them apart.
+    width : float, optional
+        Of a new figure, in inches; 3.5 is a journal's column. Names leave half of it.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
 
@@ -69,7 +73,14 @@ def plot_module_heatmap(
     values = feature_table.loc[order, shown["feature_id"]].to_numpy(dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = (values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0)
-    axes = new_axes(3.6 + 0.08 * label_width, 1.5 + ROW * len(shown), ax)
+    axes, labels, font = row_axes(
+        shown["gene_id"],
+        label_width,
+        beside=4.6,
+        height=1.5 + ROW * len(shown),
+        width=width,
+        ax=ax,
+    )
     image = axes.imshow(
         values.T,
         aspect="auto",
@@ -78,13 +89,11 @@ def plot_module_heatmap(
         vmax=2.5,
         interpolation="nearest",
     )
-    axes.set_yticks(
-        np.arange(len(shown)), [plain(x) for x in short_labels(shown["gene_id"], label_width)]
-    )
+    axes.set_yticks(np.arange(len(shown)), labels)
     axes.set_xticks([])
-    axes.tick_params(axis="y", length=0, labelsize=8)
-    axes.set_xlabel(f"{len(order)} samples, from low to high eigengene", fontsize=9)
-    axes.set_title(plain(f"{result.module_id}: drivers over samples"), loc="left", fontsize=11)
+    axes.tick_params(axis="y", length=0, labelsize=font - 1)
+    axes.set_xlabel(f"{len(order)} samples, from low to high eigengene", fontsize=font)
+    row_title(axes, f"{result.module_id}: drivers over samples", font)
     if len(rising) and len(falling):
         axes.axhline(len(rising) - 0.5, color="black", linewidth=1)
     axes.spines[:].set_visible(False)

@@ -9,7 +9,8 @@ import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, require
 from edge2torch.explain import ExplainResult
-from edge2torch.plot._style import legend_below, new_axes, plain, short_labels, tidy
+from edge2torch.plot._names import short_labels
+from edge2torch.plot._style import legend_below, new_axes, plain, tidy
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe-Ito
 

@@ -9,8 +9,9 @@ import pandas as pd
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import Replicates, rank_stability
+from edge2torch.plot._rows import row_axes, row_title
 from edge2torch.plot._scores import check_count, score_table
-from edge2torch.plot._style import NEUTRAL, POSITIVE, new_axes, plain, short_labels
+from edge2torch.plot._style import NEUTRAL, POSITIVE
 
 
 def plot_stability(
@@ -20,6 +21,7 @@ def plot_stability(
     title: str | None = None,
     xlabel: str = "score",
     label_width: int = 44,
+    width: float | None = None,
     ax: Any | None = None,
 ) -> Any:
     """Draw the score of the strongest nodes in every replicate, a dot each, and their mean.
@@ -35,7 +37,9 @@ def plot_stability(
     xlabel : str
         What a score is.
     label_width : int, default 44
-        Longer names are cut in the middle.
+        Longer names are cut, so that what is left tells them apart.
+    width : float, optional
+        Of a new figure, in inches; 3.5 is a journal's column. Names leave half of it.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
 
@@ -61,19 +65,22 @@ def plot_stability(
     if not np.isfinite(table.to_numpy()).all():
         raise Edge2TorchError("scores holds values that are missing or infinite.")
     mean = table.mean().sort_values(ascending=False, kind="stable")[:n]
-    axes = new_axes(3.4 + 0.075 * label_width, 0.9 + 0.25 * len(mean), ax)
+    axes, labels, font = row_axes(
+        mean.index, label_width, beside=3.4, height=0.9 + 0.25 * len(mean), width=width, ax=ax
+    )
     rows = np.arange(len(mean))
     shown = table[mean.index].to_numpy()
     axes.scatter(shown.ravel(), np.tile(rows, len(shown)), s=12, color=NEUTRAL, linewidths=0)
     axes.scatter(mean.to_numpy(), rows, s=70, marker="|", color=POSITIVE, linewidths=2)
-    axes.set_yticks(rows, [plain(label) for label in short_labels(mean.index, label_width)])
+    axes.set_yticks(rows, labels)
     axes.set_ylim(len(mean) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0, labelsize=9)
-    axes.set_xlabel(xlabel)
+    axes.tick_params(axis="y", length=0, labelsize=font)
+    axes.tick_params(axis="x", labelsize=font)
+    axes.set_xlabel(xlabel, fontsize=font + 1)
     axes.set_xlim(left=min(0.0, float(shown.min())))
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     said = f"{len(table)} replicates, mean Spearman {rank_stability(table):.2f}"
-    axes.set_title(plain(title or said), loc="left", fontsize=11)
+    row_title(axes, title or said, font)
     return axes

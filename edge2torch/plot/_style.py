@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,27 +15,6 @@ from edge2torch.errors import require
 POSITIVE, NEGATIVE, NEUTRAL = "#b2182b", "#2166ac", "#9a9a9a"  # the ends of ColorBrewer's RdBu
 _DIVERGING = "RdBu_r"
 ROW = 0.2  # inches, of a row of text
-
-
-def short_labels(names: Iterable[object], width: int) -> list[str]:
-    """Fit names into ``width`` characters, cut in the middle, and keep different names different."""
-    full = [" ".join(str(name).split()) for name in names]
-    labels = [_shorten(name, width) for name in full]
-    taken = Counter(labels)
-    seen: Counter[str] = Counter()
-    for position, label in enumerate(labels):
-        if taken[label] > 1 and len(full[position]) > width:
-            seen[label] += 1
-            mark = f" ({seen[label]})"
-            labels[position] = _shorten(full[position], max(width - len(mark), 3)) + mark
-    return labels
-
-
-def _shorten(name: str, width: int) -> str:
-    if len(name) <= width:
-        return name
-    tail = (width - 1) * 2 // 5
-    return f"{name[: width - 1 - tail].rstrip()}…{name[len(name) - tail :].lstrip()}"
 
 
 def plain(label: str) -> str:

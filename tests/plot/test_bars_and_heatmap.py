@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge2torch import Edge2TorchError
-from edge2torch.plot import plot_node_heatmap, plot_top_nodes
-from edge2torch.plot._style import NEGATIVE, POSITIVE, short_labels
+from edge2torch.plot import plot_node_heatmap, plot_stability, plot_top_nodes
+from edge2torch.plot._names import short_labels
+from edge2torch.plot._style import NEGATIVE, POSITIVE
 
 plt.switch_backend("agg")
 
@@ -81,6 +86,95 @@ def test_labels_stay_short_and_different():
     assert len(set(found)) == 3
     assert all(len(label) <= 16 for label in found)
     assert short_labels(["two\nlines"], 20) == ["two lines"]
+
+
+HALLMARKS = [
+    "HALLMARK_INTERFERON_ALPHA_RESPONSE",
+    "HALLMARK_INTERFERON_GAMMA_RESPONSE",
+    "HALLMARK_ESTROGEN_RESPONSE_EARLY",
+    "HALLMARK_ESTROGEN_RESPONSE_LATE",
+    "HALLMARK_EPITHELIAL_MESENCHYMAL_TRANSITION",
+    "HALLMARK_HYPOXIA",
+]
+REACTOME = [
+    "REACTOME_REGULATION_OF_INSULIN_LIKE_GROWTH_FACTOR_IGF_TRANSPORT_AND_UPTAKE_BY_BINDING_PROTEINS",
+    "REACTOME_DOWNSTREAM_SIGNALING_EVENTS_OF_B_CELL_RECEPTOR_BCR",
+    "REACTOME_SIGNALING_BY_THE_B_CELL_RECEPTOR_BCR",
+]
+
+
+def test_what_tells_names_apart_is_left_as_a_word():
+    found = short_labels(HALLMARKS, 16)
+    for label, word in zip(
+        found, ("ALPHA", "GAMMA", "EARLY", "LATE", "EPI", "HYPOXIA"), strict=True
+    ):
+        assert word in label
+    assert found[:2] == ["…ALPHA_RESPONSE", "…GAMMA_RESPONSE"]
+    assert found[-1] == "…HYPOXIA"  # what all begin with goes everywhere, or nowhere
+    assert short_labels(HALLMARKS, 50) == HALLMARKS
+    words = {part for label in found for part in re.split("[_…]", label)} - {""}
+    assert words <= {word for name in HALLMARKS for word in name.split("_")}  # none is cut
+
+
+def test_a_start_that_one_name_lacks_is_kept_where_two_would_be_alike():
+    names = ["SET_OF_GENES_A", "SET_OF_GENES_B", "…A"]
+    assert len(set(short_labels(names, 8))) == 3
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["x" * 30 + "1", "x" * 30 + "2"],
+        ["a" * 20 + "b" + "c" * 20, "a" * 20 + "d" + "c" * 20],
+        ["a" * 40, "a" * 41],
+        [f"{'the same words ' * 5}{k} {'and more of them ' * 5}" for k in range(30)],
+        [f"GENE{k}_{'LONG_' * k}" for k in range(20)],
+        ["____________________", "---------------------"],
+        [*HALLMARKS, *REACTOME, "G1"],
+    ],
+)
+@pytest.mark.parametrize("width", [8, 12, 20, 33])
+def test_different_names_have_different_labels(names, width):
+    found = short_labels(names, width)
+    assert len(set(found)) == len(set(names))
+    assert max(map(len, found)) <= width
+
+
+@given(st.lists(st.text("ab_ ", min_size=1, max_size=30), max_size=12), st.integers(10, 20))
+@settings(max_examples=200, deadline=None)
+def test_labels_differ_whatever_the_names(names, width):
+    names = list(dict.fromkeys(" ".join(name.split()) for name in names))
+    found = short_labels(names, width)
+    assert len(set(found)) == len(names)
+
+
+@pytest.mark.parametrize("draw", [plot_top_nodes, plot_node_heatmap, plot_stability])
+def test_one_column_has_room_for_names_and_for_what_they_name(draw):
+    """Warnings are errors here: matplotlib warns where axes collapse."""
+    names = [*HALLMARKS, *REACTOME]
+    values = np.random.default_rng(0).normal(size=(len(names), 3))
+    table = pd.DataFrame(values, index=names, columns=list("abc"))
+    shown = {plot_top_nodes: table["a"], plot_node_heatmap: table, plot_stability: table.T.abs()}
+    axes = draw(shown[draw], width=3.5)
+    figure = axes.figure
+    figure.canvas.draw()
+    assert figure.get_figwidth() == 3.5
+    assert axes.get_position().width > 0.3
+    assert min(text.get_window_extent().x0 for text in axes.get_yticklabels()) >= 0
+    assert len(set(labels(axes.yaxis))) == len(names)
+
+
+def test_names_leave_half_of_narrow_axes():
+    figure, (left, _) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
+    plot_top_nodes(dict.fromkeys([*HALLMARKS, *REACTOME], 1.0), ax=left)
+    figure.canvas.draw()
+    assert left.get_position().width * 7 > 1.3
+
+
+@pytest.mark.parametrize("width", [0, -1.0, 300])
+def test_a_width_that_cannot_be(width):
+    with pytest.raises(Edge2TorchError, match="width is that of the figure in inches"):
+        plot_top_nodes({"a": 1.0}, width=width)
 
 
 @pytest.mark.parametrize("bad", [0, -1, 2.5, True, "3"])

@@ -15,7 +15,7 @@ import edge2torch as e2t
 from edge2torch.plot import draw_graph
 from edge2torch.plot._draw import Subgraph
 from edge2torch.plot._layout import BOX, lay_out
-from edge2torch.plot._style import short_labels
+from edge2torch.plot._names import short_labels
 from edge2torch.plot._subgraph import choose_subgraph
 
 plt.switch_backend("agg")
