@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from edge2torch.bounds import TABLES, missing_words, table_kind
+from edge2torch.bounds import TABLES, missing_words, not_genes, table_kind
 from edge2torch.bounds import read_h5ad as read_anndata
 from edge2torch.cli._features import Columns, choose_features, copies_of, sample_names, words_of
 from edge2torch.cli._files import existing_file, read_table
@@ -144,7 +144,9 @@ def from_anndata(
         )
     values, var = _matrix(data, layer)
     names = _feature_names(var, names_column)
-    aside = names.isin(list(metadata)) & ~names.isin(wanted)
+    others = [gene for gene in not_genes(names) if gene not in wanted]
+    notes = [f"Set aside as no features: {listing(others)} (reads of no gene)."] if others else []
+    aside = names.isin([*metadata, *others]) & ~names.isin(wanted)
     set_aside = tuple(dict.fromkeys(names[aside]))
     if aside.any():
         values, names = values[:, ~aside], names[~aside]
@@ -159,7 +161,17 @@ def from_anndata(
         dense.astype(np.float32), index=data.obs_names.astype(str), columns=names[columns]
     )
     labels = _unlabelled(table) if label is None else data.obs[label]
-    return _dataset(table, labels, wanted, name, keep_all, normalize, totals, set_aside=set_aside)
+    return _dataset(
+        table,
+        labels,
+        wanted,
+        name,
+        keep_all,
+        normalize,
+        totals,
+        notes=notes,
+        set_aside=set_aside,
+    )
 
 
 def _unlabelled(table: pd.DataFrame) -> pd.Series:

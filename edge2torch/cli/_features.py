@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch.bounds import not_genes
 from edge2torch.errors import listing
 
 # Compared with a name in small letters, its words joined by "_". Only columns that are no node of
@@ -81,6 +82,8 @@ def choose_features(
             pass
         elif column in metadata:
             why = "as asked for"
+        elif not_genes([column]):
+            why = "reads of no gene"
         elif column not in numeric:
             why = "text"
         elif not everything:

@@ -72,7 +72,8 @@ def covariate_names(samples: pd.DataFrame, covariates: Sequence[str]) -> str:
         if _is_number(samples[name], kind):
             said.append(f"{name!r} as a number")
         else:
-            said.append(f"{name!r} as {samples[name].dropna().nunique()} categories")
+            levels = sorted(_levels(samples[name].dropna()).unique())
+            said.append(f"{name!r} as {len(levels)} categories ({listing(levels)})")
     return ", ".join(said)
 
 

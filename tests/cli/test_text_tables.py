@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 
-from edge2torch.cli._data import feature_names, read_dataset
+from edge2torch.cli._data import feature_names, from_anndata, read_dataset
 from edge2torch.cli._module_features import indexed
 from edge2torch.cli._names import with_names
 from edge2torch.errors import Edge2TorchError
@@ -58,3 +59,16 @@ def test_names_and_ids_stay_as_they_are_written(tmp_path):
     assert named["target_name"].tolist() == ["None", "None"]
     (tmp_path / "scores.csv").write_text("sample,NA::abundance\n001,0.5\nNA,1.5\n")
     assert indexed(tmp_path / "scores.csv", "--feature-table").index.tolist() == ["001", "NA"]
+
+
+def test_reads_of_no_gene_are_no_features(table, tmp_path):
+    table["__no_feature"], table["N_unmapped"] = 900.5, 800.5
+    table.to_csv(tmp_path / "t.csv", index_label="sample")
+    data = read_dataset(tmp_path / "t.csv", "genotype", ["g0"])
+    assert data.table.columns.tolist() == ["g0", "g1", "NA"]
+    assert "'__no_feature', 'N_unmapped' (reads of no gene)" in " ".join(data.notes)
+    cells = AnnData(table.drop(columns="genotype"), table[["genotype"]])
+    data = from_anndata(cells, "genotype", ["g0"], name="x")
+    assert data.table.columns.tolist() == ["g0", "g1", "NA"]
+    assert "'__no_feature', 'N_unmapped' (reads of no gene)" in " ".join(data.notes)
+    assert data.set_aside == ("__no_feature", "N_unmapped")

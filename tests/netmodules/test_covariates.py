@@ -30,7 +30,7 @@ def fit(covariates, **options):
 def test_batches_by_number_are_removed_as_categories(tmp_path, capsys):
     found, score = fit(["batch"])
     assert (
-        "Covariates: 'batch' as 4 categories; NAME:number or NAME:category"
+        "Covariates: 'batch' as 4 categories ('1', '2', '3', '4'); NAME:number or NAME:category"
         in capsys.readouterr().out
     )
     assert found.config["covariates"] == ["batch:category"]
