@@ -132,7 +132,7 @@ def _two_rows(
     """The header and the first row under it, empty where it is not there."""
     file.seek(start)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-    rows = csv.reader(text, delimiter=separator)
+    rows = csv.reader(text, delimiter=separator, skipinitialspace=True)
     names: list[str] = []
     first: list[str] = []
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pandas as pd
+from pandas.api.types import infer_dtype, is_numeric_dtype
 
 from edge2torch.bounds._layout import SEPARATORS, Layout, layout_of
 from edge2torch.bounds._parquet import read_parquet
@@ -22,9 +23,11 @@ _FLOATS: dict[str, Any] = {} if _NEW else {"float_precision": "round_trip"}
 _WITH_COMMA = r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?|[+-]?\d+"
 TABLES = (*SEPARATORS, ".parquet")
 """Endings of the files that :func:`read_table` takes; those of text may be packed."""
-_LIKE_MISSING = frozenset(
-    ("NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "Null", "None", "<NA>")
-)
+MISSING = (
+    "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-NaN", "-nan", "NULL", "Null", "null",
+    "None", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",
+)  # fmt: skip
+"""What programs write where a number is missing."""
 _NO_GENE = re.compile(
     r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)"
     r"|N_(?:unmapped|multimapping|noFeature|ambiguous)"
@@ -131,7 +134,7 @@ def missing_words(column: pd.Series, what: str) -> list[str]:
     >>> missing_words(pd.Series(["wt", "null", "wt"]), "genotype")
     ["'null' is taken as a genotype (1 sample(s)); where it is unknown, leave the cell empty."]
     """
-    found = column[column.map(lambda cell: isinstance(cell, str) and cell in _LIKE_MISSING)]
+    found = column[column.map(lambda cell: isinstance(cell, str) and cell in MISSING)]
     if found.empty:
         return []
     words = f"{listing(sorted(set(found)))} is taken as a {what} ({len(found):,} sample(s))"
@@ -177,7 +180,14 @@ def _read_text(
                 index_col=False,
                 low_memory=False,
                 nrows=n_rows,
-                **{"dtype": dict.fromkeys(ids, str), **_FLOATS, **options},
+                skipinitialspace=True,
+                keep_default_na=False,
+                **{
+                    "na_values": ["", *MISSING],
+                    "dtype": dict.fromkeys(ids, str),
+                    **_FLOATS,
+                    **options,
+                },
             )
         except ValueError as error:
             if watched.is_full:
@@ -185,7 +195,7 @@ def _read_text(
             raise
         return table
 
-    table = _with_words(*_with_decimals(path, read, read(), layout, ids))
+    table = _with_words(*_with_decimals(path, read, read(), layout, ids), ids)
     layout.check_size(path, table, n_rows)
     blank = [name for name in layout.unnamed if table[name].isna().all()] if len(table) else []
     table = table.drop(columns=blank)
@@ -194,24 +204,18 @@ def _read_text(
     return table.rename(columns=str.strip)
 
 
-def _with_words(read: _Read, table: pd.DataFrame) -> pd.DataFrame:
-    """Put back what pandas takes for missing where a column holds words; read once more if so."""
-    columns = [
-        k
-        for k, kind in enumerate(table.dtypes)
-        if not pd.api.types.is_numeric_dtype(kind) and _has_gaps(table.iloc[:, k])
-    ]
-    if columns:
-        words = read(usecols=columns, dtype=str, keep_default_na=False, na_values=[""])
-        for k in columns:
-            table[table.columns[k]] = words[table.columns[k]]
+def _with_words(read: _Read, table: pd.DataFrame, ids: list[str]) -> pd.DataFrame:
+    """Put back what was taken for missing where a column holds words: read once more if so."""
+    other = table.columns[[not is_numeric_dtype(kind) for kind in table.dtypes]]
+    # beside True and False a gap is one
+    text = [c for c in other if c in ids or infer_dtype(table[c], skipna=True) == "string"]
+    gaps = [c for c in text if table[c].isna().any()]
+    if gaps:
+        at = [table.columns.get_loc(name) for name in gaps]
+        table[gaps] = read(usecols=at, dtype=str, na_values=[""])[gaps]
+    for name in text:
+        table[name] = table[name].str.rstrip()
     return table
-
-
-def _has_gaps(column: pd.Series) -> bool:
-    """Whether something is missing beside words; beside True and False it is missing indeed."""
-    known = column.dropna()
-    return len(known) < len(column) and not known.map(lambda cell: isinstance(cell, bool)).all()
 
 
 def _with_decimals(
@@ -220,7 +224,7 @@ def _with_decimals(
     """Read anew with decimal commas where there are some between semicolons."""
     if layout.separator != ";":
         return read, table
-    is_number = table.dtypes.map(pd.api.types.is_numeric_dtype)
+    is_number = table.dtypes.map(is_numeric_dtype)
     words = [name for name in table.columns[~is_number] if name not in ids]
     if not any(table[name].dropna().astype(str).str.fullmatch(_WITH_COMMA).all() for name in words):
         return read, table
@@ -229,7 +233,7 @@ def _with_decimals(
         return read(decimal=",", **options)
 
     again = with_comma()
-    lost = is_number & ~again.dtypes.map(pd.api.types.is_numeric_dtype)
+    lost = is_number & ~again.dtypes.map(is_numeric_dtype)
     if lost.any():
         raise Edge2TorchError(
             f"{path} has decimal commas in some columns and points in {listing(table.columns[lost])}. "

@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch.bounds import MISSING
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.priors._packed import unpacked
 
 FilePath = str | os.PathLike[str]
 
 _SHOWN = 60
-MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
+from edge2torch.bounds import MISSING
 from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.priors._rows import MISSING
 
 SIGNS: Mapping[str, int] = {
     "1": 1,

@@ -91,10 +91,24 @@ def test_words_are_words_and_beside_numbers_missing(tmp_path, word):
     assert table["is"].isna().tolist() == [False, True, True]
 
 
+def test_blanks_around_a_value_are_none_of_it(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('cell, age , kind\na, NA, "x, y" \nb , 2,  wt\nc, 3, \n')
+    table = read_table(path)
+    assert table["age"].tolist()[1:] == [2, 3]
+    assert table["cell"].tolist() == ["a", "b", "c"]
+    assert table["kind"].tolist()[:2] == ["x, y", "wt"]
+    assert table["kind"].isna().tolist() == [False, False, True]
+
+
 def test_names_of_rows_are_words_too(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("x,y\nNA,1,2\nnull,3,4\n007,5,6\n")
     assert read_table(path, text=(0,)).index.tolist() == ["NA", "null", "007"]
+    path.write_text("id,x\nNA,1\n")
+    assert read_table(path, text=(0,))["id"].tolist() == ["NA"]
+    path.write_text("id,x\n,1\n")
+    assert read_table(path, text=(0,))["id"].isna().all()
     path.write_text("id,sample_id,x\n7157,001,1\n,002,2\n")
     table = read_table(path, text=(0, "sample_id", "absent"))
     assert table["id"].tolist()[0] == "7157"
