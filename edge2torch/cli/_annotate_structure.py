@@ -57,7 +57,7 @@ def annotate_structure_command(
         else switch_pairs(load_modules(str(artifact_dir)).loadings)
     )
     kept = None if no_cache else (cache_dir or _cache())
-    with _bar(quiet) as progress:
+    with console.warnings_as_notes(), _bar(quiet) as progress:
         found = annotate_structure(gtf, asked, cache_dir=kept, progress=progress)
     _write(found, out)
     by_transcript = out.with_name(f"{out.stem}_by_transcript{out.suffix}")

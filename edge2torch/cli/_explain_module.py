@@ -118,7 +118,7 @@ def explain_module_command(
             min_samples=min_samples,
         )
     fit = load_modules(artifact_dir)
-    with folder_of_results(output_dir) as folder:
+    with console.warnings_as_notes(), folder_of_results(output_dir) as folder:
         found = explain_module(
             fit,
             table,

@@ -167,3 +167,27 @@ def test_few_samples_are_accepted_by_the_option_that_the_error_names(folder, tmp
     code, _, said = call(capsys, *common, *counts, "--min-samples", "2")
     assert code == 1
     assert "min_samples=2 must be at least 3" in said
+
+
+def test_places_and_versions_are_told(tmp_path, capsys):
+    lines = [
+        f'{chromosome}\tx\texon\t1\t{end}\t.\t+\t.\tgene_id "S"; transcript_id "{name}";'
+        for chromosome in ("chrX", "chrY")
+        for name, end in (("NM_1.1", 100), ("NM_2.1", 200))
+    ]
+    (tmp_path / "genes.gtf").write_text("\n".join(lines) + "\n")
+    (tmp_path / "asked.csv").write_text(
+        "gene_id,transcript_id_a,transcript_id_b\nS,NM_1.1,NM_2.2\nS,NM_1.1,NM_9\n"
+    )
+    code, out, err = call(
+        capsys, "annotate-structure", "--gtf", tmp_path / "genes.gtf", "--pairs",
+        tmp_path / "asked.csv", "--out", tmp_path / "pairs.csv", "--no-cache",
+    )  # fmt: skip
+    assert code == 0
+    assert "2 pairs, 1 of them annotated; 1 row more for further places." in out
+    assert "unknown transcript: 'NM_1.1' -> 'NM_9'" in out
+    assert "'NM_2.2' -> 'NM_2.1'" in out + err
+    assert "typer" not in err  # a note, not a line of code
+    found = pd.read_csv(tmp_path / "pairs.csv")
+    assert found["place"].to_list()[:2] == ["chrX:+", "chrY:+"]
+    assert found["transcript_length_delta"].to_list()[:2] == [-100, -100]

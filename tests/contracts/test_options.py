@@ -1,10 +1,11 @@
-"""Messages name options that there are: a remedy which no command takes is a dead end."""
+"""Messages name options and arguments that there are: a remedy that nothing takes is a dead end."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -15,6 +16,10 @@ from tests.pages import ROOT
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 OTHER_PROGRAMS = re.compile(r"pip install [^.]*")
+OF_A_COMMAND = re.compile(r"--[a-z-]+ of `[a-z -]+`")  # says itself whose option it is
+ARGUMENT = re.compile(r"(?<![\w.:/?&'\"{<-])([a-z][a-z0-9_]+)=(?!=)")
+OF_OTHERS = {"create_graph", "index_col", "index_label", "sep"}  # torch's and pandas's
+SAYS = {"Edge2TorchError", "append", "note", "warn"}
 
 
 def options(command: click.Command) -> set[str]:
@@ -32,12 +37,49 @@ def named(text: str) -> list[str]:
     return OPTION.findall(OTHER_PROGRAMS.sub("", text))
 
 
-def strings() -> Iterator[tuple[str, str]]:
-    """Where each string of the package stands, and what it says."""
-    for file in sorted((ROOT / "edge2torch").rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield f"{file.relative_to(ROOT)}:{node.lineno}", node.value
+TREES = {
+    file: ast.parse(file.read_text(encoding="utf-8"))
+    for file in sorted((ROOT / "edge2torch").rglob("*.py"))
+}
+
+
+def strings(file: Path, below: ast.AST) -> Iterator[tuple[str, str]]:
+    """Where each string below a node of the syntax stands, and what it says."""
+    for node in ast.walk(below):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield f"{file.relative_to(ROOT)}:{node.lineno}", node.value
+
+
+def messages(file: Path) -> Iterator[tuple[str, str]]:
+    """Strings of what is raised, warned of, noted, or collected to be."""
+    for node in ast.walk(TREES[file]):
+        call = node.func if isinstance(node, ast.Call) else None
+        name = getattr(call, "id", getattr(call, "attr", None))
+        if isinstance(node, ast.Raise) or name in SAYS:
+            yield from strings(file, node)
+
+
+def parameters() -> set[str]:
+    """Names of all arguments and fields of the package."""
+    nodes = [node for tree in TREES.values() for node in ast.walk(tree)]
+    fields = {
+        node.target.id
+        for node in nodes
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    return fields | {node.arg for node in nodes if isinstance(node, ast.arg)}
+
+
+def imported_with(file: Path) -> set[Path]:
+    """A file, and those of its room that it imports, directly or not."""
+    seen: set[Path] = set()
+    todo = [file]
+    while todo:
+        seen.add(here := todo.pop())
+        names = [n.module for n in ast.walk(TREES[here]) if isinstance(n, ast.ImportFrom)]
+        near = {file.with_name(f"{str(name).rpartition('.')[2]}.py") for name in names}
+        todo += [one for one in near & set(TREES) if one not in seen]
+    return seen
 
 
 @pytest.mark.parametrize(
@@ -56,6 +98,39 @@ def test_every_option_that_is_named_is_one_of_a_command() -> None:
     known = options(get_command(app))
     assert {"--edges", "--min-samples", "--module-id", "--cache-dir"} <= known
     unknown = [
-        (place, word) for place, text in strings() for word in named(text) if word not in known
+        (place, word)
+        for file, tree in TREES.items()
+        for place, text in strings(file, tree)
+        for word in named(text)
+        if word not in known
     ]
     assert unknown == []
+
+
+def test_every_argument_that_is_named_is_one_of_a_function() -> None:
+    known = parameters() | OF_OTHERS
+    assert {"seed", "min_samples"} <= known
+    found = [
+        (place, word)
+        for file in TREES
+        for place, text in messages(file)
+        for word in ARGUMENT.findall(text)
+    ]
+    assert len(found) > 100
+    assert [(place, word) for place, word in found if word not in known] == []
+
+
+@pytest.mark.parametrize("command", [("modules", "fit"), ("explain-module",)], ids=" ".join)
+def test_who_reads_counts_has_the_options_that_the_reader_names(command: tuple[str, ...]) -> None:
+    here = get_command(app)
+    for name in command:
+        here = here.commands[name]
+    reader = ROOT / "edge2torch" / "netmodules" / "_read.py"
+    found = [
+        (place, word)
+        for file in imported_with(reader)
+        for place, text in strings(file, TREES[file])
+        for word in named(OF_A_COMMAND.sub("", text))
+    ]
+    assert {"--min-samples", "--plain-ids"} <= {word for _, word in found}
+    assert [(place, word) for place, word in found if word not in options(here)] == []
