@@ -43,7 +43,12 @@ class Layout:
         return len(self.names)
 
     def check_size(self, path: Path, table: pd.DataFrame, n_rows: int | None) -> None:
-        """Refuse a GCT that holds more or less than it says."""
+        """Refuse a GCT that holds more or less than it says, and rows that end with a separator."""
+        if self.has_index and len(table) and table.iloc[:, -1].isna().all():
+            raise Edge2TorchError(
+                f"{path}: every row has one value more than the header, and the last is empty. Do the "
+                "rows end with a separator? Take it off, or put one at the end of the header too."
+            )
         found = len(table), table.shape[1] - 2
         if self.size is not None and n_rows is None and found != self.size:
             raise Edge2TorchError(

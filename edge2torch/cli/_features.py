@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,26 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.columns import like_an_id, like_metadata
 from edge2torch.bounds import not_genes
 from edge2torch.errors import listing
-
-# Compared with a name in small letters, its words joined by "_". Only columns that are no node of
-# the graph are compared: what a network reads is a feature, whatever its name.
-_METADATA = re.compile(
-    r"(log1p_)?(n|num|total|nr)_(counts?|genes?|umis?|features?|reads|cells|peaks|molecules)(_.+)?"
-    r"|(n_count|n_feature|pct|percent|percentage|frac|fraction)_.+"
-    r"|(library|lib)_size|size_factors?|(sequencing_)?depth|read_depth|(doublet|s|g2m)_scores?"
-    r"|age(_.+)?|sex|gender|bmi|height|weight|ethnicity|race|smoking|smoker|pmi|rin|ph"
-    r"|batch|batches|lane|plate|well|run|chip|site|center|centre|replicate|pool|flowcell|slide"
-    r"|date|year|month|day|days|hour|hours|time|time_?point|pseudotime|dose|passage"
-    r"|stage|grade|status|event|survival|follow_up|(os|pfs|dfs|survival)_(time|days|months|status|event)"
-    r"|leiden|louvain|clusters?|(x_)?(umap|tsne|pca?)_?\d+|fold|split|set"
-)
-_ID = re.compile(
-    r"(.+_)?(ids?|uuid|barcodes?|index|idx|accession)"
-    r"|(sample|cell|patient|donor|subject|individual|participant|case|spot|row|obs|observation)"
-    r"_?(ids?|names?|nr|no|number)?"
-)
 
 
 @dataclass(frozen=True)
@@ -104,7 +86,7 @@ def words_of(aside: dict[str, str]) -> str:
 
 def is_id(column: pd.Series, name: str) -> bool:
     """Whether a column tells samples apart and nothing else: by its name, or a running number."""
-    if _ID.fullmatch(_plain(name)):
+    if like_an_id(name):
         return True
     if not pd.api.types.is_integer_dtype(column.dtype) or len(column) < _FEWEST:
         return False
@@ -120,18 +102,12 @@ def _why_not(column: pd.Series, name: str, same: set[str], *, whole: bool) -> st
         return "says the same as the label"
     if is_id(column, name):
         return "an id"
-    if _METADATA.fullmatch(_plain(name)):
+    if like_metadata(name):
         return "named like metadata"
     values = column.to_numpy(np.float64)
     if whole and (pd.api.types.is_bool_dtype(column.dtype) or _not_counts(values)):
         return "cannot be counts"
     return None
-
-
-def _plain(name: str) -> str:
-    """Turn ``nCount_RNA`` and ``percent.mt`` into ``n_count_rna`` and ``percent_mt``."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name))
-    return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
 
 
 def _columns(frame: pd.DataFrame) -> Iterator[NDArray[np.float64]]:
@@ -192,4 +168,4 @@ def sample_names(frame: pd.DataFrame, label: str | None, nodes: Collection[str])
         or is_id(frame[first], first)
     ):
         return first
-    return next((c for c in able if _ID.fullmatch(_plain(c))), None)
+    return next((c for c in able if like_an_id(c)), None)

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from edge2torch._core.columns import like_an_id, like_metadata
 from edge2torch._core.gtf import ENDINGS
 from edge2torch.bounds import TABLES, check_npz, read_h5ad, read_table, table_kind
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError, listing, warn
 from edge2torch.netmodules._annotation import genes_of_gtf
 from edge2torch.netmodules._columns import refuse_headless, refuse_one_sample
 from edge2torch.netmodules._counts import Counts, sample_ids, text
@@ -186,7 +187,13 @@ def _turned(table: pd.DataFrame) -> pd.DataFrame:
             "them out; what is known of samples belongs into the sample table of the fit (samples=, "
             "--samples of `modules fit`)."
         )
-    return table.T
+    beside = [name for name in table.columns if like_metadata(name) or like_an_id(name)]
+    if beside:
+        warn(
+            f"counts: column(s) {listing(beside)} are called like what is known of samples, not like "
+            "genes, and were set aside. Traits and covariates belong into the sample table."
+        )
+    return table.drop(columns=beside).T
 
 
 def _read_bundle(

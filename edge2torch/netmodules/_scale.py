@@ -32,7 +32,7 @@ def as_scale(matrix: Counts, scale: str | None, name: str, problems: list[str]) 
     if scale is None and _looks_like_logs(values):
         problems.append(
             f"{name} look like logarithms, or like shares, not like counts: most are no whole numbers "
-            f"and none is over {_MOST:g} (the largest is {values.max():.3g}). Give raw or estimated "
+            f"and none is over {_MOST:g} (the largest is {np.nanmax(values):.3g}). Give raw or estimated "
             "counts, or say what they are: scale='log2' (--scale log2; log2(x + 1)) or 'log1p' "
             "(natural) turns them back, 'counts' takes them as they are"
         )

@@ -91,6 +91,15 @@ def test_words_are_words_and_beside_numbers_missing(tmp_path, word):
     assert table["is"].isna().tolist() == [False, True, True]
 
 
+def test_rows_that_end_with_a_separator(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("cell,age\na,3,\nb,4,\n")
+    with pytest.raises(Edge2TorchError, match="Do the rows end with a separator"):
+        read_table(path)
+    path.write_text("cell,age,\na,3,\nb,4,\n")
+    assert list(read_table(path)) == ["cell", "age"]
+
+
 def test_blanks_around_a_value_are_none_of_it(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('cell, age , kind\na, NA, "x, y" \nb , 2,  wt\nc, 3, \n')

@@ -111,6 +111,13 @@ def test_samples_may_be_called_by_numbers(tmp_path, header):
     assert len(read(tmp_path, "t.csv", "g,101,99\na,5,6\n", samples=samples).samples) == 2
 
 
+def test_what_is_known_of_samples_is_no_gene(tmp_path):
+    content = "donor,donor_id,age,batch,AGER,B\ns1,7,60,1,5,6\ns2,8,50,2,7,8\n"
+    with pytest.warns(Edge2TorchWarning, match="'donor_id', 'age', 'batch' are called like"):
+        data = read(tmp_path, "t.csv", content, transpose=True)
+    assert data.gene_ids.tolist() == ["AGER", "B"]
+
+
 def test_ids_stay_as_they_are_written(tmp_path):
     (tmp_path / "s.csv").write_text("sample_id,state\n001,null\n002,wt\n")
     data = read(tmp_path, "t.csv", "id,001,002\n7157,5,6\n0672,7,8\n", samples=tmp_path / "s.csv")

@@ -1,0 +1,38 @@
+"""Columns of a table of samples that are no features, by their name."""
+
+from __future__ import annotations
+
+import re
+
+# Compared with a name in small letters, its words joined by "_".
+_METADATA = re.compile(
+    r"(log1p_)?(n|num|total|nr)_(counts?|genes?|umis?|features?|reads|cells|peaks|molecules)(_.+)?"
+    r"|(n_count|n_feature|pct|percent|percentage|frac|fraction)_.+"
+    r"|(library|lib)_size|size_factors?|(sequencing_)?depth|read_depth|(doublet|s|g2m)_scores?"
+    r"|age(_.+)?|sex|gender|bmi|height|weight|ethnicity|race|smoking|smoker|pmi|rin|ph"
+    r"|batch|batches|lane|plate|well|run|chip|site|center|centre|replicate|pool|flowcell|slide"
+    r"|date|year|month|day|days|hour|hours|time|time_?point|pseudotime|dose|passage"
+    r"|stage|grade|status|event|survival|follow_up|(os|pfs|dfs|survival)_(time|days|months|status|event)"
+    r"|leiden|louvain|clusters?|(x_)?(umap|tsne|pca?)_?\d+|fold|split|set"
+)
+_ID = re.compile(
+    r"(.+_)?(ids?|uuid|barcodes?|index|idx|accession)"
+    r"|(sample|cell|patient|donor|subject|individual|participant|case|spot|row|obs|observation)"
+    r"_?(ids?|names?|nr|no|number)?"
+)
+
+
+def like_metadata(name: object) -> bool:
+    """Whether a column is called like something known of samples: an age, a batch, a depth."""
+    return _METADATA.fullmatch(_plain(name)) is not None
+
+
+def like_an_id(name: object) -> bool:
+    """Whether a column is called like an id of samples."""
+    return _ID.fullmatch(_plain(name)) is not None
+
+
+def _plain(name: object) -> str:
+    """Turn ``nCount_RNA`` and ``percent.mt`` into ``n_count_rna`` and ``percent_mt``."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name))
+    return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
