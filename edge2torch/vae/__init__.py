@@ -6,6 +6,7 @@ from edge2torch.vae._core import VAE
 from edge2torch.vae._design import mirror
 from edge2torch.vae._diagnose import VAEDiagnostics
 from edge2torch.vae._fit import FitReport
+from edge2torch.vae._gain import ProfileGain
 from edge2torch.vae._ivae import iVAE
 from edge2torch.vae._likelihoods import (
     bernoulli_log_prob,
@@ -31,6 +32,7 @@ __all__ = [
     "EdgeVAE",
     "Encoder",
     "FitReport",
+    "ProfileGain",
     "VAEArtifact",
     "VAEDiagnostics",
     "bernoulli_log_prob",

@@ -220,22 +220,49 @@ def _levels(obs: Any, design: Design, n_cells: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass over the cells finds: totals by gene (g,), mean and sd of the log library."""
+    """What one pass over the cells finds.
 
+    Of the ``n`` training cells by gene (g,): ``totals`` are sums, ``usual`` is the value that most
+    have where most are alike, ``differing`` the number with another one. ``is_rare`` (g,) are genes
+    that all cells but two or fewer show at the usual value (fewer still of fewer than eight cells).
+    ``library`` is the mean and standard deviation of all cells' log library.
+    """
+
+    n: int
     totals: NDArray[np.float64]
+    usual: NDArray[np.float32]
+    differing: NDArray[np.int64]
+    is_rare: NDArray[np.bool_]
     library: tuple[float, float]
 
 
-def survey(cells: Cells, likelihood: str, *, empty: str = "error") -> Survey:
-    """Check every value, a chunk of cells at a time."""
+def survey(
+    cells: Cells,
+    likelihood: str,
+    *,
+    empty: str = "error",
+    training: NDArray[np.int64] | None = None,
+) -> Survey:
+    """Check every value, a chunk of cells at a time, and sum up the training cells."""
     support = find_likelihood(likelihood).support
+    counted = np.ones(len(cells), bool) if training is None else np.zeros(len(cells), bool)
+    counted[slice(None) if training is None else training] = True
     totals = np.zeros(len(cells.columns))
+    differing, everywhere = np.zeros((2, len(cells.columns)), np.int64)
+    usual: NDArray[np.float32] | None = None
     libraries = np.zeros(len(cells))
     for rows in cells.chunks():
         values = cells.read(rows).numpy()
         _check_values(values, cells.names[rows], likelihood, support)
-        totals += values.sum(0, dtype=np.float64)
         libraries[rows] = values.sum(1, dtype=np.float64)
+        own = values[counted[rows]]
+        if usual is None and len(own):  # of a gene that is alike in most cells, the value itself
+            usual = np.quantile(own, 0.5, axis=0, method="lower").astype(np.float32)
+        if usual is not None:
+            totals += own.sum(0, dtype=np.float64)
+            other = values != usual
+            differing += other[counted[rows]].sum(0)
+            everywhere += other.sum(0)
     if support == "counts" and empty == "error" and (libraries == 0).any():
         at = cells.names[libraries == 0]
         raise Edge2TorchError(
@@ -243,7 +270,15 @@ def survey(cells: Cells, likelihood: str, *, empty: str = "error") -> Survey:
             "example with data[data.X.sum(1) > 0]."
         )
     logs = np.log(np.maximum(libraries, 1)) if support == "counts" else np.zeros(1)
-    return Survey(totals, (float(logs.mean()), max(float(logs.std()), 1e-2)))
+    library = float(logs.mean()), max(float(logs.std()), 1e-2)
+    return Survey(
+        n=int(counted.sum()),
+        totals=totals,
+        usual=np.zeros(len(totals), np.float32) if usual is None else usual,
+        differing=differing,
+        is_rare=everywhere < min(3, 1 + len(cells) // 4),
+        library=library,
+    )
 
 
 def _check_values(

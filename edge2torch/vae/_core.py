@@ -50,6 +50,16 @@ class VAEOutput(NamedTuple):
     pred_xl: Tensor | None
 
 
+class _Posterior(NamedTuple):
+    """Sample, mean and spread (b, k) of the latents; log library (b, 1) and its divergence (b,)."""
+
+    z: Tensor
+    mean: Tensor
+    spread: Tensor
+    log_library: Tensor
+    library_kl: Tensor
+
+
 class VAECore(nn.Module):
     """Encoder, decoder and interpretative bottleneck.
 
@@ -125,17 +135,14 @@ class VAECore(nn.Module):
         ``elbo`` is the plain evidence lower bound; ``total`` is what training minimises. Samples
         are drawn from ``generator``, or else from torch's own.
         """
-        q_m, q_s = self.encode(self.encoder_input(values), conditions)
-        q_all = q_m + posterior_sd(q_s) * _noise(q_m, generator)
-        log_library, library_kl = self._library(values, q_all, q_m, q_s)
-        q_m, q_s, q_z = (part[:, : self.n_latents] for part in (q_m, q_s, q_all))
-        recon, *back = self._reconstruction(values, q_z, log_library, conditions, weights)
-        kl = kl_divergence(q_m, q_s).sum(1).mean()
+        q = self._sample(values, conditions, generator)
+        recon, *back = self._reconstruction(values, q, conditions, weights).mean(-1)
+        kl, library_kl = kl_divergence(q.mean, q.spread).sum(1).mean(), q.library_kl.mean()
         terms = {"recon": recon, "kl": kl, "elbo": -(recon + kl + library_kl)}
         total = recon + weights.get("beta", 1.0) * kl + library_kl
         further = [
             *(("irecon", term) for term in back),
-            *self._extras(q_z, q_m, q_s, weights, generator),
+            *self._extras(q.z, q.mean, q.spread, weights, generator),
         ]
         for name, term in further:
             terms[name] = term
@@ -143,23 +150,50 @@ class VAECore(nn.Module):
         terms["total"] = total
         return terms
 
+    def cell_terms(
+        self,
+        values: Tensor,
+        conditions: Tensor | None,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Return the parts of every cell's ELBO, its own first, and its log library, each (b,)."""
+        q = self._sample(values, conditions, generator)
+        recon = self._reconstruction(values, q, conditions, {})[0]
+        kl = kl_divergence(q.mean, q.spread).sum(1)
+        return {
+            "elbo": -(recon + kl + q.library_kl),
+            "recon": recon,
+            "kl": kl,
+            "library_kl": q.library_kl,
+            "log_library": q.log_library[:, 0],
+        }
+
+    def _sample(
+        self, values: Tensor, conditions: Tensor | None, generator: torch.Generator | None
+    ) -> _Posterior:
+        """Draw every cell's latents and library."""
+        q_m, q_s = self.encode(self.encoder_input(values), conditions)
+        q_all = q_m + posterior_sd(q_s) * _noise(q_m, generator)
+        log_library, library_kl = self._library(values, q_all, q_m, q_s)
+        z, mean, spread = (part[:, : self.n_latents] for part in (q_all, q_m, q_s))
+        return _Posterior(z, mean, spread, log_library, library_kl)
+
     def _reconstruction(
         self,
         values: Tensor,
-        q_z: Tensor,
-        log_library: Tensor,
+        q: _Posterior,
         conditions: Tensor | None,
         weights: Mapping[str, float],
     ) -> Tensor:
-        """Return what reconstruction costs (1,), or (2,) with that through the bottleneck.
+        """Return what reconstruction costs (1, b), or (2, b) with that through the bottleneck.
 
         Both are decoded in one pass, as two predictions of the same values.
         """
-        predicting = [q_z]
+        predicting = [q.z]
         if weights.get("irecon") and self.latent_encoder and self.latent_decoder:
-            predicting.append(self.latent_decoder(self.latent_encoder(q_z)))
-        found = self.log_likelihood(values, torch.stack(predicting), log_library, conditions)
-        return -found.sum(-1).mean(-1)
+            predicting.append(self.latent_decoder(self.latent_encoder(q.z)))
+        found = self.log_likelihood(values, torch.stack(predicting), q.log_library, conditions)
+        return -found.sum(-1)
 
     def _extras(
         self,
@@ -186,13 +220,13 @@ class VAECore(nn.Module):
     def _library(
         self, values: Tensor, q_z: Tensor, q_m: Tensor, q_s: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the log library (b, 1), and what its posterior costs."""
+        """Return the log library (b, 1), and what its posterior costs (b,)."""
         if not self.learned_library:
             # a cell without counts says nothing: any library but zero gives it finite terms
-            return values.sum(1, keepdim=True).clamp(min=1).log(), q_m.new_zeros(())
+            return values.sum(1, keepdim=True).clamp(min=1).log(), q_m.new_zeros(len(q_m))
         mean, sd = self.library_prior
         # the prior is standardised, so that the same divergence serves
-        return mean + sd * q_z[:, -1:], kl_divergence(q_m[:, -1], q_s[:, -1]).mean()
+        return mean + sd * q_z[:, -1:], kl_divergence(q_m[:, -1], q_s[:, -1])
 
 
 def _noise(like: Tensor, generator: torch.Generator | None) -> Tensor:

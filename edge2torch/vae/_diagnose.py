@@ -13,10 +13,12 @@ from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError, require
 from edge2torch.vae._activity import mean_weight
-from edge2torch.vae._cells import Cells
+from edge2torch.vae._cells import Cells, Survey
+from edge2torch.vae._gain import ProfileGain, gain_of, profiles
 from edge2torch.vae._losses import dip_loss, kl_divergence, total_correlation
 from edge2torch.vae._movement import Movement
 from edge2torch.vae._named import NamedVAE
+from edge2torch.vae._start import mean_profile
 from edge2torch.vae._tables import encoded
 
 _COLLAPSED = 0.01  # nats: less than this says next to nothing about a cell
@@ -48,6 +50,8 @@ class VAEDiagnostics:
         ``dip`` and ``tc`` of all cells, as in training.
     clustering : dict
         ``ari``, ``nmi`` and ``silhouette`` of the posterior means against given labels.
+    gain : ProfileGain, optional
+        Whether the model beats the mean profile of the given cells.
 
     Examples
     --------
@@ -65,14 +69,17 @@ class VAEDiagnostics:
     elbo: float
     disentanglement: dict[str, float]
     clustering: dict[str, float] = field(default_factory=dict)
+    gain: ProfileGain | None = None
 
     def __repr__(self) -> str:
         """Say how well cells are explained, and how many latents do so."""
         collapsed = int(self.latents["collapsed"].sum())
+        is_worse = self.gain is not None and not self.gain.beats_mean_profile
+        worse = "; does not beat the mean profile" if is_worse else ""
         return (
             f"VAEDiagnostics({len(self.latents):,} latents, {collapsed:,} collapsed, "
             f"{len(self.genes):,} genes, log likelihood {self.log_likelihood:.4g} and ELBO "
-            f"{self.elbo:.4g} per cell)"
+            f"{self.elbo:.4g} per cell{worse})"
         )
 
     def _repr_html_(self) -> str:
@@ -84,23 +91,25 @@ class VAEDiagnostics:
 
 
 def diagnose_cells(
-    vae: NamedVAE, cells: Cells, labels: Any, clusters: int | None, seed: int
+    vae: NamedVAE, cells: Cells, found: Survey, labels: Any, clusters: int | None, seed: int
 ) -> VAEDiagnostics:
     """Run over the cells once, holding sums by gene and the latents."""
     sums = {name: torch.zeros(len(cells.columns), dtype=torch.float64) for name in _SUMS}
     kept: list[tuple[Tensor, Tensor]] = []
     movement = Movement(vae)
-    elbo = 0.0
+    profile = mean_profile(vae.likelihood, cells, np.arange(len(cells)), found)
+    gains: list[dict[str, Tensor]] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for values, conditions, q_m, q_s in encoded(vae, cells):
-            elbo += float(vae.losses(values, conditions, {})["elbo"]) * len(values)
+            terms = vae.cell_terms(values, conditions)
+            gains.append({**terms, **profiles(vae, profile, values, terms)})
             _add(vae, sums, movement, values, conditions, q_m, q_s)
             kept.append((q_m[:, : vae.n_latents].cpu(), q_s[:, : vae.n_latents].cpu()))
         q_m, q_s = (torch.cat(part) for part in zip(*kept, strict=True))
         few = torch.randperm(len(q_m))[:2000]  # densities of pairs of cells
         tc = total_correlation(*(part[few] for part in (_sample(q_m, q_s), q_m, q_s)))
-    n = len(cells)
+    n, gain = len(cells), gain_of(gains)
     kl = kl_divergence(q_m, q_s).mean(0).numpy()
     variance = q_m.var(0, correction=0).numpy()
     latents = pd.DataFrame(
@@ -117,9 +126,10 @@ def diagnose_cells(
         latents=latents,
         genes=_by_gene(vae, sums, n),
         log_likelihood=float(sums["fit"].sum()) / n,
-        elbo=elbo / n,
+        elbo=gain.elbo,
         disentanglement={"dip": float(dip_loss(q_m, q_s)), "tc": float(tc)},
         clustering={} if labels is None else _clustering(q_m.numpy(), labels, clusters, seed),
+        gain=gain,
     )
 
 

@@ -17,14 +17,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch.errors import Edge2TorchError, require, warn
 from edge2torch.files import claim
 from edge2torch.vae._cells import Cells, open_cells, survey
 from edge2torch.vae._design import check_count
 from edge2torch.vae._folder import design_key
+from edge2torch.vae._gain import ProfileGain
 from edge2torch.vae._named import NamedVAE
 from edge2torch.vae._resume import know_again, leads
-from edge2torch.vae._start import start_from
+from edge2torch.vae._start import MeanProfile, mean_profile, start_from, warn_of_rare
 
 _MAY_CHANGE = ("max_epochs", "patience")
 WEIGHTS = ("beta", "irecon", "dip", "tc", "info", "soft_mask")
@@ -37,24 +38,30 @@ class FitReport:
     Parameters
     ----------
     history : DataFrame
-        One row per epoch; ``val_elbo`` is the evidence lower bound of held-out cells, per cell.
+        One row per epoch; ``val_elbo`` is the evidence lower bound of held-out cells, per cell, and
+        ``val_gain``, by which the best epoch is chosen, what they gain over the mean profile: the
+        mean without the tenth of the cells that gains least and the tenth that gains most.
     best_epoch : int
         The epoch whose weights the model has now.
     best_elbo : float
         Its held-out ELBO, per cell.
     stopped_early : bool
         Whether fewer epochs than asked for were enough.
+    gain : ProfileGain, optional
+        Whether the model beats the mean profile on the held-out cells; where it does not, the fit
+        has warned.
 
     Examples
     --------
     >>> FitReport(pd.DataFrame(), best_epoch=7, best_elbo=-12.5, stopped_early=True)
-    FitReport(best_epoch=7, best_elbo=-12.5, stopped_early=True)
+    FitReport(best_epoch=7, best_elbo=-12.5, stopped_early=True, gain=None)
     """
 
     history: pd.DataFrame = field(repr=False)
     best_epoch: int
     best_elbo: float
     stopped_early: bool
+    gain: ProfileGain | None = None
 
 
 @dataclass(frozen=True)
@@ -104,8 +111,10 @@ def fit_vae(
     if resume and folder is None:
         raise Edge2TorchError("resume=True needs folder=, the one of the fit to go on with.")
     cells = open_cells(data, vae.design, layer=layer, obs=obs)
-    found = survey(cells, vae.design.likelihood)
     rows = _split(len(cells), settings)
+    found = survey(cells, vae.design.likelihood, training=rows[0])
+    warn_of_rare(vae, found)
+    profile = mean_profile(vae.likelihood, cells, rows[0], found)
     with torch.random.fork_rng(devices=[]), _quiet(), tempfile.TemporaryDirectory() as aside:
         home = Path(folder) if folder is not None else Path(aside)
         last = home / "last.ckpt"
@@ -118,11 +127,23 @@ def fit_vae(
         with claim(home) if leads() else nullcontext():
             know_again(home, identity, resume=resume)
             if not resume:
-                start_from(vae, cells, rows[0], found)
-            return _run(
-                vae, cells, rows, settings, home, last if resume else None, progress,
+                start_from(vae, profile, found)
+            report = _run(
+                vae, cells, rows, profile, settings, home, last if resume else None, progress,
                 trainer or {}, is_kept=folder is not None,
             )  # fmt: skip
+    _warn_of_no_gain(report)
+    return report
+
+
+def _warn_of_no_gain(report: FitReport) -> None:
+    if report.gain is not None and not report.gain.beats_mean_profile:
+        warn(
+            "On held-out cells the model does not beat the mean profile, which takes all cells for "
+            f"alike: {report.gain}. Take nothing from its latents. Train for longer (max_epochs, "
+            "patience) or with another lr or warmup, hold more cells out (validation), or check "
+            "that the likelihood suits the data; perhaps they have no structure to be found."
+        )
 
 
 def _split(n_cells: int, settings: Training) -> tuple[Any, Any]:
@@ -140,6 +161,7 @@ def _run(
     vae: NamedVAE,
     cells: Cells,
     rows: tuple[Any, Any],
+    profile: MeanProfile,
     settings: Training,
     home: Path,
     last: Path | None,
@@ -155,10 +177,10 @@ def _run(
     from edge2torch.vae._lightning import StopLate, TrainingModule, batches, with_whole_files
 
     best = ModelCheckpoint(
-        dirpath=home, filename="best", monitor="val_elbo", mode="max", save_last=is_kept,
+        dirpath=home, filename="best", monitor="val_gain", mode="max", save_last=is_kept,
         save_weights_only=not is_kept, enable_version_counter=False,
     )  # fmt: skip
-    stop = StopLate(settings.warmup, monitor="val_elbo", mode="max", patience=settings.patience)
+    stop = StopLate(settings.warmup, monitor="val_gain", mode="max", patience=settings.patience)
     own = {
         "accelerator": "auto",
         "devices": 1,
@@ -174,7 +196,10 @@ def _run(
     engine = pl.Trainer(
         **{**own, **given, "callbacks": [best, stop, *trainer.get("callbacks", [])]}
     )
-    module = TrainingModule(vae, settings.weights, settings.lr, settings.warmup, settings.seed)
+    module = TrainingModule(
+        vae, profile, settings.weights, settings.lr, settings.warmup, settings.seed
+    )
+    held_out = batches(cells, rows[1], max(settings.batch_size, 64), seed=None)
     done = -1 if last is None else int(torch.load(last, weights_only=True)["epoch"])
     engine.fit(
         module,
@@ -186,7 +211,7 @@ def _run(
             epoch=done + 1,
             together=settings.together,
         ),
-        batches(cells, rows[1], max(settings.batch_size, 64), seed=None),
+        held_out,
         ckpt_path=last,
         weights_only=True,
     )
@@ -194,12 +219,13 @@ def _run(
     state: dict[str, Tensor] = kept["state_dict"]
     vae.cpu().load_state_dict({name.removeprefix("vae."): value for name, value in state.items()})
     vae.eval()
-    score = float(best.best_model_score) if best.best_model_score is not None else float("nan")
+    gain = module.cpu().gain(held_out)
     return FitReport(
         history=pd.DataFrame(module.history),
         best_epoch=int(kept["epoch"]),
-        best_elbo=score,
+        best_elbo=gain.elbo,
         stopped_early=engine.current_epoch < settings.max_epochs,
+        gain=gain,
     )
 
 

@@ -46,11 +46,14 @@ class iVAE:  # noqa: N801 - the reference's name
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> counts = pd.DataFrame(np.random.default_rng(0).poisson(2, (40, 6)), columns=list("abcdef"))
-    >>> model = iVAE(counts, hidden_dim=8, latent_dim=3)
-    >>> report = model.fit(max_epochs=2)
+    >>> rates = np.repeat([[1, 1, 1, 9, 9, 9], [9, 9, 9, 1, 1, 1]], 60, axis=0)
+    >>> counts = pd.DataFrame(np.random.default_rng(0).poisson(rates), columns=list("abcdef"))
+    >>> model = iVAE(counts, hidden_dim=16, latent_dim=3, lr=2e-2)
+    >>> report = model.fit(max_epochs=30, warmup=5)
+    >>> report.gain.beats_mean_profile
+    True
     >>> model.get_latent().shape, model.get_iembed().shape
-    ((40, 3), (40, 2))
+    ((120, 3), (120, 2))
     """
 
     def __init__(

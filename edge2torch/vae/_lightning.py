@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import lightning.pytorch as pl
@@ -18,6 +18,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from edge2torch.files import write_file
 from edge2torch.vae._cells import Cells
 from edge2torch.vae._core import VAECore
+from edge2torch.vae._gain import PROFILES, ProfileGain, gain_of, profiles, trimmed_mean
+from edge2torch.vae._start import MeanProfile
 
 _RUN = 16  # neighbours that are read together from disk
 
@@ -53,16 +55,28 @@ class TrainingModule(pl.LightningModule):
     Every step starts random numbers of its own, so that a resumed fit repeats an unbroken one,
     and every validation draws the same. Figures are logged once an epoch, and only those that are
     watched through Lightning's own means: these take longer than a step of a small model.
+
+    What is watched is ``val_gain``: how much a held-out cell's ELBO is above the log likelihood of
+    the mean profile, the mean over cells without a tenth at either end. That a cell is hard to tell
+    cancels, and no single cell decides when training stops and which weights are kept.
     """
 
     def __init__(
-        self, vae: VAECore, weights: Mapping[str, float], lr: float, warmup: int, seed: int
+        self,
+        vae: VAECore,
+        profile: MeanProfile,
+        weights: Mapping[str, float],
+        lr: float,
+        warmup: int,
+        seed: int,
     ) -> None:
         super().__init__()
         self.vae, self.weights, self.lr = vae, dict(weights), lr
-        self.warmup, self.seed = warmup, seed
+        self.profile, self.warmup, self.seed = profile, warmup, seed
         self.history: list[dict[str, float]] = []
         self._means = {"train": _Means(), "val": _Means()}
+        self._gains: list[Tensor] = []
+        self._gains_by_epoch: list[Tensor] = []
         self._epoch: dict[str, float] = {}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -74,24 +88,56 @@ class TrainingModule(pl.LightningModule):
         """Return the loss per value."""
         share = min(1.0, (self.current_epoch + 1) / (self.warmup + 1))
         weights = {**self.weights, "beta": share * self.weights["beta"]}
-        terms = self._terms("train", batch, weights, self.global_step + 1)
-        return terms["total"] / batch["values"].shape[1]
+        values = batch["values"]
+        generator = self._generator(values, self.global_step + 1)
+        terms = self.vae.losses(values, batch.get("conditions"), weights, generator)
+        self._means["train"].add(terms, len(values))
+        total = terms["total"]
+        if "log_sd" in self.vae.decoder.own:
+            total = total + self.profile.surprise_loss(self.vae.decoder.own["log_sd"])
+        return total / values.shape[1]
 
     def validation_step(self, batch: dict[str, Tensor], number: int) -> None:
         """Evaluate the plain ELBO of held-out cells."""
-        self._terms("val", batch, {}, number)
+        found = self._held_out(batch, number)
+        means = {name: found[name].mean() for name in ("recon", "kl", "elbo")}
+        self._means["val"].add(means, len(batch["values"]))
+        self._gains.append(torch.stack([found["elbo"] - found[name] for name in PROFILES]))
 
-    def _terms(
-        self, stage: str, batch: dict[str, Tensor], weights: Mapping[str, float], number: int
-    ) -> dict[str, Tensor]:
+    def _held_out(self, batch: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:
+        """Return the terms of the ELBO and the log likelihood of the mean profile, each (b,)."""
         values = batch["values"]
-        generator = torch.Generator(values.device).manual_seed(self.seed * 1_000_003 + number)
-        terms = self.vae.losses(values, batch.get("conditions"), weights, generator)
-        self._means[stage].add(terms, len(values))
-        return terms
+        terms = self.vae.cell_terms(
+            values, batch.get("conditions"), self._generator(values, number)
+        )
+        return {**terms, **profiles(self.vae, self.profile, values, terms)}
+
+    def _generator(self, like: Tensor, number: int) -> torch.Generator:
+        return torch.Generator(like.device).manual_seed(self.seed * 1_000_003 + number)
+
+    @torch.no_grad()
+    def gain(self, loader: Iterable[Mapping[str, Tensor]]) -> ProfileGain:
+        """Compare the model as it stands with the mean profile, on the samples of validation."""
+        parts = (self._held_out(batch, number) for number, batch in enumerate(loader))
+        # where several processes trained, each has seen the gains of its own cells only
+        return gain_of(parts, self._gains_by_epoch)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the held-out cells gained after each epoch."""
+        checkpoint["gains_by_epoch"] = self._gains_by_epoch
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with what they gained before."""
+        self._gains_by_epoch = list(checkpoint.get("gains_by_epoch", []))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the means over held-out cells."""
+        """Log the means over held-out cells, and their gain."""
+        gains = torch.cat(self._gains, dim=1)
+        self._gains = []
+        self._gains_by_epoch.append(gains.cpu())
+        gain = trimmed_mean(gains[0])
+        self._epoch |= {"val_gain": float(gain)}
+        self.log("val_gain", gain, logger=False, sync_dist=True)
         self._log("val")
 
     def on_train_epoch_end(self) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from edge2torch.compile import edge_weights
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._activity import explain
+from edge2torch.vae._cells import open_cells, survey
 from edge2torch.vae._diagnose import VAEDiagnostics, diagnose_cells
 from edge2torch.vae._fit import FitReport, Training, fit_vae
 from edge2torch.vae._folder import write_vae
@@ -184,9 +185,10 @@ class EdgeVAE(NamedVAE):
         clusters: int | None = None,
         seed: int = 0,
     ) -> VAEDiagnostics:
-        """Return collapse per latent, reconstruction per gene, and clusters against labels."""
-        cells = query_cells(self, data, layer, obs, "error")
-        return diagnose_cells(self, cells, labels, clusters, seed)
+        """Return collapse per latent, reconstruction per gene, clusters, and the gain over the mean."""
+        cells = open_cells(data, self.design, layer=layer, obs=obs)
+        found = survey(cells, self.design.likelihood, empty="keep")
+        return diagnose_cells(self, cells, found, labels, clusters, seed)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a folder of safetensors and JSON; :func:`load_vae` reads it."""

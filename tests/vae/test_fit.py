@@ -17,6 +17,9 @@ from edge2torch.files import write_file
 from edge2torch.vae import EdgeVAE, compile_vae, load_vae
 from edge2torch.vae._lightning import with_whole_files
 
+# fits of a few epochs, which the mean profile is ahead of
+pytestmark = pytest.mark.filterwarnings("ignore:On held-out cells the model does not beat")
+
 GENES = [f"g{k}" for k in range(14)]
 TINY = {"features": GENES, "latents": 3, "hidden_dim": 16}
 
@@ -104,7 +107,7 @@ def test_training_stops_early_with_the_best_weights(counts: pd.DataFrame) -> Non
     model = tiny()
     report = model.fit(counts, max_epochs=100, lr=0.05, patience=3, warmup=1)
     assert report.stopped_early
-    assert report.best_elbo == pytest.approx(report.history["val_elbo"].max(), rel=1e-5)
+    assert report.best_epoch == report.history["epoch"][report.history["val_gain"].idxmax()]
     row = report.history.set_index("epoch").loc[report.best_epoch]
     assert row["val_elbo"] == pytest.approx(report.best_elbo, rel=1e-5)
 

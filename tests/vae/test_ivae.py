@@ -10,6 +10,9 @@ import scipy.sparse as sp
 
 from edge2torch.vae import iVAE
 
+# fits of a few epochs, which the mean profile is ahead of
+pytestmark = pytest.mark.filterwarnings("ignore:On held-out cells the model does not beat")
+
 
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("n_cells", [90, 1000])

@@ -8,6 +8,9 @@ import pytest
 
 from edge2torch.vae import compile_vae
 
+# fits of a few epochs, which the mean profile is ahead of
+pytestmark = pytest.mark.filterwarnings("ignore:On held-out cells the model does not beat")
+
 SIZES = {"moves_few": 5, "moves_many": 30, "rests_few": 5, "rests_many": 30, "in no set": 130}
 
 
