@@ -5,6 +5,9 @@ import pytest
 from tests.reliability.determinism import FITS, same, shared_by_threads, trained
 from tests.reliability.processes import BACKENDS
 
+# of counts without structure
+pytestmark = pytest.mark.filterwarnings("ignore:On held-out cells the model does not beat")
+
 
 @pytest.mark.parametrize("name", FITS)
 def test_twice_gives_the_same_bits(name):
