@@ -40,6 +40,7 @@ _GAF = _Layout("GAF", (17, 16, 15), 1, 2, 4, 6, 3, 8)
 _GPAD1 = _Layout("GPAD 1", (12,), 1, None, 3, 5, 2, None)
 _GPAD2 = _Layout("GPAD 2", (12,), 0, None, 3, 5, 1, None)
 _ASPECTS = {"P": "biological_process", "F": "molecular_function", "C": "cellular_component"}
+_LINE = re.compile(r"[^\r\n]+")
 _VERSION = re.compile(r"!\s*(gaf|gpad?)-version\s*:\s*(\d)", re.IGNORECASE)
 _NOT = re.compile(r"(?<![a-z])not(?![a-z])", re.IGNORECASE)  # NOT|enables, NOT involved_in, not
 _QUALIFIER = re.compile(
@@ -134,7 +135,8 @@ def _layout(file: Path, text: str, *, by_form: bool) -> _Layout | None:
     """Tell GAF and GPAD by their version, or by their first row where no version is given."""
     has_comments = text.startswith("!")
     first = ""
-    for line in text.splitlines():
+    for row in _LINE.finditer(text):  # one by one: of a large file only the head is needed
+        line = row[0]
         if found := _VERSION.match(line):
             gpad = _GPAD2 if found[2] == "2" else _GPAD1
             return _GAF if found[1].lower() == "gaf" else gpad

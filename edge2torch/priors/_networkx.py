@@ -96,9 +96,12 @@ def from_networkx(
     for side in ("source", "target"):
         edges[side] = np.array([str(node).strip() for node in edges[side]], dtype=object)
     edges = tidy(edges, edges)
-    known = {} if names is None else nx.get_node_attributes(graph, names)
+    own = {} if names is None else nx.get_node_attributes(graph, names)
+    nodes = {*edges["source"], *edges["target"]}
+    known = {str(node).strip(): str(name) for node, name in own.items()}
+    known = {node: name for node, name in known.items() if node in nodes}
     if known and not set(_NAMES) & set(edges):
-        edges = add_names(edges, {str(node): str(name) for node, name in known.items()})
+        edges = add_names(edges, known)
     return edges
 
 

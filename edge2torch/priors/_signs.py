@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,7 @@ ONE_SIDED = {
 }
 _HELD = ("sign", "constraint")  # columns that say a sign in the way of an edge table
 _OWN = ("source", "target", "initial_weight")
+_WORDS = ("string", "categorical", "mixed-integer")  # a column of 1 and "+" is one of words
 _OF_STRENGTH = ("mor", "mode_of_regulation", "effect", "weight")
 
 
@@ -64,6 +65,8 @@ def read_signs(
     present = column.dropna()
     if not signs and pd.api.types.is_numeric_dtype(column):
         return pd.Series(np.sign(column.fillna(0).to_numpy()).astype(int), index=column.index)
+    if len(present) and pd.api.types.infer_dtype(present) not in _WORDS:
+        raise Edge2TorchError(f"{argument} holds neither numbers nor words.")
     known = {**SIGNS, **dict.fromkeys(MISSING, 0), **(signs or {})}
     codes = {word: sign_of(str(word).strip(), known) for word in present.unique()}
     if unknown := [word for word, sign in codes.items() if sign is None]:
@@ -98,11 +101,13 @@ def unread_signs(frame: pd.DataFrame) -> str:
 
 
 def _says_signs(name: str, column: pd.Series) -> bool:
-    values: Collection[object] = column.dropna().unique()
-    if pd.api.types.is_bool_dtype(column) or not len(values):
+    present = column.dropna()
+    if pd.api.types.is_bool_dtype(column) or not len(present):
         return False
     if pd.api.types.is_numeric_dtype(column):
-        low = float(column.min())
-        return low < 0 and (name.lower() in _OF_STRENGTH or set(values) <= {-1, 0, 1})
-    found = {SIGNS.get(str(value).strip().lower()) for value in values}
+        of_strength = name.lower() in _OF_STRENGTH
+        return float(present.min()) < 0 and (of_strength or bool(present.isin((-1, 0, 1)).all()))
+    if pd.api.types.infer_dtype(present) not in _WORDS:
+        return False
+    found = {SIGNS.get(str(value).strip().lower()) for value in present.unique()}
     return None not in found and found != {0}

@@ -109,6 +109,15 @@ def test_an_identifier_that_does_not_tell_nodes_apart() -> None:
         priors.from_networkx(graph, identifier="name")
 
 
+def test_names_of_nodes_with_blanks_around_them_and_of_those_left_out() -> None:
+    graph = nx.DiGraph([(" a", "b ")])
+    graph.add_node("alone", name="Alone")
+    assert list(priors.from_networkx(graph, isolated="drop")) == ["source", "target"]
+    graph.nodes[" a"]["name"] = "A"
+    edges = priors.from_networkx(graph, isolated="drop")
+    assert edges.to_dict("list")["source_name"] == ["A"]
+
+
 def test_an_identifier_may_be_the_number_of_another_node() -> None:
     graph = nx.DiGraph([("1", "2")])
     nx.set_node_attributes(graph, {"1": "2", "2": "1"}, "name")

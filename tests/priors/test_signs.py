@@ -90,6 +90,14 @@ def test_no_warning_where_nothing_is_lost(tmp_path: Path, columns: dict[str, lis
     priors.read_edges(priors.write_edges(edges, tmp_path / "net.csv"), quiet=True)
 
 
+def test_columns_of_other_things_are_no_signs(tmp_path: Path) -> None:
+    edges = pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"], "refs": [["x"], ["y"]]})
+    path = priors.write_edges(edges, tmp_path / "net.parquet")
+    assert len(priors.read_edges(path, quiet=True)) == 2
+    with pytest.raises(Edge2TorchError, match="'refs' holds neither numbers nor words"):
+        priors.read_edges(path, sign="refs", quiet=True)
+
+
 def test_opposite_signs_of_one_edge_are_joined_to_none(tmp_path: Path) -> None:
     path = write(tmp_path, "source,target,mor\na,c,1\na,c,-1\n")
     edges = priors.read_edges(path, sign="mor", duplicates="join", quiet=True)
