@@ -28,7 +28,7 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "obo": ("annotations", "namespace", "relations"),
     "sif": (),
     "omnipath": (),
-    "graphml": ("identifier",),
+    "graphml": ("identifier", "isolated", "duplicates"),
     "edges": ("source", "target", "sign", "duplicates"),
 }
 
@@ -73,7 +73,12 @@ def prior(
     sign: Annotated[
         str | None, typer.Option(help="Edges: column that says +1, -1, or activation, inhibition.")
     ] = None,
-    join: Annotated[bool, typer.Option("--join", help="Edges: join repeated rows.")] = False,
+    join: Annotated[
+        bool, typer.Option("--join", help="Edges, GraphML: make one edge of repeated ones.")
+    ] = False,
+    isolated: Annotated[
+        Literal["error", "drop"] | None, typer.Option(help="GraphML: nodes without edges.")
+    ] = None,
     layer: Annotated[str | None, typer.Option(help="raw: names of an h5ad file's raw.")] = None,
     feature_names: Annotated[
         str | None, typer.Option(help="Column of var (h5ad) that holds the names.")
@@ -137,6 +142,7 @@ def prior(
         "relations": _listed(relations),
         "identifier": identifier,
         "description": description,
+        "isolated": isolated,
         "source": source,
         "target": target,
         "sign": sign,

@@ -133,7 +133,7 @@ def _check(rows: Rows, first: int) -> None:
             f"{shown(' | '.join(rows.fields[row]))}."
             + (
                 " Is the description missing? Give description=False."
-                if width[row] == first
+                if first == width[row] == 2
                 else ""
             )
         ),

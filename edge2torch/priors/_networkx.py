@@ -11,8 +11,8 @@ from xml.parsers import expat
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing, note, require
-from edge2torch.priors._edges import check_choice
+from edge2torch.errors import Edge2TorchError, listing, note, require, warn
+from edge2torch.priors._edges import check_choice, join_rows
 from edge2torch.priors._names import add_names
 from edge2torch.priors._reach import tidy
 from edge2torch.priors._rows import FilePath, bad_line, read_text
@@ -28,6 +28,7 @@ def from_networkx(
     identifier: str | None = None,
     names: str | None = "name",
     isolated: str = "error",
+    duplicates: str = "error",
 ) -> pd.DataFrame:
     """Turn a directed networkx graph into an edge table.
 
@@ -41,6 +42,9 @@ def from_networkx(
         A node attribute that holds a human name; it becomes ``source_name`` and ``target_name``.
     isolated : {"error", "drop"}
         What becomes of nodes without edges, which an edge table cannot hold.
+    duplicates : {"error", "join"}
+        What becomes of parallel edges: words are joined by ``|``, of numbers the first is kept,
+        opposite signs become 0.
 
     Returns
     -------
@@ -64,6 +68,7 @@ def from_networkx(
     """
     nx = require("networkx")
     check_choice(isolated, "isolated", ("error", "drop"))
+    check_choice(duplicates, "duplicates", ("error", "join"))
     _check_directed(graph)
     if identifier is not None:
         graph = _called_by(graph, identifier)
@@ -74,18 +79,11 @@ def from_networkx(
             f"graph has different nodes that read the same: {listing(texts[texts.duplicated()])}. "
             "Relabel them with networkx.relabel_nodes."
         )
-    if graph.is_multigraph():
-        pairs = pd.Series(list(graph.edges()), dtype=object)
-        if pairs.duplicated().any():
-            raise Edge2TorchError(
-                f"graph has parallel edges: {listing(pairs[pairs.duplicated()].unique())}. "
-                "Make one edge of them, for example with networkx.DiGraph(graph)."
-            )
     alone = [str(node) for node in nx.isolates(graph)]
     if alone and isolated == "error":
         raise Edge2TorchError(
             f"graph has {len(alone)} node(s) without edges, which an edge table cannot hold: "
-            f"{listing(alone)}. Use isolated='drop' to leave them out."
+            f"{listing(alone)}. Use isolated='drop' to leave them out (in a shell: --isolated drop)."
         )
     try:
         edges: pd.DataFrame = nx.to_pandas_edgelist(graph)
@@ -93,9 +91,11 @@ def from_networkx(
         raise Edge2TorchError(
             f"graph has edge attributes called 'source' or 'target' ({error}). Rename them."
         ) from error
+    order = dict.fromkeys(name for *_, own in graph.edges(data=True) for name in own)
+    edges = edges[["source", "target", *order]]  # networkx has them in the order of a set
     for side in ("source", "target"):
         edges[side] = np.array([str(node).strip() for node in edges[side]], dtype=object)
-    edges = tidy(edges, edges)
+    edges = _joined(tidy(edges, edges), duplicates)
     own = {} if names is None else nx.get_node_attributes(graph, names)
     nodes = {*edges["source"], *edges["target"]}
     known = {str(node).strip(): str(name) for node, name in own.items()}
@@ -114,6 +114,22 @@ def _check_directed(graph: Any) -> None:
             "graph is undirected, so its edges compute in no direction. Give a DiGraph; "
             "graph.to_directed() makes an edge each way."
         )
+
+
+def _joined(edges: pd.DataFrame, duplicates: str) -> pd.DataFrame:
+    """Make one edge of parallel ones, or refuse them."""
+    ends = ["source", "target"]
+    repeats = edges.duplicated(ends)
+    if repeats.any() and duplicates == "error":
+        twice = edges.loc[repeats, ends].drop_duplicates().itertuples(index=False, name=None)
+        raise Edge2TorchError(
+            f"graph has parallel edges: {listing(twice)}. Use duplicates='join' to make one of them "
+            "(in a shell: --join)."
+        )
+    joined = join_rows(edges)
+    if joined.conflicts:
+        warn(f"Parallel edges of opposite signs, now 0, at {listing(joined.conflicts)}.")
+    return joined.frame
 
 
 def _called_by(graph: Any, identifier: str) -> Any:
@@ -202,6 +218,7 @@ def read_graphml(
     identifier: str | None = None,
     names: str | None = "name",
     isolated: str = "error",
+    duplicates: str = "error",
     quiet: bool = False,
 ) -> pd.DataFrame:
     """Read a directed GraphML file, as networkx, Cytoscape, igraph and yEd write it.
@@ -211,7 +228,7 @@ def read_graphml(
     path : str or path
         A GraphML file, ``.gz`` or not. To write one: ``networkx.write_graphml(to_networkx(edges),
         path)``.
-    identifier, names, isolated
+    identifier, names, isolated, duplicates
         As in :func:`from_networkx`. Cytoscape and igraph number the nodes, so that their names are
         an attribute: ``identifier="name"``. A note says so where it is so.
     quiet : bool
@@ -245,7 +262,9 @@ def read_graphml(
         raise Edge2TorchError(f"{file}: networkx cannot read this file: {error}") from error
     if graph.number_of_edges() == 0:
         raise bad_line(file, 1, "the file holds no edges.")
-    edges = from_networkx(graph, identifier=identifier, names=names, isolated=isolated)
+    edges = from_networkx(
+        graph, identifier=identifier, names=names, isolated=isolated, duplicates=duplicates
+    )
     hint = _identifier_hint(graph) if identifier is None else ""
     words = f"{file.name}: {len(edges):,} edges, {graph.number_of_nodes():,} nodes."
     note(words + hint, quiet=quiet)

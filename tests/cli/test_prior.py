@@ -126,6 +126,11 @@ def test_graphml_by_an_attribute_and_sets_without_descriptions(folder):
     networkx.set_node_attributes(graph, {1: "ATM", 2: "repair"}, "name")
     networkx.write_graphml(graph, "net.graphml")
     assert pairs(prior("net.graphml", "--identifier", "name", "-q")) == {("ATM", "repair")}
+    several = networkx.MultiDiGraph([("ATM", "repair"), ("ATM", "repair")])
+    several.add_node("alone")
+    networkx.write_graphml(several, "net.graphml")
+    joined = prior("net.graphml", "--join", "--isolated", "drop", "-q")
+    assert len(joined) == 1
     (folder / "bare.gmt").write_text("repair\tBRCA1\tATM\n")
     assert len(prior("bare.gmt", "--no-description", "-q")) == 2
 
@@ -174,7 +179,7 @@ def test_quiet_prints_nothing(folder, capsys):
         (["sets.gmt", "--species", "HSA"], "--species is for reactome"),
         (["net.sif", "--identifier", "name"], "--identifier is for gmt and graphml"),
         (["sets.gmt", "--hold-signs"], "--hold-signs needs edges with signs"),
-        (["sets.gmt", "--join"], "--join is for edges"),
+        (["sets.gmt", "--join"], "--join is for graphml and edges"),
         (["relation.txt", "--format", "reactome"], "needs --members"),
         (["relation.txt", "--members", "gone.txt"], "--members: there is no file"),
         (["own.csv"], "no column 'source'"),

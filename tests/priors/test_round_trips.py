@@ -118,6 +118,17 @@ def test_names_of_nodes_with_blanks_around_them_and_of_those_left_out() -> None:
     assert edges.to_dict("list")["source_name"] == ["A"]
 
 
+def test_parallel_edges_are_joined_when_asked_for() -> None:
+    graph = nx.MultiDiGraph()
+    graph.add_edge("a", "b", relation="pp", sign=1)
+    graph.add_edge("a", "b", relation="pd", sign=1)
+    edges = priors.from_networkx(graph, duplicates="join")
+    assert edges.values.tolist() == [["a", "b", "pp|pd", 1]]
+    graph.add_edge("a", "b", relation="pd", sign=-1)
+    with pytest.warns(Edge2TorchWarning, match="opposite signs, now 0, at 'a' -> 'b'"):
+        assert priors.from_networkx(graph, duplicates="join")["sign"].tolist() == [0]
+
+
 def test_an_identifier_may_be_the_number_of_another_node() -> None:
     graph = nx.DiGraph([("1", "2")])
     nx.set_node_attributes(graph, {"1": "2", "2": "1"}, "name")
