@@ -137,7 +137,9 @@ def missing_words(column: pd.Series, what: str) -> list[str]:
     found = column[column.map(lambda cell: isinstance(cell, str) and cell in MISSING)]
     if found.empty:
         return []
-    words = f"{listing(sorted(set(found)))} is taken as a {what} ({len(found):,} sample(s))"
+    own = sorted(set(found))
+    taken = f"is taken as a {what}" if len(own) == 1 else f"are taken as {what}s"
+    words = f"{listing(own)} {taken} ({len(found):,} sample(s))"
     return [f"{words}; where it is unknown, leave the cell empty."]
 
 

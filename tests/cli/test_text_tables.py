@@ -25,7 +25,7 @@ def test_a_label_keeps_all_its_classes(table, tmp_path):
     assert data.label.tolist() == ["wt", "null", "None", "NA"] * 2
     assert data.table.columns.tolist() == ["g0", "g1", "NA"]
     note, _ = data.notes  # the other: which features are no node of the graph
-    assert note.startswith("'NA', 'None', 'null' is taken as a label (6 sample(s)); where it is")
+    assert note.startswith("'NA', 'None', 'null' are taken as labels (6 sample(s)); where it is")
     table["genotype"] = ["wt", "null", None, "wt"] * 2
     table.to_csv(tmp_path / "t.csv", index_label="sample")
     data = read_dataset(tmp_path / "t.csv", "genotype", ["g0"])
