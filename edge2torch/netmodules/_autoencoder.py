@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -158,6 +159,7 @@ def train(
     both.load_state_dict(kept)
     both.eval()
     report = {"epochs": epoch + 1, "stopped_by": reason, "held_out_loss": best}
+    report["mean_profile_loss"] = _typical(test.square().sum(dim=1))  # values are standardised
     return Fitted(pair, best, report)
 
 
@@ -188,8 +190,11 @@ def encode(pair: Pair, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _loss(x: Tensor, found: Tensor, mean: Tensor, logvar: Tensor, beta: float) -> Tensor:
     """P × MSE + beta × KL, per sample."""
-    error = (x - found).square().sum(dim=1).mean()
-    return error + beta * kl(mean, logvar).sum(dim=1).mean()
+    return _losses(x, found, mean, logvar, beta).mean()
+
+
+def _losses(x: Tensor, found: Tensor, mean: Tensor, logvar: Tensor, beta: float) -> Tensor:
+    return (x - found).square().sum(dim=1) + beta * kl(mean, logvar).sum(dim=1)
 
 
 def kl(mean: Tensor, logvar: Tensor) -> Tensor:
@@ -200,4 +205,12 @@ def kl(mean: Tensor, logvar: Tensor) -> Tensor:
 @torch.no_grad()
 def _held_out(pair: Pair, x: Tensor, beta: float) -> float:
     mean, logvar = encode(pair, x)
-    return float(_loss(x, pair.decoder(mean), mean, logvar, beta))
+    return _typical(_losses(x, pair.decoder(mean), mean, logvar, beta))
+
+
+def _typical(losses: Tensor) -> float:
+    """The mean without a tenth at either end, and at least one: no single sample decides."""
+    n = len(losses)
+    cut = math.ceil(0.1 * n) if n > 2 else 0
+    kept = losses.sort().values[cut : n - cut]
+    return float(kept.mean() if losses.isfinite().all() else losses.mean())
