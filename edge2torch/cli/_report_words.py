@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge2torch.cli._pipeline import Results
-from edge2torch.cli._settings import plural
+from edge2torch.cli._settings import Words, plural
 from edge2torch.cli._split import Split
 from edge2torch.cli._tables import confusion_table
 from edge2torch.cli._verdict import against_shuffled
@@ -64,7 +64,7 @@ def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
             "Split",
             (
                 f"{len(split.test):,} {samples} were held out for testing, {len(split.fit):,} were "
-                f"trained on; of these, {_turns(split)} decided when to stop. {repeated}"
+                f"trained on; {_turns(split)} of these decided when to stop. {repeated}"
             ),
         ),
         (
@@ -103,7 +103,7 @@ def _turns(split: Split) -> str:
     """How many samples decided when to stop."""
     if len(split.folds) == 1:
         return f"{len(split.folds[0][1]):,}"
-    return f"each of {len(split.folds)} parts in turn, all {len(split.fit):,} in the end,"
+    return f"each of {len(split.folds)} parts in turn"
 
 
 def filled_words(results: Results) -> list[str]:
@@ -152,9 +152,8 @@ def _attribution_words(results: Results) -> str:
     )
 
 
-def caveats_of(results: Results, story: Story) -> list[str]:
-    study, words = results.study, results.study.words
-    said = [
+def _of_attributions(words: Words) -> list[str]:
+    return [
         (
             f"An attribution says what this network used to tell {plural(words.sample)} apart. It is "
             "no evidence of a cause."
@@ -169,6 +168,13 @@ def caveats_of(results: Results, story: Story) -> list[str]:
             f"and which one gets it may differ between runs. Trust {plural(words.node)} whose sign is "
             "the same in all seeds and whose spread is small."
         ),
+    ]
+
+
+def caveats_of(results: Results, story: Story) -> list[str]:
+    study, words = results.study, results.study.words
+    said = _of_attributions(words) if results.has_learned else []
+    said += [
         (
             f"The split is random by {words.sample}. If several come from one donor or batch, scores "
             "for new donors may be lower."

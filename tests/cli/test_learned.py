@@ -144,6 +144,8 @@ def test_permuted_labels_bring_no_ranking(permuted):
     assert page.index("learned nothing that holds") < page.index('id="done"')
     assert "signal</td>" not in page
     assert "attributed" not in summary["methods"]
+    assert "An attribution says" not in page
+    assert "its predictions rest on" not in page
     written = {path.name for path in out.iterdir()}
     assert {"mine.txt", "scores.csv", "network.svg", "model"} <= written
     for name in ("top_nodes", "node_attribution", "feature_attribution", "edge_attribution"):
