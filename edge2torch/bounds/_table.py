@@ -78,8 +78,8 @@ def read_table(
     n_rows : int, optional
         Only so many rows; of Parquet all.
     text : sequence of str or int
-        Columns, by name or position, that stay text also where all their cells are numbers: ids.
-        Of Parquet none.
+        Columns that stay text also where all their cells are numbers: ids. Positions count where
+        no column has one of the names. Of Parquet none.
 
     Returns
     -------
@@ -168,7 +168,9 @@ def _read_text(
     path: Path, file: BinaryIO, layout: Layout, n_rows: int | None, text: Sequence[str | int]
 ) -> pd.DataFrame:
     names = layout.names
-    ids = [name for k, name in enumerate(names) if name in text or k in text]
+    ids = [name for name in names if name in text] or [
+        name for k, name in enumerate(names) if k in text
+    ]
 
     def read(**options: Any) -> pd.DataFrame:
         watched = _Watched(file, layout.width)

@@ -119,10 +119,12 @@ def test_names_of_rows_are_words_too(tmp_path):
     path.write_text("id,x\n,1\n")
     assert read_table(path, text=(0,))["id"].isna().all()
     path.write_text("id,sample_id,x\n7157,001,1\n,002,2\n")
-    table = read_table(path, text=(0, "sample_id", "absent"))
+    table = read_table(path, text=(0, "absent"))
     assert table["id"].tolist()[0] == "7157"
     assert table["id"].isna().tolist() == [False, True]
+    table = read_table(path, text=(0, "sample_id", "absent"))
     assert table["sample_id"].tolist() == ["001", "002"]
+    assert table["id"].dtype == float  # the id has a name, so the first column is none
 
 
 @pytest.mark.parametrize(

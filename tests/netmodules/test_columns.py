@@ -123,6 +123,9 @@ def test_ids_stay_as_they_are_written(tmp_path):
     data = read(tmp_path, "t.csv", "id,001,002\n7157,5,6\n0672,7,8\n", samples=tmp_path / "s.csv")
     assert data.samples["state"].tolist() == ["null", "wt"]
     assert data.gene_ids.tolist() == ["0672", "7157"]
+    (tmp_path / "s.csv").write_text("age,sample_id\n61,001\n47,002\n")
+    data = read(tmp_path, "t.csv", "id,001,002\n7157,5,6\n0672,7,8\n", samples=tmp_path / "s.csv")
+    assert data.samples["age"].tolist() == [61, 47]
     with pytest.raises(Edge2TorchError, match=r"counts has 1 row\(s\) without an id"):
         read(tmp_path, "t.csv", "id,s1,s2\na,5,6\n,7,8\n")
 
