@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from edge2torch.errors import Edge2TorchError as Edge2TorchError
     from edge2torch.errors import Edge2TorchWarning as Edge2TorchWarning
     from edge2torch.graph import graph_topology as graph_topology
+    from edge2torch.interpret import Attribution as Attribution
     from edge2torch.interpret import activations as activations
+    from edge2torch.interpret import attribute as attribute
     from edge2torch.interpret import control_inputs as control_inputs
     from edge2torch.interpret import interpret_model as interpret_model
     from edge2torch.interpret import knock_out as knock_out
@@ -53,7 +55,9 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         "files": (),
         "graph": ("graph_topology",),
         "interpret": (
+            "Attribution",
             "activations",
+            "attribute",
             "control_inputs",
             "interpret_model",
             "knock_out",

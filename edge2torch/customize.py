@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from edge2torch.compile import CompileArtifact, find_edge_model
+from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.nn import (
     ACTIVATIONS,
@@ -68,7 +68,7 @@ def customize_model(
         Probability with which an edge is left out of a training step, for the whole batch; the
         others are scaled up as in ordinary dropout.
     artifact : CompileArtifact, optional
-        Needed to name nodes.
+        What ``compile_graph`` returned with the model; by default the one that it carries.
 
     Returns
     -------
@@ -109,8 +109,7 @@ def customize_model(
             f"model must be what compile_graph or customize_model returned, found "
             f"{type(model).__name__}."
         )
-    if artifact is not None:
-        find_edge_model(base, artifact)
+    artifact = find_artifact(base, artifact) if artifact or base.artifact else None
     stages = {
         "normalization": node_normalization,
         "activation": node_activation,

@@ -7,7 +7,14 @@ from edge2torch.compile._registry import BACKENDS, Backend, backend_names, find_
 from edge2torch.compile._save import load_compiled, save_compiled
 from edge2torch.compile._state_folder import StateFolder
 from edge2torch.compile._tensor_file import read_tensors, write_tensors
-from edge2torch.compile._weights import edge_weights, find_edge_model, node_biases
+from edge2torch.compile._weights import (
+    edge_weights,
+    find_artifact,
+    find_edge_model,
+    model_and_artifact,
+    model_artifact_and_data,
+    node_biases,
+)
 from edge2torch.compile.artifact import CompileArtifact
 
 __all__ = [
@@ -20,10 +27,13 @@ __all__ = [
     "convergence",
     "cycles",
     "edge_weights",
+    "find_artifact",
     "find_backend",
     "find_edge_model",
     "get_node_activations",
     "load_compiled",
+    "model_and_artifact",
+    "model_artifact_and_data",
     "node_biases",
     "read_tensors",
     "save_compiled",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.compile._options import check_choice
-from edge2torch.compile._weights import find_edge_model
+from edge2torch.compile._weights import model_artifact_and_data
 from edge2torch.compile.artifact import CompileArtifact
 
 Agg = Literal["last", "sum", "mean", "max", "all"]
@@ -17,8 +17,8 @@ Agg = Literal["last", "sum", "mean", "max", "all"]
 
 def get_node_activations(
     model: nn.Module,
-    artifact: CompileArtifact,
-    x: Tensor,
+    artifact: CompileArtifact | Tensor | None = None,
+    x: Tensor | None = None,
     agg: Agg = "last",
 ) -> dict[str, Tensor]:
     """Run a model and return the values of its nodes, by name.
@@ -27,8 +27,8 @@ def get_node_activations(
     ----------
     model : Module
         A compiled model of any backend, wrapped or not; run in the mode it is in.
-    artifact : CompileArtifact
-        What ``compile_graph`` returned with it.
+    artifact : CompileArtifact, optional
+        What ``compile_graph`` returned with it; by default the one that the model carries.
     x : Tensor, shape (b, i)
         Input.
     agg : {"last", "sum", "mean", "max", "all"}
@@ -52,7 +52,7 @@ def get_node_activations(
     {'b': (4, 2, 5)}
     """
     check_choice("agg", agg, get_args(Agg))
-    base = find_edge_model(model, artifact)
+    base, artifact, x = model_artifact_and_data(model, artifact, x, "x")
     seen: dict[str, Tensor] = {}
 
     def keep(name: str, _module: nn.Module, _inputs: object, values: Tensor) -> Tensor:

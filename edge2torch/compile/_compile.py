@@ -151,6 +151,7 @@ def build(
         options=options.as_dict(),
         fingerprint=fingerprint,
     )
+    model.artifact = artifact
     return model, artifact
 
 

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
-from edge2torch.compile._weights import find_edge_model
+from edge2torch.compile._weights import find_artifact, find_edge_model, model_artifact_and_data
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import RecurrentPlan
@@ -23,8 +23,8 @@ _CYCLES = ["nodes", "n_nodes", "n_edges", "radius", "bound", "gap"]
 
 def convergence(
     model: nn.Module,
-    artifact: CompileArtifact,
-    x: Tensor,
+    artifact: CompileArtifact | Tensor | None = None,
+    x: Tensor | None = None,
     *,
     max_steps: int | None = None,
     tolerance: float = 1e-5,
@@ -35,8 +35,8 @@ def convergence(
     ----------
     model : Module
         A model of ``backend="recurrent"``, customized or not; it is run without its dropout.
-    artifact : CompileArtifact
-        What ``compile_graph`` returned with it.
+    artifact : CompileArtifact, optional
+        What ``compile_graph`` returned with it; by default the one that the model carries.
     x : Tensor, shape (b, i)
         Samples.
     max_steps : int, optional
@@ -72,6 +72,7 @@ def convergence(
     0     True     1    a
     1    False   101    a
     """
+    _, artifact, x = model_artifact_and_data(model, artifact, x, "x")
     base, plan = _recurrent(model, artifact)
     base.check_input(x)
     if base.solver is not None:
@@ -119,15 +120,15 @@ def _follow(base: RecurrentEdgeModel, x: Tensor, steps: int, tolerance: float) -
     return pd.DataFrame({name: values.cpu().numpy() for name, values in told.items()})
 
 
-def cycles(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
+def cycles(model: nn.Module, artifact: CompileArtifact | None = None) -> pd.DataFrame:
     """Describe every knot of cycles of a recurrent model, and by how much a step amplifies it.
 
     Parameters
     ----------
     model : Module
         A model of ``backend="recurrent"``, customized or not.
-    artifact : CompileArtifact
-        What ``compile_graph`` returned with it.
+    artifact : CompileArtifact, optional
+        What ``compile_graph`` returned with it; by default the one that the model carries.
 
     Returns
     -------
@@ -154,6 +155,7 @@ def cycles(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
         nodes  n_nodes  n_edges  radius  bound  gap
     0  [a, b]        2        2     1.0    1.0  0.0
     """
+    artifact = find_artifact(model, artifact)
     base, plan = _recurrent(model, artifact)
     loops = Loops.of(base)
     rows, columns = (part.cpu().numpy() for part in (loops.pattern.row, loops.pattern.col))

@@ -18,7 +18,7 @@ from edge2torch.compile._options import CompileOptions, check_options, own_optio
 from edge2torch.compile._registry import find_backend
 from edge2torch.compile._state_folder import StateFolder
 from edge2torch.compile._tables import frame_from_json, frame_to_json
-from edge2torch.compile._weights import find_edge_model
+from edge2torch.compile._weights import model_and_artifact
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing, warn
 from edge2torch.graph import EdgeGraph, EdgeTable, read_edge_table
@@ -50,7 +50,7 @@ _DAMAGE = (
 
 
 def save_compiled(
-    path: str | os.PathLike[str], model: nn.Module, artifact: CompileArtifact
+    path: str | os.PathLike[str], model: nn.Module, artifact: CompileArtifact | None = None
 ) -> Path:
     """Write a model and its artifact into a folder.
 
@@ -60,8 +60,8 @@ def save_compiled(
         A folder; made if it does not exist. An earlier save in it is replaced as a whole.
     model : Module
         A compiled model, customized or not.
-    artifact : CompileArtifact
-        What ``compile_graph`` returned with it.
+    artifact : CompileArtifact, optional
+        What ``compile_graph`` returned with it; by default the one that the model carries.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def save_compiled(
       )
     )
     """
-    base = find_edge_model(model, artifact)
+    base, artifact = model_and_artifact(model, artifact)
     content = {
         "backend": artifact.backend,
         "options": dict(artifact.options),

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
+from edge2torch.compile._bound import compiled_part
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CompiledModel
 
 
-def find_edge_model(model: nn.Module, artifact: CompileArtifact) -> CompiledModel:
+def find_edge_model(model: nn.Module, artifact: CompileArtifact | None = None) -> CompiledModel:
     """Return the compiled model inside any wrapper, after checking that the artifact is its own.
 
     Parameters
     ----------
     model : Module
         A compiled model, or a module that holds one: customized, compiled, distributed.
-    artifact : CompileArtifact
-        What ``compile_graph`` returned with it.
+    artifact : CompileArtifact, optional
+        What ``compile_graph`` returned with it; tells which part is meant where there are several.
 
     Returns
     -------
@@ -41,35 +44,83 @@ def find_edge_model(model: nn.Module, artifact: CompileArtifact) -> CompiledMode
     >>> find_edge_model(nn.Sequential(model, nn.Tanh()), artifact) is model
     True
     """
+    return model_and_artifact(model, artifact)[0]
+
+
+def find_artifact(model: object, artifact: object = None) -> CompileArtifact:
+    """Return the artifact that a model carries, or the given one, after checking that they match.
+
+    Parameters
+    ----------
+    model : Module or CompileArtifact
+        A compiled model, wrapped or not; an artifact is returned as it is.
+    artifact : CompileArtifact, optional
+        What ``compile_graph`` returned with the model.
+
+    Returns
+    -------
+    CompileArtifact
+
+    Raises
+    ------
+    Edge2TorchError
+        When there is no compiled model inside, or the artifact describes another graph.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> from torch import nn
+    >>> model, artifact = e2t.compile_graph(
+    ...     pd.DataFrame({"source": ["a"], "target": ["b"]}), quiet=True)
+    >>> find_artifact(nn.Sequential(model, nn.Tanh())) is artifact
+    True
+    """
+    if artifact is None and isinstance(model, CompileArtifact):
+        return model
+    return model_and_artifact(model, artifact)[1]
+
+
+def model_artifact_and_data(
+    model: object, artifact: object, data: object, argument: str
+) -> tuple[CompiledModel, CompileArtifact, Any]:
+    """Sort the arguments of functions that take ``(model, artifact, data)`` or ``(model, data)``."""
+    if data is None and artifact is not None and not isinstance(artifact, CompileArtifact):
+        artifact, data = None, artifact
+    if data is None:
+        raise Edge2TorchError(f"{argument} is missing. Give the samples: f(model, {argument}=...).")
+    return *model_and_artifact(model, artifact), data
+
+
+def model_and_artifact(
+    model: object, artifact: object = None
+) -> tuple[CompiledModel, CompileArtifact]:
+    """Return the compiled model inside any wrapper, and the artifact given or carried."""
+    if artifact is None:
+        base = compiled_part(model)
+        if not isinstance(base.artifact, CompileArtifact):
+            raise Edge2TorchError(
+                "model carries no artifact, so it was not made by compile_graph or load_compiled "
+                "of this version. Give artifact=."
+            )
+        return base, base.artifact
     if not isinstance(artifact, CompileArtifact):
         raise Edge2TorchError(
             f"artifact must be the CompileArtifact that compile_graph returned, found "
-            f"{type(artifact).__name__}."
+            f"{type(artifact).__name__}. It may be left out: the model carries it."
         )
-    if not isinstance(model, nn.Module):
-        raise Edge2TorchError(f"model must be a torch.nn.Module, found {type(model).__name__}.")
-    found = next((part for part in model.modules() if isinstance(part, CompiledModel)), None)
-    if found is None:
-        raise Edge2TorchError(
-            f"model ({type(model).__name__}) holds no model made by compile_graph."
-        )
-    if found.graph_fingerprint != artifact.fingerprint:
-        raise Edge2TorchError(
-            "artifact describes another graph, node order or options than model was compiled "
-            "from. Use the artifact that compile_graph returned together with the model."
-        )
-    return found
+    return compiled_part(model, artifact.fingerprint), artifact
 
 
-def edge_weights(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
+def edge_weights(model: nn.Module, artifact: CompileArtifact | None = None) -> pd.DataFrame:
     """Return the effective weight of every edge, constraints applied.
 
     Parameters
     ----------
     model : Module
         A compiled model, wrapped or not.
-    artifact : CompileArtifact
-        What ``compile_graph`` returned with it.
+    artifact : CompileArtifact, optional
+        What ``compile_graph`` returned with it; by default the one that the model carries.
 
     Returns
     -------
@@ -87,26 +138,24 @@ def edge_weights(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
       source target  weight
     0      a      b     2.0
     """
-    base = find_edge_model(model, artifact)
+    artifact = find_artifact(model, artifact)
     weights = np.full(artifact.graph.n_edges, np.nan)
     with torch.no_grad():
-        for rows, values in zip(
-            artifact.execution_plan.edge_rows(), base.edge_values(), strict=True
-        ):
+        for rows, values in artifact.bind(model).edge_values():
             weights[rows] = values.double().cpu().numpy()
     table = artifact.graph.edges[["source", "target"]]
     return table.assign(weight=weights)
 
 
-def node_biases(model: nn.Module, artifact: CompileArtifact) -> pd.Series:
+def node_biases(model: nn.Module, artifact: CompileArtifact | None = None) -> pd.Series:
     """Return the bias of every node that has one.
 
     Parameters
     ----------
     model : Module
         A compiled model, wrapped or not.
-    artifact : CompileArtifact
-        What ``compile_graph`` returned with it.
+    artifact : CompileArtifact, optional
+        What ``compile_graph`` returned with it; by default the one that the model carries.
 
     Returns
     -------
@@ -121,12 +170,10 @@ def node_biases(model: nn.Module, artifact: CompileArtifact) -> pd.Series:
     >>> e2t.node_biases(*e2t.compile_graph(edges, quiet=True)).to_dict()
     {'b': 0.0}
     """
-    base = find_edge_model(model, artifact)
+    artifact = find_artifact(model, artifact)
     nodes, values = [np.zeros(0, np.int64)], [np.zeros(0)]
-    plan = artifact.execution_plan
-    for own, bias in zip(plan.biased_nodes(), base.node_biases(), strict=True):
-        if bias is not None:
-            nodes.append(own)
-            values.append(bias.detach().double().cpu().numpy())
+    for numbers, bias in artifact.bind(model).biases():
+        nodes.append(numbers)
+        values.append(bias.detach().double().cpu().numpy())
     names = artifact.graph.names(np.concatenate(nodes))
     return pd.Series(np.concatenate(values), index=pd.Index(names, name="node"), name="bias")

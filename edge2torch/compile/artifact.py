@@ -9,7 +9,9 @@ from html import escape
 from typing import Any
 
 import pandas as pd
+from torch import nn
 
+from edge2torch.compile._bound import BoundModel, compiled_part
 from edge2torch.compile._labels import read_labels, with_labels
 from edge2torch.compile._sketch import sketch
 from edge2torch.graph import EdgeGraph, ExecutionPlan
@@ -92,6 +94,43 @@ class CompileArtifact:
         attributions and ``edge_weights``, or a dict of them.
         """
         return with_labels(table, self.labels)
+
+    def bind(self, model: nn.Module) -> BoundModel:
+        """Join a model's tensors to the rows of the edge table and the nodes that they belong to.
+
+        Parameters
+        ----------
+        model : Module
+            The model of this graph, or a module that holds it.
+
+        Returns
+        -------
+        BoundModel
+            ``model``, the compiled model itself, and ``edge_values()``, ``edge_norms()``,
+            ``edge_layers()`` and ``biases()``, each a list of (rows or node numbers, tensor).
+
+        Raises
+        ------
+        Edge2TorchError
+            For the model of another graph.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import edge2torch as e2t
+        >>> edges = pd.DataFrame({"source": ["a"], "target": ["b"], "initial_weight": [2.0]})
+        >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+        >>> [(rows.tolist(), values.tolist()) for rows, values in artifact.bind(model).edge_values()]
+        [([0], [2.0])]
+        """
+        return BoundModel(compiled_part(model, self.fingerprint), self.execution_plan)
+
+    def __copy__(self) -> CompileArtifact:
+        return self
+
+    def __deepcopy__(self, memo: object) -> CompileArtifact:
+        """Return itself: it never changes, and every copy of a model carries it."""
+        return self
 
     def _counts(self) -> str:
         counts = (

@@ -1,6 +1,8 @@
 """Ask a trained model what its outputs rest on, and answer in the names of the edge table."""
 
 from edge2torch.interpret._activations import activations
+from edge2torch.interpret._attribute import attribute
+from edge2torch.interpret._attribution import Attribution
 from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._knock_out import knock_out
 from edge2torch.interpret._method import AttributionMethod
@@ -17,10 +19,12 @@ from edge2torch.interpret._trust._stack import ReplicateStack, stack_replicates
 
 __all__ = [
     "METHODS",
+    "Attribution",
     "AttributionMethod",
     "ReplicateStack",
     "Replicates",
     "activations",
+    "attribute",
     "attribution_methods",
     "control_inputs",
     "cut_graph",

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
-from torch import Tensor, nn
+from torch import nn
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._interpret import interpret_model
 
 if TYPE_CHECKING:
-    from anndata import AnnData
-    from numpy.typing import NDArray
+    from edge2torch.interpret._samples import Samples
+
 
 __all__ = ["activations"]
 
 
 def activations(
     model: nn.Module,
-    artifact: CompileArtifact,
-    data: pd.DataFrame | AnnData | NDArray[Any] | Tensor,
+    artifact: CompileArtifact | Samples | None = None,
+    data: Samples | None = None,
     *,
     level: Literal["summary", "sites"] = "summary",
 ) -> Any:
@@ -33,8 +32,8 @@ def activations(
     ----------
     model : Module
         A compiled model of any backend, customized or wrapped or neither.
-    artifact : CompileArtifact
-        What :func:`compile_graph` returned with it.
+    artifact : CompileArtifact, optional
+        What :func:`compile_graph` returned with it; by default the one that the model carries.
     data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns)
         Samples, by name.
     level : {"summary", "sites"}

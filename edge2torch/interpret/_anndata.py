@@ -6,16 +6,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import require
-from edge2torch.interpret._engines._task import Task
 
 _KEY = "attribution"
 
 
 def to_anndata(
-    data: Any, task: Task, index: pd.Index, artifact: CompileArtifact, result: Any
+    result: Any,
+    about: dict[str, Any],
+    data: Any,
+    x: Tensor,
+    samples: pd.Index,
+    artifact: CompileArtifact,
 ) -> Any:
     """Return a copy of the data, or its input columns, with scores in ``obsm`` and ``uns``."""
     anndata = require("anndata")
@@ -23,17 +28,15 @@ def to_anndata(
         cells = data.copy()
     else:
         cells = anndata.AnnData(
-            task.x.cpu().numpy(),
-            obs=pd.DataFrame(index=index.map(str)),
+            x.cpu().numpy(),
+            obs=pd.DataFrame(index=samples.map(str)),
             var=pd.DataFrame(index=artifact.feature_names),
         )
-    about = {"method": task.method.name, "target": task.method.target}
-    labels = [str(output.label) for output in task.outputs if output.label is not None]
-    cells.uns[_KEY] = {**about, "outputs": np.array(labels, dtype=object)}
-    if task.method.target == "edges":
+    cells.uns[_KEY] = {**about, "outputs": np.array(about["outputs"], dtype=object)}
+    if about["target"] == "edges":
         _add_edges(cells, result)
     else:
-        tables = result if isinstance(result, dict) else {f"{task.method.target}": result}
+        tables = result if isinstance(result, dict) else {about["target"]: result}
         for name, table in tables.items():
             _add_table(cells, f"{_KEY}_{name}", table)
     return cells

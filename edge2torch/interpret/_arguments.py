@@ -17,7 +17,6 @@ from edge2torch.nn import MML
 _MOST_TO_ORDER = 10  # 10! = 3.6 million orders
 _GIVEN_ELSEWHERE = {
     "inputs": "data",
-    "baselines": "baselines",
     "return_convergence_delta": "return_convergence_delta",
 }
 _NO_PLACE = {"additional_forward_args", "attribute_to_layer_input", "return_input_shape"}
@@ -78,6 +77,14 @@ def as_mapping(argument: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise Edge2TorchError(f"{argument} must be a dict, found {type(value).__name__}.")
     return dict(value)
+
+
+def baselines_of(baselines: Any, call: dict[str, Any]) -> Any:
+    """Return the baselines, which may also stand among a method's own arguments, and take them out."""
+    given = call.pop("baselines", None)
+    if given is not None and baselines is not None:
+        raise Edge2TorchError("baselines and attribute_kwargs['baselines'] say the same: give one.")
+    return baselines if given is None else given
 
 
 def check_size(method: AttributionMethod, x: Tensor, mask: Any) -> None:

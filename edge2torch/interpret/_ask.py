@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,14 +31,7 @@ from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._outputs import choose_outputs, output_names
 from edge2torch.interpret._samples import read_baselines, read_samples
 
-_LEVELS = {
-    "features": ("sites", "summary"),
-    "nodes": ("sites", "summary"),
-    "edges": ("summary", "samples"),
-}
 _NODES = ("non_input", "hidden", "all")
-_AGGREGATIONS = ("max_abs", "mean_abs", "last")
-_FORMS = ("frame", "anndata", "networkx")
 
 
 @dataclass(frozen=True)
@@ -46,49 +39,29 @@ class Question:
     """What a user wants to know, checked as far as that goes without data."""
 
     row: AttributionMethod
-    output: Any
-    baselines: Any
-    level: str | None
-    nodes: str | Sequence[str]
-    site_aggregation: str
-    delta: bool
-    to: str
-    constructor: dict[str, Any]
-    call: dict[str, Any]
-    seed: int
-    quiet: bool
+    output: Any = None
+    baselines: Any = None
+    nodes: str | Sequence[str] = "non_input"
+    by_site: bool = False
+    by_sample: bool = False
+    delta: bool = False
+    constructor: dict[str, Any] = field(default_factory=dict)
+    call: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    quiet: bool = False
 
     def __post_init__(self) -> None:
-        levels = _LEVELS[self.row.target]
-        if self.level is not None:
-            check_choice("level", self.level, levels)
         if isinstance(self.nodes, str):
             check_choice("nodes", self.nodes, _NODES)
-        check_choice("site_aggregation", self.site_aggregation, _AGGREGATIONS)
-        check_choice("to", self.to, _FORMS)
-        check_flag("return_convergence_delta", self.delta)
-        check_flag("quiet", self.quiet)
+        for name in ("by_site", "by_sample", "delta", "quiet"):
+            check_flag(name, getattr(self, name))
         if self.delta and not self.row.delta:
             able = [m.name for m in METHODS.values() if m.delta and m.target == self.row.target]
             raise Edge2TorchError(
-                f"return_convergence_delta: {self.row.name} has none. For target "
+                f"delta: {self.row.name} has none. For target "
                 f"{self.row.target!r} these have: {listing(able, len(able)) or 'none'}."
             )
-        if self.delta and self.to != "frame":
-            raise Edge2TorchError(
-                f"return_convergence_delta=True returns data frames; leave out to={self.to!r}."
-            )
         check_kwargs(self.row, self.constructor, self.call, arguments_of(self.row))
-
-    @property
-    def by_sample(self) -> bool:
-        """Whether edges are scored sample by sample."""
-        return self.level == "samples"
-
-    @property
-    def wants_summary(self) -> bool:
-        """Whether a node has one score, however many sites compute it."""
-        return self.level == "summary" or self.to == "networkx"
 
 
 @contextmanager
@@ -127,7 +100,7 @@ def asking(
                 overwritten=seen.overwritten,
                 delta=bool(question.delta),
                 by_sample=question.by_sample,
-                by_site=not question.wants_summary,
+                by_site=question.by_site,
                 quiet=bool(question.quiet),
             )
             if not are_finite(seen.values.values()):

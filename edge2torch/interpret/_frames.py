@@ -12,17 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge2torch.graph import EdgeGraph
-from edge2torch.interpret._engines._sites import Site
 
 Scores = Mapping[str, Tensor]
 
 
-def table_frame(site: Site, scores: Scores, index: pd.Index) -> pd.DataFrame:
-    """Return a site's scores by name; zeros where nothing leads to the output."""
-    values = scores.get(site.name)
+def table_frame(nodes: list[str], values: Tensor | None, index: pd.Index) -> pd.DataFrame:
+    """Return a site's scores (b, n) by name; zeros where nothing leads to the output."""
     if values is None:
-        return pd.DataFrame(np.zeros((len(index), len(site.nodes))), index, site.nodes)
-    return pd.DataFrame(_to_numpy(values), index, site.nodes)
+        return pd.DataFrame(np.zeros((len(index), len(nodes))), index, nodes)
+    return pd.DataFrame(_to_numpy(values), index, nodes)
 
 
 def deltas_frame(deltas: Scores, sites: Iterable[str], index: pd.Index) -> pd.DataFrame:
@@ -75,14 +73,14 @@ def summarize(tables: dict[str, pd.DataFrame], index: pd.Index, how: str) -> pd.
 
 
 def edge_frame(
-    graph: EdgeGraph, answers: Sequence[Scores], index: pd.Index, labels: list[Any] | None
+    graph: EdgeGraph, scores: Sequence[Tensor], index: pd.Index, labels: list[Any] | None
 ) -> pd.DataFrame:
     """Return ``source, target, attribution`` row by row, or samples × edges.
 
     Edges that nothing is computed along have NaN.
     """
     ends = graph.edges[["source", "target"]]
-    values = [np.where(graph.is_active, _to_numpy(scores["edges"]), np.nan) for scores in answers]
+    values = [np.where(graph.is_active, _to_numpy(own), np.nan) for own in scores]
     if values[0].ndim == 2:
         columns = pd.MultiIndex.from_frame(ends)
         tables = [pd.DataFrame(own, index, columns) for own in values]

@@ -1,58 +1,151 @@
-"""The one public question: which features, nodes or edges an output rests on."""
+"""``interpret_model``: the question of ``attribute``, answered in the forms of the tutorials."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, overload
 
 import pandas as pd
-from torch import Tensor, nn
+from torch import nn
 
-from edge2torch.compile import CompileArtifact
-from edge2torch.interpret._anndata import to_anndata
-from edge2torch.interpret._arguments import as_mapping
-from edge2torch.interpret._ask import Question, asking, known_nodes
-from edge2torch.interpret._diagnose import (
-    are_finite,
-    note_if_untrained,
-    refuse_not_finite,
-    warn_if_all_zero,
-    warn_if_only_read,
-)
-from edge2torch.interpret._engines._sites import Site
-from edge2torch.interpret._engines._table import find_engine
-from edge2torch.interpret._engines._task import Answer
-from edge2torch.interpret._frames import (
-    deltas_frame,
-    edge_frame,
-    side_by_side,
-    summarize,
-    table_frame,
-    within,
-)
+from edge2torch.compile import CompileArtifact, model_artifact_and_data
+from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret._arguments import check_choice, check_flag
+from edge2torch.interpret._attribute import attribute
+from edge2torch.interpret._attribution import AGGREGATIONS, LEVELS, Aggregation
 from edge2torch.interpret._lookup import find_method
-from edge2torch.interpret._score_graph import score_graph
 
 if TYPE_CHECKING:
+    import networkx as nx
     from anndata import AnnData
-    from numpy.typing import NDArray
+    from typing_extensions import Unpack
+
+    from edge2torch.interpret._samples import Samples
+
+    Output: TypeAlias = str | int | Sequence[str | int] | None
+    Nodes: TypeAlias = Literal["non_input", "hidden", "all"] | Sequence[str]
 
 __all__ = ["interpret_model"]
 
+_FORMS = ("frame", "anndata", "networkx")
 
+
+class _Options(TypedDict, total=False):
+    """What changes the numbers, and not the form they come in."""
+
+    method: str | None
+    output: Output
+    baselines: Any
+    nodes: Nodes
+    site_aggregation: Aggregation
+    constructor_kwargs: Mapping[str, Any] | None
+    attribute_kwargs: Mapping[str, Any] | None
+    seed: int
+    quiet: bool
+
+
+@overload
 def interpret_model(
     model: nn.Module,
-    artifact: CompileArtifact,
-    data: pd.DataFrame | AnnData | NDArray[Any] | Tensor,
+    artifact: CompileArtifact | None = ...,
+    data: Samples | None = ...,
+    target: Literal["features"] = ...,
+    *,
+    return_convergence_delta: Literal[False] = ...,
+    to: Literal["frame"] = ...,
+    level: Literal["sites", "summary"] | None = ...,
+    **options: Unpack[_Options],
+) -> pd.DataFrame: ...
+@overload
+def interpret_model(
+    model: nn.Module,
+    artifact: CompileArtifact | None = ...,
+    data: Samples | None = ...,
+    *,
+    target: Literal["nodes"],
+    return_convergence_delta: Literal[False] = ...,
+    to: Literal["frame"] = ...,
+    level: Literal["sites"] | None = ...,
+    **options: Unpack[_Options],
+) -> dict[str, pd.DataFrame]: ...
+@overload
+def interpret_model(
+    model: nn.Module,
+    artifact: CompileArtifact | None = ...,
+    data: Samples | None = ...,
+    *,
+    target: Literal["nodes"],
+    return_convergence_delta: Literal[False] = ...,
+    to: Literal["frame"] = ...,
+    level: Literal["summary"],
+    **options: Unpack[_Options],
+) -> pd.DataFrame: ...
+@overload
+def interpret_model(
+    model: nn.Module,
+    artifact: CompileArtifact | None = ...,
+    data: Samples | None = ...,
+    *,
+    target: Literal["edges"],
+    return_convergence_delta: Literal[False] = ...,
+    to: Literal["frame"] = ...,
+    level: Literal["summary", "samples"] | None = ...,
+    **options: Unpack[_Options],
+) -> pd.DataFrame: ...
+@overload
+def interpret_model(
+    model: nn.Module,
+    artifact: CompileArtifact | None = ...,
+    data: Samples | None = ...,
+    target: Literal["features", "nodes", "edges"] = ...,
+    *,
+    to: Literal["anndata"],
+    level: Literal["sites", "summary", "samples"] | None = ...,
+    **options: Unpack[_Options],
+) -> AnnData: ...
+@overload
+def interpret_model(
+    model: nn.Module,
+    artifact: CompileArtifact | None = ...,
+    data: Samples | None = ...,
+    target: Literal["features", "nodes", "edges"] = ...,
+    *,
+    to: Literal["networkx"],
+    level: Literal["sites", "summary", "samples"] | None = ...,
+    **options: Unpack[_Options],
+) -> nx.DiGraph: ...
+@overload
+def interpret_model(
+    model: nn.Module,
+    artifact: CompileArtifact | Samples | None = ...,
+    data: Samples | None = ...,
+    target: Literal["features", "nodes", "edges"] = ...,
+    method: str | None = ...,
+    *,
+    return_convergence_delta: bool = ...,
+    to: Literal["frame", "anndata", "networkx"] = ...,
+    level: Literal["sites", "summary", "samples"] | None = ...,
+    output: Output = ...,
+    baselines: Any = ...,
+    nodes: Nodes = ...,
+    site_aggregation: Aggregation = ...,
+    constructor_kwargs: Mapping[str, Any] | None = ...,
+    attribute_kwargs: Mapping[str, Any] | None = ...,
+    seed: int = ...,
+    quiet: bool = ...,
+) -> Any: ...
+def interpret_model(
+    model: nn.Module,
+    artifact: CompileArtifact | Samples | None = None,
+    data: Samples | None = None,
     target: Literal["features", "nodes", "edges"] = "features",
     method: str | None = None,
     *,
-    output: str | int | Sequence[str | int] | None = None,
+    output: Output = None,
     baselines: Any = None,
     level: Literal["sites", "summary", "samples"] | None = None,
-    nodes: Literal["non_input", "hidden", "all"] | Sequence[str] = "non_input",
-    site_aggregation: Literal["max_abs", "mean_abs", "last"] = "max_abs",
+    nodes: Nodes = "non_input",
+    site_aggregation: Aggregation = "max_abs",
     return_convergence_delta: bool = False,
     to: Literal["frame", "anndata", "networkx"] = "frame",
     constructor_kwargs: Mapping[str, Any] | None = None,
@@ -62,15 +155,16 @@ def interpret_model(
 ) -> Any:
     """Score input features, nodes or edges of the graph by what a model's output rests on.
 
-    The model is held in ``eval()`` mode meanwhile; the mode of every submodule, ``requires_grad``
+    :func:`attribute` asks the same, and answers with one object for all of the forms below. The
+    model is held in ``eval()`` mode meanwhile; the mode of every submodule, ``requires_grad``
     of its parameters and all random states are put back afterwards, also on error.
 
     Parameters
     ----------
     model : Module
         A compiled model, customized or wrapped or neither, that returns (b, o) or (b,).
-    artifact : CompileArtifact
-        What :func:`compile_graph` returned with it.
+    artifact : CompileArtifact, optional
+        What :func:`compile_graph` returned with it; by default the one that the model carries.
     data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns)
         Samples to explain, matched to the input nodes as in
         :func:`align_features_to_input_nodes`.
@@ -130,14 +224,6 @@ def interpret_model(
         For unknown methods and options, an artifact of another model, data without the inputs or
         without rows, and an output that is missing, ambiguous or unknown.
 
-    Notes
-    -----
-    Captum computes every method of inputs. Conductance, influence, gradient × activation and
-    activation of nodes come from one pass for all layers, equal to Captum's layer by layer
-    (doi 10.48550/arXiv.1805.12233); at a steady state (``steps="converge"``) they give each node
-    what passes through it, time after time (doi 10.1103/PhysRevLett.59.2229). ``LRP`` and
-    ``LayerLRP`` follow Captum's epsilon rule along edges (doi 10.1371/journal.pone.0130140).
-
     Examples
     --------
     >>> import pandas as pd
@@ -158,86 +244,42 @@ def interpret_model(
     cell_a  9.0
     cell_b  6.0
     """
-    question = Question(
-        row=find_method(method, target),
+    row = find_method(method, target)
+    if level is not None:
+        check_choice("level", level, LEVELS[row.target])
+    check_choice("site_aggregation", site_aggregation, AGGREGATIONS)
+    check_choice("to", to, _FORMS)
+    check_flag("return_convergence_delta", return_convergence_delta)
+    if return_convergence_delta and to != "frame":
+        raise Edge2TorchError(
+            f"return_convergence_delta=True returns data frames; leave out to={to!r}."
+        )
+    _, artifact, data = model_artifact_and_data(model, artifact, data, "data")
+    found = attribute(
+        model,
+        data,
+        target,
+        method,
+        artifact=artifact,
         output=output,
         baselines=baselines,
-        level=level,
         nodes=nodes,
-        site_aggregation=site_aggregation,
+        by_site=level != "summary" and to != "networkx",
+        by_sample=level == "samples",
         delta=return_convergence_delta,
-        to=to,
-        constructor=as_mapping("constructor_kwargs", constructor_kwargs),
-        call=as_mapping("attribute_kwargs", attribute_kwargs),
+        constructor_kwargs=constructor_kwargs,
+        attribute_kwargs=attribute_kwargs,
         seed=seed,
         quiet=quiet,
     )
-    row = question.row
-    with asking(question, model, artifact, data) as (task, sites, index):
-        note_if_untrained(task)
-        engine = find_engine(row, question.constructor, question.call)
-        warn_if_only_read(task, engine)
-        answers = engine(task)
-        if not are_finite(scores for answer in answers for scores in answer.scores.values()):
-            refuse_not_finite(task, index)
-        warn_if_all_zero(task, answers)
-    labels = [one.label for one in task.outputs] if isinstance(output, list | tuple) else None
     if not quiet:
         print(  # noqa: T201 - the line that users know
             f"[edge2torch] Finished interpretation with method {row.name!r} for target {target!r}."
         )
-    deltas = None
-    if target == "edges":
-        scores = edge_frame(artifact.graph, [a.scores for a in answers], index, labels)
-    elif target == "features":
-        scores, deltas = _of_features(answers, sites, index, labels)
-    else:
-        scores, deltas = _of_nodes(question, artifact, answers, sites, index, labels)
-    if to == "anndata":
-        return to_anndata(data, task, index, artifact, scores)
     if to == "networkx":
-        return score_graph(artifact, **{"edges" if target == "edges" else "nodes": scores})
-    return (scores, deltas) if return_convergence_delta else scores
-
-
-def _of_features(
-    answers: list[Answer], sites: list[Site], index: pd.Index, labels: list[Any] | None
-) -> tuple[pd.DataFrame, Any]:
-    (site,) = sites
-    tables = [table_frame(site, answer.scores, index) for answer in answers]
-    gaps = [deltas_frame(answer.deltas, [site.name], index) for answer in answers]
-    series = [gap[site.name].rename("delta") for gap in gaps]
-    return side_by_side(tables, labels, "feature"), side_by_side(series, labels)
-
-
-def _of_nodes(
-    question: Question,
-    artifact: CompileArtifact,
-    answers: list[Answer],
-    sites: list[Site],
-    index: pd.Index,
-    labels: list[Any] | None,
-) -> tuple[Any, pd.DataFrame]:
-    kept = _kept(question, artifact, sites)
-    by_output = [
-        within({site.name: table_frame(site, answer.scores, index) for site in sites}, kept)
-        for answer in answers
-    ]
-    left = list(by_output[0])
-    gaps = [deltas_frame(answer.deltas, left, index) for answer in answers]
-    deltas = side_by_side(gaps, labels, "site")
-    if question.wants_summary:
-        summaries = [summarize(own, index, question.site_aggregation) for own in by_output]
-        return side_by_side(summaries, labels, "node"), deltas
-    return {
-        name: side_by_side([own[name] for own in by_output], labels, "node") for name in left
-    }, deltas
-
-
-def _kept(question: Question, artifact: CompileArtifact, sites: list[Site]) -> set[str]:
-    if not isinstance(question.nodes, str):
-        return set(known_nodes(question.nodes, artifact))
-    ends = {"all": [], "non_input": [artifact.feature_names]}
-    ends["hidden"] = [artifact.feature_names, artifact.output_names]
-    every = set(itertools.chain.from_iterable(site.nodes for site in sites))
-    return every - set(itertools.chain(*ends[question.nodes]))
+        return found.to_networkx(site_aggregation=site_aggregation)
+    level = level or ("sites" if target == "nodes" else "summary")
+    if to == "anndata":
+        return found.to_anndata(level, site_aggregation=site_aggregation)
+    scores = found.frame(level, site_aggregation=site_aggregation)
+    return (scores, found.delta) if return_convergence_delta else scores

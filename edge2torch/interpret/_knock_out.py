@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from edge2torch.compile import CompileArtifact
+from edge2torch.compile import CompileArtifact, model_artifact_and_data
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.interpret._arguments import check_choice
 from edge2torch.interpret._ask import Question, asking, known_nodes
@@ -33,8 +33,10 @@ from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._outputs import output_names
 
 if TYPE_CHECKING:
-    from anndata import AnnData
     from numpy.typing import NDArray
+
+    from edge2torch.interpret._samples import Samples
+
 
 __all__ = ["knock_out"]
 
@@ -43,8 +45,8 @@ _PIECES = 16  # of a screen that is shared out: enough for all to end at about t
 
 def knock_out(
     model: nn.Module,
-    artifact: CompileArtifact,
-    data: pd.DataFrame | AnnData | NDArray[Any] | Tensor,
+    artifact: CompileArtifact | Samples | None = None,
+    data: Samples | None = None,
     nodes: Literal["hidden", "inputs", "all"]
     | Sequence[str | Collection[str]]
     | Mapping[str, str | Collection[str]] = "hidden",
@@ -64,8 +66,8 @@ def knock_out(
     ----------
     model : Module
         A compiled model, customized or wrapped or neither; it is held in ``eval()`` mode.
-    artifact : CompileArtifact
-        What :func:`compile_graph` returned with it.
+    artifact : CompileArtifact, optional
+        What :func:`compile_graph` returned with it; by default the one that the model carries.
     data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns)
         Samples, matched to the input nodes as in :func:`align_features_to_input_nodes`.
     nodes : {"hidden", "inputs", "all"}, sequence or mapping
@@ -127,6 +129,7 @@ def knock_out(
     hierarchy.
     """
     check_choice("level", level, ("summary", "samples"))
+    _, artifact, data = model_artifact_and_data(model, artifact, data, "data")
     groups = _groups(nodes, artifact)
     screen = _Screen(list(groups.values()), _checked(value, groups, artifact), level == "samples")
     with asking(_question(screen, quiet), model, artifact, data) as (task, sites, index):
@@ -199,19 +202,10 @@ def _checked(value: Any, groups: Mapping[str, list[str]], artifact: CompileArtif
 
 def _question(screen: _Screen, quiet: bool) -> Question:
     """Return what the engine of NodeKnockout is to be asked, for all outputs at once."""
-    row = replace(METHODS["NodeKnockout"], name="knock_out", needs_output=False)
     return Question(
-        row=row,
-        output=None,
-        baselines=None,
-        level="summary",
+        row=replace(METHODS["NodeKnockout"], name="knock_out", needs_output=False),
         nodes=sorted({node for group in screen.groups for node in group}),
-        site_aggregation="max_abs",
-        delta=False,
-        to="frame",
-        constructor={},
         call={"value": screen.value},
-        seed=0,
         quiet=quiet,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,12 @@ from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+Samples: TypeAlias = "pd.DataFrame | AnnData | NDArray[Any] | Tensor"  # (b, columns)
 
 _SET_SIZE = 50  # reference samples drawn from the data when none are given
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +64,9 @@ class CompiledModel(nn.Module, ABC):
     """
 
     fingerprint: Tensor
+    # Names of every tensor position, set by `compile_graph`. Opaque here, for nn knows no names; an
+    # ordinary attribute, so it follows copies and pickles and stays out of the state_dict.
+    artifact: Any = None
 
     def __init__(self, in_features: int, out_features: int, fingerprint: bytes) -> None:
         super().__init__()
@@ -87,7 +91,6 @@ class CompiledModel(nn.Module, ABC):
     def node_slots(self) -> list[NodeSlot]:
         """Return the places where modules can act on nodes."""
 
-    @abstractmethod
     def with_stages(
         self,
         stages: Mapping[str, Mapping[str, nn.Module]],
@@ -95,6 +98,15 @@ class CompiledModel(nn.Module, ABC):
         edge_dropout: float | None = None,
     ) -> CompiledModel:
         """Return a model that shares this one's parameters, with other modules in its slots."""
+        model = self._with_stages(stages, edge_dropout=edge_dropout)
+        model.artifact = self.artifact
+        return model
+
+    @abstractmethod
+    def _with_stages(
+        self, stages: Mapping[str, Mapping[str, nn.Module]], *, edge_dropout: float | None
+    ) -> CompiledModel:
+        """Build what ``with_stages`` returns."""
 
     @abstractmethod
     def edge_layers(self) -> list[MaskedLinear]:

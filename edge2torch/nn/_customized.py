@@ -44,6 +44,11 @@ class CustomizedEdgeModel(nn.Module):
             self.add_module(name, after[name])
 
     @property
+    def artifact(self) -> Any:
+        """Names of the compiled model's tensor positions, which it carries; None without them."""
+        return getattr(self.base_model, "artifact", None)
+
+    @property
     def after(self) -> dict[str, nn.Module]:
         """The modules after the compiled model's output, in order."""
         return {name: self.get_submodule(name) for name in self._after}

@@ -188,11 +188,8 @@ class EdgeGraphNNModel(CompiledModel):
             for k in range(len(self.nodes))
         ]
 
-    def with_stages(
-        self,
-        stages: Mapping[str, Mapping[str, nn.Module]],
-        *,
-        edge_dropout: float | None = None,
+    def _with_stages(
+        self, stages: Mapping[str, Mapping[str, nn.Module]], *, edge_dropout: float | None
     ) -> EdgeGraphNNModel:
         """Return a model that shares this one's parameters, with other modules at its nodes."""
         nodes = [

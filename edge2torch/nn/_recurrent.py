@@ -180,11 +180,8 @@ class RecurrentEdgeModel(CompiledModel):
         hidden = np.flatnonzero(is_hidden).tolist()
         return [NodeSlot(name="state", width=width, hidden=hidden, stages=stages)]
 
-    def with_stages(
-        self,
-        stages: Mapping[str, Mapping[str, nn.Module]],
-        *,
-        edge_dropout: float | None = None,
+    def _with_stages(
+        self, stages: Mapping[str, Mapping[str, nn.Module]], *, edge_dropout: float | None
     ) -> RecurrentEdgeModel:
         """Return a model that shares this one's parameters, with other modules at its nodes."""
         cells = [self.cell(k) for k in range(len(self.cells))]

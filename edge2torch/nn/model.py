@@ -137,11 +137,8 @@ class EdgeModel(CompiledModel):
             slots.append(NodeSlot(f"layer_{k + 1}", len(is_hidden), hidden, block.stages))
         return slots
 
-    def with_stages(
-        self,
-        stages: Mapping[str, Mapping[str, nn.Module]],
-        *,
-        edge_dropout: float | None = None,
+    def _with_stages(
+        self, stages: Mapping[str, Mapping[str, nn.Module]], *, edge_dropout: float | None
     ) -> EdgeModel:
         """Return a model that shares this one's parameters, with other modules in its layers."""
 

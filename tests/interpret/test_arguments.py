@@ -67,7 +67,9 @@ def test_arguments_of_captum(skips: Setting) -> None:
     np.testing.assert_allclose(few, skips.ask("features"), atol=1e-6)
     refuses(skips, r"attribute_kwargs\['steps'\]", "Nearest: 'n_steps'", "'internal_batch_size'",
             attribute_kwargs={"steps": 2})  # fmt: skip
-    refuses(skips, "pass it as baselines=", attribute_kwargs={"baselines": 0})
+    one = skips.ask("features", baselines=1.0)
+    pd.testing.assert_frame_equal(skips.ask("features", attribute_kwargs={"baselines": 1.0}), one)
+    refuses(skips, "say the same", baselines=1.0, attribute_kwargs={"baselines": 1.0})
     refuses(skips, "pass it as data=", attribute_kwargs={"inputs": 0})
     refuses(skips, "'attribute_to_layer_input'", target="nodes",
             attribute_kwargs={"attribute_to_layer_input": True})  # fmt: skip
