@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 __version__ = "1.0.0.dev0"
 
 if TYPE_CHECKING:
+    from edge2torch.compile import GNN as GNN
     from edge2torch.compile import CompileArtifact as CompileArtifact
+    from edge2torch.compile import Feedforward as Feedforward
+    from edge2torch.compile import Recurrent as Recurrent
     from edge2torch.compile import compile_graph as compile_graph
     from edge2torch.compile import edge_weights as edge_weights
     from edge2torch.compile import get_node_activations as get_node_activations
@@ -41,6 +44,9 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         "cli": (),
         "compile": (
             "CompileArtifact",
+            "Feedforward",
+            "GNN",
+            "Recurrent",
             "compile_graph",
             "edge_weights",
             "get_node_activations",

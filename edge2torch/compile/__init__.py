@@ -3,6 +3,9 @@
 from edge2torch.compile._activations import get_node_activations
 from edge2torch.compile._compile import compile_graph
 from edge2torch.compile._convergence import convergence, cycles
+from edge2torch.compile._gnn import GNN
+from edge2torch.compile._options import Feedforward
+from edge2torch.compile._recurrent import Recurrent
 from edge2torch.compile._registry import BACKENDS, Backend, backend_names, find_backend
 from edge2torch.compile._save import load_compiled, save_compiled
 from edge2torch.compile._state_folder import StateFolder
@@ -19,8 +22,11 @@ from edge2torch.compile.artifact import CompileArtifact
 
 __all__ = [
     "BACKENDS",
+    "GNN",
     "Backend",
     "CompileArtifact",
+    "Feedforward",
+    "Recurrent",
     "StateFolder",
     "backend_names",
     "compile_graph",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -12,8 +13,18 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from edge2torch.compile._options import CompileOptions, Init, check_bool, check_options, own_options
-from edge2torch.compile._registry import Backend, find_backend
+from edge2torch.compile._gnn import GNN
+from edge2torch.compile._options import (
+    CompileOptions,
+    Feedforward,
+    Init,
+    check_bool,
+    check_options,
+    own_options,
+    without_steps,
+)
+from edge2torch.compile._recurrent import Recurrent
+from edge2torch.compile._registry import BACKENDS, Backend, find_backend
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing, note
 from edge2torch.graph import EdgeGraph, build_edge_graph, read_edge_table
@@ -22,8 +33,9 @@ from edge2torch.nn import CompiledModel
 
 def compile_graph(
     edgelist: pd.DataFrame,
-    backend: str = "feedforward",
+    backend: str | Feedforward | Recurrent | GNN = "feedforward",
     *,
+    seed: int | None = None,
     quiet: bool = False,
     bias: bool = True,
     steps: int | str | None = None,
@@ -43,10 +55,15 @@ def compile_graph(
         Columns ``source`` and ``target``; optionally ``initial_weight`` (missing: drawn) and
         ``constraint`` (``unconstrained``, ``positive``, ``negative`` or ``fixed``; missing:
         unconstrained). Other columns are kept as metadata.
-    backend : str
+    backend : str or options of a backend
         ``"feedforward"``: layers of a directed acyclic graph. ``"recurrent"``: a state per node,
         updated along the edges step by step. ``"gnn"``: messages along the edges to nodes with
-        several channels, layer by layer. The last two take graphs with cycles.
+        several channels, layer by layer. The last two take graphs with cycles. An object such as
+        ``GNN(steps=4, channels=10)`` says the same with its options, for editors and type
+        checkers to know: :class:`Feedforward`, :class:`Recurrent`, :class:`GNN`.
+    seed : int, optional
+        Draw weights from a generator of their own: same seed, same start. By default they come
+        from torch's global generator, which ``torch.manual_seed`` sets.
     quiet : bool
         Print no notes.
     bias : bool
@@ -71,8 +88,7 @@ def compile_graph(
     Returns
     -------
     model : torch.nn.Module
-        Takes (batch, inputs) and returns (batch, outputs). Weights are drawn from torch's global
-        generator: call ``torch.manual_seed`` first for a reproducible start.
+        Takes (batch, inputs) and returns (batch, outputs); ``model.artifact`` is the artifact.
     artifact : CompileArtifact
         Names for every position of the model's tensors.
 
@@ -98,7 +114,7 @@ def compile_graph(
     Knowledge-primed neural networks: Fortelny & Bock 2020, doi:10.1186/s13059-020-02100-5.
     """
     check_bool("quiet", quiet)
-    row = find_backend(backend)
+    row, steps, options_of_row = _read_backend(backend, steps, own)
     options = check_options(
         CompileOptions(
             bias=bias,
@@ -106,7 +122,7 @@ def compile_graph(
             kernel=kernel,
             steps=row.read_steps(row.name, steps),
             sign_column=sign_column,
-            own=own_options(row.name, row.own_options, own),
+            own=options_of_row,
         )
     )
     table = read_edge_table(edgelist, sign_column=sign_column)
@@ -119,7 +135,40 @@ def compile_graph(
         table, inputs=inputs, outputs=outputs, unused=unused, acyclic=not row.allows_cycles
     )
     _check_representable(graph)
-    return build(row, graph, options, draw=True)
+    with _drawing_from(seed):
+        return build(row, graph, options, draw=True)
+
+
+def _read_backend(
+    backend: Any, steps: int | str | None, own: Mapping[str, Any]
+) -> tuple[Backend, int | str | None, dict[str, Any]]:
+    """Return the backend's row, the steps and the options that only it has, given in either way."""
+    if isinstance(backend, str) or type(backend) not in {row.own_options for row in BACKENDS}:
+        row = find_backend(backend)
+        return row, steps, own_options(row.name, row.own_options, own)
+    row = find_backend(type(backend))
+    if steps is not None or own:
+        twice = [*(["steps"] if steps is not None else []), *own]
+        raise Edge2TorchError(
+            f"{listing(twice)}: give it inside backend={type(backend).__name__}(...), with the "
+            "other options."
+        )
+    return row, getattr(backend, "steps", None), without_steps(backend)
+
+
+@contextmanager
+def _drawing_from(seed: object) -> Iterator[None]:
+    """Let torch's generators start at a seed, and put them back afterwards."""
+    if seed is None:
+        yield
+        return
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise Edge2TorchError(f"seed must be a whole number or None, found {seed!r}.")
+    # manual_seed reaches the generators of all devices, where there are any in use
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(list(devices)):
+        torch.manual_seed(int(seed))
+        yield
 
 
 def build(

@@ -77,7 +77,7 @@ def convergence(
     base.check_input(x)
     if base.solver is not None:
         tolerance = base.solver.tolerance
-    own = len(base.steps) if base.solver is None else base.solver.max_steps
+    own = len(base.step_blocks) if base.solver is None else base.solver.max_steps
     modes = [(part, part.training) for part in base.modules()]
     base.eval()
     try:

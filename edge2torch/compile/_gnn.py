@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edge2torch.compile._gnn_init import WeightInit, draw_channels
-from edge2torch.compile._options import CompileOptions, check_bool, check_choice
+from edge2torch.compile._options import (
+    DEFAULT_STEPS,
+    CompileOptions,
+    check_bool,
+    check_choice,
+    count_steps,
+)
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import EdgeGraph, GnnPlan, plan_gnn
 from edge2torch.nn import (
@@ -29,10 +35,55 @@ Int = NDArray[np.int64]
 _MIXING_CHANNELS = ("layer", "softmax")
 
 
-@dataclass(frozen=True)
-class GnnOptions:
-    """What only ``backend="gnn"`` takes; ``steps`` is its number of layers."""
+@dataclass(frozen=True, kw_only=True)
+class GNN:
+    """Messages along the edges to nodes with several channels, layer by layer; takes cycles.
 
+    Parameters
+    ----------
+    steps : int
+        Layers: a message travels so many edges far.
+    channels : int
+        Numbers per node.
+    norm : {"layer", "rms", "batch", "ema", "softmax", "none"}
+        Normalisation of a node's channels.
+    norm_first : bool
+        Whether it comes before the activation.
+    activation : str
+        At every node, by name.
+    dropout : float
+        Probability of dropping a number of a node in training.
+    residual : bool
+        Whether an edge's state keeps a learned share of itself from layer to layer.
+    share_layers : bool
+        Whether all layers use the same weights.
+    self_edges : bool
+        Whether every node sends a message to itself.
+    node_mlp : int, optional
+        Width of a hidden layer between a node's channels, alike for all nodes.
+    node_attention : bool
+        Whether each node has a learned factor in (0, 1).
+    weight_init : {"uniform", "xavier", "kaiming", "normal", "zeros"}
+        How weights are drawn.
+    checkpoint : bool
+        Compute layers twice in training, to save memory.
+
+    Raises
+    ------
+    Edge2TorchError
+        For values that are out of range, or exclude each other.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a", "b", "c", "b"], "target": ["b", "c", "b", "y"]})
+    >>> model, _ = e2t.compile_graph(edges, backend=e2t.GNN(steps=2, channels=4), quiet=True)
+    >>> model.steps, model.channels
+    (2, 4)
+    """
+
+    steps: int = DEFAULT_STEPS
     channels: int = 10
     norm: str = "layer"
     norm_first: bool = True
@@ -51,6 +102,7 @@ class GnnOptions:
     renamed: ClassVar[dict[str, str]] = {"layers": "steps", "num_layers": "steps"}
 
     def __post_init__(self) -> None:
+        count_steps("gnn", self.steps)
         for name in ("norm_first", "residual", "share_layers", "self_edges", "node_attention"):
             check_bool(name, getattr(self, name))
         check_bool("checkpoint", self.checkpoint)
@@ -84,7 +136,7 @@ def _check_count(argument: str, value: Any) -> None:
 
 def plan_of_options(graph: EdgeGraph, options: CompileOptions) -> GnnPlan:
     """Return the plan that the options ask for."""
-    own = GnnOptions(**options.own)
+    own = GNN(**options.own)
     return plan_gnn(
         graph,
         steps=cast(int, options.steps),
@@ -102,7 +154,7 @@ def build_gnn(
             f"init={options.init!r} means nothing to backend='gnn', whose edges have several "
             f"numbers. Use weight_init, one of {', '.join(get_args(WeightInit))}."
         )
-    own, layers = GnnOptions(**options.own), cast(int, options.steps)
+    own, layers = GNN(**options.own), cast(int, options.steps)
     pattern = _Channels(graph, plan, own.channels, options)
     maps = [pattern.maps() for _ in range(1 if own.share_layers else layers)]
     direct = pattern.direct_map()
@@ -121,7 +173,7 @@ def build_gnn(
     return EdgeGraphNNModel(
         [into for into, _ in maps],
         [out for _, out in maps],
-        [_update(len(plan.functions), own) for _ in range(layers)],
+        [_update(len(plan.functions), own, bias=options.bias) for _ in range(layers)],
         Readout(
             pattern.to_output[order],
             order,
@@ -219,9 +271,9 @@ def _draw_direct(graph: EdgeGraph, plan: GnnPlan, direct: MaskedLinear, edges: I
     direct.set_weights(torch.where(known.isnan(), drawn, known))
 
 
-def _update(n_nodes: int, own: GnnOptions) -> NodeUpdate:
+def _update(n_nodes: int, own: GNN, *, bias: bool) -> NodeUpdate:
     """Return what happens at the nodes of one layer."""
-    norm = NODE_NORMS[own.norm](n_nodes, own.channels)
+    norm = NODE_NORMS[own.norm](n_nodes, own.channels, bias=bias)
     stages: dict[str, nn.Module] = {} if norm is None else {"normalization": norm}
     stages["activation"] = ACTIVATIONS[own.activation]()
     if own.dropout:
@@ -229,9 +281,9 @@ def _update(n_nodes: int, own: GnnOptions) -> NodeUpdate:
     mlp = None
     if own.node_mlp is not None:
         mlp = nn.Sequential(
-            nn.Linear(own.channels, own.node_mlp),
+            nn.Linear(own.channels, own.node_mlp, bias=bias),
             ACTIVATIONS[own.activation](),
-            nn.Linear(own.node_mlp, own.channels),
+            nn.Linear(own.node_mlp, own.channels, bias=bias),
         )
     gate = nn.Parameter(torch.zeros(n_nodes)) if own.node_attention else None
     return NodeUpdate(

@@ -80,9 +80,10 @@ _RENAMED = {"n_steps": "steps", "num_steps": "steps", "weights": "init", "signs"
 _AT_NODES = ("activation", "nonlinearity", "node_activation", "dropout", "node_dropout", "norm")
 
 
-def own_options(backend: str, kind: type[Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+def own_options(backend: str, kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a backend's own options, complete; ``kind`` is a dataclass that checks its values."""
-    known = [] if kind is None else [one.name for one in dataclasses.fields(kind)]
+    # steps are an argument of every backend
+    known = [one.name for one in dataclasses.fields(kind) if one.name != "steps"]
     unknown = sorted(set(given) - set(known))
     if unknown:
         renamed = {**_RENAMED, **getattr(kind, "renamed", {})}
@@ -95,4 +96,23 @@ def own_options(backend: str, kind: type[Any] | None, given: Mapping[str, Any]) 
         raise Edge2TorchError(
             f"backend={backend!r} has no option {listing(unknown)}; {takes}.{hint}"
         )
-    return {} if kind is None else asdict(kind(**given))
+    return without_steps(kind(**given))
+
+
+def without_steps(options: Any) -> dict[str, Any]:
+    """Return what only one backend takes; its steps are kept apart, as every backend's are."""
+    return {name: value for name, value in asdict(options).items() if name != "steps"}
+
+
+@dataclass(frozen=True)
+class Feedforward:
+    """Layers of a directed acyclic graph; there is nothing to set.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
+    >>> e2t.compile_graph(edges, backend=e2t.Feedforward(), quiet=True)[1].backend
+    'feedforward'
+    """

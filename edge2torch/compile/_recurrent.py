@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge2torch.compile._feedforward import scale_by_fan_in
 from edge2torch.compile._options import (
+    DEFAULT_STEPS,
     CompileOptions,
     check_bool,
     check_choice,
@@ -35,14 +36,47 @@ _START_RADIUS = 0.8  # of a model that is to settle: clear of 1, and its memory 
 _GROWTH = 1e3  # of values over all steps from which on a user is told
 
 
-@dataclass(frozen=True)
-class RecurrentOptions:
-    """What only ``backend="recurrent"`` takes.
+@dataclass(frozen=True, kw_only=True)
+class Recurrent:
+    """A state per node, updated along the edges step by step; takes graphs with cycles.
 
-    ``leak`` is the share of a node that a step renews: None (all of it), a number, or learned
-    as ``"global"`` or by ``"node"``.
+    Parameters
+    ----------
+    steps : int or "converge"
+        Updates of the state, or until it changes no more.
+    leak : None, float, "global" or "node"
+        The share of a node that a step renews: all of it, a number in (0, 1], or learned, one for
+        all nodes or one for each.
+    share_weights : bool
+        Whether all steps use the same weights.
+    cell : {"linear", "gated"}
+        Whether gates decide by node and step how much is renewed.
+    tolerance, max_steps : float, int
+        For ``"converge"``: largest relative change at which a sample is settled, and when to stop.
+    gradient : {"implicit", "unroll"}
+        For ``"converge"``: through the equation of the steady state, or through all updates.
+
+    Raises
+    ------
+    Edge2TorchError
+        For values that are out of range, or exclude each other.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a", "b", "c"], "target": ["b", "c", "b"]})
+    >>> model, _ = e2t.compile_graph(
+    ...     edges, backend=e2t.Recurrent(steps=4, leak=0.5), outputs=["c"], quiet=True)
+    >>> model.steps
+    4
+
+    References
+    ----------
+    Gradients of a steady state: Pineda 1987, doi:10.1103/PhysRevLett.59.2229.
     """
 
+    steps: int | str = DEFAULT_STEPS
     leak: float | str | None = None
     share_weights: bool = True
     cell: str = "linear"
@@ -51,6 +85,7 @@ class RecurrentOptions:
     gradient: str = "implicit"
 
     def __post_init__(self) -> None:
+        recurrent_steps("recurrent", self.steps)
         check_bool("share_weights", self.share_weights)
         check_choice("cell", self.cell, ("linear", "gated"))
         check_choice("gradient", self.gradient, ("implicit", "unroll"))
@@ -96,7 +131,7 @@ def build_recurrent(
     draw: bool,
 ) -> RecurrentEdgeModel:
     """Return the model of a plan, its weights drawn from torch's generator if ``draw``."""
-    own = RecurrentOptions(**options.own)
+    own = Recurrent(**options.own)
     is_steady = options.steps == CONVERGE
     if is_steady and not own.share_weights:
         raise Edge2TorchError(
@@ -126,7 +161,7 @@ def _cell(
     graph: EdgeGraph,
     plan: RecurrentPlan,
     options: CompileOptions,
-    own: RecurrentOptions,
+    own: Recurrent,
     *,
     draw: bool,
 ) -> GraphCell:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge2torch.compile._feedforward import build_feedforward
-from edge2torch.compile._gnn import GnnOptions, build_gnn, plan_of_options
-from edge2torch.compile._options import CompileOptions, count_steps, no_steps
+from edge2torch.compile._gnn import GNN, build_gnn, plan_of_options
+from edge2torch.compile._options import CompileOptions, Feedforward, count_steps, no_steps
 from edge2torch.compile._recurrent import (
-    RecurrentOptions,
+    Recurrent,
     build_recurrent,
     plan_of_steps,
     recurrent_steps,
@@ -36,8 +36,9 @@ class Backend:
         Whether the graph may have cycles.
     read_steps : callable
         Backend name and what the user gave for ``steps`` to a checked value.
-    own_options : type, optional
-        A frozen dataclass of the options that only this backend has; checks its values.
+    own_options : type
+        A frozen dataclass of the options that only this backend has; checks its values. Users may
+        give an instance of it in place of the name.
     plan : callable
         Graph and options to execution plan.
     build : callable
@@ -56,7 +57,7 @@ class Backend:
     read_steps: Callable[[str, Any], int | str | None]
     plan: Callable[[EdgeGraph, CompileOptions], Any]
     build: Callable[[EdgeGraph, Any, CompileOptions, bytes, bool], CompiledModel]
-    own_options: type[Any] | None = None
+    own_options: type[Any]
 
 
 BACKENDS: tuple[Backend, ...] = (
@@ -68,6 +69,7 @@ BACKENDS: tuple[Backend, ...] = (
         read_steps=no_steps,
         plan=lambda graph, options: plan_feedforward(graph),
         build=build_feedforward,
+        own_options=Feedforward,
     ),
     Backend(
         name="recurrent",
@@ -77,7 +79,7 @@ BACKENDS: tuple[Backend, ...] = (
         read_steps=recurrent_steps,
         plan=plan_of_steps,
         build=build_recurrent,
-        own_options=RecurrentOptions,
+        own_options=Recurrent,
     ),
     Backend(
         name="gnn",
@@ -87,7 +89,7 @@ BACKENDS: tuple[Backend, ...] = (
         read_steps=count_steps,
         plan=plan_of_options,
         build=build_gnn,
-        own_options=GnnOptions,
+        own_options=GNN,
     ),
 )
 """Backends of ``compile_graph``: a new backend is a new row."""
@@ -113,8 +115,8 @@ def find_backend(name: object) -> Backend:
 
     Parameters
     ----------
-    name : str
-        For example ``"feedforward"``.
+    name : str or type
+        For example ``"feedforward"``, or the class of a backend's options.
 
     Returns
     -------
@@ -130,9 +132,9 @@ def find_backend(name: object) -> Backend:
     >>> find_backend("feedforward").allows_cycles
     False
     """
-    wanted = str(name).strip().lower()
+    wanted = name if isinstance(name, type) else str(name).strip().lower()
     for backend in BACKENDS:
-        if wanted in (backend.name, *backend.aliases):
+        if wanted in (backend.name, *backend.aliases, backend.own_options):
             return backend
     raise Edge2TorchError(
         f"backend={name!r} is unknown. Use one of {listing(backend_names(), 20)}."

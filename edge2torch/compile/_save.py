@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from edge2torch.compile._options import CompileOptions, check_options, own_optio
 from edge2torch.compile._registry import find_backend
 from edge2torch.compile._state_folder import StateFolder
 from edge2torch.compile._tables import frame_from_json, frame_to_json
-from edge2torch.compile._weights import model_and_artifact
+from edge2torch.compile._weights import find_edge_model, model_and_artifact
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError, listing, warn
 from edge2torch.graph import EdgeGraph, EdgeTable, read_edge_table
@@ -182,6 +183,7 @@ def load_compiled(
             f"{folder} was saved before modules were described: whether customize= puts on those "
             "that were saved is not known. Save the model again."
         )
+    state = _renamed(state, set(model.state_dict()))
     _check_state(folder, model, state)
     for name, tensor in model.state_dict(keep_vars=True).items():
         tensor.data = tensor.data.to(state[name].dtype)
@@ -218,6 +220,14 @@ def _graph(table: EdgeTable, constraint: Any, active: Any, index: dict[str, Any]
         outputs=names.get_indexer(index["outputs"]).astype(np.int64),
         is_active=active,
     )
+
+
+def _renamed(state: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    """Give the blocks of a recurrent model the name they have since version 1.0."""
+    return {
+        name if name in known else re.sub(r"(^|\.)steps\.", r"\1step_blocks.", name): value
+        for name, value in state.items()
+    }
 
 
 def _check_state(folder: Path, model: nn.Module, state: dict[str, Any]) -> None:

@@ -107,7 +107,8 @@ def model_and_artifact(
     if not isinstance(artifact, CompileArtifact):
         raise Edge2TorchError(
             f"artifact must be the CompileArtifact that compile_graph returned, found "
-            f"{type(artifact).__name__}. It may be left out: the model carries it."
+            f"{type(artifact).__name__}. It may be left out, for the model carries it; what comes after "
+            "it is then given by name, such as data=."
         )
     return compiled_part(model, artifact.fingerprint), artifact
 

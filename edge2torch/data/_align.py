@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
+    from torch.nn import Module
 
     from edge2torch.compile import CompileArtifact
 
@@ -27,7 +28,7 @@ __all__ = ["align_features_to_input_nodes"]
 @overload
 def align_features_to_input_nodes(
     data: pd.DataFrame | AnnData | NDArray[Any] | torch.Tensor,
-    artifact: CompileArtifact,
+    artifact: CompileArtifact | Module,
     *,
     layer: str | None = ...,
     missing: float | Literal["error"] = ...,
@@ -38,7 +39,7 @@ def align_features_to_input_nodes(
 @overload
 def align_features_to_input_nodes(
     data: pd.DataFrame | AnnData | NDArray[Any] | torch.Tensor,
-    artifact: CompileArtifact,
+    artifact: CompileArtifact | Module,
     *,
     layer: str | None = ...,
     missing: float | Literal["error"] = ...,
@@ -48,7 +49,7 @@ def align_features_to_input_nodes(
 ) -> tuple[torch.Tensor, AlignmentReport]: ...
 def align_features_to_input_nodes(
     data: pd.DataFrame | AnnData | NDArray[Any] | torch.Tensor,
-    artifact: CompileArtifact,
+    artifact: CompileArtifact | Module,
     *,
     layer: str | None = None,
     missing: float | Literal["error"] = "error",
@@ -65,8 +66,8 @@ def align_features_to_input_nodes(
         the input nodes as ``str(name).strip()``, in any order. An array or a tensor has no
         names: it must have one column per input node, in the order of
         ``artifact.feature_names``. A tensor stays on its device and in its autograd graph.
-    artifact : CompileArtifact
-        What :func:`compile_graph` returned with the model.
+    artifact : CompileArtifact or Module
+        What :func:`compile_graph` returned with the model, or the model, which carries it.
     layer : str, optional
         Read ``data.layers[layer]`` of an AnnData instead of ``data.X``.
     missing : "error" or float, default "error"
@@ -130,11 +131,14 @@ def align_features_to_input_nodes(
 
 
 def _feature_names(artifact: object) -> list[str]:
-    names = getattr(artifact, "feature_names", None)
+    # a VAE's artifact has feature names, too; a model carries its artifact
+    names = getattr(artifact, "feature_names", None) or getattr(
+        getattr(artifact, "artifact", None), "feature_names", None
+    )
     if not isinstance(names, list):
         raise Edge2TorchError(
             f"artifact: found a {type(artifact).__name__}. Pass the CompileArtifact that "
-            "compile_graph returned beside the model."
+            "compile_graph returned beside the model, or the model, which carries it."
         )
     return names
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,7 +148,7 @@ class CompiledModel(nn.Module, ABC):
             )
 
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Tensor], prefix: str, *args: object
+        self, state_dict: MutableMapping[str, Tensor], prefix: str, *args: object
     ) -> None:
         given = state_dict.get(f"{prefix}fingerprint")
         if given is not None and bytes(given.tolist()) != self._fingerprint:

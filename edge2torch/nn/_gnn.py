@@ -113,6 +113,11 @@ class EdgeGraphNNModel(CompiledModel):
         """Edges that carry messages, self edges included."""
         return self.readout.in_features
 
+    @property
+    def steps(self) -> int:
+        """Number of layers, each of which sends messages along every edge once."""
+        return len(self.nodes)
+
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, i) to (b, o)."""
         self.check_input(x)

@@ -42,6 +42,8 @@ class NodeNorm(nn.Module, ABC):
         Nodes in the layer.
     epsilon : float
         Added to the variance.
+    bias : bool
+        Whether to shift.
 
     Examples
     --------
@@ -50,11 +52,13 @@ class NodeNorm(nn.Module, ABC):
     1.0
     """
 
-    def __init__(self, n_nodes: int, epsilon: float = EPSILON) -> None:
+    bias: nn.Parameter | None
+
+    def __init__(self, n_nodes: int, epsilon: float = EPSILON, *, bias: bool = True) -> None:
         super().__init__()
         self.epsilon = epsilon
         self.weight = nn.Parameter(torch.ones(n_nodes))
-        self.bias = nn.Parameter(torch.zeros(n_nodes))
+        self.register_parameter("bias", nn.Parameter(torch.zeros(n_nodes)) if bias else None)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, n, c) to (b, n, c)."""
@@ -67,6 +71,8 @@ class NodeNorm(nn.Module, ABC):
     def _affine(self, centred: Tensor, scale: Tensor) -> Tensor:
         """Return centred (n, c, b) times scale, times weight, plus bias."""
         factor = scale * self.weight[:, None, None]
+        if self.bias is None:
+            return centred * factor
         return torch.addcmul(self.bias[:, None, None], centred, factor)
 
     def extra_repr(self) -> str:
@@ -133,6 +139,8 @@ class NodeChannelBatchNorm(NodeNorm):
         Nodes in the layer, numbers per node.
     epsilon : float
         Added to the variance.
+    bias : bool
+        Whether to shift.
 
     Examples
     --------
@@ -145,8 +153,10 @@ class NodeChannelBatchNorm(NodeNorm):
     running_var: Tensor
     is_repeating = False  # while checkpointing computes a layer again
 
-    def __init__(self, n_nodes: int, channels: int, epsilon: float = EPSILON) -> None:
-        super().__init__(n_nodes, epsilon)
+    def __init__(
+        self, n_nodes: int, channels: int, epsilon: float = EPSILON, *, bias: bool = True
+    ) -> None:
+        super().__init__(n_nodes, epsilon, bias=bias)
         self.register_buffer("running_mean", torch.zeros(n_nodes, channels))
         self.register_buffer("running_var", torch.ones(n_nodes, channels))
 
@@ -197,15 +207,15 @@ class NodeEmaNorm(NodeChannelBatchNorm):
         return joined
 
 
-NODE_NORMS: dict[str, Callable[[int, int], NodeNorm | None]] = {
-    "layer": lambda nodes, channels: NodeLayerNorm(nodes),
-    "rms": lambda nodes, channels: NodeRMSNorm(nodes),
+NODE_NORMS: dict[str, Callable[..., NodeNorm | None]] = {
+    "layer": lambda nodes, channels, bias=True: NodeLayerNorm(nodes, bias=bias),
+    "rms": lambda nodes, channels, bias=True: NodeRMSNorm(nodes, bias=bias),
     "batch": NodeChannelBatchNorm,
     "ema": NodeEmaNorm,
-    "softmax": lambda nodes, channels: NodeSoftmax(nodes),
-    "none": lambda nodes, channels: None,
+    "softmax": lambda nodes, channels, bias=True: NodeSoftmax(nodes, bias=bias),
+    "none": lambda nodes, channels, bias=True: None,
 }
-"""Norms of a node's channels by name; each is made with the numbers of nodes and channels."""
+"""Norms of a node's channels by name; made with the numbers of nodes and channels, and ``bias``."""
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from itertools import count
 from typing import cast
 
@@ -76,12 +76,17 @@ class RecurrentEdgeModel(CompiledModel):
     ) -> None:
         super().__init__(in_features, len(outputs), fingerprint)
         self.cells = nn.ModuleList(cells)
-        self.steps = nn.ModuleList(steps)
+        self.step_blocks = nn.ModuleList(steps)
         if solver is not None:
             self.steady = nn.Identity()
         self.solver, self.is_cyclic = solver, is_cyclic
         self.register_buffer("outputs", torch.from_numpy(np.asarray(outputs)), persistent=False)
         self.last_convergence: Convergence | None = None
+
+    @property
+    def steps(self) -> int | str:
+        """How many updates a sample gets, or ``"converge"``."""
+        return len(self.step_blocks) if self.solver is None else "converge"
 
     def forward(
         self, x: Tensor | PackedSequence, lengths: Tensor | Sequence[int] | None = None
@@ -115,8 +120,8 @@ class RecurrentEdgeModel(CompiledModel):
         """Yield the state (b, n) after each update, without end where steps share their weights."""
         self.check_input(x)
         state = self._start(x)
-        for k in count() if len(self.cells) == 1 else range(len(self.steps)):
-            state = self._step(min(k, len(self.steps) - 1), state)
+        for k in count() if len(self.cells) == 1 else range(len(self.step_blocks)):
+            state = self._step(min(k, len(self.step_blocks) - 1), state)
             yield state
 
     def _start(self, x: Tensor) -> Tensor:
@@ -126,13 +131,13 @@ class RecurrentEdgeModel(CompiledModel):
     def _run(self, state: Tensor) -> Tensor:
         if self.solver is not None:
             return self._settle(state)
-        for k in range(len(self.steps)):
+        for k in range(len(self.step_blocks)):
             state = self._step(k, state)
         return state
 
     def _step(self, k: int, state: Tensor) -> Tensor:
         drive, rate = self.cell(k if len(self.cells) > 1 else 0)(state)
-        following: Tensor = self.steps[k](state, drive, rate)
+        following: Tensor = self.step_blocks[k](state, drive, rate)
         return following
 
     def _settle(self, state: Tensor) -> Tensor:
@@ -142,7 +147,7 @@ class RecurrentEdgeModel(CompiledModel):
         def update(h: Tensor) -> Tensor:
             return self._step(0, torch.cat([inputs, h.t()]).t()).t()[self.in_features :].t()
 
-        h, report = solver.solve(update, nodes.t(), (*self.cells, *self.steps))
+        h, report = solver.solve(update, nodes.t(), (*self.cells, *self.step_blocks))
         self.last_convergence = None if torch.compiler.is_exporting() else report
         settled: Tensor = self.steady(torch.cat([inputs, h.t()]).t())
         return settled
@@ -164,11 +169,20 @@ class RecurrentEdgeModel(CompiledModel):
     def _read(self, state: Tensor) -> Tensor:
         return state.t().index_select(0, self.outputs).t().contiguous()
 
+    def _load_from_state_dict(
+        self, state_dict: MutableMapping[str, Tensor], prefix: str, *args: object
+    ) -> None:
+        # until version 1.0 the list of blocks was called `steps`
+        old, new = f"{prefix}steps.", f"{prefix}step_blocks."
+        for name in [name for name in state_dict if name.startswith(old)]:
+            state_dict[new + name.removeprefix(old)] = state_dict.pop(name)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def sites(self) -> dict[str, nn.Module]:
         """Return the module that puts out the state of each step, or the one of the steady state."""
         if self.solver is not None:
             return {"steady": self.steady}
-        return {f"step_{k + 1}": step for k, step in enumerate(self.steps)}
+        return {f"step_{k + 1}": step for k, step in enumerate(self.step_blocks)}
 
     def node_slots(self) -> list[NodeSlot]:
         """Return the one slot in which modules act, in every step alike."""
@@ -176,7 +190,7 @@ class RecurrentEdgeModel(CompiledModel):
         is_hidden = np.ones(width, bool)
         read = self.outputs.cpu().numpy() - self.in_features
         is_hidden[read[read >= 0]] = False
-        stages = cast(StepBlock, self.steps[0]).stages
+        stages = cast(StepBlock, self.step_blocks[0]).stages
         hidden = np.flatnonzero(is_hidden).tolist()
         return [NodeSlot(name="state", width=width, hidden=hidden, stages=stages)]
 
@@ -190,7 +204,7 @@ class RecurrentEdgeModel(CompiledModel):
         own = stages.get("state", {})
         return RecurrentEdgeModel(
             cells,
-            [StepBlock(self.in_features, _for_step(own, k)) for k in range(len(self.steps))],
+            [StepBlock(self.in_features, _for_step(own, k)) for k in range(len(self.step_blocks))],
             outputs=self.outputs.cpu().numpy(),
             in_features=self.in_features,
             is_cyclic=self.is_cyclic,

@@ -4,6 +4,7 @@ Needs matplotlib (``pip install "edge2torch[plot]"``). Graphs are laid out by gr
 ``dot`` program is installed, and by matplotlib everywhere else.
 """
 
+from edge2torch.plot._attribution import attribution
 from edge2torch.plot._bars import plot_top_nodes
 from edge2torch.plot._degree_bias import plot_degree_bias
 from edge2torch.plot._draw import draw_graph
@@ -16,6 +17,7 @@ from edge2torch.plot._module_usage import plot_module_usage
 from edge2torch.plot._stability import plot_stability
 
 __all__ = [
+    "attribution",
     "draw_graph",
     "plot_degree_bias",
     "plot_flow",

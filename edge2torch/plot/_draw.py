@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from torch.nn import Module
 
-from edge2torch.compile import CompileArtifact
+from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.plot._graphviz import draw_with_graphviz
 from edge2torch.plot._matplotlib import draw_with_matplotlib
@@ -20,7 +21,7 @@ from edge2torch.plot._subgraph import Subgraph, choose_subgraph
 
 
 def draw_graph(
-    artifact: CompileArtifact,
+    artifact: CompileArtifact | Module,
     *,
     scores: Any | None = None,
     weights: pd.DataFrame | None = None,
@@ -43,8 +44,8 @@ def draw_graph(
 
     Parameters
     ----------
-    artifact : CompileArtifact
-        What ``compile_graph`` returned.
+    artifact : CompileArtifact or Module
+        What ``compile_graph`` returned, or the model, which carries it.
     scores : Series, dict or DataFrame, optional
         A value per node name: red for positive, blue for negative. A frame of samples × nodes,
         or the dict of such frames that ``interpret_model`` returns, is averaged over samples.
@@ -87,11 +88,7 @@ def draw_graph(
     >>> sorted(text.get_text() for text in ax.texts)[:4]
     ['attribution', 'cell', 'g1', 'g2']
     """
-    if not isinstance(artifact, CompileArtifact):
-        raise Edge2TorchError(
-            "artifact must be the CompileArtifact that compile_graph returned, found "
-            f"{type(artifact).__name__}."
-        )
+    artifact = find_artifact(artifact)
     check_count(max_nodes, "max_nodes")
     check_count(max_edges, "max_edges")
     target = None if path is None else check_path(path)

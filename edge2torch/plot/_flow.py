@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch.nn import Module
 
-from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch.compile import CompileArtifact, find_artifact
+from edge2torch.errors import require
 from edge2torch.plot._layout import text_width
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._ribbons import Places, Ribbons, choose_ribbons, place
@@ -23,7 +24,7 @@ _NARROWEST = 460.0
 
 
 def plot_flow(
-    artifact: CompileArtifact,
+    artifact: CompileArtifact | Module,
     table: pd.DataFrame,
     *,
     output: str | None = None,
@@ -41,8 +42,8 @@ def plot_flow(
 
     Parameters
     ----------
-    artifact : CompileArtifact
-        What ``compile_graph`` returned.
+    artifact : CompileArtifact or Module
+        What ``compile_graph`` returned, or the model, which carries it.
     table : DataFrame
         ``interpret_model(..., "edges", output=...)``: ``source``, ``target``, ``attribution``; of
         one output.
@@ -81,11 +82,7 @@ def plot_flow(
     >>> sorted(text.get_text() for text in ax.texts)
     ['cell', 'g1', 'g2', 'tf']
     """
-    if not isinstance(artifact, CompileArtifact):
-        raise Edge2TorchError(
-            "artifact must be the CompileArtifact that compile_graph returned, found "
-            f"{type(artifact).__name__}."
-        )
+    artifact = find_artifact(artifact)
     check_count(n, "n")
     target = None if path is None else check_path(path)
     ribbons = choose_ribbons(artifact, table, output, n)

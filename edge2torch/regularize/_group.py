@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge2torch.compile import CompileArtifact, find_edge_model
+from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.regularize._membership import Membership, read_membership
 
@@ -30,8 +30,8 @@ class CrossPathwayLasso(nn.Module):
         for all nodes of the graph, sorted.
     weight : float
         Factor of the sum.
-    artifact : CompileArtifact
-        What :func:`compile_graph` returned with the model.
+    artifact : CompileArtifact, optional
+        What :func:`compile_graph` returned with the model; by default the one that it carries.
     missing : {"error", "ignore"}
         What to do with names that are not in the graph.
 
@@ -62,14 +62,15 @@ class CrossPathwayLasso(nn.Module):
         pathway_membership: Membership,
         weight: float = 0.05,
         *,
-        artifact: CompileArtifact,
+        artifact: CompileArtifact | None = None,
         missing: Literal["error", "ignore"] = "error",
     ) -> None:
         super().__init__()
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0:
             raise Edge2TorchError(f"weight must be a non-negative number, found {weight!r}.")
         self.weight = float(weight)
-        self._held = {"model": find_edge_model(model, artifact)}
+        artifact = find_artifact(model, artifact)
+        self._bound = artifact.bind(model)  # no submodule: the parameters are the model's own
         graph = artifact.graph
         table = read_membership(
             pathway_membership, graph.node_names.tolist(), not_here={}, missing=missing
@@ -80,8 +81,7 @@ class CrossPathwayLasso(nn.Module):
         crosses: NDArray[np.bool_] = known & ~np.any(source & target, axis=1)
         self.edges: pd.DataFrame = graph.edges[["source", "target"]][crosses]
         self._places = [
-            torch.from_numpy(np.flatnonzero(crosses[rows]))
-            for rows in artifact.execution_plan.edge_rows()
+            torch.from_numpy(np.flatnonzero(crosses[rows])) for rows, _ in self._bound.edge_norms()
         ]
 
     def loss(self) -> Tensor:
@@ -92,10 +92,10 @@ class CrossPathwayLasso(nn.Module):
         Tensor
             A scalar with gradients.
         """
-        norms = self._held["model"].edge_norms()
+        norms = self._bound.edge_norms()
         parts = [
             norm[place.to(norm.device)].sum()
-            for norm, place in zip(norms, self._places, strict=True)
+            for (_, norm), place in zip(norms, self._places, strict=True)
         ]
         return self.weight * torch.stack(parts).sum()
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from edge2torch.compile import CompileArtifact
+from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.regularize._forms import apart, contrastive, correlations, node_features
 from edge2torch.regularize._membership import Membership, read_membership, read_pairs
@@ -41,8 +41,8 @@ class PathwayLatentRegularizer(nn.Module):
     phi : {"mean", "learned"} or Module, optional
         Reduces a node's channels to one number, (..., c) to (..., 1) or (...). Left out: all
         channels are compared one by one, and ``form="correlation"`` takes their mean.
-    artifact : CompileArtifact
-        What :func:`compile_graph` returned with the model.
+    artifact : CompileArtifact, optional
+        What :func:`compile_graph` returned with the model; by default the one that it carries.
     form : {"contrastive", "correlation"}
         See above.
     align : {"channel", "cka"}
@@ -97,7 +97,7 @@ class PathwayLatentRegularizer(nn.Module):
         lambda_dis: float = 0.0,
         phi: Literal["mean", "learned"] | nn.Module | None = None,
         *,
-        artifact: CompileArtifact,
+        artifact: CompileArtifact | None = None,
         form: Literal["contrastive", "correlation"] = "contrastive",
         align: Literal["channel", "cka"] = "channel",
         temperature: float = 0.2,
@@ -113,6 +113,7 @@ class PathwayLatentRegularizer(nn.Module):
         self.lambda_sim = _check_number("lambda_sim", lambda_sim)
         self.lambda_dis = _check_number("lambda_dis", lambda_dis)
         self.form, self.align, self.temperature = form, align, float(temperature)
+        artifact = find_artifact(model, artifact)
         # held outside the module tree: the model's parameters are not this module's
         self._held = {"model": model, "recorder": Recorder(model, artifact)}
         self.node_names = list(self._recorder.nodes)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edge2torch.compile import CompileArtifact, find_edge_model
+from edge2torch.compile import CompileArtifact
 from edge2torch.vae._core import VAECore
 from edge2torch.vae._design import Design
 from edge2torch.vae._networks import GeneDecoder, LatentEncoder
@@ -97,14 +97,16 @@ class NamedVAE(VAECore):
 
     def _outside_places(self) -> list[Tensor]:
         is_outside = self.is_outside
-        rows = self.artifact.decoder.execution_plan.edge_rows()
-        return [torch.from_numpy(np.flatnonzero(is_outside[own])) for own in rows]
+        bound = self.artifact.decoder.bind(self.decoder.network)
+        return [
+            torch.from_numpy(np.flatnonzero(is_outside[rows])) for rows, _ in bound.edge_values()
+        ]
 
     def outside_l1(self) -> Tensor:
         """Return the sum of absolute weights of edges that the prior does not have."""
-        model = find_edge_model(self.decoder.network, self.artifact.decoder)
+        values = self.artifact.decoder.bind(self.decoder.network).edge_values()
         parts = [
-            values[places.to(values.device)].abs().sum()
-            for values, places in zip(model.edge_values(), self._outside, strict=True)
+            own[places.to(own.device)].abs().sum()
+            for (_, own), places in zip(values, self._outside, strict=True)
         ]
         return cast(Tensor, sum(parts))

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge2torch.compile import find_edge_model
 from edge2torch.errors import listing, warn
 from edge2torch.vae._cells import Cells, Survey
 from edge2torch.vae._likelihoods import Likelihood, gaussian_log_prob
@@ -117,11 +116,9 @@ def _set_biases(vae: NamedVAE, start: NDArray[np.float64]) -> None:
     artifact = vae.artifact.decoder
     by_node = np.full(artifact.graph.n_nodes, np.nan)
     by_node[artifact.graph.outputs] = start
-    biases = find_edge_model(vae.decoder.network, artifact).node_biases()
-    for nodes, bias in zip(artifact.execution_plan.biased_nodes(), biases, strict=True):
-        if bias is not None:
-            wanted = torch.from_numpy(by_node[nodes]).to(bias)
-            bias.copy_(torch.where(wanted.isnan(), bias, wanted))
+    for nodes, bias in artifact.bind(vae.decoder.network).biases():
+        wanted = torch.from_numpy(by_node[nodes]).to(bias)
+        bias.copy_(torch.where(wanted.isnan(), bias, wanted))
 
 
 def _some(cells: Cells, rows: NDArray[np.int64]) -> Iterator[Tensor]:

@@ -101,7 +101,7 @@ def test_gates_only_let_in_what_the_update_brings() -> None:
     setting = knot(cell="gated")
     found = setting.ask("nodes", "InternalInfluence", attribute_kwargs={"n_steps": 1})["steady"]
     base = setting.model.base_model
-    step = base.steps[0]
+    step = base.step_blocks[0]
 
     def bring(state: torch.Tensor) -> torch.Tensor:  # what the gates do not hold back
         drive, _ = base.cell(0)(state[None])

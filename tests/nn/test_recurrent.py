@@ -421,7 +421,10 @@ def test_batch_normalisation_is_shared_by_the_steps_and_saved(tmp_path):
     assert torch.equal(again.eval()(x), model(x))
     twice = copy.deepcopy(model)
     assert torch.equal(twice(x), model(x))
-    assert twice.base_model.steps[0].normalization is twice.base_model.steps[2].normalization
+    assert (
+        twice.base_model.step_blocks[0].normalization
+        is twice.base_model.step_blocks[2].normalization
+    )
 
 
 def test_node_modules_can_be_given_by_name():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any, cast
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import GnnPlan
 from edge2torch.nn import CompiledModel, EdgeGraphNNModel, EdgePattern, MaskedLinear, Readout
 
@@ -61,15 +59,7 @@ def edge_reads(base: CompiledModel, artifact: CompileArtifact) -> list[EdgeRead]
 @singledispatch
 def _reads(base: CompiledModel, artifact: CompileArtifact) -> list[EdgeRead]:
     """Return the layers that hold weights: one per array of edges, or several over the same."""
-    layers, rows = base.edge_layers(), artifact.execution_plan.edge_rows()
-    if not layers:
-        return []
-    if not rows or len(layers) % len(rows):
-        raise Edge2TorchError(
-            f"target='edges' does not know where backend {artifact.backend!r} reads its edges."
-        )
-    own: Sequence[NDArray[np.int64]] = rows * (len(layers) // len(rows))
-    return [_of_layer(layer, edges) for layer, edges in zip(layers, own, strict=True)]
+    return [_of_layer(layer, rows) for rows, layer in artifact.bind(base).edge_layers()]
 
 
 @_reads.register

@@ -45,7 +45,7 @@ def find_sites(probe: Probe, base: CompiledModel, artifact: CompileArtifact) -> 
 def update_of(site: Site, base: CompiledModel) -> Site | None:
     """Return the update that leads to a steady state as a site; None for any other site."""
     if isinstance(base, RecurrentEdgeModel) and base.solver and site.module is base.steady:
-        return replace(site, module=base.steps[0], is_update=True)
+        return replace(site, module=base.step_blocks[0], is_update=True)
     return None
 
 

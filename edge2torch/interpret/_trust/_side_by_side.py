@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from edge2torch.compile import CompileArtifact, compile_graph
@@ -51,14 +50,6 @@ def side_by_side(
     )
 
 
-def _biased(
-    model: CompiledModel, artifact: CompileArtifact
-) -> list[tuple[NDArray[np.int64], Tensor]]:
-    """Node numbers and biases, layer by layer."""
-    vectors = zip(artifact.execution_plan.biased_nodes(), model.node_biases(), strict=True)
-    return [(nodes, bias) for nodes, bias in vectors if bias is not None]
-
-
 @torch.no_grad()
 def copy_in(
     wide: CompiledModel,
@@ -68,19 +59,17 @@ def copy_in(
 ) -> None:
     """Give the wide model the weights and biases of the single ones."""
     weights = torch.cat([_weights(model, artifact) for model in models])
-    for rows, layer in zip(
-        wide_artifact.execution_plan.edge_rows(), wide.edge_layers(), strict=True
-    ):
+    for rows, layer in wide_artifact.bind(wide).edge_layers():
         layer.set_weights(weights[torch.from_numpy(rows)])
     values = [
-        torch.cat([bias for _, bias in _biased(model, artifact)])
+        torch.cat([bias for _, bias in artifact.bind(model).biases()])
         for model in models
-        if _biased(model, artifact)
+        if artifact.bind(model).biases()
     ]
     if values:
         place = _bias_places(wide, wide_artifact, models[0], artifact)
         flat = torch.cat(values)
-        for (_, bias), own in zip(_biased(wide, wide_artifact), place, strict=True):
+        for (_, bias), own in zip(wide_artifact.bind(wide).biases(), place, strict=True):
             bias.copy_(flat[own])
 
 
@@ -97,29 +86,26 @@ def copy_out(
     for own, model in zip(weights, models, strict=True):
         by_row = own.new_zeros(artifact.graph.n_edges)
         by_row[active] = own
-        for rows, layer in zip(
-            artifact.execution_plan.edge_rows(), model.edge_layers(), strict=True
-        ):
+        for rows, layer in artifact.bind(model).edge_layers():
             layer.set_weights(by_row[torch.from_numpy(rows)])
-    if not _biased(wide, wide_artifact):
+    if not wide_artifact.bind(wide).biases():
         return
     place = torch.cat(_bias_places(wide, wide_artifact, models[0], artifact))
     flat = torch.empty(len(place))
     flat = flat.to(weights).index_copy(
-        0, place, torch.cat([b for _, b in _biased(wide, wide_artifact)])
+        0, place, torch.cat([b for _, b in wide_artifact.bind(wide).biases()])
     )
-    sizes = [len(bias) for _, bias in _biased(models[0], artifact)]
+    sizes = [len(bias) for _, bias in artifact.bind(models[0]).biases()]
     for own, model in zip(flat.view(len(models), -1), models, strict=True):
-        for part, (_, bias) in zip(own.split(sizes), _biased(model, artifact), strict=True):
+        for part, (_, bias) in zip(own.split(sizes), artifact.bind(model).biases(), strict=True):
             bias.copy_(part)
 
 
 def _weights(model: CompiledModel, artifact: CompileArtifact) -> Tensor:
     """Effective weights of the active edges, in the table's row order."""
-    layers = model.edge_layers()
+    rows, layers = zip(*artifact.bind(model).edge_layers(), strict=True)
     values = torch.cat([layer.edge_weights() for layer in layers])
-    order = np.argsort(np.concatenate(artifact.execution_plan.edge_rows()), kind="stable")
-    return values[torch.from_numpy(order)]
+    return values[torch.from_numpy(np.argsort(np.concatenate(rows), kind="stable"))]
 
 
 def _bias_places(
@@ -129,10 +115,10 @@ def _bias_places(
     artifact: CompileArtifact,
 ) -> list[Tensor]:
     """For each bias vector of the wide model: positions among all single biases, one after another."""
-    nodes = np.concatenate([own for own, _ in _biased(single, artifact)])
+    nodes = np.concatenate([own for own, _ in artifact.bind(single).biases()])
     position = pd.Series(np.arange(len(nodes)), index=artifact.graph.names(nodes))
     places = []
-    for own, _ in _biased(wide, wide_artifact):
+    for own, _ in wide_artifact.bind(wide).biases():
         pairs = [name.split(MARK, 1) for name in wide_artifact.graph.names(own)]
         offset = np.array([int(k) for k, _ in pairs]) * len(nodes)
         places.append(torch.from_numpy(offset + position[[name for _, name in pairs]].to_numpy()))
