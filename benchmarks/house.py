@@ -1,7 +1,7 @@
 """How large the house is: lines, files, public names and how many of them stand in a page.
 
-    python benchmarks/house.py                 # this checkout
-    python benchmarks/house.py before after    # two checkouts side by side
+python benchmarks/house.py                 # this checkout
+python benchmarks/house.py before after    # two checkouts side by side
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ def public_names(package: Path) -> set[str]:
     """What the doors of all rooms open."""
     names: set[str] = set()
     for door in [*package.glob("*.py"), *package.glob("*/__init__.py")]:
-        if any(part.startswith("_") and part != "__init__.py" for part in door.relative_to(package).parts):
+        if any(
+            part.startswith("_") and part != "__init__.py"
+            for part in door.relative_to(package).parts
+        ):
             continue
         for node in ast.parse(door.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
@@ -120,7 +123,10 @@ def main() -> None:
     tables = [measure(root) for root in roots]
     for name in tables[0]:
         print(f"| {name} | " + " | ".join(table[name] for table in tables) + " |")
-    missing = sorted(public_names(roots[-1] / "edge2torch") - paged(roots[-1], public_names(roots[-1] / "edge2torch")))
+    missing = sorted(
+        public_names(roots[-1] / "edge2torch")
+        - paged(roots[-1], public_names(roots[-1] / "edge2torch"))
+    )
     if missing:
         print("\nin no page:", ", ".join(missing))
 

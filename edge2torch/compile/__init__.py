@@ -14,8 +14,6 @@ from edge2torch.compile._weights import (
     edge_weights,
     find_artifact,
     find_edge_model,
-    model_and_artifact,
-    model_artifact_and_data,
     node_biases,
 )
 from edge2torch.compile.artifact import CompileArtifact
@@ -38,8 +36,6 @@ __all__ = [
     "find_edge_model",
     "get_node_activations",
     "load_compiled",
-    "model_and_artifact",
-    "model_artifact_and_data",
     "node_biases",
     "read_tensors",
     "save_compiled",

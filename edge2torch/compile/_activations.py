@@ -8,8 +8,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.arguments import artifact_and_data
 from edge2torch.compile._options import check_choice
-from edge2torch.compile._weights import model_artifact_and_data
+from edge2torch.compile._weights import model_and_artifact
 from edge2torch.compile.artifact import CompileArtifact
 
 Agg = Literal["last", "sum", "mean", "max", "all"]
@@ -52,7 +53,8 @@ def get_node_activations(
     {'b': (4, 2, 5)}
     """
     check_choice("agg", agg, get_args(Agg))
-    base, artifact, x = model_artifact_and_data(model, artifact, x, "x")
+    given, x = artifact_and_data(artifact, x, "x")
+    base, names = model_and_artifact(model, given)
     seen: dict[str, Tensor] = {}
 
     def keep(name: str, _module: nn.Module, _inputs: object, values: Tensor) -> Tensor:
@@ -69,7 +71,7 @@ def get_node_activations(
             handle.remove()
     parts: dict[str, list[Tensor]] = {}
     for site, values in seen.items():
-        for column, node in enumerate(artifact.node_names_by_site[site]):
+        for column, node in enumerate(names.node_names_by_site[site]):
             parts.setdefault(node, []).append(values[:, column])
     return {node: _joined(torch.stack(own, 1), agg) for node, own in parts.items()}
 

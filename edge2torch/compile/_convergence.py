@@ -12,7 +12,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
-from edge2torch.compile._weights import find_artifact, find_edge_model, model_artifact_and_data
+from edge2torch._core.arguments import artifact_and_data
+from edge2torch.compile._weights import find_artifact, find_edge_model
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import RecurrentPlan
@@ -72,7 +73,8 @@ def convergence(
     0     True     1    a
     1    False   101    a
     """
-    _, artifact, x = model_artifact_and_data(model, artifact, x, "x")
+    given, x = artifact_and_data(artifact, x, "x")
+    artifact = find_artifact(model, given)
     base, plan = _recurrent(model, artifact)
     base.check_input(x)
     if base.solver is not None:

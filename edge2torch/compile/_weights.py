@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import torch
@@ -79,17 +77,6 @@ def find_artifact(model: object, artifact: object = None) -> CompileArtifact:
     if artifact is None and isinstance(model, CompileArtifact):
         return model
     return model_and_artifact(model, artifact)[1]
-
-
-def model_artifact_and_data(
-    model: object, artifact: object, data: object, argument: str
-) -> tuple[CompiledModel, CompileArtifact, Any]:
-    """Sort the arguments of functions that take ``(model, artifact, data)`` or ``(model, data)``."""
-    if data is None and artifact is not None and not isinstance(artifact, CompileArtifact):
-        artifact, data = None, artifact
-    if data is None:
-        raise Edge2TorchError(f"{argument} is missing. Give the samples: f(model, {argument}=...).")
-    return *model_and_artifact(model, artifact), data
 
 
 def model_and_artifact(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, overload
 import pandas as pd
 from torch import nn
 
-from edge2torch.compile import CompileArtifact, model_artifact_and_data
+from edge2torch._core.arguments import artifact_and_data
+from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._arguments import check_choice, check_flag
 from edge2torch.interpret._attribute import attribute
@@ -254,13 +255,13 @@ def interpret_model(
         raise Edge2TorchError(
             f"return_convergence_delta=True returns data frames; leave out to={to!r}."
         )
-    _, artifact, data = model_artifact_and_data(model, artifact, data, "data")
+    given, data = artifact_and_data(artifact, data)
     found = attribute(
         model,
         data,
         target,
         method,
-        artifact=artifact,
+        artifact=given,
         output=output,
         baselines=baselines,
         nodes=nodes,

@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from edge2torch.compile import CompileArtifact, model_artifact_and_data
+from edge2torch._core.arguments import artifact_and_data
+from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError, listing
 from edge2torch.interpret._arguments import check_choice
 from edge2torch.interpret._ask import Question, asking, known_nodes
@@ -129,7 +130,8 @@ def knock_out(
     hierarchy.
     """
     check_choice("level", level, ("summary", "samples"))
-    _, artifact, data = model_artifact_and_data(model, artifact, data, "data")
+    given, data = artifact_and_data(artifact, data)
+    artifact = find_artifact(model, given)
     groups = _groups(nodes, artifact)
     screen = _Screen(list(groups.values()), _checked(value, groups, artifact), level == "samples")
     with asking(_question(screen, quiet), model, artifact, data) as (task, sites, index):

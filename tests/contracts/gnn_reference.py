@@ -113,4 +113,5 @@ def normalize(z, n, norm, kind):
             share = 1.0 if kind == "batch" else 0.1
             mean, var = (1 - share) * mean + share * own_mean, (1 - share) * var + share * own_var
         out = (z - mean) / np.sqrt(var + EPSILON)
-    return out * norm.weight[n].item() + norm.bias[n].item()
+    shift = 0.0 if norm.bias is None else norm.bias[n].item()
+    return out * norm.weight[n].item() + shift

@@ -43,7 +43,8 @@ def parameters(thing: object) -> list[str]:
         signature = inspect.signature(thing)  # type: ignore[arg-type]
     except ValueError:
         return []
-    return [name for name in signature.parameters if name not in {"self", "cls", "args", "kwargs"}]
+    names = [name for name in signature.parameters if not name.startswith("_")]
+    return [name for name in names if name not in {"self", "cls", "args", "kwargs"}]
 
 
 @pytest.mark.parametrize("door", doors(), ids=str)
