@@ -76,6 +76,11 @@ def find_artifact(model: object, artifact: object = None) -> CompileArtifact:
     """
     if artifact is None and isinstance(model, CompileArtifact):
         return model
+    if artifact is None and not isinstance(model, nn.Module):
+        raise Edge2TorchError(
+            "what is needed is the artifact that compile_graph returned, or the model that carries "
+            f"it; found {type(model).__name__}."
+        )
     return model_and_artifact(model, artifact)[1]
 
 
