@@ -78,8 +78,8 @@ def find_artifact(model: object, artifact: object = None) -> CompileArtifact:
         return model
     if artifact is None and not isinstance(model, nn.Module):
         raise Edge2TorchError(
-            "what is needed is the artifact that compile_graph returned, or the model that carries "
-            f"it; found {type(model).__name__}."
+            "what is needed is the CompileArtifact that compile_graph returned, or the model that "
+            f"carries it; found {type(model).__name__}. Give it as artifact."
         )
     return model_and_artifact(model, artifact)[1]
 
