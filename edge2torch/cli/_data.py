@@ -358,33 +358,37 @@ def _normalized(
     table: pd.DataFrame, normalize: Normalize, totals: np.ndarray[Any, np.dtype[np.float64]]
 ) -> tuple[pd.DataFrame, list[str]]:
     values = table.to_numpy()
+    known = values[~np.isnan(values)]
+    if not known.size:  # whatever lacks then is told where it is needed
+        return table, []
     if normalize == "none":
-        known = values[~np.isnan(values)]
-        if known.size and known.min() >= 0 and known.max() > 50 and (known == known.round()).all():
+        if known.min() >= 0 and known.max() > 50 and (known == known.round()).all():
             note = (
                 "Values look like raw counts and were used as they are; --normalize counts would "
                 "bring samples to one depth and take logarithms."
             )
             return table, [note]
         return table, []
-    if np.nanmin(values) < 0:
+    if known.min() < 0:
+        bad = table.columns[np.flatnonzero((values < 0).any(axis=0))]
         raise Edge2TorchError(
-            f"--normalize {normalize}: the data hold negative values, so they are no counts. "
-            "Use --normalize none."
+            f"--normalize {normalize}: {len(bad)} feature(s) hold negative values ({listing(bad)}), so "
+            "they are no counts. Use --normalize none, or --metadata for columns that are no features."
         )
     if normalize == "log1p":
         return table.apply(np.log1p), ["Values were replaced by log(1 + value)."]
-    known = values[~np.isnan(values)]
     fractions = bool((known != known.round()).any())
     if fractions and known.max() < _MOST_OF_A_LOGARITHM:
         raise Edge2TorchError(
             f"--normalize counts: the values have fractions and none is above {known.max():.3g}, so "
             "they look like logarithms or shares, not like counts. Use --normalize none."
         )
-    if (totals <= 0).any() or np.isnan(totals).any():
+    if not (totals > 0).all():
+        lacking = table.columns[np.isnan(values).any(axis=0)]
+        where = f" (of {listing(lacking)})" if len(lacking) else ""
         raise Edge2TorchError(
             f"--normalize counts: {int((~(totals > 0)).sum())} sample(s) have no counts at all or "
-            "missing ones. Drop them first."
+            f"missing ones{where}. Drop them first, or name columns that are no counts with --metadata."
         )
     scaled = table.mul(1e4 / totals, axis=0).astype(np.float32)
     notes = ["Counts of each sample were scaled to a sum of 10,000 and replaced by log(1 + value)."]

@@ -138,6 +138,22 @@ def test_logarithms_are_no_counts(counts, tmp_path):
     assert "taken for estimated ones" in found.notes[-1]
 
 
+def test_counts_that_cannot_be_name_the_columns(counts, tmp_path):
+    counts["visits"] = [1, None, 3] * 8
+    with pytest.raises(e2t.Edge2TorchError, match=r"8 sample.*of 'visits'.*--metadata"):
+        _read(counts, tmp_path, normalize="counts")
+    assert "visits" in _read(counts, tmp_path, normalize="counts", metadata=["visits"]).set_aside
+    with pytest.raises(e2t.Edge2TorchError, match=r"1 feature.*'g0'.*--normalize none"):
+        _read(counts.assign(g0=-counts["g0"]), tmp_path, normalize="log1p")
+
+
+@pytest.mark.parametrize("normalize", ["none", "log1p", "counts"])
+def test_a_table_without_samples_is_read(counts, tmp_path, normalize):
+    counts[:0].to_parquet(tmp_path / "cells.parquet")
+    found = read_dataset(tmp_path / "cells.parquet", "y", {"g0"}, normalize=normalize)
+    assert len(found.table) == 0  # whoever needs samples says so
+
+
 def test_features_of_an_anndata_that_are_named_as_metadata():
     data = anndata.AnnData(
         np.array([[1, 3, 96.0], [10, 30, 60]]),
