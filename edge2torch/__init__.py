@@ -84,6 +84,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         ),
         "regularize": (),
         "simulate": (),
+        "train": (),
         "vae": (),
     }
     _HOME = {name: room for room, names in _ROOMS.items() for name in names}

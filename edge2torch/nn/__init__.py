@@ -21,7 +21,7 @@ from edge2torch.nn._one_sided import one_sided
 from edge2torch.nn._readout import Readout
 from edge2torch.nn._recurrent import RecurrentEdgeModel
 from edge2torch.nn._spectral import Amplification, Loops, amplification, spectral_radius
-from edge2torch.nn._steady import Convergence, SteadySolver
+from edge2torch.nn._steady import Convergence, FewSteps, SteadySolver
 from edge2torch.nn.model import EdgeModel
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "EdgeModel",
     "EdgePattern",
     "FeedforwardLayerBlock",
+    "FewSteps",
     "GraphCell",
     "KernelChoice",
     "Loops",
