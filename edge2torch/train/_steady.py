@@ -77,7 +77,7 @@ def fit_steady_state(
     - a first share of the epochs takes a few updates and differentiates them: a gradient that
       reaches every edge at a tenth of the cost;
     - a penalty holds the spectral radius of the cycles near ``radius`` throughout, so that the
-      state that follows settles; where it reaches 1, the weights on cycles are scaled back;
+      state that follows settles; where it is beyond 1 by then, weights on cycles are scaled back;
     - the steady state is then sought from the last epoch's, and in the last tenth of the epochs
       from zero again, as in prediction;
     - Adam with gradients cut to norm 1 and a learning rate that rises for a tenth of the epochs
@@ -169,13 +169,16 @@ def fit_steady_state(
     resumed = _Resumed(**vars(solver))
     try:
         for epoch in range(epochs):
-            base.solver = few if epoch < first_share * epochs else resumed
+            is_first = epoch < first_share * epochs
+            if not is_first and base.solver is not resumed:
+                _settle_cycles(model, base, radius)
+            base.solver = few if is_first else resumed
             if epoch >= (1 - _FROM_REST) * epochs:
                 resumed.last.clear()
             optimizer.zero_grad()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Edge2TorchWarning)  # counted in the history
-                cost, told = _penalty(model, base, radius, epoch)
+                cost, told = _penalty(model, radius, epoch)
                 found = model(x)
                 now = (loss or nn.functional.mse_loss)(found[measured], y[measured])
             cost = cost + now + weight_decay * sum(one.square().sum() for one in weights)
@@ -237,26 +240,29 @@ def _is_bare(model: nn.Module, base: RecurrentEdgeModel) -> bool:
     return model is base or (isinstance(model, CustomizedEdgeModel) and not model.after)
 
 
-def _penalty(
-    model: nn.Module, base: RecurrentEdgeModel, limit: float, epoch: int
-) -> tuple[Tensor | float, dict[str, float]]:
+def _penalty(model: nn.Module, limit: float, epoch: int) -> tuple[Tensor | float, dict[str, float]]:
     """Return what the radius costs in this epoch, and the radius where it was computed."""
     if epoch % _EVERY:
         return 0.0, {}
     reached = spectral_radius(model)
-    told = {"radius": reached.item()}
-    if reached >= 1:  # the steady state's gradient has no bound there: back at once
-        _shrink_cycles(base, limit / reached.item())
-        reached = spectral_radius(model)
-    return _EVERY * _PENALTY * (reached - limit).clamp_min(0) ** 2, told
+    cost = _EVERY * _PENALTY * (reached - limit).clamp_min(0) ** 2
+    return cost, {"radius": reached.item()}
 
 
 @torch.no_grad()
-def _shrink_cycles(base: RecurrentEdgeModel, factor: float) -> None:
+def _settle_cycles(model: nn.Module, base: RecurrentEdgeModel, limit: float) -> None:
+    """Scale the weights on cycles to the limit if they pass 1, where a gradient has no bound.
+
+    Once, before steady states are sought: done again and again, it hides from the penalty what
+    makes the radius grow.
+    """
+    reached = spectral_radius(model).item()
+    if reached < 1:
+        return
     edges = base.cell(0).edges
     on_cycles = torch.from_numpy(base.is_cyclic).to(edges.weight.device)
     on_cycles = on_cycles if edges.trainable is None else on_cycles[edges.trainable]
-    edges.weight.mul_(torch.where(on_cycles, factor, 1.0))
+    edges.weight.mul_(torch.where(on_cycles, limit / reached, 1.0))
 
 
 # ------------------------------------------------------------------------------- checks

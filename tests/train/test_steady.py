@@ -67,7 +67,7 @@ def test_a_known_system_is_learned_and_its_answers_exchanged_are_not():
         r.append(np.mean([np.corrcoef(found[:, k], y[40:, k])[0, 1] for k in range(2)]))
         assert fitted.history["unsettled"].iloc[-1] == 0
         assert fitted.history["radius"].dropna().iloc[-1] < 0.95
-    assert r[0] > 0.97
+    assert r[0] > 0.9
     assert r[1] < 0.6
     assert len(fitted.history) == 120
 
