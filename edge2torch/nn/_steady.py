@@ -170,6 +170,15 @@ class FewSteps(SteadySolver):
 
     Training begins so: far from a steady state a few updates say which way to go, and cost less.
 
+    Parameters
+    ----------
+    tolerance : float
+        Largest relative change in the last update at which a sample is told as settled.
+    max_steps : int
+        Updates to take.
+    gradient : str
+        ``"unroll"``, which is what is done.
+
     Examples
     --------
     >>> import torch
