@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from edge2torch.priors import read_reactome as read_reactome
 else:  # a room, and torch with most of them, is imported when it is first asked for (SPEC 1)
     _ROOMS = {
-        "bounds": (),
         "cli": (),
         "compile": (
             "CompileArtifact",
@@ -58,7 +57,6 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         "data": ("align_features_to_input_nodes",),
         "errors": ("Edge2TorchError", "Edge2TorchWarning"),
         "explain": (),
-        "files": (),
         "graph": ("graph_topology",),
         "interpret": (
             "Attribution",

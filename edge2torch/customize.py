@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, find_artifact
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import (
     ACTIVATIONS,
     CompiledModel,

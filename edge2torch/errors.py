@@ -1,25 +1,12 @@
-"""The errors a user can meet, and the words they are told in."""
+"""The errors and warnings that a user can meet."""
 
 from __future__ import annotations
-
-import importlib
-import sys
-import warnings
-from collections.abc import Iterable
-from types import ModuleType
 
 __all__ = [
     "Edge2TorchError",
     "Edge2TorchWarning",
     "MissingDependencyError",
-    "listing",
-    "note",
-    "require",
-    "warn",
 ]
-
-_SHOWN_WIDTH = 60
-_INNER = ("edge2torch", "torch")  # no line of these is the one that a user wrote
 
 
 class Edge2TorchError(ValueError):
@@ -49,7 +36,8 @@ class MissingDependencyError(ImportError):
 
     Examples
     --------
-    >>> from edge2torch.errors import MissingDependencyError, require
+    >>> from edge2torch.errors import MissingDependencyError
+    >>> from edge2torch._core.messages import require
     >>> try:
     ...     require("no_such_package", extra="plot")
     ... except MissingDependencyError as error:
@@ -67,117 +55,3 @@ class Edge2TorchWarning(UserWarning):
     >>> from edge2torch.errors import Edge2TorchWarning
     >>> warnings.simplefilter("ignore", Edge2TorchWarning)  # silence ours and only ours
     """
-
-
-def listing(names: Iterable[object], limit: int = 5) -> str:
-    """Format culprits for an error message: the first few, and how many more.
-
-    Parameters
-    ----------
-    names : iterable of object
-        Nodes, columns or edges at fault; a tuple of two is shown as an edge.
-    limit : int, default 5
-        How many are written out.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> listing(["a", "b", "c"], limit=2)
-    "'a', 'b' and 1 more"
-    >>> listing([("a", "b")])
-    "'a' -> 'b'"
-    """
-    items = list(names)
-    shown = [_show(name) for name in items[:limit]]
-    more = len(items) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
-
-
-def _show(name: object) -> str:
-    if isinstance(name, tuple) and len(name) == 2:
-        return f"{_show(name[0])} -> {_show(name[1])}"
-    text = repr(name)
-    return text if len(text) <= _SHOWN_WIDTH else f"{text[: _SHOWN_WIDTH - 4]}...{text[-1]}"
-
-
-def note(message: str, *, quiet: bool) -> None:
-    """Print a one-line note to the user, unless they asked for quiet.
-
-    Parameters
-    ----------
-    message : str
-        One sentence.
-    quiet : bool
-        Print nothing.
-
-    Examples
-    --------
-    >>> note("Graph contains 11 node(s) and 10 edge(s).", quiet=False)
-    [edge2torch] Note: Graph contains 11 node(s) and 10 edge(s).
-    """
-    if not quiet:
-        print(f"[edge2torch] Note: {message}")
-
-
-def warn(message: str) -> None:
-    """Give an :class:`Edge2TorchWarning` that points at the user's own line.
-
-    Parameters
-    ----------
-    message : str
-        What was found, and what to do about it.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     warn("3 node(s) carry nothing.")
-    >>> caught[0].category.__name__
-    'Edge2TorchWarning'
-    """
-    frame, level = sys._getframe().f_back, 2
-    while frame is not None and frame.f_back is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] not in _INNER:
-            break
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, Edge2TorchWarning, stacklevel=level)
-
-
-def require(module: str, *, extra: str | None = None) -> ModuleType:
-    """Import an optional or slow-to-load package at the moment it is needed.
-
-    Parameters
-    ----------
-    module : str
-        Importable name, such as ``"matplotlib.pyplot"``.
-    extra : str, optional
-        The extra of edge2torch that installs it.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingDependencyError
-        When the package is absent; says what to install.
-
-    Examples
-    --------
-    >>> require("json").dumps({"a": 1})
-    '{"a": 1}'
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        package = module.partition(".")[0]
-        if error.name is None or error.name.partition(".")[0] != package:
-            raise  # the package is there; something that it needs is not
-        wanted = f"edge2torch[{extra}]" if extra else package
-        raise MissingDependencyError(
-            f'{package} is not installed. Install it with: pip install "{wanted}"'
-        ) from error

@@ -7,15 +7,8 @@ from types import FunctionType
 
 import pytest
 
-from edge2torch.errors import (
-    Edge2TorchError,
-    Edge2TorchWarning,
-    MissingDependencyError,
-    listing,
-    note,
-    require,
-    warn,
-)
+from edge2torch._core.messages import listing, note, require, warn
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, MissingDependencyError
 
 
 def test_one_class_catches_all_bad_input() -> None:

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch._core.messages import require
+from edge2torch.errors import Edge2TorchError
 
 ENDINGS = (".gtf", ".gff2", ".gff", ".gff3")  # what a file is, its text says
 Progress = Callable[[int, int], None]

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from edge2torch.errors import Edge2TorchError, MissingDependencyError, require
+from edge2torch._core.messages import require
+from edge2torch.errors import Edge2TorchError, MissingDependencyError
 
 __all__ = ["main"]
 

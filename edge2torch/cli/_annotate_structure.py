@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge2torch._core.messages import listing, require
 from edge2torch.cli._console import Console
 from edge2torch.cli._settings import plural
-from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def annotate_structure_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Say how the two transcripts of each switch differ in structure."""
-    from edge2torch.bounds import table_kind
+    from edge2torch._core.tables import table_kind
     from edge2torch.cli._files import read_table
     from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
     from edge2torch.netmodules import load_modules
@@ -95,7 +96,7 @@ def _bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    from edge2torch.files import write_file
+    from edge2torch._core.files import write_file
 
     if path.suffix == ".parquet":
         write_file(path, lambda draft: table.to_parquet(draft, index=False))

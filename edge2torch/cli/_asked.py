@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from edge2torch._core.messages import listing
 from edge2torch.cli._data import Dataset, Normalize, read_dataset
 from edge2torch.cli._saved import Saved
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import interpret_model
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.messages import require
 from edge2torch.cli._metrics import losses
 from edge2torch.cli._split import Scaler, Split, fit_scaler, inner_folds
 from edge2torch.cli._task import Task
-from edge2torch.errors import require
 
 # Weight of half the squared norm of the coefficients beside the *mean* loss of a sample, from
 # strong to weak. scikit-learn weighs it beside the sum, so that the same number means less where

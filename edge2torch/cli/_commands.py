@@ -9,6 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
+from edge2torch._core.files import lock_folder
+from edge2torch._core.messages import listing
 from edge2torch.cli._console import Console
 from edge2torch.cli._data import Normalize, from_anndata, read_dataset, read_h5ad
 from edge2torch.cli._demo import (
@@ -32,8 +34,7 @@ from edge2torch.cli._trust import why_not
 from edge2torch.cli._trust_words import trust_sentences
 from edge2torch.cli._verdict import show, verdicts
 from edge2torch.cli._write import write_results
-from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.files import claim
+from edge2torch.errors import Edge2TorchError
 
 _SHOWN = 3
 _MIN_CLASS = 5
@@ -215,7 +216,7 @@ def _finish(
         "labels": dataset.label.to_frame(),
         "edges": study.network.edges,
     }
-    with claim(folder):
+    with lock_folder(folder):
         progress = open_progress(folder, identity_of(study.settings, tables), resume=resume)
         results = run_study(study, console, notes, progress)
         _tell(results, console)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
-from edge2torch.errors import Edge2TorchWarning, note, require
+from edge2torch._core.messages import note, require
+from edge2torch.errors import Edge2TorchWarning
 
 _EVERY = 30.0  # seconds between two lines in a log
 

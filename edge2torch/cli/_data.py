@@ -10,11 +10,12 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from edge2torch.bounds import TABLES, missing_words, not_genes, table_kind
-from edge2torch.bounds import read_h5ad as read_anndata
+from edge2torch._core.h5ad import read_h5ad as read_anndata
+from edge2torch._core.messages import listing
+from edge2torch._core.tables import TABLES, missing_words, not_genes, table_kind
 from edge2torch.cli._features import Columns, choose_features, copies_of, sample_names, words_of
 from edge2torch.cli._files import existing_file, read_table
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 
 Normalize = Literal["none", "log1p", "counts"]
 

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from edge2torch._core.messages import require
 from edge2torch.cli._console import Console
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch.errors import Edge2TorchError
 
 
 def draw(

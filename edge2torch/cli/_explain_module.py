@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from edge2torch._core.messages import require
 from edge2torch.cli._console import Console
 from edge2torch.cli._settings import plural
-from edge2torch.errors import require
 
 if TYPE_CHECKING:
     import pandas as pd

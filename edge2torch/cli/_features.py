@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.columns import like_an_id, like_metadata
-from edge2torch.bounds import not_genes
-from edge2torch.errors import listing
+from edge2torch._core.messages import listing
+from edge2torch._core.tables import not_genes
 
 
 @dataclass(frozen=True)

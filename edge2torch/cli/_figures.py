@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.files import write_file
+from edge2torch._core.messages import require
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._settings import plural
 from edge2torch.cli._tables import heading_of
-from edge2torch.errors import require
-from edge2torch.files import write_file
 from edge2torch.plot import (
     draw_graph,
     plot_degree_bias,

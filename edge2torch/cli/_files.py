@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from edge2torch.bounds import TABLES, table_kind
-from edge2torch.bounds import read_table as read_any
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch._core.tables import TABLES, table_kind
+from edge2torch._core.tables import read_table as read_any
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import read_edges
 
 

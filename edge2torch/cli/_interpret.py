@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from edge2torch._core.messages import listing
 from edge2torch.cli._console import Console
 from edge2torch.cli._settings import plural
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 
 _TARGETS = ("features", "nodes", "edges")
 
@@ -41,10 +42,10 @@ def interpret(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Score inputs, nodes and edges of a saved model on your data; write tables."""
+    from edge2torch._core.files import write_file
     from edge2torch.cli._asked import positions_of, read_samples, score
     from edge2torch.cli._files import output_folder
     from edge2torch.cli._saved import read_saved
-    from edge2torch.files import write_file
 
     console = Console(quiet)
     wanted = _wanted(targets, method)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.messages import require
 from edge2torch.cli._task import Task
-from edge2torch.errors import require
 
 _SMALLEST = 1e-7  # keeps the log loss of a confident mistake finite
 

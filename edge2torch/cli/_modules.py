@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from edge2torch._core.files import lock_folder, write_file
+from edge2torch._core.messages import listing, require
 from edge2torch.cli._console import Console
 from edge2torch.cli._files import output_folder
-from edge2torch.errors import Edge2TorchError, listing, require
-from edge2torch.files import claim, write_file
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules import (
     BACKENDS,
     ModulesConfig,
@@ -57,7 +58,7 @@ def fit(
             data, transcripts=transcripts, samples=samples, covariates=names,
             min_samples=min_samples, transpose=transpose, scale=scale, plain_ids=plain_ids,
         )  # fmt: skip
-    with claim(out, beside=True), console.warnings_as_notes():
+    with lock_folder(out, beside=True), console.warnings_as_notes():
         result = fit_modules(
             checked, backend=backend, config=settings, seed=seed, quiet=console.quiet
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from edge2torch.bounds import table_kind
+from edge2torch._core.tables import table_kind
 from edge2torch.cli._files import existing_file, read_table
 from edge2torch.cli._settings import plural
 from edge2torch.errors import Edge2TorchError

@@ -12,11 +12,12 @@ import pandas as pd
 import torch
 from torch import nn
 
+from edge2torch._core.messages import listing
 from edge2torch.cli._settings import Settings
 from edge2torch.cli._task import Task
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.customize import CustomizedEdgeModel, customize_model
-from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.graph import graph_topology
 from edge2torch.nn import CompiledModel
 

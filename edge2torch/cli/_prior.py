@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from edge2torch._core.messages import listing
 from edge2torch.cli._console import Console
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,7 +190,7 @@ def prior(
 def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> pd.DataFrame:
     """Read a file by its kind; an option of another kind is refused, not ignored."""
     import edge2torch.priors as readers
-    from edge2torch.bounds import table_kind
+    from edge2torch._core.tables import table_kind
     from edge2torch.cli._files import existing_file
 
     existing_file(file, "FILE")
@@ -232,7 +233,7 @@ def _with_constraints(edges: pd.DataFrame) -> pd.DataFrame:
 
 def _refuse_transposed(file: Path, measured: list[str], edges: pd.DataFrame) -> None:
     """Say so where the rows of the data, and not its columns, are called as nodes are."""
-    from edge2torch.bounds import table_kind
+    from edge2torch._core.tables import table_kind
     from edge2torch.cli._data import read_h5ad
     from edge2torch.cli._files import read_table
 
@@ -255,7 +256,7 @@ def _refuse_transposed(file: Path, measured: list[str], edges: pd.DataFrame) -> 
 
 def _has_flags(file: Path) -> bool:
     """Say whether a table's header is that of OmniPath or LEMBAS."""
-    from edge2torch.bounds import read_table, table_kind
+    from edge2torch._core.tables import read_table, table_kind
 
     if table_kind(file) not in (".csv", ".tsv", ".tab", ".txt"):
         return False

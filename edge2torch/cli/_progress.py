@@ -17,10 +17,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.files import read_json, write_file
+from edge2torch._core.messages import listing
+from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.cli._settings import Settings
-from edge2torch.compile import read_tensors, write_tensors
-from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.files import read_json, write_file
+from edge2torch.errors import Edge2TorchError
 
 _FOLDER = ".progress"
 _IDENTITY, _TIME = "run.json", "time.json"

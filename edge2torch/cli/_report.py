@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from edge2torch._core.messages import require
 from edge2torch.cli._figures import flow_columns
 from edge2torch.cli._methods import methods_text
 from edge2torch.cli._pipeline import KPNN, SHUFFLED, WIDER, Results
@@ -20,7 +21,6 @@ from edge2torch.cli._tables import confusion_table, heading_of, score_summary, t
 from edge2torch.cli._trust import LEVEL
 from edge2torch.cli._trust_words import trust_groups, trust_sentences
 from edge2torch.cli._verdict import show, verdicts
-from edge2torch.errors import require
 
 _TOP = 5
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}

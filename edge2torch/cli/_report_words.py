@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge2torch._core.messages import listing
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._settings import Words, plural
 from edge2torch.cli._split import Split
 from edge2torch.cli._tables import confusion_table
 from edge2torch.cli._verdict import against_shuffled
-from edge2torch.errors import listing
 
 _FEW_HELD_OUT = 10
 

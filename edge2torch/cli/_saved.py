@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from edge2torch._core.files import read_json, write_file
 from edge2torch.cli._data import Normalize
 from edge2torch.cli._network import Network, customize_network
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._split import Scaler
 from edge2torch.compile import CompileArtifact, load_compiled
 from edge2torch.errors import Edge2TorchError
-from edge2torch.files import read_json, write_file
 from edge2torch.nn import CompiledModel
 
 _RECIPE, _INDEX = "run.json", "artifact.json"

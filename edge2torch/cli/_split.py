@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.messages import listing, require
 from edge2torch.cli._settings import Settings
 from edge2torch.cli._task import Task
-from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch.errors import Edge2TorchError
 
 _CLIP = 10.0  # standard deviations; a single outlier cell does not drive a weight
 _FEWEST = 12

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 
 _WORTH_SHARING = 5_000_000  # multiplications in one step
 

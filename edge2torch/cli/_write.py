@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from edge2torch._core.files import write_file
 from edge2torch.cli._figures import draw_figures
 from edge2torch.cli._pipeline import Results
 from edge2torch.cli._report import render
@@ -17,7 +18,6 @@ from edge2torch.cli._summary import summary
 from edge2torch.cli._tables import confusion_table, top_nodes, wide_attribution
 from edge2torch.cli._trust_words import significance_table
 from edge2torch.compile import save_compiled
-from edge2torch.files import write_file
 
 _ALL_RANKS = 20
 _RANKINGS = ("node_attribution", "feature_attribution", "top_nodes", "edge_attribution")

@@ -8,8 +8,6 @@ from edge2torch.compile._options import Feedforward
 from edge2torch.compile._recurrent import Recurrent
 from edge2torch.compile._registry import BACKENDS, Backend, backend_names, find_backend
 from edge2torch.compile._save import load_compiled, save_compiled
-from edge2torch.compile._state_folder import StateFolder
-from edge2torch.compile._tensor_file import read_tensors, write_tensors
 from edge2torch.compile._weights import (
     edge_weights,
     find_artifact,
@@ -25,7 +23,6 @@ __all__ = [
     "CompileArtifact",
     "Feedforward",
     "Recurrent",
-    "StateFolder",
     "backend_names",
     "compile_graph",
     "convergence",
@@ -37,7 +34,5 @@ __all__ = [
     "get_node_activations",
     "load_compiled",
     "node_biases",
-    "read_tensors",
     "save_compiled",
-    "write_tensors",
 ]

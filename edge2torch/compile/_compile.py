@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from edge2torch._core.messages import listing, note
 from edge2torch.compile._gnn import GNN
 from edge2torch.compile._options import (
     CompileOptions,
@@ -26,7 +27,7 @@ from edge2torch.compile._options import (
 from edge2torch.compile._recurrent import Recurrent
 from edge2torch.compile._registry import BACKENDS, Backend, find_backend
 from edge2torch.compile.artifact import CompileArtifact
-from edge2torch.errors import Edge2TorchError, listing, note
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import EdgeGraph, build_edge_graph, read_edge_table
 from edge2torch.nn import CompiledModel
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import ACTIVATIONS, CompiledModel, CustomizedEdgeModel, NodeBatchNorm, OnNodes
 
 _BUILT: dict[str, type[nn.Module]] = {

@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import KERNELS
 
 Init = Literal["sparse", "dense"]

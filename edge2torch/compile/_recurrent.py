@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edge2torch._core.messages import listing, warn
 from edge2torch.compile._feedforward import scale_by_fan_in
 from edge2torch.compile._options import (
     DEFAULT_STEPS,
@@ -17,7 +18,7 @@ from edge2torch.compile._options import (
     check_choice,
     count_steps,
 )
-from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import EdgeGraph, RecurrentPlan, plan_recurrent
 from edge2torch.nn import (
     GraphCell,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from edge2torch._core.messages import listing
 from edge2torch.compile._feedforward import build_feedforward
 from edge2torch.compile._gnn import GNN, build_gnn, plan_of_options
 from edge2torch.compile._options import CompileOptions, Feedforward, count_steps, no_steps
@@ -15,7 +16,7 @@ from edge2torch.compile._recurrent import (
     plan_of_steps,
     recurrent_steps,
 )
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import EdgeGraph, plan_feedforward
 from edge2torch.nn import CompiledModel
 

@@ -13,15 +13,16 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from edge2torch._core.messages import listing, warn
+from edge2torch._core.state_folder import StateFolder
 from edge2torch.compile._compile import build
 from edge2torch.compile._modules import compare, describe, with_modules
 from edge2torch.compile._options import CompileOptions, check_options, own_options
 from edge2torch.compile._registry import find_backend
-from edge2torch.compile._state_folder import StateFolder
 from edge2torch.compile._tables import frame_from_json, frame_to_json
 from edge2torch.compile._weights import find_edge_model, model_and_artifact
 from edge2torch.compile.artifact import CompileArtifact
-from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import EdgeGraph, EdgeTable, read_edge_table
 from edge2torch.nn import CompiledModel
 

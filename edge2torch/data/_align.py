@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import torch
 
+from edge2torch._core.messages import listing
 from edge2torch.data._report import AlignmentReport
 from edge2torch.data._sources import Source, check_two_dimensional, open_source
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from edge2torch.errors import listing
+from edge2torch._core.messages import listing
 
 __all__ = ["AlignmentReport"]
 

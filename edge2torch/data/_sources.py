@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._decoder import vae_drivers
 from edge2torch.explain._gradients import ig_attributions

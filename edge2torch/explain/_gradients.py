@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import warn
+from edge2torch._core.messages import warn
 from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._latent import encoder_input, follow
 from edge2torch.explain._tables import by_size, tails

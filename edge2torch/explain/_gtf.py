@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from edge2torch._core.files import staging_dir
 from edge2torch._core.gtf import Progress, attribute, gtf_blocks
-from edge2torch.bounds import read_parquet
-from edge2torch.errors import Edge2TorchError, listing, require
-from edge2torch.files import drafting
+from edge2torch._core.messages import listing, require
+from edge2torch._core.parquet import read_parquet
+from edge2torch.errors import Edge2TorchError
 
 _PLACE = ("seqname", "strand")
 _FEW_VALUES = (*_PLACE, "biotype")
@@ -76,7 +77,7 @@ def _load(place: Path) -> Annotation | None:
 def _keep(found: Annotation, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     tables = {f"{name}.parquet": getattr(found, name) for name in ("transcripts", "parts")}
-    with drafting(place.parent) as folder:
+    with staging_dir(place.parent) as folder:
         for name, table in tables.items():
             table.to_parquet(folder / name, index=False)
         place.mkdir(exist_ok=True)

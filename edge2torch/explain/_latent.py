@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch._core.messages import listing, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._statistics import correlate
 from edge2torch.netmodules import Checkpoint, NetworkModules
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 
 FEWEST_SAMPLES = 10
 LEAST_SAMPLES = 3  # of two pairs every correlation is 1

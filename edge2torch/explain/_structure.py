@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.messages import listing, warn
 from edge2torch._core.versions import without_version
-from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._gtf import Annotation, read_gtf
 from edge2torch.explain._labels import FLAGS, label_pairs
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch._core.files import read_json, write_file
+from edge2torch._core.messages import require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._result import ExplainResult
-from edge2torch.files import read_json, write_file
 
 MANIFEST = "module_explanation_manifest.json"
 _FORMAT, _VERSION = "edge2torch-module-explanation", 1

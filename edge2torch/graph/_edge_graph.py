@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch._core.messages import listing, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph._adjacency import reachable
 from edge2torch.graph._cycles import refuse_cycles
 from edge2torch.graph._table import EdgeTable

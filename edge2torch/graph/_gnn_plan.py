@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch.errors import listing, warn
+from edge2torch._core.messages import listing, warn
 from edge2torch.graph._adjacency import distances
 from edge2torch.graph._edge_graph import EdgeGraph
 

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 
 RESERVED_PREFIX = "__edge2torch_"
 CONSTRAINTS = {"unconstrained": 0, "positive": 1, "negative": -1, "fixed": 2}

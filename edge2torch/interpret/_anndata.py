@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from edge2torch._core.messages import require
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import require
 
 _KEY = "attribution"
 

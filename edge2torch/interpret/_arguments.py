@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError, listing, require, warn
+from edge2torch._core.messages import listing, require, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._lookup import nearest
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.nn import MML

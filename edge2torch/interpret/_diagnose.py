@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError, listing, note, warn
+from edge2torch._core.messages import listing, note, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._captum import by_captum
 from edge2torch.interpret._engines._sites import Site, find_sites, update_of
 from edge2torch.interpret._engines._task import Answer, Engine, Task

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch._core.messages import require
+from edge2torch.errors import Edge2TorchError
 
 Workers: TypeAlias = Executor | int | None
 Key = TypeVar("Key", bound=Hashable)

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch._core.arguments import artifact_and_data
+from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, find_artifact
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._arguments import check_choice
 from edge2torch.interpret._ask import Question, asking, known_nodes
 from edge2torch.interpret._diagnose import note_if_untrained

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._arguments import is_activation
 from edge2torch.interpret._lookup import nearest
 from edge2torch.nn import CompiledModel

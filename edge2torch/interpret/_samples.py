@@ -11,9 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact
 from edge2torch.data import align_features_to_input_nodes
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS
 

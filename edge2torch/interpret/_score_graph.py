@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from edge2torch._core.messages import require
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._arguments import check_choice
 from edge2torch.interpret._lookup import nearest
 

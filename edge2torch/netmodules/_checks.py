@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import warn
+from edge2torch._core.messages import warn
 from edge2torch.netmodules._features import Features
 from edge2torch.netmodules._refine import correlations, significant_r
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch._core.messages import listing, warn
+from edge2torch.errors import Edge2TorchError
 
 # Names without case, blanks and underscores.
 _PLACE = {"chr", "start", "end", "strand"}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 from edge2torch.netmodules._config import ModulesConfig
 
 Ints = NDArray[np.int64]

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.bounds import not_genes
-from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch._core.messages import listing, warn
+from edge2torch._core.tables import not_genes
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._columns import set_aside
 
 

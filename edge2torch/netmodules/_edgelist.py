@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._result import NetworkModules
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 from edge2torch.netmodules._config import LatentConfig
 
 Floats = NDArray[np.float64]

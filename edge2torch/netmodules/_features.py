@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, warn
+from edge2torch._core.messages import warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._abundance import Abundances, abundances
 from edge2torch.netmodules._config import ModulesConfig, ReliabilityConfig
 from edge2torch.netmodules._covariates import Design, make_design

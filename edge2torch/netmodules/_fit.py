@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, note
+from edge2torch._core.messages import note
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._advice import advice
 from edge2torch.netmodules._assemble import assemble_result
 from edge2torch.netmodules._checks import warn_of

@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch.bounds import read_parquet
-from edge2torch.errors import Edge2TorchError, listing, require
-from edge2torch.files import drafting, read_json, replace_folder, restore_folder
+from edge2torch._core.files import read_json, replace_folder, restore_folder, staging_dir
+from edge2torch._core.messages import listing, require
+from edge2torch._core.parquet import read_parquet
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._checkpoint import load_checkpoint, save_checkpoint
 
 # Columns of each table; "index" names the index where it carries names.
@@ -70,7 +71,7 @@ def save_folder(parts: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
             f"path={str(folder)!r} holds something else than modules. Give a new folder."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with drafting(folder.parent) as aside:
+    with staging_dir(folder.parent) as aside:
         draft = aside / folder.name
         draft.mkdir()
         _fill(draft, parts)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._abundance import library_sizes, log_abundance
 from edge2torch.netmodules._covariates import Design, apply_recipe
 from edge2torch.netmodules._features import ABUNDANCE, LOW, SWITCH

@@ -13,7 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch._core.messages import listing, require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._config import ModulesConfig
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from edge2torch._core.messages import listing
 from edge2torch._core.versions import without_version
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._counts import Counts, text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 
 
 def track(steps: range, name: str, *, quiet: bool) -> Iterator[int]:

@@ -16,8 +16,11 @@ from scipy import sparse
 
 from edge2torch._core.columns import like_an_id, like_metadata
 from edge2torch._core.gtf import ENDINGS
-from edge2torch.bounds import TABLES, check_npz, read_h5ad, read_table, table_kind
-from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch._core.h5ad import read_h5ad
+from edge2torch._core.messages import listing, warn
+from edge2torch._core.sizes import check_npz
+from edge2torch._core.tables import TABLES, read_table, table_kind
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._annotation import genes_of_gtf
 from edge2torch.netmodules._columns import refuse_headless, refuse_one_sample
 from edge2torch.netmodules._counts import Counts, sample_ids, text

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._checkpoint import Checkpoint
 from edge2torch.netmodules._compiled import compile_modules
 from edge2torch.netmodules._eigengenes import leave_one_out

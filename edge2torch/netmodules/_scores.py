@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 from edge2torch.netmodules._result import NetworkModules
 
 

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError, warn
+from edge2torch._core.messages import warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.nn._eigen import leading_eigenvalue
 from edge2torch.nn._kernels import EdgePattern
 from edge2torch.nn._recurrent import RecurrentEdgeModel

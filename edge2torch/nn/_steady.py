@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch._core.messages import listing, warn
+from edge2torch.errors import Edge2TorchError
 
 Update = Callable[[Tensor], Tensor]
 

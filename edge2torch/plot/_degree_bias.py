@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch._core.messages import listing, require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.plot._layout import text_width
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._scores import check_count

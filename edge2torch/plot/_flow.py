@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from torch.nn import Module
 
+from edge2torch._core.messages import require
 from edge2torch.compile import CompileArtifact, find_artifact
-from edge2torch.errors import require
 from edge2torch.plot._layout import text_width
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._ribbons import Places, Ribbons, choose_ribbons, place

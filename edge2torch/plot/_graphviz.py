@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 from edge2torch.plot._matplotlib import edge_colours, node_colours
 from edge2torch.plot._style import text_colour
 from edge2torch.plot._subgraph import Subgraph

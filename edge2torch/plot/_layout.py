@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 from edge2torch.plot._style import missing_glyphs_allowed, plain
 from edge2torch.plot._subgraph import Subgraph
 

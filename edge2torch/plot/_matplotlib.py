@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 from edge2torch.plot._layout import BOX, GAP, Layout, lay_out
 from edge2torch.plot._style import (
     NEGATIVE,

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch._core.messages import require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import ExplainResult
 from edge2torch.plot._rows import row_axes, row_title
 from edge2torch.plot._scores import check_count

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 from edge2torch.explain import ExplainResult
 from edge2torch.plot._module_drivers import plot_module_drivers
 from edge2torch.plot._module_heatmap import plot_module_heatmap

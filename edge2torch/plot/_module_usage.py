@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch._core.messages import require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import ExplainResult
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._style import legend_below, new_axes, plain, tidy

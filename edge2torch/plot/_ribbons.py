@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.plot._subgraph import node_layers
 
 PITCH, GAP, TALL = 14.0, 5.0, 330.0  # points: least place of a node, between nodes, all of the flow

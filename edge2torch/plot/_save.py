@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edge2torch.errors import Edge2TorchError, listing, require
-from edge2torch.files import write_file
+from edge2torch._core.files import write_file
+from edge2torch._core.messages import listing, require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.plot._style import missing_glyphs_allowed
 
 _SUFFIXES = (".svg", ".png", ".pdf")

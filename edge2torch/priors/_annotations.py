@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing, note
+from edge2torch._core.messages import listing, note
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import check_choice, join_rows, plain_edges
 from edge2torch.priors._rows import (
     FilePath,

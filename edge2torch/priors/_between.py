@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import reachable
 from edge2torch.priors._edges import Bool, Edges, as_names, check_choice, known_names, numbered
 from edge2torch.priors._report import StepReport, counted, step_report

@@ -9,7 +9,8 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import distances
 from edge2torch.priors._edges import Bool, Edges, known_names, numbered
 from edge2torch.priors._report import StepReport, step_report

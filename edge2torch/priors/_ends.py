@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import (
     as_names,
     check_count,

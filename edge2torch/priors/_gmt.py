@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.errors import Edge2TorchError, listing, note, warn
+from edge2torch._core.messages import listing, note, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import check_choice, plain_edges
 from edge2torch.priors._rows import FilePath, Rows, check_distinct, read_rows, shown
 

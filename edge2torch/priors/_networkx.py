@@ -11,7 +11,8 @@ from xml.parsers import expat
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing, note, require, warn
+from edge2torch._core.messages import listing, note, require, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import check_choice, join_rows
 from edge2torch.priors._names import add_names
 from edge2torch.priors._reach import tidy

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import as_names, check_choice, join_rows, numbered, plain_edges
 from edge2torch.priors._ends import added
 from edge2torch.priors._report import StepReport, counted, step_report

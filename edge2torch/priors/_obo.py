@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing, note
+from edge2torch._core.messages import listing, note
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import cycle_words, shortest_cycle
 from edge2torch.priors._annotations import read_annotations
 from edge2torch.priors._edges import join_rows, plain_edges, stacked

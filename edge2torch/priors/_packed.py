@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
-from edge2torch.bounds import largest, too_large
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch._core.sizes import largest, too_large
+from edge2torch.errors import Edge2TorchError
 
 PackedName = Literal["gzip", "bz2", "xz", "zip"]
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._between import keep_between
 from edge2torch.priors._cycles import break_cycles, on_cycles
 from edge2torch.priors._edges import Edges, as_names, check_choice, numbered

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing, note
+from edge2torch._core.messages import listing, note
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import join_rows, plain_edges, stacked
 from edge2torch.priors._names import Names, add_names
 from edge2torch.priors._rows import (

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import listing
+from edge2torch._core.messages import listing
 
 
 @dataclass(frozen=True, repr=False)

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch.bounds import MISSING
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch._core.tables import MISSING
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._packed import unpacked
 
 FilePath = str | os.PathLike[str]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from edge2torch.errors import listing, note
+from edge2torch._core.messages import listing, note
 from edge2torch.priors._edges import join_rows
 from edge2torch.priors._rows import FilePath, bad_line, read_text, shown
 from edge2torch.priors._signs import SIGNS, read_signs, sign_of

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from edge2torch.bounds import MISSING
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch._core.tables import MISSING
+from edge2torch.errors import Edge2TorchError
 
 SIGNS: Mapping[str, int] = {
     "1": 1,

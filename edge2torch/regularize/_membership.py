@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import read_gmt
 
 Membership = Mapping[str, Iterable[str]] | str | os.PathLike[str] | pd.DataFrame | ArrayLike

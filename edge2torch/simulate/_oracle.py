@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
-from edge2torch.errors import Edge2TorchError, listing, require
+from edge2torch._core.messages import listing, require
+from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     import pandas as pd

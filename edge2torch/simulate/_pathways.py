@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.simulate._samples import simulate
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
+from edge2torch._core.messages import listing
 from edge2torch.compile import find_edge_model
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._cells import Cells
 from edge2torch.vae._named import NamedVAE
 from edge2torch.vae._tables import posterior, query_cells

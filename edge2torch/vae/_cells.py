@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError, listing, warn
+from edge2torch._core.messages import listing, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._design import Design
 from edge2torch.vae._likelihoods import find_likelihood
 

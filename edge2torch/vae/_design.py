@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import dense_block, keep_between
 from edge2torch.vae._graphs import BASELINE, DECODER, ENCODER, dense_layers, join, spreads
 from edge2torch.vae._likelihoods import find_likelihood

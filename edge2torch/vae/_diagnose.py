@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch._core.messages import require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._activity import mean_weight
 from edge2torch.vae._cells import Cells, Survey
 from edge2torch.vae._gain import ProfileGain, gain_of, profiles

@@ -17,8 +17,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError, require, warn
-from edge2torch.files import claim
+from edge2torch._core.files import lock_folder
+from edge2torch._core.messages import require, warn
+from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._cells import Cells, open_cells, survey
 from edge2torch.vae._design import check_count
 from edge2torch.vae._folder import design_key
@@ -124,7 +125,7 @@ def fit_vae(
         identity = {
             "model": design_key(vae.design), "cells": len(cells), **own, **settings.weights
         }  # fmt: skip
-        with claim(home) if leads() else nullcontext():
+        with lock_folder(home) if leads() else nullcontext():
             know_again(home, identity, resume=resume)
             if not resume:
                 start_from(vae, profile, found)

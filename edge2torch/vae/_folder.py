@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from edge2torch.compile import StateFolder
+from edge2torch._core.state_folder import StateFolder
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._design import Design
 from edge2torch.vae._named import NamedVAE

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from edge2torch.files import write_file
+from edge2torch._core.files import write_file
 from edge2torch.vae._cells import Cells
 from edge2torch.vae._core import VAECore
 from edge2torch.vae._gain import PROFILES, ProfileGain, gain_of, profiles, trimmed_mean

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.files import read_json, write_file
+from edge2torch._core.files import read_json, write_file
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 
 _IDENTITY = "fit.json"
 

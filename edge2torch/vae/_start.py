@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge2torch.errors import listing, warn
+from edge2torch._core.messages import listing, warn
 from edge2torch.vae._cells import Cells, Survey
 from edge2torch.vae._likelihoods import Likelihood, gaussian_log_prob
 from edge2torch.vae._named import NamedVAE

@@ -13,6 +13,7 @@ import torch
 from scipy import sparse
 
 import edge2torch as e2t
+from edge2torch._core.files import write_file
 from edge2torch.cli import main
 from edge2torch.cli._data import from_anndata
 from edge2torch.cli._demo import choose_pathways, pathway_edges, read_sets, readable
@@ -24,7 +25,6 @@ from edge2torch.cli._settings import Settings, plural
 from edge2torch.cli._split import fit_scaler, split_samples
 from edge2torch.cli._task import choose_task
 from edge2torch.cli._threads import threads_for
-from edge2torch.files import write_file
 from edge2torch.interpret import rewire
 
 # ------------------------------------------------------------------------------ shuffle

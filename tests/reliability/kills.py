@@ -20,8 +20,8 @@ import torch
 from torch import nn
 
 import edge2torch as e2t
+from edge2torch._core.files import write_file
 from edge2torch.cli import main
-from edge2torch.files import write_file
 from edge2torch.interpret import replicate
 from edge2torch.netmodules import fit_modules, load_modules
 from edge2torch.simulate import layered_graph, planted_modules

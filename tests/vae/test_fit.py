@@ -12,8 +12,8 @@ import scipy.sparse as sp
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from edge2torch._core.files import write_file
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
-from edge2torch.files import write_file
 from edge2torch.vae import EdgeVAE, compile_vae, load_vae
 from edge2torch.vae._lightning import with_whole_files
 

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch._core.messages import require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._chunks import evaluations_at_once, shown
 from edge2torch.interpret._engines._lrp import LRP, LayerLRP
 from edge2torch.interpret._engines._probe import Entry, Probe

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 from edge2torch.interpret._engines._task import Task
 
 # On a CPU more is slower (values leave the cache), on a GPU less is.

@@ -14,7 +14,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._chunks import Part, parts, with_bar
 from edge2torch.interpret._engines._sites import Site, update_of
 from edge2torch.interpret._engines._task import Answer, Task

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._arguments import is_activation
 from edge2torch.interpret._engines._probe import Entry
 from edge2torch.nn import (

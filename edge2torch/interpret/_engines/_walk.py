@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edge2torch.errors import require
+from edge2torch._core.messages import require
 from edge2torch.interpret._engines._chunks import Part, parts, with_bar
 from edge2torch.interpret._engines._task import Task
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 from torch import nn
 
-from edge2torch.compile import read_tensors, write_tensors
+from edge2torch._core.files import read_json, write_file
+from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError
-from edge2torch.files import read_json, write_file
 
 _INDEX = "replicates.json"
 _FORMAT = "edge2torch replicates"

@@ -10,8 +10,9 @@ import pandas as pd
 import scipy
 from torch import Tensor, nn
 
+from edge2torch._core.messages import require
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._chunks import PATIENCE
 from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._lookup import nearest

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from edge2torch._core.files import lock_folder
 from edge2torch.errors import Edge2TorchError
-from edge2torch.files import claim
 from edge2torch.interpret._trust._kept import Kept
 from edge2torch.interpret._trust._node_scores import (
     NodeScores,
@@ -265,7 +265,7 @@ def replicate(
     if own is not None and len(own) != n:
         raise Edge2TorchError(f"data: {len(own)} tables for n={n} replicates. Give one for each.")
     stack = ReplicateStack(models, artifact, shared_inputs=own is None) if together else None
-    with nullcontext() if folder is None else claim(folder):
+    with nullcontext() if folder is None else lock_folder(folder):
         known = Kept(folder, artifact.fingerprint, seed)
         if stack is not None:
             quality = train_together(train_fn, stack, seeds[0], known)

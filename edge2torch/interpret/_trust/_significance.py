@@ -11,8 +11,9 @@ import scipy
 from numpy.typing import NDArray
 from scipy import special
 
+from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._connectivity import node_connectivity
 from edge2torch.interpret._trust._replicate import Replicates
 

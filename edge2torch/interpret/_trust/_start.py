@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, compile_graph, find_edge_model
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch.errors import Edge2TorchError
 
 Start: TypeAlias = (
     Callable[[], tuple[nn.Module, CompileArtifact]] | tuple[nn.Module, CompileArtifact]

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from edge2torch.errors import Edge2TorchError, note, require
+from edge2torch._core.messages import note, require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._chunks import PATIENCE
 from edge2torch.interpret._executor import Parcel, Workers, shared_out
 from edge2torch.interpret._trust._kept import Kept

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from edge2torch import Edge2TorchError
-from edge2torch.compile import read_tensors, write_tensors
+from edge2torch._core.tensor_file import read_tensors, write_tensors
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from edge2torch import Edge2TorchError
-from edge2torch.files import claim, drafting, read_json, write_file
+from edge2torch._core.files import lock_folder, read_json, staging_dir, write_file
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -25,7 +25,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
 
 
 def _hold(folder, held, done):
-    with claim(folder):
+    with lock_folder(folder):
         held.set()
         done.wait(20)
 
@@ -36,34 +36,34 @@ def test_a_second_process_is_told(tmp_path):
     other = own.Process(target=_hold, args=(tmp_path / "out", held, done))
     other.start()
     assert held.wait(60)
-    with pytest.raises(Edge2TorchError, match="another process"), claim(tmp_path / "out"):
+    with pytest.raises(Edge2TorchError, match="another process"), lock_folder(tmp_path / "out"):
         pass
     other.kill()  # the claim goes with it
     other.join()
-    with claim(tmp_path / "out") as folder:
+    with lock_folder(tmp_path / "out") as folder:
         assert folder.is_dir()
 
 
 def test_drafts_of_the_killed_are_removed(tmp_path):
     (tmp_path / ".draft-x").mkdir()
     (tmp_path / ".draft-x" / "table.csv").write_text("half")
-    with claim(tmp_path):
+    with lock_folder(tmp_path):
         assert not (tmp_path / ".draft-x").exists()
 
 
 def test_a_claim_beside_a_folder_leaves_its_neighbours_alone(tmp_path):
     (tmp_path / ".draft-x").mkdir()  # of another process, which is at work
-    with claim(tmp_path / "out", beside=True):
+    with lock_folder(tmp_path / "out", beside=True):
         assert sorted(file.name for file in tmp_path.iterdir()) == [".draft-x", ".out.lock"]
         told = pytest.raises(Edge2TorchError, match=r"out' is being written to by another")
-        with told, claim(tmp_path / "out", beside=True):
+        with told, lock_folder(tmp_path / "out", beside=True):
             pass
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process")
 def test_what_a_killed_process_left_goes_with_the_next_draft(tmp_path):
     if not (other := os.fork()):
-        with drafting(tmp_path) as folder:
+        with staging_dir(tmp_path) as folder:
             (folder / "half.csv").write_text("half")
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(other, 0)
@@ -73,7 +73,7 @@ def test_what_a_killed_process_left_goes_with_the_next_draft(tmp_path):
 
 
 def test_drafts_of_others_at_work_stay(tmp_path):
-    with drafting(tmp_path) as first, drafting(tmp_path) as second:
+    with staging_dir(tmp_path) as first, staging_dir(tmp_path) as second:
         assert first != second
         assert first.is_dir()
     (tmp_path / ".draft-new").mkdir()  # of another process, not yet locked
@@ -85,7 +85,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     def cannot(self, *_, **__):
         raise NotImplementedError
 
-    monkeypatch.setattr("edge2torch.files.FileLock.acquire", cannot)
+    monkeypatch.setattr("edge2torch._core.files.FileLock.acquire", cannot)
     write_file(tmp_path / "table.csv", lambda draft: draft.write_text("whole"))
     assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
 

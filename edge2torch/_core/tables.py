@@ -11,10 +11,11 @@ from typing import Any, BinaryIO
 import pandas as pd
 from pandas.api.types import infer_dtype, is_numeric_dtype
 
-from edge2torch.bounds._layout import SEPARATORS, Layout, layout_of
-from edge2torch.bounds._parquet import read_parquet
-from edge2torch.bounds._size import PACKED, largest, opened
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.hdf5_layout import SEPARATORS, Layout, layout_of
+from edge2torch._core.messages import listing
+from edge2torch._core.parquet import read_parquet
+from edge2torch._core.sizes import PACKED, largest, opened
+from edge2torch.errors import Edge2TorchError
 
 # Numbers come back as they were written, as by default from pandas 3.1 on; the other way loses the
 # last bit, and in pandas 2.3 a number of 3,000 digits ends the process.

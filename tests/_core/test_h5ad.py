@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from edge2torch import Edge2TorchError
-from edge2torch.bounds import read_h5ad
+from edge2torch._core.h5ad import read_h5ad
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from scipy import sparse
 
-from edge2torch.bounds._size import largest
-from edge2torch.errors import Edge2TorchError, require
+from edge2torch._core.messages import require
+from edge2torch._core.sizes import largest
+from edge2torch.errors import Edge2TorchError
 
 
 def read_h5ad(path: Path, *, backed: Literal["r"] | None = None) -> Any:

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from edge2torch._core.files import write_file
 from edge2torch.errors import Edge2TorchError
-from edge2torch.files import write_file
 
 _HEADER = "json"
 
@@ -44,7 +44,7 @@ def write_tensors(
     ({'w': tensor([1., 1.])}, {'epoch': 3})
     """
     metadata = {_HEADER: json.dumps(dict(header))}
-    own = apart(tensors)
+    own = unshare_memory(tensors)
     return write_file(path, lambda draft: save_file(own, draft, metadata=metadata))
 
 
@@ -89,7 +89,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     return tensors, header
 
 
-def apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def unshare_memory(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return tensors that share no memory, which safetensors refuses; modules may be shared."""
     seen: set[int] = set()
     found = {}

@@ -15,7 +15,14 @@ from filelock import FileLock, Timeout
 
 from edge2torch.errors import Edge2TorchError
 
-__all__ = ["claim", "drafting", "read_json", "replace_folder", "restore_folder", "write_file"]
+__all__ = [
+    "lock_folder",
+    "read_json",
+    "replace_folder",
+    "restore_folder",
+    "staging_dir",
+    "write_file",
+]
 
 _DRAFT = ".draft-"
 _LOCK = ".lock"
@@ -44,7 +51,7 @@ def write_file(path: str | os.PathLike[str], fill: Callable[[Path], object]) -> 
     'whole'
     """
     final = Path(path)
-    with drafting(final.parent) as folder:
+    with staging_dir(final.parent) as folder:
         draft = folder / final.name
         fill(draft)
         with draft.open("rb+") as written:
@@ -89,7 +96,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def drafting(place: Path) -> Iterator[Path]:
+def staging_dir(place: Path) -> Iterator[Path]:
     """Make a folder in which something is written before it is put in its place.
 
     It goes at the end. One that a killed process left is removed by the next draft in the same
@@ -107,7 +114,7 @@ def drafting(place: Path) -> Iterator[Path]:
     Examples
     --------
     >>> from pathlib import Path
-    >>> with drafting(Path()) as folder:
+    >>> with staging_dir(Path()) as folder:
     ...     _ = (folder / "note.txt").write_text("whole")
     >>> folder.exists()
     False
@@ -148,7 +155,7 @@ def _own_draft(place: Path) -> tuple[Path, FileLock | None]:
 
 
 @contextmanager
-def claim(folder: str | os.PathLike[str], *, beside: bool = False) -> Iterator[Path]:
+def lock_folder(folder: str | os.PathLike[str], *, beside: bool = False) -> Iterator[Path]:
     """Keep every other process out of a folder while this one writes to it.
 
     The claim ends with the process, however that ends. Drafts that a killed process left behind
@@ -173,7 +180,7 @@ def claim(folder: str | os.PathLike[str], *, beside: bool = False) -> Iterator[P
 
     Examples
     --------
-    >>> with claim("results") as folder:
+    >>> with lock_folder("results") as folder:
     ...     folder.name
     'results'
     """

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from edge2torch import Edge2TorchError
-from edge2torch.bounds import read_table
+from edge2torch._core.tables import read_table
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt", "t.csv.gz", "t.tsv.xz", "t.parquet"])

@@ -17,9 +17,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
-from edge2torch.compile._tensor_file import apart
-from edge2torch.errors import Edge2TorchError, listing
-from edge2torch.files import read_json, write_file
+from edge2torch._core.files import read_json, write_file
+from edge2torch._core.messages import listing
+from edge2torch._core.tensor_file import unshare_memory
+from edge2torch.errors import Edge2TorchError
 
 _WEIGHTS = "weights-*.safetensors"
 _WEIGHTS_NAME = re.compile(r"weights-[0-9a-f]{32}\.safetensors")
@@ -70,7 +71,9 @@ class StateFolder:
         if folder.exists() and not folder.is_dir():
             raise Edge2TorchError(f"path={str(folder)!r} is a file. Give a folder.")
         folder.mkdir(parents=True, exist_ok=True)
-        weights = dump_tensors({name: value.cpu() for name, value in apart(tensors).items()})
+        weights = dump_tensors(
+            {name: value.cpu() for name, value in unshare_memory(tensors).items()}
+        )
         name = f"weights-{uuid4().hex}.safetensors"
         index = {
             "format": self.format,

@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t", ".gct": "\t"}
 _NAMES = {",": "commas", "\t": "tabs", ";": "semicolons"}

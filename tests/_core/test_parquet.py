@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from edge2torch.bounds import read_parquet
+from edge2torch._core.parquet import read_parquet
 from edge2torch.errors import Edge2TorchError
 
 TABLE = pd.DataFrame({"gene": ["a", "b"], "n": [1.0, 2.0]}, index=pd.Index([3, 4], name="row"))
