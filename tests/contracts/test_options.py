@@ -18,7 +18,7 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 OTHER_PROGRAMS = re.compile(r"pip install [^.]*")
 OF_A_COMMAND = re.compile(r"--[a-z-]+ of `[a-z -]+`")  # says itself whose option it is
 ARGUMENT = re.compile(r"(?<![\w.:/?&'\"{<-])([a-z][a-z0-9_]+)=(?!=)")
-OF_OTHERS = {"create_graph", "index_col", "index_label", "sep"}  # torch's and pandas's
+OF_OTHERS = {"create_graph", "index_col", "index_label", "sep", "min_cells"}  # torch's and pandas's
 SAYS = {"Edge2TorchError", "append", "note", "warn"}
 
 
