@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, listing
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.nn import (
     Convergence,
     CustomizedEdgeModel,
