@@ -82,6 +82,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         ),
         "regularize": (),
         "simulate": (),
+        "study": (),
         "train": (),
         "vae": (),
     }

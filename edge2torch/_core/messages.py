@@ -126,3 +126,9 @@ def require(module: str, *, extra: str | None = None) -> ModuleType:
         raise MissingDependencyError(
             f'{package} is not installed. Install it with: pip install "{wanted}"'
         ) from error
+
+
+def plural(word: str, count: int | None = None) -> str:
+    """Return ``"1,234 cells"``, or ``"cells"`` without a count."""
+    form = word if count == 1 else word + ("es" if word.endswith(("s", "x")) else "s")
+    return form if count is None else f"{count:,} {form}"

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge2torch._core.messages import listing, require
-from edge2torch.cli._console import Console
-from edge2torch.cli._settings import plural
+from edge2torch._core.console import Console
+from edge2torch._core.messages import listing, plural, require
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ def annotate_structure_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Say how the two transcripts of each switch differ in structure."""
+    from edge2torch._core.table_arguments import read_table
     from edge2torch._core.tables import table_kind
-    from edge2torch.cli._files import read_table
     from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
     from edge2torch.netmodules import load_modules
 

@@ -10,15 +10,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from edge2torch._core.console import Console
 from edge2torch.cli._annotate_structure import annotate_structure_command
-from edge2torch.cli._console import Console
 from edge2torch.cli._draw import draw
 from edge2torch.cli._explain_module import explain_module_command
 from edge2torch.cli._info import info
 from edge2torch.cli._interpret import interpret
 from edge2torch.cli._modules_app import modules
 from edge2torch.cli._prior import prior
-from edge2torch.cli._settings import Settings
+from edge2torch.study import Settings
 
 _HELP = """A table of named edges in; a trained network and its explanation out.
 

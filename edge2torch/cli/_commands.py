@@ -9,10 +9,9 @@ from typing import Literal
 
 import pandas as pd
 
+from edge2torch._core.console import Console
 from edge2torch._core.files import lock_folder
-from edge2torch._core.messages import listing
-from edge2torch.cli._console import Console
-from edge2torch.cli._data import Normalize, from_anndata, read_dataset, read_h5ad
+from edge2torch._core.messages import listing, plural
 from edge2torch.cli._demo import (
     Pathways,
     choose_pathways,
@@ -21,20 +20,35 @@ from edge2torch.cli._demo import (
     pathway_edges,
     read_sets,
 )
-from edge2torch.cli._files import output_folder, read_edge_file
-from edge2torch.cli._names import with_names
-from edge2torch.cli._network import fit_network
-from edge2torch.cli._pipeline import Results, Study, check_study, run_study
-from edge2torch.cli._progress import identity_of, open_progress
-from edge2torch.cli._report_words import Story
-from edge2torch.cli._settings import Settings, Words, plural
-from edge2torch.cli._tables import score_summary, top_nodes
-from edge2torch.cli._task import Kind, choose_task
-from edge2torch.cli._trust import why_not
-from edge2torch.cli._trust_words import trust_sentences
-from edge2torch.cli._verdict import show, verdicts
-from edge2torch.cli._write import write_results
+from edge2torch.cli._files import output_folder
 from edge2torch.errors import Edge2TorchError
+from edge2torch.study import (
+    Kind,
+    Normalize,
+    Results,
+    Settings,
+    Story,
+    Study,
+    Words,
+    check_study,
+    choose_task,
+    fit_network,
+    from_anndata,
+    identity_of,
+    open_progress,
+    read_dataset,
+    read_edge_file,
+    read_h5ad,
+    run_study,
+    score_summary,
+    show,
+    top_nodes,
+    trust_sentences,
+    verdicts,
+    why_not,
+    with_names,
+    write_results,
+)
 
 _SHOWN = 3
 _MIN_CLASS = 5

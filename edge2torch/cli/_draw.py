@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from edge2torch._core.console import Console
 from edge2torch._core.messages import require
-from edge2torch.cli._console import Console
 from edge2torch.errors import Edge2TorchError
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from edge2torch._core.console import Console
 from edge2torch._core.messages import listing
-from edge2torch.cli._console import Console
-from edge2torch.cli._files import read_edge_file, read_table
-from edge2torch.cli._saved import read_saved
+from edge2torch._core.table_arguments import read_table
 from edge2torch.compile import CompileArtifact, compile_graph, edge_weights
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table, shortest_cycle
+from edge2torch.study import read_edge_file, read_saved
 
 
 def read_graph(path: Path) -> tuple[CompileArtifact, pd.DataFrame | None]:

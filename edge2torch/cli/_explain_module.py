@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edge2torch._core.messages import require
-from edge2torch.cli._console import Console
-from edge2torch.cli._settings import plural
+from edge2torch._core.console import Console
+from edge2torch._core.messages import plural, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +86,8 @@ def explain_module_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Explain modules: drivers, polarity, contrast, attribution; tables, figures, a manifest."""
-    from edge2torch.cli._files import folder_of_results, read_table
+    from edge2torch._core.table_arguments import read_table
+    from edge2torch.cli._files import folder_of_results
     from edge2torch.cli._module_features import indexed, read_features
     from edge2torch.explain import ExplainConfig, explain_module
     from edge2torch.netmodules import load_modules

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from edge2torch._core.messages import listing
-from edge2torch.cli._console import Console
-from edge2torch.cli._settings import plural
+from edge2torch._core.console import Console
+from edge2torch._core.messages import listing, plural
 from edge2torch.errors import Edge2TorchError
 
 _TARGETS = ("features", "nodes", "edges")
@@ -43,9 +42,8 @@ def interpret(
 ) -> None:
     """Score inputs, nodes and edges of a saved model on your data; write tables."""
     from edge2torch._core.files import write_file
-    from edge2torch.cli._asked import positions_of, read_samples, score
     from edge2torch.cli._files import output_folder
-    from edge2torch.cli._saved import read_saved
+    from edge2torch.study import positions_of, read_samples, read_saved, score
 
     console = Console(quiet)
     wanted = _wanted(targets, method)

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from edge2torch._core.console import Console
 from edge2torch._core.files import lock_folder, write_file
 from edge2torch._core.messages import listing, require
-from edge2torch.cli._console import Console
 from edge2torch.cli._files import output_folder
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules import (

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from edge2torch.cli._console import Console
+from edge2torch._core.console import Console
 
 modules = typer.Typer(help="Gene-network modules.", no_args_is_help=True)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from edge2torch._core.console import Console
 from edge2torch._core.messages import listing
-from edge2torch.cli._console import Console
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ def prior(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Fit gene sets, an ontology or a network to your data; write an edge table."""
-    from edge2torch.cli._data import feature_names as names_of_features
     from edge2torch.priors import prepare_prior, write_edges
+    from edge2torch.study import feature_names as names_of_features
 
     console = Console(quiet)
     given = {
@@ -190,8 +190,8 @@ def prior(
 def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> pd.DataFrame:
     """Read a file by its kind; an option of another kind is refused, not ignored."""
     import edge2torch.priors as readers
+    from edge2torch._core.table_arguments import existing_file
     from edge2torch._core.tables import table_kind
-    from edge2torch.cli._files import existing_file
 
     existing_file(file, "FILE")
     if kind == "auto":
@@ -233,9 +233,9 @@ def _with_constraints(edges: pd.DataFrame) -> pd.DataFrame:
 
 def _refuse_transposed(file: Path, measured: list[str], edges: pd.DataFrame) -> None:
     """Say so where the rows of the data, and not its columns, are called as nodes are."""
+    from edge2torch._core.table_arguments import read_table
     from edge2torch._core.tables import table_kind
-    from edge2torch.cli._data import read_h5ad
-    from edge2torch.cli._files import read_table
+    from edge2torch.study import read_h5ad
 
     nodes = {*edges["source"], *edges["target"]}
     if nodes & set(measured):

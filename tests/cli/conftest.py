@@ -54,4 +54,4 @@ def no_figures(monkeypatch) -> None:
         path.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
         return {"network": path}
 
-    monkeypatch.setattr("edge2torch.cli._write.draw_figures", draw)
+    monkeypatch.setattr("edge2torch.study._write.draw_figures", draw)

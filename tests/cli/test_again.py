@@ -44,7 +44,7 @@ def _ran(tmp_path_factory):
     asked = {"edges": "edges.csv", "data": "cells.csv", "out": "out"}
     options = [part for name, file in asked.items() for part in (f"--{name}", str(folder / file))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("edge2torch.cli._write.draw_figures", no_figures)
+        patch.setattr("edge2torch.study._write.draw_figures", no_figures)
         with pytest.raises(SystemExit) as end:
             main(["run", *options, "--label", "kind", "--normalize", "counts", *QUICK])
     assert end.value.code == 0
@@ -79,8 +79,8 @@ def test_a_run_is_asked_again_and_treats_data_as_it_did(ran, scores):
 
 
 def test_the_loaded_model_predicts_what_the_run_wrote(ran):
-    from edge2torch.cli._data import read_dataset
-    from edge2torch.cli._saved import read_saved
+    from edge2torch.study._data import read_dataset
+    from edge2torch.study._saved import read_saved
 
     saved = read_saved(ran / "out", "MODEL")
     assert saved.recipe is not None

@@ -14,18 +14,19 @@ from scipy import sparse
 
 import edge2torch as e2t
 from edge2torch._core.files import write_file
+from edge2torch._core.messages import plural
+from edge2torch._core.table_arguments import table_kind
 from edge2torch.cli import main
-from edge2torch.cli._data import from_anndata
 from edge2torch.cli._demo import choose_pathways, pathway_edges, read_sets, readable
-from edge2torch.cli._files import table_kind
-from edge2torch.cli._metrics import score
-from edge2torch.cli._names import with_names
-from edge2torch.cli._network import fit_network
-from edge2torch.cli._settings import Settings, plural
-from edge2torch.cli._split import fit_scaler, split_samples
-from edge2torch.cli._task import choose_task
-from edge2torch.cli._threads import threads_for
 from edge2torch.interpret import rewire
+from edge2torch.study._data import from_anndata
+from edge2torch.study._metrics import score
+from edge2torch.study._names import with_names
+from edge2torch.study._network import fit_network
+from edge2torch.study._settings import Settings
+from edge2torch.study._split import fit_scaler, split_samples
+from edge2torch.study._task import choose_task
+from edge2torch.study._threads import threads_for
 
 # ------------------------------------------------------------------------------ shuffle
 

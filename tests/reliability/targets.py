@@ -301,7 +301,7 @@ def _cells(name: str) -> Files:
 
 
 def _read_dataset(name: str, folder: Path) -> None:
-    from edge2torch.cli._data import feature_names, read_dataset
+    from edge2torch.study._data import feature_names, read_dataset
 
     feature_names(folder / name, "--features")
     layers = (None, "raw", "dense") if name.endswith(".h5ad") else (None,)

@@ -1,0 +1,87 @@
+"""A saved model is asked: what about, on which samples, and what it says, as tidy tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from edge2torch._core.messages import listing
+from edge2torch.compile import CompileArtifact
+from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret import interpret_model
+from edge2torch.study._data import Dataset, Normalize, read_dataset
+from edge2torch.study._saved import Saved
+
+
+def positions_of(saved: Saved, output: str) -> dict[str, int]:
+    """What is explained, and where it stands among the model's outputs."""
+    answers = saved.answers
+    asked = [part.strip() for part in output.split(",") if part.strip()] or answers
+    if unknown := [name for name in asked if name not in answers]:
+        raise Edge2TorchError(
+            f"--output: the model has no output {listing(unknown)}. It has {listing(answers, 10)}."
+        )
+    return {name: answers.index(name) for name in asked}
+
+
+def read_samples(
+    saved: Saved, path: Path, label: str | None, layer: str | None, names_column: str | None
+) -> Dataset:
+    """Read data that hold every input of the model, prepared as for its training."""
+    normalize: Normalize = saved.recipe.normalize if saved.recipe else "none"
+    dataset = read_dataset(
+        path,
+        label,
+        saved.artifact.feature_names,
+        layer=layer,
+        names_column=names_column,
+        normalize=normalize,
+        metadata=saved.recipe.set_aside if saved.recipe else (),
+    )
+    needed = saved.artifact.feature_names
+    if absent := [name for name in needed if name not in dataset.table.columns]:
+        raise Edge2TorchError(
+            f"--data lacks {len(absent)} of {len(needed)} inputs of the model: {listing(absent)}."
+        )
+    if not len(dataset.table):
+        raise Edge2TorchError(f"--data: {path.name!r} has no sample to explain.")
+    return dataset
+
+
+def score(
+    saved: Saved,
+    dataset: Dataset,
+    target: str,
+    method: str | None,
+    positions: dict[str, int],
+    seed: int,
+) -> pd.DataFrame:
+    """Return one row per output, group of samples, and feature, node or edge."""
+    table = dataset.table[saved.artifact.feature_names]
+    if saved.recipe is not None:
+        table = saved.recipe.scaler(table)
+    asked: dict[str, Any] = {"target": target, "method": method, "seed": seed, "quiet": True}
+    if target == "nodes":
+        asked |= {"level": "summary"}
+    groups = dataset.label.astype(str)
+    parts: list[pd.DataFrame] = []
+    for name, position in positions.items():
+        for group, rows in table.groupby(groups.to_numpy(), sort=True):
+            found = interpret_model(saved.model, saved.artifact, rows, output=position, **asked)
+            tidy = found if target == "edges" else _means(found, target, saved.artifact)
+            tidy = tidy.assign(output=name, group=str(group))
+            parts.append(tidy[["output", "group", *tidy.columns[:-2]]])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _means(found: pd.DataFrame, target: str, artifact: CompileArtifact) -> pd.DataFrame:
+    """Mean over samples with and without the sign, the strongest first."""
+    name = target.removesuffix("s")
+    tidy = pd.DataFrame({"attribution": found.mean(), "magnitude": found.abs().mean()})
+    tidy.insert(0, name, found.columns.astype(str))
+    if artifact.labels:
+        tidy.insert(1, "label", [artifact.label(node) for node in tidy[name]])
+    ordered: pd.DataFrame = tidy.sort_values("magnitude", ascending=False, kind="stable")
+    return ordered

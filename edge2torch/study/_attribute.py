@@ -1,0 +1,173 @@
+"""What each class, or the predicted number, rests on: nodes and features with a sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch.interpret import interpret_model
+from edge2torch.study._settings import Settings
+from edge2torch.study._task import Task
+from edge2torch.study._train import Trained
+
+NODE_METHOD, FEATURE_METHOD = "LayerConductance", "IntegratedGradients"
+
+Attribute = Callable[[pd.DataFrame, int], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Signed contributions, a column per class (one column, the label, for regression).
+
+    Parameters
+    ----------
+    nodes, features : DataFrame
+        Mean over seeds, a row per node or feature.
+    node_sd, feature_sd : DataFrame
+        Standard deviation over seeds.
+    node_agreement : DataFrame
+        Share of the seeds whose sign is that of the mean.
+    shift : DataFrame
+        Features × classes: mean of the class's samples in standard deviations from the training
+        mean. For regression: upper half of the label against the lower.
+    """
+
+    nodes: pd.DataFrame
+    features: pd.DataFrame
+    node_sd: pd.DataFrame
+    feature_sd: pd.DataFrame
+    node_agreement: pd.DataFrame
+    shift: pd.DataFrame
+
+    @property
+    def groups(self) -> list[str]:
+        """The classes, or the label."""
+        return list(self.nodes.columns)
+
+
+@dataclass(frozen=True)
+class SeedAttribution:
+    """The same of one seed."""
+
+    nodes: pd.DataFrame
+    features: pd.DataFrame
+    shift: pd.DataFrame
+
+
+def attribute(
+    trained: Trained,
+    table: pd.DataFrame,
+    task: Task,
+    test: NDArray[np.int64],
+    settings: Settings,
+    seed: int,
+) -> SeedAttribution:
+    """Attribute held-out samples against the average training sample.
+
+    Contributions to a class are taken against the mean of all classes, since only differences
+    between class scores decide, and averaged over the held-out samples of that class.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(test)[: settings.explain_samples])
+    data = trained.scaler(table.iloc[rows])
+    network = trained.network
+    readable: Literal["hidden", "non_input"] = "non_input" if network.explains_outputs else "hidden"
+
+    def of_nodes(samples: pd.DataFrame, output: int) -> pd.DataFrame:
+        found: pd.DataFrame = interpret_model(
+            trained.model,
+            network.artifact,
+            samples,
+            target="nodes",
+            method=NODE_METHOD,
+            output=output,
+            level="summary",
+            nodes=readable,
+            quiet=True,
+        )
+        return found
+
+    def of_features(samples: pd.DataFrame, output: int) -> pd.DataFrame:
+        found: pd.DataFrame = interpret_model(
+            trained.model,
+            network.artifact,
+            samples,
+            target="features",
+            method=FEATURE_METHOD,
+            output=output,
+            quiet=True,
+        )
+        return found
+
+    combine = _by_class if task.kind == "classification" else _by_half
+    values = task.values[rows]
+    return SeedAttribution(
+        nodes=combine(of_nodes if network.inner_nodes else _nothing, data, values, task),
+        features=combine(of_features, data, values, task),
+        shift=_shift(data, values, task),
+    )
+
+
+def _nothing(samples: pd.DataFrame, _: int) -> pd.DataFrame:
+    """Attribute the nodes of a graph that leads from features straight to classes."""
+    return pd.DataFrame(index=samples.index)
+
+
+def _by_class(
+    attribute: Attribute, data: pd.DataFrame, values: NDArray[np.int64], task: Task
+) -> pd.DataFrame:
+    columns, everyone = {}, None
+    for k in range(len(task.classes)):
+        means = attribute(data, k).groupby(values).mean()  # classes present × nodes
+        everyone = means if everyone is None else everyone + means
+        if k in means.index:
+            columns[k] = means.loc[k]
+    found = {
+        task.classes[k]: own - everyone.loc[k] / len(task.classes)  # type: ignore[union-attr]
+        for k, own in columns.items()
+    }
+    return pd.DataFrame(found).reindex(columns=list(task.classes))
+
+
+def _by_half(
+    attribute: Attribute, data: pd.DataFrame, values: NDArray[np.float64], task: Task
+) -> pd.DataFrame:
+    frame = attribute(data, 0)
+    upper = values > np.median(values)
+    return (frame[upper].mean() - frame[~upper].mean()).to_frame(task.label)
+
+
+def _shift(data: pd.DataFrame, values: NDArray[np.float64], task: Task) -> pd.DataFrame:
+    if task.kind == "regression":
+        upper = values > np.median(values)
+        return (data[upper].mean() - data[~upper].mean()).to_frame(task.label)
+    means = data.groupby(values).mean().T
+    means.columns = pd.Index([task.classes[int(k)] for k in means.columns])
+    return means.reindex(columns=list(task.classes))
+
+
+def summarize(parts: list[SeedAttribution]) -> Attribution:
+    """Average over seeds, and say how far they agree."""
+    nodes, node_sd = _mean_sd([part.nodes for part in parts])
+    features, feature_sd = _mean_sd([part.features for part in parts])
+    signs = np.stack([np.sign(part.nodes.loc[nodes.index].to_numpy()) for part in parts])
+    agree = np.nanmean(signs == np.sign(nodes.to_numpy()), axis=0)
+    return Attribution(
+        nodes=nodes,
+        features=features,
+        node_sd=node_sd,
+        feature_sd=feature_sd,
+        node_agreement=pd.DataFrame(agree, index=nodes.index, columns=nodes.columns),
+        shift=_mean_sd([part.shift for part in parts])[0],
+    )
+
+
+def _mean_sd(frames: list[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    stacked = pd.concat(frames, keys=range(len(frames)))
+    grouped = stacked.groupby(level=1, sort=False)
+    return grouped.mean(), grouped.std().fillna(0.0)

@@ -1,0 +1,398 @@
+"""Samples, their features and the label to predict, from a table or an h5ad file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from edge2torch._core.h5ad import read_h5ad as read_anndata
+from edge2torch._core.messages import listing
+from edge2torch._core.table_arguments import existing_file, read_table
+from edge2torch._core.tables import TABLES, missing_words, not_genes, table_kind
+from edge2torch.errors import Edge2TorchError
+from edge2torch.study._features import Columns, choose_features, copies_of, sample_names, words_of
+
+Normalize = Literal["none", "log1p", "counts"]
+
+# A table of every feature is kept for the baseline that may use all of them up to this size.
+_ALL_FEATURES_LIMIT = 20_000_000
+_MOST_OF_A_LOGARITHM = 25.0  # log2 of 33 million; the deepest sample has a gene of fewer reads
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Named samples with named features and one label.
+
+    Parameters
+    ----------
+    name : str
+        Where it came from.
+    table : DataFrame, samples × features
+        Numbers as in the file, float32; NaN where a value is missing.
+    label : Series
+        One value per sample, none missing.
+    has_all_features : bool
+        False where only the features that the graph uses were kept.
+    notes : tuple of str
+        What was done on the way, as sentences.
+    normalize : {"none", "log1p", "counts"}
+        What was done to the values.
+    set_aside : tuple of str
+        Columns of the file that were taken for no features.
+    copies : tuple of str
+        Features that say nothing but the label.
+    """
+
+    name: str
+    table: pd.DataFrame
+    label: pd.Series
+    has_all_features: bool
+    notes: tuple[str, ...]
+    normalize: Normalize = "none"
+    set_aside: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+
+
+def read_dataset(
+    path: Path,
+    label: str | None,
+    wanted: Collection[str],
+    *,
+    layer: str | None = None,
+    names_column: str | None = None,
+    normalize: Normalize = "none",
+    metadata: Collection[str] = (),
+    all_features: bool = False,
+) -> Dataset:
+    """Read a file by its suffix; samples without a label are left out, and that is noted.
+
+    Where no label is asked for, all samples have the same one: ``"all"``. Of a table's columns,
+    ``metadata`` and what :func:`choose_features` finds are no features; ``all_features`` takes every
+    number for one. What an AnnData has in ``var`` is a feature, unless ``metadata`` names it.
+    """
+    kind = table_kind(existing_file(path, "--data"))
+    if kind == ".h5ad":
+        data = read_h5ad(path)
+        return from_anndata(
+            data,
+            label,
+            wanted,
+            name=path.name,
+            layer=layer,
+            names_column=names_column,
+            normalize=normalize,
+            metadata=metadata,
+        )
+    if kind not in TABLES:
+        raise Edge2TorchError(
+            f"--data: unknown file type {path.name!r}. Use one of {listing(['.h5ad', *TABLES], 8)}."
+        )
+    _only_for_h5ad(path, layer, names_column)
+    frame = read_table(path, "--data")
+    return _from_table(
+        frame, label, wanted, path.name, normalize, metadata, all_features=all_features
+    )
+
+
+def feature_names(
+    path: Path, option: str, *, layer: str | None = None, names_column: str | None = None
+) -> list[str]:
+    """Read what a file measures, and as little else as possible."""
+    kind = table_kind(existing_file(path, option))
+    if kind != ".h5ad":
+        _only_for_h5ad(path, layer, names_column)
+        return [str(column).strip() for column in read_table(path, option, n_rows=0).columns]
+    data = read_h5ad(path, option, backed="r")
+    try:
+        return list(_feature_names(_var(data, layer), names_column))
+    finally:
+        data.file.close()
+
+
+def _only_for_h5ad(path: Path, layer: str | None, names_column: str | None) -> None:
+    for option, value in (("--layer", layer), ("--feature-names", names_column)):
+        if value is not None:
+            raise Edge2TorchError(f"{option} is for h5ad files; {path.name!r} is a table.")
+
+
+def read_h5ad(path: Path, option: str = "--data", *, backed: Literal["r"] | None = None) -> Any:
+    try:
+        return read_anndata(path, backed=backed)
+    except Edge2TorchError as error:
+        raise Edge2TorchError(f"{option}: {error}") from error
+
+
+def from_anndata(
+    data: Any,
+    label: str | None,
+    wanted: Collection[str],
+    *,
+    name: str,
+    layer: str | None = None,
+    names_column: str | None = None,
+    normalize: Normalize = "none",
+    metadata: Collection[str] = (),
+) -> Dataset:
+    """Take features and label out of an AnnData; ``layer="raw"`` reads ``.raw``."""
+    if label is not None and label not in data.obs.columns:
+        raise Edge2TorchError(
+            f"--label: obs has no column {label!r}. It has {listing(data.obs.columns, 10)}."
+        )
+    values, var = _matrix(data, layer)
+    names = _feature_names(var, names_column)
+    others = [gene for gene in not_genes(names) if gene not in wanted]
+    notes = [f"Set aside as no features: {listing(others)} (reads of no gene)."] if others else []
+    aside = names.isin([*metadata, *others]) & ~names.isin(wanted)
+    set_aside = tuple(dict.fromkeys(names[aside]))
+    if aside.any():
+        values, names = values[:, ~aside], names[~aside]
+    totals = np.asarray(values.sum(axis=1), np.float64).ravel()
+    keep_all = values.shape[0] * values.shape[1] <= _ALL_FEATURES_LIMIT
+    columns = np.arange(len(names)) if keep_all else np.flatnonzero(names.isin(wanted))
+    part = values[:, columns]
+    dense = part.toarray() if hasattr(part, "toarray") else np.asarray(part)
+    if not np.issubdtype(dense.dtype, np.number):
+        raise Edge2TorchError(f"--data: {name!r} holds {dense.dtype} values, not numbers.")
+    table = pd.DataFrame(
+        dense.astype(np.float32), index=data.obs_names.astype(str), columns=names[columns]
+    )
+    labels = _unlabelled(table) if label is None else data.obs[label]
+    return _dataset(
+        table,
+        labels,
+        wanted,
+        name,
+        keep_all,
+        normalize,
+        totals,
+        notes=notes,
+        set_aside=set_aside,
+    )
+
+
+def _unlabelled(table: pd.DataFrame) -> pd.Series:
+    return pd.Series("all", index=table.index, name="group")
+
+
+def _matrix(data: Any, layer: str | None) -> tuple[Any, pd.DataFrame]:
+    var = _var(data, layer)
+    if layer == "raw":
+        return data.raw.X, var
+    values = data.X if layer is None else data.layers[layer]
+    if values is None:
+        raise Edge2TorchError("--data: the file has no X. Name one of its layers with --layer.")
+    return values, var
+
+
+def _var(data: Any, layer: str | None) -> pd.DataFrame:
+    if layer not in (None, "raw") and layer not in data.layers:
+        raise Edge2TorchError(
+            f"--layer: the file has no layer {layer!r}. It has {listing(data.layers) or 'none'}."
+        )
+    if layer != "raw":
+        return cast(pd.DataFrame, data.var)
+    if data.raw is None:
+        raise Edge2TorchError("--layer raw: the file has no raw values. Leave --layer out.")
+    return cast(pd.DataFrame, data.raw.var)
+
+
+def _feature_names(var: pd.DataFrame, column: str | None) -> pd.Index[str]:
+    if column is None:
+        return pd.Index([str(name).strip() for name in var.index])
+    if column not in var.columns:
+        raise Edge2TorchError(
+            f"--feature-names: var has no column {column!r}. It has {listing(var.columns, 10)}."
+        )
+    return pd.Index([str(name).strip() for name in var[column]])
+
+
+def _from_table(
+    frame: pd.DataFrame,
+    label: str | None,
+    wanted: Collection[str],
+    name: str,
+    normalize: Normalize,
+    metadata: Collection[str],
+    *,
+    all_features: bool,
+) -> Dataset:
+    frame.columns = frame.columns.map(lambda column: str(column).strip())
+    _refuse_transposed(frame, label, wanted, name)
+    if label is not None and label not in frame.columns:
+        raise Edge2TorchError(
+            f"--label: {name!r} has no column {label!r}. It has {listing(frame.columns, 10)}."
+        )
+    frame, said = _with_sample_names(frame, label, wanted)
+    features = frame if label is None else frame.drop(columns=label)
+    text = [c for c in features.columns if not pd.api.types.is_numeric_dtype(features[c].dtype)]
+    if bad := sorted(set(text) & set(wanted)):
+        raise Edge2TorchError(
+            f"--data: {len(bad)} column(s) that the graph takes as input are not numbers: "
+            f"{listing(bad)}."
+        )
+    labels = _unlabelled(features) if label is None else frame[label]
+    counts = normalize == "counts"
+    columns = choose_features(
+        features, labels, wanted, metadata=metadata, everything=all_features, counts=counts
+    )
+    notes = [*said, *missing_words(labels, "label"), *_told(columns, wanted, counts=counts)]
+    table = features[columns.features].astype(np.float32)
+    totals = table.to_numpy(np.float64).sum(axis=1)
+    return _dataset(
+        table,
+        labels,
+        wanted,
+        name,
+        True,
+        normalize,
+        totals,
+        notes=notes,
+        set_aside=tuple(columns.aside),
+    )
+
+
+def _told(columns: Columns, wanted: Collection[str], *, counts: bool) -> list[str]:
+    """Which columns are features and which are not, where that was decided here."""
+    notes, known = [], set(wanted)
+    if columns.aside:
+        notes.append(
+            f"Set aside as no features: {words_of(columns.aside)}. --all-features takes in those that "
+            "are numbers."
+        )
+    if others := [c for c in columns.features if c not in known]:
+        use = "count for the sum of a sample and " if counts else ""
+        notes.append(
+            f"{len(others):,} of {len(columns.features):,} features are no node of the graph "
+            f"({listing(others)}): they {use}are seen by the baseline on all features. --metadata "
+            "leaves columns out."
+        )
+    return notes
+
+
+def _refuse_transposed(
+    frame: pd.DataFrame, label: str | None, wanted: Collection[str], name: str
+) -> None:
+    """Say so where the first column, and not the header, holds the names that the graph knows."""
+    if frame.empty or frame.columns[0] == label:
+        return
+    first = frame.iloc[:, 0].astype(str).str.strip()
+    known = int(first.isin(wanted).sum())
+    if not known or not first.is_unique or frame.columns.isin(wanted).sum() >= known:
+        return
+    # The label alone: further columns of a design would stand among the features.
+    design = "" if label is None else f".join(design[{label!r}])"
+    raise Edge2TorchError(
+        f"--data: {name!r} looks transposed: {known:,} of the {len(first):,} names in its first "
+        f"column ({frame.columns[0]!r}) are nodes of the graph. A row per sample and a column per "
+        f'feature are needed: table.set_index({frame.columns[0]!r}).T{design}.to_csv("samples.csv", '
+        'index_label="sample") in pandas'
+        + (f", where design has a row per sample and the column {label!r}." if label else ".")
+    )
+
+
+def _with_sample_names(
+    frame: pd.DataFrame, label: str | None, wanted: Collection[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Take the column that holds names of samples as names; say so where that is not plain."""
+    column = sample_names(frame, label, wanted)
+    if column is None:
+        return frame, []
+    named = frame.set_index(frame[column].astype(str)).drop(columns=column)
+    if not pd.api.types.is_numeric_dtype(frame[column].dtype) or column.startswith("Unnamed:"):
+        return named, []
+    return named, [f"The numbers in {column!r} are taken as names of samples."]
+
+
+def _dataset(
+    table: pd.DataFrame,
+    label: pd.Series,
+    wanted: Collection[str],
+    name: str,
+    keep_all: bool,
+    normalize: Normalize,
+    totals: np.ndarray[Any, np.dtype[np.float64]],
+    *,
+    notes: Collection[str] = (),
+    set_aside: tuple[str, ...] = (),
+) -> Dataset:
+    twice = table.columns[table.columns.duplicated()].unique()
+    if len(clash := twice.intersection(pd.Index(list(wanted)))):
+        raise Edge2TorchError(
+            f"--data: {len(clash)} feature name(s) that the graph takes as input appear more than "
+            f"once: {listing(clash)}. Keep one of each."
+        )
+    table = table.drop(columns=twice)
+    label = pd.Series(label.to_numpy(), index=table.index, name=label.name, dtype=label.dtype)
+    notes = list(notes)
+    if len(twice):
+        notes.append(
+            f"{len(twice):,} feature name(s) appear more than once ({listing(twice)}): left out."
+        )
+    if (unknown := label.isna().to_numpy()).any():
+        notes.append(f"{int(unknown.sum()):,} of {len(label):,} samples have no label: left out.")
+        table, label, totals = table[~unknown], label[~unknown], totals[~unknown]
+    if np.isinf(table.to_numpy()).any():
+        bad = table.columns[np.isinf(table.to_numpy()).any(axis=0)]
+        raise Edge2TorchError(f"--data: infinite values in {listing(bad)}.")
+    same = table.columns[copies_of(table.to_numpy(), label)].tolist()
+    if same:
+        notes.append(copies_words(same, str(label.name)))
+    table, note = _normalized(table, normalize, totals)
+    return Dataset(name, table, label, keep_all, (*notes, *note), normalize, set_aside, tuple(same))
+
+
+def copies_words(copies: Collection[str], label: str) -> str:
+    """Warn of features that hold the answer."""
+    return (
+        f"WARNING: {len(copies)} feature(s) say the same as the label {label!r}: {listing(copies)}. A "
+        "model that sees one of them has the answer before it, and its scores say nothing of the "
+        "others. Leave them out of the graph and of the data, unless they were measured like the rest."
+    )
+
+
+def _normalized(
+    table: pd.DataFrame, normalize: Normalize, totals: np.ndarray[Any, np.dtype[np.float64]]
+) -> tuple[pd.DataFrame, list[str]]:
+    values = table.to_numpy()
+    known = values[~np.isnan(values)]
+    if not known.size:  # whatever lacks then is told where it is needed
+        return table, []
+    if normalize == "none":
+        if known.min() >= 0 and known.max() > 50 and (known == known.round()).all():
+            note = (
+                "Values look like raw counts and were used as they are; --normalize counts would "
+                "bring samples to one depth and take logarithms."
+            )
+            return table, [note]
+        return table, []
+    if known.min() < 0:
+        bad = table.columns[np.flatnonzero((values < 0).any(axis=0))]
+        raise Edge2TorchError(
+            f"--normalize {normalize}: {len(bad)} feature(s) hold negative values ({listing(bad)}), so "
+            "they are no counts. Use --normalize none, or --metadata for columns that are no features."
+        )
+    if normalize == "log1p":
+        return table.apply(np.log1p), ["Values were replaced by log(1 + value)."]
+    fractions = bool((known != known.round()).any())
+    if fractions and known.max() < _MOST_OF_A_LOGARITHM:
+        raise Edge2TorchError(
+            f"--normalize counts: the values have fractions and none is above {known.max():.3g}, so "
+            "they look like logarithms or shares, not like counts. Use --normalize none."
+        )
+    if not (totals > 0).all():
+        lacking = table.columns[np.isnan(values).any(axis=0)]
+        where = f" (of {listing(lacking)})" if len(lacking) else ""
+        raise Edge2TorchError(
+            f"--normalize counts: {int((~(totals > 0)).sum())} sample(s) have no counts at all or "
+            f"missing ones{where}. Drop them first, or name columns that are no counts with --metadata."
+        )
+    scaled = table.mul(1e4 / totals, axis=0).astype(np.float32)
+    notes = ["Counts of each sample were scaled to a sum of 10,000 and replaced by log(1 + value)."]
+    if fractions:
+        notes.append("Some counts have fractions: they were taken for estimated ones.")
+    return scaled.apply(np.log1p), notes

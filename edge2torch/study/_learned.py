@@ -1,0 +1,117 @@
+"""Whether a model says more of held-out samples than a guess that has seen none of their features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from edge2torch.study._metrics import losses
+from edge2torch.study._task import Task
+
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean, and the range that holds it with 95 % confidence."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How far a model is ahead of guessing, on held-out samples.
+
+    Parameters
+    ----------
+    loss : Interval
+        Log loss of the guess less that of the model, in nats; for regression the same of the squared
+        error, as a share of the guess's: R² against the mean of the samples that were fitted.
+    hits : Interval or None
+        Share of right classes less that of always saying the most common one; None for regression.
+    """
+
+    loss: Interval
+    hits: Interval | None
+
+    def __bool__(self) -> bool:
+        """Whether the lead in loss is beyond its interval, and no lag in accuracy is."""
+        return bool(self.loss.low > 0 and (self.hits is None or self.hits.high >= 0))
+
+
+def gains(
+    task: Task,
+    fitted: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+    predicted: NDArray[np.float64],
+    *,
+    balanced: bool,
+) -> pd.DataFrame:
+    """Lead over guessing of every held-out sample; ``loss`` and, of classes, ``hits``.
+
+    The guess knows the labels of the fitted samples: how common the classes are, or the mean.
+    Where classes are weighed equally (``balanced``) the guess takes them to be equally common, and
+    each counts as much as the others.
+    """
+    truth = task.values[held_out]
+    if task.kind == "regression":
+        mean = np.full((len(truth), 1), task.values[fitted].mean())
+        guessed = losses(task, held_out, mean)
+        own = losses(task, held_out, predicted)
+        return pd.DataFrame({"loss": (guessed - own) / guessed.mean()}, index=held_out)
+    n = len(task.classes)
+    share = np.bincount(task.values[fitted], minlength=n) / len(fitted)
+    weight = (1 / (n * share))[truth] if balanced else np.ones(len(truth))
+    chance = np.full(n, 1 / n) if balanced else share
+    guess = np.tile(chance, (len(truth), 1))
+    right = predicted.argmax(axis=1) == truth
+    by_chance = np.full(len(truth), 1 / n) if balanced else truth == share.argmax()
+    return pd.DataFrame(
+        {
+            "loss": weight * (losses(task, held_out, guess) - losses(task, held_out, predicted)),
+            "hits": weight * (right.astype(float) - by_chance),
+        },
+        index=held_out,
+    )
+
+
+def learned(parts: Sequence[pd.DataFrame]) -> Learned:
+    """Judge the ``gains`` of several networks, of one split or of several."""
+    hits = _interval([part["hits"] for part in parts]) if "hits" in parts[0] else None
+    return Learned(_interval([part["loss"] for part in parts]), hits)
+
+
+def _interval(parts: Sequence[pd.Series]) -> Interval:
+    """Mean over networks × samples; both scatter, and a sample may be held out several times.
+
+    Standard error by two-way clusters (Cameron, Gelbach & Miller 2011,
+    doi:10.1198/jbes.2010.07136), never below that of samples alone; Student's t with as many
+    degrees of freedom as there are samples, less one.
+    """
+    table = pd.concat(parts, axis=1)
+    values = table.to_numpy(np.float64)  # samples × networks
+    mean = float(np.nanmean(values))
+    off = np.nan_to_num(values - mean)
+    n, k = values.shape
+    if n < 2:
+        return Interval(mean, -np.inf, np.inf)
+    samples = float((off.sum(axis=1) ** 2).sum()) * n / (n - 1)
+    networks = float((off.sum(axis=0) ** 2).sum()) * k / max(k - 1, 1)
+    variance = max(samples, samples + networks - float((off**2).sum()))
+    error = variance**0.5 / int(np.isfinite(values).sum())
+    wide = float(stats.t.ppf((1 + _LEVEL) / 2, n - 1)) * error
+    return Interval(mean, mean - wide, mean + wide)
+
+
+def ahead_words(found: Learned, task: Task) -> str:
+    """How far ahead, as numbers to be put in brackets."""
+    loss = found.loss
+    what = "log loss lower by" if task.kind == "classification" else "R²"
+    return f"{what} {loss.mean:.3f}, 95 % interval {loss.low:.3f} to {loss.high:.3f}"

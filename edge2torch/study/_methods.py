@@ -1,0 +1,118 @@
+"""What was done, as a paragraph for the methods section of a paper."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from edge2torch._core.messages import plural
+from edge2torch.study._learned import ahead_words
+from edge2torch.study._pipeline import KPNN, Results
+from edge2torch.study._settings import Words
+from edge2torch.study._trust import Trust
+
+
+def methods_text(results: Results) -> str:
+    """Return the paragraph; every number in it is this run's."""
+    parts = [_network(results), _training(results), _comparison(results), _learned(results)]
+    if results.has_learned:
+        parts.append(_attribution(results))
+    if results.trust is not None:
+        parts.append(_judged(results.trust, results.study.words))
+    return " ".join([*parts, _software()])
+
+
+def _network(results: Results) -> str:
+    study = results.study
+    artifact, words, task = study.network.artifact, study.words, study.task
+    n = len(task.values)
+    goal = f"the {words.group} ({plural('class', len(task.classes))})"
+    if task.kind == "regression":
+        goal = f"{task.label} (a number)"
+    return (
+        f"A knowledge-primed neural network (Fortelny and Bock 2020, doi:10.1186/s13059-020-02100-5) "
+        f"of {plural('node', artifact.graph.n_nodes)} and {plural('edge', artifact.graph.n_edges)}, "
+        f"one weight per edge, was trained to predict {goal} of {plural(words.sample, n)} from "
+        f"{plural(words.feature, len(artifact.feature_names))}."
+    )
+
+
+def _training(results: Results) -> str:
+    study, split, settings = results.study, results.sizes, results.study.settings
+    loss = "mean squared error" if study.task.kind == "regression" else "cross entropy"
+    weights = " weighted by inverse class size" if settings.class_weights else ""
+    repeats = f"with seed {settings.seed}"
+    if settings.seeds > 1:
+        last = settings.seed + settings.seeds - 1
+        repeats = f"for seeds {settings.seed} to {last}, each with its own split and start"
+    filled = ""
+    if results.missing:
+        filled = (
+            f"Missing values ({100 * results.missing:.1f} % of all) were replaced by the "
+            f"{study.words.feature}'s median among the training {plural(study.words.sample)}. "
+        )
+    chosen = f"of lowest loss in {len(split.folds)}-fold cross-validation within these"
+    if len(split.folds) == 1:
+        validation = plural(study.words.sample, len(split.folds[0][1]))
+        chosen = f"of lowest loss on a validation part of {validation}"
+    return filled + (
+        f"{plural(study.words.feature).capitalize()} were standardised by the training part and "
+        f"clipped at ten standard deviations. Inner nodes had {settings.node_activation} activation, "
+        f"batch normalisation and dropout of {settings.node_dropout:g} (inputs: "
+        f"{settings.input_dropout:g}). The {loss}{weights} was minimised with AdamW (learning rate "
+        f"{settings.learning_rate:g}, weight decay {settings.weight_decay:g}, batches of "
+        f"{settings.batch_of(len(split.fit))}) for the number of epochs, at most {settings.epochs}, "
+        f"{chosen}, and the network was then trained anew on training and "
+        f"validation part ({len(split.fit):,}). Performance was measured once on "
+        f"{len(split.test):,} held-out {plural(study.words.sample)}, {repeats}."
+    )
+
+
+def _comparison(results: Results) -> str:
+    linear = "ridge" if results.study.task.kind == "regression" else "logistic"
+    return (
+        f"It was compared with {linear} regression, whose penalty was chosen by the loss in repeated "
+        "cross-validation within the same samples, and with the same network after degree-preserving rewiring of its edges within "
+        f"layers (which moved {results.changed_edges:.0%} of the edges that can move), trained alike."
+    )
+
+
+def _learned(results: Results) -> str:
+    study = results.study
+    found = results.learned[KPNN, len(study.network.features)]
+    guess = "the mean" if study.task.kind == "regression" else "the class frequencies"
+    return (
+        f"On held-out {plural(study.words.sample)} it was {'' if found else 'not '}better than {guess} "
+        f"of the samples that were fitted ({ahead_words(found, study.task)}, over "
+        f"{plural(study.words.sample)} and seeds)."
+    )
+
+
+def _attribution(results: Results) -> str:
+    words = results.study.words
+    against = (
+        "upper against lower half of the label"
+        if results.study.task.kind == "regression"
+        else f"each {words.group}'s score against the mean score of all"
+    )
+    return (
+        f"Held-out {plural(words.sample)} were attributed against the average training "
+        f"{words.sample}, {against}: {plural(words.node)} by layer conductance (Dhamdhere et al. "
+        f"2018, doi:10.48550/arXiv.1805.12233), {plural(words.feature)} by integrated gradients "
+        "(Sundararajan et al. 2017, doi:10.48550/arXiv.1703.01365)."
+    )
+
+
+def _judged(trust: Trust, words: Words) -> str:
+    return (
+        f"Node scores were judged by {len(trust.replicates.quality)} replicates trained from other "
+        f"starts and {len(trust.control_quality)} control networks trained on simulated inputs in "
+        f"which every {words.feature} is equally predictive (Esser-Skala and Fortelny 2023, "
+        "doi:10.1038/s41540-023-00310-8); corrected scores are log2 ratios to the controls, less "
+        "what the number of edges explains; P values were adjusted by Benjamini and Hochberg's "
+        "method within each ranking."
+    )
+
+
+def _software() -> str:
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("edge2torch", "torch")]
+    return f"Computed with {' and '.join(versions)}."

@@ -1,0 +1,206 @@
+"""From edges, data and task to a network: what is fed, what is read, what had to be left out."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pandas as pd
+import torch
+from torch import nn
+
+from edge2torch._core.messages import listing
+from edge2torch.compile import CompileArtifact, compile_graph
+from edge2torch.customize import CustomizedEdgeModel, customize_model
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
+from edge2torch.graph import graph_topology
+from edge2torch.nn import CompiledModel
+from edge2torch.study._settings import Settings
+from edge2torch.study._task import Task
+
+
+@dataclass(frozen=True)
+class Network:
+    """A graph that fits the data and the task.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Edges that remain; every node without incoming edges is a feature of the data.
+    artifact : CompileArtifact
+        Of a compiled model of these edges.
+    outputs : tuple of str
+        What is read, in the order of the classes where ``head`` is false.
+    head : int
+        Width of the linear layer on top, 0 for none.
+    notes : tuple of str
+        What was decided and left out, as sentences.
+    """
+
+    edges: pd.DataFrame
+    artifact: CompileArtifact
+    outputs: tuple[str, ...]
+    head: int
+    notes: tuple[str, ...]
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the inputs, in model order."""
+        return self.artifact.feature_names
+
+    @property
+    def explains_outputs(self) -> bool:
+        """Whether outputs say something: not where they are the classes, or a single one."""
+        return self.head > 0 and len(self.outputs) > 1
+
+    @property
+    def inner_nodes(self) -> list[str]:
+        """Nodes to explain, layer by layer: all that are neither fed nor the only way out."""
+        ends = set(self.features) | (set() if self.explains_outputs else set(self.outputs))
+        layers = self.artifact.node_names_by_layer.values()
+        return [name for names in layers for name in names if name not in ends]
+
+    def with_edges(self, edges: pd.DataFrame) -> Network:
+        """Return the same network over other edges between the same inputs and outputs."""
+        with _quietly():
+            _, artifact = compile_graph(
+                edges, quiet=True, inputs=_present(self.features, edges), outputs=self.outputs
+            )
+        return replace(self, edges=edges, artifact=artifact)
+
+    def build(self, settings: Settings, seed: int) -> CustomizedEdgeModel:
+        """Return a model with fresh weights; the same seed gives the same ones."""
+        graph = self.artifact
+        with torch.random.fork_rng(devices=[]), _quietly():
+            torch.manual_seed(seed)
+            model, _ = compile_graph(
+                self.edges, quiet=True, inputs=graph.feature_names, outputs=graph.output_names
+            )
+            return customize_network(
+                model,
+                width=self.head,
+                node_activation=settings.node_activation,
+                node_dropout=settings.node_dropout,
+            )
+
+
+def customize_network(
+    model: CompiledModel, *, width: int, node_activation: str, node_dropout: float
+) -> CustomizedEdgeModel:
+    """Add what a run adds to a compiled model; ``width`` is that of the linear layer, 0 for none."""
+    return customize_model(
+        model,
+        head=nn.Linear(model.out_features, width) if width else None,
+        node_activation=node_activation,
+        node_normalization="batch",
+        node_dropout=node_dropout,
+    )
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Compile again without saying again what ``fit_network`` has noted."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Edge2TorchWarning)
+        yield
+
+
+def _present(names: Iterable[str], edges: pd.DataFrame) -> list[str]:
+    there = set(edges["source"])
+    return [name for name in names if name in there]
+
+
+def fit_network(
+    edges: pd.DataFrame,
+    features: Iterable[str],
+    task: Task,
+    *,
+    missing: Literal["drop", "error"] = "drop",
+    outputs: tuple[str, ...] = (),
+) -> Network:
+    """Keep what the data can feed, and read what the task asks for."""
+    available = set(features)
+    notes: list[str] = []
+    with _quietly():  # what this warns of is noted below, or comes to nothing
+        _, whole = compile_graph(edges, quiet=True)
+    wanted = whole.feature_names
+    absent = [name for name in wanted if name not in available]
+    if len(absent) == len(wanted):
+        raise Edge2TorchError(
+            f"--edges and --data share no names: the graph's inputs are {listing(wanted)}, the "
+            f"data's features {listing(sorted(available))}. Use the same naming in both"
+            " (for h5ad files --feature-names reads names from a column of var)."
+        )
+    edges = whole.graph.edges
+    if absent:
+        if missing == "error":
+            raise Edge2TorchError(
+                f"--data lacks {len(absent)} of {len(wanted)} inputs of the graph: "
+                f"{listing(absent)}. Add them, or use --missing drop."
+            )
+        edges, lost = _without(edges, absent)
+        notes.append(
+            f"{len(absent):,} of {len(wanted):,} inputs of the graph are not in the data "
+            f"({listing(absent)}): left out"
+            + (f", with {lost:,} inner node(s) that nothing feeds any more." if lost else ".")
+        )
+    ends, head, words = _read_out(edges, task, outputs)
+    with _quietly():
+        _, artifact = compile_graph(edges, quiet=True, outputs=ends, unused="prune")
+    pruned = ~artifact.graph.is_active
+    if pruned.any():
+        notes.append(f"{int(pruned.sum()):,} edge(s) lead to no output that is read: left out.")
+        edges = edges[~pruned].reset_index(drop=True)
+        _, artifact = compile_graph(edges, quiet=True, outputs=ends)
+    if fed := sorted(set(graph_topology(artifact).hidden) & available):
+        notes.append(
+            f"{len(fed):,} inner node(s) bear the name of a feature ({listing(fed)}); their values "
+            "are computed, not read from the data."
+        )
+    return Network(edges, artifact, tuple(ends), head, (*notes, words))
+
+
+def _without(edges: pd.DataFrame, absent: list[str]) -> tuple[pd.DataFrame, int]:
+    """Drop inputs, and then every node that has lost all that fed it."""
+    gone, lost = pd.Index(absent), 0
+    while True:
+        kept = edges[~edges["source"].isin(gone)]
+        starved = pd.Index(edges["target"].unique()).difference(pd.Index(kept["target"].unique()))
+        if kept.empty:
+            raise Edge2TorchError("--edges: without the inputs that --data lacks no edge is left.")
+        if starved.empty:
+            return kept.reset_index(drop=True), lost
+        edges, gone, lost = kept, starved, lost + len(starved)
+
+
+def _read_out(
+    edges: pd.DataFrame, task: Task, outputs: tuple[str, ...]
+) -> tuple[list[str], int, str]:
+    """Return what to read, the width of a head (0: none), and a sentence that says so."""
+    nodes = set(edges["source"]) | set(edges["target"])
+    if unknown := [name for name in outputs if name not in nodes]:
+        raise Edge2TorchError(
+            f"--outputs names nodes that are not in the graph: {listing(unknown)}."
+        )
+    ends = list(outputs) or sorted(set(edges["target"]) - set(edges["source"]))
+    if task.kind == "regression":
+        if len(ends) == 1:
+            return ends, 0, f"The output {ends[0]!r} is the prediction of {task.label!r}."
+        return (
+            ends,
+            1,
+            (f"A linear layer was added from the graph's {len(ends)} outputs to {task.label!r}."),
+        )
+    if set(task.classes) <= set(ends):
+        return list(task.classes), 0, "The graph's outputs are the classes."
+    return (
+        ends,
+        len(task.classes),
+        (
+            f"The graph's outputs ({listing(ends)}) are not the classes of {task.label!r}: a linear "
+            f"layer was added from {len(ends)} output(s) to {len(task.classes)} classes."
+        ),
+    )

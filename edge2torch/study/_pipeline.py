@@ -1,0 +1,271 @@
+"""Split, train, compare and explain, over several seeds. Says what it does; prints nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch._core.console import Console
+from edge2torch._core.messages import plural
+from edge2torch.compile import edge_weights
+from edge2torch.interpret import rewire
+from edge2torch.study._attribute import Attribution, SeedAttribution, attribute, summarize
+from edge2torch.study._baseline import baseline_name, fit_baseline
+from edge2torch.study._data import Dataset
+from edge2torch.study._flow import Flow, flow_of
+from edge2torch.study._learned import Learned, gains, learned
+from edge2torch.study._metrics import MAIN, predictions_frame, score
+from edge2torch.study._network import Network
+from edge2torch.study._progress import Progress
+from edge2torch.study._settings import Settings, Words
+from edge2torch.study._split import Split, check_complete, split_samples
+from edge2torch.study._task import Task
+from edge2torch.study._threads import threads_for
+from edge2torch.study._train import Trained, train
+from edge2torch.study._trust import Trust, look_into, why_not
+
+KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
+
+_FORGETFUL = Progress()
+
+_Predict = Callable[[pd.DataFrame], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is asked: data, label, graph and settings.
+
+    Parameters
+    ----------
+    dataset, task, network, settings, words
+        As made by their rooms.
+    wider : Network, optional
+        A second network to train beside the first, with direct edges from every feature.
+    """
+
+    dataset: Dataset
+    task: Task
+    network: Network
+    settings: Settings
+    words: Words
+    wider: Network | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came out of a study.
+
+    Parameters
+    ----------
+    study : Study
+        What was asked.
+    scores : DataFrame
+        One row per model and seed: ``model``, ``features``, ``seed``, ``epochs`` and metrics.
+    attribution : Attribution
+        Of the knowledge network.
+    weights : DataFrame
+        ``source``, ``target``, ``weight`` of the first seed's network. Weights are not averaged:
+        a node and its mirror image, all signs turned, compute the same.
+    predictions : DataFrame
+        Held-out samples of every seed.
+    first : Trained
+        The network of the first seed.
+    sizes : Split
+        Of the first seed.
+    changed_edges : float
+        Share of edges that the shuffle moved, among those that lead to nodes whose edges can move;
+        mean over seeds.
+    notes : tuple of str
+        What was done and left out.
+    seconds : float
+        Wall time.
+    trust : Trust or None
+        What replicates and controls say about the nodes' scores.
+    untrusted : str
+        Why they say nothing although they were asked for.
+    learned : dict of (str, int) to Learned
+        How far each model, by name and number of features, is ahead of guessing.
+    flow : Flow
+        Edge attributions of one class in the first seed's network.
+    """
+
+    study: Study
+    scores: pd.DataFrame
+    attribution: Attribution
+    weights: pd.DataFrame
+    predictions: pd.DataFrame
+    first: Trained
+    sizes: Split
+    changed_edges: float
+    notes: tuple[str, ...]
+    seconds: float
+    flow: Flow
+    learned: Mapping[tuple[str, int], Learned]
+    trust: Trust | None = None
+    untrusted: str = ""
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether the network predicts better than guessing, so that it can be asked why."""
+        return bool(self.learned[KPNN, len(self.study.network.features)])
+
+    @property
+    def metric(self) -> str:
+        """Name of the main score."""
+        return MAIN[self.study.task.kind]
+
+    @property
+    def missing(self) -> float:
+        """Share of the values the networks use that were missing, and so were filled in."""
+        return float(_used(self.study).isna().to_numpy().mean())
+
+
+@dataclass(frozen=True)
+class _Seed:
+    """What one seed brings."""
+
+    rows: list[dict[str, object]]
+    gains: dict[tuple[str, int], pd.DataFrame]
+    attribution: SeedAttribution
+    predictions: pd.DataFrame
+    trained: Trained
+    split: Split
+    changed_edges: float
+
+
+def check_study(study: Study, *, impute: bool) -> list[str]:
+    """Refuse missing values unless they are to be filled in; return what is done about them."""
+    return check_complete(_used(study), impute=impute)
+
+
+def _used(study: Study) -> pd.DataFrame:
+    """Samples × features that a network sees."""
+    wider = study.wider.features if study.wider else []
+    used = list(dict.fromkeys([*study.network.features, *wider]))
+    return study.dataset.table.loc[study.task.kept, used]
+
+
+def run_study(
+    study: Study, console: Console, notes: Sequence[str] = (), progress: Progress = _FORGETFUL
+) -> Results:
+    """Train and compare once per seed, and average; ``notes`` are of ``check_study``."""
+    begin = time.monotonic()
+    table = study.dataset.table[study.task.kept]
+    first = study.settings.seed
+    with threads_for(study.network.artifact.graph.n_edges * study.settings.batch_of(len(table))):
+        seeds = [
+            _run_seed(study, table, seed, console, progress)
+            for seed in range(first, first + study.settings.seeds)
+        ]
+        one = seeds[0]
+        flow = flow_of(one.trained, table, study.task, one.split.test, study.settings)
+        ahead = {key: learned([seed.gains[key] for seed in seeds]) for key in one.gains}
+        said, trust = why_not(study.network, study.settings), None
+        if said is not None:
+            notes = (*notes, said)
+        elif ahead[KPNN, len(study.network.features)]:
+            trust = look_into(
+                one.trained, table, study.task, one.split, study.settings, console, progress
+            )
+    return Results(
+        study=study,
+        scores=pd.DataFrame([row for seed in seeds for row in seed.rows]),
+        attribution=summarize([seed.attribution for seed in seeds]),
+        weights=edge_weights(seeds[0].trained.model, study.network.artifact),
+        predictions=pd.concat([seed.predictions for seed in seeds]),
+        first=seeds[0].trained,
+        sizes=seeds[0].split,
+        changed_edges=float(np.mean([seed.changed_edges for seed in seeds])),
+        notes=(*study.dataset.notes, *study.task.notes, *study.network.notes, *notes),
+        seconds=progress.before + time.monotonic() - begin,
+        flow=flow,
+        learned=ahead,
+        trust=None if isinstance(trust, str) else trust,
+        untrusted=trust if isinstance(trust, str) else "",
+    )
+
+
+def _run_seed(
+    study: Study, table: pd.DataFrame, seed: int, console: Console, progress: Progress
+) -> _Seed:
+    task, settings = study.task, study.settings
+    split = split_samples(task, settings, seed)
+    rows: list[dict[str, object]] = []
+    ahead: dict[tuple[str, int], pd.DataFrame] = {}
+
+    def record(model: str, features: list[str], predict: _Predict) -> NDArray[np.float64]:
+        predicted = predict(table.iloc[split.test][features])
+        found = score(task, split.test, predicted)
+        rows.append({"model": model, "features": len(features), "seed": seed, **found})
+        ahead[model, len(features)] = gains(
+            task, split.fit, split.test, predicted, balanced=settings.class_weights
+        )
+        return predicted
+
+    def fit(network: Network, name: str) -> Trained:
+        bar = f"{name}, seed {seed}"
+        return train(
+            network,
+            table,
+            task,
+            split,
+            settings,
+            seed,
+            console=console,
+            progress=progress,
+            name=bar,
+        )
+
+    trained = fit(study.network, KPNN)
+    predicted = record(KPNN, study.network.features, trained.predict)
+    shuffled = study.network.with_edges(rewire(study.network.edges, "degree", seed=seed))
+    record(SHUFFLED, shuffled.features, fit(shuffled, SHUFFLED).predict)
+    if study.wider is not None:
+        record(WIDER, study.wider.features, fit(study.wider, WIDER).predict)
+    for features in _baseline_features(study):
+        baseline = fit_baseline(table[features], task, split, seed)
+        record(baseline_name(task), features, baseline.predict)
+    console.say(_line(study, rows, seed, trained.epochs))
+    return _Seed(
+        rows=rows,
+        gains=ahead,
+        attribution=attribute(trained, table, task, split.test, settings, seed),
+        predictions=predictions_frame(task, table.index, split.test, predicted).assign(seed=seed),
+        trained=trained,
+        split=split,
+        changed_edges=_changed(study.network, shuffled),
+    )
+
+
+def _baseline_features(study: Study) -> list[list[str]]:
+    """The network's own features; and all of the file, where it has more that can be used."""
+    table, own = study.dataset.table[study.task.kept], study.network.features
+    missing = table.isna()
+    fills = missing[own].to_numpy().any()
+    usable = table.columns[~(missing.all() if fills else missing.any())].tolist()
+    if study.dataset.has_all_features and set(usable) > set(own):
+        return [own, usable]
+    return [own]
+
+
+def _changed(network: Network, shuffled: Network) -> float:
+    """Share of edges that are new, among the edges into nodes that have a new one."""
+    before, after = (n.artifact.graph.edges[["source", "target"]] for n in (network, shuffled))
+    new = after.merge(before, how="left", indicator=True)["_merge"].to_numpy() == "left_only"
+    movable = after["target"].isin(set(after["target"][new])).to_numpy()
+    return float(new[movable].mean()) if movable.any() else 0.0
+
+
+def _line(study: Study, rows: list[dict[str, object]], seed: int, epochs: int) -> str:
+    metric = MAIN[study.task.kind]
+    parts = [
+        f"{row['model']} ({plural(study.words.feature, int(str(row['features'])))}) "
+        f"{row[metric]:.3f}"
+        for row in rows
+    ]
+    return f"seed {seed} ({epochs} epochs): {metric} " + ", ".join(parts)

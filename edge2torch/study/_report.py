@@ -1,0 +1,149 @@
+"""One self-contained page that a biologist can open and read."""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+import importlib.resources
+import platform
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from edge2torch._core.messages import plural, require
+from edge2torch.study._figures import flow_columns
+from edge2torch.study._methods import methods_text
+from edge2torch.study._pipeline import KPNN, SHUFFLED, WIDER, Results
+from edge2torch.study._report_words import Story, caveats_of, steps_of
+from edge2torch.study._tables import confusion_table, heading_of, score_summary, top_nodes
+from edge2torch.study._trust import LEVEL
+from edge2torch.study._trust_words import trust_groups, trust_sentences
+from edge2torch.study._verdict import show, verdicts
+
+_TOP = 5
+_MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+_METRICS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "roc_auc": "ROC-AUC",
+    "log_loss": "log loss (lower is better)",
+    "r2": "R²",
+    "pearson_r": "Pearson r",
+    "rmse": "RMSE (lower is better)",
+}
+
+
+def render(results: Results, story: Story, figures: dict[str, Path]) -> str:
+    """Return the page as HTML, pictures inside."""
+    jinja = require("jinja2", extra="cli")
+    source = importlib.resources.files("edge2torch.study").joinpath("report.html.j2")
+    environment = jinja.Environment(
+        autoescape=True, undefined=jinja.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    study = results.study
+    return str(
+        environment.from_string(source.read_text(encoding="utf-8")).render(
+            story=story,
+            words=study.words,
+            plural=plural,
+            task=study.task,
+            verdicts=verdicts(results),
+            steps=steps_of(results, story),
+            caveats=caveats_of(results, story),
+            methods=methods_text(results),
+            learned=results.has_learned,
+            several=results.study.settings.seeds > 1,
+            flow_of=heading_of(results, results.flow.group),
+            flow_columns=flow_columns(results),
+            scores=_score_rows(results),
+            metrics=[_METRICS[name] for name in _metric_names(results)],
+            groups=_groups(results),
+            confusion=_confusion(results),
+            figures={name: _inline(path) for name, path in figures.items()},
+            facts=_facts(results),
+            trust=trust_sentences(results),
+            level=f"{LEVEL:g}",
+            trust_groups=trust_groups(results, _TOP),
+            kpnn=KPNN,
+            shuffled=SHUFFLED,
+            wider=WIDER if study.wider else None,
+        )
+    )
+
+
+def _inline(path: Path) -> str:
+    content = base64.b64encode(path.read_bytes()).decode()
+    return f"data:{_MEDIA[path.suffix]};base64,{content}"
+
+
+def _metric_names(results: Results) -> list[str]:
+    return [name for name in _METRICS if name in results.scores.columns]
+
+
+def _score_rows(results: Results) -> list[dict[str, Any]]:
+    rows = []
+    for row in score_summary(results).to_dict("records"):
+        cells = []
+        for name in _metric_names(results):
+            mean, sd = show(row[f"{name}_mean"], name), show(row[f"{name}_sd"], name)
+            several = results.study.settings.seeds > 1
+            cells.append(f"{mean.removesuffix(' %')} ± {sd}" if several else mean)
+        rows.append({"model": row["model"], "features": row["features"], "cells": cells})
+    return rows
+
+
+def _groups(results: Results) -> list[dict[str, Any]]:
+    if not results.has_learned:
+        return []
+    table = top_nodes(results, _TOP)
+    table["qvalue"] = _qvalues(results, table)
+    table["told"] = results.trust is None or table["qvalue"].astype(float) < LEVEL
+    return [
+        {"name": heading_of(results, name), "rows": part.to_dict("records")}
+        for name, part in table.groupby(table["class"].astype(str), sort=False)
+    ]
+
+
+def _qvalues(results: Results, table: pd.DataFrame) -> list[float | None]:
+    """Of the corrected scores, where there are replicates and controls."""
+    if results.trust is None:
+        return [None] * len(table)
+    found = {name: part["qvalue"].to_dict() for name, part in results.trust.by_group.items()}
+    pairs = zip(table["class"], table["node"], strict=True)
+    return [found.get(str(group), {}).get(node) for group, node in pairs]
+
+
+def _confusion(results: Results) -> dict[str, Any] | None:
+    if results.study.task.kind == "regression":
+        return None
+    table = confusion_table(results)
+    names = list(results.study.task.classes)
+    counts, shares = table["held out"].tolist(), table[names].to_numpy().tolist()
+    rows = [
+        {
+            "name": name,
+            "held_out": count,
+            "cells": [(share, name == other) for share, other in zip(row, names, strict=True)],
+        }
+        for name, count, row in zip(names, counts, shares, strict=True)
+    ]
+    return {"classes": names, "rows": rows}
+
+
+def _facts(results: Results) -> list[tuple[str, str]]:
+    versions = [
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("edge2torch", "torch", "captum", "numpy", "pandas", "scikit-learn")
+    ]
+    settings = vars(results.study.settings) | {
+        "batch_size": results.study.settings.batch_of(len(results.sizes.fit))
+    }
+    first, count = settings.pop("seed"), settings.pop("seeds")
+    return [
+        ("Seeds", f"{first}" if count == 1 else f"{first} to {first + count - 1}"),
+        ("Time", f"{results.seconds:.0f} s"),
+        ("Settings", ", ".join(f"{name.replace('_', ' ')} {v}" for name, v in settings.items())),
+        ("Software", f"Python {platform.python_version()}, {', '.join(versions)}"),
+    ]

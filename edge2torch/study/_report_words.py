@@ -1,0 +1,202 @@
+"""What a report says was done, and what a reader must be careful about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge2torch._core.messages import listing, plural
+from edge2torch.study._pipeline import Results
+from edge2torch.study._settings import Words
+from edge2torch.study._split import Split
+from edge2torch.study._tables import confusion_table
+from edge2torch.study._verdict import against_shuffled
+
+_FEW_HELD_OUT = 10
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a report says about where its data come from.
+
+    Parameters
+    ----------
+    title : str
+        The page's heading.
+    data, graph : str
+        A sentence each on the data and on the edges.
+    caveats : tuple of str
+        What a reader must know about these data beside what holds for all.
+    command : str
+        What to type to get the report again.
+    """
+
+    title: str
+    data: str
+    graph: str
+    caveats: tuple[str, ...]
+    command: str
+
+
+def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
+    study, split, settings = results.study, results.sizes, results.study.settings
+    words, artifact = study.words, study.network.artifact
+    samples, features = plural(words.sample), plural(words.feature)
+    layers = [len(names) for names in artifact.node_names_by_layer.values()]
+    told = [story.data, *study.dataset.notes, *study.task.notes, *filled_words(results)]
+    repeated = "One seed was run, so how far results depend on split and start is not known."
+    if settings.seeds > 1:
+        repeated = (
+            f"All of it was repeated with {plural('seed', settings.seeds)}: another split, another "
+            "start, another shuffle each time."
+        )
+    return [
+        ("Question", _question(results)),
+        ("Data", " ".join(told)),
+        (
+            "Network",
+            (
+                f"{story.graph} {' '.join(study.network.notes)} The network has "
+                f"{plural('edge', artifact.graph.n_edges)} in {len(layers)} layers of "
+                f"{', '.join(f'{size:,}' for size in layers)} nodes, one weight per edge."
+            ),
+        ),
+        (
+            "Split",
+            (
+                f"{len(split.test):,} {samples} were held out for testing, {len(split.fit):,} were "
+                f"trained on; {_turns(split)} of these decided when to stop. {repeated}"
+            ),
+        ),
+        (
+            "Scaling",
+            (
+                f"Each of the {features} was centred and divided by its standard deviation, both taken "
+                "from the training part only, and cut off at ten standard deviations."
+            ),
+        ),
+        (
+            "Training",
+            (
+                f"Adam with weight decay; {settings.node_activation} and batch normalisation at every "
+                f"inner node; {settings.input_dropout:.0%} of the {features} and "
+                f"{settings.node_dropout:.0%} of the inner nodes hidden at random at each step. At "
+                f"most {settings.epochs} passes, as many as had the lowest validation loss "
+                f"({results.first.epochs} for the first seed); then trained anew on training and "
+                "validation part together. The linear model's penalty was chosen by the loss, too, "
+                "in repeated folds of the same samples; of those as good, the weakest."
+            ),
+        ),
+        (
+            "Shuffle",
+            (
+                "The same network, trained in the same way, after exchanging the ends of edges at "
+                "random, so that every node keeps its number of edges and only the knowledge of what "
+                "belongs together is lost. Where every source meets every target nothing can move; "
+                f"of the other edges {100 * results.changed_edges:.0f} % moved."
+            ),
+        ),
+        ("Attribution", _attribution_words(results)),
+    ]
+
+
+def _turns(split: Split) -> str:
+    """How many samples decided when to stop."""
+    if len(split.folds) == 1:
+        return f"{len(split.folds[0][1]):,}"
+    return f"each of {len(split.folds)} parts in turn"
+
+
+def filled_words(results: Results) -> list[str]:
+    """How many values were missing, and what stands in for them; nothing where none were."""
+    if not results.missing:
+        return []
+    words = results.study.words
+    return [
+        (
+            f"{100 * results.missing:.1f} % of the values that the network uses were missing; the "
+            f"{words.feature}'s median among the training {plural(words.sample)} stands in for each."
+        )
+    ]
+
+
+def _question(results: Results) -> str:
+    words, task = results.study.words, results.study.task
+    goal = f"value of {task.label!r}"
+    if task.kind == "classification":
+        goal = words.group if words.group != "class" else f"class of {task.label!r}"
+    return (
+        f"Can the {goal} of a {words.sample} be told from its {plural(words.feature)} along the given "
+        f"edges alone, does it help that the edges are these and no others, and which "
+        f"{plural(words.node)} does the answer rest on?"
+    )
+
+
+def _attribution_words(results: Results) -> str:
+    words = results.study.words
+    if not results.has_learned:
+        return "Of a network that learned nothing there is nothing to attribute."
+    how = (
+        f"Inner nodes by layer conductance (doi:10.48550/arXiv.1805.12233), "
+        f"{plural(words.feature)} by integrated gradients (doi:10.48550/arXiv.1703.01365), each "
+        f"held-out {words.sample} against the average training {words.sample}. "
+    )
+    if results.study.task.kind == "regression":
+        return how + (
+            f"Shown is the mean over {plural(words.sample)} in the upper half of the label minus "
+            "the mean over the lower half; then the mean over seeds."
+        )
+    return how + (
+        f"A {words.group}'s score is taken against the mean score of all, since only differences "
+        f"decide, and averaged over held-out {plural(words.sample)} of that {words.group}; then "
+        "over seeds."
+    )
+
+
+def _of_attributions(words: Words) -> list[str]:
+    return [
+        (
+            f"An attribution says what this network used to tell {plural(words.sample)} apart. It is "
+            "no evidence of a cause."
+        ),
+        (
+            f"The sign says whether a {words.node} spoke for or against the prediction. It does not "
+            f"say that the {words.node} is up or down: the arrows behind its {plural(words.feature)} "
+            "say where those stand."
+        ),
+        (
+            f"Where {plural(words.node)} share {plural(words.feature)}, they compete for the credit, "
+            f"and which one gets it may differ between runs. Trust {plural(words.node)} whose sign is "
+            "the same in all seeds and whose spread is small."
+        ),
+    ]
+
+
+def caveats_of(results: Results, story: Story) -> list[str]:
+    study, words = results.study, results.study.words
+    said = _of_attributions(words) if results.has_learned else []
+    said += [
+        (
+            f"The split is random by {words.sample}. If several come from one donor or batch, scores "
+            "for new donors may be lower."
+        ),
+    ]
+    said += [
+        f"{sentence} A {words.feature} that is missing because it is low looks average so, and a "
+        f"{words.node} above {plural(words.feature)} that are often missing has little to go by."
+        for sentence in filled_words(results)
+    ]
+    if study.task.kind == "classification":
+        table = confusion_table(results)["held out"]
+        few = sorted(table.index[table < _FEW_HELD_OUT * study.settings.seeds])
+        if few:
+            said.append(
+                f"Few held-out {plural(words.sample)} (fewer than {_FEW_HELD_OUT} per seed) stand "
+                f"behind {listing(few, 10)}: read these with care."
+            )
+    said += [
+        f"{verdict.text} So a high-ranking {words.node} is a readable summary of its "
+        f"{plural(words.feature)}, not a finding about the {words.node} itself."
+        for verdict in [against_shuffled(results)]
+        if verdict.good is False and results.has_learned
+    ]
+    return [*said, *story.caveats]

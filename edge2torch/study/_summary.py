@@ -1,0 +1,63 @@
+"""The numbers and sentences of a report, ready for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.study._methods import methods_text
+from edge2torch.study._metrics import MAIN
+from edge2torch.study._pipeline import Results
+from edge2torch.study._report_words import Story
+from edge2torch.study._tables import score_summary
+from edge2torch.study._trust_words import trust_sentences
+from edge2torch.study._verdict import Verdict, verdicts
+
+
+def summary(results: Results, story: Story) -> dict[str, Any]:
+    """Return what a program would want to read of a report."""
+    table = score_summary(results)
+    return {
+        "title": story.title,
+        "command": story.command,
+        "task": results.study.task.kind,
+        "label": results.study.task.label,
+        "classes": list(results.study.task.classes),
+        "main_score": MAIN[results.study.task.kind],
+        "scores": [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")],
+        "learned": results.has_learned,
+        "ahead_of_guessing": _ahead(results),
+        "verdicts": [_verdict(verdict) for verdict in verdicts(results)],
+        "trust": trust_sentences(results),
+        "notes": list(results.notes),
+        "methods": methods_text(results),
+        "settings": vars(results.study.settings),
+        "seconds": round(results.seconds, 1),
+    }
+
+
+def _ahead(results: Results) -> list[dict[str, Any]]:
+    """Of every model: the lead in loss and in accuracy, with 95 % intervals."""
+    rows = []
+    for (model, features), found in results.learned.items():
+        parts = {"loss": found.loss, "accuracy": found.hits}
+        leads = {
+            name: {key: _plain(value) for key, value in vars(part).items()}
+            for name, part in parts.items()
+            if part is not None
+        }
+        rows.append({"model": model, "features": features, "learned": bool(found), **leads})
+    return rows
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"good": verdict.good, "text": verdict.text}
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars into Python's, and NaN into null."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and pd.isna(value) else value

@@ -1,0 +1,112 @@
+"""What came out, as tables: means over seeds, the strongest nodes, recall by class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edge2torch.graph import graph_topology
+from edge2torch.study._metrics import confusion
+from edge2torch.study._pipeline import Results
+
+_DRIVERS = 4
+
+
+def score_summary(results: Results) -> pd.DataFrame:
+    """Mean and standard deviation over seeds, a row per model in the order of training."""
+    keys = ["model", "features"]
+    grouped = results.scores.drop(columns="seed").groupby(keys, sort=False)
+    mean, sd = grouped.mean(), grouped.std(ddof=1).fillna(0.0)
+    columns = {
+        f"{name}_{what}": part[name] for name in mean for what, part in (("mean", mean), ("sd", sd))
+    }
+    return pd.DataFrame(columns).reset_index()
+
+
+def top_nodes(results: Results, n: int) -> pd.DataFrame:
+    """The ``n`` strongest nodes of each class, and the strongest of a sign that they lack."""
+    found, drivers = results.attribution, _Drivers(results)
+    label = results.study.network.artifact.label
+    rows: list[dict[str, Any]] = []
+    for group in found.groups:
+        column = found.nodes[group].dropna()
+        value, sd = column.to_dict(), found.node_sd[group].to_dict()
+        agreement = found.node_agreement[group].to_dict()
+        for rank, node in _ranked(column, n):
+            rows.append(
+                {
+                    "class": group,
+                    "rank": rank,
+                    "node": node,
+                    "label": label(node),
+                    "direction": "for" if value[node] > 0 else "against",
+                    "attribution": value[node],
+                    "sd": sd[node],
+                    "sign_agreement": agreement[node],
+                    "drivers": drivers(node, group),
+                }
+            )
+    numbers = ["attribution", "sd", "sign_agreement"]
+    names = ["class", "rank", "node", "label", "direction", *numbers, "drivers"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _ranked(column: pd.Series, n: int) -> list[tuple[int, str]]:
+    """Nodes by magnitude with their ranks: the first ``n``, and the first of a missing sign."""
+    order = column.abs().sort_values(ascending=False, kind="stable").index.astype(str).tolist()
+    signs = np.sign(column[order].to_numpy())
+    places = list(range(min(n, len(order))))
+    for sign in (1, -1):
+        of_sign = np.flatnonzero(signs == sign)
+        if len(of_sign) and of_sign[0] >= n:
+            places.append(int(of_sign[0]))
+    return [(place + 1, order[place]) for place in places]
+
+
+class _Drivers:
+    """Features that lead to a node and matter most for a class, and where they stand in it."""
+
+    def __init__(self, results: Results) -> None:
+        self.topology = graph_topology(results.study.network.artifact)
+        self.label = results.study.network.artifact.label
+        self.features = set(results.study.network.features)
+        self.attribution = results.attribution
+
+    def __call__(self, node: str, group: str) -> str:
+        """Return words such as ``CD79A ↑; LYN ↓``."""
+        direct = [name for name in self.topology.parents(node) if name in self.features]
+        leading = direct or [n for n in self.topology.ancestors(node) if n in self.features]
+        size = self.attribution.features[group].reindex(leading).abs()
+        shift = self.attribution.shift[group]
+        strongest = size.sort_values(ascending=False, kind="stable").index[:_DRIVERS]
+        return "; ".join(
+            f"{self.label(name)} {'↑' if shift[name] > 0 else '↓'}" for name in strongest
+        )
+
+
+def heading_of(results: Results, group: str) -> str:
+    """What a class is called where it stands alone: a bare number is no heading."""
+    return f"{results.study.task.label} {group}" if group.isdigit() else group
+
+
+def wide_attribution(mean: pd.DataFrame, sd: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Means and standard deviations side by side, the strongest row first."""
+    order = mean.abs().max(axis=1).sort_values(ascending=False, kind="stable").index
+    joined = mean.join(sd.add_suffix(" sd")).loc[order]
+    return joined.rename_axis(name)
+
+
+def confusion_table(results: Results) -> pd.DataFrame:
+    """Share of each class (row) that was taken for each class (column), all seeds together."""
+    classes = pd.Index(results.study.task.classes)
+    truth, chosen = (
+        classes.get_indexer(pd.Index(results.predictions[column]))
+        for column in ("actual", "predicted")
+    )
+    counts = confusion(truth, chosen, len(classes))
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    table = pd.DataFrame(share, index=classes, columns=classes)
+    table.insert(0, "held out", counts.sum(axis=1))
+    return table.rename_axis("actual")

@@ -1,0 +1,228 @@
+"""An ordinary PyTorch training loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edge2torch._core.console import Console
+from edge2torch.customize import CustomizedEdgeModel
+from edge2torch.data import align_features_to_input_nodes
+from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret import ReplicateStack
+from edge2torch.study._network import Network
+from edge2torch.study._progress import Progress
+from edge2torch.study._settings import Settings
+from edge2torch.study._split import Fold, Scaler, Split, fit_scaler
+from edge2torch.study._task import Task
+
+_BETTER = 1e-4  # an improvement smaller than this is none
+# Patience counts in epochs, but a network learns by steps, and an epoch of few samples has two or
+# three: it is waited for so many steps at least, twice what AdamW's second moment averages over.
+_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the loss compares with: class numbers, or standardised values."""
+
+    y: Tensor
+    weight: Tensor | None
+    center: float
+    scale: float
+
+    def loss(self, predicted: Tensor, rows: Tensor) -> Tensor:
+        """Mean loss over some rows."""
+        if self.y.is_floating_point():
+            return F.mse_loss(predicted[:, 0], self.y[rows])
+        return F.cross_entropy(predicted, self.y[rows], weight=self.weight)
+
+    def answer(self, predicted: Tensor) -> NDArray[np.float64]:
+        """Class probabilities (b, classes), or values (b, 1) in the units of the label."""
+        y = predicted.double()
+        if self.y.is_floating_point():
+            return np.asarray(y) * self.scale + self.center
+        return np.asarray(y.softmax(dim=1))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network, and how to bring data to it."""
+
+    network: Network
+    model: CustomizedEdgeModel
+    scaler: Scaler
+    goal: Goal
+    epochs: int
+    losses: tuple[float, ...]
+
+    def predict(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Class probabilities (b, classes), or values (b, 1) in the units of the label."""
+        x = align_features_to_input_nodes(self.scaler(table), self.network.artifact)
+        with torch.no_grad():
+            y = self.model(x)
+        return self.goal.answer(y)
+
+
+def train(
+    network: Network,
+    table: pd.DataFrame,
+    task: Task,
+    split: Split,
+    settings: Settings,
+    seed: int,
+    *,
+    console: Console,
+    progress: Progress,
+    name: str,
+) -> Trained:
+    """Find the number of epochs on the validation parts, then train anew on all but the test part.
+
+    The second training sees the samples that the first one only validated on, as the baseline's
+    last fit does; neither ever sees the test part.
+    """
+    table = table[network.features]
+    how = (settings, seed, console, progress)
+    search = _fit(network, table, task, split.folds, *how, name)
+    epochs = int(np.argmin(search.validation)) + 1
+    whole = ((split.fit, split.fit[:0]),)
+    settled = _fit(network, table, task, whole, *how, f"{name}, all", epochs)
+    model = cast(CustomizedEdgeModel, settled.model)
+    return Trained(network, model, settled.scaler, settled.goal, epochs, search.validation)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    model: nn.Module | None  # None of a search
+    scaler: Scaler
+    goal: Goal
+    validation: tuple[float, ...]
+
+
+def _fit(
+    network: Network,
+    table: pd.DataFrame,
+    task: Task,
+    folds: tuple[Fold, ...],
+    settings: Settings,
+    seed: int,
+    console: Console,
+    progress: Progress,
+    name: str,
+    epochs: int | None = None,
+) -> _Fitted:
+    """Train a network per fold, all in step, so that one curve of losses is that of all of them.
+
+    With ``epochs`` so many are trained, and nothing is validated.
+    """
+    scalers = [fit_scaler(table, rows) for rows, _ in folds]
+    x = torch.stack([align_features_to_input_nodes(s(table), network.artifact) for s in scalers])
+    goals = [goal_of(task, rows, settings) for rows, _ in folds]
+    # Every fold starts from the same weights. Their losses are summed and AdamW treats each
+    # parameter on its own, so none of the networks notices the others.
+    model = _beside_each_other(network, [network.build(settings, seed) for _ in folds])
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    generator = torch.Generator().manual_seed(seed)
+    # Folds differ by a row or two; an epoch takes as many of each, others every time.
+    size = min(len(rows) for rows, _ in folds)
+    steps = settings.steps_of(size)
+    patience = max(settings.patience, -(-_STEPS // steps))
+    which = torch.arange(len(folds))[:, None]
+    most = epochs or settings.epochs
+    with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
+        torch.manual_seed(seed)
+        training = progress.training(name, model, optimizer, generator)
+        history = training.history
+        first = most if training.done else training.epoch
+        for epoch, show in console.count(most, name, "epochs", first=first):
+            model.train()
+            drawn = torch.stack([shuffled(rows, generator)[:size] for rows, _ in folds])
+            for rows in drawn.tensor_split(steps, dim=1):  # equal parts, for batch normalisation
+                optimizer.zero_grad()
+                y = model(F.dropout(x[which, rows], settings.input_dropout))
+                losses = [goal.loss(*pair) for goal, *pair in zip(goals, y, rows, strict=True)]
+                torch.stack(losses).sum().backward()
+                optimizer.step()
+            if epochs is None:
+                history.append(_evaluate(model, x, goals, folds))
+                show(f"validation loss {history[-1]:.3f}")
+                if not np.isfinite(history[-1]):
+                    raise Edge2TorchError("Training diverged: choose a smaller --learning-rate.")
+            training.keep(done=epoch + 1 == most or _stalled(history, patience))
+            if training.done:
+                break
+    trained = model.eval().unstack()[0] if epochs else None
+    return _Fitted(trained, scalers[0], goals[0], tuple(history))
+
+
+class _Apart(nn.Module):
+    """Networks one after another, for one alone and for what no :class:`ReplicateStack` takes."""
+
+    def __init__(self, models: list[CustomizedEdgeModel]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (k, b, i), of each its own, to (k, b, o)."""
+        return torch.stack([model(own) for model, own in zip(self.models, x, strict=True)])
+
+    def unstack(self) -> list[nn.Module]:
+        """Return the networks."""
+        return list(self.models)
+
+
+def _beside_each_other(
+    network: Network, models: list[CustomizedEdgeModel]
+) -> _Apart | ReplicateStack:
+    """Several networks as one module that maps x (k, b, i) to (k, b, o)."""
+    if len(models) == 1 or set(network.features) & set(network.outputs):
+        return _Apart(models)
+    return ReplicateStack(models, network.artifact, shared_inputs=False)
+
+
+def goal_of(task: Task, rows: NDArray[np.int64], settings: Settings) -> Goal:
+    if task.kind == "regression":
+        center, scale = float(task.values[rows].mean()), float(task.values[rows].std()) or 1.0
+        y = torch.as_tensor((task.values - center) / scale, dtype=torch.float32)
+        return Goal(y, None, center, scale)
+    weight = None
+    if settings.class_weights:
+        count = np.bincount(task.values[rows], minlength=len(task.classes))
+        weight = torch.as_tensor(len(rows) / len(count) / count, dtype=torch.float32)
+    return Goal(torch.from_numpy(task.values), weight, 0.0, 1.0)
+
+
+def shuffled(rows: NDArray[np.int64], generator: torch.Generator) -> Tensor:
+    """Rows in random order."""
+    return torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
+
+
+def _evaluate(model: nn.Module, x: Tensor, goals: list[Goal], folds: tuple[Fold, ...]) -> float:
+    """Mean loss over the validation rows of all folds."""
+    model.eval()
+    # of one fold only its rows; of several all, which are few and of which each is wanted
+    held_out = torch.from_numpy(np.unique(np.concatenate([rows for _, rows in folds])))
+    place = torch.full((x.shape[1],), -1)
+    place[held_out] = torch.arange(len(held_out))
+    total = 0.0
+    with torch.no_grad():
+        for y, goal, (_, numbers) in zip(model(x[:, held_out]), goals, folds, strict=True):
+            rows = torch.from_numpy(numbers)
+            total += float(goal.loss(y[place[rows]], rows)) * len(rows)
+    return total / sum(len(rows) for _, rows in folds)
+
+
+def _stalled(history: list[float], patience: int) -> bool:
+    """Whether the last epochs brought nothing."""
+    if len(history) <= patience:
+        return False
+    return min(history[-patience:]) > min(history[:-patience]) - _BETTER

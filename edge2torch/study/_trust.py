@@ -1,0 +1,286 @@
+"""How far node scores can be trusted: replicates, controls, and scores corrected by them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edge2torch._core.console import Console
+from edge2torch.compile import CompileArtifact
+from edge2torch.customize import CustomizedEdgeModel, customize_model
+from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret import (
+    Replicates,
+    ReplicateStack,
+    control_inputs,
+    node_significance,
+    replicate,
+)
+from edge2torch.study._learned import Learned, ahead_words, gains, learned
+from edge2torch.study._network import Network
+from edge2torch.study._progress import Progress
+from edge2torch.study._settings import Settings
+from edge2torch.study._split import Split
+from edge2torch.study._task import Task
+from edge2torch.study._train import Trained, goal_of, shuffled
+
+_STEPS = 10  # of the path integral
+_FEWEST = 2
+LEVEL = 0.05  # false discovery rate below which a score is told from controls
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What replicates and controls say about the nodes' scores.
+
+    Parameters
+    ----------
+    replicates : Replicates
+        Networks of the given edges; scores are means over the classes.
+    control_quality : Series
+        Of the control networks.
+    table : DataFrame
+        Of ``node_significance``, over all classes.
+    by_group : dict of str to DataFrame
+        The same of each class.
+    seconds : float
+        Wall time.
+    """
+
+    replicates: Replicates
+    control_quality: pd.Series
+    table: pd.DataFrame
+    by_group: Mapping[str, pd.DataFrame]
+    seconds: float
+
+
+def why_not(network: Network, settings: Settings) -> str | None:
+    """Return why node scores are not looked into, if so."""
+    if settings.replicates < _FEWEST or settings.controls < _FEWEST:
+        return "Replicates and controls were not asked for."
+    if len(_hidden(network)) < _FEWEST:
+        return "The graph has fewer than two inner nodes, so there is nothing to rank."
+    if set(network.features) & set(network.outputs):
+        return "An output of the graph is an input as well, which replicates cannot be."
+    return None
+
+
+def look_into(
+    trained: Trained,
+    table: pd.DataFrame,
+    task: Task,
+    split: Split,
+    settings: Settings,
+    console: Console,
+    progress: Progress,
+) -> Trust | str:
+    """Train replicates and controls, each set at once, and compare their node scores.
+
+    Where either do not predict better than guessing there is nothing to compare: the answer is a
+    sentence that says so.
+    """
+    begin = time.monotonic()
+    network = trained.network
+    data = trained.scaler(table[network.features])
+    how = _How(task, split, settings, trained.epochs, progress, console)
+    found, ahead = _replicates(network, data, how, settings.replicates, "replicates")
+    if not ahead:
+        return _no_better(f"The {settings.replicates} replicates", ahead, task, console)
+    labels = pd.Series(task.values)
+    inputs = [
+        control_inputs(data, labels, seed=settings.seed * 1000 + k)
+        for k in range(settings.controls)
+    ]
+    control, ahead = _replicates(network, inputs, how, settings.controls, "controls")
+    if not ahead:
+        return _no_better(f"The {settings.controls} control networks", ahead, task, console)
+    groups = _groups(task, split)
+    options: dict[str, Any] = {"quiet": True, "attribute_kwargs": {"n_steps": _STEPS}}
+    own, controlled = {}, {}
+    for group, _ in console.count(len(groups), "node scores of replicates and controls", "classes"):
+        name, k, rows = groups[group]
+        own[name] = found.explain(data.iloc[rows], output=k, **options)
+        controlled[name] = control.explain([one.iloc[rows] for one in inputs], output=k, **options)
+    by_group = {
+        name: node_significance(own[name], controlled[name], artifact=network.artifact)
+        for name in own
+    }
+    joined = _joined(found, own)
+    result = Trust(
+        replicates=joined,
+        control_quality=control.quality,
+        table=node_significance(joined, _joined(control, controlled), artifact=network.artifact),
+        by_group=by_group,
+        seconds=time.monotonic() - begin,
+    )
+    console.say(
+        f"{settings.replicates} replicates and {settings.controls} controls in "
+        f"{result.seconds:.0f} s; replicates agree with Spearman {joined.stability:.2f}"
+    )
+    return result
+
+
+def _no_better(who: str, found: Learned, task: Task, console: Console) -> str:
+    said = (
+        f"{who} do not predict better than guessing ({ahead_words(found, task)}), so no q-values "
+        f"are given."
+    )
+    console.say(said)
+    return said
+
+
+def beyond_place(table: pd.DataFrame) -> list[str]:
+    """Nodes that score more than their place in the graph explains, the highest first."""
+    found = table[(table["corrected"] > 0) & (table["qvalue"] < LEVEL)]
+    return found.sort_values("corrected", ascending=False, kind="stable").index.astype(str).tolist()
+
+
+def _hidden(network: Network) -> set[str]:
+    ends = {*network.features, *network.outputs}
+    layers = network.artifact.node_names_by_layer.values()
+    return {name for names in layers for name in names if name not in ends}
+
+
+def _groups(task: Task, split: Split) -> list[tuple[str, int, NDArray[np.int64]]]:
+    """Name, output and held-out rows of every class; all rows for a number."""
+    if task.kind == "regression":
+        return [(task.label, 0, split.test)]
+    values = task.values[split.test]
+    return [
+        (name, k, split.test[values == k])
+        for k, name in enumerate(task.classes)
+        if (values == k).any()
+    ]
+
+
+def _joined(found: Replicates, parts: Mapping[str, Replicates]) -> Replicates:
+    """Mean over classes of the shares that each node has in a network."""
+    shares = [part.scores.div(part.scores.mean(axis=1), axis=0) for part in parts.values()]
+    scores = sum(shares[1:], shares[0]) / len(shares)
+    means = [part.means for part in parts.values()]
+    return Replicates(
+        scores=scores,
+        means=sum(means[1:], means[0]) / len(means),
+        quality=found.quality,
+        kept=found.kept,
+        models=found.models,
+        artifact=found.artifact,
+    )
+
+
+class _Contrast(nn.Module):
+    """Each class score against the mean of all: what decides, and the same to a softmax."""
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Map y (b, classes) to the same shape."""
+        return y - y.mean(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class _How:
+    """What replicates and controls are trained with."""
+
+    task: Task
+    split: Split
+    settings: Settings
+    epochs: int
+    progress: Progress
+    console: Console
+
+
+def _replicates(
+    network: Network, data: pd.DataFrame | list[pd.DataFrame], how: _How, n: int, name: str
+) -> tuple[Replicates, Learned]:
+    """Train n networks at once, and say if they learned; a list of tables gives each its own."""
+    task, settings = how.task, how.settings
+    tables = data if isinstance(data, list) else [data]
+    x = torch.stack([_tensor(table, network) for table in tables])
+    x = x if isinstance(data, list) else x[0]
+    seeds = iter(range(settings.seed * 1000, settings.seed * 1000 + n))
+
+    def start() -> tuple[CustomizedEdgeModel, CompileArtifact]:
+        model = network.build(settings, next(seeds))
+        if task.kind == "classification":
+            heads = [*model.after.values(), _Contrast()]
+            model = customize_model(model, head=nn.Sequential(*heads))
+        return model, network.artifact
+
+    ahead: list[pd.DataFrame] = []
+    samples = [table.iloc[how.split.test[:2]] for table in tables]  # scored class by class later
+    found = replicate(
+        start,
+        _loop(x, how, name, ahead),
+        samples if isinstance(data, list) else samples[0],
+        n=n,
+        seed=settings.seed,
+        output=0,
+        together=True,
+        quiet=True,
+        min_quality=None,
+        attribute_kwargs={"n_steps": _STEPS},
+    )
+    return found, learned(ahead)
+
+
+def _tensor(table: pd.DataFrame, network: Network) -> Tensor:
+    return torch.from_numpy(table[network.features].to_numpy(np.float32))
+
+
+def _loop(
+    x: Tensor, how: _How, name: str, ahead: list[pd.DataFrame]
+) -> Callable[[ReplicateStack, int], NDArray[np.float64]]:
+    """The training loop of the main network, with the loss summed over replicates.
+
+    It adds to ``ahead`` how far each is ahead of guessing.
+    """
+    task, split, settings = how.task, how.split, how.settings
+    goal = goal_of(task, split.fit, settings)
+    steps = settings.steps_of(len(split.fit))
+
+    def train(stack: ReplicateStack, seed: int) -> NDArray[np.float64]:
+        optimizer = torch.optim.AdamW(
+            stack.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        generator = torch.Generator().manual_seed(seed)
+        training = how.progress.training(name, stack, optimizer, generator)
+        stack.train()
+        title = f"{getattr(settings, name)} {name}"
+        for epoch, _ in how.console.count(how.epochs, title, "epochs", first=training.epoch):
+            for rows in shuffled(split.fit, generator).tensor_split(steps):
+                optimizer.zero_grad()
+                seen = F.dropout(x[..., rows, :], settings.input_dropout)
+                losses = [goal.loss(y, rows) for y in stack(seen)]
+                torch.stack(losses).sum().backward()
+                optimizer.step()
+            training.keep(done=epoch + 1 == how.epochs)
+        stack.eval()
+        held_out = torch.from_numpy(split.test)
+        with torch.no_grad():
+            answers = stack(x[..., held_out, :])
+        balanced = settings.class_weights
+        for y in answers:
+            predicted = goal.answer(y)
+            ahead.append(gains(task, split.fit, split.test, predicted, balanced=balanced))
+        return np.array([_quality(y, goal.y[held_out]) for y in answers])
+
+    return train
+
+
+def _quality(predicted: Tensor, y: Tensor) -> float:
+    """Accuracy, or R²."""
+    if not y.is_floating_point():
+        return float((predicted.argmax(dim=1) == y).float().mean())
+    left = (predicted[:, 0] - y).square().mean()
+    spread = (y - y.mean()).square().mean()
+    if not bool(spread > 0):
+        raise Edge2TorchError("--data: the label has one value only among the held-out samples.")
+    return float(1 - left / spread)

@@ -1,0 +1,272 @@
+"""What the numbers say, in plain words; every word follows from the scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from edge2torch._core.messages import plural
+from edge2torch.study._data import copies_words
+from edge2torch.study._learned import ahead_words
+from edge2torch.study._pipeline import KPNN, SHUFFLED, WIDER, Results
+from edge2torch.study._trust import LEVEL, Trust, beyond_place
+
+_CLOSE = 0.02  # two points
+_FIRST = 3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One comparison, as a sentence, and whether it speaks for the network.
+
+    Parameters
+    ----------
+    good : bool or None
+        None where it is a fact without a judgement.
+    text : str
+        One or two sentences.
+    """
+
+    good: bool | None
+    text: str
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """Judge the network against guessing, the linear model and shuffled edges, in this order.
+
+    Of a network that is no better than guessing nothing is said but that.
+    """
+    study, by_seed = results.study, _by_seed(results)
+    keys = [(str(key[0]), int(key[1])) for key in by_seed.columns.to_list()]
+    linear = [key for key in keys if key[0] not in (KPNN, SHUFFLED, WIDER)]
+    own = len(study.network.features)
+    kpnn = by_seed[(KPNN, own)]
+    if not results.has_learned:
+        missed = [_what_linear_learned(results, by_seed[key], key) for key in linear]
+        return [_nothing_learned(results), _level(results, kpnn), *missed]
+    said = [*_copies(results), _level(results, kpnn)]
+    for name, count in linear:
+        seen = plural(study.words.feature, count)
+        other = f"{name} on the same {seen}"
+        if count != own:
+            other = f"{name} on all {seen}, of which the KPNN sees {own:,},"
+        said.append(_against_linear(results, (KPNN, own), (name, count), other, "the KPNN"))
+    if study.wider is not None:
+        count = len(study.wider.features)
+        who = f"the KPNN with a direct edge from every {study.words.feature} as well"
+        for name, features in linear:
+            if features == count:
+                other = f"{name} on the same {plural(study.words.feature, count)}"
+                said.append(_against_linear(results, (WIDER, count), (name, count), other, who))
+    said.append(against_shuffled(results))
+    if results.trust is not None:
+        said.append(_beyond_place(results, results.trust))
+    if results.untrusted:
+        said.append(Verdict(False, results.untrusted))
+    return said
+
+
+def _copies(results: Results) -> list[Verdict]:
+    """A feature that holds the answer stands before all that was found with its help."""
+    dataset, label = results.study.dataset, results.study.task.label
+    return [Verdict(False, copies_words(dataset.copies, label))] if dataset.copies else []
+
+
+def _nothing_learned(results: Results) -> Verdict:
+    """What stands first where the network learned nothing that holds."""
+    words, task = results.study.words, results.study.task
+    found = results.learned[KPNN, len(results.study.network.features)]
+    why = f"({ahead_words(found, task)})"
+    if found.loss.low > 0 and found.hits is not None:
+        why = (
+            f"(it names fewer {plural(words.group)} rightly than always saying the most common one, "
+            f"by {-100 * found.hits.mean:.1f} points, 95 % interval {-100 * found.hits.high:.1f} to "
+            f"{-100 * found.hits.low:.1f})"
+        )
+    return Verdict(
+        False,
+        f"The KPNN learned nothing that holds for new {plural(words.sample)}: on held-out ones it "
+        f"does not predict better than guessing {why}. So no {words.node} is ranked and "
+        "none has a q-value, and whether the given edges help cannot be said.",
+    )
+
+
+def _what_linear_learned(results: Results, linear: pd.Series, key: tuple[str, int]) -> Verdict:
+    words, found = results.study.words, results.learned[key]
+    start = f"{_capital(key[0])} on {plural(words.feature, key[1])} "
+    reached = f"({show_spread(linear, results.metric)}; {ahead_words(found, results.study.task)})"
+    if found:
+        return Verdict(
+            False, f"{start}does better than guessing {reached}: the KPNN missed what it found."
+        )
+    return Verdict(None, f"{start}does not predict better than guessing either {reached}.")
+
+
+def against_shuffled(results: Results) -> Verdict:
+    """Judge the given edges by shuffled ones."""
+    by_seed, own = _by_seed(results), len(results.study.network.features)
+    return _of_gain(results, by_seed[(KPNN, own)] - by_seed[(SHUFFLED, own)])
+
+
+def _beyond_place(results: Results, trust: Trust) -> Verdict:
+    """The main finding: how many nodes are told from controls, and which come first."""
+    words, found = results.study.words, beyond_place(trust.table)
+    size = plural(words.node, len(trust.table))
+    several = results.study.task.kind == "classification"
+    over = f", over all {plural(words.group)} together" if several else ""
+    start = (
+        f"{len(found):,} of {size} {'scores' if len(found) == 1 else 'score'} more than "
+        f"{'its' if len(found) == 1 else 'their'} place in the graph explains (q below "
+        f"{LEVEL:g}{over})"
+    )
+    if found:
+        first = [results.study.network.artifact.label(node) for node in found[:_FIRST]]
+        more = f" and {len(found) - _FIRST:,} more" if len(found) > _FIRST else ""
+        return Verdict(True, f"{start}: {'; '.join(first)}{more}.")
+    alone = {group: len(beyond_place(table)) for group, table in trust.by_group.items()}
+    if several and any(alone.values()):
+        parts = [f"{count} for {group}" for group, count in alone.items() if count]
+        return Verdict(False, f"{start}; {words.group} by {words.group}, {', '.join(parts)}.")
+    return Verdict(
+        False,
+        f"{start}: the ranking below cannot be told from that of control networks, to whom every "
+        f"{words.feature} says as much.",
+    )
+
+
+def _by_seed(results: Results) -> pd.DataFrame:
+    return results.scores.pivot_table(
+        index="seed", columns=["model", "features"], values=results.metric, sort=False
+    )
+
+
+def show(value: float, metric: str) -> str:
+    """Format one score: percent for shares, three decimals otherwise."""
+    percent = metric in ("accuracy", "balanced_accuracy")
+    return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
+
+
+def show_spread(values: pd.Series, metric: str) -> str:
+    """Format mean ± sd over seeds; of one seed there is no sd."""
+    if len(values) == 1:
+        return show(float(values.iloc[0]), metric)
+    sd = float(values.std(ddof=1))
+    scaled = 100 * sd if metric in ("accuracy", "balanced_accuracy") else sd
+    text = show(float(values.mean()), metric)
+    digits = f"{scaled:.1f}" if text.endswith("%") else f"{scaled:.3f}"
+    return f"{text.removesuffix(' %')} ± {digits}" + (" %" if text.endswith("%") else "")
+
+
+def _gap(difference: float, metric: str) -> str:
+    size = abs(difference)
+    return f"{100 * size:.1f} points" if metric == "accuracy" else f"{size:.3f} of R²"
+
+
+def _level(results: Results, kpnn: pd.Series) -> Verdict:
+    study = results.study
+    seeds = plural("seed", len(kpnn))
+    spread = (
+        f"(mean ± sd over {seeds})" if len(kpnn) > 1 else "(one seed: its scatter is not known)"
+    )
+    shown = show_spread(kpnn, results.metric)
+    ahead = ahead_words(results.learned[KPNN, len(study.network.features)], study.task)
+    if study.task.kind == "regression":
+        return Verdict(
+            None,
+            f"On held-out {plural(study.words.sample)} the KPNN reaches R² = {shown} {spread}; "
+            f"against guessing the mean: {ahead}.",
+        )
+    common = float(np.bincount(study.task.values).max() / len(study.task.values))
+    return Verdict(
+        None,
+        f"The KPNN names the right {study.words.group} for {shown} of the held-out "
+        f"{plural(study.words.sample)} {spread}; always guessing the most common one would be "
+        f"right for {100 * common:.1f} %. Against guessing by how common they are: {ahead}.",
+    )
+
+
+def _against_linear(
+    results: Results, own: tuple[str, int], other_one: tuple[str, int], other: str, who: str
+) -> Verdict:
+    by_seed = _by_seed(results)
+    network, linear = by_seed[own], by_seed[other_one]
+    gap = float((network - linear).mean())
+    if (areas := _contradiction(results, own, other_one, gap)) is not None:
+        side = "below" if gap > 0 else "above"
+        beside = f"({areas[1]:.3f} beside {areas[0]:.3f})"
+        why = f"while its ROC-AUC is {'higher' if gap > 0 else 'lower'} {beside}: the two measures contradict each other"
+        if f"{areas[0]:.3f}" == f"{areas[1]:.3f}":
+            why = f"while its ROC-AUC is the same {beside}: both rank samples alike, and differ in where they draw the line between classes"
+        return Verdict(
+            None,
+            f"{_capital(other)} reaches {show_spread(linear, results.metric)}, "
+            f"{_gap(gap, results.metric)} {side} {who}, {why}, so neither is called better.",
+        )
+    start = f"{_capital(other)} reaches {show_spread(linear, results.metric)}"
+    end = "" if who == "the KPNN" else f" ({show_spread(network, results.metric)})"
+    if gap >= 0:
+        return Verdict(True, f"{start}: {who}{end} is {_gap(gap, results.metric)} above it.")
+    within = gap >= -_CLOSE
+    limit = "two points" if results.metric == "accuracy" else f"{_CLOSE} of R²"
+    judged = f"within {limit}" if within else f"more than {limit}: it does not keep up here"
+    return Verdict(
+        within, f"{start}: {who}{end} is {_gap(gap, results.metric)} below it, {judged}."
+    )
+
+
+def _contradiction(
+    results: Results, own: tuple[str, int], other: tuple[str, int], gap: float
+) -> tuple[float, float] | None:
+    """ROC-AUC of both, where it says the opposite of a gap in accuracy that would be spoken of.
+
+    Accuracy hangs on where a model draws the line between classes. One that ranks samples no worse
+    and yet names fewer of them rightly has its line in the wrong place, and is no worse model.
+    """
+    if results.metric != "accuracy" or abs(gap) <= _CLOSE:
+        return None
+    areas = results.scores.groupby(["model", "features"])["roc_auc"].mean()
+    first, second = float(areas[own]), float(areas[other])
+    return (first, second) if (first - second) * gap <= 0 else None
+
+
+def _of_gain(results: Results, gain: pd.Series) -> Verdict:
+    mean, wins, n = float(gain.mean()), int((gain > 0).sum()), len(gain)
+    sd = float(gain.std(ddof=1)) if n > 1 else 0.0
+    gap = _gap(mean, results.metric)
+    spread = f" ± {_gap(sd, results.metric).split()[0]}" if n > 1 else ""
+    text = gap.replace(" ", f"{spread} ", 1)
+    moved = f"(the shuffle moves {100 * results.changed_edges:.0f} % of the edges that it can move)"
+    if results.changed_edges == 0:
+        return Verdict(
+            None,
+            "The edges cannot be shuffled: with every node's number of edges kept there is only "
+            "one such graph, so nothing can be said about the knowledge in them.",
+        )
+    if gap.startswith(("0.0 ", "0.000 ")):
+        return Verdict(
+            False,
+            f"True edges do not beat shuffled ones {moved}: both do equally well. The knowledge in "
+            "the edges does not help prediction here; it only makes the network readable.",
+        )
+    if mean <= 0:
+        return Verdict(
+            False,
+            f"True edges do not beat shuffled ones {moved}: shuffled edges are {text} better. The "
+            "knowledge in the edges does not help prediction here; it only makes the network "
+            "readable.",
+        )
+    if n > 1 and (wins < n or mean <= sd):
+        return Verdict(
+            False,
+            f"True edges are {text} better than shuffled ones {moved}, in {wins} of {n} seeds. "
+            "That is within the scatter between seeds: this does not show that the knowledge in "
+            "the edges helps prediction.",
+        )
+    seeds = f"in all {n} seeds" if n > 1 else "in the one seed that was run"
+    return Verdict(True, f"True edges beat shuffled ones {moved} by {text}, {seeds}.")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
