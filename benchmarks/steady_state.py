@@ -81,6 +81,10 @@ def predicted(screen: Screen, arm: str, train_on: np.ndarray, place: int, option
     return whole
 
 
+def correlation(found: np.ndarray, right: np.ndarray) -> float:
+    return float(np.corrcoef(found.ravel(), right.ravel())[0, 1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -110,20 +114,24 @@ def main() -> None:
             seconds.append(time.process_time() - start)
             told[arm].append(found[held_out])
             in_training[arm].append(float(((found - y)[train_on] ** 2).mean()))
-            r = np.corrcoef(np.concatenate(told[arm]).ravel(), np.concatenate(truth).ravel())[0, 1]
+            r = correlation(np.concatenate(told[arm]), np.concatenate(truth))
             print(
                 f"{arm}, fold {fold}.{part}: {seconds[-1]:.0f} s, training MSE "
                 f"{in_training[arm][-1]:.4f}, pooled r so far {r:.3f}",
                 flush=True,
             )
     right = np.concatenate(truth)
-    print(f"\n| model | pooled r, {len(right)} held-out conditions | MSE | MSE in training |")
-    print("|---|---|---|---|")
+    mean = np.concatenate(told["mean"])
+    print(
+        f"\n| model | pooled r, {len(right)} conditions | r beyond the mean | MSE | in training |"
+    )
+    print("|---|---|---|---|---|")
     for name, parts in told.items():
         found = np.concatenate(parts)
-        r = np.corrcoef(found.ravel(), right.ravel())[0, 1]
+        r = correlation(found, right)
+        beyond = "" if name == "mean" else f"{correlation(found - mean, right - mean):.3f}"
         own = f"{np.mean(in_training[name]):.4f}" if name in in_training else ""
-        print(f"| {name} | {r:.3f} | {((found - right) ** 2).mean():.4f} | {own} |")
+        print(f"| {name} | {r:.3f} | {beyond} | {((found - right) ** 2).mean():.4f} | {own} |")
 
 
 if __name__ == "__main__":
