@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from edge2torch.study._verdict import verdicts as verdicts
     from edge2torch.study._write import write_results as write_results
 
+__all__: list[str] = []  # its functions, as they are written for a user, follow
+
 _HOME = {
     "Kind": "edge2torch.study._task",
     "Normalize": "edge2torch.study._data",
