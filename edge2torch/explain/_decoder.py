@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.statistics import benjamini_hochberg
 from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._latent import decoded_delta, follow
 from edge2torch.explain._match import match
-from edge2torch.explain._statistics import adjusted
 from edge2torch.explain._tables import by_size, correlated
 from edge2torch.netmodules import NetworkModules
 
@@ -103,7 +103,7 @@ def vae_drivers(
     )
     if not config.all_genes:
         table = table[table["gene_id"].isin(result.genes(module_id))]
-    table = table.assign(qvalue=adjusted(table["pvalue"].to_numpy()))[_COLUMNS]
+    table = table.assign(qvalue=benjamini_hochberg(table["pvalue"].to_numpy()))[_COLUMNS]
     passes = (
         (table["qvalue"] <= config.vae_fdr_threshold)
         & (table["decoded_delta_percentile"] >= config.vae_percentile_threshold)

@@ -1,4 +1,4 @@
-"""Pearson, Welch and Benjamini-Hochberg, a column at a time for all columns at once."""
+"""Pearson and Welch, a column at a time for all columns at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
-from scipy.stats import false_discovery_control, ttest_ind_from_stats
+from scipy.stats import ttest_ind_from_stats
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -100,12 +100,3 @@ def _moments(x: Floats) -> tuple[Floats, Floats, Ints]:
         mean = np.where(n > 0, np.where(known, x, 0).sum(axis=0) / np.maximum(n, 1), np.nan)
         variance = np.where(n > 1, length**2 / np.maximum(n - 1, 1), np.nan)
     return mean, variance, n
-
-
-def adjusted(pvalue: Floats) -> Floats:
-    """Benjamini-Hochberg's q-values; a missing p stays missing and does not count."""
-    known = ~np.isnan(pvalue)
-    found = np.full(pvalue.shape, np.nan)
-    if known.any():
-        found[known] = false_discovery_control(pvalue[known])
-    return found

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.statistics import benjamini_hochberg
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._match import FEWEST_SAMPLES, Matched, match, sample_rows
-from edge2torch.explain._statistics import adjusted, compare, correlate
+from edge2torch.explain._statistics import compare, correlate
 
 _DIGITS = 12
 AGAINST = np.array(["eigengene", "eigengene without the gene"], dtype=object)
@@ -239,7 +240,7 @@ def correlated(matched: Matched, columns: list[str]) -> pd.DataFrame:
         tested_against=_against(matched),
         r=found.r,
         pvalue=found.pvalue,
-        qvalue=adjusted(found.pvalue),
+        qvalue=benjamini_hochberg(found.pvalue),
         n_samples=found.n,
         missing_fraction=matched.missing_fraction,
     )

@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from edge2torch._core.statistics import benjamini_hochberg
+
 _FEW = 10
 _COLUMNS = ["module_id", "trait", "kind", "effect", "statistic", "pvalue", "qvalue", "n"]
 
@@ -82,12 +84,3 @@ def _found(kind: str, effect: Any, statistic: Any, pvalue: Any, n: int) -> dict[
 
 def _nothing(kind: str, there: NDArray[np.bool_]) -> dict[str, Any]:
     return _found(kind, np.nan, np.nan, np.nan, int(there.sum()))
-
-
-def benjamini_hochberg(pvalues: NDArray[np.float64]) -> NDArray[np.float64]:
-    """q-values; missing p-values do not count and stay missing."""
-    q = np.full(len(pvalues), np.nan)
-    there = np.isfinite(pvalues)
-    if there.any():
-        q[there] = stats.false_discovery_control(pvalues[there], method="bh")
-    return q

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from edge2torch import Edge2TorchError
+from edge2torch._core.statistics import benjamini_hochberg
 from edge2torch.explain import ExplainConfig, explain_module, gene_driver_table, vae_drivers
-from edge2torch.explain._statistics import adjusted, correlate
+from edge2torch.explain._statistics import correlate
 from edge2torch.netmodules._eigengenes import eigengenes, leave_one_out
 
 WHOLE, WITHOUT = "eigengene", "eigengene without the gene"
@@ -45,7 +46,7 @@ def test_in_noise_p_values_are_uniform_only_without_the_gene():
         whole.append(correlate(values, module).pvalue)
     quantiles = np.quantile(without, [0.05, 0.25, 0.5, 0.75, 0.95])
     np.testing.assert_allclose(quantiles, [0.05, 0.25, 0.5, 0.75, 0.95], atol=0.03)
-    found = [[(adjusted(p) < 0.05).any() for p in way] for way in (without, whole)]
+    found = [[(benjamini_hochberg(p) < 0.05).any() for p in way] for way in (without, whole)]
     assert np.mean(found[0]) < 0.12  # at most 5 % of the modules, but for chance
     assert np.mean(found[1]) > 0.9  # what circular values claim of the same noise
 

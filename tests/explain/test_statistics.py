@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edge2torch.explain._statistics import adjusted, compare, correlate
+from edge2torch.explain._statistics import compare, correlate
 
 
 @pytest.fixture(name="data")
@@ -49,12 +49,3 @@ def test_welch_equals_scipys(data):
         assert found.delta[k] / found.se[k] == pytest.approx(found.tstat[k])
     assert found.n_high[7] == 0
     assert np.isnan(found.mean_high[7])
-
-
-def test_a_missing_p_stays_missing_and_does_not_count():
-    p = np.array([0.01, np.nan, 0.04, 0.03])
-    found = adjusted(p)
-    assert np.isnan(found[1])
-    # by hand: p * 3 / rank, made monotone from the largest
-    np.testing.assert_allclose(found[[0, 2, 3]], [0.03, 0.04, 0.04], atol=1e-12)
-    assert np.isnan(adjusted(np.array([np.nan]))).all()
