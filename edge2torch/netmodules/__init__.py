@@ -1,5 +1,6 @@
 """Gene-network modules: switching and abundance as two channels of one network."""
 
+from edge2torch.netmodules._backends import BACKENDS, ModuleBackend
 from edge2torch.netmodules._checkpoint import Checkpoint
 from edge2torch.netmodules._config import (
     GraphConfig,
@@ -8,15 +9,13 @@ from edge2torch.netmodules._config import (
     ReliabilityConfig,
     VaeConfig,
     WgcnaConfig,
+    override,
+    read_config,
 )
-from edge2torch.netmodules._edgelist import modules_to_edgelist
 from edge2torch.netmodules._fit import fit_modules
-from edge2torch.netmodules._inputs import TranscriptData, transcript_data
-from edge2torch.netmodules._load import load_modules
-from edge2torch.netmodules._override import override, read_config
+from edge2torch.netmodules._input import TranscriptData, transcript_data
 from edge2torch.netmodules._read import read_transcript_data
-from edge2torch.netmodules._registry import BACKENDS, ModuleBackend
-from edge2torch.netmodules._result import NetworkModules
+from edge2torch.netmodules._result import NetworkModules, load_modules, modules_to_edgelist
 from edge2torch.netmodules._scores import compare_modules, score_modules
 from edge2torch.netmodules._stability import Stability, stability_selection
 

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from edge2torch._core.messages import listing, warn
 from edge2torch._core.tables import not_genes
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._columns import set_aside
+
+# Names without case, blanks and underscores.
+_PLACE = {"chr", "start", "end", "strand"}
+_ANNOTATION = {
+    "length", "efflength", "effectivelength", "genelength", "transcriptlength", "description",
+    "genename", "genesymbol", "symbol", "genetype", "genebiotype", "transcripttype", "biotype",
+    "transcriptid", "transcriptids", "transcriptname", "genedescription", "entrez", "entrezid",
+    "entrezgene", "entrezgeneid", "ncbigeneid", "gc", "gccontent",
+}  # fmt: skip
+_COUNT_OF = {"numreads": "salmon", "estcounts": "kallisto", "expectedcount": "RSEM"}
+_MEASURES = {*_COUNT_OF, "tpm", "fpkm", "rpkm", "isopct"}
+_HEADS = re.compile(
+    r"(?:unnamed\d+|(?:ensembl|gene|transcript|tx|target|feature|probe|row)?s?(?:ids?|names?|symbols?)?"
+    r"|tracking\w*|index)"
+)
+_WHOLE = re.compile(r"\d+")
+_ONE_SAMPLE = {".sf": "salmon", ".results": "RSEM", "readspergene.out.tab": "STAR"}
+Scale = Literal["counts", "log2", "log1p"]
+_INVERSE: dict[str, Callable[[Any], Any]] = {"log2": np.exp2, "log1p": np.exp}
+_LARGEST_LOG = 30.0  # a log2 of a billion; counts of any depth have larger ones
+_MOSTLY_FRACTIONS = 0.5
+# Ensembl genes and transcripts of any species, and RefSeq transcripts, with or without a version
+_GENE = re.compile(r"(?:ENS[A-Z]{0,6}[GT]\d{6,}|[NX][MR]_\d{4,})(?:\.\d+)?(?:_.*)?$")
+_MOST_NAMES = 0.5
 
 
 @dataclass(frozen=True)
@@ -108,6 +134,202 @@ def sample_ids(samples: pd.DataFrame | None) -> pd.Index:
     return text([*own, *samples.iloc[:, 0]] if samples.shape[1] else own)
 
 
+def with_column(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The table, with its index as a column where it is named so or nothing else is."""
+    if name in table.columns:
+        return table
+    return table.rename_axis(name).reset_index() if table.index.name in (name, None) else table
+
+
+def with_sample_ids(samples: pd.DataFrame, wanted: pd.Index) -> pd.DataFrame:
+    """The table with ids in the column ``sample_id``.
+
+    Without such a column they are in the index or in the first column, whichever names more of the
+    wanted samples; without any of them the table stays as it is.
+    """
+    if "sample_id" in samples.columns or samples.index.nlevels > 1:
+        return samples
+    tables = [samples.rename_axis("sample_id").reset_index()]
+    if len(samples.columns):
+        first = samples.columns[0]
+        tables.append(samples.rename(columns={first: "sample_id"}))
+    found = [int(wanted.isin(text(table["sample_id"])).sum()) for table in tables]
+    return tables[found.index(max(found))] if any(found) else samples
+
+
 def text(ids: Iterable[Any]) -> pd.Index:
     """Ids as text."""
     return pd.Index([str(name) for name in ids], dtype=object)
+
+
+def set_aside(table: pd.DataFrame, samples: pd.Index) -> pd.DataFrame:
+    """Return the samples of a table of counts, and warn of columns that are none.
+
+    What the sample table knows (``samples``) is a sample, whatever its name.
+    """
+    plain = {name: _plain(name) for name in table.columns if str(name) not in samples}
+    is_place = len(_PLACE & set(plain.values())) > 1
+    beside = [
+        name
+        for name, word in plain.items()
+        if word in _ANNOTATION | _MEASURES or (word in _PLACE and is_place)
+    ]
+    if len(beside) == table.shape[1] and _MEASURES & set(plain.values()):
+        programs = [_COUNT_OF[word] for word in plain.values() if word in _COUNT_OF]
+        raise one_sample(f"the columns {listing(beside)} are", next(iter(programs), ""))
+    if beside:
+        warn(
+            f"counts: column(s) {listing(beside)} are no samples, by their name, and were set aside. "
+            "A sample of that name has to stand in the sample table."
+        )
+    return table.drop(columns=beside)
+
+
+def one_sample(found: str, program: str) -> Edge2TorchError:
+    """Return the error about a file that holds what one sample gave."""
+    writer = f", as {program} writes them" if program else ""
+    columns = {
+        "salmon": ")['NumReads']",
+        "kallisto": ")['est_counts']",
+        "RSEM": ")['expected_count']",
+        "STAR": ", header=None)[1]",  # 2 and 3 are those of one strand
+    }
+    return Edge2TorchError(
+        f"counts: {found} of one sample{writer}. Join the counts of all samples into one table, ids "
+        "first and a column per sample; in pandas: pd.concat({'S1': pd.read_csv('S1.tsv', "
+        f"sep='\\t', index_col=0{columns.get(program, ')[...]')}, 'S2': ...}}, axis=1)"
+        ".to_csv('counts.csv')."
+    )
+
+
+def refuse_one_sample(path: Path) -> None:
+    """Say by its name that a file holds what one sample gave."""
+    for ending, program in _ONE_SAMPLE.items():
+        if path.name.lower().endswith(ending):
+            raise one_sample(f"{path.name!r} holds the counts", program)
+
+
+def refuse_headless(path: Path, table: pd.DataFrame, samples: pd.Index) -> None:
+    """Refuse counts whose first row has become the names of the samples.
+
+    Names that are numbers are right where the sample table has them, where they count up, and
+    where the name of the first column is one.
+    """
+    first = "" if table.index.name is None else str(table.index.name)
+    names = [str(name) for name in table.columns]
+    if not names or not all(re.fullmatch(r"[\d.]+(?:e\+?\d+)?", name) for name in names):
+        return
+    numbers = [int(name) for name in names if _WHOLE.fullmatch(name)]
+    counts_up = len(numbers) == len(names) > 2 and sorted(set(numbers)) == numbers
+    if counts_up or _HEADS.fullmatch(_plain(first)) or set(names) <= set(samples):
+        return
+    raise Edge2TorchError(
+        f"counts: the first line of {path.name!r} holds numbers where names of samples belong: "
+        f"{listing([first, *names])}. If it is the first row of counts, write a header above it; the "
+        "files of HTSeq and STAR hold one sample each and no header, join those of all samples. If "
+        "the samples are called so, begin it with 'id'."
+    )
+
+
+def _plain(name: object) -> str:
+    return re.sub(r"[\W_]+", "", str(name).lower())
+
+
+def check_scale(scale: str | None) -> None:
+    """Refuse an unknown scale."""
+    if scale not in (None, "counts", *_INVERSE):
+        raise Edge2TorchError(
+            f"scale={scale!r} (--scale): use 'counts', 'log2' (log2(x + 1)) or 'log1p' (natural)."
+        )
+
+
+def as_scale(matrix: Counts, scale: str | None, name: str, problems: list[str]) -> Counts:
+    """Counts out of logarithms where the user says that they are; a problem where they look so."""
+    values = matrix.values.data if sparse.issparse(matrix.values) else matrix.values
+    if scale is None and _looks_like_logs(values):
+        problems.append(
+            f"{name} look like logarithms, or like shares, not like counts: most are no whole numbers "
+            f"and none is over {_LARGEST_LOG:g} (the largest is {np.nanmax(values):.3g}). Give raw or estimated "
+            "counts, or say what they are: scale='log2' (--scale log2; log2(x + 1)) or 'log1p' "
+            "(natural) turns them back, 'counts' takes them as they are"
+        )
+    if scale not in _INVERSE or not values.size:
+        return matrix
+    return replace(matrix, values=_turned_back(matrix.values, _INVERSE[str(scale)]))
+
+
+def _looks_like_logs(values: Any) -> bool:
+    known = values[np.isfinite(values) & (values != 0)]
+    if not known.size or known.max() > _LARGEST_LOG:
+        return False
+    return float(np.mean(known != np.round(known))) > _MOSTLY_FRACTIONS
+
+
+def _turned_back(values: Any, inverse: Callable[[Any], Any]) -> Any:
+    """``2 ** x - 1``, or ``2 ** x`` where values below 0 say that nothing was added to the counts."""
+    if sparse.issparse(values) and values.data.min() >= 0:
+        turned = values.copy()
+        turned.data = inverse(turned.data.astype(np.float64)) - 1
+        return turned
+    dense = np.asarray(values.toarray() if sparse.issparse(values) else values, np.float64)
+    return inverse(dense) - float(np.nanmin(dense) >= 0)
+
+
+def check_orientation(
+    rows: pd.Index,
+    columns: pd.Index,
+    transcripts: pd.DataFrame | None,
+    samples: pd.DataFrame | None,
+    *,
+    turned: bool = False,
+) -> None:
+    """Refuse a table of samples × genes; ``turned`` is one that the user has had transposed."""
+    if sign := _looks_transposed(rows, columns, transcripts, samples):
+        fix = (
+            "Leave out transpose=True (--transpose): it has turned a table that was right."
+            if turned
+            else "Pass data.T, or for a file transpose=True to read_transcript_data (--transpose)."
+        )
+        raise Edge2TorchError(
+            f"counts: the table looks transposed: {sign}. Rows are genes or transcripts, columns "
+            f"are samples. {fix}"
+        )
+
+
+def _looks_transposed(
+    rows: pd.Index,
+    columns: pd.Index,
+    transcripts: pd.DataFrame | None,
+    samples: pd.DataFrame | None,
+) -> str:
+    """Say by which ids the table lies on its side; nothing where it does not.
+
+    The tables that go with it decide: their ids stand on the other axis, and none on their own.
+    Without a word from them, ids that look like genes or transcripts do.
+    """
+    if samples is not None:
+        ids = _ids(with_sample_ids(samples, rows.union(columns)), "sample_id")
+        if columns.isin(ids).any():
+            return ""
+        if (found := rows.isin(ids)).any():
+            return f"{_so_many(rows, found, 'row')} a sample_id of the samples"
+    if transcripts is not None:
+        ids = _ids(transcripts, "transcript_id")
+        if rows.isin(ids).any():
+            return ""
+        genes = text(transcripts["gene_id"].dropna()) if "gene_id" in transcripts else ids[:0]
+        if (found := columns.isin(ids.union(genes))).any():
+            return f"{_so_many(columns, found, 'column')} an id of the transcripts"
+    named = np.array([bool(_GENE.match(name)) for name in columns], dtype=bool)
+    if named.sum() > _MOST_NAMES * len(named) and not any(_GENE.match(name) for name in rows):
+        return f"{_so_many(columns, named, 'column')} an Ensembl or RefSeq id by its look"
+    return ""
+
+
+def _ids(table: pd.DataFrame, column: str) -> pd.Index:
+    return text(table.get(column, table.index))
+
+
+def _so_many(ids: pd.Index, found: NDArray[np.bool_], axis: str) -> str:
+    chosen = ids[found]
+    return f"{len(chosen):,} of {len(ids):,} {axis}s ({listing(chosen, 3)}) have"

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch.netmodules._similarity import Similarity, blocks
-
-_FEWEST = 50
+_MIN_DECOYS = 50  # of a channel, however small: a quantile of .99 needs some
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +36,18 @@ def add_decoys(
     values: NDArray[np.float32], is_switch: NDArray[np.bool_], most: int, seed: int
 ) -> Padded:
     """Shuffle copies of some features of each channel over the samples."""
+    # The second number keeps this stream apart from those of folds (2), parallel analysis (3) and
+    # subsamples (7), which start from the same seed.
     rng = np.random.default_rng([seed, 1])
     chosen = []
     for channel in (True, False):
-        own = np.flatnonzero(is_switch == channel)
-        if len(own):
-            count = min(most, max(_FEWEST, len(own) // 4))
-            chosen.append(rng.choice(own, count, replace=count > len(own)))
+        candidates = np.flatnonzero(is_switch == channel)
+        if len(candidates):
+            # a quarter: each decoy also takes part in the fit and makes it slower
+            count = min(most, max(_MIN_DECOYS, len(candidates) // 4))
+            chosen.append(rng.choice(candidates, count, replace=count > len(candidates)))
     origin = np.concatenate(chosen)
+    # Each column on its own: a common permutation would keep the correlations between decoys.
     decoys = rng.permuted(values[:, origin], axis=0)
     return Padded(
         values=np.concatenate([values, decoys], axis=1),
@@ -64,46 +66,41 @@ class Thresholds:
     explained_switch: float = 0.0
     explained_abundance: float = 0.0
 
+    @property
+    def explained(self) -> tuple[float, float]:
+        """Least explained variance of a switch, and of an abundance."""
+        return self.explained_switch, self.explained_abundance
 
-def explained_thresholds(found: Similarity, padded: Padded, rate: float) -> tuple[float, float]:
-    """Explained variance that decoys of either channel hardly reach."""
-    if found.explained is None:
+
+def explained_limits(
+    explained: NDArray[np.float64] | None, padded: Padded, rate: float
+) -> tuple[float, float]:
+    """Explained variance (p + m,) that hardly a decoy reaches, of switches and of abundances."""
+    if explained is None:
         return 0.0, 0.0
-    decoy = np.arange(len(padded.is_switch)) >= padded.n_features
-    levels = []
-    for channel in (True, False):
-        own = found.explained[decoy & (padded.is_switch == channel)]
-        levels.append(_level(own, rate) if len(own) else 0.0)
-    return levels[0], levels[1]
+    decoys, is_switch = explained[padded.n_features :], padded.is_switch[padded.n_features :]
+    # without a decoy of the channel there is no feature of it either
+    switch, abundance = (
+        _level(part, rate) if len(part) else 0.0 for part in (decoys[is_switch], decoys[~is_switch])
+    )
+    return switch, abundance
 
 
-def decoy_thresholds(found: Similarity, padded: Padded, rate: float) -> Thresholds:
-    """The similarity that the closest feature of a decoy hardly reaches.
-
-    A gene has two features at most, each of which may reach two kinds of features: each gets its
-    part of the rate.
-    """
-    explained = explained_thresholds(found, padded, rate)
-    p = padded.n_features
-    kinds = padded.is_switch
-    vectors = found.vectors
-    best = np.zeros((len(padded.origin), 2))  # closest switch, closest abundance
-    takes_part = np.ones(p, dtype=bool)
-    if found.explained is not None:
-        takes_part = found.explained[:p] > np.where(kinds[:p], *explained)
-    for column, channel in enumerate((True, False)):
-        own = np.flatnonzero((kinds[:p] == channel) & takes_part)
-        if len(own):
-            for rows, products in blocks(vectors[p:], vectors[own]):
-                s = np.abs(products)
-                s[padded.origin[rows, None] == own] = 0
-                best[rows, column] = s.max(axis=1)
-    is_switch = kinds[p:]
+def thresholds_from(
+    closest: NDArray[np.float64],
+    padded: Padded,
+    rate: float,
+    explained: tuple[float, float] = (0.0, 0.0),
+) -> Thresholds:
+    """Thresholds from each decoy's similarity to its closest switch and abundance, (m, 2)."""
+    is_switch = padded.is_switch[padded.n_features :]
+    # A gene has two features at most, each of which may reach two kinds of features: each kind
+    # gets half of the rate.
     each = rate / 2
     return Thresholds(
-        switch=_level(best[is_switch, 0], each),
-        abundance=_level(best[~is_switch, 1], each),
-        cross=_level(np.concatenate([best[is_switch, 1], best[~is_switch, 0]]), each),
+        switch=_level(closest[is_switch, 0], each),
+        abundance=_level(closest[~is_switch, 1], each),
+        cross=_level(np.concatenate([closest[is_switch, 1], closest[~is_switch, 0]]), each),
         explained_switch=explained[0],
         explained_abundance=explained[1],
     )

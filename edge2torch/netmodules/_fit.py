@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,39 +12,43 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch._core.messages import note
+from edge2torch._core.messages import note, require
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._advice import advice
-from edge2torch.netmodules._assemble import assemble_result
-from edge2torch.netmodules._checks import warn_of
-from edge2torch.netmodules._communities import NOWHERE, communities, core_of, named_by_size
-from edge2torch.netmodules._config import ModulesConfig
+from edge2torch.netmodules._backends import BACKENDS, find_backend
+from edge2torch.netmodules._config import ModulesConfig, as_config
+from edge2torch.netmodules._counts import Scale
 from edge2torch.netmodules._covariates import covariate_names, resolved
-from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys, decoy_thresholds
-from edge2torch.netmodules._features import Features, make_features, warn_of_few
-from edge2torch.netmodules._gene_graph import (
+from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys
+from edge2torch.netmodules._edges import (
     Pairs,
     gene_edges,
     grid_threshold_abundance,
     grid_threshold_switch,
-    similar_pairs,
 )
-from edge2torch.netmodules._inputs import TranscriptData, transcript_data
-from edge2torch.netmodules._merge import members_of, merge_alike
-from edge2torch.netmodules._overlaps import Overlaps, overlap_thresholds, overlapping_pairs
-from edge2torch.netmodules._override import as_config
-from edge2torch.netmodules._problems import tell
-from edge2torch.netmodules._progress import track
+from edge2torch.netmodules._features import Features, make_features, warn_of_few
+from edge2torch.netmodules._input import TranscriptData, tell, transcript_data
+from edge2torch.netmodules._modules import (
+    NOWHERE,
+    communities,
+    core_of,
+    members_of,
+    merge_alike,
+    named_by_size,
+    refine,
+    split,
+)
 from edge2torch.netmodules._read import read_transcript_data
-from edge2torch.netmodules._refine import refine
-from edge2torch.netmodules._registry import find_backend
-from edge2torch.netmodules._request import Request
 from edge2torch.netmodules._result import NetworkModules
-from edge2torch.netmodules._scale import Scale
-from edge2torch.netmodules._similarity import Similarity
-from edge2torch.netmodules._split import split
+from edge2torch.netmodules._similarity import (
+    Request,
+    Similarity,
+)
+from edge2torch.netmodules._tables import assemble_result, warn_of
 
-_GRID_FLOOR = 0.2
+_GRID_FLOOR = 0.2  # the smallest value of the grids
+
+_FEW_GENES = 200  # left; of a whole genome most genes are silent anyway
+_FEW_SAMPLES = 30  # samples; below, correlations must be large to be more than chance
 
 
 def fit_modules(
@@ -128,7 +133,8 @@ def fit_modules(
     padded = add_decoys(features.values, features.is_switch, config.decoys, seed)
     request = _request(padded, features, config, seed, quiet)
     similarity = row.similarity(request)
-    limits, pairs = _pairs(similarity, padded, features, config)
+    limits = _thresholds(similarity, padded, features, config)
+    pairs = similarity.pairs(features, limits, config)
     edges = gene_edges(pairs, features)
     labels, cored, members = _modules(edges, pairs, features, config, seed)
     result = assemble_result(
@@ -245,38 +251,27 @@ def _request(
     )
 
 
-def _pairs(
+def _thresholds(
     similarity: Similarity, padded: Padded, features: Features, config: ModulesConfig
-) -> tuple[Thresholds, Pairs]:
-    """Thresholds as given, from the grids, or from decoys; and the pairs above them."""
-    if isinstance(similarity, Overlaps):
-        limits = overlap_thresholds(similarity, padded, config.false_genes)
-    else:
-        limits = decoy_thresholds(similarity, padded, config.false_genes)
+) -> Thresholds:
+    """As given, from the grids, or from decoys."""
     given = {
         "cross": config.alpha,
         "switch": config.alpha_switch,
         "abundance": config.alpha_abundance,
     }
     fixed = {name: float(v) for name, v in given.items() if isinstance(v, (int, float))}
-    limits = replace(limits, **fixed)
+    limits = replace(similarity.thresholds(padded, config.false_genes), **fixed)
     grids = [name for name, value in given.items() if value == "grid"]
     if grids:
+        # one search with low thresholds; the grids choose among its pairs
         wide = replace(limits, **dict.fromkeys(grids, _GRID_FLOOR))
-        pairs = _pairs_above(similarity, features, wide, config)
+        pairs = similarity.pairs(features, wide, config)
         if "abundance" in grids:
             limits = replace(limits, abundance=grid_threshold_abundance(pairs, features))
         if "switch" in grids:
             limits = replace(limits, switch=grid_threshold_switch(pairs, features))
-    return limits, _pairs_above(similarity, features, limits, config)
-
-
-def _pairs_above(
-    similarity: Similarity, features: Features, limits: Thresholds, config: ModulesConfig
-) -> Pairs:
-    if isinstance(similarity, Overlaps):
-        return overlapping_pairs(similarity, features, limits, config)
-    return similar_pairs(similarity, features, limits, config)
+    return limits
 
 
 def _fate(
@@ -289,12 +284,10 @@ def _fate(
 ) -> NDArray[np.object_]:
     """Why each gene is where it is, (g,)."""
     connected = pd.Index(features.gene_ids).isin(pd.concat([edges["source"], edges["target"]]))
+    takes_part = similarity.takes_part(features.is_switch, limits.explained)
     weighed = np.zeros(len(features.gene_ids), dtype=bool)
-    if similarity.explained is not None:
-        limit = np.where(features.is_switch, limits.explained_switch, limits.explained_abundance)
-        some = similarity.explained[: len(limit)] > limit
-        weighed[features.gene] = True
-        weighed[features.gene[some]] = False
+    weighed[features.gene] = True  # a gene takes part when one of its features does
+    weighed[features.gene[takes_part]] = False
     weighed[features.gene[features.reliability < 1]] = True
     return np.select(
         [final >= 0, features.low, ~connected & weighed, ~connected, cored < 0],
@@ -320,3 +313,34 @@ def _calibration(similarity: Similarity, limits: Thresholds, padded: Padded) -> 
         "explained_abundance": limits.explained_abundance,
         "decoys": len(padded.origin),
     }
+
+
+def advice(
+    fate: pd.Series,
+    n_samples: int,
+    backend: str,
+    config: ModulesConfig,
+    covariates: tuple[str, ...],
+) -> str:
+    """One sentence of ways out, the likeliest first."""
+    count = fate.value_counts()
+    ways = []
+    if (low := count.get("low counts", 0)) > 0 and len(fate) - low < _FEW_GENES:
+        ways.append(f"a smaller min_count (now {config.min_count:g}; {low:,} genes have less)")
+    if small := count.get("below size", 0):
+        ways.append(f"a smaller min_module_size (now {config.min_module_size}; {small:,} genes "
+                    "were in smaller ones)")  # fmt: skip
+    few = "; fewer than 30 say little" if n_samples < _FEW_SAMPLES else ""
+    ways.append(f"more samples (now {n_samples}{few})")
+    other = [name for name in BACKENDS if name not in (backend, "baseline", "wgcna")]
+    ways.append(f"another backend ({' or '.join(other)})")
+    if not covariates:
+        ways.append("covariates (what else moves many genes hides the rest)")
+    return f"No module was found. What may help: {', '.join(ways)}."
+
+
+def track(steps: range, name: str, *, quiet: bool) -> Iterator[int]:
+    """Count steps on a bar, on a terminal only: in a log file it would be noise."""
+    tqdm = require("tqdm", extra="modules").tqdm
+    disable = True if quiet else None
+    yield from tqdm(steps, desc=f"  {name}", leave=False, disable=disable, file=sys.stderr)

@@ -15,19 +15,23 @@ import pandas as pd
 from scipy import sparse
 
 from edge2torch._core.columns import like_an_id, like_metadata
-from edge2torch._core.gtf import ENDINGS
+from edge2torch._core.gtf import ENDINGS, gtf_blocks
 from edge2torch._core.h5ad import read_h5ad
 from edge2torch._core.messages import listing, warn
 from edge2torch._core.sizes import check_npz
 from edge2torch._core.tables import TABLES, read_table, table_kind
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._annotation import genes_of_gtf
-from edge2torch.netmodules._columns import refuse_headless, refuse_one_sample
-from edge2torch.netmodules._counts import Counts, sample_ids, text
-from edge2torch.netmodules._inputs import TranscriptData, assemble, transcript_data
-from edge2torch.netmodules._orientation import check_orientation
-from edge2torch.netmodules._problems import plain, tell
-from edge2torch.netmodules._scale import Scale, check_scale
+from edge2torch.netmodules._counts import (
+    Counts,
+    Scale,
+    check_orientation,
+    check_scale,
+    refuse_headless,
+    refuse_one_sample,
+    sample_ids,
+    text,
+)
+from edge2torch.netmodules._input import TranscriptData, assemble, plain, tell, transcript_data
 
 _IDS = (0, "sample_id", "transcript_id", "gene_id")  # text, though they may look like numbers
 _DAMAGE = (
@@ -259,3 +263,19 @@ def _checked(matrix: Any) -> Any:
     if sparse.issparse(matrix) and hasattr(matrix, "check_format"):
         matrix.check_format(full_check=True)
     return matrix
+
+
+def genes_of_gtf(path: Path) -> pd.DataFrame:
+    """``transcript_id`` and ``gene_id``, a row per transcript."""
+    names = ["transcript_id", "gene_id"]
+    parts = [
+        block.group_by(names, use_threads=False).aggregate([]).to_pandas()
+        for block in gtf_blocks(path, "transcripts")
+    ]
+    found = pd.concat(parts).dropna() if parts else pd.DataFrame()
+    if found.empty:
+        raise Edge2TorchError(
+            f"transcripts: {str(path)!r} names no transcript_id with a gene_id. Counts of genes need "
+            "no transcripts."
+        )
+    return found.drop_duplicates(ignore_index=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from html import escape
@@ -14,17 +14,18 @@ import numpy as np
 import pandas as pd
 
 from edge2torch._core.messages import listing
-from edge2torch.compile import CompileArtifact
+from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._checkpoint import Checkpoint
-from edge2torch.netmodules._compiled import compile_modules
-from edge2torch.netmodules._eigengenes import leave_one_out
-from edge2torch.netmodules._folder import save_folder
-from edge2torch.netmodules._inputs import TranscriptData
-from edge2torch.netmodules._new_samples import module_scores, score_samples
+from edge2torch.netmodules._features import module_scores, score_samples
+from edge2torch.netmodules._folder import load_folder, save_folder
+from edge2torch.netmodules._input import TranscriptData
+from edge2torch.netmodules._modules import leave_one_out
 from edge2torch.nn import CompiledModel
 
 _ROWS, _GENES = 10, 4  # in a notebook
+
+_SEPARATOR = "::"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -206,3 +207,112 @@ class NetworkModules:
             f"<div>{escape(repr(self))}{table.to_html(border=0)}"
             f"{f'and {more:,} more modules' if more > 0 else ''}</div>"
         )
+
+
+def compile_modules(
+    table: pd.DataFrame, module_ids: list[str]
+) -> tuple[CompiledModel, CompileArtifact]:
+    """Features → genes → modules, all weights fixed: the eigengenes as a network."""
+    if table.empty:
+        raise Edge2TorchError("There are no modules, so there is nothing to compile.")
+    gene = table["gene_id"] + _SEPARATOR + table["module_id"]
+    into_gene = pd.DataFrame(
+        {"source": table["feature_id"], "target": gene, "initial_weight": table["loading"]}
+    )
+    into_module = pd.DataFrame(
+        {"source": gene, "target": table["module_id"], "initial_weight": 1.0}
+    ).drop_duplicates(["source", "target"])
+    edges = pd.concat([into_gene, into_module], ignore_index=True).assign(constraint="fixed")
+    return compile_graph(edges, quiet=True, bias=False, outputs=module_ids)
+
+
+def load_modules(path: str | os.PathLike[str]) -> NetworkModules:
+    """Read a result that :meth:`NetworkModules.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+
+    Returns
+    -------
+    NetworkModules
+
+    Raises
+    ------
+    Edge2TorchError
+        For a folder that is missing, damaged, or written by a newer version.
+
+    Examples
+    --------
+    >>> from edge2torch.netmodules import fit_modules
+    >>> from edge2torch.simulate import planted_modules
+    >>> planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
+    >>> found = fit_modules(
+    ...     planted.counts, planted.transcripts, planted.samples, backend="latent", quiet=True)
+    >>> load_modules(found.save("modules")).modules.equals(found.modules)
+    True
+    """
+    return NetworkModules(**load_folder(Path(path)))
+
+
+def modules_to_edgelist(
+    result: NetworkModules, traits: Sequence[str] | None = None, *, features: bool = False
+) -> pd.DataFrame:
+    """Return gene → module → trait as an edge table, ready for ``compile_graph`` and training.
+
+    Parameters
+    ----------
+    result : NetworkModules
+        With one module or more.
+    traits : sequence of str, optional
+        Columns of the sample table; every module leads to each. All by default.
+    features : bool
+        Put the features in front: feature → gene → module → trait, so that ``feature_scores``
+        are the inputs.
+
+    Returns
+    -------
+    DataFrame
+        ``source``, ``target``.
+
+    Raises
+    ------
+    Edge2TorchError
+        When there are no modules, or a trait is no column of the samples.
+
+    Examples
+    --------
+    >>> from edge2torch.netmodules import fit_modules
+    >>> from edge2torch.simulate import planted_modules
+    >>> planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
+    >>> found = fit_modules(
+    ...     planted.counts, planted.transcripts, planted.samples, backend="latent", quiet=True)
+    >>> modules_to_edgelist(found, ["trait"]).tail(2)
+       source target
+    24   M000  trait
+    25   M001  trait
+    """
+    if not result.module_ids:
+        raise Edge2TorchError("result has no modules, so there are no edges.")
+    known = [str(name) for name in result.samples.columns]
+    wanted = known if traits is None else list(traits)
+    if unknown := [name for name in wanted if name not in known]:
+        raise Edge2TorchError(
+            f"traits: {listing(unknown)} are no column of the samples; columns are "
+            f"{listing(known, 10) or 'none'}."
+        )
+    if not wanted:
+        raise Edge2TorchError("traits: there is none to lead to. Name columns of the samples.")
+    pairs = [
+        result.modules.set_axis(["source", "target"], axis=1),
+        pd.MultiIndex.from_product(
+            [result.module_ids, wanted], names=["source", "target"]
+        ).to_frame(index=False),
+    ]
+    if features:
+        used = result.module_loadings[["feature_id", "gene_id"]].drop_duplicates()
+        pairs.insert(0, used.set_axis(["source", "target"], axis=1))
+        bare = set(result.modules["gene_id"]) - set(used["gene_id"])
+        pairs[1] = pairs[1][~pairs[1]["source"].isin(bare)]
+    return pd.concat(pairs, ignore_index=True)

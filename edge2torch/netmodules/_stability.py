@@ -11,10 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._config import ModulesConfig
+from edge2torch.netmodules._config import ModulesConfig, as_config, override
 from edge2torch.netmodules._fit import fit_modules
-from edge2torch.netmodules._inputs import TranscriptData, transcript_data
-from edge2torch.netmodules._override import as_config, override
+from edge2torch.netmodules._input import TranscriptData, transcript_data
 
 _AGREED = 0.5
 

@@ -12,7 +12,7 @@ from edge2torch import Edge2TorchError
 from edge2torch._core.gtf import attribute
 from edge2torch.explain._gtf import read_gtf
 from edge2torch.netmodules import read_transcript_data
-from edge2torch.netmodules._annotation import genes_of_gtf
+from edge2torch.netmodules._read import genes_of_gtf
 
 ROWS = {
     # attributes: gene_id, transcript_id

@@ -10,7 +10,7 @@ from edge2torch import Edge2TorchError
 from edge2torch._core.statistics import benjamini_hochberg
 from edge2torch.explain import ExplainConfig, explain_module, gene_driver_table, vae_drivers
 from edge2torch.explain._statistics import correlate
-from edge2torch.netmodules._eigengenes import eigengenes, leave_one_out
+from edge2torch.netmodules._modules import eigengenes, leave_one_out
 
 WHOLE, WITHOUT = "eigengene", "eigengene without the gene"
 

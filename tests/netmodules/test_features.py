@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge2torch.netmodules import ModulesConfig, ReliabilityConfig, transcript_data
-from edge2torch.netmodules._abundance import abundances
+from edge2torch.netmodules._channels import abundances
 from edge2torch.netmodules._features import make_features
 from tests.netmodules.conftest import planted
 

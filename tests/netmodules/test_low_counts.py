@@ -6,7 +6,7 @@ import pytest
 
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.netmodules import fit_modules, load_modules, transcript_data
-from edge2torch.netmodules._low_counts import samples_needed, well_counted
+from edge2torch.netmodules._channels import samples_needed, well_counted
 from edge2torch.simulate import planted_modules
 
 ODD = "S007"

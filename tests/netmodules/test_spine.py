@@ -8,12 +8,10 @@ from sklearn.covariance import ledoit_wolf
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules import ModulesConfig, fit_modules, modules_to_edgelist, override
-from edge2torch.netmodules._communities import core_of, named_by_size
-from edge2torch.netmodules._eigengenes import eigengenes
-from edge2torch.netmodules._graph import smoothed
-from edge2torch.netmodules._refine import correlations
-from edge2torch.netmodules._similarity import ledoit_wolf_shrinkage, partial_correlations
-from edge2torch.netmodules._traits import trait_table
+from edge2torch.netmodules._backends._correlation import ledoit_wolf_shrinkage, partial_correlations
+from edge2torch.netmodules._backends._graph import smoothed
+from edge2torch.netmodules._modules import core_of, correlations, eigengenes, named_by_size
+from edge2torch.netmodules._tables import trait_table
 from tests.netmodules.conftest import fitted, planted
 
 RNG = np.random.default_rng(0)

@@ -10,12 +10,12 @@ import pytest
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules import ModulesConfig, fit_modules
+from edge2torch.netmodules._backends._wgcna import find_wgcna
 from edge2torch.netmodules._config import WgcnaConfig
 from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys
 from edge2torch.netmodules._features import make_features
-from edge2torch.netmodules._inputs import transcript_data
-from edge2torch.netmodules._overlaps import Overlaps, overlap_thresholds, overlapping_pairs
-from edge2torch.netmodules._wgcna import find_wgcna
+from edge2torch.netmodules._input import transcript_data
+from edge2torch.netmodules._similarity import Overlaps
 from tests.netmodules.conftest import fitted, planted
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs are shell scripts")
@@ -84,13 +84,13 @@ def test_overlaps_keep_the_rules_of_the_channels():
         np.zeros((p, 0), np.float32), {}, first=first, second=second, weight=weight[first, second]
     )
     limits = Thresholds(switch=0.9, abundance=0.5, cross=0.1)
-    pairs = overlapping_pairs(found, features, limits, ModulesConfig(max_neighbors=p))
+    pairs = found.pairs(features, limits, ModulesConfig(max_neighbors=p))
     allowed = (gene[:, None] != gene) & (kind[:, None] == kind)  # every gene has a switch here
     allowed &= weight >= np.where(kind, 0.9, 0.5)
     expected = np.argwhere(np.triu(allowed, 1))
     assert np.column_stack([pairs.first, pairs.second]).tolist() == expected.tolist()
     np.testing.assert_array_equal(pairs.weight, weight[pairs.first, pairs.second])
-    few = overlapping_pairs(found, features, limits, ModulesConfig(max_neighbors=1))
+    few = found.pairs(features, limits, ModulesConfig(max_neighbors=1))
     strongest = np.where(allowed, weight, 0).argmax(axis=1)
     ends = {frozenset((k, j)) for k, j in enumerate(strongest.tolist()) if allowed[k].any()}
     assert {frozenset(pair) for pair in zip(few.first, few.second, strict=True)} == ends
@@ -109,7 +109,7 @@ def test_a_threshold_is_what_a_decoy_hardly_reaches():
         second=np.array([1, 0, 1, 2, 1, 2]),
         weight=np.array([0.9, 0.8, 0.3, 0.2, 0.1, 0.7], np.float32),
     )
-    limits = overlap_thresholds(found, padded, rate=1e-9)
+    limits = found.thresholds(padded, rate=1e-9)
     # a decoy's overlap with its own origin says nothing
     assert limits.switch == pytest.approx(0.3)
     assert limits.abundance == 0

@@ -1,4 +1,4 @@
-"""Factor analysis of one channel, and how many factors there are."""
+"""``baseline`` and ``latent``: partial correlations, of the scores or of their common factors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,75 @@ from numpy.typing import NDArray
 
 from edge2torch._core.messages import require
 from edge2torch.netmodules._config import LatentConfig
+from edge2torch.netmodules._similarity import Request, Similarity
 
 Floats = NDArray[np.float64]
+
+# An eigenvalue has to be so much above the largest of shuffled data: with the many that there are,
+# one of noise alone is often a little above it.
 _CLEARLY = 1.05
+
+
+def baseline(request: Request) -> Similarity:
+    """Partial correlations of all features at once."""
+    vectors, shrinkage = partial_correlations(request.values)
+    return Similarity(vectors, {"shrinkage": shrinkage})
+
+
+def latent(request: Request) -> Similarity:
+    """Partial correlations of what the factors of each channel explain."""
+    return latent_similarity(request, request.values)
+
+
+def latent_similarity(request: Request, values: NDArray[np.float32]) -> Similarity:
+    """The same for values that were changed on the way."""
+    reconstruction = np.empty_like(values)
+    explained = np.empty(values.shape[1])
+    calibration: dict[str, Any] = {}
+    for name, chosen in (("switch", request.is_switch), ("abundance", ~request.is_switch)):
+        if chosen.any():
+            factors = factor_analysis(
+                np.ascontiguousarray(values[:, chosen]), request.config.latent, request.seed
+            )
+            reconstruction[:, chosen] = factors.reconstruction
+            explained[chosen] = factors.explained
+            calibration[name] = factors.calibration
+    vectors, calibration["shrinkage"] = partial_correlations(reconstruction)
+    return Similarity(vectors, calibration, explained=explained)
+
+
+def partial_correlations(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Vectors whose products are Ledoit–Wolf partial correlations, and the shrinkage.
+
+    The shrunk covariance is a multiple of the identity plus a matrix of rank n, so its inverse
+    needs one n × n inverse only (Woodbury); nothing of size p × p appears.
+    """
+    n, p = values.shape
+    x = values - values.mean(axis=0)
+    gram = (x @ x.T).astype(np.float64)
+    mean_variance = float(np.trace(gram)) / (n * p)
+    delta = ledoit_wolf_shrinkage(x, gram)
+    noise = max(delta * mean_variance, 1e-12)
+    signal = max((1 - delta) / n, 1e-12)
+    eigenvalues, basis = np.linalg.eigh(gram)
+    # eigenvalues of the Gram matrix that are zero come out slightly negative
+    root = basis / np.sqrt(noise / signal + np.maximum(eigenvalues, 0))
+    vectors = (x.T @ root.astype(np.float32)).astype(np.float32)
+    # diagonal of the inverse covariance, but for a factor: it turns products into correlations
+    rest = 1 - (vectors.astype(np.float64) ** 2).sum(axis=1)
+    vectors /= np.sqrt(np.maximum(rest, 1e-9))[:, None].astype(np.float32)
+    return vectors, delta
+
+
+def ledoit_wolf_shrinkage(x: NDArray[np.float32], gram: Floats) -> float:
+    """Shrinkage towards the scaled identity, from the Gram matrix of centred x (n, p)."""
+    n, p = x.shape
+    size = float((gram**2).sum()) / n**2  # squared entries of the covariance
+    mean_variance = float(np.trace(gram)) / (n * p)
+    spread = size - p * mean_variance**2
+    fourth = float((np.diag(gram) ** 2).sum())
+    noise = (fourth / n - size) / n
+    return float(np.clip(min(noise, spread) / spread, 0, 1)) if spread > 0 else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +109,7 @@ def held_out_likelihood(values: NDArray[np.float32], most: int, folds: int, seed
 
 def _likelihood(train: NDArray[np.float32], test: NDArray[np.float32], most: int) -> Floats:
     n, p = train.shape
+    # of the n × n Gram matrix: p is thousands, and no axis lies outside the span of the samples
     size, basis = np.linalg.eigh((train @ train.T).astype(np.float64))
     size, basis = size[::-1][:most], basis[:, ::-1][:, :most]
     variance = np.maximum(size / n, 1e-12)
@@ -52,13 +119,14 @@ def _likelihood(train: NDArray[np.float32], test: NDArray[np.float32], most: int
     k = np.arange(1, most + 1)
     noise = np.maximum(total - np.cumsum(variance), 1e-9) / np.maximum(p - k, 1)
     log_det = np.cumsum(np.log(variance)) + (p - k) * np.log(noise)
+    # what lies beyond the first k axes is noise of one variance
     whole = (test.astype(np.float64) ** 2).sum(axis=1)
     inside = np.cumsum(along / variance, axis=1)
     outside = (whole[:, None] - np.cumsum(along, axis=1)) / noise
-    found: Floats = -0.5 * (
+    likelihood: Floats = -0.5 * (
         len(test) * (p * np.log(2 * np.pi) + log_det) + (inside + outside).sum(axis=0)
     )
-    return found
+    return likelihood
 
 
 def best_count(values: NDArray[np.float32], config: LatentConfig, seed: int) -> tuple[int, Floats]:
@@ -69,9 +137,10 @@ def best_count(values: NDArray[np.float32], config: LatentConfig, seed: int) -> 
     not pay for small modules. 0 where neither finds any.
     """
     n, p = values.shape
-    smallest = n - int(np.ceil(n / config.folds)) - 1
-    most = max(1, min(config.max_components, smallest, p - 1))
+    rank = n - int(np.ceil(n / config.folds)) - 1  # of the smallest training part, centred
+    most = max(1, min(config.max_components, rank, p - 1))
     curve = held_out_likelihood(values, most, min(config.folds, n), seed)
+    # the curve has no value for 0 factors: a best of 1 may be noise, which parallel analysis sees
     above = _above_noise(values, seed)
     best = int(np.argmax(curve)) + 1 if above or np.argmax(curve) > 0 else 0
     return min(max(best, above), most), curve
@@ -99,32 +168,31 @@ def factor_analysis(values: NDArray[np.float32], config: LatentConfig, seed: int
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         z = model.fit_transform(values)
-    found = (z @ model.components_ + model.mean_).astype(np.float32)
-    explained = found.var(axis=0, dtype=np.float64)
-    residual = values - found
+    reconstruction = (z @ model.components_ + model.mean_).astype(np.float32)
+    residual = values - reconstruction
     return Factors(
-        found,
-        explained,
+        reconstruction,
+        reconstruction.var(axis=0, dtype=np.float64),
         {
             "components": count,
-            "held_out_log_likelihood": [float(value) for value in curve],
+            "held_out_log_likelihood": curve.tolist(),
             "rmse": float(np.sqrt((residual.astype(np.float64) ** 2).mean())),
             "mean_noise_variance": float(model.noise_variance_.mean()),
             "iterations": int(model.n_iter_),
-            "converged": not caught,
+            "converged": not caught,  # scikit-learn warns where it did not
         },
     )
 
 
 def _no_factors(values: NDArray[np.float32], curve: Floats) -> Factors:
-    """What is left to say where nothing is shared: the mean."""
-    found = np.broadcast_to(values.mean(axis=0), values.shape).astype(np.float32)
+    """Where nothing is shared, the reconstruction is the mean."""
+    mean = np.broadcast_to(values.mean(axis=0), values.shape).astype(np.float32)
     calibration = {
         "components": 0,
-        "held_out_log_likelihood": [float(value) for value in curve],
+        "held_out_log_likelihood": curve.tolist(),
         "rmse": float(values.std()),
         "mean_noise_variance": float(values.var(axis=0).mean()),
         "iterations": 0,
         "converged": True,
     }
-    return Factors(found, np.zeros(values.shape[1]), calibration)
+    return Factors(mean, np.zeros(values.shape[1]), calibration)

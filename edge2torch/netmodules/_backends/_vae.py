@@ -18,9 +18,8 @@ from edge2torch.netmodules._autoencoder import (
     new_pair,
     train,
 )
-from edge2torch.netmodules._factors import best_count
-from edge2torch.netmodules._request import Request
-from edge2torch.netmodules._similarity import Similarity, standardised
+from edge2torch.netmodules._backends._correlation import best_count
+from edge2torch.netmodules._similarity import Request, Similarity, standardised
 
 _BY_CHANCE = 0.98  # the best epoch on noise was ahead of the mean profile by 0.6 %
 _COLLAPSED = 0.05  # nats of KL below which a latent says nothing

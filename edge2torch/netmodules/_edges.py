@@ -1,4 +1,4 @@
-"""From similar features to a graph of genes."""
+"""From pairs of similar features to a graph of genes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from scipy.sparse.csgraph import connected_components
 from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._decoys import Thresholds
 from edge2torch.netmodules._features import ABUNDANCE, SWITCH, Features
-from edge2torch.netmodules._similarity import Similarity, blocks
 
 _GRID = np.round(np.arange(0.2, 0.96, 0.05), 2)
-_GIANT = 0.3
+_GIANT = 0.3  # share of the connected genes that makes a component of switches a hairball
 
 Ints = NDArray[np.int64]
 
@@ -32,29 +31,6 @@ class Pairs:
     def where(self, kept: NDArray[np.bool_]) -> Pairs:
         """Return the pairs that are kept."""
         return Pairs(self.first[kept], self.second[kept], self.weight[kept])
-
-
-def similar_pairs(
-    found: Similarity, features: Features, limits: Thresholds, config: ModulesConfig
-) -> Pairs:
-    """All pairs above the threshold of their kind, each feature's strongest only."""
-    p, kind = len(features.gene), features.is_switch
-    trust = features.reliability.astype(np.float32) ** 0.5
-    vectors = found.vectors[:p] * trust[:, None]
-    if found.explained is not None:
-        limit = np.where(kind, limits.explained_switch, limits.explained_abundance)
-        vectors[found.explained[:p] <= limit] = 0
-    least = least_similarity(limits, config)
-    lowest = max(float(least.min()), float(np.finfo(np.float32).tiny))
-    parts = []
-    for rows, s in blocks(vectors, vectors):
-        np.abs(s, out=s)
-        at, second = np.nonzero(s >= lowest)
-        first, weight = at + rows.start, s[at, second]
-        kept = may_join(first, second, features)
-        kept &= weight >= least[kind[first].astype(np.int64), kind[second].astype(np.int64)]
-        parts.append(strongest(first[kept], second[kept], weight[kept], config.max_neighbors))
-    return union(parts, p)
 
 
 def least_similarity(limits: Thresholds, config: ModulesConfig) -> NDArray[np.float32]:
@@ -77,8 +53,9 @@ def strongest(
     first: Ints, second: Ints, weight: NDArray[np.float32], most: int
 ) -> tuple[Ints, Ints, NDArray[np.float32]]:
     """Of each first its ``most`` largest weights, all of those that are as large as the last."""
-    order = np.lexsort((-weight, first))
+    order = np.lexsort((-weight, first))  # the last key sorts first: by row, heaviest ahead
     first, second, weight = first[order], second[order], weight[order]
+    # ties stay together: which of them came first depends on the order of the genes
     start, end = np.searchsorted(first, first), np.searchsorted(first, first, side="right")
     last = weight[np.minimum(start + most, end) - 1]
     kept = weight >= last
@@ -89,7 +66,7 @@ def union(parts: list[tuple[Ints, Ints, NDArray[np.float32]]], p: int) -> Pairs:
     """Pairs that come from either end or from both, each once."""
     rows, columns, weight = (np.concatenate([part[k] for part in parts]) for k in range(3))
     low, high = np.minimum(rows, columns), np.maximum(rows, columns)
-    _, at = np.unique(low * p + high, return_index=True)
+    _, at = np.unique(low * p + high, return_index=True)  # int64: p * p is below 2 ** 63
     return Pairs(low[at].astype(np.int64), high[at].astype(np.int64), weight[at])
 
 
@@ -100,6 +77,7 @@ def gene_edges(pairs: Pairs, features: Features) -> pd.DataFrame:
     source, target = np.where(flip, b, a), np.where(flip, a, b)
     mine = np.where(flip, pairs.second, pairs.first)
     other = np.where(flip, pairs.first, pairs.second)
+    # by edge, the heaviest pair ahead; features decide ties, so that the result has one order
     order = np.lexsort((other, mine, -pairs.weight, target, source))
     source, target, mine, other = source[order], target[order], mine[order], other[order]
     weight = pairs.weight[order]
@@ -111,6 +89,7 @@ def gene_edges(pairs: Pairs, features: Features) -> pd.DataFrame:
         {
             "source": features.gene_ids[source[first]],
             "target": features.gene_ids[target[first]],
+            # rounding takes products of unit vectors a little above 1
             "weight": np.minimum(weight[first], 1.0).astype(np.float64),
             "source_feature": ids[mine[first]],
             "target_feature": ids[other[first]],
@@ -131,7 +110,7 @@ def grid_threshold_abundance(pairs: Pairs, features: Features) -> float:
     for value in _GRID:
         if not (joins & (added.weight >= value)).any():
             return float(value)
-    return float(np.nextafter(1.0, 0))
+    return float(np.nextafter(1.0, 0))  # only identical profiles are joined
 
 
 def grid_threshold_switch(pairs: Pairs, features: Features) -> float:

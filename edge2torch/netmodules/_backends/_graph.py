@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from edge2torch.netmodules._latent import latent_similarity
-from edge2torch.netmodules._request import Request
-from edge2torch.netmodules._similarity import Similarity, blocks, standardised
+from edge2torch.netmodules._backends._correlation import latent_similarity
+from edge2torch.netmodules._similarity import Request, Similarity, blocks, standardised
 
 _UNRELATED = 0.01  # share of decoys that may get an edge
-_EXACT = 1e-7
-_MOST_STEPS = 1000
+_EXACT = 1e-7  # of the largest value: what float32 holds
+_MAX_STEPS = 1000
 
 
 def graph(request: Request) -> Similarity:
@@ -28,7 +27,7 @@ def graph(request: Request) -> Similarity:
         threshold = _closest(vectors, request.n_features)
     adjacency = correlation_graph(vectors, request.gene, threshold, request.config.max_neighbors)
     smooth, steps = smoothed(request.values, adjacency, config.gamma)
-    found = latent_similarity(request, smooth)
+    similarity = latent_similarity(request, smooth)
     kept = smooth.var(axis=0, dtype=np.float64)
     diagnostics = {
         "gamma": config.gamma,
@@ -38,7 +37,7 @@ def graph(request: Request) -> Similarity:
         "steps": steps,
         "variance_kept": float(kept.mean()),
     }
-    return replace(found, calibration={**found.calibration, "graph": diagnostics})
+    return replace(similarity, calibration={**similarity.calibration, "graph": diagnostics})
 
 
 def _closest(vectors: NDArray[np.float32], p: int) -> float:
@@ -59,6 +58,7 @@ def correlation_graph(
     for block, r in blocks(vectors, vectors):
         size = np.abs(r)
         keep = (size >= threshold) | (gene[block, None] == gene)
+        # not itself
         keep[np.arange(len(r)), np.arange(block.start, block.stop)] = False
         crowded = np.flatnonzero(keep.sum(axis=1) > most)
         if len(crowded):
@@ -68,6 +68,7 @@ def correlation_graph(
         rows.append(i + block.start)
         columns.append(j)
         weights.append(r[i, j])
+    # A pair is kept when either end keeps it. The smaller index first, so that both are one.
     first, second, weight = (np.concatenate(part) for part in (rows, columns, weights))
     low, high = np.minimum(first, second), np.maximum(first, second)
     _, at = np.unique(low.astype(np.int64) * len(vectors) + high, return_index=True)
@@ -89,7 +90,7 @@ def smoothed(
     x = np.ascontiguousarray(values.T)
     weight = np.where(degree > 0, 1 + gamma, 1.0).astype(np.float32)[:, None]
     y, steps, change = x, 0, np.inf
-    while steps < _MOST_STEPS and change >= _EXACT * max(float(np.abs(y).max()), 1.0):
+    while steps < _MAX_STEPS and change >= _EXACT * max(float(np.abs(y).max()), 1.0):
         new = (x + np.float32(gamma) * (scaled @ y)) / weight
         change = float(np.abs(new - y).max())
         y, steps = new, steps + 1

@@ -21,10 +21,8 @@ from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._config import WgcnaConfig
-from edge2torch.netmodules._eigengenes import eigengenes
-from edge2torch.netmodules._overlaps import Overlaps
-from edge2torch.netmodules._request import Request
-from edge2torch.netmodules._similarity import Similarity
+from edge2torch.netmodules._modules import eigengenes
+from edge2torch.netmodules._similarity import Overlaps, Request, Similarity
 
 _PACKAGES = ("WGCNA", "jsonlite")
 _HOW = (

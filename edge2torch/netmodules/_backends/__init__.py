@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._baseline import baseline
-from edge2torch.netmodules._graph import graph
-from edge2torch.netmodules._latent import latent
-from edge2torch.netmodules._request import Request
-from edge2torch.netmodules._similarity import Similarity
-from edge2torch.netmodules._vae import vae
-from edge2torch.netmodules._wgcna import wgcna
+from edge2torch.netmodules._backends._correlation import baseline, latent
+from edge2torch.netmodules._backends._graph import graph
+from edge2torch.netmodules._backends._vae import vae
+from edge2torch.netmodules._backends._wgcna import wgcna
+from edge2torch.netmodules._similarity import Request, Similarity
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,8 @@ class ModuleBackend:
     summary : str
         One line for tables and help.
     similarity : callable
-        From standardised columns to vectors whose products are similarities.
+        From standardised columns, decoys among them, to their similarities, which find their own
+        thresholds and pairs.
 
     Examples
     --------
@@ -51,7 +50,7 @@ BACKENDS: dict[str, ModuleBackend] = {
         ModuleBackend("wgcna", "R's WGCNA", wgcna),
     )
 }
-"""Finders of modules by name: a new finder is a new row."""
+"""Backends by name: a new one is a file in this folder and a row."""
 
 
 def find_backend(name: str) -> ModuleBackend:
