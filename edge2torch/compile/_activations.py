@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from edge2torch._core.arguments import artifact_and_data
+from edge2torch._core.hooks import recorded
 from edge2torch.compile._options import check_choice
 from edge2torch.compile._weights import model_and_artifact
 from edge2torch.compile.artifact import CompileArtifact
@@ -55,24 +55,12 @@ def get_node_activations(
     check_choice("agg", agg, get_args(Agg))
     given, x = artifact_and_data(artifact, x, "x")
     base, names = model_and_artifact(model, given)
-    seen: dict[str, Tensor] = {}
-
-    def keep(name: str, _module: nn.Module, _inputs: object, values: Tensor) -> Tensor:
-        seen[name] = values
-        return values.clone()  # which a head such as nn.ReLU(inplace=True) may change
-
-    handles = [
-        module.register_forward_hook(partial(keep, name)) for name, module in base.sites().items()
-    ]
-    try:
+    with recorded(base.sites()) as seen:
         model(x)
-    finally:
-        for handle in handles:
-            handle.remove()
     parts: dict[str, list[Tensor]] = {}
-    for site, values in seen.items():
+    for site, calls in seen.items():
         for column, node in enumerate(names.node_names_by_site[site]):
-            parts.setdefault(node, []).append(values[:, column])
+            parts.setdefault(node, []).append(calls[-1][:, column])
     return {node: _joined(torch.stack(own, 1), agg) for node, own in parts.items()}
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +12,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from edge2torch._core.checks import check_seed
 from edge2torch._core.messages import listing, note
+from edge2torch._core.randomness import seeded
 from edge2torch.compile._gnn import GNN
 from edge2torch.compile._options import (
     CompileOptions,
@@ -136,7 +137,7 @@ def compile_graph(
         table, inputs=inputs, outputs=outputs, unused=unused, acyclic=not row.allows_cycles
     )
     _check_representable(graph)
-    with _drawing_from(seed):
+    with seeded(None if seed is None else check_seed("seed", seed)):
         return build(row, graph, options, draw=True)
 
 
@@ -155,21 +156,6 @@ def _read_backend(
             "other options."
         )
     return row, getattr(backend, "steps", None), without_steps(backend)
-
-
-@contextmanager
-def _drawing_from(seed: object) -> Iterator[None]:
-    """Let torch's generators start at a seed, and put them back afterwards."""
-    if seed is None:
-        yield
-        return
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise Edge2TorchError(f"seed must be a whole number or None, found {seed!r}.")
-    # manual_seed reaches the generators of all devices, where there are any in use
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(list(devices)):
-        torch.manual_seed(int(seed))
-        yield
 
 
 def build(

@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from edge2torch._core.constraints import is_signed
 from edge2torch.compile._options import CompileOptions
 from edge2torch.graph import BlockPlan, EdgeGraph, FeedforwardPlan, SkipPlan
 from edge2torch.nn import (
@@ -92,7 +93,7 @@ def scale_by_fan_in(graph: EdgeGraph) -> NDArray[np.float64]:
     """Return what keeps the variance of a sum over each target's own edges, shape (e,)."""
     target = graph.target[graph.active_rows]
     signs = graph.constraint[graph.active_rows]
-    signs = np.where(np.abs(signs) == 1, signs, 0)
+    signs = np.where(is_signed(signs), signs, 0)
     fan_in = np.bincount(target, minlength=graph.n_nodes)
     common = np.bincount(target, weights=signs, minlength=graph.n_nodes)
     node_scale: NDArray[np.float64] = 1 / np.sqrt(np.maximum(np.maximum(fan_in, common**2), 1))

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from edge2torch._core.constraints import is_signed
 from edge2torch.compile._gnn_init import WeightInit, draw_channels
 from edge2torch.compile._options import (
     DEFAULT_STEPS,
@@ -266,7 +267,7 @@ def _draw_direct(graph: EdgeGraph, plan: GnnPlan, direct: MaskedLinear, edges: I
     codes = graph.constraint[plan.edges[edges]]
     drawn = torch.empty(len(edges)).uniform_(-1, 1)
     signs = torch.from_numpy(codes).to(drawn)
-    drawn = torch.where(torch.from_numpy(np.abs(codes) == 1), drawn.abs() * signs, drawn)
+    drawn = torch.where(torch.from_numpy(is_signed(codes)), drawn.abs() * signs, drawn)
     known = torch.from_numpy(given).to(drawn)
     direct.set_weights(torch.where(known.isnan(), drawn, known))
 

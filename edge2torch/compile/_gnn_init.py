@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edge2torch._core.constraints import FIXED, is_signed
 from edge2torch.graph import EdgeGraph, GnnPlan
 from edge2torch.nn import MaskedLinear
 
 WeightInit = Literal["uniform", "xavier", "kaiming", "normal", "zeros"]
-_FIXED = 2
 
 
 def draw_channels(
@@ -88,11 +88,11 @@ def _given(
     is_given, squares = ~weight.isnan(), torch.zeros(len(weight))
     size = size.to(drawn).where(~((weight == 0) & ~carries_sign), torch.ones_like(squares))
     squares = squares.to(drawn).index_add(0, edge, drawn.square())
-    is_flat = (code == _FIXED) | (is_given & (squares == 0))
+    is_flat = (code == FIXED) | (is_given & (squares == 0))
     norm = squares.sqrt().masked_fill(is_flat, 1.0)
     unit = torch.where(is_flat[edge], torch.full_like(drawn, flat), drawn / norm[edge])
     values = torch.where(is_given[edge], unit * size[edge], drawn)
     sign = torch.where(is_given, weight.sign(), code.to(weight)).to(drawn)
     sign = torch.where(carries_sign, sign, torch.ones_like(sign))
-    is_signed = is_given | (code.abs() == 1)
-    return torch.where(is_signed[edge], values.abs() * sign[edge], values)
+    has_sign = is_given | is_signed(code)
+    return torch.where(has_sign[edge], values.abs() * sign[edge], values)

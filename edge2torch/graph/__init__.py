@@ -17,11 +17,10 @@ from edge2torch.graph._plan import (
     plan_feedforward,
 )
 from edge2torch.graph._recurrent_plan import RecurrentPlan, plan_recurrent
-from edge2torch.graph._table import CONSTRAINTS, EdgeTable, read_edge_table
+from edge2torch.graph._table import EdgeTable, read_edge_table
 from edge2torch.graph._topology import GraphTopology, graph_topology
 
 __all__ = [
-    "CONSTRAINTS",
     "BlockPlan",
     "EdgeGraph",
     "EdgeTable",

@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core import constraints
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
 RESERVED_PREFIX = "__edge2torch_"
-CONSTRAINTS = {"unconstrained": 0, "positive": 1, "negative": -1, "fixed": 2}
-"""What may stand in the column ``constraint``, and the number that the plans keep for it."""
 _OWN_COLUMNS = ("source", "target", "initial_weight", "constraint")
 _NO_TYPOS = ("resource", "resources")  # close to "source", and a column of many databases
 _KNOWN_TYPOS = {"weight": "initial_weight", "weights": "initial_weight"}
@@ -38,7 +37,7 @@ class EdgeTable:
     initial_weight : ndarray of float64, shape (e,)
         NaN where the table gives none.
     constraint : ndarray of int8, shape (e,)
-        Codes of :data:`CONSTRAINTS`.
+        0 unconstrained, 1 positive, -1 negative, 2 fixed.
 
     Examples
     --------
@@ -297,12 +296,12 @@ def _read_constraint(table: EdgeTable) -> NDArray[np.int8]:
     codes, distinct = pd.factorize(column if column.dtype != object else _as_text_or_none(column))
     known = np.zeros(len(distinct) + 1, np.int8)  # the last slot is read by code -1, missing
     for position, value in enumerate(distinct):
-        code = CONSTRAINTS.get(str(value).strip().lower())
+        code = constraints.BY_NAME.get(str(value).strip().lower())
         if code is None:
             rows = np.flatnonzero(codes == position)
             raise Edge2TorchError(
                 f"edgelist column 'constraint' has the unknown value {value!r} at edge(s) "
-                f"{listing(table.edge_names(rows))}. Use one of {listing(CONSTRAINTS)} or leave "
+                f"{listing(table.edge_names(rows))}. Use one of {listing(constraints.BY_NAME)} or leave "
                 f"it missing.{_SIGN_HINT if str(value).strip() in _SIGNS else ''}"
             )
         known[position] = code
@@ -332,25 +331,25 @@ def _merge_sign(
             f"{listing(column.iloc[wrong[:5]].tolist())} at edge(s) "
             f"{listing(table.edge_names(wrong))}."
         )
-    opposed = np.flatnonzero(np.isin(constraint, (-1, 1)) & (constraint * sign < 0))
+    opposed = np.flatnonzero(constraints.is_signed(constraint) & (constraint * sign < 0))
     if len(opposed):
         raise Edge2TorchError(
             f"column 'constraint' and sign_column={sign_column!r} contradict each other at "
             f"edge(s) {listing(table.edge_names(opposed))}. Correct one of them."
         )
-    return np.where(constraint == 0, sign.astype(np.int8), constraint)
+    return np.where(constraint == constraints.FREE, sign.astype(np.int8), constraint)
 
 
 def _check_weight_against_constraint(
     table: EdgeTable, weight: NDArray[np.float64], constraint: NDArray[np.int8]
 ) -> None:
-    unweighted = np.flatnonzero((constraint == CONSTRAINTS["fixed"]) & np.isnan(weight))
+    unweighted = np.flatnonzero((constraint == constraints.FIXED) & np.isnan(weight))
     if len(unweighted):
         raise Edge2TorchError(
             "constraint 'fixed' needs an initial_weight, which is missing at edge(s) "
             f"{listing(table.edge_names(unweighted))}."
         )
-    signed = np.isin(constraint, (-1, 1)) & ~np.isnan(weight)
+    signed = constraints.is_signed(constraint) & ~np.isnan(weight)
     wrong = np.flatnonzero(signed & (np.nan_to_num(weight) * constraint <= 0))
     if len(wrong):
         raise Edge2TorchError(

@@ -79,7 +79,7 @@ def asking(
         x, index = read_samples(data, artifact, like)
         check_size(row, x, question.call.get("feature_mask"))
         against = read_baselines(question.baselines, row, x, index, artifact, question.seed)
-        with at_rest(probe, like.device, question.seed):
+        with at_rest(probe, question.seed):
             sites = find_sites(probe, base, artifact)
             seen = look(probe, x[:1], sites)
             wanted = _wanted(question, sites, artifact)

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from edge2torch._core.constraints import FIXED
 from edge2torch._core.messages import listing, note, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._captum import by_captum
@@ -17,14 +18,12 @@ from edge2torch.interpret._engines._sites import Site, find_sites, update_of
 from edge2torch.interpret._engines._task import Answer, Engine, Task
 from edge2torch.interpret._engines._walk import Call, watching
 
-_FIXED = 2
-
 
 def note_if_untrained(task: Task) -> None:
     """Say that a model looks as it was compiled: weights were drawn, and no bias has moved."""
     graph = task.artifact.graph
     rows = graph.active_rows
-    drawn = np.isnan(graph.initial_weight[rows]) & (graph.constraint[rows] != _FIXED)
+    drawn = np.isnan(graph.initial_weight[rows]) & (graph.constraint[rows] != FIXED)
     biases = [bias for bias in task.base.node_biases() if bias is not None]
     if drawn.any() and biases and not any(bool(bias.any()) for bias in biases):
         note(

@@ -10,10 +10,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edge2torch._core.constraints import FIXED, is_signed
 from edge2torch.nn._kernels import EdgePattern, KernelChoice
 from edge2torch.nn._one_sided import one_sided
-
-_FIXED = 2
 
 
 class MaskedLinear(EdgePattern):
@@ -75,7 +74,7 @@ class MaskedLinear(EdgePattern):
         super().__init__(rows, columns, shape, dense_from=choice.dense_from)
         self.choice = choice
         codes = np.zeros(self.n_edges, np.int8) if constraint is None else np.asarray(constraint)
-        is_free = codes != _FIXED
+        is_free = codes != FIXED
         self.weight = nn.Parameter(torch.zeros(int(is_free.sum())))
         self.bias = nn.Parameter(torch.zeros(shape[0])) if bias else None
         all_free = bool(is_free.all())
@@ -172,7 +171,7 @@ def draw_weights(
     magnitude = torch.empty(len(scale)).uniform_(*(_CLEAR_OF_ZERO if clear_of_zero else _FROM_ZERO))
     side = torch.where(torch.rand(len(scale)) < 0.5, -1.0, 1.0)
     codes = torch.from_numpy(constraint)
-    side = torch.where(codes.abs() == 1, codes.to(side), side)
+    side = torch.where(is_signed(codes), codes.to(side), side)
     known = torch.from_numpy(given).to(magnitude)
     drawn = magnitude * side * torch.from_numpy(scale).to(magnitude)
     return torch.where(known.isnan(), drawn, known)

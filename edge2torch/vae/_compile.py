@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from edge2torch._core.randomness import seeded
 from edge2torch.compile import find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._design import Design, read_design
@@ -118,8 +119,7 @@ def compile_vae(
 def build_vae(design: Design, *, seed: int) -> EdgeVAE:
     """Compile both halves of a design."""
     likelihood = find_likelihood(design.likelihood)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         table, inputs, ends = design.encoder_table()
         fed = pd.Index([*design.features, *design.conditions]).get_indexer(pd.Index(inputs))
         whole = len(fed) == len(design.features) + len(design.conditions)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from edge2torch._core.messages import require
+from edge2torch._core.randomness import seeded
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._activity import mean_weight
 from edge2torch.vae._cells import Cells, Survey
@@ -100,8 +101,7 @@ def diagnose_cells(
     movement = Movement(vae)
     profile = mean_profile(vae.likelihood, cells, np.arange(len(cells)), found)
     gains: list[dict[str, Tensor]] = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         for values, conditions, q_m, q_s in encoded(vae, cells):
             terms = vae.cell_terms(values, conditions)
             gains.append({**terms, **profiles(vae, profile, values, terms)})

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.hooks import hooked, recorded
 from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._chunks import evaluations_at_once, shown
@@ -109,11 +110,8 @@ def _seen_at(task: Task, site: Site) -> Iterator[tuple[nn.Module, ...]]:
         yield (site.module,)
     else:  # what the model changes in place is a copy
         relay = Entry()
-        handle = site.module.register_forward_hook(lambda _m, _i, output: relay(output).clone())
-        try:
+        with hooked({site.name: site.module}, lambda _name, _inputs, output: relay(output).clone()):
             yield (relay,)
-        finally:
-            handle.remove()
 
 
 def _arguments(task: Task, site: Site, chunk: slice, batching: Mapping[str, int]) -> dict[str, Any]:
@@ -148,13 +146,9 @@ def _cut(name: str, value: Any, chunk: slice) -> Any:
 
 @torch.no_grad()
 def _values_at(probe: Probe, site: Site, x: Tensor) -> Tensor:
-    seen: list[Tensor] = []
-    handle = site.module.register_forward_hook(lambda _m, _i, output: seen.append(output.clone()))
-    try:
+    with recorded({site.name: site.module}) as seen:
         probe(x)
-    finally:
-        handle.remove()
-    return seen[0]
+    return seen[site.name][0]
 
 
 def _plan_chunks(task: Task) -> tuple[int, dict[str, int]]:

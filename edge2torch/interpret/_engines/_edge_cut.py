@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edge2torch._core.hooks import hooked
 from edge2torch.interpret._engines._chunks import Part, parts, with_bar
 from edge2torch.interpret._engines._edge_path import Flows
 from edge2torch.interpret._engines._edge_reads import EdgeRead, edge_reads
@@ -120,12 +121,9 @@ def _cut(
 @contextmanager
 def changing(reads: Sequence[EdgeRead], change: Change) -> Iterator[None]:
     """Replace what modules give by ``change(place, inputs, gave)`` while the model runs."""
-    with ExitStack() as stack:
-        for place, read in enumerate(reads):
-            hook = read.module.register_forward_hook(
-                lambda _module, given, gave, place=place, read=read: change(
-                    place, read.inputs(given), gave
-                )
-            )
-            stack.callback(hook.remove)
+
+    def act(place: int, inputs: Any, output: Tensor) -> Any:
+        return change(place, reads[place].inputs(inputs), output)
+
+    with hooked({place: read.module for place, read in enumerate(reads)}, act):
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from edge2torch._core.hooks import hooked
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._chunks import Part, parts, with_bar
@@ -204,12 +205,8 @@ def _by_group(rows: Tensor, n_groups: int) -> Tensor:
 def _changed(
     sites: Sequence[Site], chosen: Sequence[tuple[Tensor, Tensor]], change: Any
 ) -> Iterator[None]:
-    with ExitStack() as stack:
-        for place, (site, own) in enumerate(zip(sites, chosen, strict=True)):
-            hook = site.module.register_forward_hook(
-                lambda _module, given, gave, place=place, own=own, site=site: change(
-                    place, own, gave, site.share(given)
-                )
-            )
-            stack.callback(hook.remove)
+    def act(place: int, inputs: Any, output: Tensor) -> Any:
+        return change(place, chosen[place], output, sites[place].share(inputs))
+
+    with hooked({place: site.module for place, site in enumerate(sites)}, act):
         yield

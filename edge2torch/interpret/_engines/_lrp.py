@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from edge2torch._core.hooks import recorded
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._arguments import is_activation
@@ -67,10 +68,11 @@ class LRP:
         return_convergence_delta: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Return relevance (b, n), and the part of the output that it does not sum to (b,)."""
-        with _rules(self.model, epsilon), _watched(self.layer) as seen:
+        with _rules(self.model, epsilon), recorded({"layer": self.layer}) as seen:
             y = self.model(inputs.detach().requires_grad_(), *additional_forward_args)
-            (gradient,) = torch.autograd.grad(y.sum(), seen[0])
-        relevance = (seen[0] * gradient).detach()
+            values = seen["layer"][0]
+            (gradient,) = torch.autograd.grad(y.sum(), values)
+        relevance = (values * gradient).detach()
         if return_convergence_delta:
             return relevance, y.detach() - relevance.flatten(1).sum(1)
         return relevance
@@ -90,21 +92,6 @@ class LayerLRP(LRP):
     def __init__(self, model: nn.Module, layer: nn.Module) -> None:
         super().__init__(model)
         self.layer = layer
-
-
-@contextmanager
-def _watched(module: nn.Module) -> Iterator[list[Tensor]]:
-    seen: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-        seen.append(output)
-        return output.clone()  # which the model may change in place
-
-    handle = module.register_forward_hook(keep)
-    try:
-        yield seen
-    finally:
-        handle.remove()
 
 
 @contextmanager

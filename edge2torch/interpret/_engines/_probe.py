@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.randomness import seeded
 from edge2torch.errors import Edge2TorchError
 
 # What Captum tells programmers about its own workings.
@@ -90,7 +91,7 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def at_rest(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
+def at_rest(model: nn.Module, seed: int) -> Iterator[None]:
     """Hold a model in eval mode with fixed parameters, and random numbers at a seed.
 
     Modules compute what they do in place on copies: methods hold on to values that would be gone.
@@ -102,7 +103,7 @@ def at_rest(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]
     needed = [(p, p.requires_grad) for p in model.parameters()]
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(_seeded(device, seed))
+        stack.enter_context(_all_seeded(seed))
         stack.enter_context(_without_compilation(model))
         stack.enter_context(warnings.catch_warnings())
         for message in _CAPTUM_SAYS:
@@ -126,14 +127,9 @@ def at_rest(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]
 
 
 @contextmanager
-def _seeded(device: torch.device, seed: int) -> Iterator[None]:
-    on_gpu = device.type == "cuda"
+def _all_seeded(seed: int) -> Iterator[None]:
     numpy_state = np.random.get_state()  # noqa: NPY002 - Captum draws from the global generator
-    with torch.random.fork_rng([device] if on_gpu else []):
-        torch.default_generator.manual_seed(seed)
-        if on_gpu:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
+    with seeded(seed):
         np.random.seed(seed)  # noqa: NPY002
         try:
             yield

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.hooks import hooked
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._engines._probe import Probe
 from edge2torch.nn import CompiledModel, RecurrentEdgeModel
@@ -69,12 +70,8 @@ def look(probe: Probe, x: Tensor, sites: list[Site]) -> Look:
     def keep(module: nn.Module, _inputs: Any, output: Any) -> None:
         gave[module] = output, _version(output)
 
-    handles = [module.register_forward_hook(keep) for module in probe.modules()]
-    try:
+    with hooked({module: module for module in probe.modules()}, keep):
         y = probe(x.detach().requires_grad_())
-    finally:
-        for handle in handles:
-            handle.remove()
     seen: dict[str, Tensor] = {
         site.name: gave[site.module][0] for site in sites if site.module in gave
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.hooks import hooked
 from edge2torch._core.messages import require
 from edge2torch.interpret._engines._chunks import Part, parts, with_bar
 from edge2torch.interpret._engines._task import Task
@@ -138,7 +139,7 @@ def watching(task: Task, modules: Sequence[nn.Module], *, slope: bool) -> Iterat
     calls: list[Call] = []
     copy = bool(task.overwritten)
 
-    def note(place: int, given: tuple[Any, ...], gave: Tensor) -> Tensor | None:
+    def keep(place: int, given: tuple[Any, ...], gave: Tensor) -> Tensor | None:
         if not slope:
             calls.append(Call(place, given, gave.clone() if copy else gave))
             return None
@@ -149,10 +150,5 @@ def watching(task: Task, modules: Sequence[nn.Module], *, slope: bool) -> Iterat
         calls.append(Call(place, given, gave))
         return gave.clone() if copy else gave
 
-    with ExitStack() as stack, torch.set_grad_enabled(slope):
-        for place, module in enumerate(modules):
-            hook = module.register_forward_hook(
-                lambda _module, given, gave, place=place: note(place, given, gave)
-            )
-            stack.callback(hook.remove)
+    with hooked(dict(enumerate(modules)), keep), torch.set_grad_enabled(slope):
         yield calls

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 import numpy as np
-import torch
 from torch import nn
 
 from edge2torch._core.messages import listing
+from edge2torch._core.randomness import seeded
 from edge2torch.compile import CompileArtifact, compile_graph, find_edge_model
 from edge2torch.errors import Edge2TorchError
 
@@ -30,8 +30,7 @@ def draw_starts(
     make: Callable[[], Any] = cast(Any, start) if is_function else _again(start)
     made = []
     for own in seeds:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(own)
+        with seeded(own):
             made.append(_pair(make()))
     artifact = made[0][1]
     for model, _ in made:

@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
 from edge2torch._core.messages import note, require
+from edge2torch._core.randomness import seeded
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._chunks import PATIENCE
 from edge2torch.interpret._executor import Parcel, Workers, shared_out
@@ -25,8 +25,7 @@ TrainFunction: TypeAlias = (
 
 
 def _train(train_fn: Callable[[Any, int], Any], model: nn.Module, seed: int) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return train_fn(model, seed)
 
 
