@@ -15,7 +15,7 @@ from edge2torch.priors._ends import (
     union_edges,
 )
 from edge2torch.priors._gmt import read_gmt
-from edge2torch.priors._hierarchy import collapse_chains, cut_depth, limit_layers
+from edge2torch.priors._hierarchy import collapse_chains, cut_depth, limit_layers, mirror
 from edge2torch.priors._names import add_names
 from edge2torch.priors._networkx import from_networkx, read_graphml, to_networkx
 from edge2torch.priors._nodes import add_data_types, map_identifiers
@@ -52,6 +52,7 @@ __all__ = [
     "limit_layers",
     "map_identifiers",
     "merge_identical",
+    "mirror",
     "prepare_prior",
     "propagate_memberships",
     "read_annotations",

@@ -1,4 +1,4 @@
-"""The shape of a hierarchy: how deep, how many layers, without chains of one."""
+"""The shape of a hierarchy: which way up, how deep, how many layers, without chains of one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,30 @@ from edge2torch.priors._edges import (
 from edge2torch.priors._reach import bypass
 from edge2torch.priors._report import StepReport, counted, lost, step_report
 from edge2torch.priors._sets import renamed
+
+
+def mirror(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return the same edges, turned around.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Columns ``source`` and ``target``, and perhaps ``source_name`` and ``target_name``.
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> mirror(pd.DataFrame({"source": ["gene"], "target": ["pathway"]})).values.tolist()
+    [['pathway', 'gene']]
+    """
+    turned = {"source": "target", "target": "source"}
+    turned |= {f"{side}_name": f"{other}_name" for side, other in list(turned.items())}
+    order = [turned.get(name, name) for name in edges.columns]
+    renamed = edges.rename(columns=turned)
+    return renamed[sorted(order, key=lambda name: (name != "source", name != "target"))]
 
 
 def cut_depth(

@@ -1,9 +1,9 @@
 """Variational autoencoders whose encoder and decoder are compiled graphs."""
 
+from edge2torch.priors import mirror
 from edge2torch.vae._activity import differential_activity
 from edge2torch.vae._compile import compile_vae, load_vae
 from edge2torch.vae._core import VAE
-from edge2torch.vae._design import mirror
 from edge2torch.vae._diagnose import VAEDiagnostics
 from edge2torch.vae._fit import FitReport
 from edge2torch.vae._gain import ProfileGain

@@ -12,7 +12,7 @@ import pandas as pd
 
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors import dense_block, keep_between
+from edge2torch.priors import dense_block, keep_between, mirror
 from edge2torch.vae._graphs import BASELINE, DECODER, ENCODER, dense_layers, join, spreads
 from edge2torch.vae._likelihoods import find_likelihood
 
@@ -147,30 +147,6 @@ def read_design(
     )
 
 
-def mirror(edges: pd.DataFrame) -> pd.DataFrame:
-    """Return the same edges, turned around.
-
-    Parameters
-    ----------
-    edges : DataFrame
-        Columns ``source`` and ``target``, and perhaps ``source_name`` and ``target_name``.
-
-    Returns
-    -------
-    DataFrame
-
-    Examples
-    --------
-    >>> mirror(pd.DataFrame({"source": ["gene"], "target": ["pathway"]})).values.tolist()
-    [['pathway', 'gene']]
-    """
-    turned = {"source": "target", "target": "source"}
-    turned |= {f"{side}_name": f"{other}_name" for side, other in list(turned.items())}
-    order = [turned.get(name, name) for name in edges.columns]
-    renamed = edges.rename(columns=turned)
-    return renamed[sorted(order, key=lambda name: (name != "source", name != "target"))]
-
-
 def check_count(argument: str, value: Any, least: int) -> None:
     """Refuse what is no whole number from ``least`` on."""
     is_count = isinstance(value, int | np.integer) and not isinstance(value, bool)
@@ -239,7 +215,7 @@ def _trimmed(argument: str, edges: pd.DataFrame, features: list[str]) -> pd.Data
         raise Edge2TorchError(
             f"{argument} runs the wrong way: it needs "
             f"{'gene -> pathway' if argument == 'encoder_edges' else 'pathway -> gene'}. "
-            "Turn it around with edge2torch.vae.mirror(edges)."
+            "Turn it around with edge2torch.priors.mirror(edges)."
         )
     kept, _ = keep_between(edges, features, outputs=sorted(latents - known))
     if lost := sorted(latents - set(kept["target"])):
