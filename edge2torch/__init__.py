@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edge2torch.interpret import node_significance as node_significance
     from edge2torch.interpret import replicate as replicate
     from edge2torch.interpret import rewire as rewire
+    from edge2torch.priors import Prior as Prior
     from edge2torch.priors import graph_summary as graph_summary
     from edge2torch.priors import prepare_prior as prepare_prior
     from edge2torch.priors import read_edges as read_edges
@@ -73,6 +74,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         "nn": (),
         "plot": (),
         "priors": (
+            "Prior",
             "graph_summary",
             "prepare_prior",
             "read_edges",

@@ -155,7 +155,7 @@ def prior(
         prior_edges = _read(file, kind, given, console)
     if mapping is None:
         _refuse_transposed(features, measured, prior_edges)
-    edges, report = prepare_prior(
+    fitted = prepare_prior(
         prior_edges,
         measured,
         _listed(outputs),
@@ -175,8 +175,8 @@ def prior(
         skips=skips,
         latent=latent,
     )
-    if hold_signs:
-        edges = _with_constraints(edges)
+    edges = _with_constraints(fitted.edges) if hold_signs else fitted.edges
+    report = fitted.report
     write_edges(edges, out)
     console.say(repr(report))
     if inner := sorted(set(report.outputs) & set(edges["source"])):

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_seed
+from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing, note
 from edge2torch._core.randomness import seeded
 from edge2torch.compile._gnn import GNN
@@ -31,10 +32,11 @@ from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import EdgeGraph, build_edge_graph, read_edge_table
 from edge2torch.nn import CompiledModel
+from edge2torch.priors import Prior
 
 
 def compile_graph(
-    edgelist: pd.DataFrame,
+    edgelist: EdgesLike,
     backend: str | Feedforward | Recurrent | GNN = "feedforward",
     *,
     seed: int | None = None,
@@ -53,7 +55,7 @@ def compile_graph(
 
     Parameters
     ----------
-    edgelist : DataFrame, one row per edge
+    edgelist : DataFrame or Prior, one row per edge
         Columns ``source`` and ``target``; optionally ``initial_weight`` (missing: drawn) and
         ``constraint`` (``unconstrained``, ``positive``, ``negative`` or ``fixed``; missing:
         unconstrained). Other columns are kept as metadata.
@@ -74,7 +76,7 @@ def compile_graph(
         Updates or layers of a stepwise backend, 3 by default; refused by ``"feedforward"``.
     inputs, outputs : iterable of names, optional
         Nodes to feed and to read, in the order wanted for the model's columns. By default the
-        nodes without incoming and without outgoing edges, sorted.
+        nodes without incoming and without outgoing edges, sorted; a prior brings its outputs.
     init : {"sparse", "dense"}
         Fan-in that initial weights are scaled by: the node's own number of incoming edges, or
         the width of the layer before, as a dense layer would use. ``"gnn"`` has ``weight_init``.
@@ -127,6 +129,8 @@ def compile_graph(
             own=options_of_row,
         )
     )
+    if isinstance(edgelist, Prior) and outputs is None:
+        outputs = edgelist.outputs
     table = read_edge_table(edgelist, sign_column=sign_column)
     note(
         f"Graph contains {len(table.node_names)} node(s) and {len(table.source)} edge(s).",

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core import constraints
+from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
@@ -60,12 +61,12 @@ class EdgeTable:
         return list(zip(names[self.source[rows]], names[self.target[rows]], strict=True))
 
 
-def read_edge_table(edgelist: pd.DataFrame, *, sign_column: str | None = None) -> EdgeTable:
+def read_edge_table(edgelist: EdgesLike, *, sign_column: str | None = None) -> EdgeTable:
     """Check an edge table and number its nodes.
 
     Parameters
     ----------
-    edgelist : DataFrame
+    edgelist : DataFrame, or an object that carries one as ``edges``, such as a Prior
         One row per edge, columns ``source`` and ``target``; optionally ``initial_weight`` and
         ``constraint``. Further columns are kept as metadata.
     sign_column : str, optional
@@ -87,10 +88,11 @@ def read_edge_table(edgelist: pd.DataFrame, *, sign_column: str | None = None) -
     >>> read_edge_table(signed, sign_column="sign").constraint.tolist()
     [-1]
     """
-    _check_frame(edgelist)
-    _check_columns(edgelist, sign_column)
-    names, source, target = _number_nodes(edgelist)
-    frame = edgelist.assign(source=names[source], target=names[target])
+    given: pd.DataFrame = edge_frame(edgelist)
+    _check_frame(given)
+    _check_columns(given, sign_column)
+    names, source, target = _number_nodes(given)
+    frame = given.assign(source=names[source], target=names[target])
     blank = np.broadcast_to(np.nan, len(frame))  # takes no room
     table = EdgeTable(frame, names, source, target, blank, np.zeros(len(frame), np.int8))
     _check_duplicates(table)
@@ -112,7 +114,9 @@ def _check_frame(edgelist: object) -> None:
 
 def _frame_hint(found: object) -> str:
     if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], pd.DataFrame):
-        return "It is a pair: take the table, edges, report = prepare_prior(...)."
+        return (
+            "It is a pair: take the table, edges, report = ..., or chain steps with Prior(edges)."
+        )
     if isinstance(found, str | os.PathLike):
         return "Read a file first: read_edges takes a table, read_gmt gene sets."
     if isinstance(found, list | tuple) and found and isinstance(found[0], pd.DataFrame):

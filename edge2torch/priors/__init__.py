@@ -21,7 +21,7 @@ from edge2torch.priors._networkx import from_networkx, read_graphml, to_networkx
 from edge2torch.priors._nodes import add_data_types, map_identifiers
 from edge2torch.priors._obo import read_obo
 from edge2torch.priors._omnipath import read_omnipath
-from edge2torch.priors._prepare import prepare_prior
+from edge2torch.priors._prior import Prior, prepare_prior
 from edge2torch.priors._pyg import HeteroEdges, from_pyg, to_pyg
 from edge2torch.priors._reactome import read_reactome
 from edge2torch.priors._report import PriorReport, StepReport
@@ -33,6 +33,7 @@ from edge2torch.priors._tables import read_edges, write_edges
 __all__ = [
     "GraphSummary",
     "HeteroEdges",
+    "Prior",
     "PriorReport",
     "StepReport",
     "add_data_types",

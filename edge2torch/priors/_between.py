@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import reachable
@@ -15,7 +16,7 @@ from edge2torch.priors._report import StepReport, counted, step_report
 
 
 def keep_between(
-    edges: pd.DataFrame,
+    edges: EdgesLike,
     features: Any,
     outputs: Any | None = None,
     *,

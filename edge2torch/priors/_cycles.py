@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import distances
@@ -16,9 +17,7 @@ from edge2torch.priors._edges import Bool, Edges, known_names, numbered
 from edge2torch.priors._report import StepReport, step_report
 
 
-def break_cycles(
-    edges: pd.DataFrame, *, inputs: Any | None = None
-) -> tuple[pd.DataFrame, StepReport]:
+def break_cycles(edges: EdgesLike, *, inputs: Any | None = None) -> tuple[pd.DataFrame, StepReport]:
     """Drop the edges of cycles that point back towards the inputs.
 
     The rule: nodes are ranked by the fewest edges that lead to them from an input, equal ones by

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
@@ -62,7 +63,7 @@ class Edges:
         return self.frame.iloc[keep].reset_index(drop=True)
 
 
-def numbered(edges: pd.DataFrame) -> Edges:
+def numbered(edges: EdgesLike) -> Edges:
     """Check an edge table and number its nodes."""
     table = read_edge_table(edges)
     n_nodes = len(table.node_names)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import (
@@ -69,7 +70,7 @@ def dense_block(sources: Any, targets: Any, *, relation: str = "dense") -> pd.Da
     return plain_edges(source, target, {"relation": relation})
 
 
-def union_edges(*tables: pd.DataFrame) -> tuple[pd.DataFrame, StepReport]:
+def union_edges(*tables: EdgesLike) -> tuple[pd.DataFrame, StepReport]:
     """Make one graph of several edge tables.
 
     Parameters
@@ -121,7 +122,7 @@ def _apart(tables: list[pd.DataFrame]) -> list[list[str]]:
     return [sorted(own) if apart else [] for own, apart in zip(nodes, alone, strict=True)]
 
 
-def add_root(edges: pd.DataFrame, root: str = "root") -> tuple[pd.DataFrame, StepReport]:
+def add_root(edges: EdgesLike, root: str = "root") -> tuple[pd.DataFrame, StepReport]:
     """Let every node without outgoing edges lead to one root.
 
     Parameters
@@ -153,7 +154,7 @@ def add_root(edges: pd.DataFrame, root: str = "root") -> tuple[pd.DataFrame, Ste
     return _connected("add_root", edges, [root], "root", "root")
 
 
-def connect_outputs(edges: pd.DataFrame, outputs: Any) -> tuple[pd.DataFrame, StepReport]:
+def connect_outputs(edges: EdgesLike, outputs: Any) -> tuple[pd.DataFrame, StepReport]:
     """Let every node without outgoing edges lead to every output.
 
     Parameters
@@ -183,7 +184,7 @@ def connect_outputs(edges: pd.DataFrame, outputs: Any) -> tuple[pd.DataFrame, St
 
 
 def _connected(
-    step: str, edges: pd.DataFrame, new: list[str], relation: str, argument: str
+    step: str, edges: EdgesLike, new: list[str], relation: str, argument: str
 ) -> tuple[pd.DataFrame, StepReport]:
     own = numbered(edges)
     if there := [name for name in new if name in set(own.names.tolist())]:
@@ -202,7 +203,7 @@ def _connected(
 
 
 def add_latent(
-    edges: pd.DataFrame,
+    edges: EdgesLike,
     n: int,
     *,
     name: str = "latent",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import distances, longest_path_layers
 from edge2torch.priors._between import keep_between
@@ -22,7 +23,7 @@ from edge2torch.priors._report import StepReport, counted, lost, step_report
 from edge2torch.priors._sets import renamed
 
 
-def mirror(edges: pd.DataFrame) -> pd.DataFrame:
+def mirror(edges: EdgesLike) -> pd.DataFrame:
     """Return the same edges, turned around.
 
     Parameters
@@ -41,13 +42,14 @@ def mirror(edges: pd.DataFrame) -> pd.DataFrame:
     """
     turned = {"source": "target", "target": "source"}
     turned |= {f"{side}_name": f"{other}_name" for side, other in list(turned.items())}
-    order = [turned.get(name, name) for name in edges.columns]
-    renamed = edges.rename(columns=turned)
+    frame = edge_frame(edges)
+    order = [turned.get(name, name) for name in frame.columns]
+    renamed: pd.DataFrame = frame.rename(columns=turned)
     return renamed[sorted(order, key=lambda name: (name != "source", name != "target"))]
 
 
 def cut_depth(
-    edges: pd.DataFrame, depth: int, *, outputs: Any | None = None
+    edges: EdgesLike, depth: int, *, outputs: Any | None = None
 ) -> tuple[pd.DataFrame, StepReport]:
     """Keep the nodes that are at most so many edges below an output.
 
@@ -86,7 +88,7 @@ def cut_depth(
 
 
 def limit_layers(
-    edges: pd.DataFrame,
+    edges: EdgesLike,
     layers: int,
     *,
     skips: Literal["keep", "drop"] = "keep",
@@ -152,7 +154,7 @@ def _without_skips(edges: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return frame, notes + counted(dropped, "node(s) had no other way up and were dropped")
 
 
-def collapse_chains(edges: pd.DataFrame, *, keep: Any = ()) -> tuple[pd.DataFrame, StepReport]:
+def collapse_chains(edges: EdgesLike, *, keep: Any = ()) -> tuple[pd.DataFrame, StepReport]:
     """Leave out nodes that have a single child and so can only repeat it.
 
     Parameters

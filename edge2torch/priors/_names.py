@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._rows import FilePath, check_distinct, read_rows
@@ -16,7 +17,7 @@ from edge2torch.priors._rows import FilePath, check_distinct, read_rows
 Names = Mapping[str, str] | pd.Series | FilePath
 
 
-def add_names(edges: pd.DataFrame, names: Names) -> pd.DataFrame:
+def add_names(edges: EdgesLike, names: Names) -> pd.DataFrame:
     """Put human names beside the identifiers of an edge table.
 
     Parameters
@@ -45,8 +46,8 @@ def add_names(edges: pd.DataFrame, names: Names) -> pd.DataFrame:
        source       target source_name                 target_name
     0  P04637  R-HSA-69473        None  G2/M DNA damage checkpoint
     """
-    known = read_names(names)
-    nodes = pd.concat([edges["source"], edges["target"]]).astype(str)
+    known, frame = read_names(names), edge_frame(edges)
+    nodes = pd.concat([frame["source"], frame["target"]]).astype(str)
     if len(known) and not nodes.isin(known.index).any():
         raise Edge2TorchError(
             f"names has no node of the edges: it names {listing(known.index)}, the nodes are "
@@ -54,11 +55,12 @@ def add_names(edges: pd.DataFrame, names: Names) -> pd.DataFrame:
         )
     columns: dict[str, Any] = {}
     for side in ("source", "target"):
-        found = edges[side].astype(str).map(known).astype(object)
-        if f"{side}_name" in edges:
-            found = found.where(found.notna(), edges[f"{side}_name"])
+        found = frame[side].astype(str).map(known).astype(object)
+        if f"{side}_name" in frame:
+            found = found.where(found.notna(), frame[f"{side}_name"])
         columns[f"{side}_name"] = found.where(found.notna(), None)
-    return edges.assign(**columns)
+    named: pd.DataFrame = frame.assign(**columns)
+    return named
 
 
 def read_names(names: Names) -> pd.Series:

@@ -11,6 +11,7 @@ from xml.parsers import expat
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing, note, require, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import check_choice, join_rows
@@ -165,7 +166,7 @@ def _identifier_hint(graph: Any) -> str:
     return ""
 
 
-def to_networkx(edges: pd.DataFrame) -> Any:
+def to_networkx(edges: EdgesLike) -> Any:
     """Turn an edge table into a networkx graph; columns become edge attributes.
 
     Parameters
@@ -189,25 +190,25 @@ def to_networkx(edges: pd.DataFrame) -> Any:
     >>> graph.edges["g", "tf"]
     {'sign': -1}
     """
-    nx = require("networkx")
+    nx, frame = require("networkx"), edge_frame(edges)
     ends = ["source", "target"]
-    repeats = edges.duplicated(ends)
+    repeats = frame.duplicated(ends)
     if repeats.any():
-        twice = edges.loc[repeats, ends].itertuples(index=False, name=None)
+        twice = frame.loc[repeats, ends].itertuples(index=False, name=None)
         raise Edge2TorchError(f"edges has {int(repeats.sum())} edge(s) twice: {listing(twice)}.")
     graph = nx.DiGraph()
-    others = edges.drop(columns=[*ends, *_NAMES], errors="ignore").rename(columns=str)
-    attributes: list[dict[str, Any]] = [{} for _ in range(len(edges))]
+    others = frame.drop(columns=[*ends, *_NAMES], errors="ignore").rename(columns=str)
+    attributes: list[dict[str, Any]] = [{} for _ in range(len(frame))]
     if others.shape[1]:
         present = others.notna().to_dict("records")
         attributes = [
             {str(name): value for name, value in row.items() if there[name]}
             for row, there in zip(others.to_dict("records"), present, strict=True)
         ]
-    graph.add_edges_from(zip(edges["source"], edges["target"], attributes, strict=True))
+    graph.add_edges_from(zip(frame["source"], frame["target"], attributes, strict=True))
     for side, column in zip(ends, _NAMES, strict=True):
-        if column in edges:
-            known = edges.dropna(subset=[column])
+        if column in frame:
+            known = frame.dropna(subset=[column])
             named = dict(zip(known[side], known[column].astype(str), strict=True))
             nx.set_node_attributes(graph, named, "name")
     return graph

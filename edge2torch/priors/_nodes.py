@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import as_names, check_choice, join_rows, numbered, plain_edges
@@ -20,7 +21,7 @@ Mapped = Mapping[str, str] | pd.Series | pd.DataFrame | FilePath
 
 
 def map_identifiers(
-    edges: pd.DataFrame,
+    edges: EdgesLike,
     mapping: Mapped,
     *,
     unmapped: Literal["keep", "drop", "error"] = "keep",
@@ -129,7 +130,7 @@ def _pairs(mapping: Mapped) -> pd.DataFrame:
 
 
 def add_data_types(
-    edges: pd.DataFrame, features: Any, *, separator: str = "@"
+    edges: EdgesLike, features: Any, *, separator: str = "@"
 ) -> tuple[pd.DataFrame, StepReport]:
     """Let several measurements of one entity feed its node: ``TP53@rna`` and ``TP53@mut``.
 

@@ -65,7 +65,8 @@ def read_omnipath(
 
     Examples
     --------
-    >>>     >>> _ = Path("omni.tsv").write_text(
+    >>> from pathlib import Path
+    >>> _ = Path("omni.tsv").write_text(
     ...     "source\ttarget\tis_directed\tis_stimulation\tis_inhibition\n"
     ...     "A\tB\tTrue\tTrue\tFalse\nA\tC\tTrue\tTrue\tTrue\n")
     >>> read_omnipath("omni.tsv")

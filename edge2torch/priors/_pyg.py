@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import (
@@ -21,6 +22,7 @@ from edge2torch.priors._edges import (
     plain_edges,
     stacked,
 )
+from edge2torch.priors._prior import Prior
 
 EdgeType = tuple[str, str, str]
 NODE_TYPES = ("input", "function", "output")
@@ -57,7 +59,7 @@ class HeteroEdges:
 
 
 def to_pyg(
-    edges: pd.DataFrame,
+    edges: EdgesLike,
     inputs: Any | None = None,
     outputs: Any | None = None,
     *,
@@ -70,7 +72,8 @@ def to_pyg(
     edges : DataFrame
         Columns ``source`` and ``target``, and any others.
     inputs, outputs : list of names, optional
-        By default the nodes without incoming and without outgoing edges; the rest are functions.
+        By default the nodes without incoming and without outgoing edges, or the outputs of a
+        :class:`Prior`; the rest are functions.
     direct : {"keep", "error"}
         Edges from an input straight to an output are of type ``("input", "to", "output")``, or
         refused by name. They are never dropped, nor is any other edge.
@@ -95,6 +98,8 @@ def to_pyg(
     """
     check_choice(direct, "direct", ("keep", "error"))
     own = numbered(edges)
+    if isinstance(edges, Prior) and outputs is None:
+        outputs = edges.outputs
     kind = np.ones(own.n_nodes, np.int64)
     fed = np.flatnonzero(own.is_input) if inputs is None else known_names(own, inputs, "inputs")
     read = np.flatnonzero(own.is_end) if outputs is None else known_names(own, outputs, "outputs")

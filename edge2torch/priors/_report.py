@@ -122,21 +122,27 @@ class PriorReport:
     def __iter__(self) -> Iterator[StepReport]:
         return iter(self.steps)
 
-    def _summary(self) -> str:
-        nodes, edges = self.steps[-1].nodes[1], self.steps[-1].edges[1]
-        share = len(self.covered) / max(len(self.features), 1)
+    def summary(self) -> str:
+        """Return size, coverage and outputs in one line."""
+        parts = []
+        if self.steps:
+            nodes, edges = self.steps[-1].nodes[1], self.steps[-1].edges[1]
+            parts.append(f"{nodes:,} nodes, {edges:,} edges; ")
+        if self.features:
+            share = len(self.covered) / len(self.features)
+            parts.append(f"{len(self.covered):,} of {len(self.features):,} features covered")
+            parts.append(f" ({100 * share:.0f} %)")
+        else:
+            parts.append(f"{len(self.inputs):,} input{'' if len(self.inputs) == 1 else 's'}")
         plural = "" if len(self.outputs) == 1 else "s"
-        return (
-            f"{nodes:,} nodes, {edges:,} edges; {len(self.covered):,} of {len(self.features):,} "
-            f"features covered ({share:.0%}), {len(self.outputs):,} output{plural}"
-        ).replace("%)", " %)")
+        return "".join([*parts, f", {len(self.outputs):,} output{plural}"])
 
     def __repr__(self) -> str:
-        return "\n".join([f"PriorReport: {self._summary()}", *map(repr, self.steps)])
+        return "\n".join([f"PriorReport: {self.summary()}", *map(repr, self.steps)])
 
     def _repr_html_(self) -> str:
         rows = "".join(step._row() for step in self.steps)
-        return f"<b>PriorReport</b>: {escape(self._summary())}<table>{_HEAD}{rows}</table>"
+        return f"<b>PriorReport</b>: {escape(self.summary())}<table>{_HEAD}{rows}</table>"
 
 
 def counted(names: list[str], words: str, end: str = ".") -> tuple[str, ...]:

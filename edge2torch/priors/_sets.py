@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.edges import EdgesLike
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import longest_path_layers
 from edge2torch.priors._edges import Edges, Int, check_count, join_rows, known_names, numbered
@@ -17,7 +18,7 @@ _SEED = 0
 
 
 def filter_sets(
-    edges: pd.DataFrame,
+    edges: EdgesLike,
     min_genes: int = 1,
     max_genes: int | None = None,
     *,
@@ -82,7 +83,7 @@ def filter_sets(
     return kept, step_report("filter_sets", own.frame, kept, notes, table)
 
 
-def propagate_memberships(edges: pd.DataFrame) -> tuple[pd.DataFrame, StepReport]:
+def propagate_memberships(edges: EdgesLike) -> tuple[pd.DataFrame, StepReport]:
     """Make every gene a direct member of all sets above its own.
 
     Parameters
@@ -114,7 +115,7 @@ def propagate_memberships(edges: pd.DataFrame) -> tuple[pd.DataFrame, StepReport
     return frame, step_report("propagate_memberships", own.frame, frame, notes)
 
 
-def merge_identical(edges: pd.DataFrame, *, keep: Any = ()) -> tuple[pd.DataFrame, StepReport]:
+def merge_identical(edges: EdgesLike, *, keep: Any = ()) -> tuple[pd.DataFrame, StepReport]:
     """Make one node of sets that have the same genes.
 
     A set's genes are the inputs that reach it. The lowest set of a group stays, of equally low

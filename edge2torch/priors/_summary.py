@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.edges import EdgesLike
 from edge2torch.graph import longest_path_layers
 from edge2torch.priors._cycles import components, on_cycles
 from edge2torch.priors._edges import Bool, Edges, check_count, known_names, numbered
+from edge2torch.priors._prior import Prior
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 _BYTES = 4  # float32
@@ -103,7 +105,7 @@ class GraphSummary:
 
 
 def graph_summary(
-    edges: pd.DataFrame,
+    edges: EdgesLike,
     *,
     inputs: Any | None = None,
     outputs: Any | None = None,
@@ -117,7 +119,7 @@ def graph_summary(
     edges : DataFrame
         Columns ``source`` and ``target``.
     inputs, outputs : list of names, optional
-        As they will be given to ``compile_graph``.
+        As they will be given to ``compile_graph``. A :class:`Prior` brings outputs of its own.
     steps, channels : int
         Of the backends that take them.
 
@@ -142,6 +144,8 @@ def graph_summary(
     """
     n_steps, n_channels = check_count(steps, "steps"), check_count(channels, "channels")
     whole = numbered(edges)
+    if isinstance(edges, Prior) and outputs is None:
+        outputs = edges.outputs
     fed, read = whole.is_input.copy(), whole.is_end.copy()
     if inputs is not None:
         fed[:] = False

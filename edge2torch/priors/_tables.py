@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.files import write_file
 from edge2torch._core.messages import listing, note, require, warn
 from edge2torch._core.parquet import read_parquet
@@ -121,7 +122,7 @@ def read_edges(
     return frame
 
 
-def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
+def write_edges(edges: EdgesLike, path: FilePath) -> Path:
     """Write an edge table; :func:`read_edges` reads it back.
 
     Parameters
@@ -147,8 +148,9 @@ def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
     True
     """
     file, kind = Path(path), _kind(path, exists=False)
-    if not isinstance(edges, pd.DataFrame):
-        pair = " prepare_prior returns a pair: edges, report." if isinstance(edges, tuple) else ""
+    frame = edge_frame(edges)
+    if not isinstance(frame, pd.DataFrame):
+        pair = " Of a pair of table and report, give the table." if isinstance(edges, tuple) else ""
         raise Edge2TorchError(f"edges must be a DataFrame, found {type(edges).__name__}.{pair}")
     if not file.parent.is_dir():
         raise Edge2TorchError(f"path={str(file)!r}: there is no folder {str(file.parent)!r}.")
@@ -156,9 +158,9 @@ def write_edges(edges: pd.DataFrame, path: FilePath) -> Path:
     def fill(draft: Path) -> None:
         if kind == ".parquet":
             require("pyarrow", extra="priors")
-            edges.to_parquet(draft, index=False)
+            frame.to_parquet(draft, index=False)
         else:
-            edges.to_csv(draft, sep=_SEPARATORS[kind], index=False, compression=_packing(file))
+            frame.to_csv(draft, sep=_SEPARATORS[kind], index=False, compression=_packing(file))
 
     try:
         return write_file(file, fill)

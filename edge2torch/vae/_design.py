@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.edges import edge_frame
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import dense_block, keep_between, mirror
@@ -180,6 +181,7 @@ def _both_halves(encoder: Any, decoder: Any) -> tuple[pd.DataFrame | None, pd.Da
 
 
 def _read(argument: str, edges: Any) -> pd.DataFrame:
+    edges = edge_frame(edges)
     if not isinstance(edges, pd.DataFrame) or not {"source", "target"} <= set(edges.columns):
         raise Edge2TorchError(f"{argument} must be a DataFrame with columns source and target.")
     if not len(edges):

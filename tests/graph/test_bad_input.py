@@ -6,6 +6,7 @@ import pytest
 
 import edge2torch as e2t
 from edge2torch.graph import build_edge_graph, read_edge_table
+from edge2torch.priors import keep_between
 
 
 def table(*pairs, **columns):
@@ -42,9 +43,9 @@ def test_something_that_is_no_dataframe(edges):
     says(refused(edges), "edgelist", type(edges).__name__, "pd.DataFrame(")
 
 
-def test_a_path_or_what_prepare_prior_returned():
+def test_a_path_or_what_a_step_returned():
     says(refused("edges.csv"), "edgelist", "found str", "read_edges", "read_gmt")
-    says(refused(e2t.prepare_prior(table(("a", "b")), ["a"])), "found tuple", "edges, report =")
+    says(refused(keep_between(table(("a", "b")), ["a"])), "found tuple", "edges, report =")
     says(refused([table(("a", "b"))] * 2), "found list", "union_edges(*tables)")
 
 

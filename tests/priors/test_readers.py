@@ -408,7 +408,7 @@ def test_marks_of_missing_values_beside_numbers_but_not_beside_names(
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
     for given, name, said in (
-        (priors.prepare_prior(edges, ["a"]), "e.csv", "returns a pair"),
+        (priors.keep_between(edges, ["a"]), "e.csv", "pair of table and report"),
         (edges, "e.xlsx", "unknown ending"),
         (edges, "gone/e.csv", "no folder"),
     ):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import longest_path_layers, read_edge_table
@@ -21,12 +22,12 @@ _ROUNDS = 40
 _INPUT, _INNER, _END = range(3)
 
 
-def rewire(edgelist: pd.DataFrame, how: How = "degree", *, seed: int = 0) -> pd.DataFrame:
+def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.DataFrame:
     """Randomise an edge table so that nothing but the knowledge in it is lost.
 
     Parameters
     ----------
-    edgelist : DataFrame
+    edgelist : DataFrame or Prior
         Columns ``source`` and ``target``; other columns stay with their row.
     how : {"degree", "permute_inputs", "shuffle_labels"}
         ``"degree"``: edges between the same two layers exchange their targets, many times over.
