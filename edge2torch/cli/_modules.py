@@ -51,9 +51,9 @@ def fit(
     console: Console,
 ) -> None:
     """Fit one backend and write the result folder."""
-    settings = _settings(config, changes)
     names = [name.strip() for name in covariates.split(",") if name.strip()]
     with console.warnings_as_notes():
+        settings = _settings(config, changes)
         checked = read_transcript_data(
             data, transcripts=transcripts, samples=samples, covariates=names,
             min_samples=min_samples, transpose=transpose, scale=scale, plain_ids=plain_ids,
@@ -84,7 +84,8 @@ def benchmark(
     changes: list[str], console: Console,
 ) -> None:  # fmt: skip
     """Fit planted modules and say how well they are found."""
-    settings = _settings(config, changes)
+    with console.warnings_as_notes():
+        settings = _settings(config, changes)
     if unknown := [name for name in backends if name not in BACKENDS]:
         raise Edge2TorchError(
             f"--backends: no such backend {listing(unknown)}. Use some of {listing(BACKENDS)}."

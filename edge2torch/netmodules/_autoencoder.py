@@ -133,7 +133,7 @@ def train(
     n = len(values)
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(n, generator=generator)
-    cut = max(1, round(config.held_out * n))
+    cut = max(1, round(config.validation_fraction * n))
     x = torch.from_numpy(values)
     test, fit = x[order[:cut]], x[order[cut:]]
     both = nn.ModuleList([pair.encoder, pair.decoder])

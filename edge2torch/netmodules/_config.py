@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import difflib
 import json
+import operator
 import os
 import types
 import typing
@@ -15,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from edge2torch._core.messages import listing, require
+from edge2torch._core.messages import listing, require, warn
 from edge2torch.errors import Edge2TorchError
 
 
@@ -104,10 +105,10 @@ class VaeConfig:
         Sizes to try instead; the one with the least held-out loss is kept.
     beta, warmup_epochs
         Weight of the KL term, and epochs over which it grows to that.
-    epochs, patience, batch_size, learning_rate
+    max_epochs, patience, batch_size, learning_rate
         Of training. The learning rate is cut to a third when the held-out loss stalls for a third
         of ``patience``.
-    held_out : float
+    validation_fraction : float
         Share of samples that decide when to stop.
     residual : float
         Similarity is that of decoded means plus so much of what the decoder leaves of each
@@ -124,11 +125,11 @@ class VaeConfig:
     latent_grid: tuple[int, ...] = ()
     beta: float = 1.0
     warmup_epochs: int = 10
-    epochs: int = 200
+    max_epochs: int = 200
     patience: int = 20
     batch_size: int = 32
     learning_rate: float = 3e-3
-    held_out: float = 0.2
+    validation_fraction: float = 0.2
     residual: float = 0.5
 
 
@@ -244,47 +245,49 @@ class ModulesConfig:
         return plain
 
 
-_RANGES: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
+_RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     (
         "must lie above 0 and up to 1",
         lambda value: 0 < value <= 1,
-        ("false_genes", "min_count_share", "merge", "reliability.floor", "vae.held_out", "alpha",
-         "alpha_switch", "alpha_abundance", "graph.threshold"),
+        (
+            "false_genes min_count_share merge reliability.floor vae.validation_fraction alpha "
+            "alpha_switch alpha_abundance graph.threshold"
+        ),
     ),
     (
         "must be at least 1",
         lambda value: value >= 1,
-        ("decoys", "max_neighbors", "min_module_size", "latent.components",
-         "latent.max_components", "vae.hidden_dim", "vae.latent_dim", "vae.epochs",
-         "vae.patience", "vae.batch_size", "wgcna.power"),
+        (
+            "decoys max_neighbors min_module_size latent.components latent.max_components "
+            "vae.hidden_dim vae.latent_dim vae.max_epochs vae.patience vae.batch_size wgcna.power"
+        ),
     ),
     (
         "must be above 0",
         lambda value: value > 0,
-        ("resolution", "power", "vae.learning_rate", "wgcna.timeout"),
+        "resolution power vae.learning_rate wgcna.timeout",
     ),
     (
         "must be at least 0",
         lambda value: value >= 0,
-        ("core", "min_count", "reliability.power", "graph.gamma", "vae.beta", "vae.warmup_epochs",
-         "vae.residual", "wgcna.full_up_to"),
+        (
+            "core min_count reliability.power graph.gamma vae.beta vae.warmup_epochs vae.residual "
+            "wgcna.full_up_to"
+        ),
     ),
-    ("must be at least 2", lambda value: value >= 2, ("latent.folds",)),
-)  # fmt: skip
+    ("must be at least 2", lambda value: value >= 2, "latent.folds"),
+)
+
+# Former names of settings, which files of settings and command lines may still have.
+_RENAMED = {"vae.epochs": "vae.max_epochs", "vae.held_out": "vae.validation_fraction"}
 
 
 def _range_problems(config: ModulesConfig) -> Iterator[str]:
     for words, holds, keys in _RANGES:
-        for key in keys:
-            value = _get(config, key)
+        for key in keys.split():
+            value = operator.attrgetter(key)(config)
             if isinstance(value, (int, float)) and not holds(value):
                 yield f"{key}={value!r} {words}"
-
-
-def _get(config: Any, key: str) -> Any:
-    for part in key.split("."):
-        config = getattr(config, part)
-    return config
 
 
 def override(config: ModulesConfig, changes: Sequence[str] | Mapping[str, Any]) -> ModulesConfig:
@@ -315,13 +318,19 @@ def override(config: ModulesConfig, changes: Sequence[str] | Mapping[str, Any]) 
     ...     override(ModulesConfig(), ["vae.hiden_dim=128"])
     ... except Edge2TorchError as error:
     ...     print(error)
-    'vae.hiden_dim' is no setting. Did you mean 'vae.hidden_dim'?
+    'vae.hiden_dim' is not a setting. Did you mean 'vae.hidden_dim'?
     """
-    pairs = changes.items() if isinstance(changes, Mapping) else map(_split, changes)
-    known = dict(_keys(ModulesConfig))
+    pairs = changes.items() if isinstance(changes, Mapping) else map(_key_and_value, changes)
+    known = dict(_types_by_key(ModulesConfig))
     problems: list[str] = []
-    for key, value in pairs:
-        config = _changed(config, key, value, known, problems)
+    for given, value in pairs:
+        key = _RENAMED.get(given, given)
+        if key != given:
+            warn(f"config: {given!r} is called {key!r} now; the old name will go.")
+        try:
+            config = _with_value(config, key.split("."), _parsed(key, value, known))
+        except Edge2TorchError as error:
+            problems.append(str(error))
     if problems:
         raise Edge2TorchError(" ".join(problems))
     return config
@@ -343,23 +352,24 @@ def read_config(source: str | os.PathLike[str]) -> ModulesConfig:
     Raises
     ------
     Edge2TorchError
-        When there is no such name or file, it is no YAML, or a setting in it cannot be.
+        When there is no such name or file, it is not YAML, or a setting in it is unknown or out of
+        range.
 
     Examples
     --------
-    >>> read_config("quick").vae.epochs
+    >>> read_config("quick").vae.max_epochs
     60
     >>> from pathlib import Path
-    >>> _ = Path("mine.yaml").write_text("min_module_size: 10\nvae:\n  epochs: 50\n")
-    >>> read_config("mine.yaml").vae.epochs
+    >>> _ = Path("mine.yaml").write_text("min_module_size: 10\nvae:\n  max_epochs: 50\n")
+    >>> read_config("mine.yaml").vae.max_epochs
     50
     """
     yaml = require("yaml", extra="modules")
-    own = files("edge2torch.netmodules") / "configs"
-    named = own / f"{source}.yaml"
+    folder = files("edge2torch.netmodules") / "configs"
+    named = folder / f"{source}.yaml"
     path = named if str(source).isidentifier() and named.is_file() else Path(source)
     if not path.is_file():
-        names = sorted(entry.name.removesuffix(".yaml") for entry in own.iterdir())
+        names = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
         raise Edge2TorchError(
             f"config={str(source)!r} is neither a file nor one of {listing(names)}."
         )
@@ -396,58 +406,44 @@ def _flat(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", value
 
 
-def _changed(
-    config: ModulesConfig, key: str, value: Any, known: Mapping[str, Any], problems: list[str]
-) -> ModulesConfig:
-    try:
-        changed: ModulesConfig = _set(config, key.split("."), _read(key, value, known))
-    except Edge2TorchError as error:
-        problems.append(str(error))
-        return config
-    return changed
-
-
-def _split(text: str) -> tuple[str, str]:
+def _key_and_value(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
         raise Edge2TorchError(
-            f"{text!r} is no setting: write key=value, such as vae.hidden_dim=64."
+            f"{text!r} is not a setting: write key=value, such as vae.hidden_dim=64."
         )
     return key.strip(), value.strip()
 
 
-def _keys(kind: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _types_by_key(kind: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
     hints = typing.get_type_hints(kind)
     for entry in dataclasses.fields(kind):
         hint = hints[entry.name]
         if dataclasses.is_dataclass(hint):
-            yield from _keys(typing.cast(type, hint), f"{prefix}{entry.name}.")
+            yield from _types_by_key(typing.cast(type, hint), f"{prefix}{entry.name}.")
         else:
             yield f"{prefix}{entry.name}", hint
 
 
-def _set(config: Any, path: list[str], value: Any) -> Any:
+def _with_value(config: Any, path: list[str], value: Any) -> Any:
     if len(path) > 1:
-        value = _set(getattr(config, path[0]), path[1:], value)
+        value = _with_value(getattr(config, path[0]), path[1:], value)
     return dataclasses.replace(config, **{path[0]: value})
 
 
-def _read(key: str, value: Any, known: Mapping[str, Any]) -> Any:
+def _parsed(key: str, value: Any, known: Mapping[str, Any]) -> Any:
     """Read a value as one of the types of its key, the first that fits."""
     if key not in known:
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]!r}?" if near else f"Settings are {listing(known, 60)}."
-        raise Edge2TorchError(f"{key!r} is no setting. {hint}")
+        raise Edge2TorchError(f"{key!r} is not a setting. {hint}")
     hint = known[key]
-    options = typing.get_args(hint) if _is_union(hint) else (hint,)
+    is_union = typing.get_origin(hint) in {typing.Union, types.UnionType}
+    options = typing.get_args(hint) if is_union else (hint,)
     for option in options:
         with contextlib.suppress(TypeError, ValueError, KeyError):
             return _as(value, option)
     raise Edge2TorchError(f"{key}={value!r}: expected {_words(options)}.")
-
-
-def _is_union(hint: Any) -> bool:
-    return typing.get_origin(hint) in {typing.Union, types.UnionType}
 
 
 def _as(value: Any, kind: Any) -> Any:

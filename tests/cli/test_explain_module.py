@@ -13,7 +13,7 @@ from edge2torch.explain import ExplainConfig, usage_features
 from edge2torch.netmodules import fit_modules, transcript_data
 from edge2torch.simulate import planted_modules
 
-SMALL = {"vae.latent_dim": 2, "vae.hidden_dim": 16, "vae.epochs": 40, "decoys": 50}
+SMALL = {"vae.latent_dim": 2, "vae.hidden_dim": 16, "vae.max_epochs": 40, "decoys": 50}
 
 
 @pytest.fixture(name="folder", scope="module")

@@ -29,7 +29,7 @@ def test_fit_and_compare(files, capsys):
     common = ["--data", files / "counts.tsv", "--samples", files / "samples.csv"]
     for name, backend in (("a", "latent"), ("b", "vae")):
         code = run("fit", *common, "--out", files / name, "--backend", backend,
-                   "--covariates", "degradation", "--", "vae.epochs=40", "min_module_size=4")  # fmt: skip
+                   "--covariates", "degradation", "--", "vae.max_epochs=40", "min_module_size=4")  # fmt: skip
         assert code == 0, capsys.readouterr().err
     found = load_modules(files / "b")
     assert len(found.module_ids) == 2
@@ -55,16 +55,16 @@ def test_wrong_settings_and_data_are_one_line(files, capsys):
 def test_settings_come_from_a_name_a_file_and_the_line(files, capsys):
     assert run("settings", "--config", "quick", "--", "core=2") == 0
     printed = capsys.readouterr().out
-    assert "epochs: 60" in printed
+    assert "max_epochs: 60" in printed
     (files / "mine.yaml").write_text(printed)
     assert run("fit", "--data", files / "counts.tsv", "--out", files / "c", "--config",
                files / "mine.yaml", "--backend", "latent", "-q", "--", "min_module_size=4") == 0  # fmt: skip
     found = load_modules(files / "c").config
-    assert (found["vae"]["epochs"], found["core"], found["min_module_size"]) == (60, 2, 4)
+    assert (found["vae"]["max_epochs"], found["core"], found["min_module_size"]) == (60, 2, 4)
     (files / "bad.yaml").write_text("vae:\n  epoch: 3\nmergee: 1\n")
     for config, told in (
         ("quik", "neither a file nor one of 'plain', 'quick', 'switching'"),
-        (files / "bad.yaml", "Did you mean 'vae.epochs'? 'mergee' is no setting"),
+        (files / "bad.yaml", "Did you mean 'vae.max_epochs'? 'mergee' is not a setting"),
     ):
         assert run("settings", "--config", config) == 1
         assert told in capsys.readouterr().err

@@ -5,7 +5,7 @@ import pytest
 from edge2torch.netmodules import fit_modules, transcript_data
 from edge2torch.simulate import planted_modules
 
-SMALL = {"vae.latent_dim": 2, "vae.hidden_dim": 16, "vae.epochs": 60, "decoys": 50}
+SMALL = {"vae.latent_dim": 2, "vae.hidden_dim": 16, "vae.max_epochs": 60, "decoys": 50}
 
 
 @pytest.fixture(scope="session", name="data")

@@ -13,7 +13,7 @@ from edge2torch.netmodules._backends._wgcna import find_wgcna
 from edge2torch.netmodules._config import WgcnaConfig
 from edge2torch.simulate import PlantedModules, planted_modules
 
-SMALL = {"vae.epochs": 60, "vae.hidden_dim": 16}
+SMALL = {"vae.max_epochs": 60, "vae.hidden_dim": 16}
 
 
 @cache

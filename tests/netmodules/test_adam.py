@@ -39,7 +39,7 @@ def test_a_fit_does_not_load_the_compiler_of_torch():
         "import sys; from edge2torch.netmodules import fit_modules;"
         "from edge2torch.simulate import planted_modules;"
         "p = planted_modules(n_modules=2, module_size=8, n_background=8, seed=0);"
-        "fit_modules(p.counts, p.transcripts, config={'vae.epochs': 2}, quiet=True);"
+        "fit_modules(p.counts, p.transcripts, config={'vae.max_epochs': 2}, quiet=True);"
         "assert 'torch._dynamo' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

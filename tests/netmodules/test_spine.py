@@ -6,8 +6,14 @@ import pytest
 from scipy import sparse, stats
 from sklearn.covariance import ledoit_wolf
 
-from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules import ModulesConfig, fit_modules, modules_to_edgelist, override
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
+from edge2torch.netmodules import (
+    ModulesConfig,
+    fit_modules,
+    modules_to_edgelist,
+    override,
+    read_config,
+)
 from edge2torch.netmodules._backends._correlation import ledoit_wolf_shrinkage, partial_correlations
 from edge2torch.netmodules._backends._graph import smoothed
 from edge2torch.netmodules._modules import core_of, correlations, eigengenes, named_by_size
@@ -44,7 +50,7 @@ def test_smoothing_solves_its_equation_and_zero_gamma_is_latent():
     data, plain = planted(), fitted("latent")
     same = fit_modules(
         data.counts, data.transcripts, data.samples, backend="graph",
-        config={"graph.gamma": 0, "vae.epochs": 60}, quiet=True,
+        config={"graph.gamma": 0, "vae.max_epochs": 60}, quiet=True,
     )  # fmt: skip
     pd.testing.assert_frame_equal(same.edges, plain.edges)
 
@@ -97,7 +103,11 @@ def test_traits_are_tested_by_their_kind():
 def test_other_thresholds_and_communities(config):
     data = planted()
     found = fit_modules(
-        data.counts, data.transcripts, data.samples, config={"vae.epochs": 40, **config}, quiet=True
+        data.counts,
+        data.transcripts,
+        data.samples,
+        config={"vae.max_epochs": 40, **config},
+        quiet=True,
     )
     assert len(found.modules) == (found.gene_fate["fate"] == "module").sum()
     if "alpha" in config:
@@ -123,12 +133,25 @@ def test_settings_are_checked():
     for change, told in (
         ("min_module_sise=3", "Did you mean 'min_module_size'"), ("core=x", "expected int"),
         ("false_genes=2", "must lie above 0"), ("community=louvain", "'leiden' or 'components'"),
-        ("core", "write key=value"), ("vae.epochs=0", "at least 1"),
+        ("core", "write key=value"), ("vae.max_epochs=0", "at least 1"),
     ):  # fmt: skip
         with pytest.raises(Edge2TorchError, match=told):
             override(ModulesConfig(), [change])
     with pytest.raises(Edge2TorchError, match="no such backend"):
         fit_modules(planted().counts, backend="wgcnaa")
+
+
+def test_former_names_of_settings_are_read(tmp_path):
+    (tmp_path / "old.yaml").write_text("vae:\n  epochs: 7\n  held_out: 0.3\n")
+    with pytest.warns(Edge2TorchWarning) as caught:
+        config = read_config(tmp_path / "old.yaml")
+    assert (config.vae.max_epochs, config.vae.validation_fraction) == (7, 0.3)
+    assert [str(one.message).partition(";")[0] for one in caught] == [
+        "config: 'vae.epochs' is called 'vae.max_epochs' now",
+        "config: 'vae.held_out' is called 'vae.validation_fraction' now",
+    ]
+    with pytest.warns(Edge2TorchWarning, match="'vae.epochs' is called"):
+        assert override(ModulesConfig(), ["vae.epochs=9"]).vae.max_epochs == 9
 
 
 def test_what_cannot_be_asked_is_told(tmp_path):

@@ -53,7 +53,7 @@ def fitted_modules(backend: str) -> Callable[[int], State]:
 
     def fit(seed: int = 0) -> State:
         planted = planted_modules(n_modules=2, module_size=10, n_background=10, seed=0)
-        small = {"vae.epochs": 2, "vae.hidden_dim": 4, "vae.latent_dim": 2}
+        small = {"vae.max_epochs": 2, "vae.hidden_dim": 4, "vae.latent_dim": 2}
         found = fit_modules(
             planted.counts, planted.transcripts, planted.samples,
             backend=backend, config=small, seed=seed, quiet=True,

@@ -211,7 +211,7 @@ def _modules(folder: Path) -> None:
     from edge2torch.simulate import planted_modules
 
     data = planted_modules(n_modules=2, module_size=10, n_background=10, seed=1)
-    small = {"vae.epochs": 2, "vae.hidden_dim": 4, "vae.latent_dim": 2}
+    small = {"vae.max_epochs": 2, "vae.hidden_dim": 4, "vae.latent_dim": 2}
     fit_modules(
         data.counts, data.transcripts, data.samples, backend="vae", config=small, quiet=True
     ).save(folder)

@@ -37,7 +37,7 @@ def vae(request: Request) -> Similarity:
         request.progress(
             f"On held-out samples the vae's loss, {best.loss:.4g}, is not clearly below that of the mean "
             f"profile, {best.report['mean_profile_loss']:.4g}: whatever modules come out, come from "
-            "what it leaves. Train for longer (vae.epochs, vae.patience), or take another backend."
+            "what it leaves. Train for longer (vae.max_epochs, vae.patience), or take another backend."
         )
     decoded, mean, divergence = _decode(best.pair, values)
     size = mean.shape[1]
@@ -75,7 +75,7 @@ def _fit(request: Request, size: int) -> Fitted:
     config = request.config.vae
     request.progress(f"vae with {size} latents.")
     pair = new_pair(request.names, config.hidden_dim, size)
-    epochs = request.track(range(config.epochs), f"vae with {size} latents, epochs")
+    epochs = request.track(range(config.max_epochs), f"vae with {size} latents, epochs")
     fitted = train(pair, request.values, config, request.seed, epochs)
     fitted.report["latent_dim"] = size
     return fitted
