@@ -1,0 +1,340 @@
+"""One training loop: stop by held-out data, keep the best weights, go on where it stopped.
+
+A plain loop and not Lightning's: importing that and torch's optimizer classes takes more than a
+second and a half of processor time, a `make demo` or a fit of a small table has a few, and what it
+would be needed for (several devices, mixed precision) no model of these sizes gains from.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from edge2torch._core.checks import check_count
+from edge2torch._core.console import Console
+from edge2torch._core.tensor_file import read_tensors, write_tensors
+from edge2torch.errors import Edge2TorchError
+from edge2torch.train._adam import Adam
+
+_PAUSE = 1.0  # seconds between two checkpoints, so that short epochs stay short
+_SLOWER = 1 / 3  # by which the learning rate falls on a plateau
+_ON_PLATEAU = 1e-4  # share by which the loss has to fall, not to count as one
+
+Batches = Callable[[torch.Generator], Iterable[Tensor]]
+# Takes the epochs to come; gives each with a function that shows a word beside the bar.
+Progress = Callable[[range], Iterable[tuple[int, Callable[[str], None]]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """How a training went.
+
+    Parameters
+    ----------
+    history : DataFrame, one row per epoch
+        ``held_out_loss`` (no column without held-out data) and ``learning_rate``.
+    epochs : int
+        Epochs that were trained.
+    best_epoch : int, optional
+        The first with the least held-out loss, counted from 0; None without held-out data.
+    stopped_by : {"max_epochs", "patience", "not finite"}
+        Why it ended.
+
+    Examples
+    --------
+    >>> Fit(pd.DataFrame(), epochs=8, best_epoch=5, stopped_by="patience")
+    Fit(epochs=8, best_epoch=5, stopped_by='patience')
+    """
+
+    history: pd.DataFrame = field(repr=False)
+    epochs: int
+    best_epoch: int | None
+    stopped_by: str
+
+
+def fit(
+    model: nn.Module,
+    loss: Callable[[Tensor], Tensor],
+    rows: ArrayLike | Batches,
+    *,
+    held_out: ArrayLike | Callable[[], float] | None = None,
+    max_epochs: int = 300,
+    batch_size: int = 32,
+    learning_rate: float = 3e-3,
+    weight_decay: float = 0.01,
+    patience: int = 25,
+    min_gain: float = 1e-4,
+    plateau: int | None = None,
+    keep_best: bool = True,
+    seed: int = 0,
+    fused: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    on_checkpoint: Callable[[], None] | None = None,
+    before_epoch: Callable[[int], None] | None = None,
+    progress: bool | Progress | None = None,
+) -> Fit:
+    """Train a model in place until held-out data gain nothing more; keep its best weights.
+
+    Parameters
+    ----------
+    model : Module
+        Trained where it is: move it and its data to a GPU beforehand. In evaluation mode at the end.
+    loss : callable
+        Maps row numbers, an int64 tensor (b,), to the mean loss over these rows.
+    rows : array of int, shape (n,), or callable
+        Rows to train with, drawn in another order in each epoch; or a function that takes a
+        ``torch.Generator`` and gives the batches of an epoch, each of which ``loss`` takes.
+    held_out : array of int, shape (m,), or callable, optional
+        Rows that decide when to stop; or a function without arguments that returns their loss, for
+        which the model is in evaluation mode. Left out, all epochs are trained.
+    max_epochs, batch_size : int
+        Passes over the rows at most; rows per step, about: batches are of equal size.
+    learning_rate, weight_decay : float
+        Of Adam with decoupled weight decay.
+    patience, min_gain : int, float
+        Stop when the held-out loss has not fallen by ``min_gain`` within so many epochs.
+    plateau : int, optional
+        Cut the learning rate to a third when the held-out loss has not fallen for so many epochs.
+    keep_best : bool
+        End with the weights of the best epoch, otherwise with those of the last.
+    seed : int
+        Fixes the order of rows, and dropout.
+    fused : bool
+        Take torch's fused step, quicker for large layers; its last digits are others.
+    checkpoint : path, optional
+        A file, written once a second at most. If it is there, training goes on from it and ends with
+        the bits of an unbroken one.
+    on_checkpoint, before_epoch : callable, optional
+        Called when a checkpoint was written; and with the number of each epoch that begins.
+    progress : bool, optional
+        Show a bar; by default on a terminal and in notebooks. A function of the epochs to come that
+        gives each with a function to show a word beside it stands for a bar of your own.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    Edge2TorchError
+        When the loss is not finite from the first epoch on, for settings out of their range, and for
+        a checkpoint that is damaged or of another model.
+
+    References
+    ----------
+    Kingma & Ba 2015, arXiv:1412.6980; decoupled weight decay: Loshchilov & Hutter 2019,
+    arXiv:1711.05101.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.linspace(-1, 1, 40)[:, None]
+    >>> model = torch.nn.Linear(1, 1)
+    >>> fitted = fit(
+    ...     model, lambda rows: (model(x[rows]) - 2 * x[rows]).square().mean(), range(0, 40, 2),
+    ...     held_out=range(1, 40, 2), learning_rate=0.1, weight_decay=0, progress=False)
+    >>> fitted.history["held_out_loss"].min() < 1e-3
+    np.True_
+    """
+    counts = {"max_epochs": max_epochs, "batch_size": batch_size, "patience": patience}
+    for name, value in {**counts, "plateau": 1 if plateau is None else plateau}.items():
+        check_count(name, value)
+    batches = rows if callable(rows) else _shuffled(_row_numbers("rows", rows), batch_size)
+    evaluate = held_out if callable(held_out) else _mean_loss(loss, held_out)
+    devices = sorted({one.device for one in model.parameters() if one.is_cuda}, key=str)
+    with torch.random.fork_rng(devices=devices):  # dropout draws from torch's own generators
+        torch.manual_seed(seed)
+        state = _State(
+            model,
+            Adam(model.parameters(), learning_rate, weight_decay, fused=fused),
+            torch.Generator().manual_seed(seed),
+            devices,
+            None if checkpoint is None else Path(checkpoint),
+            on_checkpoint or _pass,
+        )
+        state.restore()
+        todo = range(max_epochs if state.reason else state.epoch, max_epochs)
+        for epoch, show in _shown(progress)(todo):
+            (before_epoch or _pass)(epoch)
+            state.optimizer.lr = _rate(state.history, learning_rate, plateau)
+            model.train()
+            for batch in batches(state.generator):
+                loss(batch).backward()
+                state.optimizer.step()
+            state.rates.append(state.optimizer.lr)
+            if evaluate is not None:
+                model.eval()
+                with torch.no_grad():
+                    state.note(float(evaluate()), keep_best=keep_best)
+                show(f"held-out loss {state.history[-1]:.3f}")
+                state.reason = _reason_to_stop(state.history, patience, min_gain)
+            if not state.reason and epoch + 1 == max_epochs:
+                state.reason = "max_epochs"
+            state.end_epoch()
+            if state.reason:
+                break
+    return state.finish()
+
+
+@dataclass
+class _State:
+    """All that a training would need to go on, bit for bit."""
+
+    model: nn.Module
+    optimizer: Adam
+    generator: torch.Generator
+    devices: Sequence[torch.device]
+    path: Path | None
+    on_checkpoint: Callable[[], None]
+    epoch: int = 0
+    history: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    reason: str = ""  # why the training ended; empty while it goes on
+    _written: float = field(default_factory=time.monotonic)
+
+    def note(self, loss: float, *, keep_best: bool) -> None:
+        """Add the held-out loss of an epoch; copy the weights if they are the best so far."""
+        if keep_best and loss < min(self.history, default=math.inf):
+            self.best = copy.deepcopy(self.model.state_dict())
+        self.history.append(loss)
+        if not math.isfinite(loss) and not self.best:
+            raise Edge2TorchError(
+                f"Training diverged: the held-out loss after epoch {len(self.history) - 1} is not finite. "
+                "Choose a smaller learning_rate, and check that the data are finite."
+            )
+
+    def end_epoch(self) -> None:
+        """Write a checkpoint, but not more often than once a second."""
+        self.epoch += 1
+        if self.path is None or not (self.reason or time.monotonic() - self._written > _PAUSE):
+            return
+        parts = {
+            "model": self.model.state_dict(),
+            "best": self.best,
+            "optimizer": self.optimizer.tensors(),
+            "random": {
+                "rows": self.generator.get_state(),
+                "cpu": torch.get_rng_state(),
+                **{str(one): torch.cuda.get_rng_state(one) for one in self.devices},
+            },
+        }
+        tensors = {f"{part}.{k}": value for part, own in parts.items() for k, value in own.items()}
+        header = {name: getattr(self, name) for name in ("epoch", "history", "rates", "reason")}
+        write_tensors(self.path, tensors, header)
+        self.on_checkpoint()
+        self._written = time.monotonic()
+
+    def restore(self) -> None:
+        """Go to where the checkpoint stands, if there is one."""
+        if self.path is None or not self.path.exists():
+            return
+        tensors, header = read_tensors(str(self.path))
+        parts: dict[str, dict[str, Tensor]] = {"best": {}}
+        for key, value in tensors.items():
+            part, _, name = key.partition(".")
+            parts.setdefault(part, {})[name] = value
+        try:
+            self.model.load_state_dict(parts["model"])
+            self.optimizer.restore(parts.get("optimizer", {}))
+            self.generator.set_state(parts["random"]["rows"])
+            torch.set_rng_state(parts["random"]["cpu"])
+            for one in self.devices:
+                torch.cuda.set_rng_state(parts["random"][str(one)], one)
+            for name in ("epoch", "history", "rates", "reason"):
+                setattr(self, name, header[name])
+        except (KeyError, IndexError, ValueError, RuntimeError) as error:
+            raise Edge2TorchError(
+                f"checkpoint: {str(self.path)!r} is damaged, or of another model or version "
+                f"({error}). Remove it to begin anew."
+            ) from error
+        self.best = parts["best"]
+
+    def finish(self) -> Fit:
+        """Set the best weights, if they were kept."""
+        if self.best:
+            self.model.load_state_dict(self.best)
+        self.model.eval()
+        columns = {"held_out_loss": self.history} if self.history else {}
+        table = pd.DataFrame({**columns, "learning_rate": self.rates}).rename_axis("epoch")
+        best = int(np.nanargmin(self.history)) if self.history else None
+        return Fit(table, self.epoch, best, self.reason)
+
+
+def _reason_to_stop(history: Sequence[float], patience: int, min_gain: float) -> str:
+    """Say why, or nothing; the last epochs together have to bring what is worth waiting for."""
+    if not math.isfinite(history[-1]):
+        return "not finite"
+    if len(history) <= patience:
+        return ""
+    before, now = min(history[:-patience]), min(history[-patience:])
+    return "patience" if now > before - min_gain else ""
+
+
+def _rate(history: Sequence[float], rate: float, plateau: int | None) -> float:
+    """Return the learning rate that a history of losses leads to.
+
+    Told from the start each time, so that nothing but the history has to be kept to go on.
+    """
+    if plateau is None:
+        return rate
+    best, stale = math.inf, 0
+    for loss in history:
+        best, stale = (loss, 0) if loss < best * (1 - _ON_PLATEAU) else (best, stale + 1)
+        if stale > plateau:
+            rate, stale = rate * _SLOWER, 0
+    return rate
+
+
+def _pass(*_: object) -> None:
+    """Stand for a function that was not given."""
+
+
+def _shuffled(rows: Tensor, batch_size: int) -> Batches:
+    # equal parts: a last batch of one row would have no variance for batch normalisation
+    n_batches = max(1, round(len(rows) / batch_size))
+
+    def batches(generator: torch.Generator) -> Sequence[Tensor]:
+        return rows[torch.randperm(len(rows), generator=generator)].tensor_split(n_batches)
+
+    return batches
+
+
+def _mean_loss(
+    loss: Callable[[Tensor], Tensor], held_out: ArrayLike | None
+) -> Callable[[], float] | None:
+    if held_out is None:
+        return None
+    rows = _row_numbers("held_out", held_out)
+    return lambda: float(loss(rows))
+
+
+def _row_numbers(argument: str, rows: Any) -> Tensor:
+    numbers = np.asarray(rows)
+    if numbers.ndim != 1 or not len(numbers) or numbers.dtype.kind not in "iu":
+        raise Edge2TorchError(
+            f"{argument} must be row numbers, one or more, found shape {numbers.shape} of type "
+            f"{numbers.dtype}. Turn a mask into numbers with np.flatnonzero."
+        )
+    return torch.from_numpy(numbers.astype(np.int64))
+
+
+def _shown(progress: bool | Progress | None) -> Progress:
+    if callable(progress):
+        return progress
+    seen = sys.stderr.isatty() or "ipykernel" in sys.modules
+    console = Console(quiet=not (seen if progress is None else progress))
+    return lambda epochs: console.count(epochs.stop, "training", "epochs", first=epochs.start)

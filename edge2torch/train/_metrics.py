@@ -1,0 +1,96 @@
+"""How good predictions are."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edge2torch._core.messages import require
+
+_SMALLEST = 1e-7  # keeps the log loss of a confident mistake finite, and comparable to others
+
+
+def score_predictions(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
+    """Score predictions of held-out samples.
+
+    Parameters
+    ----------
+    truth : array, shape (b,)
+        Class numbers (integers), or values (floating-point numbers).
+    predicted : array, shape (b, classes), (b, 1) or (b,)
+        Class probabilities, or values.
+
+    Returns
+    -------
+    dict of str to float
+        Of classes ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``roc_auc`` (each class against
+        the rest) and ``log_loss``, over the classes that are there; of values ``r2``, ``pearson_r``
+        and ``rmse``. NaN where the samples do not tell, such as R² of equal values.
+
+    Examples
+    --------
+    >>> score_predictions([0, 1], [[0.9, 0.1], [0.2, 0.8]])["accuracy"]
+    1.0
+    >>> score_predictions([0.0, 2.0], [0.0, 2.0])["rmse"]
+    0.0
+    """
+    true, found = np.asarray(truth), np.asarray(predicted)
+    if true.dtype.kind == "f":
+        return _of_values(true, found.reshape(-1))
+    return _of_classes(true, found)
+
+
+def sample_losses(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]:
+    """Return the log loss, or the squared error, of each sample; arguments of `score_predictions`.
+
+    Parameters
+    ----------
+    truth : array, shape (b,)
+        Class numbers (integers), or values (floating-point numbers).
+    predicted : array, shape (b, classes), (b, 1) or (b,)
+        Class probabilities, or values.
+
+    Returns
+    -------
+    ndarray, shape (b,)
+
+    Examples
+    --------
+    >>> sample_losses([1.0, 2.0], [1.0, 4.0])
+    array([0., 4.])
+    """
+    true, found = np.asarray(truth), np.asarray(predicted, np.float64)
+    if true.dtype.kind == "f":
+        squared: NDArray[np.float64] = (true - found.reshape(-1)) ** 2
+        return squared
+    own = found[np.arange(len(true)), true]
+    return np.asarray(-np.log(np.maximum(own, _SMALLEST)), np.float64)
+
+
+def _of_values(truth: NDArray[np.float64], value: NDArray[np.float64]) -> dict[str, float]:
+    metrics = require("sklearn.metrics", extra="train")
+    known = np.ptp(truth) > 0
+    return {
+        "r2": float(metrics.r2_score(truth, value)) if known else float("nan"),
+        "pearson_r": float(np.corrcoef(truth, value)[0, 1])
+        if known and np.ptp(value) > 0
+        else float("nan"),
+        "rmse": float(metrics.root_mean_squared_error(truth, value)),
+    }
+
+
+def _of_classes(truth: NDArray[np.int64], probability: NDArray[np.float64]) -> dict[str, float]:
+    metrics = require("sklearn.metrics", extra="train")
+    chosen = probability.argmax(axis=1)
+    present = np.unique(truth)  # a class without samples has no recall, and would count as 0
+    over = {"labels": present, "average": "macro", "zero_division": 0}
+    areas = [
+        metrics.roc_auc_score(truth == k, probability[:, k]) for k in present if len(present) > 1
+    ]
+    return {
+        "accuracy": float(metrics.accuracy_score(truth, chosen)),
+        "balanced_accuracy": float(metrics.recall_score(truth, chosen, **over)),
+        "macro_f1": float(metrics.f1_score(truth, chosen, **over)),
+        "roc_auc": float(np.mean(areas)) if areas else float("nan"),
+        "log_loss": float(sample_losses(truth, probability).mean()),
+    }

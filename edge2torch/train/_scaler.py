@@ -1,0 +1,85 @@
+"""Fill, centre and scale features by what the training part says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from edge2torch._core.messages import require
+
+_CLIP = 10.0  # standard deviations; a single outlier does not drive a weight
+_CONSTANT = 1e-8  # spread, as a share of the values' size, that is rounding and no signal
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Fill, centre and scale features, as fitted on some rows; ``g`` features.
+
+    Parameters
+    ----------
+    names : Index
+        Features.
+    fill, mean, scale : ndarray of float64, shape (g,)
+        What stands for a missing value (the median), what is taken off, what divides.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"a": [0.0, 2.0, 6.0, np.nan]})
+    >>> fit_scaler(table, [0, 1, 2])(table)["a"].round(2).to_numpy()
+    array([-1.07, -0.27,  1.34, -0.27], dtype=float32)
+    """
+
+    names: pd.Index
+    fill: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return samples × features in standard deviations from the mean, cut off at ten."""
+        values = table[self.names].to_numpy(np.float64)
+        values = np.where(np.isnan(values), self.fill, values)
+        scaled = np.clip((values - self.mean) / self.scale, -_CLIP, _CLIP)
+        return pd.DataFrame(scaled.astype(np.float32), index=table.index, columns=self.names)
+
+    def as_frame(self) -> pd.DataFrame:
+        """Return a row per feature."""
+        columns = {"fill": self.fill, "mean": self.mean, "scale": self.scale}
+        return pd.DataFrame(columns, index=pd.Index(self.names, name="feature"))
+
+
+def fit_scaler(table: pd.DataFrame, rows: ArrayLike) -> Scaler:
+    """Learn medians, means and standard deviations of features from the given rows only.
+
+    Parameters
+    ----------
+    table : DataFrame, samples × features
+        Numbers; NaN where one is missing.
+    rows : array of int
+        Of the samples to train with.
+
+    Returns
+    -------
+    Scaler
+        A feature without spread is centred and not scaled; one that these rows never have is 0.
+
+    Examples
+    --------
+    >>> fit_scaler(pd.DataFrame({"a": [0.0, 2.0, 100.0]}), [0, 1]).as_frame()
+             fill  mean  scale
+    feature
+    a         1.0   1.0    1.0
+    """
+    impute = require("sklearn.impute", extra="train")
+    preprocessing = require("sklearn.preprocessing", extra="train")
+    values = table.to_numpy(np.float64)[np.asarray(rows)]
+    imputer = impute.SimpleImputer(strategy="median", keep_empty_features=True)
+    values = imputer.fit_transform(values)
+    found = preprocessing.StandardScaler().fit(values)
+    # scikit-learn takes a feature for constant at the last bit; 1e6 ± 1e-4 is one as well
+    constant = ~(found.var_**0.5 > _CONSTANT * (1 + np.abs(values).max(axis=0)))
+    return Scaler(
+        table.columns, imputer.statistics_, found.mean_, np.where(constant, 1.0, found.scale_)
+    )

@@ -1,0 +1,121 @@
+"""Splits, scaling and scores, beside what they replace and what they promise."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edge2torch import Edge2TorchError
+from edge2torch.train import (
+    fit_scaler,
+    repeated_folds,
+    sample_losses,
+    score_predictions,
+    split_samples,
+)
+
+DONORS = np.repeat([f"d{k}" for k in range(12)], 10)
+
+
+@pytest.mark.parametrize("labels", [np.array(["a", "b", "b", "c"] * 30), np.linspace(0, 1, 120)])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_group_is_on_both_sides(labels, seed):
+    split = split_samples(labels, groups=DONORS, seed=seed)
+    assert sorted([*split.fit, *split.test]) == list(range(120))
+    assert len(split.folds) == 5
+    for fitted, judged in [(split.fit, split.test), *split.folds]:
+        assert not set(DONORS[fitted]) & set(DONORS[judged])
+    judged = np.concatenate([part for _, part in split.folds])
+    assert sorted(judged) == sorted(split.fit)
+    assert 0.15 < len(split.test) / 120 < 0.35
+    other = split_samples(labels, groups=DONORS, seed=seed + 10)
+    assert set(DONORS[other.test]) != set(DONORS[split.test])
+
+
+def test_repeats_divide_anew():
+    for groups in (None, DONORS):
+        folds = repeated_folds(["a", "b"] * 60, n_folds=3, repeats=2, groups=groups)
+        assert len(folds) == 6
+        for part in (folds[:3], folds[3:]):
+            assert sorted(np.concatenate([judged for _, judged in part])) == list(range(120))
+        assert set(folds[0][1]) != set(folds[3][1])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"labels": ["a"] * 11}, "11 samples are too few"),
+        ({"labels": [1.0] * 19 + [np.nan]}, r"labels: sample\(s\) 19 have none"),
+        ({"labels": ["a"] * 19 + [None]}, r"labels: sample\(s\) 19 have none"),
+        ({"labels": ["a"] * 20, "groups": ["d"] * 20}, "Three groups are the least"),
+        ({"labels": ["a"] * 20, "groups": ["d"] * 19}, r"groups must have shape \(20,\)"),
+        ({"labels": ["a"] * 19 + ["b"], "groups": list("abcd" * 5)}, "no sample of class 'b'"),
+        ({"labels": list("abcdefghij") * 2}, "Leave small classes out"),
+        ({"labels": ["a"] * 20, "test_fraction": 1.5}, "test_fraction must be between"),
+    ],
+)
+def test_what_cannot_be_split(options, words):
+    def some():
+        for seed in range(10):  # which group is held out is chance
+            split_samples(**options, seed=seed)
+
+    with pytest.raises(Edge2TorchError, match=words):
+        some()
+
+
+def test_the_scaler_is_median_mean_and_deviation():
+    rng = np.random.default_rng(0)
+    values = rng.lognormal(size=(50, 6)) * 10.0 ** np.arange(6)
+    values[rng.random(values.shape) < 0.2] = np.nan
+    values[:, 4] = 1e6 + 1e-6 * rng.random(50)  # constant but for rounding
+    values[:, 5] = np.nan
+    table = pd.DataFrame(values, columns=list("abcdef"))
+    rows = np.arange(30)
+    part = np.where(np.isnan(values[rows]).all(axis=0), 0.0, values[rows])
+    fill = np.nanmedian(part, axis=0)
+    part = np.where(np.isnan(part), fill, part)
+    scale = part.std(axis=0)
+    scale[4:] = 1.0
+    found = fit_scaler(table, rows)
+    np.testing.assert_allclose(found.fill, fill, rtol=1e-12)
+    np.testing.assert_allclose(found.mean, part.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.scale, scale, rtol=1e-12)
+    scaled = found(table).to_numpy()
+    assert np.abs(scaled).max() <= 10
+    assert not np.isnan(scaled).any()
+
+
+def test_scores_are_over_the_classes_that_are_there():
+    rng = np.random.default_rng(0)
+    probability = rng.dirichlet(np.ones(4), 40)
+    truth = rng.integers(0, 3, 40)  # the fourth class is in no sample, but is predicted
+    found = score_predictions(truth, probability)
+    chosen = probability.argmax(axis=1)
+    assert 3 in chosen
+    recall = [(chosen[truth == k] == k).mean() for k in range(3)]
+    assert found["balanced_accuracy"] == pytest.approx(np.mean(recall), abs=1e-12)
+    f1 = [
+        2 * ((chosen == k) & (truth == k)).sum() / ((chosen == k).sum() + (truth == k).sum())
+        for k in range(3)
+    ]
+    assert found["macro_f1"] == pytest.approx(np.mean(f1), abs=1e-12)
+    area = [
+        np.mean([
+            (own > other) + 0.5 * (own == other)
+            for own in probability[truth == k, k]
+            for other in probability[truth != k, k]
+        ])
+        for k in range(3)
+    ]  # fmt: skip
+    assert found["roc_auc"] == pytest.approx(np.mean(area), abs=1e-12)
+    assert found["log_loss"] == pytest.approx(-np.log(probability[range(40), truth]).mean())
+
+
+def test_scores_that_the_samples_do_not_tell():
+    alone = score_predictions([1, 1], [[0.2, 0.8], [0.6, 0.4]])
+    assert np.isnan(alone["roc_auc"])
+    assert alone["balanced_accuracy"] == 0.5
+    even = score_predictions([2.0, 2.0], [1.0, 3.0])
+    assert np.isnan(even["r2"])
+    assert even["rmse"] == 1.0
+    assert np.isnan(score_predictions([1.0, 2.0], [1.0, 1.0])["pearson_r"])
+    assert sample_losses([0], [[0.0, 1.0]]) == pytest.approx(-np.log(1e-7))
