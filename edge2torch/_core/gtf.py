@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
-import lzma
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from edge2torch._core.messages import require
+from edge2torch._core.packed import BROKEN, PACKED, packing_of
 from edge2torch.errors import Edge2TorchError
 
 ENDINGS = (".gtf", ".gff2", ".gff", ".gff3")  # what a file is, its text says
@@ -33,12 +29,6 @@ _COLUMNS = (
 _USED = ("seqname", "feature", "start", "end", "strand", "attributes")
 _BLOCK = 16 << 20  # bytes parsed at once
 _SHOWN = 80  # letters of a line in an error
-_PACKED: dict[bytes, Callable[[BinaryIO], Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ": lzma.open,
-    b"PK\x03\x04": lambda raw: (zip_ := zipfile.ZipFile(raw)).open(zip_.namelist()[0]),
-}
 # Attributes are key, blanks, value, semicolon; blanks and semicolons may stand before the first, and
 # what is quoted may hold anything but a quotation mark. RE2 walks each line once.
 _KEY = r'[^\s";]+'
@@ -77,7 +67,7 @@ def gtf_blocks(
                     progress(raw.tell(), file.stat().st_size)
     except UnicodeDecodeError as error:
         raise Edge2TorchError(f"{here} is not UTF-8 ({error.reason}). Is it a GTF file?") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise Edge2TorchError(
             f"{here} ends early or is damaged ({error}). Download it again."
         ) from error
@@ -112,13 +102,11 @@ def _both_ids(attributes: Any) -> list[Any]:
 def _opened(file: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """The file, whose position is the progress, and its text; packing is told by the first bytes."""
     with file.open("rb") as raw:
-        head = raw.read(8)
-        raw.seek(0)
-        unpack = next((how for magic, how in _PACKED.items() if head.startswith(magic)), None)
-        if unpack is None:
+        packing = packing_of(raw)
+        if packing is None:
             yield raw, raw
             return
-        with unpack(raw) as stream:
+        with PACKED[packing].unpack(raw) as stream:
             yield raw, stream
 
 

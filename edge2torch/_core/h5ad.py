@@ -9,7 +9,7 @@ from typing import Any, Literal
 from scipy import sparse
 
 from edge2torch._core.messages import require
-from edge2torch._core.sizes import largest
+from edge2torch._core.packed import largest
 from edge2torch.errors import Edge2TorchError
 
 

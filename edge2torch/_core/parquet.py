@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from edge2torch._core.messages import require
-from edge2torch._core.sizes import largest
+from edge2torch._core.packed import largest
 from edge2torch.errors import Edge2TorchError
 
 # OSError, ValueError, MemoryError: of the file. The others: pandas trusts the notes on types and

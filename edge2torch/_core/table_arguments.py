@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from edge2torch._core.messages import listing
-from edge2torch._core.tables import TABLES, table_kind
+from edge2torch._core.packed import plain_suffix
+from edge2torch._core.tables import TABLES
 from edge2torch._core.tables import read_table as read_any
 from edge2torch.errors import Edge2TorchError
 
@@ -26,7 +27,7 @@ def read_table(
     path: Path, option: str, *, n_rows: int | None = None, text: Sequence[str | int] = ()
 ) -> pd.DataFrame:
     """Read a table of text or Parquet; of text only so many rows, if asked."""
-    if table_kind(existing_file(path, option)) not in TABLES:
+    if plain_suffix(existing_file(path, option)) not in TABLES:
         raise Edge2TorchError(
             f"{option}: unknown file type {path.name!r}. Use one of {listing(TABLES, 8)}; text "
             "files may be compressed (.gz)."

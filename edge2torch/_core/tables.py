@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 import pandas as pd
 from pandas.api.types import infer_dtype, is_numeric_dtype
 
-from edge2torch._core.hdf5_layout import SEPARATORS, Layout, layout_of
 from edge2torch._core.messages import listing
+from edge2torch._core.packed import largest, opened, plain_suffix
 from edge2torch._core.parquet import read_parquet
-from edge2torch._core.sizes import PACKED, largest, opened
+from edge2torch._core.table_layout import SEPARATORS, Layout, layout_of
 from edge2torch.errors import Edge2TorchError
 
 # Numbers come back as they were written, as by default from pandas 3.1 on; the other way loses the
@@ -34,30 +34,6 @@ _NO_GENE = re.compile(
     r"|N_(?:unmapped|multimapping|noFeature|ambiguous)"
 )
 _Read = Callable[..., pd.DataFrame]
-
-
-def table_kind(path: Path) -> str:
-    """Return the ending that says what a file is, without that of its compression.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> table_kind(Path("cells.v2.CSV.gz"))
-    '.csv'
-    """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in PACKED:
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
 
 
 def read_table(
@@ -101,7 +77,7 @@ def read_table(
     0    a  3.0     null
     1   NA  NaN       wt
     """
-    kind = table_kind(path)
+    kind = plain_suffix(path)
     try:
         if kind == ".parquet":
             return read_parquet(path)

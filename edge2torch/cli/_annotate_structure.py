@@ -39,13 +39,13 @@ def annotate_structure_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Say how the two transcripts of each switch differ in structure."""
+    from edge2torch._core.packed import plain_suffix
     from edge2torch._core.table_arguments import read_table
-    from edge2torch._core.tables import table_kind
     from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
     from edge2torch.netmodules import load_modules
 
     console = Console(quiet)
-    if table_kind(out) not in {".parquet", ".csv", ".tsv"}:
+    if plain_suffix(out) not in {".parquet", ".csv", ".tsv"}:
         raise Edge2TorchError(f"--out: {out.name!r} must end in .parquet, .csv or .tsv.")
     if not out.parent.is_dir():
         raise Edge2TorchError(f"--out: the folder {str(out.parent)!r} is missing.")

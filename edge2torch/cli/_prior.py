@@ -190,12 +190,12 @@ def prior(
 def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> pd.DataFrame:
     """Read a file by its kind; an option of another kind is refused, not ignored."""
     import edge2torch.priors as readers
+    from edge2torch._core.packed import plain_suffix
     from edge2torch._core.table_arguments import existing_file
-    from edge2torch._core.tables import table_kind
 
     existing_file(file, "FILE")
     if kind == "auto":
-        kind = "reactome" if "members" in given else _BY_SUFFIX.get(table_kind(file), "edges")
+        kind = "reactome" if "members" in given else _BY_SUFFIX.get(plain_suffix(file), "edges")
         if kind == "edges" and not given and _has_flags(file):
             kind = "omnipath"
             console.say(
@@ -233,14 +233,14 @@ def _with_constraints(edges: pd.DataFrame) -> pd.DataFrame:
 
 def _refuse_transposed(file: Path, measured: list[str], edges: pd.DataFrame) -> None:
     """Say so where the rows of the data, and not its columns, are called as nodes are."""
+    from edge2torch._core.packed import plain_suffix
     from edge2torch._core.table_arguments import read_table
-    from edge2torch._core.tables import table_kind
     from edge2torch.study import read_h5ad
 
     nodes = {*edges["source"], *edges["target"]}
     if nodes & set(measured):
         return
-    if table_kind(file) == ".h5ad":
+    if plain_suffix(file) == ".h5ad":
         data = read_h5ad(file, "--features", backed="r")
         rows = list(data.obs_names)
         data.file.close()
@@ -256,9 +256,10 @@ def _refuse_transposed(file: Path, measured: list[str], edges: pd.DataFrame) -> 
 
 def _has_flags(file: Path) -> bool:
     """Say whether a table's header is that of OmniPath or LEMBAS."""
-    from edge2torch._core.tables import read_table, table_kind
+    from edge2torch._core.packed import plain_suffix
+    from edge2torch._core.tables import read_table
 
-    if table_kind(file) not in (".csv", ".tsv", ".tab", ".txt"):
+    if plain_suffix(file) not in (".csv", ".tsv", ".tab", ".txt"):
         return False
     try:
         header = read_table(file, n_rows=0).columns

@@ -18,8 +18,8 @@ from edge2torch._core.columns import like_an_id, like_metadata
 from edge2torch._core.gtf import ENDINGS, gtf_blocks
 from edge2torch._core.h5ad import read_h5ad
 from edge2torch._core.messages import listing, warn
-from edge2torch._core.sizes import check_npz
-from edge2torch._core.tables import TABLES, read_table, table_kind
+from edge2torch._core.packed import check_npz, plain_suffix
+from edge2torch._core.tables import TABLES, read_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._counts import (
     Counts,
@@ -144,7 +144,7 @@ def read_transcript_data(
 def _is_gtf(table: Table) -> bool:
     if table is None or isinstance(table, pd.DataFrame):
         return False
-    return table_kind(Path(table)) in ENDINGS
+    return plain_suffix(Path(table)) in ENDINGS
 
 
 def _transcripts(table: Table) -> pd.DataFrame | None:
@@ -162,7 +162,7 @@ def _table(table: Table, name: str) -> pd.DataFrame | None:
 def _read_table(path: Path, name: str) -> pd.DataFrame:
     if not path.exists():
         raise Edge2TorchError(f"{name}={str(path)!r}: there is no such file or folder.")
-    if table_kind(path) not in TABLES:
+    if plain_suffix(path) not in TABLES:
         raise Edge2TorchError(
             f"{name}={str(path)!r}: unknown file type. Use a folder, .h5ad, or one of "
             f"{listing(TABLES, 8)} (text may be compressed)."

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from edge2torch._core.messages import listing, note
+from edge2torch._core.packed import plain_suffix
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import Bool, check_choice, join_rows, plain_edges, stacked
-from edge2torch.priors._packed import plain_suffix
 from edge2torch.priors._rows import (
     FilePath,
     Rows,

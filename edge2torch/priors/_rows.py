@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.messages import listing
+from edge2torch._core.packed import opened
 from edge2torch._core.tables import MISSING
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors._packed import unpacked
 
 FilePath = str | os.PathLike[str]
 
@@ -84,7 +84,8 @@ def read_text(path: FilePath) -> tuple[Path, str]:
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
         raise Edge2TorchError(f"path={str(file)!r} {what}. Give the path of a file.")
-    content = unpacked(file, file.read_bytes())
+    with opened(file) as stream:
+        content = stream.read()
     try:
         return file, content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

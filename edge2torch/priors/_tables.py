@@ -11,10 +11,10 @@ import pandas as pd
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.files import write_file
 from edge2torch._core.messages import listing, note, require, warn
+from edge2torch._core.packed import PACKED, plain_suffix
 from edge2torch._core.parquet import read_parquet
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import check_choice, join_rows
-from edge2torch.priors._packed import PACKED, plain_suffix
 from edge2torch.priors._rows import (
     FilePath,
     check_distinct,

@@ -12,8 +12,9 @@ import pandas as pd
 
 from edge2torch._core.h5ad import read_h5ad as read_anndata
 from edge2torch._core.messages import listing
+from edge2torch._core.packed import plain_suffix
 from edge2torch._core.table_arguments import existing_file, read_table
-from edge2torch._core.tables import TABLES, missing_words, not_genes, table_kind
+from edge2torch._core.tables import TABLES, missing_words, not_genes
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._features import Columns, choose_features, copies_of, sample_names, words_of
 
@@ -75,7 +76,7 @@ def read_dataset(
     ``metadata`` and what :func:`choose_features` finds are no features; ``all_features`` takes every
     number for one. What an AnnData has in ``var`` is a feature, unless ``metadata`` names it.
     """
-    kind = table_kind(existing_file(path, "--data"))
+    kind = plain_suffix(existing_file(path, "--data"))
     if kind == ".h5ad":
         data = read_h5ad(path)
         return from_anndata(
@@ -103,7 +104,7 @@ def feature_names(
     path: Path, option: str, *, layer: str | None = None, names_column: str | None = None
 ) -> list[str]:
     """Read what a file measures, and as little else as possible."""
-    kind = table_kind(existing_file(path, option))
+    kind = plain_suffix(existing_file(path, option))
     if kind != ".h5ad":
         _only_for_h5ad(path, layer, names_column)
         return [str(column).strip() for column in read_table(path, option, n_rows=0).columns]

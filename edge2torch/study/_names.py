@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from edge2torch._core.messages import plural
+from edge2torch._core.packed import plain_suffix
 from edge2torch._core.table_arguments import existing_file, read_table
-from edge2torch._core.tables import table_kind
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import add_names
 
@@ -27,7 +27,7 @@ def with_names(edges: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
         with tabs and no header.
     """
     nodes = pd.Index(pd.concat([edges["source"], edges["target"]]).astype(str).unique())
-    is_table = table_kind(existing_file(path, "--names")) in _TABLES
+    is_table = plain_suffix(existing_file(path, "--names")) in _TABLES
     try:
         named = add_names(edges, _pairs(path, nodes) if is_table else path)
     except Edge2TorchError as error:

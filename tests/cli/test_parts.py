@@ -15,7 +15,7 @@ from scipy import sparse
 import edge2torch as e2t
 from edge2torch._core.files import write_file
 from edge2torch._core.messages import plural
-from edge2torch._core.table_arguments import table_kind
+from edge2torch._core.packed import plain_suffix
 from edge2torch.cli import main
 from edge2torch.cli._demo import choose_pathways, pathway_edges, read_sets, readable
 from edge2torch.interpret import rewire
@@ -243,7 +243,7 @@ def test_a_file_is_whole_or_not_there(tmp_path):
 def test_suffixes():
     from pathlib import Path
 
-    found = [table_kind(Path(name)) for name in ("a.CSV", "a.b.tsv.gz", "a.h5ad", "a", "a.gz")]
+    found = [plain_suffix(Path(name)) for name in ("a.CSV", "a.b.tsv.gz", "a.h5ad", "a", "a.gz")]
     assert found == [".csv", ".tsv", ".h5ad", "", ""]
 
 

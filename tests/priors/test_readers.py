@@ -342,13 +342,7 @@ def test_compression_and_ending_have_to_agree(write: Callable[..., Path], reader
         path = write(content, name)
         with pytest.raises(Edge2TorchError, match=words) as caught:
             READ[reader](path, quiet=True)
-        assert str(caught.value).startswith(f"{path}, line ")
-
-
-def test_a_gzip_file_that_breaks_off_says_after_which_line(write: Callable[..., Path]) -> None:
-    path = write(gzip.compress(b"a\tx\tg1\n" * 3, mtime=0)[:-8], "a.gmt.gz")
-    with pytest.raises(Edge2TorchError, match="line 4: the gzip file breaks off"):
-        priors.read_gmt(path, quiet=True)
+        assert str(caught.value).startswith(str(path))
 
 
 def test_names_come_from_a_dict_or_a_file(write: Callable[..., Path]) -> None:
