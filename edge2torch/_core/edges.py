@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
 import pandas as pd
+
+from edge2torch.errors import Edge2TorchError
 
 
 class HasEdges(Protocol):
@@ -17,9 +20,28 @@ class HasEdges(Protocol):
 EdgesLike = pd.DataFrame | HasEdges
 
 
-def edge_frame(edges: Any) -> Any:
-    """Return the table of what carries one, and anything else as it is, for others to check."""
+def edge_frame(edges: Any, argument: str = "edges") -> pd.DataFrame:
+    """Return the table that was given, or that is carried by what was given."""
     if isinstance(edges, pd.DataFrame):  # first, because a table may have a column "edges"
         return edges
     carried = getattr(edges, "edges", None)
-    return carried if isinstance(carried, pd.DataFrame) else edges
+    if isinstance(carried, pd.DataFrame):
+        return carried
+    raise Edge2TorchError(
+        f"{argument} must be a pandas DataFrame with columns 'source' and 'target', found "
+        f"{type(edges).__name__}. {_hint(edges)}"
+    )
+
+
+def _hint(given: object) -> str:
+    if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], pd.DataFrame):
+        return (
+            "It is a pair: take the table, edges, report = ..., or chain steps with Prior(edges)."
+        )
+    if isinstance(given, str | os.PathLike):
+        return "Read a file first: read_edges takes a table, read_gmt gene sets."
+    if isinstance(given, list | tuple) and given and isinstance(given[0], pd.DataFrame):
+        return (
+            "It holds several tables: union_edges(*tables) of edge2torch.priors makes one of them."
+        )
+    return "Build one with pd.DataFrame({'source': [...], 'target': [...]})."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -88,8 +87,7 @@ def read_edge_table(edgelist: EdgesLike, *, sign_column: str | None = None) -> E
     >>> read_edge_table(signed, sign_column="sign").constraint.tolist()
     [-1]
     """
-    given: pd.DataFrame = edge_frame(edgelist)
-    _check_frame(given)
+    given = edge_frame(edgelist, "edgelist")
     _check_columns(given, sign_column)
     names, source, target = _number_nodes(given)
     frame = given.assign(source=names[source], target=names[target])
@@ -102,28 +100,6 @@ def read_edge_table(edgelist: EdgesLike, *, sign_column: str | None = None) -> E
         constraint = _merge_sign(table, constraint, sign_column)
     _check_weight_against_constraint(table, weight, constraint)
     return EdgeTable(frame, names, source, target, weight, constraint)
-
-
-def _check_frame(edgelist: object) -> None:
-    if not isinstance(edgelist, pd.DataFrame):
-        raise Edge2TorchError(
-            f"edgelist must be a pandas DataFrame with columns 'source' and 'target', found "
-            f"{type(edgelist).__name__}. {_frame_hint(edgelist)}"
-        )
-
-
-def _frame_hint(found: object) -> str:
-    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], pd.DataFrame):
-        return (
-            "It is a pair: take the table, edges, report = ..., or chain steps with Prior(edges)."
-        )
-    if isinstance(found, str | os.PathLike):
-        return "Read a file first: read_edges takes a table, read_gmt gene sets."
-    if isinstance(found, list | tuple) and found and isinstance(found[0], pd.DataFrame):
-        return (
-            "It holds several tables: union_edges(*tables) of edge2torch.priors makes one of them."
-        )
-    return "Build one with pd.DataFrame({'source': [...], 'target': [...]})."
 
 
 def _check_columns(edgelist: pd.DataFrame, sign_column: str | None) -> None:

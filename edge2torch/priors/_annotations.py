@@ -10,9 +10,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from edge2torch._core.messages import listing, note
+from edge2torch._core.checks import check_choice
+from edge2torch._core.messages import listing, note, plural
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors._edges import check_choice, join_rows, plain_edges
+from edge2torch.priors._edges import join_rows, plain_edges
 from edge2torch.priors._rows import (
     FilePath,
     Rows,
@@ -104,7 +105,7 @@ def read_annotations(
       source target   relation evidence
     0   TP53   GO:1  annotated  IDA|IEA
     """
-    check_choice(identifier, "identifier", ("symbol", "id"))
+    check_choice("identifier", identifier, ("symbol", "id"))
     file, text = read_text(path)
     layout = _layout(file, text, by_form=(gene, term) == (0, 1))
     rows = rows_of(file, text, comment=None if layout is None else "!")
@@ -122,12 +123,8 @@ def read_annotations(
     if joined.n_joined:
         dropped.append(f"{joined.n_joined:,} row(s) with further evidence were joined")
     frame = joined.frame
-    counts = (
-        (frame["source"].nunique(), "gene"),
-        (frame["target"].nunique(), "term"),
-        (len(frame), "annotation"),
-    )
-    words = ", ".join(f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in counts)
+    words = f"{plural('gene', frame['source'].nunique())}, "
+    words += f"{plural('term', frame['target'].nunique())}, {plural('annotation', len(frame))}"
     note("; ".join([f"{file.name}: {words}", *dropped]) + ".", quiet=quiet)
     return frame
 
@@ -215,8 +212,8 @@ def _qualifiers(table: pd.DataFrame) -> pd.DataFrame:
     """Return columns that hold qualifiers: called so, or of nothing but GO's own."""
     found = []
     for column in table:
-        distinct = {str(own).lower() for own in table[column].unique()} - {"", "-"}
-        parts = (part for own in distinct for part in re.split(r"[|,;\s]+", own))
+        distinct = {str(value).lower() for value in table[column].unique()} - {"", "-"}
+        parts = (part for value in distinct for part in re.split(r"[|,;\s]+", value))
         of_go = bool(distinct) and all(map(_QUALIFIER.fullmatch, parts))
         if of_go or "qualifier" in str(column).lower():
             found.append(column)

@@ -7,11 +7,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import reachable
-from edge2torch.priors._edges import Bool, Edges, as_names, check_choice, known_names, numbered
+from edge2torch.priors._edges import Bool, Graph, as_names, known_names, numbered
 from edge2torch.priors._report import StepReport, counted, step_report
 
 
@@ -59,42 +60,45 @@ def keep_between(
       1 of 2 feature(s) are not in the graph: 'g7'.
       1 node(s) that no feature reaches were dropped: 'g2', with 1 of what they led to: 'q'.
     """
-    check_choice(into_features, "into_features", ("drop", "keep"))
-    own = numbered(edges)
+    check_choice("into_features", into_features, ("drop", "keep"))
+    graph = numbered(edges)
     wanted = as_names(features, "features")
-    fed = own.mask(wanted)
-    if not fed.any():
+    is_feature = graph.mask(wanted)
+    if not is_feature.any():
         raise Edge2TorchError(
             f"features and edges share no names: the data have {listing(wanted)}, the graph starts "
-            f"from {listing(own.named(own.is_input))}. {_naming_hint(own, features, wanted)}"
+            f"from {listing(graph.named(graph.is_input))}. {_naming_hint(graph, features, wanted)}"
         )
-    read = own.is_end.copy()
+    is_output = graph.is_end.copy()
     if outputs is not None:
-        read[:] = False
-        read[known_names(own, outputs, "outputs")] = True
-    into = fed[own.target] if into_features == "drop" else np.zeros(own.n_edges, bool)
-    source, target = own.source[~into], own.target[~into]
-    below = reachable(source, target, own.n_nodes, np.flatnonzero(fed))
-    above = reachable(target, source, own.n_nodes, np.flatnonzero(read))
-    keep = below & above
-    rows = ~into & keep[own.source] & keep[own.target]
+        is_output[:] = False
+        is_output[known_names(graph, outputs, "outputs")] = True
+    # a feature's value is the data's, so nothing is computed along edges into it
+    into = is_feature[graph.target] if into_features == "drop" else np.zeros(graph.n_edges, bool)
+    source, target = graph.source[~into], graph.target[~into]
+    reached = reachable(source, target, graph.n_nodes, np.flatnonzero(is_feature))
+    useful = reachable(target, source, graph.n_nodes, np.flatnonzero(is_output))
+    keep = reached & useful
+    rows = ~into & keep[graph.source] & keep[graph.target]
     if not rows.any():
         raise Edge2TorchError(
-            f"no feature leads to an output: {listing(own.named(fed))} are in the graph, and "
-            f"{listing(own.named(read))} are wanted.{_into_hint(int(into.sum()))}"
+            f"no feature leads to an output: {listing(graph.named(is_feature))} are in the graph, and "
+            f"{listing(graph.named(is_output))} are wanted.{_into_hint(int(into.sum()))}"
         )
-    kept = own.rows(rows)
+    kept = graph.rows(rows)
     named = outputs is not None
-    notes = _notes(own, wanted, fed, read, below, above, int(into.sum()), outputs_named=named)
-    return kept, step_report("keep_between", own.frame, kept, notes)
+    notes = _notes(
+        graph, wanted, is_feature, is_output, reached, useful, int(into.sum()), outputs_named=named
+    )
+    return kept, step_report("keep_between", graph.frame, kept, notes)
 
 
-def _naming_hint(own: Edges, features: Any, wanted: list[str]) -> str:
-    known = set(own.names.tolist())
+def _naming_hint(graph: Graph, features: Any, wanted: list[str]) -> str:
+    known = set(graph.names.tolist())
     if isinstance(features, pd.DataFrame) and known & set(features.index.map(str)):
         return "The table's rows carry such names: pass data.T."
-    for column in {"source_name", "target_name"} & set(own.frame):
-        if set(own.frame[column].dropna().map(str)) & set(wanted):
+    for column in {"source_name", "target_name"} & set(graph.frame):
+        if set(graph.frame[column].dropna().map(str)) & set(wanted):
             return (
                 f"The data's names are the graph's {column!r}: read GraphML with identifier='name' (in a "
                 "shell: --identifier name), or translate with map_identifiers."
@@ -114,35 +118,36 @@ def _into_hint(n_into: int) -> str:
 
 
 def _notes(
-    own: Edges,
+    graph: Graph,
     wanted: list[str],
-    fed: Bool,
-    read: Bool,
-    below: Bool,
-    above: Bool,
+    is_feature: Bool,
+    is_output: Bool,
+    reached: Bool,
+    useful: Bool,
     n_into: int,
     *,
     outputs_named: bool,
 ) -> tuple[str, ...]:
-    there = set(own.names.tolist())
+    there = set(graph.names.tolist())
     absent = [name for name in dict.fromkeys(wanted) if name not in there]
     notes = list(counted(absent, f"of {len(set(wanted)):,} feature(s) are not in the graph"))
-    starved = ~below
-    ends, inner = own.named(starved & own.is_input), own.named(starved & ~own.is_input)
+    starved = ~reached
+    ends, inner = graph.named(starved & graph.is_input), graph.named(starved & ~graph.is_input)
     if ends and inner:
         tail = f", with {len(inner):,} of what they led to: {listing(inner)}."
         notes += counted(ends, "node(s) that no feature reaches were dropped", tail)
     else:
         notes += counted(ends + inner, "node(s) that no feature reaches were dropped")
     notes += counted(
-        own.named(below & ~above & fed), "feature(s) that lead to no output were dropped"
+        graph.named(reached & ~useful & is_feature),
+        "feature(s) that lead to no output were dropped",
     )
     notes += counted(
-        own.named(below & ~above & ~fed), "node(s) that lead to no output were dropped"
+        graph.named(reached & ~useful & ~is_feature), "node(s) that lead to no output were dropped"
     )
     if outputs_named:
         words = "wanted output(s) have no feature below them and were dropped"
-        notes += counted(own.named(read & ~below), words)
+        notes += counted(graph.named(is_output & ~reached), words)
     if n_into:
         notes.append(f"{n_into:,} edge(s) into features were dropped: their values are the data's.")
     return tuple(notes)

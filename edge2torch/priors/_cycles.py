@@ -13,7 +13,7 @@ from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import distances
-from edge2torch.priors._edges import Bool, Edges, known_names, numbered
+from edge2torch.priors._edges import Bool, Graph, known_names, numbered
 from edge2torch.priors._report import StepReport, step_report
 
 
@@ -51,39 +51,43 @@ def break_cycles(edges: EdgesLike, *, inputs: Any | None = None) -> tuple[pd.Dat
     break_cycles: 4 nodes, 4 -> 3 edges
       1 of 2 edge(s) on cycles lead back towards the inputs and were dropped: 'b' -> 'a'.
     """
-    own = numbered(edges)
-    starts = np.flatnonzero(own.is_input) if inputs is None else known_names(own, inputs, "inputs")
-    cyclic = on_cycles(own)
+    graph = numbered(edges)
+    starts = (
+        np.flatnonzero(graph.is_input) if inputs is None else known_names(graph, inputs, "inputs")
+    )
+    cyclic = on_cycles(graph)
     if not cyclic.any():
-        return own.rows(~cyclic), step_report(
-            "break_cycles", own.frame, own.frame, ("There are no cycles.",)
+        return graph.rows(~cyclic), step_report(
+            "break_cycles", graph.frame, graph.frame, ("There are no cycles.",)
         )
     if not len(starts):
         raise Edge2TorchError(
             "every node has incoming edges, so there is no input to rank nodes by. Name inputs=."
         )
-    far = distances(own.source, own.target, own.n_nodes, starts)
-    order = np.lexsort((np.arange(own.n_nodes), far))
-    rank = np.empty(own.n_nodes, np.int64)
-    rank[order] = np.arange(own.n_nodes)
-    back = cyclic & (rank[own.source] >= rank[own.target])
-    frame, dropped = own.rows(~back), own.rows(back)
+    far = distances(graph.source, graph.target, graph.n_nodes, starts)
+    # equally far ones by number, which is by name, so that the result does not hang on row order
+    order = np.lexsort((np.arange(graph.n_nodes), far))
+    rank = np.empty(graph.n_nodes, np.int64)
+    rank[order] = np.arange(graph.n_nodes)
+    # not only >: a self loop leads to its own rank
+    back = cyclic & (rank[graph.source] >= rank[graph.target])
+    frame, dropped = graph.rows(~back), graph.rows(back)
     named = listing(dropped[["source", "target"]].itertuples(index=False, name=None))
     words = f"{int(back.sum()):,} of {int(cyclic.sum()):,} edge(s) on cycles lead back towards the "
     words += f"inputs and were dropped: {named}."
-    return frame, step_report("break_cycles", own.frame, frame, (words,), dropped)
+    return frame, step_report("break_cycles", graph.frame, frame, (words,), dropped)
 
 
-def on_cycles(own: Edges) -> Bool:
+def on_cycles(graph: Graph) -> Bool:
     """Mark edges between nodes of one strongly connected component, self loops included."""
-    component = components(own)
-    cyclic: Bool = component[own.source] == component[own.target]
+    component = components(graph)
+    cyclic: Bool = component[graph.source] == component[graph.target]
     return cyclic
 
 
-def components(own: Edges) -> np.ndarray:
+def components(graph: Graph) -> np.ndarray:
     """Return each node's strongly connected component."""
-    ones = np.ones(own.n_edges, np.int8)
-    graph = csr_array((ones, (own.source, own.target)), shape=(own.n_nodes, own.n_nodes))
-    _, component = connected_components(graph, directed=True, connection="strong")
+    ones = np.ones(graph.n_edges, np.int8)
+    matrix = csr_array((ones, (graph.source, graph.target)), shape=(graph.n_nodes, graph.n_nodes))
+    _, component = connected_components(matrix, directed=True, connection="strong")
     return np.asarray(component)

@@ -23,7 +23,7 @@ _SIGNED = ("sign",)
 
 
 @dataclass(frozen=True)
-class Edges:
+class Graph:
     """A checked edge table with its nodes as numbers."""
 
     frame: pd.DataFrame
@@ -63,11 +63,11 @@ class Edges:
         return self.frame.iloc[keep].reset_index(drop=True)
 
 
-def numbered(edges: EdgesLike) -> Edges:
+def numbered(edges: EdgesLike) -> Graph:
     """Check an edge table and number its nodes."""
     table = read_edge_table(edges)
     n_nodes = len(table.node_names)
-    return Edges(
+    return Graph(
         frame=table.frame,
         names=table.node_names,
         source=table.source,
@@ -89,29 +89,16 @@ def as_names(names: Any, argument: str = "names") -> list[str]:
     return [str(name).strip() for name in names]
 
 
-def known_names(edges: Edges, names: Any, argument: str) -> Int:
+def known_names(graph: Graph, names: Any, argument: str) -> Int:
     """Return node numbers; names that are not in the graph are an error."""
     wanted = as_names(names, argument)
-    found = pd.Index(edges.names).get_indexer(pd.Index(wanted, dtype=object))
+    found = pd.Index(graph.names).get_indexer(pd.Index(wanted, dtype=object))
     unknown = [name for name, number in zip(wanted, found, strict=True) if number < 0]
     if unknown:
         raise Edge2TorchError(
             f"{argument} names {len(unknown)} node(s) that are not in the graph: {listing(unknown)}."
         )
     return np.unique(found).astype(np.int64)
-
-
-def check_count(value: object, argument: str, *, least: int = 1) -> int:
-    """Refuse what is no whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise Edge2TorchError(f"{argument} must be a whole number >= {least}, found {value!r}.")
-    return int(value)
-
-
-def check_choice(value: object, argument: str, choices: tuple[str, ...]) -> None:
-    """Refuse what is not one of the choices."""
-    if value not in choices:
-        raise Edge2TorchError(f"{argument} must be one of {listing(choices)}, found {value!r}.")
 
 
 def plain_edges(source: Any, target: Any, columns: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -122,8 +109,8 @@ def plain_edges(source: Any, target: Any, columns: Mapping[str, Any] | None = No
 
 def stacked(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Put tables below each other; columns that one lacks are missing there."""
-    own = [table for table in tables if len(table)]
-    return pd.concat(own, ignore_index=True) if own else plain_edges([], [])
+    filled = [table for table in tables if len(table)]  # pandas warns of types where one is empty
+    return pd.concat(filled, ignore_index=True) if filled else plain_edges([], [])
 
 
 @dataclass(frozen=True)
@@ -131,8 +118,16 @@ class Joined:
     """A table with one row per edge, how many rows went into others, and which signs clashed."""
 
     frame: pd.DataFrame
-    n_joined: int
-    conflicts: list[tuple[str, str]]
+    n_joined: int = 0
+    conflicts: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def words(self) -> str:
+        """Further parts of the sentence that says what was read."""
+        words = f"; {self.n_joined:,} repeated row(s) were joined" if self.n_joined else ""
+        if self.conflicts:
+            words += f"; opposite signs, now 0, at {listing(self.conflicts)}"
+        return words
 
 
 def join_rows(frame: pd.DataFrame) -> Joined:
@@ -144,19 +139,21 @@ def join_rows(frame: pd.DataFrame) -> Joined:
     ends = ["source", "target"]
     repeats = frame.duplicated(ends)
     if not repeats.any():
-        return Joined(frame.reset_index(drop=True), 0, [])
+        return Joined(frame.reset_index(drop=True))
     several = frame.duplicated(ends, keep=False)
     group = frame[several].groupby(ends, sort=False).ngroup().to_numpy()
     first = frame[several & ~repeats].copy()
     conflicts: list[tuple[str, str]] = []
     for column in frame.columns.difference(ends, sort=False):
         values = frame.loc[several, column]
+        # every value of an edge once, in the order of the rows
         present = pd.DataFrame({"group": group, "value": values.to_numpy()}).dropna()
         present = present.drop_duplicates()
         if column in _SIGNED:
             signs = present.groupby("group")["value"]
             least, most = signs.min(), signs.max()
             clash = least * most < 0
+            # 1 beside 0 is 1, and -1 beside 0 is -1: no sign does not contradict one
             kept = most.where(most > 0, least).mask(clash, 0)
             at = clash.reindex(range(len(first)), fill_value=False).to_numpy(bool)
             conflicts = list(first.loc[at, ends].itertuples(index=False, name=None))

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import listing, note, warn
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors._edges import check_choice, plain_edges
+from edge2torch.priors._edges import plain_edges
 from edge2torch.priors._rows import FilePath, Rows, check_distinct, read_rows, shown
 
-_SAME = 0.5  # share of second fields that are genes elsewhere, from which on nobody can tell
-_ALIKE = 0.9  # share of second fields that look like genes, from which on it is asked
+_MOST_SHARED = 0.5  # share of second fields that are genes elsewhere, from which on nobody can tell
+_MOST_ALIKE = 0.9  # share of second fields that look like genes, from which on it is asked
 _COLUMNS = ["name", "description"]
-_NO_WORD = ("", "na", "n/a", "none", "null", "-", ".")
+_BLANKS = ("", "na", "n/a", "none", "null", "-", ".")
 _WEIGHTED = re.compile(r"(.+),(\d+\.\d+(?:[eE][+-]?\d+)?)")
 
 
@@ -59,7 +60,7 @@ def read_gmt(
     ------
     Edge2TorchError
         With file and line: for a line without genes, a set that is there twice, a set called as
-        a gene is, and for files that are no text; where it cannot be told whether sets are described.
+        a gene is, and for files that are not text; where it cannot be told whether sets are described.
 
     Warns
     -----
@@ -77,7 +78,7 @@ def read_gmt(
     1    ATM  repair  DNA repair
     2    ATM   death   Apoptosis
     """
-    check_choice(identifier, "identifier", ("name", "description"))
+    check_choice("identifier", identifier, ("name", "description"))
     rows = read_rows(path)
     described = description is not False
     if not described and identifier == "description":
@@ -87,7 +88,7 @@ def read_gmt(
     fields = [[text.strip() for text in row] for row in rows.fields]
     members = [[gene for gene in row[first:] if gene] for row in fields]
     genes, weights = _cut_weights(list(chain.from_iterable(members)))
-    of_set = np.repeat(np.arange(len(rows)), [len(own) for own in members])
+    of_set = np.repeat(np.arange(len(rows)), [len(row) for row in members])
     if description is None:
         _check_described(rows, [row[:2] for row in fields], genes, of_set)
     sets = pd.DataFrame([row[:first] for row in fields], columns=_COLUMNS[:first])
@@ -161,15 +162,15 @@ def _check_described(
 ) -> None:
     """Refuse, or ask about, second fields that seem to be genes."""
     sets_of: dict[str, set[int]] = {}
-    for gene, own in zip(genes, of_set.tolist(), strict=True):
-        sets_of.setdefault(gene, set()).add(own)
+    for gene, number in zip(genes, of_set.tolist(), strict=True):
+        sets_of.setdefault(gene, set()).add(number)
     second = [_cut_weights([head[1]])[0][0] for head in heads]
     shared = [word for k, word in enumerate(second) if sets_of.get(word, set()) - {k}]
     ask = (
         "Give description=False if they are genes, True if they describe (in a shell: "
         "--no-description, --description)."
     )
-    if len(shared) > _SAME * len(second):
+    if len(shared) > _MOST_SHARED * len(second):
         raise rows.error(
             0,
             f"{len(shared):,} of {len(second):,} second fields, where descriptions stand, are genes "
@@ -179,9 +180,9 @@ def _check_described(
     alike = [
         word
         for name, word in heads
-        if word.lower() not in _NO_WORD and word != name and _shape(word) in shapes
+        if word.lower() not in _BLANKS and word != name and _shape(word) in shapes
     ]
-    if alike and len(alike) >= _ALIKE * len(second) and len(set(alike)) == len(alike):
+    if alike and len(alike) >= _MOST_ALIKE * len(second) and len(set(alike)) == len(alike):
         warn(
             f"{rows.path.name}: the second fields, read as descriptions, look like genes: "
             f"{listing(alike)}. {ask}"

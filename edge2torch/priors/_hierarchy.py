@@ -7,14 +7,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_choice, check_count
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import distances, longest_path_layers
 from edge2torch.priors._between import keep_between
 from edge2torch.priors._edges import (
     as_names,
-    check_choice,
-    check_count,
     known_names,
     numbered,
 )
@@ -44,7 +43,7 @@ def mirror(edges: EdgesLike) -> pd.DataFrame:
     turned |= {f"{side}_name": f"{other}_name" for side, other in list(turned.items())}
     frame = edge_frame(edges)
     order = [turned.get(name, name) for name in frame.columns]
-    renamed: pd.DataFrame = frame.rename(columns=turned)
+    renamed = frame.rename(columns=turned)
     return renamed[sorted(order, key=lambda name: (name != "source", name != "target"))]
 
 
@@ -76,15 +75,18 @@ def cut_depth(
     >>> cut_depth(edges, 1)[0].values.tolist()
     [['q', 'top'], ['g', 'q']]
     """
-    own = numbered(edges)
-    limit = check_count(depth, "depth", least=0)
-    ends = np.flatnonzero(own.is_end) if outputs is None else known_names(own, outputs, "outputs")
-    deep = distances(own.target, own.source, own.n_nodes, ends) > limit
-    gone = deep & ~own.is_input
-    frame = bypass(own, gone)
-    notes = counted(own.named(gone), f"node(s) deeper than {limit} were bypassed")
-    notes += lost(own.names, frame, own.named(gone))
-    return frame, step_report("cut_depth", own.frame, frame, notes)
+    graph = numbered(edges)
+    limit = check_count("depth", depth, least=0)
+    ends = (
+        np.flatnonzero(graph.is_end) if outputs is None else known_names(graph, outputs, "outputs")
+    )
+    # walked against the edges, from the outputs down
+    deep = distances(graph.target, graph.source, graph.n_nodes, ends) > limit
+    gone = deep & ~graph.is_input
+    frame = bypass(graph, gone)
+    notes = counted(graph.named(gone), f"node(s) deeper than {limit} were bypassed")
+    notes += lost(graph.names, frame, graph.named(gone))
+    return frame, step_report("cut_depth", graph.frame, frame, notes)
 
 
 def limit_layers(
@@ -121,35 +123,36 @@ def limit_layers(
     >>> limit_layers(edges, 2)[0].values.tolist()
     [['q', 'top'], ['g', 'q']]
     """
-    check_choice(skips, "skips", ("keep", "drop"))
-    limit = check_count(layers, "layers")
-    own = numbered(edges)
-    height = longest_path_layers(own.target, own.source, own.is_end)
+    check_choice("skips", skips, ("keep", "drop"))
+    limit = check_count("layers", layers)
+    graph = numbered(edges)
+    # by the longest way to an end, by which every edge leads to a nearer node
+    height = longest_path_layers(graph.target, graph.source, graph.is_end)
     if (height < 0).any():
         raise Edge2TorchError("edges have a cycle, so they have no layers. Run break_cycles first.")
-    gone = (height >= limit) & ~own.is_input
-    frame = bypass(own, gone)
-    notes = counted(own.named(gone), f"node(s) below the upper {limit} layer(s) were bypassed")
-    notes += lost(own.names, frame, own.named(gone))
+    gone = (height >= limit) & ~graph.is_input
+    frame = bypass(graph, gone)
+    notes = counted(graph.named(gone), f"node(s) below the upper {limit} layer(s) were bypassed")
+    notes += lost(graph.names, frame, graph.named(gone))
     if skips == "drop":
         frame, words = _without_skips(frame)
         notes += words
-    return frame, step_report("limit_layers", own.frame, frame, notes)
+    return frame, step_report("limit_layers", graph.frame, frame, notes)
 
 
 def _without_skips(edges: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    own = numbered(edges)
-    level = longest_path_layers(own.source, own.target, own.is_input)
-    is_skip = level[own.target] > level[own.source] + 1
+    graph = numbered(edges)
+    level = longest_path_layers(graph.source, graph.target, graph.is_input)
+    is_skip = level[graph.target] > level[graph.source] + 1
     if not is_skip.any():
         return edges, ()
-    rest = numbered(own.rows(~is_skip))
-    inputs, ends = set(own.named(own.is_input)), set(own.named(own.is_end))
+    rest = numbered(graph.rows(~is_skip))
+    inputs, ends = set(graph.named(graph.is_input)), set(graph.named(graph.is_end))
     there = set(rest.names.tolist())
     frame, _ = keep_between(
         rest.frame, sorted(inputs & there), outputs=sorted(ends & there), into_features="keep"
     )
-    dropped = sorted(set(own.names.tolist()) - set(frame["source"]) - set(frame["target"]))
+    dropped = sorted(set(graph.names.tolist()) - set(frame["source"]) - set(frame["target"]))
     notes = (f"{int(is_skip.sum()):,} edge(s) that skip a layer were dropped.",)
     return frame, notes + counted(dropped, "node(s) had no other way up and were dropped")
 
@@ -178,9 +181,9 @@ def collapse_chains(edges: EdgesLike, *, keep: Any = ()) -> tuple[pd.DataFrame, 
     >>> collapse_chains(edges)[0].values.tolist()
     [['g1', 'p'], ['g2', 'p'], ['p', 'top']]
     """
-    own = numbered(edges)
-    known_names(own, keep, "keep")
-    frame = own.frame
+    graph = numbered(edges)
+    known_names(graph, keep, "keep")
+    frame = graph.frame
     stands_for: dict[str, str] = {}
     while True:  # a node may be left with a single child by the collapse of others
         frame, more = _collapse_once(frame, as_names(keep))
@@ -189,27 +192,30 @@ def collapse_chains(edges: EdgesLike, *, keep: Any = ()) -> tuple[pd.DataFrame, 
             break
     table = pd.DataFrame(sorted(stands_for.items()), columns=["node", "for"])
     notes = counted(table["node"].tolist(), "node(s) with a single child were left out")
-    return frame, step_report("collapse_chains", own.frame, frame, notes, table)
+    return frame, step_report("collapse_chains", graph.frame, frame, notes, table)
 
 
 def _collapse_once(edges: pd.DataFrame, keep: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return the table without the nodes that have a single child now, and who stands for them."""
-    own = numbered(edges)
-    free = np.bincount(own.target, minlength=own.n_nodes) == 1
-    free &= ~own.is_end & ~own.mask(keep)
-    child = np.arange(own.n_nodes)
-    child[own.target] = own.source
-    free &= ~own.is_input[child]
-    free[own.target[_says_something(own.frame)]] = False
-    chief = np.where(free, child, np.arange(own.n_nodes))
-    for _ in range(int(np.ceil(np.log2(max(own.n_nodes, 2)))) + 1):
-        chief = chief[chief]
-    chief = np.where(free[chief], np.arange(own.n_nodes), chief)  # a ring of such nodes stays
-    frame, gone = renamed(own, chief)
-    return frame, dict(zip(own.named(gone), own.named(chief[gone]), strict=True))
+    graph = numbered(edges)
+    free = np.bincount(graph.target, minlength=graph.n_nodes) == 1
+    free &= ~graph.is_end & ~graph.mask(keep)
+    child = np.arange(graph.n_nodes)
+    child[graph.target] = graph.source  # of several children one; such nodes are not free
+    free &= ~graph.is_input[child]
+    free[graph.target[_is_annotated(graph.frame)]] = False
+    representative = np.where(free, child, np.arange(graph.n_nodes))
+    # each round doubles how far a node points down its chain, so log2 of its length are enough
+    for _ in range(int(np.ceil(np.log2(max(graph.n_nodes, 2)))) + 1):
+        representative = representative[representative]
+    # a ring of such nodes ends in none that stays, so it stays as a whole
+    in_ring = free[representative]
+    representative = np.where(in_ring, np.arange(graph.n_nodes), representative)
+    frame, gone = renamed(graph, representative)
+    return frame, dict(zip(graph.named(gone), graph.named(representative[gone]), strict=True))
 
 
-def _says_something(frame: pd.DataFrame) -> np.ndarray:
+def _is_annotated(frame: pd.DataFrame) -> np.ndarray:
     """Mark edges that carry a sign, a constraint or a weight."""
     marked = np.zeros(len(frame), bool)
     if "sign" in frame:

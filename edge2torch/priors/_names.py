@@ -59,8 +59,7 @@ def add_names(edges: EdgesLike, names: Names) -> pd.DataFrame:
         if f"{side}_name" in frame:
             found = found.where(found.notna(), frame[f"{side}_name"])
         columns[f"{side}_name"] = found.where(found.notna(), None)
-    named: pd.DataFrame = frame.assign(**columns)
-    return named
+    return frame.assign(**columns)
 
 
 def read_names(names: Names) -> pd.Series:

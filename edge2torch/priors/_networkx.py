@@ -11,10 +11,11 @@ from xml.parsers import expat
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing, note, require, warn
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors._edges import check_choice, join_rows
+from edge2torch.priors._edges import join_rows
 from edge2torch.priors._names import add_names
 from edge2torch.priors._reach import tidy
 from edge2torch.priors._rows import FilePath, bad_line, read_text
@@ -69,8 +70,8 @@ def from_networkx(
     1     tf    out    -1
     """
     nx = require("networkx")
-    check_choice(isolated, "isolated", ("error", "drop"))
-    check_choice(duplicates, "duplicates", ("error", "join"))
+    check_choice("isolated", isolated, ("error", "drop"))
+    check_choice("duplicates", duplicates, ("error", "join"))
     _check_directed(graph)
     if identifier is not None:
         graph = _called_by(graph, identifier)
@@ -93,14 +94,14 @@ def from_networkx(
         raise Edge2TorchError(
             f"graph has edge attributes called 'source' or 'target' ({error}). Rename them."
         ) from error
-    order = dict.fromkeys(name for *_, own in graph.edges(data=True) for name in own)
+    order = dict.fromkeys(name for *_, values in graph.edges(data=True) for name in values)
     edges = edges[["source", "target", *order]]  # networkx has them in the order of a set
     for side in ("source", "target"):
         edges[side] = np.array([str(node).strip() for node in edges[side]], dtype=object)
     edges = _joined(tidy(edges, edges), duplicates)
-    own = {} if names is None else nx.get_node_attributes(graph, names)
+    labels = {} if names is None else nx.get_node_attributes(graph, names)
     nodes = {*edges["source"], *edges["target"]}
-    known = {str(node).strip(): str(name) for node, name in own.items()}
+    known = {str(node).strip(): str(name) for node, name in labels.items()}
     known = {node: name for node, name in known.items() if node in nodes}
     if known and not set(_NAMES) & set(edges):
         edges = add_names(edges, known)
@@ -136,20 +137,20 @@ def _joined(edges: pd.DataFrame, duplicates: str) -> pd.DataFrame:
 
 def _called_by(graph: Any, identifier: str) -> Any:
     """Return the graph with its nodes called by one of their attributes."""
-    own = {node: str(value).strip() for node, value in graph.nodes(data=identifier, default="")}
+    called = {node: str(value).strip() for node, value in graph.nodes(data=identifier, default="")}
     attributes = dict.fromkeys(name for _, data in graph.nodes(data=True) for name in data)
-    if nameless := [str(node) for node, name in own.items() if not name]:
+    if nameless := [str(node) for node, name in called.items() if not name]:
         raise Edge2TorchError(
             f"identifier={identifier!r}: {len(nameless):,} node(s) have no such attribute: "
             f"{listing(nameless)}; there are {listing(attributes, 12)}."
         )
-    texts = pd.Series(list(own.values()), dtype=object)
+    texts = pd.Series(list(called.values()), dtype=object)
     if texts.duplicated().any():
         raise Edge2TorchError(
             f"identifier={identifier!r} is the same for several nodes: "
             f"{listing(texts[texts.duplicated()].unique())}. Choose another, or rename them."
         )
-    return require("networkx").relabel_nodes(graph, own)
+    return require("networkx").relabel_nodes(graph, called)
 
 
 def _identifier_hint(graph: Any) -> str:
@@ -157,11 +158,11 @@ def _identifier_hint(graph: Any) -> str:
     if not all(_NUMBERED.fullmatch(str(node)) for node in graph):
         return ""
     for name in _NAMED_BY:
-        own = [str(value) for _, value in graph.nodes(data=name, default="")]
-        if all(own) and len(set(own)) == len(own):
+        values = [str(value) for _, value in graph.nodes(data=name, default="")]
+        if all(values) and len(set(values)) == len(values):
             return (
                 f" The nodes are numbers; identifier={name!r} calls them by name, such as "
-                f"{own[0]!r} for {str(next(iter(graph)))!r}."
+                f"{values[0]!r} for {str(next(iter(graph)))!r}."
             )
     return ""
 

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors._edges import as_names, check_choice, join_rows, numbered, plain_edges
+from edge2torch.priors._edges import as_names, join_rows, numbered, plain_edges
 from edge2torch.priors._ends import added
 from edge2torch.priors._report import StepReport, counted, step_report
 from edge2torch.priors._rows import FilePath, read_rows
@@ -62,22 +63,23 @@ def map_identifiers(
       2 node(s) were renamed; 1 new name(s) stand for several: 'TP53'.
       1 input(s) are not in the mapping and keep their names: 'P3'.
     """
-    check_choice(unmapped, "unmapped", ("keep", "drop", "error"))
-    own = numbered(edges)
+    check_choice("unmapped", unmapped, ("keep", "drop", "error"))
+    graph = numbered(edges)
     table = _pairs(mapping)
-    table = table[table["old"].isin(own.names)].reset_index(drop=True)
+    table = table[table["old"].isin(graph.names)].reset_index(drop=True)
     if table.empty:
         raise Edge2TorchError(
-            f"mapping names no node of the graph; its nodes are {listing(own.names.tolist())}."
+            f"mapping names no node of the graph; its nodes are {listing(graph.names.tolist())}."
         )
-    is_known = pd.Series(own.names).isin(table["old"]).to_numpy(bool)
-    strange = own.is_input & ~is_known
+    is_known = pd.Series(graph.names).isin(table["old"]).to_numpy(bool)
+    strange = graph.is_input & ~is_known
     if unmapped == "error" and strange.any():
         raise Edge2TorchError(
-            f"mapping lacks {int(strange.sum()):,} input(s): {listing(own.named(strange))}."
+            f"mapping lacks {int(strange.sum()):,} input(s): {listing(graph.named(strange))}."
         )
-    frame = own.frame if unmapped != "drop" else own.rows(~strange[own.source])
+    frame = graph.frame if unmapped != "drop" else graph.rows(~strange[graph.source])
     for side in ("source", "target"):
+        # a row per new name; merge and repeat both keep the order, so that they fit
         new = frame[[side]].merge(table, how="left", left_on=side, right_on="old", sort=False)
         repeat = frame[side].map(table["old"].value_counts()).fillna(1).astype(int).to_numpy()
         frame = frame.iloc[np.repeat(np.arange(len(frame)), repeat)].reset_index(drop=True)
@@ -96,11 +98,11 @@ def map_identifiers(
     fate = "keep their names" if unmapped == "keep" else "were dropped"
     notes = (
         f"{words}.",
-        *counted(own.named(strange), f"input(s) are not in the mapping and {fate}"),
+        *counted(graph.named(strange), f"input(s) are not in the mapping and {fate}"),
     )
     if loops.any():
         notes += (f"{int(loops.sum()):,} edge(s) between nodes that are now one were dropped.",)
-    return joined.frame, step_report("map_identifiers", own.frame, joined.frame, notes, table)
+    return joined.frame, step_report("map_identifiers", graph.frame, joined.frame, notes, table)
 
 
 def _pairs(mapping: Mapped) -> pd.DataFrame:
@@ -166,13 +168,13 @@ def add_data_types(
       2 feature(s) of 1 entities feed their nodes (rna: 1, mut: 1).
       1 feature(s) are of entities that the graph does not have: 'ATM@rna'.
     """
-    own = numbered(edges)
+    graph = numbered(edges)
     wanted = as_names(features, "features")
     typed = pd.Series([name for name in dict.fromkeys(wanted) if separator in name], dtype=object)
     if typed.empty:
         raise Edge2TorchError(f"no feature has the separator={separator!r}: {listing(wanted)}.")
     parts = typed.str.rsplit(separator, n=1, expand=True)
-    known = parts[0].isin(own.names).to_numpy(bool)
+    known = parts[0].isin(graph.names).to_numpy(bool)
     if not known.any():
         raise Edge2TorchError(
             f"features and edges share no entities: {listing(parts[0].unique())} are not in the graph."
@@ -183,11 +185,11 @@ def add_data_types(
             f"a type too, such as {twice[0] + separator + 'rna'!r}."
         )
     new = plain_edges(typed[known], parts.loc[known, 0], {"relation": "measured"})
-    frame = added(own.frame, new)
+    frame = added(graph.frame, new)
     kinds = ", ".join(f"{kind}: {n:,}" for kind, n in parts.loc[known, 1].value_counts().items())
     n_entities = parts.loc[known, 0].nunique()
     notes = (
         f"{int(known.sum()):,} feature(s) of {n_entities:,} entities feed their nodes ({kinds}).",
         *counted(typed[~known].tolist(), "feature(s) are of entities that the graph does not have"),
     )
-    return frame, step_report("add_data_types", own.frame, frame, notes)
+    return frame, step_report("add_data_types", graph.frame, frame, notes)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch._core.messages import listing, note
+from edge2torch._core.messages import listing, note, plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import cycle_words, shortest_cycle
 from edge2torch.priors._annotations import read_annotations
@@ -56,8 +56,8 @@ def read_obo(
     Raises
     ------
     Edge2TorchError
-        With file and line: for a line that is no tag and value, a term that is there twice or
-        has no id, a parent of this ontology that is no term, an unknown relation, a cycle of the
+        With file and line: for a line that is not a tag and a value, a term that is there twice or
+        has no id, a parent of this ontology that is not a term, an unknown relation, a cycle of the
         chosen relations, and annotations to terms that the ontology does not have, or has as
         obsolete without a single replacement.
 
@@ -89,11 +89,9 @@ def read_obo(
     _check_acyclic(file, living, edges)
     counts = edges["relation"].value_counts().sort_index()
     joined = join_rows(edges).frame
-    words = [
-        f"{file.name}: {len(names):,} terms, {len(joined):,} edge{'' if len(joined) == 1 else 's'}"
-    ]
-    words[0] += f" ({', '.join(f'{n:,} {name}' for name, n in counts.items())})"
-    note("; ".join([*words, *about]) + ".", quiet=quiet)
+    words = f"{file.name}: {plural('term', len(names))}, {plural('edge', len(joined))}"
+    words += f" ({', '.join(f'{n:,} {name}' for name, n in counts.items())})"
+    note("; ".join([words, *about]) + ".", quiet=quiet)
     if annotations is not None:
         genes = _annotated(annotations, ontology, names, file=file, quiet=quiet)
         joined = stacked([genes, joined])
@@ -120,8 +118,8 @@ def _edges(file: Path, ontology: Ontology, wanted: list[str]) -> tuple[pd.DataFr
             if kind not in wanted:
                 other_relations[kind] += 1
                 continue
-            own = ontology.stands_for(parent)
-            fate = _fate(ontology, child, parent, own)
+            living = ontology.stands_for(parent)
+            fate = _fate(ontology, child, parent, living)
             if fate == "unknown":
                 raise bad_line(
                     file,
@@ -129,10 +127,10 @@ def _edges(file: Path, ontology: Ontology, wanted: list[str]) -> tuple[pd.DataFr
                     f"the {kind} of {child!r}, {parent!r}, is not a term of this file. Is the file cut "
                     "short? Give the whole ontology, or remove this line.",
                 )
-            if own is not None and fate in ("kept", "moved"):
-                found.append((child, own, kind))
+            if living is not None and fate in ("kept", "moved"):
+                found.append((child, living, kind))
             if fate != "kept":
-                fates[fate].append((parent, str(own)) if fate == "moved" else (child, parent))
+                fates[fate].append((parent, str(living)) if fate == "moved" else (child, parent))
     known = {kind for *_, kind in found} | set(other_relations) | ontology.relations | {"is_a"}
     if unknown := [name for name in wanted if name not in known and name != "part_of"]:
         raise bad_line(
@@ -152,13 +150,13 @@ def _edges(file: Path, ontology: Ontology, wanted: list[str]) -> tuple[pd.DataFr
     return frame, words
 
 
-def _fate(ontology: Ontology, child: str, parent: str, own: str | None) -> str:
-    """Say what becomes of an edge whose parent leads to ``own``."""
-    if own is None and parent not in ontology.terms:
+def _fate(ontology: Ontology, child: str, parent: str, living: str | None) -> str:
+    """Say what becomes of an edge whose parent is now ``living``, if anything."""
+    if living is None and parent not in ontology.terms:
         return "imported" if ontology.is_imported(parent) else "unknown"
-    if own is None or own == child:
+    if living is None or living == child:
         return "gone"
-    return "kept" if own == parent else "moved"
+    return "kept" if living == parent else "moved"
 
 
 def _of_namespace(
@@ -201,7 +199,7 @@ def _annotated(
     table: Any = annotations if given else read_annotations(annotations, quiet=quiet)  # type: ignore[arg-type]
     where = "annotations" if given else str(annotations)
     behind = {name: ontology.stands_for(str(name)) for name in table["target"].unique()}
-    if strange := [name for name, own in behind.items() if own is None]:
+    if strange := [name for name, term in behind.items() if term is None]:
         raise _strange_terms(where, file, ontology, strange)
     target = table["target"].map(behind)
     known = target.isin(names)

@@ -7,10 +7,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import listing, note
 from edge2torch._core.packed import plain_suffix
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors._edges import Bool, check_choice, join_rows, plain_edges, stacked
+from edge2torch.priors._edges import Bool, join_rows, plain_edges, stacked
 from edge2torch.priors._rows import (
     FilePath,
     Rows,
@@ -75,9 +76,9 @@ def read_omnipath(
     0      A      B     1     False
     1      A      C     0      True
     """
-    check_choice(evidence, "evidence", ("any", "consensus"))
-    check_choice(undirected, "undirected", ("drop", "both"))
-    check_choice(conflicts, "conflicts", ("unsigned", "drop", "error"))
+    check_choice("evidence", evidence, ("any", "consensus"))
+    check_choice("undirected", undirected, ("drop", "both"))
+    check_choice("conflicts", conflicts, ("unsigned", "drop", "error"))
     file, text = read_text(path)
     is_csv = plain_suffix(file) == ".csv"
     rows = rows_of(file, text, "," if is_csv else "\t", quoted=is_csv)

@@ -84,7 +84,7 @@ def read_ontology(file: Path, text: str) -> Ontology:
     for kind, began, pairs in _stanzas(file, text):
         if kind == "":
             default = next(
-                (_plain(own) for _, tag, own in pairs if tag == "default-namespace"), None
+                (_plain(value) for _, tag, value in pairs if tag == "default-namespace"), None
             )
         elif kind == "Typedef":
             relations |= {_plain(value) for _, tag, value in pairs if tag == "id"}
@@ -106,8 +106,9 @@ def read_ontology(file: Path, text: str) -> Ontology:
     }
     spaces = Counter(map(_space, terms))
     most = max(spaces.values())
-    own = {name for name, times in spaces.items() if times == most}
-    return Ontology(terms, relations, alternatives, own)
+    # an ontology may import terms of others; what most of its ids begin with is its own
+    own_spaces = {name for name, times in spaces.items() if times == most}
+    return Ontology(terms, relations, alternatives, own_spaces)
 
 
 def _term(file: Path, began: int, pairs: list[Pair]) -> tuple[str, Term]:

@@ -10,12 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._between import keep_between
 from edge2torch.priors._cycles import break_cycles, on_cycles
-from edge2torch.priors._edges import as_names, check_choice, numbered
+from edge2torch.priors._edges import as_names, numbered
 from edge2torch.priors._ends import add_latent, add_root, connect_outputs, union_edges
 from edge2torch.priors._hierarchy import collapse_chains, cut_depth, limit_layers
 from edge2torch.priors._nodes import Mapped, add_data_types, map_identifiers
@@ -340,7 +341,7 @@ def prepare_prior(  # noqa: C901 (one branch per step, none inside another)
     >>> artifact.feature_names, artifact.output_names
     (['g1', 'g2', 'g3'], ['B', 'T'])
     """
-    check_choice(cycles, "cycles", ("keep", "break", "error"))
+    check_choice("cycles", cycles, ("keep", "break", "error"))
     measured = as_names(features, "features")
     read = None if outputs is None else as_names(outputs, "outputs")
     if connect and not read:

@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import (
     Int,
-    check_choice,
     join_rows,
     known_names,
     numbered,
@@ -96,36 +96,38 @@ def to_pyg(
     ('input', 'to', 'output') [[0], [0]]
     ('function', 'to', 'output') [[0], [0]]
     """
-    check_choice(direct, "direct", ("keep", "error"))
-    own = numbered(edges)
+    check_choice("direct", direct, ("keep", "error"))
+    graph = numbered(edges)
     if isinstance(edges, Prior) and outputs is None:
         outputs = edges.outputs
-    kind = np.ones(own.n_nodes, np.int64)
-    fed = np.flatnonzero(own.is_input) if inputs is None else known_names(own, inputs, "inputs")
-    read = np.flatnonzero(own.is_end) if outputs is None else known_names(own, outputs, "outputs")
-    if both := own.named(np.intersect1d(fed, read)):
+    kind = np.ones(graph.n_nodes, np.int64)
+    fed = np.flatnonzero(graph.is_input) if inputs is None else known_names(graph, inputs, "inputs")
+    read = (
+        np.flatnonzero(graph.is_end) if outputs is None else known_names(graph, outputs, "outputs")
+    )
+    if both := graph.named(np.intersect1d(fed, read)):
         raise Edge2TorchError(f"inputs and outputs both name {listing(both)}. Name each in one.")
     kind[fed], kind[read] = 0, 2
-    place = np.zeros(own.n_nodes, np.int64)
+    place = np.zeros(graph.n_nodes, np.int64)
     names = {}
     for code, name in enumerate(NODE_TYPES):
         nodes = np.flatnonzero(kind == code)
         place[nodes] = np.arange(len(nodes))
-        names[name] = own.named(nodes)
+        names[name] = graph.named(nodes)
     index: dict[EdgeType, Int] = {}
     columns: dict[EdgeType, pd.DataFrame] = {}
-    others = own.frame.drop(columns=["source", "target"])
+    others = graph.frame.drop(columns=["source", "target"])
     for a, b in product(range(len(NODE_TYPES)), repeat=2):
-        rows = np.flatnonzero((kind[own.source] == a) & (kind[own.target] == b))
+        rows = np.flatnonzero((kind[graph.source] == a) & (kind[graph.target] == b))
         if not len(rows):
             continue
         if direct == "error" and (a, b) == (0, 2):
-            found = own.frame.loc[rows, ["source", "target"]].itertuples(index=False, name=None)
+            found = graph.frame.loc[rows, ["source", "target"]].itertuples(index=False, name=None)
             raise Edge2TorchError(
                 f"edges lead from inputs straight to outputs: {listing(found)}. Use direct='keep'."
             )
         key = (NODE_TYPES[a], _LINK, NODE_TYPES[b])
-        index[key] = np.stack([place[own.source[rows]], place[own.target[rows]]])
+        index[key] = np.stack([place[graph.source[rows]], place[graph.target[rows]]])
         columns[key] = others.iloc[rows].reset_index(drop=True)
     return HeteroEdges(index, names, columns)
 
@@ -171,8 +173,8 @@ def from_pyg(
         given = edge_index_dict
         edge_index_dict, node_names_dict = given.edge_index_dict, given.node_names_dict
         edge_columns_dict = given.edge_columns_dict
-    names = {kind: np.array(list(own), object) for kind, own in (node_names_dict or {}).items()}
-    everyone = pd.Series([str(name) for own in names.values() for name in own], dtype=object)
+    names = {kind: np.array(list(nodes), object) for kind, nodes in (node_names_dict or {}).items()}
+    everyone = pd.Series([str(name) for nodes in names.values() for name in nodes], dtype=object)
     if everyone.duplicated().any():
         raise Edge2TorchError(
             f"node_names_dict has names of two nodes: {listing(everyone[everyone.duplicated()])}."
@@ -215,12 +217,12 @@ def _positions(kind: EdgeType, index: Any, names: Mapping[str, Any]) -> Int:
         raise Edge2TorchError(
             f"edge_index_dict[{kind!r}] must have shape (2, e), found {pair.shape}."
         )
-    for own, end in zip(pair, (kind[0], kind[-1]), strict=True):
+    for positions, end in zip(pair, (kind[0], kind[-1]), strict=True):
         if end not in names:
             raise Edge2TorchError(
                 f"node_names_dict has no names of type {end!r}; it has {listing(names)}."
             )
-        beyond = own[(own < 0) | (own >= len(names[end]))]
+        beyond = positions[(positions < 0) | (positions >= len(names[end]))]
         if len(beyond):
             raise Edge2TorchError(
                 f"edge_index_dict[{kind!r}] has positions beyond the {len(names[end])} names of "

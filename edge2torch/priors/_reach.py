@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from edge2torch.priors._edges import Bool, Edges, Int
+from edge2torch.priors._edges import Bool, Graph, Int
 
 
-def adjacency(edges: Edges) -> Any:
+def adjacency(graph: Graph) -> Any:
     """Return the graph as a Boolean matrix (n, n): from row to column."""
-    ones = np.ones(edges.n_edges, bool)
-    return csr_array((ones, (edges.source, edges.target)), shape=(edges.n_nodes, edges.n_nodes))
+    ones = np.ones(graph.n_edges, bool)
+    return csr_array((ones, (graph.source, graph.target)), shape=(graph.n_nodes, graph.n_nodes))
 
 
 def spread(first: Any, step: Any) -> Any:
@@ -24,42 +24,44 @@ def spread(first: Any, step: Any) -> Any:
     """
     total = fresh = first
     while fresh.nnz:
-        fresh = (fresh @ step) > total
+        fresh = (fresh @ step) > total  # one step further, less what is known already
         total = total + fresh
     return total
 
 
-def genes_above(edges: Edges, genes: Int) -> Any:
+def genes_above(graph: Graph, genes: Int) -> Any:
     """Return which gene reaches which node, (genes, n); a gene reaches itself."""
     ones, rows = np.ones(len(genes), bool), np.arange(len(genes))
-    first = csr_array((ones, (rows, genes)), shape=(len(genes), edges.n_nodes))
-    return spread(first, adjacency(edges))
+    first = csr_array((ones, (rows, genes)), shape=(len(genes), graph.n_nodes))
+    return spread(first, adjacency(graph))
 
 
-def gene_counts(edges: Edges, genes: Int) -> Int:
+def gene_counts(graph: Graph, genes: Int) -> Int:
     """Return how many genes reach each node, (n,)."""
-    reached = genes_above(edges, genes)
-    return np.bincount(reached.indices, minlength=edges.n_nodes).astype(np.int64)
+    reached = genes_above(graph, genes)
+    return np.bincount(reached.indices, minlength=graph.n_nodes).astype(np.int64)
 
 
-def bypass(edges: Edges, gone: Bool) -> pd.DataFrame:
+def bypass(graph: Graph, gone: Bool) -> pd.DataFrame:
     """Leave nodes out; what led to them leads on to where they led."""
-    kept = ~gone[edges.source] & ~gone[edges.target]
-    frame = edges.rows(kept)
+    kept = ~gone[graph.source] & ~gone[graph.target]
+    frame = graph.rows(kept)
     if not gone.any():
         return frame
-    graph = adjacency(edges)
+    matrix = adjacency(graph)
     out, stay = np.flatnonzero(gone), np.flatnonzero(~gone)
-    into = graph[stay][:, out]
-    through = spread(into, graph[out][:, out]) @ graph[out][:, stay]
-    pairs = (through > graph[stay][:, stay]).tocoo()
+    # from nodes that stay, through any number of those that go, to nodes that stay
+    into = matrix[stay][:, out]
+    through = spread(into, matrix[out][:, out]) @ matrix[out][:, stay]
+    # where an edge leads there already it keeps its row
+    pairs = (through > matrix[stay][:, stay]).tocoo()
     source, target = stay[pairs.row], stay[pairs.col]
-    proper = source != target
-    return appended(edges, frame, source[proper], target[proper], "bypass")
+    proper = source != target  # a cycle through what goes would leave a self loop
+    return appended(graph, frame, source[proper], target[proper], "bypass")
 
 
 def appended(
-    edges: Edges, frame: pd.DataFrame, source: Int, target: Int, relation: str
+    graph: Graph, frame: pd.DataFrame, source: Int, target: Int, relation: str
 ) -> pd.DataFrame:
     """Return a table with further edges between known nodes, their other columns filled in.
 
@@ -67,14 +69,14 @@ def appended(
     """
     if not len(source):
         return frame
-    new = pd.DataFrame({"source": edges.names[source], "target": edges.names[target]})
+    new = pd.DataFrame({"source": graph.names[source], "target": graph.names[target]})
     if "relation" in frame:
         new["relation"] = relation
     if "sign" in frame:
         new["sign"] = 0
     for side in ("source", "target"):
-        if f"{side}_name" in edges.frame:
-            new[f"{side}_name"] = new[side].map(node_names(edges.frame))
+        if f"{side}_name" in graph.frame:
+            new[f"{side}_name"] = new[side].map(node_names(graph.frame))
     both = pd.concat([frame, new], ignore_index=True)
     return tidy(both, frame)
 

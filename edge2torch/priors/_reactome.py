@@ -61,7 +61,7 @@ def read_reactome(
     Raises
     ------
     Edge2TorchError
-        With file and line: for missing columns, what is no Reactome identifier, and a relation
+        With file and line: for missing columns, what is not a Reactome identifier, and a relation
         that is there twice; for species that the files do not hold, and for files that have no
         pathway in common, such as one of reactions.
 
@@ -148,14 +148,14 @@ def _rows(path: FilePath, id_place: int, width: int | None, what: str) -> Rows:
 def _check_ids(rows: Rows, ids: pd.Series) -> None:
     rows.check(
         ~ids.str.fullmatch(_ID).to_numpy(bool),
-        lambda row: f"{ids[row]!r} is no Reactome identifier, such as 'R-HSA-69473'.",
+        lambda row: f"{ids[row]!r} is not a Reactome identifier, such as 'R-HSA-69473'.",
     )
 
 
 def _of_species(rows: Rows, ids: pd.Series, species: str | None) -> pd.Series:
     if species is None:
         return pd.Series(True, index=ids.index)
-    own = ids.str.slice(2, 5) == species.upper()
-    if not own.any():
+    is_of_species = ids.str.slice(2, 5) == species.upper()
+    if not is_of_species.any():
         raise rows.error(0, f"no pathway of species={species!r}; there is {ids[0]!r}.")
-    return own
+    return is_of_species

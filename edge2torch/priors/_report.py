@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import listing, plural
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,9 +133,8 @@ class PriorReport:
             parts.append(f"{len(self.covered):,} of {len(self.features):,} features covered")
             parts.append(f" ({100 * share:.0f} %)")
         else:
-            parts.append(f"{len(self.inputs):,} input{'' if len(self.inputs) == 1 else 's'}")
-        plural = "" if len(self.outputs) == 1 else "s"
-        return "".join([*parts, f", {len(self.outputs):,} output{plural}"])
+            parts.append(plural("input", len(self.inputs)))
+        return "".join([*parts, f", {plural('output', len(self.outputs))}"])
 
     def __repr__(self) -> str:
         return "\n".join([f"PriorReport: {self.summary()}", *map(repr, self.steps)])
@@ -151,7 +150,7 @@ def counted(names: list[str], words: str, end: str = ".") -> tuple[str, ...]:
 
 
 def lost(before: Iterable[str], frame: pd.DataFrame, gone: Iterable[str]) -> tuple[str, ...]:
-    """Return a sentence about nodes that are no more, beside those that were to go."""
+    """Return a sentence about nodes that are gone, beside those that were to go."""
     left = set(before) - set(frame["source"]) - set(frame["target"]) - set(gone)
     return counted(sorted(left), "node(s) had no other way up and were dropped with them")
 

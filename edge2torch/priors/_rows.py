@@ -24,6 +24,7 @@ from edge2torch.errors import Edge2TorchError
 FilePath = str | os.PathLike[str]
 
 _SHOWN = 60
+# Nothing may be lost: int64 holds 18 digits, and of 007, an id, a number would keep the 7.
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
@@ -163,9 +164,9 @@ def check_distinct(rows: Rows, frame: pd.DataFrame, columns: Sequence[str], hint
         return
 
     def problem(row: int) -> str:
-        own = frame.loc[row, list(columns)]
-        first = int((frame[list(columns)] == own).all(axis=1).to_numpy().argmax())
-        text = listing([tuple(own) if len(own) == 2 else own.iloc[0]])
+        repeated = frame.loc[row, list(columns)]
+        first = int((frame[list(columns)] == repeated).all(axis=1).to_numpy().argmax())
+        text = listing([tuple(repeated) if len(repeated) == 2 else repeated.iloc[0]])
         return f"{text} is there twice, first on line {rows.lines[first]}.{hint}"
 
     rows.check(repeats, problem)
@@ -187,5 +188,5 @@ def typed(column: pd.Series, *, always_missing: bool = False) -> pd.Series:
         return column.astype("int64")
     if distinct and all(map(_NUMBER.fullmatch, distinct)):
         return marks.where(marks != "", None).astype("float64")
-    own = marks if always_missing else column
-    return own.where(own != "", None)
+    words = marks if always_missing else column
+    return words.where(words != "", None)

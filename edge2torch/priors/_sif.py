@@ -11,7 +11,7 @@ from edge2torch.priors._edges import join_rows
 from edge2torch.priors._rows import FilePath, bad_line, read_text, shown
 from edge2torch.priors._signs import SIGNS, read_signs, sign_of
 
-_FEWEST = 3
+_MIN_FIELDS = 3
 
 
 def read_sif(
@@ -64,7 +64,7 @@ def read_sif(
         if not any(fields[1:]):
             alone[fields[0]] = None
             continue
-        if len(fields) < _FEWEST or not all(fields[:_FEWEST]):
+        if len(fields) < _MIN_FIELDS or not all(fields[:_MIN_FIELDS]):
             raise bad_line(
                 file, number, f"a line is source, relation and target(s); found {shown(line)}."
             )
@@ -82,11 +82,9 @@ def read_sif(
     edges = pd.DataFrame(found, columns=["source", "target", "relation"], dtype=object)
     joined = join_rows(edges.assign(sign=read_signs(edges["relation"], "relation", known)))
     ends = {*joined.frame["source"], *joined.frame["target"]}
-    words = f"{file.name}: {len(joined.frame):,} edges, {_counts(joined.frame['sign'])}"
-    if joined.n_joined:
-        words += f"; {joined.n_joined:,} repeated row(s) were joined"
-    if joined.conflicts:
-        words += f"; opposite signs, now 0, at {listing(joined.conflicts)}"
+    words = (
+        f"{file.name}: {len(joined.frame):,} edges, {_counts(joined.frame['sign'])}{joined.words}"
+    )
     if isolated := [node for node in alone if node not in ends]:
         words += (
             f"; {len(isolated):,} node(s) without edges are not in the table: {listing(isolated)}"

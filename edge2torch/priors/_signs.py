@@ -48,10 +48,10 @@ ONE_SIDED = {
     for what in ("stimulation", "inhibition")
     for name in names[what]
 }
-_HELD = ("sign", "constraint")  # columns that say a sign in the way of an edge table
-_OWN = ("source", "target", "initial_weight")
-_WORDS = ("string", "categorical", "mixed-integer")  # a column of 1 and "+" is one of words
-_OF_STRENGTH = ("mor", "mode_of_regulation", "effect", "weight")
+_SIGN_COLUMNS = ("sign", "constraint")  # columns that say a sign in the way of an edge table
+_EDGE_COLUMNS = ("source", "target", "initial_weight")
+_TEXT_KINDS = ("string", "categorical", "mixed-integer")  # a column of 1 and "+" is one of words
+_STRENGTH_COLUMNS = ("mor", "mode_of_regulation", "effect", "weight")
 
 
 def sign_of(word: str, signs: Mapping[str, int]) -> int | None:
@@ -66,7 +66,7 @@ def read_signs(
     present = column.dropna()
     if not signs and pd.api.types.is_numeric_dtype(column):
         return pd.Series(np.sign(column.fillna(0).to_numpy()).astype(int), index=column.index)
-    if len(present) and pd.api.types.infer_dtype(present) not in _WORDS:
+    if len(present) and pd.api.types.infer_dtype(present) not in _TEXT_KINDS:
         raise Edge2TorchError(f"{argument} holds neither numbers nor words.")
     known = {**SIGNS, **dict.fromkeys(MISSING, 0), **(signs or {})}
     codes = {word: sign_of(str(word).strip(), known) for word in present.unique()}
@@ -80,7 +80,7 @@ def read_signs(
 
 def unread_signs(frame: pd.DataFrame) -> str:
     """Say which columns look like signs that nothing has read, and how to read them."""
-    if set(_HELD) & set(frame.columns):
+    if set(_SIGN_COLUMNS) & set(frame.columns):
         return ""
     for columns in FLAGS.values():
         pair = [name for what in ("stimulation", "inhibition") for name in columns[what]]
@@ -91,7 +91,9 @@ def unread_signs(frame: pd.DataFrame) -> str:
                 "the file with read_omnipath (in a shell: edge2torch prior --format omnipath)."
             )
     found = [
-        str(name) for name in frame if name not in _OWN and _says_signs(str(name), frame[name])
+        str(name)
+        for name in frame
+        if name not in _EDGE_COLUMNS and _says_signs(str(name), frame[name])
     ]
     if not found:
         return ""
@@ -106,9 +108,9 @@ def _says_signs(name: str, column: pd.Series) -> bool:
     if pd.api.types.is_bool_dtype(column) or not len(present):
         return False
     if pd.api.types.is_numeric_dtype(column):
-        of_strength = name.lower() in _OF_STRENGTH
+        of_strength = name.lower() in _STRENGTH_COLUMNS
         return float(present.min()) < 0 and (of_strength or bool(present.isin((-1, 0, 1)).all()))
-    if pd.api.types.infer_dtype(present) not in _WORDS:
+    if pd.api.types.infer_dtype(present) not in _TEXT_KINDS:
         return False
     found = {SIGNS.get(str(value).strip().lower()) for value in present.unique()}
     return None not in found and found != {0}

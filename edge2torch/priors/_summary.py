@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.checks import check_count
 from edge2torch._core.edges import EdgesLike
+from edge2torch._core.messages import plural
 from edge2torch.graph import longest_path_layers
 from edge2torch.priors._cycles import components, on_cycles
-from edge2torch.priors._edges import Bool, Edges, check_count, known_names, numbered
+from edge2torch.priors._edges import Bool, Graph, known_names, numbered
 from edge2torch.priors._prior import Prior
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -77,7 +79,7 @@ class GraphSummary:
         shown = self.degrees.loc[[0.0, 0.5, 0.95, 1.0]]
         ways = (f"{way} {', '.join(f'{v:.0f}' for v in shown[way])}" for way in ("in", "out"))
         return [
-            ", ".join(_plural(*count) for count in counts),
+            ", ".join(plural(word, count) for count, word in counts),
             self._shape(),
             f"edges per node (min, median, 95 %, max): {'; '.join(ways)}",
             *(
@@ -90,10 +92,10 @@ class GraphSummary:
     def _shape(self) -> str:
         if self.depth is None:
             return (
-                f"{_plural(self.cyclic_edges, 'edge')} on cycles, the largest of "
-                f"{_plural(self.largest_cycle, 'node')}: for 'recurrent' and 'gnn'"
+                f"{plural('edge', self.cyclic_edges)} on cycles, the largest of "
+                f"{plural('node', self.largest_cycle)}: for 'recurrent' and 'gnn'"
             )
-        return f"depth {self.depth}, {_plural(self.skip_edges or 0, 'skip edge')}, no cycles"
+        return f"depth {self.depth}, {plural('skip edge', self.skip_edges or 0)}, no cycles"
 
     def __repr__(self) -> str:
         return "\n  ".join([f"GraphSummary: {self._lines()[0]}", *self._lines()[1:]])
@@ -142,7 +144,7 @@ def graph_summary(
       recurrent: 7 parameters, 0.0 MB to train, 24 flops per sample
       gnn: 99 parameters, 0.0 MB to train, 384 flops per sample
     """
-    n_steps, n_channels = check_count(steps, "steps"), check_count(channels, "channels")
+    n_steps, n_channels = check_count("steps", steps), check_count("channels", channels)
     whole = numbered(edges)
     if isinstance(edges, Prior) and outputs is None:
         outputs = edges.outputs
@@ -154,47 +156,47 @@ def graph_summary(
         read[:] = False
         read[known_names(whole, outputs, "outputs")] = True
     active = ~fed[whole.target]
-    own = Edges(whole.frame, whole.names, whole.source[active], whole.target[active], fed, read)
-    cyclic = on_cycles(own)
-    level = None if cyclic.any() else longest_path_layers(own.source, own.target, fed)
-    skips = None if level is None else level[own.target] > level[own.source] + 1
+    graph = Graph(whole.frame, whole.names, whole.source[active], whole.target[active], fed, read)
+    cyclic = on_cycles(graph)
+    level = None if cyclic.any() else longest_path_layers(graph.source, graph.target, fed)
+    skips = None if level is None else level[graph.target] > level[graph.source] + 1
     return GraphSummary(
-        nodes=own.n_nodes,
+        nodes=graph.n_nodes,
         edges=whole.n_edges,
         inputs=int(fed.sum()),
         outputs=int(read.sum()),
         depth=None if level is None else int(level.max()),
         skip_edges=None if skips is None else int(skips.sum()),
         cyclic_edges=int(cyclic.sum()),
-        largest_cycle=int(np.bincount(components(own)).max()) if cyclic.any() else 0,
+        largest_cycle=int(np.bincount(components(graph)).max()) if cyclic.any() else 0,
         degrees=_degrees(whole),
-        costs=_costs(own, skips, n_steps, n_channels),
+        costs=_costs(graph, skips, n_steps, n_channels),
     )
 
 
-def _degrees(own: Edges) -> pd.DataFrame:
-    ways = {"in": own.target, "out": own.source}
-    counts = {way: np.bincount(ends, minlength=own.n_nodes) for way, ends in ways.items()}
+def _degrees(graph: Graph) -> pd.DataFrame:
+    ways = {"in": graph.target, "out": graph.source}
+    counts = {way: np.bincount(ends, minlength=graph.n_nodes) for way, ends in ways.items()}
     values = {way: np.quantile(n, _QUANTILES) for way, n in counts.items()}
     return pd.DataFrame(values, index=pd.Index(_QUANTILES, name="quantile"))
 
 
-def _costs(own: Edges, skips: Bool | None, steps: int, channels: int) -> pd.DataFrame:
+def _costs(graph: Graph, skips: Bool | None, steps: int, channels: int) -> pd.DataFrame:
     """Count what each backend's model has and does, with one step's weights shared."""
-    e = own.n_edges
-    used = np.zeros(own.n_nodes, bool)
-    used[own.source] = used[own.target] = True
-    computed = int((used & ~own.is_input).sum())
+    e = graph.n_edges
+    used = np.zeros(graph.n_nodes, bool)
+    used[graph.source] = used[graph.target] = True
+    computed = int((used & ~graph.is_input).sum())
     rows: dict[str, tuple[int, int, int]] = {}
     if skips is not None:
-        far = own.source[skips], own.target[skips]
+        far = graph.source[skips], graph.target[skips]
         waiting = len(np.unique(far[1]))  # one sum per target of skip edges
         rows["feedforward"] = (e + computed, 2 * e, computed + waiting)
     rows["recurrent"] = (e + computed, steps * 2 * e, steps * computed)
-    is_function = ~own.is_input & ~(own.is_end & (_out_degree(own) == 0))
+    is_function = ~graph.is_input & ~(graph.is_end & (_out_degree(graph) == 0))
     n = int(is_function.sum())
-    into, out = int(is_function[own.target].sum()), int(is_function[own.source].sum())
-    direct = int((own.is_input[own.source] & own.is_end[own.target]).sum())
+    into, out = int(is_function[graph.target].sum()), int(is_function[graph.source].sum())
+    direct = int((graph.is_input[graph.source] & graph.is_end[graph.target]).sum())
     parameters = channels * (into + out) + channels * n + e + 2 * n * steps + steps + direct
     flops = steps * (2 * channels * (into + out) + 2 * e) + 2 * direct
     rows["gnn"] = (parameters, flops, steps * (2 * channels * n + e))
@@ -204,9 +206,5 @@ def _costs(own: Edges, skips: Bool | None, steps: int, channels: int) -> pd.Data
     return table.rename_axis("backend")
 
 
-def _out_degree(own: Edges) -> NDArray[np.int64]:
-    return np.bincount(own.source, minlength=own.n_nodes).astype(np.int64)
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+def _out_degree(graph: Graph) -> NDArray[np.int64]:
+    return np.bincount(graph.source, minlength=graph.n_nodes).astype(np.int64)

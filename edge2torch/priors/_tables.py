@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.files import write_file
-from edge2torch._core.messages import listing, note, require, warn
+from edge2torch._core.messages import listing, note, plural, require, warn
 from edge2torch._core.packed import PACKED, plain_suffix
 from edge2torch._core.parquet import read_parquet
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors._edges import check_choice, join_rows
+from edge2torch.priors._edges import Joined, join_rows
 from edge2torch.priors._rows import (
     FilePath,
     check_distinct,
@@ -93,7 +94,7 @@ def read_edges(
       source target   rel
     0   GO:2   GO:1  is_a
     """
-    check_choice(duplicates, "duplicates", ("error", "join"))
+    check_choice("duplicates", duplicates, ("error", "join"))
     names = {source: "source", target: "target", **(rename or {})}
     kind = _kind(path)
     is_text = kind != ".parquet"
@@ -108,16 +109,10 @@ def read_edges(
         raise Edge2TorchError("signs= says what the words of a column mean: name it with sign=.")
     if words := unread_signs(frame):
         warn(f"{Path(path).name}: {words}")
-    joined = join_rows(frame) if duplicates == "join" else None
-    frame = frame if joined is None else joined.frame
+    joined = join_rows(frame) if duplicates == "join" else Joined(frame)
+    frame = joined.frame
     nodes = pd.concat([frame["source"], frame["target"]]).nunique()
-    words = (
-        f"{Path(path).name}: {len(frame):,} edge{'' if len(frame) == 1 else 's'}, {nodes:,} nodes"
-    )
-    if joined is not None and joined.n_joined:
-        words += f"; {joined.n_joined:,} repeated row(s) were joined"
-        if joined.conflicts:
-            words += f"; opposite signs, now 0, at {listing(joined.conflicts)}"
+    words = f"{Path(path).name}: {plural('edge', len(frame))}, {nodes:,} nodes{joined.words}"
     note(f"{words}.", quiet=quiet)
     return frame
 
@@ -139,7 +134,7 @@ def write_edges(edges: EdgesLike, path: FilePath) -> Path:
     Raises
     ------
     Edge2TorchError
-        For what is no table, an unknown ending, a folder that is not there, or a column that Parquet cannot hold.
+        For what is not a table, an unknown ending, a folder that is not there, or a column that Parquet cannot hold.
 
     Examples
     --------
@@ -149,9 +144,6 @@ def write_edges(edges: EdgesLike, path: FilePath) -> Path:
     """
     file, kind = Path(path), _kind(path, exists=False)
     frame = edge_frame(edges)
-    if not isinstance(frame, pd.DataFrame):
-        pair = " Of a pair of table and report, give the table." if isinstance(edges, tuple) else ""
-        raise Edge2TorchError(f"edges must be a DataFrame, found {type(edges).__name__}.{pair}")
     if not file.parent.is_dir():
         raise Edge2TorchError(f"path={str(file)!r}: there is no folder {str(file.parent)!r}.")
 
@@ -207,7 +199,7 @@ def _kind(path: FilePath, *, exists: bool = True) -> str:
             f"{', '.join(PACKED)}.{_OTHER_FILES if exists else ''}"
         )
     if exists and not Path(path).is_file():
-        raise Edge2TorchError(f"path={str(path)!r} is no file.")
+        raise Edge2TorchError(f"path={str(path)!r} is not a file.")
     return kind
 
 

@@ -181,14 +181,14 @@ def _both_halves(encoder: Any, decoder: Any) -> tuple[pd.DataFrame | None, pd.Da
 
 
 def _read(argument: str, edges: Any) -> pd.DataFrame:
-    edges = edge_frame(edges)
-    if not isinstance(edges, pd.DataFrame) or not {"source", "target"} <= set(edges.columns):
+    table = edge_frame(edges, argument)
+    if not {"source", "target"} <= set(table.columns):
         raise Edge2TorchError(f"{argument} must be a DataFrame with columns source and target.")
-    if not len(edges):
+    if not len(table):
         raise Edge2TorchError(f"{argument} holds no edge. Leave it out for a dense half.")
-    kept = [c for c in ("source", "target", "constraint", "initial_weight") if c in edges]
-    text = {side: edges[side].astype(str).str.strip() for side in ("source", "target")}
-    return edges[kept].assign(**text).reset_index(drop=True)
+    kept = [c for c in ("source", "target", "constraint", "initial_weight") if c in table]
+    text = {side: table[side].astype(str).str.strip() for side in ("source", "target")}
+    return table[kept].assign(**text).reset_index(drop=True)
 
 
 def _features(given: Any, encoder: pd.DataFrame | None, decoder: pd.DataFrame | None) -> list[str]:

@@ -314,7 +314,7 @@ BROKEN = [
     ("graphml", "<graphml><graph>\n<node id='a'/>\n<node id='a'/></graph></graphml>", 3, "twice"),
     ("graphml", "<graphml>\n<graph edgedefault='directed'>\n<node id='a'/>", 3, "broken XML"),
     ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\n", 2, "2 columns were expected"),
-    ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\tDNA\n", 2, "'DNA' is no Reactome identifier"),
+    ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\tDNA\n", 2, "'DNA' is not a Reactome identifier"),
     ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\tR-HSA-2\n", 2, "twice, first on line 1"),
     ("relation", "parent\tchild\n", 1, "no Reactome identifier"),
 ]
@@ -402,7 +402,7 @@ def test_marks_of_missing_values_beside_numbers_but_not_beside_names(
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
     for given, name, said in (
-        (priors.keep_between(edges, ["a"]), "e.csv", "pair of table and report"),
+        (priors.keep_between(edges, ["a"]), "e.csv", "It is a pair: take the table"),
         (edges, "e.xlsx", "unknown ending"),
         (edges, "gone/e.csv", "no folder"),
     ):
