@@ -12,7 +12,7 @@ from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import reachable
-from edge2torch.priors._edges import Bool, Graph, as_names, known_names, numbered
+from edge2torch.priors._edges import Bool, Graph, as_names, numbered
 from edge2torch.priors._report import StepReport, counted, step_report
 
 
@@ -69,10 +69,7 @@ def keep_between(
             f"features and edges share no names: the data have {listing(wanted)}, the graph starts "
             f"from {listing(graph.named(graph.is_input))}. {_naming_hint(graph, features, wanted)}"
         )
-    is_output = graph.is_end.copy()
-    if outputs is not None:
-        is_output[:] = False
-        is_output[known_names(graph, outputs, "outputs")] = True
+    is_output = graph.known(outputs, "outputs", otherwise=graph.is_end)
     # a feature's value is the data's, so nothing is computed along edges into it
     into = is_feature[graph.target] if into_features == "drop" else np.zeros(graph.n_edges, bool)
     source, target = graph.source[~into], graph.target[~into]

@@ -13,7 +13,7 @@ from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import distances
-from edge2torch.priors._edges import Bool, Graph, known_names, numbered
+from edge2torch.priors._edges import Bool, Graph, numbered
 from edge2torch.priors._report import StepReport, step_report
 
 
@@ -52,9 +52,7 @@ def break_cycles(edges: EdgesLike, *, inputs: Any | None = None) -> tuple[pd.Dat
       1 of 2 edge(s) on cycles lead back towards the inputs and were dropped: 'b' -> 'a'.
     """
     graph = numbered(edges)
-    starts = (
-        np.flatnonzero(graph.is_input) if inputs is None else known_names(graph, inputs, "inputs")
-    )
+    starts = np.flatnonzero(graph.known(inputs, "inputs", otherwise=graph.is_input))
     cyclic = on_cycles(graph)
     if not cyclic.any():
         return graph.rows(~cyclic), step_report(

@@ -54,6 +54,18 @@ class Graph:
         marked[self.numbers(names)] = True
         return marked
 
+    def known(self, names: Any, argument: str, *, otherwise: Bool | None = None) -> Bool:
+        """Mark the nodes of these names, an error where there are none; or others if names is None."""
+        if names is None and otherwise is not None:
+            return otherwise
+        wanted = as_names(names, argument)
+        if unknown := sorted(set(wanted) - set(self.names.tolist()), key=wanted.index):
+            raise Edge2TorchError(
+                f"{argument} names {len(unknown)} node(s) that are not in the graph: "
+                f"{listing(unknown)}."
+            )
+        return self.mask(wanted)
+
     def named(self, nodes: NDArray[Any]) -> list[str]:
         """Return the names of node numbers, or of marked nodes."""
         return list(self.names[nodes].tolist())
@@ -87,18 +99,6 @@ def as_names(names: Any, argument: str = "names") -> list[str]:
     if not isinstance(names, Iterable):
         raise Edge2TorchError(f"{argument} must be a list of names, found {type(names).__name__}.")
     return [str(name).strip() for name in names]
-
-
-def known_names(graph: Graph, names: Any, argument: str) -> Int:
-    """Return node numbers; names that are not in the graph are an error."""
-    wanted = as_names(names, argument)
-    found = pd.Index(graph.names).get_indexer(pd.Index(wanted, dtype=object))
-    unknown = [name for name, number in zip(wanted, found, strict=True) if number < 0]
-    if unknown:
-        raise Edge2TorchError(
-            f"{argument} names {len(unknown)} node(s) that are not in the graph: {listing(unknown)}."
-        )
-    return np.unique(found).astype(np.int64)
 
 
 def plain_edges(source: Any, target: Any, columns: Mapping[str, Any] | None = None) -> pd.DataFrame:

@@ -16,7 +16,6 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import (
     as_names,
     join_rows,
-    known_names,
     numbered,
     plain_edges,
     stacked,
@@ -249,12 +248,12 @@ def add_latent(
     new = [f"{name}_{k + 1}" for k in range(check_count("n", n))]
     if there := [latent for latent in new if latent in set(graph.names.tolist())]:
         raise Edge2TorchError(f"the graph has nodes called {listing(there)}. Choose another name=.")
-    below = graph.is_input if sources is None else known_names(graph, sources, "sources")
-    above = known_names(graph, targets, "targets")
-    if below.dtype == bool and not below.any():
+    below = graph.known(sources, "sources", otherwise=graph.is_input)
+    above = graph.known(targets, "targets")
+    if not below.any():
         raise Edge2TorchError("every node has incoming edges. Name sources=.")
     blocks = [dense_block(graph.named(below), new, relation="latent")]
-    if len(above):
+    if above.any():
         blocks.append(dense_block(new, graph.named(above), relation="latent"))
     frame = added(graph.frame, *blocks)
     notes = (f"{len(new):,} latent node(s) were added: {listing(new)}.",)

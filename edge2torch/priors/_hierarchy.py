@@ -14,7 +14,6 @@ from edge2torch.graph import distances, longest_path_layers
 from edge2torch.priors._between import keep_between
 from edge2torch.priors._edges import (
     as_names,
-    known_names,
     numbered,
 )
 from edge2torch.priors._reach import bypass
@@ -77,9 +76,7 @@ def cut_depth(
     """
     graph = numbered(edges)
     limit = check_count("depth", depth, least=0)
-    ends = (
-        np.flatnonzero(graph.is_end) if outputs is None else known_names(graph, outputs, "outputs")
-    )
+    ends = np.flatnonzero(graph.known(outputs, "outputs", otherwise=graph.is_end))
     # walked against the edges, from the outputs down
     deep = distances(graph.target, graph.source, graph.n_nodes, ends) > limit
     gone = deep & ~graph.is_input
@@ -182,7 +179,7 @@ def collapse_chains(edges: EdgesLike, *, keep: Any = ()) -> tuple[pd.DataFrame, 
     [['g1', 'p'], ['g2', 'p'], ['p', 'top']]
     """
     graph = numbered(edges)
-    known_names(graph, keep, "keep")
+    graph.known(keep, "keep")
     frame = graph.frame
     stands_for: dict[str, str] = {}
     while True:  # a node may be left with a single child by the collapse of others

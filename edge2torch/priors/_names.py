@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors._rows import FilePath, check_distinct, read_rows
-
-Names = Mapping[str, str] | pd.Series | FilePath
+from edge2torch.priors._rows import Pairs, read_pairs
 
 
-def add_names(edges: EdgesLike, names: Names) -> pd.DataFrame:
+def add_names(edges: EdgesLike, names: Pairs) -> pd.DataFrame:
     """Put human names beside the identifiers of an edge table.
 
     Parameters
     ----------
     edges : DataFrame
         Columns ``source`` and ``target``.
-    names : dict, Series or path
-        Name by identifier; or a table in text, separated by tabs, whose first two columns are
-        identifier and name. Nodes without a name keep what they have.
+    names : dict, Series, DataFrame or path
+        Name by identifier; or a table, or the path of one separated by tabs, whose first two
+        columns are identifier and name. Nodes without a name keep what they have.
 
     Returns
     -------
@@ -46,7 +41,9 @@ def add_names(edges: EdgesLike, names: Names) -> pd.DataFrame:
        source       target source_name                 target_name
     0  P04637  R-HSA-69473        None  G2/M DNA damage checkpoint
     """
-    known, frame = read_names(names), edge_frame(edges)
+    frame = edge_frame(edges)
+    pairs = read_pairs(names, "names", "identifier and name", distinct=True)
+    known = pairs.set_index("old")["new"]
     nodes = pd.concat([frame["source"], frame["target"]]).astype(str)
     if len(known) and not nodes.isin(known.index).any():
         raise Edge2TorchError(
@@ -60,21 +57,3 @@ def add_names(edges: EdgesLike, names: Names) -> pd.DataFrame:
             found = found.where(found.notna(), frame[f"{side}_name"])
         columns[f"{side}_name"] = found.where(found.notna(), None)
     return frame.assign(**columns)
-
-
-def read_names(names: Names) -> pd.Series:
-    """Return names by identifier."""
-    if isinstance(names, str | os.PathLike):
-        rows = read_rows(names)
-        short = [len(row) < 2 for row in rows.fields]
-        rows.check(np.array(short), "an identifier and a name were expected.")
-        table = pd.DataFrame([row[:2] for row in rows.fields], columns=["id", "name"])
-        table["id"] = table["id"].str.strip()
-        check_distinct(rows, table, ["id"], "")
-        return pd.Series(table["name"].str.strip().to_numpy(object), index=table["id"])
-    series = pd.Series(dict(names) if isinstance(names, Mapping) else names, dtype=object)
-    series.index = series.index.map(str)
-    if not series.index.is_unique:
-        twice = series.index[series.index.duplicated()][0]
-        raise Edge2TorchError(f"names has {twice!r} twice. Keep one.")
-    return series

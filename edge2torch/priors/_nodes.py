@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -16,14 +14,12 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import as_names, join_rows, numbered, plain_edges
 from edge2torch.priors._ends import added
 from edge2torch.priors._report import StepReport, counted, step_report
-from edge2torch.priors._rows import FilePath, read_rows
-
-Mapped = Mapping[str, str] | pd.Series | pd.DataFrame | FilePath
+from edge2torch.priors._rows import Pairs, read_pairs
 
 
 def map_identifiers(
     edges: EdgesLike,
-    mapping: Mapped,
+    mapping: Pairs,
     *,
     unmapped: Literal["keep", "drop", "error"] = "keep",
 ) -> tuple[pd.DataFrame, StepReport]:
@@ -65,7 +61,7 @@ def map_identifiers(
     """
     check_choice("unmapped", unmapped, ("keep", "drop", "error"))
     graph = numbered(edges)
-    table = _pairs(mapping)
+    table = read_pairs(mapping, "mapping", "old and new name")
     table = table[table["old"].isin(graph.names)].reset_index(drop=True)
     if table.empty:
         raise Edge2TorchError(
@@ -103,32 +99,6 @@ def map_identifiers(
     if loops.any():
         notes += (f"{int(loops.sum()):,} edge(s) between nodes that are now one were dropped.",)
     return joined.frame, step_report("map_identifiers", graph.frame, joined.frame, notes, table)
-
-
-def _pairs(mapping: Mapped) -> pd.DataFrame:
-    if isinstance(mapping, str | os.PathLike):
-        rows = read_rows(mapping)
-        rows.check(
-            np.array([len(row) < 2 for row in rows.fields]),
-            "an old and a new name were expected, separated by a tab.",
-        )
-        table = pd.DataFrame([row[:2] for row in rows.fields], columns=["old", "new"])
-    elif isinstance(mapping, pd.DataFrame):
-        if mapping.shape[1] < 2:
-            raise Edge2TorchError("mapping needs two columns: old and new name.")
-        table = mapping.iloc[:, :2].set_axis(["old", "new"], axis=1)
-    elif isinstance(mapping, Mapping | pd.Series):
-        series = pd.Series(
-            mapping if isinstance(mapping, pd.Series) else dict(mapping), dtype=object
-        )
-        table = pd.DataFrame({"old": series.index, "new": series.to_numpy(object)})
-    else:
-        raise Edge2TorchError(
-            f"mapping must be a dict, Series, DataFrame or path, found {type(mapping).__name__}."
-        )
-    table = table.dropna().astype(str)
-    clean = pd.DataFrame({name: table[name].str.strip() for name in ("old", "new")})
-    return clean[(clean["old"] != "") & (clean["new"] != "")].drop_duplicates()
 
 
 def add_data_types(

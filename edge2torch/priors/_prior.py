@@ -19,8 +19,9 @@ from edge2torch.priors._cycles import break_cycles, on_cycles
 from edge2torch.priors._edges import as_names, numbered
 from edge2torch.priors._ends import add_latent, add_root, connect_outputs, union_edges
 from edge2torch.priors._hierarchy import collapse_chains, cut_depth, limit_layers
-from edge2torch.priors._nodes import Mapped, add_data_types, map_identifiers
+from edge2torch.priors._nodes import add_data_types, map_identifiers
 from edge2torch.priors._report import PriorReport, StepReport, sizes
+from edge2torch.priors._rows import Pairs
 from edge2torch.priors._sets import filter_sets, merge_identical, propagate_memberships
 
 _STEPS = (
@@ -144,7 +145,7 @@ class Prior:
         )
 
     def map_identifiers(
-        self, mapping: Mapped, *, unmapped: Literal["keep", "drop", "error"] = "keep"
+        self, mapping: Pairs, *, unmapped: Literal["keep", "drop", "error"] = "keep"
     ) -> Prior:
         """Rename nodes: :func:`map_identifiers`."""
         edges, step = map_identifiers(self.edges, mapping, unmapped=unmapped)
@@ -260,7 +261,7 @@ def prepare_prior(  # noqa: C901 (one branch per step, none inside another)
     *,
     connect: bool = False,
     root: str | None = None,
-    mapping: Mapped | None = None,
+    mapping: Pairs | None = None,
     unmapped: Literal["keep", "drop", "error"] = "keep",
     data_types: str | None = None,
     cycles: Cycles = "error",

@@ -17,7 +17,6 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import (
     Int,
     join_rows,
-    known_names,
     numbered,
     plain_edges,
     stacked,
@@ -100,15 +99,12 @@ def to_pyg(
     graph = numbered(edges)
     if isinstance(edges, Prior) and outputs is None:
         outputs = edges.outputs
-    kind = np.ones(graph.n_nodes, np.int64)
-    fed = np.flatnonzero(graph.is_input) if inputs is None else known_names(graph, inputs, "inputs")
-    read = (
-        np.flatnonzero(graph.is_end) if outputs is None else known_names(graph, outputs, "outputs")
-    )
-    if both := graph.named(np.intersect1d(fed, read)):
+    is_input = graph.known(inputs, "inputs", otherwise=graph.is_input)
+    is_output = graph.known(outputs, "outputs", otherwise=graph.is_end)
+    if both := graph.named(is_input & is_output):
         raise Edge2TorchError(f"inputs and outputs both name {listing(both)}. Name each in one.")
-    kind[fed], kind[read] = 0, 2
-    place = np.zeros(graph.n_nodes, np.int64)
+    kind = 1 - is_input.astype(np.int64) + is_output  # place in NODE_TYPES
+    place = np.zeros(graph.n_nodes, np.int64)  # among the nodes of its own type
     names = {}
     for code, name in enumerate(NODE_TYPES):
         nodes = np.flatnonzero(kind == code)

@@ -8,9 +8,10 @@ import pandas as pd
 from edge2torch._core.messages import listing, note
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import join_rows, plain_edges, stacked
-from edge2torch.priors._names import Names, add_names
+from edge2torch.priors._names import add_names
 from edge2torch.priors._rows import (
     FilePath,
+    Pairs,
     Rows,
     bad_line,
     check_distinct,
@@ -30,7 +31,7 @@ def read_reactome(
     relation: FilePath,
     members: FilePath,
     *,
-    names: Names | None = None,
+    names: Pairs | None = None,
     species: str | None = None,
     quiet: bool = False,
 ) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from edge2torch._core.tables import MISSING
 from edge2torch.errors import Edge2TorchError
 
 FilePath = str | os.PathLike[str]
+Pairs = Mapping[str, str] | pd.Series | pd.DataFrame | FilePath
 
 _SHOWN = 60
 # Nothing may be lost: int64 holds 18 digits, and of 007, an id, a number would keep the 7.
@@ -170,6 +171,34 @@ def check_distinct(rows: Rows, frame: pd.DataFrame, columns: Sequence[str], hint
         return f"{text} is there twice, first on line {rows.lines[first]}.{hint}"
 
     rows.check(repeats, problem)
+
+
+def read_pairs(given: Any, argument: str, what: str, *, distinct: bool = False) -> pd.DataFrame:
+    """Return columns ``old`` and ``new`` of text, none blank: of a dict, a Series, a table or a file."""
+    if isinstance(given, str | os.PathLike):
+        rows = read_rows(given)
+        short = np.array([len(row) < 2 for row in rows.fields])
+        rows.check(short, f"{what} were expected, separated by a tab.")
+        table = pd.DataFrame([row[:2] for row in rows.fields], columns=["old", "new"])
+        table["old"] = table["old"].str.strip()
+        if distinct:
+            check_distinct(rows, table, ["old"], "")
+    elif isinstance(given, pd.DataFrame):
+        if given.shape[1] < 2:
+            raise Edge2TorchError(f"{argument} needs two columns: {what}.")
+        table = given.iloc[:, :2].set_axis(["old", "new"], axis=1)
+    elif isinstance(given, Mapping | pd.Series):
+        series = pd.Series(given if isinstance(given, pd.Series) else dict(given), dtype=object)
+        table = pd.DataFrame({"old": series.index, "new": series.to_numpy(object)})
+    else:
+        raise Edge2TorchError(
+            f"{argument} must be a dict, Series, DataFrame or path, found {type(given).__name__}."
+        )
+    text = table.dropna().astype(str).apply(lambda column: column.str.strip())
+    pairs: pd.DataFrame = text[(text != "").all(axis=1)].drop_duplicates()
+    if distinct and (repeated := pairs["old"][pairs["old"].duplicated()]).size:
+        raise Edge2TorchError(f"{argument} has {repeated.iloc[0]!r} twice. Keep one.")
+    return pairs
 
 
 def typed(column: pd.Series, *, always_missing: bool = False) -> pd.Series:

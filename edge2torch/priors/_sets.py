@@ -11,7 +11,7 @@ from edge2torch._core.checks import check_count
 from edge2torch._core.edges import EdgesLike
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import longest_path_layers
-from edge2torch.priors._edges import Graph, Int, join_rows, known_names, numbered
+from edge2torch.priors._edges import Graph, Int, join_rows, numbered
 from edge2torch.priors._reach import appended, bypass, gene_counts, genes_above, node_names
 from edge2torch.priors._report import StepReport, counted, lost, step_report
 
@@ -65,8 +65,7 @@ def filter_sets(
     most = None if max_genes is None else check_count("max_genes", max_genes, least=least)
     graph = numbered(edges)
     size = gene_counts(graph, np.flatnonzero(graph.is_input))
-    free = ~graph.is_input
-    free[known_names(graph, keep, "keep")] = False
+    free = ~graph.is_input & ~graph.known(keep, "keep")
     small = free & (size < least)
     large = free & (size > most) if most is not None else np.zeros_like(free)
     kept = bypass(graph, small | large)
@@ -156,8 +155,7 @@ def merge_identical(edges: EdgesLike, *, keep: Any = ()) -> tuple[pd.DataFrame, 
     graph = numbered(edges)
     genes = np.flatnonzero(graph.is_input)
     group = _same_genes(graph, genes)
-    protected = np.zeros(graph.n_nodes, bool)
-    protected[known_names(graph, keep, "keep")] = True
+    protected = graph.known(keep, "keep")
     several = np.bincount(group, weights=protected)[group] > 1
     # inputs and disputed nodes get groups of their own, numbered past all others
     alone = np.arange(graph.n_nodes) + group.max() + 1

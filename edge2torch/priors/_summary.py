@@ -14,7 +14,7 @@ from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import plural
 from edge2torch.graph import longest_path_layers
 from edge2torch.priors._cycles import components, on_cycles
-from edge2torch.priors._edges import Bool, Graph, known_names, numbered
+from edge2torch.priors._edges import Bool, Graph, numbered
 from edge2torch.priors._prior import Prior
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -148,13 +148,9 @@ def graph_summary(
     whole = numbered(edges)
     if isinstance(edges, Prior) and outputs is None:
         outputs = edges.outputs
-    fed, read = whole.is_input.copy(), whole.is_end.copy()
-    if inputs is not None:
-        fed[:] = False
-        fed[known_names(whole, inputs, "inputs")] = True
-    if outputs is not None:
-        read[:] = False
-        read[known_names(whole, outputs, "outputs")] = True
+    fed = whole.known(inputs, "inputs", otherwise=whole.is_input)
+    read = whole.known(outputs, "outputs", otherwise=whole.is_end)
+    # what leads into an input counts for nothing, as in the compiler
     active = ~fed[whole.target]
     graph = Graph(whole.frame, whole.names, whole.source[active], whole.target[active], fed, read)
     cyclic = on_cycles(graph)
