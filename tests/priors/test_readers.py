@@ -351,7 +351,7 @@ def test_names_come_from_a_dict_or_a_file(write: Callable[..., Path]) -> None:
     assert by_file.iloc[0].tolist() == ["P1", "R1", "old", "Albumin"]
     assert priors.add_names(edges, {"R1": "new"})["target_name"].tolist() == ["new"]
     table = pd.DataFrame({"id": ["R1", "P1"], "name": [" new ", None]})
-    assert priors.add_names(edges, table).iloc[0].tolist() == ["P1", "R1", None, "new"]
+    assert priors.add_names(edges, table).iloc[0].tolist() == ["P1", "R1", "new", None]
     with pytest.raises(Edge2TorchError, match="names has 'P1' twice"):
         priors.add_names(edges, pd.DataFrame([["P1", "a"], ["P1", "b"]]))
     path = write("P1\ta\nP1\tb\n", "twice.txt")
