@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
+from edge2torch._core.checks import check_probability, is_number
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import (
@@ -117,7 +118,7 @@ def customize_model(
         "dropout": node_dropout,
     }
     if edge_dropout is not None:
-        edge_dropout = _probability("edge_dropout", edge_dropout)
+        edge_dropout = check_probability("edge_dropout", edge_dropout)
     if edge_dropout is not None or any(spec is not None for spec in stages.values()):
         base = base.with_stages(_stages(base, stages, artifact), edge_dropout=edge_dropout)
     after = {
@@ -136,8 +137,8 @@ def _given(**modules: nn.Module | None) -> dict[str, nn.Module]:
 
 
 def _after_output(argument: str, value: Any) -> nn.Module | None:
-    if argument == "dropout" and isinstance(value, float | int) and not isinstance(value, bool):
-        return nn.Dropout(_probability(argument, value))
+    if argument == "dropout" and is_number(value):
+        return nn.Dropout(check_probability(argument, value))
     if value is not None and not isinstance(value, nn.Module):
         raise Edge2TorchError(f"{argument} must be a torch.nn.Module, found {value!r}.")
     return value
@@ -228,9 +229,9 @@ def _check_keys(
         known = [name for names in layers for name in names if name not in ends]
         kind = "hidden nodes"
     if unknown := sorted(set(spec) - set(known)):
-        near = difflib.get_close_matches(unknown[0], known, n=3)
-        hint = f" Nearest to {unknown[0]!r}: {listing(near)}." if near else ""
-        raise Edge2TorchError(f"{argument} names what are no {kind}: {listing(unknown)}.{hint}")
+        raise Edge2TorchError(
+            f"{argument}: {listing(unknown)} are not {kind}.{nearest(unknown[0], known)}"
+        )
 
 
 def _make(kind: str, spec: NodeModule, width: int) -> nn.Module:
@@ -240,8 +241,8 @@ def _make(kind: str, spec: NodeModule, width: int) -> nn.Module:
         return copy.deepcopy(spec)
     if isinstance(spec, type) and issubclass(spec, nn.Module):
         return spec(width) if kind == "normalization" else spec()
-    if kind == "dropout" and isinstance(spec, float | int) and not isinstance(spec, bool):
-        return nn.Dropout(_probability(argument, spec))
+    if kind == "dropout" and is_number(spec):
+        return nn.Dropout(check_probability(argument, spec))
     if kind == "normalization" and spec == "batch":
         return NodeBatchNorm(width)
     if kind == "activation" and isinstance(spec, str) and spec.lower() in ACTIVATIONS:
@@ -254,9 +255,3 @@ def _make(kind: str, spec: NodeModule, width: int) -> nn.Module:
     raise Edge2TorchError(
         f"{argument} must be a torch.nn.Module, a class of them or {choices[kind]}; found {spec!r}."
     )
-
-
-def _probability(argument: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, float | int) or not 0 <= value < 1:
-        raise Edge2TorchError(f"{argument} must be a probability in [0, 1), found {value!r}.")
-    return float(value)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch._core.arguments import artifact_and_data
+from edge2torch._core.checks import check_choice
 from edge2torch._core.hooks import recorded
-from edge2torch.compile._options import check_choice
 from edge2torch.compile._weights import model_and_artifact
 from edge2torch.compile.artifact import CompileArtifact
 

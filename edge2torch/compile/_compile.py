@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from edge2torch._core.checks import check_seed
+from edge2torch._core.checks import check_flag, check_seed
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing, note
 from edge2torch._core.randomness import seeded
@@ -21,7 +21,6 @@ from edge2torch.compile._options import (
     CompileOptions,
     Feedforward,
     Init,
-    check_bool,
     check_options,
     own_options,
     without_steps,
@@ -117,7 +116,7 @@ def compile_graph(
     ----------
     Knowledge-primed neural networks: Fortelny & Bock 2020, doi:10.1186/s13059-020-02100-5.
     """
-    check_bool("quiet", quiet)
+    check_flag("quiet", quiet)
     row, steps, options_of_row = _read_backend(backend, steps, own)
     options = check_options(
         CompileOptions(

@@ -10,13 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from edge2torch._core.checks import check_choice, check_count, check_flag, check_probability
 from edge2torch._core.constraints import is_signed
 from edge2torch.compile._gnn_init import WeightInit, draw_channels
 from edge2torch.compile._options import (
     DEFAULT_STEPS,
     CompileOptions,
-    check_bool,
-    check_choice,
     count_steps,
 )
 from edge2torch.errors import Edge2TorchError
@@ -105,19 +104,15 @@ class GNN:
     def __post_init__(self) -> None:
         count_steps("gnn", self.steps)
         for name in ("norm_first", "residual", "share_layers", "self_edges", "node_attention"):
-            check_bool(name, getattr(self, name))
-        check_bool("checkpoint", self.checkpoint)
+            check_flag(name, getattr(self, name))
+        check_flag("checkpoint", self.checkpoint)
         check_choice("norm", self.norm, tuple(NODE_NORMS))
         check_choice("activation", self.activation, tuple(ACTIVATIONS))
         check_choice("weight_init", self.weight_init, get_args(WeightInit))
-        _check_count("channels", self.channels)
+        check_count("channels", self.channels)
         if self.node_mlp is not None:
-            _check_count("node_mlp", self.node_mlp)
-        is_number = isinstance(self.dropout, float | int) and not isinstance(self.dropout, bool)
-        if not is_number or not 0 <= self.dropout < 1:
-            raise Edge2TorchError(
-                f"dropout must be a probability in [0, 1), found {self.dropout!r}."
-            )
+            check_count("node_mlp", self.node_mlp)
+        check_probability("dropout", self.dropout)
         if self.channels == 1 and self.norm in _MIXING_CHANNELS:
             raise Edge2TorchError(
                 f"norm={self.norm!r} compares a node's channels, and channels=1 leaves nothing to "
@@ -128,11 +123,6 @@ class GNN:
                 "checkpoint=True computes each layer twice, and norm='ema' would meet other "
                 "statistics the second time. Use norm='batch', or checkpoint=False."
             )
-
-
-def _check_count(argument: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise Edge2TorchError(f"{argument} must be a positive integer, found {value!r}.")
 
 
 def plan_of_options(graph: EdgeGraph, options: CompileOptions) -> GnnPlan:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
-import numpy as np
-
+from edge2torch._core.checks import check_choice, check_count, check_flag
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import KERNELS
 
@@ -36,24 +35,9 @@ class CompileOptions:
 
 def check_options(options: CompileOptions) -> CompileOptions:
     """Return the options as plain Python values; each wrong one is an error that names it."""
-    check_bool("bias", options.bias)
     check_choice("init", options.init, get_args(Init))
     check_choice("kernel", options.kernel, KERNELS)
-    return dataclasses.replace(options, bias=bool(options.bias))
-
-
-def check_bool(argument: str, value: Any) -> None:
-    """Refuse anything but True or False."""
-    if not isinstance(value, bool | np.bool_):
-        raise Edge2TorchError(f"{argument} must be True or False, found {value!r}.")
-
-
-def check_choice(argument: str, value: Any, choices: tuple[str, ...]) -> None:
-    """Refuse anything that is not one of the choices."""
-    if value not in choices:
-        raise Edge2TorchError(
-            f"{argument}={value!r} is unknown. Use one of {listing(choices, 30)}."
-        )
+    return dataclasses.replace(options, bias=check_flag("bias", options.bias))
 
 
 def no_steps(backend: str, steps: Any) -> None:
@@ -71,10 +55,8 @@ def count_steps(backend: str, steps: Any, *, words: tuple[str, ...] = ()) -> int
         return DEFAULT_STEPS
     if isinstance(steps, str) and steps in words:
         return steps
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-        wanted = "a positive integer" + "".join(f" or {word!r}" for word in words)
-        raise Edge2TorchError(f"steps of backend={backend!r} must be {wanted}, found {steps!r}.")
-    return int(steps)
+    alternatives = "".join(f" (or {word!r})" for word in words)
+    return check_count(f"steps of backend={backend!r}{alternatives}", steps)
 
 
 _RENAMED = {"n_steps": "steps", "num_steps": "steps", "weights": "init", "signs": "sign_column"}
@@ -88,10 +70,10 @@ def own_options(backend: str, kind: type[Any], given: Mapping[str, Any]) -> dict
     unknown = sorted(set(given) - set(known))
     if unknown:
         renamed = {**_RENAMED, **getattr(kind, "renamed", {})}
-        near = [renamed[unknown[0]]] if unknown[0] in renamed else []
-        near = near or difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        if not near and unknown[0] in _AT_NODES:
+        hint = nearest(unknown[0], known)
+        if unknown[0] in renamed:
+            hint = f" It is called {renamed[unknown[0]]!r} here."
+        if not hint and unknown[0] in _AT_NODES:
             hint = " What nodes do is said afterwards: customize_model(model=model, node_activation=...)."
         takes = f"it takes {listing(known, 30)}" if known else "it takes none of its own"
         raise Edge2TorchError(

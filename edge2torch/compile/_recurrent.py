@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edge2torch._core.checks import check_choice, check_count, check_flag, check_number
 from edge2torch._core.messages import listing, warn
 from edge2torch.compile._feedforward import scale_by_fan_in
 from edge2torch.compile._options import (
     DEFAULT_STEPS,
     CompileOptions,
-    check_bool,
-    check_choice,
     count_steps,
 )
 from edge2torch.errors import Edge2TorchError
@@ -87,28 +86,17 @@ class Recurrent:
 
     def __post_init__(self) -> None:
         recurrent_steps("recurrent", self.steps)
-        check_bool("share_weights", self.share_weights)
+        check_flag("share_weights", self.share_weights)
         check_choice("cell", self.cell, ("linear", "gated"))
         check_choice("gradient", self.gradient, ("implicit", "unroll"))
         if isinstance(self.leak, str):
             check_choice("leak", self.leak, ("global", "node"))
-        elif self.leak is not None and not (_is_number(self.leak) and 0 < self.leak <= 1):
-            raise Edge2TorchError(
-                f"leak must be a share in (0, 1], 'global' or 'node', found {self.leak!r}."
-            )
+        elif self.leak is not None:
+            check_number("leak", self.leak, above=0, most=1, kind="'global', 'node' or a share")
         if self.leak is not None and self.cell == "gated":
             raise Edge2TorchError("leak and cell='gated' exclude each other: the gate is a leak.")
-        if not (_is_number(self.tolerance) and 0 < self.tolerance < 1):
-            raise Edge2TorchError(f"tolerance must lie between 0 and 1, found {self.tolerance!r}.")
-        is_count = isinstance(self.max_steps, int | np.integer)
-        if isinstance(self.max_steps, bool) or not is_count or self.max_steps < 1:
-            raise Edge2TorchError(
-                f"max_steps must be a positive integer, found {self.max_steps!r}."
-            )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, float | int | np.floating) and not isinstance(value, bool)
+        check_number("tolerance", self.tolerance, above=0, below=1)
+        check_count("max_steps", self.max_steps)
 
 
 def recurrent_steps(backend: str, steps: Any) -> int | str:

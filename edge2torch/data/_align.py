@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import torch
 
+from edge2torch._core.checks import check_choice, check_number
 from edge2torch._core.messages import listing
 from edge2torch.data._report import AlignmentReport
 from edge2torch.data._sources import Source, check_two_dimensional, open_source
@@ -145,13 +144,9 @@ def _feature_names(artifact: object) -> list[str]:
 
 
 def _check_options(missing: object, extra: object, dtype: object) -> None:
-    is_number = isinstance(missing, (Real, np.number)) and not isinstance(missing, (bool, np.bool_))
-    if missing != "error" and not (is_number and math.isfinite(float(missing))):  # type: ignore[arg-type]
-        raise Edge2TorchError(
-            f"missing: found {missing!r}. Use 'error', or a finite number to fill with, such as 0.0."
-        )
-    if extra not in ("ignore", "error"):
-        raise Edge2TorchError(f"extra: found {extra!r}. Use 'ignore' or 'error'.")
+    if not isinstance(missing, str) or missing != "error":
+        check_number("missing", missing, kind="'error', or a number to fill with, such as 0.0,")
+    check_choice("extra", extra, ("ignore", "error"))
     if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise Edge2TorchError(
             f"dtype: found {dtype!r}. Use a floating type, such as torch.float32."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,7 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import listing, warn
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph._adjacency import reachable
 from edge2torch.graph._cycles import refuse_cycles
@@ -136,8 +137,7 @@ def build_edge_graph(
     >>> build_edge_graph(table)
     EdgeGraph(3 nodes, 2 edges, 1 input, 1 output)
     """
-    if unused not in ("keep", "prune", "error"):
-        raise Edge2TorchError(f"unused must be 'keep', 'prune' or 'error', found {unused!r}.")
+    check_choice("unused", unused, ("keep", "prune", "error"))
     n_nodes, names = len(table.node_names), table.node_names
     fed = _endpoints(table, inputs, "inputs", acyclic=acyclic)
     read = _endpoints(table, outputs, "outputs", acyclic=acyclic)
@@ -203,8 +203,7 @@ def _numbers(names: NDArray[np.object_], chosen: Iterable[str], argument: str) -
     found = pd.Index(names).get_indexer(pd.Index(wanted, dtype=object))
     unknown = [name for name, number in zip(wanted, found, strict=True) if number < 0]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], names.tolist(), n=3)
-        hint = f" Nearest to {unknown[0]!r}: {listing(near)}." if near else ""
+        hint = nearest(unknown[0], names)
         raise Edge2TorchError(
             f"{argument} names nodes that are not in the graph: {listing(unknown)}.{hint}"
         )

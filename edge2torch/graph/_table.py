@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from edge2torch._core import constraints
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest_names
 from edge2torch.errors import Edge2TorchError
 
 RESERVED_PREFIX = "__edge2torch_"
@@ -137,8 +137,7 @@ def _nearly_ours(column: str) -> str | None:
         return _KNOWN_TYPOS[plain]
     if plain in _NO_TYPOS:
         return None
-    close = difflib.get_close_matches(plain, _OWN_COLUMNS, n=1, cutoff=0.85)
-    return close[0] if close else None
+    return next(iter(nearest_names(plain, _OWN_COLUMNS, cutoff=0.85)), None)
 
 
 def _number_nodes(

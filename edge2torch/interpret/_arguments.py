@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.checks import check_choice, check_count
 from edge2torch._core.messages import listing, require, warn
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._lookup import nearest
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.nn import MML
 
@@ -21,16 +21,6 @@ _GIVEN_ELSEWHERE = {
     "return_convergence_delta": "return_convergence_delta",
 }
 _NO_PLACE = {"additional_forward_args", "attribute_to_layer_input", "return_input_shape"}
-
-
-def check_choice(argument: str, value: object, choices: Iterable[str]) -> None:
-    if value not in (known := list(choices)):
-        raise Edge2TorchError(f"{argument} must be one of {listing(known)}; found {value!r}.")
-
-
-def check_flag(argument: str, value: object) -> None:
-    if not isinstance(value, bool | np.bool_):
-        raise Edge2TorchError(f"{argument} must be True or False, found {value!r}.")
 
 
 def check_kwargs(
@@ -55,16 +45,9 @@ def check_kwargs(
                     f"{argument}[{name!r}] is no argument of {row.name}."
                     f"{nearest(str(name), known)} It takes {listing(known, 20) or 'none'}."
                 )
-    n_steps = call.get("n_steps", 1)
-    if not isinstance(n_steps, int | np.integer) or isinstance(n_steps, bool) or n_steps < 1:
-        raise Edge2TorchError(
-            f"attribute_kwargs['n_steps'] must be a positive integer, found {n_steps!r}."
-        )
-    rule = call.get("method")
-    if rule is not None and rule not in (rules := _rules()):
-        raise Edge2TorchError(
-            f"attribute_kwargs['method'] must be one of {listing(rules, 20)}; found {rule!r}."
-        )
+    check_count("attribute_kwargs['n_steps']", call.get("n_steps", 1))
+    if (rule := call.get("method")) is not None:
+        check_choice("attribute_kwargs['method']", rule, _rules())
 
 
 def _rules() -> list[str]:

@@ -12,12 +12,11 @@ import pandas as pd
 import torch
 from torch import nn
 
+from edge2torch._core.checks import check_choice, check_flag
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._arguments import (
-    check_choice,
-    check_flag,
     check_kwargs,
     check_size,
     warn_of_gradients,

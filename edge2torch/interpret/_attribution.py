@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from edge2torch._core.checks import check_choice
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._anndata import to_anndata
-from edge2torch.interpret._arguments import check_choice
 from edge2torch.interpret._engines._task import Answer
 from edge2torch.interpret._frames import (
     deltas_frame,

@@ -10,10 +10,10 @@ from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 
+from edge2torch._core.checks import is_whole
 from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
 
@@ -55,7 +55,7 @@ def shared_out(
         for key, arguments in items.items():
             yield key, function(*arguments)
         return
-    pool = _workers(executor) if _is_number(executor) else _checked(executor)
+    pool = _workers(executor) if is_whole(executor) else _checked(executor)
     futures = {pool.submit(_call, function, *arguments): key for key, arguments in items.items()}
     try:
         for future in as_completed(futures):
@@ -68,12 +68,8 @@ def shared_out(
         raise
     finally:
         is_running = [not future.cancel() and not future.done() for future in futures]
-        if any(is_running) and _is_number(executor):
+        if any(is_running) and is_whole(executor):
             pool.shutdown(kill_workers=True)  # nobody waits for these
-
-
-def _is_number(executor: object) -> bool:
-    return isinstance(executor, int | np.integer) and not isinstance(executor, bool)
 
 
 def _workers(n: Any) -> Any:

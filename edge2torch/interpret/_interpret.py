@@ -9,9 +9,9 @@ import pandas as pd
 from torch import nn
 
 from edge2torch._core.arguments import artifact_and_data
+from edge2torch._core.checks import check_choice, check_flag
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._arguments import check_choice, check_flag
 from edge2torch.interpret._attribute import attribute
 from edge2torch.interpret._attribution import AGGREGATIONS, LEVELS, Aggregation
 from edge2torch.interpret._lookup import find_method

@@ -14,16 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch._core.arguments import artifact_and_data
+from edge2torch._core.checks import check_choice, is_number
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._arguments import check_choice
 from edge2torch.interpret._ask import Question, asking, known_nodes
 from edge2torch.interpret._diagnose import note_if_untrained
 from edge2torch.interpret._engines._chunks import parts, with_bar
 from edge2torch.interpret._engines._hold import (
     Places,
-    is_number,
     run_changed,
     settling,
     values_to_hold,

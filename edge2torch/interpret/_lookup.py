@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS
@@ -42,13 +41,6 @@ def find_method(method: object, target: object) -> AttributionMethod:
             f"target={row.target!r}, or one of {listing(own, len(own))}."
         )
     return row
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """Return a sentence with the known names that are close to a wrong one, or nothing."""
-    plain = {_plain(one): one for one in known}
-    near = difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.6)
-    return f" Nearest: {listing(plain[one] for one in near)}." if near else ""
 
 
 def _by_plain_name() -> dict[str, AttributionMethod]:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.checks import is_whole
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._arguments import is_activation
-from edge2torch.interpret._lookup import nearest
 from edge2torch.nn import CompiledModel
 
 
@@ -97,7 +98,7 @@ def _column(wanted: Any, names: Sequence[str] | None, n_outputs: int) -> int:
                 f"{_choices(names, n_outputs)}"
             )
         return list(names).index(wanted.strip())
-    if not isinstance(wanted, int | np.integer) or isinstance(wanted, bool):
+    if not is_whole(wanted):
         raise Edge2TorchError(
             f"output must be the name of an output node or an index, found {wanted!r}."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from edge2torch._core.checks import is_number
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact
 from edge2torch.data import align_features_to_input_nodes
@@ -76,7 +76,7 @@ def _draw_set(x: Tensor, seed: int) -> Tensor:
 
 
 def _baseline_rows(baselines: Any, x: Tensor, index: pd.Index, artifact: CompileArtifact) -> Tensor:
-    if isinstance(baselines, Real) and not isinstance(baselines, bool):
+    if is_number(baselines):
         return torch.full_like(x[:1], float(baselines))
     if isinstance(baselines, Mapping):
         baselines = pd.Series(dict(baselines), dtype=object).infer_objects()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import require
+from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._arguments import check_choice
-from edge2torch.interpret._lookup import nearest
 
 if TYPE_CHECKING:
     import networkx as nx

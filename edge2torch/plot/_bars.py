@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from edge2torch._core.checks import check_count
 from edge2torch.plot._rows import row_axes, row_title
-from edge2torch.plot._scores import check_count, node_scores
+from edge2torch.plot._scores import node_scores
 from edge2torch.plot._style import NEGATIVE, POSITIVE
 
 
@@ -59,7 +60,7 @@ def plot_top_nodes(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['tf_signal']
     """
-    check_count(n, "n")
+    check_count("n", n)
     values = node_scores(scores)
     order = values.abs().sort_values(ascending=False, kind="stable").index[:n]
     shown = values[order]

@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from edge2torch._core.checks import check_count
 from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.plot._layout import text_width
 from edge2torch.plot._names import short_labels
-from edge2torch.plot._scores import check_count
 from edge2torch.plot._style import NEUTRAL, POSITIVE, plain
 
 _COLUMNS = ("score", "corrected", "degree")
@@ -72,7 +72,7 @@ def plot_degree_bias(
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['before: Spearman 1.00', 'after: Spearman -0.50']
     """
-    check_count(label, "label")
+    check_count("label", label)
     needed = (*_COLUMNS[:2], degree)
     if missing := [name for name in needed if name not in getattr(significance, "columns", ())]:
         raise Edge2TorchError(

@@ -10,13 +10,14 @@ from typing import Any, Literal
 import pandas as pd
 from torch.nn import Module
 
+from edge2torch._core.checks import check_count
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.plot._graphviz import draw_with_graphviz
 from edge2torch.plot._matplotlib import draw_with_matplotlib
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._save import check_path, save_axes, save_digraph
-from edge2torch.plot._scores import check_count, node_scores
+from edge2torch.plot._scores import node_scores
 from edge2torch.plot._subgraph import Subgraph, choose_subgraph
 
 
@@ -89,8 +90,8 @@ def draw_graph(
     ['attribution', 'cell', 'g1', 'g2']
     """
     artifact = find_artifact(artifact)
-    check_count(max_nodes, "max_nodes")
-    check_count(max_edges, "max_edges")
+    check_count("max_nodes", max_nodes)
+    check_count("max_edges", max_edges)
     target = None if path is None else check_path(path)
     chosen = _engine(engine, ax, target)
     graph = choose_subgraph(

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from torch.nn import Module
 
+from edge2torch._core.checks import check_count
 from edge2torch._core.messages import require
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.plot._layout import text_width
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._ribbons import Places, Ribbons, choose_ribbons, place
 from edge2torch.plot._save import check_path, save_axes
-from edge2torch.plot._scores import check_count
 from edge2torch.plot._style import NEGATIVE, POSITIVE, new_axes, plain
 
 _FONT, _BAR, _SPACE = 9.0, 9.0, 110.0  # points: text, width of a bar, room for ribbons
@@ -83,7 +83,7 @@ def plot_flow(
     ['cell', 'g1', 'g2', 'tf']
     """
     artifact = find_artifact(artifact)
-    check_count(n, "n")
+    check_count("n", n)
     target = None if path is None else check_path(path)
     ribbons = choose_ribbons(artifact, table, output, n)
     axes = _draw(ribbons, place(ribbons), short_labels(ribbons.names, label_width), title, ax)

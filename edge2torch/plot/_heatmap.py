@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_count
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._rows import row_axes, row_title
-from edge2torch.plot._scores import check_count, score_table
+from edge2torch.plot._scores import score_table
 from edge2torch.plot._style import diverging_map, limit_of, plain
 
 
@@ -57,7 +58,7 @@ def plot_node_heatmap(
     >>> [label.get_text() for label in plot_node_heatmap(table).get_yticklabels()]
     ['bcr', 'tcr']
     """
-    check_count(n, "n")
+    check_count("n", n)
     values = score_table(table)
     rows = _rows(values.to_numpy(), n)
     shown = values.iloc[rows]

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from edge2torch._core.checks import check_count
 from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import ExplainResult
 from edge2torch.plot._rows import row_axes, row_title
-from edge2torch.plot._scores import check_count
 from edge2torch.plot._style import (
     NEGATIVE,
     NEUTRAL,
@@ -70,7 +70,7 @@ def plot_module_drivers(
     >>> [label.get_text() for label in plot_module_drivers(result).get_yticklabels()]
     ['A', 'B']
     """
-    check_count(n, "n")
+    check_count("n", n)
     drivers = result.gene_driver_table
     drivers = drivers[drivers["r"].notna() & (drivers["n_samples"] > 3)].head(n)
     if drivers.empty:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_count
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import ExplainResult
 from edge2torch.plot._rows import row_axes, row_title
-from edge2torch.plot._scores import check_count
 from edge2torch.plot._style import ROW, diverging_map
 
 
@@ -63,7 +63,7 @@ def plot_module_heatmap(
     >>> [text.get_text() for text in plot_module_heatmap(result, table).get_yticklabels()]
     ['A', 'B']
     """
-    check_count(n, "n")
+    check_count("n", n)
     drivers = result.gene_driver_table
     rising, falling = drivers[drivers["r"] > 0].head(n), drivers[drivers["r"] < 0].head(n)
     shown = pd.concat([rising, falling[::-1]])

@@ -52,12 +52,6 @@ def score_table(table: Any, argument: str = "table") -> pd.DataFrame:
     return pd.concat(columns, axis=1)
 
 
-def check_count(value: object, argument: str) -> None:
-    """Refuse what cannot be a number of things to draw."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise Edge2TorchError(f"{argument} must be a positive whole number, found {value!r}.")
-
-
 def _unique(table: pd.DataFrame, argument: str) -> pd.Index:
     if not table.columns.is_unique:
         twice = table.columns[table.columns.duplicated()].unique()

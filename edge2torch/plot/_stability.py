@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_count
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import Replicates, rank_stability
 from edge2torch.plot._rows import row_axes, row_title
-from edge2torch.plot._scores import check_count, score_table
+from edge2torch.plot._scores import score_table
 from edge2torch.plot._style import NEUTRAL, POSITIVE
 
 
@@ -60,7 +61,7 @@ def plot_stability(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['tf_1', 'tf_2']
     """
-    check_count(n, "n")
+    check_count("n", n)
     table = score_table(scores.scores if isinstance(scores, Replicates) else scores, "scores")
     if not np.isfinite(table.to_numpy()).all():
         raise Edge2TorchError("scores holds values that are missing or infinite.")

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edge2torch._core.checks import check_number
 from edge2torch.compile import CompileArtifact, find_artifact
-from edge2torch.errors import Edge2TorchError
 from edge2torch.regularize._membership import Membership, read_membership
 
 
@@ -66,9 +66,7 @@ class CrossPathwayLasso(nn.Module):
         missing: Literal["error", "ignore"] = "error",
     ) -> None:
         super().__init__()
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0:
-            raise Edge2TorchError(f"weight must be a non-negative number, found {weight!r}.")
-        self.weight = float(weight)
+        self.weight = check_number("weight", weight, least=0)
         artifact = find_artifact(model, artifact)
         self._bound = artifact.bind(model)  # no submodule: the parameters are the model's own
         graph = artifact.graph

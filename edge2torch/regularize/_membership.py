@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import read_gmt
 
@@ -32,8 +33,7 @@ def read_membership(
 
     ``not_here`` says of names that are no such nodes what they are instead.
     """
-    if missing not in ("error", "ignore"):
-        raise Edge2TorchError(f"missing must be 'error' or 'ignore', found {missing!r}.")
+    check_choice("missing", missing, ("error", "ignore"))
     if isinstance(given, str | os.PathLike):
         given = _read_gmt(Path(given))
     if isinstance(given, Mapping):
@@ -109,9 +109,7 @@ def _check_names(
     if not unknown or missing == "ignore":
         return
     first = unknown[0]
-    near = difflib.get_close_matches(first, list(nodes), n=3)
-    hint = f" Nearest to {first!r}: {listing(near)}." if near else ""
-    hint = f" {first!r} is {not_here[first]}." if first in not_here else hint
+    hint = f" {first!r} is {not_here[first]}." if first in not_here else nearest(first, nodes)
     raise Edge2TorchError(
         f"pathway_membership names {len(unknown)} node(s) without values inside the model: "
         f"{listing(unknown)}.{hint} missing='ignore' leaves such names out."

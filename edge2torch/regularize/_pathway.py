@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.checks import check_choice, check_number
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.regularize._forms import apart, contrastive, correlations, node_features
@@ -105,14 +106,11 @@ class PathwayLatentRegularizer(nn.Module):
     ) -> None:
         super().__init__()
         for argument, value in (("form", form), ("align", align)):
-            if value not in _CHOICES[argument]:
-                raise Edge2TorchError(
-                    f"{argument} must be one of {_CHOICES[argument]}, found {value!r}."
-                )
-        _check_number("temperature", temperature, above_zero=True)
-        self.lambda_sim = _check_number("lambda_sim", lambda_sim)
-        self.lambda_dis = _check_number("lambda_dis", lambda_dis)
-        self.form, self.align, self.temperature = form, align, float(temperature)
+            check_choice(argument, value, _CHOICES[argument])
+        self.temperature = check_number("temperature", temperature, above=0)
+        self.lambda_sim = check_number("lambda_sim", lambda_sim, least=0)
+        self.lambda_dis = check_number("lambda_dis", lambda_dis, least=0)
+        self.form, self.align = form, align
         artifact = find_artifact(model, artifact)
         # held outside the module tree: the model's parameters are not this module's
         self._held = {"model": model, "recorder": Recorder(model, artifact)}
@@ -236,13 +234,3 @@ class _Mean(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.mean(-1, keepdim=True)
-
-
-def _check_number(argument: str, value: Any, *, above_zero: bool = False) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value < float("inf") or (above_zero and value == 0):
-        raise Edge2TorchError(
-            f"{argument} must be a {'positive ' if above_zero else 'non-negative '}number, "
-            f"found {value!r}."
-        )
-    return float(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError
+from edge2torch._core.checks import check_flag, check_number
 from edge2torch.nn import spectral_radius
 
 __all__ = ["SpectralRadiusPenalty"]
@@ -50,11 +50,10 @@ class SpectralRadiusPenalty(nn.Module):
         self, model: nn.Module, *, limit: float = 0.9, weight: float = 1.0, signed: bool = True
     ) -> None:
         super().__init__()
-        for argument, value in (("limit", limit), ("weight", weight)):
-            if not value > 0:
-                raise Edge2TorchError(f"{argument} must be positive, found {value!r}.")
         self._model = (model,)  # a tuple hides the parameters, which are the model's
-        self.limit, self.weight, self.signed = limit, weight, signed
+        self.limit = check_number("limit", limit, above=0)
+        self.weight = check_number("weight", weight, above=0)
+        self.signed = check_flag("signed", signed)
         self.radius()
 
     def radius(self) -> Tensor:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_choice, check_number
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import (
@@ -147,18 +148,12 @@ def planted_nodes(
     ----------
     Fortelny & Bock 2020, doi:10.1186/s13059-020-02100-5.
     """
-    if response not in _RESPONSES:
-        raise Edge2TorchError(
-            f"response={response!r} is unknown. Use one of {listing(_RESPONSES)}."
-        )
-    if how not in ("markers", "values"):
-        raise Edge2TorchError(f"how must be 'markers' or 'values', found {how!r}.")
+    check_choice("response", response, _RESPONSES)
+    check_choice("how", how, ("markers", "values"))
     if redundant and how == "values":
         raise Edge2TorchError("redundant=True needs how='markers': values are what they are.")
-    if not 0 <= sparsity < 1:
-        raise Edge2TorchError(f"sparsity must be at least 0 and below 1, found {sparsity!r}.")
-    if not noise >= 0:
-        raise Edge2TorchError(f"noise must not be negative, found {noise!r}.")
+    check_number("sparsity", sparsity, least=0, below=1)
+    check_number("noise", noise, least=0)
     graph = build_edge_graph(read_edge_table(edges))
     topology = graph_topology(graph)
     rng = np.random.default_rng([seed, 3])
@@ -207,7 +202,7 @@ def _choose(
 ) -> list[str]:
     if not isinstance(causal, int):
         if unknown := [name for name in causal if name not in hidden]:
-            raise Edge2TorchError(f"causal names what are no hidden nodes: {listing(unknown)}.")
+            raise Edge2TorchError(f"causal: {listing(unknown)} are not hidden nodes.")
         return list(causal)
     wanted = list(depth) if isinstance(depth, Sequence) else [depth] * causal
     if len(wanted) != causal or causal < 1:

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from edge2torch._core.checks import check_choice, check_count, check_number
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
@@ -97,11 +98,9 @@ def simulate(
     True
     """
     system = _read(graph, input_nodes, output_nodes, special_functions, signed_edges)
-    count = _count("n_train", n_train) + _count("n_test", n_test)
-    if not noise_scale >= 0:
-        raise Edge2TorchError(f"noise_scale must not be negative, found {noise_scale!r}.")
-    if cycles not in ("steady", "euler"):
-        raise Edge2TorchError(f"cycles must be 'steady' or 'euler', found {cycles!r}.")
+    count = check_count("n_train", n_train, 0) + check_count("n_test", n_test, 0)
+    check_number("noise_scale", noise_scale, least=0)
+    check_choice("cycles", cycles, ("steady", "euler"))
     rng = np.random.default_rng(seed)
     values = np.zeros((len(system.names), count))
     values[system.inputs] = rng.normal(size=(len(system.inputs), count))
@@ -288,9 +287,3 @@ def _computable_order(
         waiting[fed] -= 1
         ready.extend(fed[waiting[fed] == 0].tolist())
     return order
-
-
-def _count(argument: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        raise Edge2TorchError(f"{argument} must be a number of samples, found {value!r}.")
-    return int(value)

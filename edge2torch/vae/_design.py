@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import check_choice, check_count, check_number, is_whole
 from edge2torch._core.edges import edge_frame
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
@@ -107,14 +108,13 @@ def read_design(
 ) -> Design:
     """Check what was asked for, and settle every name."""
     find_likelihood(likelihood)
-    if library not in ("observed", "learned"):
-        raise Edge2TorchError(f"library={library!r} is unknown. Use 'observed' or 'learned'.")
+    check_choice("library", library, ("observed", "learned"))
     for argument, value, least in (("units", units, 1), ("dense_latents", dense_latents, 0)):
         check_count(argument, value, least)
     if interpretative is not None:
         check_count("interpretative", interpretative, 1)
-    if soft_mask is not None and not soft_mask > 0:
-        raise Edge2TorchError(f"soft_mask must be a positive number or None, found {soft_mask!r}.")
+    if soft_mask is not None:
+        check_number("soft_mask", soft_mask, above=0)
     encoder, decoder = _both_halves(encoder_edges, decoder_edges)
     genes = _features(features, encoder, decoder)
     if encoder is not None:
@@ -146,13 +146,6 @@ def read_design(
         library=library,
         soft_mask=None if soft_mask is None else float(soft_mask),
     )
-
-
-def check_count(argument: str, value: Any, least: int) -> None:
-    """Refuse what is no whole number from ``least`` on."""
-    is_count = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_count or value < least:
-        raise Edge2TorchError(f"{argument} must be a whole number >= {least}, found {value!r}.")
 
 
 def _both_halves(encoder: Any, decoder: Any) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
@@ -278,7 +271,7 @@ def _latents(
 def _given_latents(given: Any, prior: list[str], units: int) -> list[str]:
     if given is None:
         return list(prior) or [f"Z{k + 1}" for k in range(10)]
-    if isinstance(given, int | np.integer) and not isinstance(given, bool):
+    if is_whole(given):
         check_count("latents", given, 1)
         if prior and given != len(prior):
             raise Edge2TorchError(

@@ -17,11 +17,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from edge2torch._core.checks import check_count, check_number
 from edge2torch._core.files import lock_folder
 from edge2torch._core.messages import require, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._cells import Cells, open_cells, survey
-from edge2torch.vae._design import check_count
 from edge2torch.vae._folder import design_key
 from edge2torch.vae._gain import ProfileGain
 from edge2torch.vae._named import NamedVAE
@@ -86,13 +86,9 @@ class Training:
         check_count("warmup", self.warmup, 0)
         if self.together is not None:
             check_count("together", self.together, 1)
-        if not 0 < self.validation < 1:
-            raise Edge2TorchError(
-                f"validation must lie between 0 and 1, found {self.validation!r}."
-            )
+        check_number("validation", self.validation, above=0, below=1)
         for name, value in self.weights.items():
-            if not (np.isfinite(value) and value >= 0):
-                raise Edge2TorchError(f"{name} must be a number >= 0, found {value!r}.")
+            check_number(name, value, least=0)
 
 
 def fit_vae(

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from edge2torch._core.checks import check_number, is_number
 from edge2torch._core.hooks import hooked
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
@@ -122,11 +122,8 @@ def _answer(sites: Sequence[Site], places: Places, total: Tensor) -> Answer:
 
 def _shifts(task: Task) -> list[float]:
     epsilon = task.call.get("epsilon", _EPSILON)
-    if not is_number(epsilon) or not epsilon > 0:
-        raise Edge2TorchError(
-            f"attribute_kwargs['epsilon'] must be a positive number, found {epsilon!r}."
-        )
-    return [float(epsilon), -float(epsilon)]
+    size = check_number("attribute_kwargs['epsilon']", epsilon, above=0)
+    return [size, -size]
 
 
 def values_to_hold(task: Task) -> list[Tensor]:
@@ -162,10 +159,6 @@ def _by_name(value: pd.Series[Any], task: Task) -> list[Tensor]:
         numbers[:, None] if task.dims[site.name] > _WITHOUT_CHANNELS else numbers
         for site, numbers in zip(task.sites, held, strict=True)
     ]
-
-
-def is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _change(

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from edge2torch._core.checks import check_probability
 from edge2torch.compile import CompileArtifact
-from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import graph_topology
 
 __all__ = ["graph_aware_dropout"]
@@ -65,8 +65,7 @@ def graph_aware_dropout(artifact: CompileArtifact, rate: float = 0.5) -> dict[st
     ----------
     Fortelny & Bock 2020, doi:10.1186/s13059-020-02100-5.
     """
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
-        raise Edge2TorchError(f"rate must be a probability in [0, 1), found {rate!r}.")
+    check_probability("rate", rate)
     topology = graph_topology(artifact)
     graph = topology.graph
     source, target = graph.source[graph.active_rows], graph.target[graph.active_rows]

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
-from edge2torch._core.messages import listing
-from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import longest_path_layers, read_edge_table
 
 __all__ = ["rewire"]
@@ -62,8 +61,7 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
     >>> len(edges.merge(other)) < 0.6 * len(edges)
     True
     """
-    if how not in _HOW:
-        raise Edge2TorchError(f"how={how!r} is unknown. Use one of {listing(_HOW)}.")
+    check_choice("how", how, _HOW)
     table = read_edge_table(edgelist)
     source, target, names = table.source, table.target, table.node_names
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from torch import nn
 
+from edge2torch._core.checks import check_count
 from edge2torch._core.messages import listing
 from edge2torch._core.randomness import seeded
 from edge2torch.compile import CompileArtifact, compile_graph, find_edge_model
@@ -23,8 +24,7 @@ def draw_starts(
     start: Start, n: int, seed: int
 ) -> tuple[list[nn.Module], CompileArtifact, list[int]]:
     """Return n networks with weights of their own, and a seed for each one's training."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise Edge2TorchError(f"n must be a positive whole number, found {n!r}.")
+    check_count("n", n)
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(int(n))]
     is_function = callable(start) and not isinstance(start, nn.Module)
     make: Callable[[], Any] = cast(Any, start) if is_function else _again(start)
