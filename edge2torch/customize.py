@@ -230,7 +230,8 @@ def _check_keys(
         kind = "hidden nodes"
     if unknown := sorted(set(spec) - set(known)):
         raise Edge2TorchError(
-            f"{argument}: {listing(unknown)} are not {kind}.{nearest(unknown[0], known)}"
+            f"{argument} has keys that are not {kind}: {listing(unknown)}."
+            f"{nearest(unknown[0], known)}"
         )
 
 

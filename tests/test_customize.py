@@ -141,9 +141,9 @@ def test_checking_a_head_leaves_no_trace(compiled):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"node_activation": {"layer_3": "relu"}}, "no layers with hidden nodes: 'layer_3'"),
+        ({"node_activation": {"layer_3": "relu"}}, "not layers with hidden nodes: 'layer_3'"),
         ({"node_activation": {"hob": "relu"}, "artifact": True}, "Nearest to 'hob': 'hub'"),
-        ({"node_activation": {"early": "relu"}, "artifact": True}, "no hidden nodes: 'early'"),
+        ({"node_activation": {"early": "relu"}, "artifact": True}, "not hidden nodes: 'early'"),
         ({"node_activation": {"hob": "relu"}}, "Nearest to 'hob': 'hub'"),
         ({"node_activation": "rellu"}, "node_activation must be .*'relu'.*found 'rellu'"),
         ({"node_dropout": 1.5}, r"node_dropout must be a probability in \[0, 1\), found 1.5"),

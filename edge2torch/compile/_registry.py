@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edge2torch._core.messages import listing
+from edge2torch._core.checks import check_choice
 from edge2torch.compile._feedforward import build_feedforward
 from edge2torch.compile._gnn import GNN, build_gnn, plan_of_options
 from edge2torch.compile._options import CompileOptions, Feedforward, count_steps, no_steps
@@ -16,7 +16,6 @@ from edge2torch.compile._recurrent import (
     plan_of_steps,
     recurrent_steps,
 )
-from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import EdgeGraph, plan_feedforward
 from edge2torch.nn import CompiledModel
 
@@ -133,10 +132,9 @@ def find_backend(name: object) -> Backend:
     >>> find_backend("feedforward").allows_cycles
     False
     """
-    wanted = name if isinstance(name, type) else str(name).strip().lower()
-    for backend in BACKENDS:
-        if wanted in (backend.name, *backend.aliases, backend.own_options):
-            return backend
-    raise Edge2TorchError(
-        f"backend={name!r} is unknown. Use one of {listing(backend_names(), 20)}."
-    )
+    by_name = {one: row for row in BACKENDS for one in (row.name, *row.aliases)}
+    by_options = {row.own_options: row for row in BACKENDS}
+    if isinstance(name, type) and name in by_options:
+        return by_options[name]
+    wanted = name.strip().lower() if isinstance(name, str) else name
+    return by_name[check_choice("backend", wanted, by_name)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._decoder import vae_drivers
@@ -141,9 +141,8 @@ def known_modules(
             "says why genes are in none; `modules fit` says what may help."
         )
     if strange := [name for name in wanted if name not in known]:
-        near = difflib.get_close_matches(strange[0], known, n=3, cutoff=0.4)
-        hint = f"The nearest are {listing(near)}" if near else f"Modules are {listing(known)}"
-        raise Edge2TorchError(f"module_ids: no such module: {listing(strange)}. {hint}.")
+        hint = nearest(strange[0], known, cutoff=0.4) or f" Modules are {listing(known)}."
+        raise Edge2TorchError(f"module_ids: no such module: {listing(strange)}.{hint}")
     if absent := [name for name in wanted if name not in eigengenes.index]:
         raise Edge2TorchError(f"eigengenes has no row for module(s) {listing(absent)}.")
     return wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
@@ -17,15 +18,11 @@ _DEFAULTS = {
 
 def find_method(method: object, target: object) -> AttributionMethod:
     """Return the row of a method by its name in any spelling, after checking both arguments."""
-    if target not in _DEFAULTS:
-        near = nearest(str(target), list(_DEFAULTS))
-        raise Edge2TorchError(
-            f"target must be one of {listing(_DEFAULTS)}; found {target!r}.{near}"
-        )
-    wanted = _DEFAULTS[str(target)] if method is None else method
+    target = check_choice("target", target, _DEFAULTS)
+    wanted = _DEFAULTS[target] if method is None else method
     if not isinstance(wanted, str):
         raise Edge2TorchError(
-            f"method must be a name such as {_DEFAULTS[str(target)]!r}, found {wanted!r}."
+            f"method must be a name such as {_DEFAULTS[target]!r}, found {wanted!r}."
         )
     row = _by_plain_name().get(_plain(wanted))
     own = [name for name, known in METHODS.items() if known.target == target]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import json
 import operator
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge2torch._core.messages import listing, require, warn
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 
 
@@ -434,9 +434,8 @@ def _with_value(config: Any, path: list[str], value: Any) -> Any:
 def _parsed(key: str, value: Any, known: Mapping[str, Any]) -> Any:
     """Read a value as one of the types of its key, the first that fits."""
     if key not in known:
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Settings are {listing(known, 60)}."
-        raise Edge2TorchError(f"{key!r} is not a setting. {hint}")
+        hint = nearest(key, known, cutoff=0.5) or f" Settings are {listing(known, 60)}."
+        raise Edge2TorchError(f"{key!r} is not a setting.{hint}")
     hint = known[key]
     is_union = typing.get_origin(hint) in {typing.Union, types.UnionType}
     options = typing.get_args(hint) if is_union else (hint,)

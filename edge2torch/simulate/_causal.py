@@ -202,7 +202,9 @@ def _choose(
 ) -> list[str]:
     if not isinstance(causal, int):
         if unknown := [name for name in causal if name not in hidden]:
-            raise Edge2TorchError(f"causal: {listing(unknown)} are not hidden nodes.")
+            raise Edge2TorchError(
+                f"causal has names that are not hidden nodes: {listing(unknown)}."
+            )
         return list(causal)
     wanted = list(depth) if isinstance(depth, Sequence) else [depth] * causal
     if len(wanted) != causal or causal < 1:

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from edge2torch._core.messages import listing
-from edge2torch.errors import Edge2TorchError
+from edge2torch._core.checks import check_choice
 from edge2torch.vae._negative_binomial import nb_log_prob
 
 
@@ -181,6 +180,4 @@ LIKELIHOODS = {
 
 def find_likelihood(name: str) -> Likelihood:
     """Return the likelihood of a name; an unknown one is an error that lists those there are."""
-    if name not in LIKELIHOODS:
-        raise Edge2TorchError(f"likelihood={name!r} is unknown. Use one of {listing(LIKELIHOODS)}.")
-    return LIKELIHOODS[name]
+    return LIKELIHOODS[check_choice("likelihood", name, LIKELIHOODS)]

@@ -223,11 +223,11 @@ def test_data_that_cannot_be_read_is_refused(data, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"missing": "ignore"}, "missing: found 'ignore'"),
-        ({"missing": float("nan")}, "missing: found nan"),
-        ({"missing": True}, "missing: found True"),
-        ({"missing": None}, "missing: found None"),
-        ({"extra": "drop"}, "extra: found 'drop'"),
+        ({"missing": "ignore"}, "missing must be .*, found 'ignore'"),
+        ({"missing": float("nan")}, "missing must be .*, found nan"),
+        ({"missing": True}, "missing must be .*, found True"),
+        ({"missing": None}, "missing must be .*, found None"),
+        ({"extra": "drop"}, "extra must be .*, found 'drop'"),
         ({"dtype": torch.int64}, "dtype: found torch.int64"),
         ({"dtype": "float32"}, "dtype: found 'float32'"),
         ({"layer": "counts"}, "layer: 'counts' was given.*DataFrame"),

@@ -62,7 +62,7 @@ def test_a_cycle_is_told_which_backends_take_it():
 
 def test_what_nodes_do_is_said_elsewhere():
     says(refused(table(("a", "b")), activation="relu"), "no option 'activation'", "customize_model")
-    says(refused(table(("a", "b")), backend="recurrent", n_steps=3), "Did you mean 'steps'")
+    says(refused(table(("a", "b")), backend="recurrent", n_steps=3), "It is called 'steps' here")
 
 
 @pytest.mark.parametrize("lost", ["source", "target"])

@@ -42,13 +42,15 @@ def test_names_in_any_spelling(skips: Setting, name: str) -> None:
 
 
 def test_unknown_methods_targets_and_options(skips: Setting) -> None:
-    refuses(skips, "'IntegratedGradiants' is not known", "Nearest: 'IntegratedGradients'",
+    refuses(skips, "'IntegratedGradiants' is not known", "Nearest to 'IntegratedGradiants': 'IntegratedGradients'",
             "'KernelShap'", method="IntegratedGradiants")  # fmt: skip
     refuses(skips, "method must be a name", method=3)
     refuses(skips, "'LayerConductance' belongs to target 'nodes'", method="LayerConductance")
     refuses(skips, "'Saliency' belongs to target 'features'", target="nodes", method="saliency")
     refuses(
-        skips, "target must be one of 'features', 'nodes', 'edges'.*Nearest: 'edges'", target="edge"
+        skips,
+        "target must be one of 'features', 'nodes', 'edges'.*Nearest to 'edge': 'edges'",
+        target="edge",
     )
     refuses(skips, "level must be one of", level="table")
     refuses(skips, "nodes must be one of", nodes="some")
@@ -65,7 +67,7 @@ def test_arguments_of_captum(skips: Setting) -> None:
     np.testing.assert_allclose(slope * skips.data[slope.columns], skips.ask("features"), atol=1e-6)
     few = skips.ask("features", attribute_kwargs={"internal_batch_size": 3})
     np.testing.assert_allclose(few, skips.ask("features"), atol=1e-6)
-    refuses(skips, r"attribute_kwargs\['steps'\]", "Nearest: 'n_steps'", "'internal_batch_size'",
+    refuses(skips, r"attribute_kwargs\['steps'\]", "Nearest to 'steps': 'n_steps'", "'internal_batch_size'",
             attribute_kwargs={"steps": 2})  # fmt: skip
     one = skips.ask("features", baselines=1.0)
     pd.testing.assert_frame_equal(skips.ask("features", attribute_kwargs={"baselines": 1.0}), one)
@@ -138,7 +140,7 @@ def test_an_output_for_each_sample(skips: Setting, method: str) -> None:
 
 def test_outputs_that_are_missing_or_wrong(skips: Setting) -> None:
     refuses(skips, "the model has 3 outputs", "'deep', 'early', 'late'", "0 to 2", output=None)
-    refuses(skips, "'laet' is no output node", "Nearest: 'late'", output="laet")
+    refuses(skips, "'laet' is no output node", "Nearest to 'laet': 'late'", output="laet")
     refuses(skips, "output 3 is out of range", output=3)
     refuses(skips, "output -1 is out of range", output=-1)
     refuses(skips, "name of an output node or an index", output=1.5)

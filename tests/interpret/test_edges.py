@@ -197,7 +197,7 @@ def test_levels_and_options_of_edges() -> None:
         setting.ask("edges", attribute_kwargs={"steps": 3})
     with pytest.raises(e2t.Edge2TorchError, match="EdgeConductance has none"):
         setting.ask("edges", return_convergence_delta=True)
-    with pytest.raises(e2t.Edge2TorchError, match=r"n_steps.*positive integer"):
+    with pytest.raises(e2t.Edge2TorchError, match=r"n_steps.*whole number >= 1"):
         setting.ask("edges", attribute_kwargs={"n_steps": 0})
     with pytest.raises(e2t.Edge2TorchError, match=r"method.*'gausslegendre'"):
         setting.ask("edges", attribute_kwargs={"method": "simpson"})

@@ -78,7 +78,7 @@ def test_the_part_around_a_node(skips: Setting) -> None:
     assert set(below) == {"q", "r", "deep", "late"}
     assert below.edges["q", "r"] == graph.edges["q", "r"]
     assert set(cut_graph(graph, "q")) == {"b", "c", "q", "r", "deep", "late"}
-    with pytest.raises(e2t.Edge2TorchError, match="Nearest: 'deep'"):
+    with pytest.raises(e2t.Edge2TorchError, match="Nearest to 'dep': 'deep'"):
         cut_graph(graph, "dep")
     with pytest.raises(e2t.Edge2TorchError, match="direction must be one of"):
         cut_graph(graph, "q", "sideways")

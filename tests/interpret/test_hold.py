@@ -117,8 +117,8 @@ def test_values_that_cannot_be() -> None:
     for name, options, words in (
         ("NodeKnockout", {"value": "median"}, "with a number for every node, found 'median'"),
         ("NodeKnockout", {"value": {"p": 1.0, "q": None}}, "has no number for .*'q'"),
-        ("NodeKnockout", {"values": 0}, "Nearest: 'value'"),
-        ("NodeDifference", {"epsilon": 0}, "a positive number, found 0"),
+        ("NodeKnockout", {"values": 0}, "Nearest to 'values': 'value'"),
+        ("NodeDifference", {"epsilon": 0}, "a number > 0, found 0"),
     ):
         with pytest.raises(e2t.Edge2TorchError, match=words):
             setting.ask("nodes", name, attribute_kwargs=options)

@@ -170,7 +170,7 @@ def test_lists_of_outputs_that_cannot_be() -> None:
     for wanted, words in {
         (): "output is empty",
         ("deep", "deep"): "'deep' more than once",
-        ("deep", "laet"): "Nearest: 'late'",
+        ("deep", "laet"): "Nearest to 'laet': 'late'",
     }.items():
         with pytest.raises(e2t.Edge2TorchError, match=words):
             setting.ask("nodes", output=list(wanted))

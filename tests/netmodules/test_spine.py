@@ -131,7 +131,7 @@ def test_settings_are_checked():
     config = override(ModulesConfig(), ["vae.latent_grid=2,4", "alpha=none", "core=1"])
     assert (config.vae.latent_grid, config.alpha, config.core) == ((2, 4), None, 1)
     for change, told in (
-        ("min_module_sise=3", "Did you mean 'min_module_size'"), ("core=x", "expected int"),
+        ("min_module_sise=3", "Nearest to 'min_module_sise': 'min_module_size'"), ("core=x", "expected int"),
         ("false_genes=2", "must lie above 0"), ("community=louvain", "'leiden' or 'components'"),
         ("core", "write key=value"), ("vae.max_epochs=0", "at least 1"),
     ):  # fmt: skip

@@ -306,8 +306,8 @@ def test_too_few_steps_are_warned_of_with_the_number_needed():
     ("options", "word"),
     [
         ({"leak": 0}, "leak"),
-        ({"leak": "some"}, "leak='some'"),
-        ({"cell": "lstm"}, "cell='lstm'"),
+        ({"leak": "some"}, "leak must be .*found 'some'"),
+        ({"cell": "lstm"}, "cell must be .*found 'lstm'"),
         ({"cell": "gated", "leak": 0.5}, "exclude"),
         ({"tolerance": -1}, "tolerance"),
         ({"max_steps": 0}, "max_steps"),
@@ -315,7 +315,7 @@ def test_too_few_steps_are_warned_of_with_the_number_needed():
         ({"share_weights": 1}, "share_weights"),
         ({"steps": "converge", "share_weights": False}, "share_weights"),
         ({"steps": "forever"}, "steps"),
-        ({"toleranze": 1}, "Did you mean 'tolerance'"),
+        ({"toleranze": 1}, "Nearest to 'toleranze': 'tolerance'"),
     ],
     ids=str,
 )

@@ -82,7 +82,7 @@ def test_edges_that_run_the_wrong_way(sets: pd.DataFrame) -> None:
         ({"features": ["a", "a"]}, "each gene once.*'a'"),
         ({"features": ["a", "b"], "latents": 0}, "latents must be a whole number"),
         ({"features": ["a", "b"], "latents": ["a"]}, "differ in name: 'a'"),
-        ({"features": ["a"], "library": "guess"}, "library='guess'"),
+        ({"features": ["a"], "library": "guess"}, "library must be .*found 'guess'"),
         ({"features": ["a"], "hidden_dim": 0}, "hidden_dim"),
         ({"features": ["a"], "positive": True}, "need decoder_edges"),
         ({"features": ["a"], "decoder_edges": "miror"}, "'mirror'"),

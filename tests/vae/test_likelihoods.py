@@ -88,5 +88,5 @@ def test_gradients_are_those_of_the_formula() -> None:
 
 
 def test_an_unknown_likelihood_is_named() -> None:
-    with pytest.raises(Edge2TorchError, match=r"likelihood='normal' is unknown.*'gaussian'"):
+    with pytest.raises(Edge2TorchError, match=r"likelihood must be .*'gaussian'.*found 'normal'"):
         compile_vae(features=["a"], latents=1, likelihood="normal")
