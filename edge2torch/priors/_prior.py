@@ -86,7 +86,10 @@ class Prior:
     outputs: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not self.steps:  # what steps return, they have checked
+        if isinstance(self.edges, Prior):  # it goes on, with all that it remembers
+            for name, value in vars(self.edges).items():
+                object.__setattr__(self, name, value)
+        elif not self.steps:  # what steps return, they have checked
             object.__setattr__(self, "edges", numbered(self.edges).frame)
 
     # ------------------------------------------------------------------- what has become of it

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from edge2torch._core.checks import check_choice, check_number
+from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import (
@@ -78,7 +79,7 @@ class PlantedNodes:
 
 
 def planted_nodes(
-    edges: pd.DataFrame,
+    edges: EdgesLike,
     causal: int | Sequence[str] = 1,
     *,
     how: Literal["markers", "values"] = "markers",
@@ -154,6 +155,7 @@ def planted_nodes(
         raise Edge2TorchError("redundant=True needs how='markers': values are what they are.")
     check_number("sparsity", sparsity, least=0, below=1)
     check_number("noise", noise, least=0)
+    edges = edge_frame(edges)
     graph = build_edge_graph(read_edge_table(edges))
     topology = graph_topology(graph)
     rng = np.random.default_rng([seed, 3])

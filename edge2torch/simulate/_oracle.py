@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
+from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
 
@@ -27,7 +28,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    edges: pd.DataFrame,
+    edges: EdgesLike,
     inputs: Mapping[Hashable, ArrayLike] | pd.DataFrame,
     weights: Mapping[tuple[Hashable, Hashable], float] | Sequence[float] | ArrayLike | None = None,
     biases: Mapping[Hashable, float] | pd.Series[float] | None = None,
@@ -87,7 +88,7 @@ optional
     ([2.0, 0.0], [11.0, 20.0])
     """
     fed = {_name(name): np.asarray(data, dtype=np.float64) for name, data in inputs.items()}
-    weight = _weight_of_edge(edges, weights)
+    weight = _weight_of_edge(edge_frame(edges), weights)
     bias = {} if biases is None else {_name(n): float(v) for n, v in biases.items()}
     sources = {source for source, _ in weight}
     read = (

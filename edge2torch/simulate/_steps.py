@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
@@ -21,7 +22,7 @@ __all__ = ["evaluate_steps"]
 
 
 def evaluate_steps(
-    edges: pd.DataFrame,
+    edges: EdgesLike,
     inputs: Mapping[Hashable, ArrayLike],
     steps: int,
     weights: Sequence[ArrayLike] | ArrayLike | None = None,
@@ -75,11 +76,12 @@ def evaluate_steps(
     >>> [values["h"].tolist() for values in evaluate_steps(loop, {"a": [8.0]}, steps=3)]
     [[0.0], [8.0], [12.0], [14.0]]
     """
+    table = edge_frame(edges)
     pairs = [
         (str(source).strip(), str(target).strip())
-        for source, target in zip(edges["source"], edges["target"], strict=True)
+        for source, target in zip(table["source"], table["target"], strict=True)
     ]
-    given = edges["weight"] if weights is None else weights
+    given = table["weight"] if weights is None else weights
     by_step = np.broadcast_to(np.asarray(given, dtype=np.float64), (steps, len(pairs)))
     fed = {str(name).strip(): np.asarray(data, dtype=np.float64) for name, data in inputs.items()}
     bias = {} if biases is None else {str(name): float(value) for name, value in biases.items()}

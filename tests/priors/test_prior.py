@@ -6,12 +6,13 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
 
 import edge2torch as e2t
-from edge2torch import Edge2TorchError, Prior, priors, vae
+from edge2torch import Edge2TorchError, Prior, priors, simulate, vae
 
 SETS = pd.DataFrame(
     {
@@ -76,6 +77,17 @@ def test_fit_is_the_call_in_short_and_takes_tables_and_anndata() -> None:
     }
 
 
+def test_a_prior_of_a_prior_goes_on() -> None:
+    prior = Prior(SETS).keep_between(GENES, ["p", "top"])
+    again = Prior(prior)  # type: ignore[arg-type]
+    assert again.edges is prior.edges
+    assert (again.steps, again.features, again.outputs) == (
+        prior.steps,
+        prior.features,
+        ("p", "top"),
+    )
+
+
 def test_it_unpacks_and_stays_as_it_was() -> None:
     before = Prior(SETS)
     after = before.keep_between(GENES)
@@ -112,6 +124,11 @@ def test_it_stands_wherever_a_table_does(tmp_path: Path) -> None:
         assert set(priors.to_networkx(given).edges) == pairs(edges)
         assert priors.add_names(given, {"g1": "one"}).equals(priors.add_names(edges, {"g1": "one"}))
         assert pairs(e2t.read_edges(priors.write_edges(given, tmp_path / "e.csv"))) == pairs(edges)
+        assert simulate.planted_nodes(given, how="values").edges.equals(edges)
+        ones = {name: [1.0] for name in GENES}
+        assert simulate.evaluate(given, ones, np.ones(7))["top"].tolist() == [4.0]
+        by_step = simulate.evaluate_steps(given, ones, 5, np.ones(7))
+        assert by_step[-1]["top"].tolist() == [4.0]
     model, _ = vae.compile_vae(encoder_edges=prior, features=GENES)
     assert list(model.artifact.latent_names) == ["top"]
     assert vae.mirror is priors.mirror
