@@ -8,10 +8,11 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from edge2torch._core.messages import require
+from edge2torch.cli._wording import as_options, options_of
 from edge2torch.errors import Edge2TorchError, MissingDependencyError
 
 __all__ = ["main"]
@@ -43,16 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    options: Callable[[], set[str]] = set
     try:
-        require("typer", extra="cli")
+        typer = require("typer", extra="cli")
         from edge2torch.cli._app import app
 
+        options = lambda: options_of(typer.main.get_command(app), given)  # noqa: E731
         with _orderly_end():
             app([part for part in given if part != "--debug"], prog_name="edge2torch")
     except Exception as error:
         if debug:
             raise
-        print(f"error: {_words(error)}", file=sys.stderr)
+        print(f"error: {as_options(_words(error), options())}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -1,4 +1,15 @@
-"""Switch coordinates: one axis per gene along which its transcripts trade places."""
+"""The two channels of a gene: how its transcripts trade places, and how abundant it is.
+
+A switch coordinate is one axis per gene, the direction in which the usage of its transcripts varies
+most. An abundance is a log count against a library that a few genes cannot move. Counts per million
+are shares of a whole: where some genes rise, all others fall, and genes that do nothing fall and rise
+together, which looks like a module. A robust library is the total times a median of ratios
+(doi:10.1186/gb-2010-11-10-r106), over the genes that vary least.
+
+Genes and transcripts with few counts have neither. Of a gene with no reads in most samples, one read
+in one of them is all that varies: once standardised, every such gene is that sample, and together
+they look like a module.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +23,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _SWITCH_BLOCK = 4_000_000  # numbers held at once
-_FLOOR = 1e-8
-_NONE = 1e-9
-_NEARLY = 0.8
-
-_ABUNDANCE_BLOCK = 2_000_000  # numbers held at once
-_WELL = 10  # counts per sample
-_QUIET = 0.25
-_FEWEST = 3  # samples, however few there are: one or two odd ones are no pattern
+_ABUNDANCE_BLOCK = 2_000_000
+_MIN_USAGE = 1e-8  # keeps a logarithm finite; half a count was added before
+_ZERO_LOADING = 1e-9  # below it the sign of a loading is that of rounding
+_AS_USED = 0.8  # of the usage of the most used transcript: as good as that
+_WELL_COUNTED = 10  # counts per sample
+_STEADIEST = 0.25  # share of the genes that the library is measured by
+_MIN_SAMPLES = 3  # however few there are: one or two odd samples are no pattern
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +57,7 @@ def clr_of(counts: Floats) -> tuple[Floats, Floats]:
     """Usage and centred log-ratio of counts (.., k transcripts, samples) of one gene each."""
     usage = counts + 0.5
     usage = usage / usage.sum(axis=-2, keepdims=True)
-    logs = np.log(np.maximum(usage, _FLOOR))
+    logs = np.log(np.maximum(usage, _MIN_USAGE))
     return usage, logs - logs.mean(axis=-2, keepdims=True)
 
 
@@ -57,7 +67,7 @@ def log_ratios(counts: NDArray[np.float32], gene: NDArray[np.object_]) -> Floats
     sizes = np.diff(np.r_[starts, len(gene)])
     usage = counts.astype(np.float64) + 0.5
     usage /= np.repeat(np.add.reduceat(usage, starts, axis=0), sizes, axis=0)
-    logs = np.log(np.maximum(usage, _FLOOR))
+    logs = np.log(np.maximum(usage, _MIN_USAGE))
     mean = np.add.reduceat(logs, starts, axis=0) / sizes[:, None]
     return np.asarray(logs - np.repeat(mean, sizes, axis=0))
 
@@ -79,10 +89,19 @@ def switch_coordinates(
     ]
     n, q = counts.shape[1], solver.shape[1]
     if not parts:
-        none = np.empty(0)
-        whole = np.empty(0, np.int64)
-        blank = np.empty((0, n), np.float32)
-        return Switches(whole, blank, none, whole, none, np.empty((0, q)), none, none, whole)
+        numbers, positions = np.empty(0), np.empty(0, np.int64)
+        return Switches(
+            genes=positions,
+            scores=np.empty((0, n), np.float32),
+            r2_before=numbers,
+            rows=positions,
+            loading=numbers,
+            coefficients=np.empty((0, q)),
+            minor=numbers,
+            degraded=numbers,
+            left_out=positions,
+        )
+    # blocks come by number of transcripts; genes and rows go back into the order of the input
     genes = np.concatenate([part[-1] for part in parts])
     order = np.argsort(genes, kind="stable")
     rows = np.concatenate([part[-2].ravel() for part in parts])
@@ -110,10 +129,10 @@ def _blocks(gene: NDArray[np.int64], n_samples: int) -> Iterator[NDArray[np.int6
     starts = np.flatnonzero(np.r_[True, gene[1:] != gene[:-1]])
     sizes = np.diff(np.r_[starts, len(gene)])
     for k in np.unique(sizes[sizes >= 2]):
-        own = starts[sizes == k]
+        chosen = starts[sizes == k]
         step = max(1, _SWITCH_BLOCK // (int(k) * n_samples))
-        for first in range(0, len(own), step):
-            yield own[first : first + step, None] + np.arange(k)
+        for first in range(0, len(chosen), step):
+            yield chosen[first : first + step, None] + np.arange(k)
 
 
 def _axes(
@@ -124,8 +143,8 @@ def _axes(
     degradation: Floats | None,
 ) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
     usage, clr = clr_of(counts[rows].astype(np.float64))  # (g, k, samples)
-    left = clr - (clr @ basis) @ basis.T
-    _, vectors = np.linalg.eigh(left @ left.transpose(0, 2, 1))
+    left = clr - (clr @ basis) @ basis.T  # freed from the design before the axis is chosen
+    _, vectors = np.linalg.eigh(left @ left.transpose(0, 2, 1))  # ascending: the last varies most
     axis = vectors[:, :, -1] * _sign(vectors[:, :, -1], usage.mean(axis=2))[:, None]
     scores = np.einsum("gk,gks->gs", axis, left)
     raw = np.einsum("gk,gks->gs", axis, clr - clr.mean(axis=2, keepdims=True))
@@ -143,10 +162,11 @@ def _sign(axis: Floats, usage: Floats) -> Floats:
     a little noise in the usage does not turn a gene round.
     """
     genes = np.arange(len(axis))
-    reference = (usage >= _NEARLY * usage.max(axis=1, keepdims=True)).argmax(axis=1)
+    reference = (usage >= _AS_USED * usage.max(axis=1, keepdims=True)).argmax(axis=1)
     at = axis[genes, reference]
+    # rounded, so that loadings that are equal but for the last bits are ties, too
     largest = axis[genes, np.abs(axis).round(12).argmax(axis=1)]
-    return np.where(np.where(np.abs(at) > _NONE, at, largest) < 0, -1.0, 1.0)
+    return np.where(np.where(np.abs(at) > _ZERO_LOADING, at, largest) < 0, -1.0, 1.0)
 
 
 def _degraded(clr: Floats, degradation: Floats | None) -> Floats:
@@ -210,12 +230,13 @@ def usual_levels(counts: NDArray[np.float32]) -> Floats:
     A first library, from the median of all well counted genes, tells which quarter varies least.
     """
     mean = counts.mean(axis=1, dtype=np.float64)
-    well = np.flatnonzero(mean >= min(_WELL, float(np.median(mean))))
+    # at least the upper half, in data that are shallow throughout
+    well = np.flatnonzero(mean >= min(_WELL_COUNTED, float(np.median(mean))))
     logs = log_abundance(counts[well], counts.sum(axis=0, dtype=np.float64))
     level = logs.mean(axis=1)
     logs -= level[:, None]
     spread = (logs - np.median(logs, axis=0)).var(axis=1)
-    quiet = spread <= np.quantile(spread, _QUIET)
+    quiet = spread <= np.quantile(spread, _STEADIEST)
     levels = np.full(len(counts), np.nan)
     levels[well[quiet]] = level[quiet]
     return levels
@@ -238,4 +259,5 @@ def well_counted(counts: NDArray[np.float32], least: float, share: float) -> NDA
 
 def samples_needed(n: int, share: float) -> int:
     """So many of n samples are that share, rounded up; three at least."""
-    return min(n, max(_FEWEST, math.ceil(round(share * n, 6))))
+    # rounded first: .07 * 100 comes out a little above 7
+    return min(n, max(_MIN_SAMPLES, math.ceil(round(share * n, 6))))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from edge2torch.netmodules._input import TranscriptData
 
 SWITCH, ABUNDANCE, LOW = "switch", "abundance", "low"
 _NEARLY_ALL = 0.9
-_STILL = 1e-6  # a standard deviation under which nothing moves
+_CONSTANT = 1e-6  # a standard deviation below which rounding is all that moves
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,33 +61,101 @@ class Features:
         return (self.table["feature_type"] == SWITCH).to_numpy()
 
 
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Raw scores of both channels, a row per candidate for a feature.
+
+    ``gene`` (c,) are positions in the genes; ``kind`` (c,) the channel; ``values`` (c, samples);
+    ``r2_before`` (c,) what the design explained of it; ``reliability`` (c,).
+    """
+
+    gene: NDArray[np.int64]
+    kind: NDArray[np.str_]
+    values: NDArray[np.float32]
+    r2_before: NDArray[np.float64]
+    reliability: NDArray[np.float64]
+
+    def where(self, kept: NDArray[np.bool_]) -> _Scores:
+        return _Scores(*(getattr(self, entry.name)[kept] for entry in fields(self)))
+
+
 def make_features(data: TranscriptData, config: ModulesConfig) -> Features:
     """Scores of all genes that vary and are counted well enough."""
-    reliability = config.reliability
     design = make_design(data.samples, data.covariates)
     basis, solver = design.basis, design.solver
     gene_of = np.searchsorted(data.gene_ids.astype(str), data.transcript_genes.astype(str))
-    kept = well_counted(data.counts, config.min_count, config.min_count_share)
+    enough = config.min_count, config.min_count_share
     switches = switch_coordinates(
-        data.counts, gene_of, basis, solver, _degradation(data, reliability), kept=kept
+        data.counts,
+        gene_of,
+        basis,
+        solver,
+        _degradation(data, config.reliability),
+        kept=well_counted(data.counts, *enough),
     )
     levels = abundances(data.gene_counts, basis, solver, robust=config.library == "robust")
-    counted = well_counted(data.gene_counts, config.min_count, config.min_count_share)
+    n_genes = len(data.gene_ids)
+    scores = _Scores(
+        gene=np.concatenate([switches.genes, np.arange(n_genes)]),
+        kind=np.repeat([SWITCH, ABUNDANCE], [len(switches.genes), n_genes]),
+        values=np.concatenate([switches.scores, levels.scores]),
+        r2_before=np.concatenate([switches.r2_before, levels.r2_before]),
+        reliability=np.concatenate([_reliability(switches, config.reliability), np.ones(n_genes)]),
+    )
+    counted = well_counted(data.gene_counts, *enough)
     low = ~counted
     low[switches.genes] = False
-    gene = np.concatenate([switches.genes, np.arange(len(data.gene_ids))])
-    kind = np.repeat([SWITCH, ABUNDANCE], [len(switches.genes), len(data.gene_ids)])
-    scores = np.concatenate([switches.scores, levels.scores])
-    before = np.concatenate([switches.r2_before, levels.r2_before])
-    trust = np.concatenate([_trust(switches, reliability), np.ones(len(data.gene_ids))])
-    sd = scores.std(axis=1, dtype=np.float64)
-    moves = (sd > _STILL) & ((kind == SWITCH) | counted[gene])
+    # Transcripts of a switch were chosen by their counts already; an abundance is by its gene's.
+    moves = scores.values.std(axis=1, dtype=np.float64) > _CONSTANT
+    moves &= (scores.kind == SWITCH) | counted[scores.gene]
     if not moves.any():
         raise Edge2TorchError(_nothing_moves(data, config, low))
-    return _collect(data, design, switches, levels, gene, kind, scores, before, trust, moves, low)
+    scores = scores.where(moves)
+    table, values = _standardised(scores, data.gene_ids)
+    return Features(
+        values=np.ascontiguousarray(values.T),
+        table=table,
+        gene=scores.gene,
+        gene_ids=data.gene_ids,
+        reliability=scores.reliability,
+        loadings=pd.DataFrame(
+            {
+                "transcript_id": data.transcript_ids[switches.rows],
+                "gene_id": data.transcript_genes[switches.rows],
+                "loading": switches.loading,
+            }
+        ),
+        residualization=_residualization(design, table["feature_id"], scores.r2_before, values),
+        transform=_transform(data, design, switches, levels),
+        design=design,
+        samples=data.samples,
+        library=levels.library,
+        low=low,
+    )
 
 
-def warn_of_few(features: Features, config: ModulesConfig) -> None:
+def _standardised(
+    scores: _Scores, gene_ids: NDArray[np.object_]
+) -> tuple[pd.DataFrame, NDArray[np.float32]]:
+    """The table of the features, and their values of mean 0 and variance 1, (p, samples)."""
+    mean = scores.values.mean(axis=1, dtype=np.float64)
+    sd = scores.values.std(axis=1, dtype=np.float64)
+    genes = gene_ids[scores.gene]
+    table = pd.DataFrame(
+        {
+            "feature_id": pd.Series(genes, dtype=object)
+            + "::"
+            + pd.Series(scores.kind).astype(object),
+            "gene_id": genes,
+            "feature_type": scores.kind,
+            "mean": mean,
+            "sd": sd,
+        }
+    )
+    return table, ((scores.values - mean[:, None]) / sd[:, None]).astype(np.float32)
+
+
+def warn_if_few(features: Features, config: ModulesConfig) -> None:
     """Warn where hardly a gene is counted well enough to have a feature."""
     low, total = int(features.low.sum()), len(features.low)
     if low > _NEARLY_ALL * total:
@@ -95,7 +163,7 @@ def warn_of_few(features: Features, config: ModulesConfig) -> None:
         warn(
             f"{low:,} of {total:,} genes have fewer than {config.min_count:g} counts in all but "
             f"{needed - 1} samples and are left out ('low counts' in gene_fate). Are these counts? "
-            "scale= (--scale) says so of logarithms, a smaller min_count keeps more genes."
+            "If they are logarithms, name them in scale=; a smaller min_count keeps more genes."
         )
 
 
@@ -104,55 +172,10 @@ def _nothing_moves(data: TranscriptData, config: ModulesConfig, low: NDArray[np.
         return "counts: no gene varies over the samples, so there is no network."
     needed = samples_needed(len(data.samples), config.min_count_share)
     return (
-        f"counts: {low.sum():,} of {len(low):,} genes have not {config.min_count:g} counts in "
-        f"{needed} samples, and no other varies, so there is no network. Give raw counts (or "
-        "say with scale=, --scale, that these are logarithms), or a smaller min_count; min_count=0 keeps all genes."
-    )
-
-
-def _collect(
-    data: TranscriptData,
-    design: Design,
-    switches: Switches,
-    levels: Abundances,
-    gene: NDArray[np.int64],
-    kind: NDArray[np.str_],
-    scores: NDArray[np.float32],
-    before: NDArray[np.float64],
-    trust: NDArray[np.float64],
-    moves: NDArray[np.bool_],
-    low: NDArray[np.bool_],
-) -> Features:
-    gene, kind, scores, before = gene[moves], kind[moves], scores[moves], before[moves]
-    mean = scores.mean(axis=1, dtype=np.float64)
-    sd = scores.std(axis=1, dtype=np.float64)
-    names = data.gene_ids[gene]
-    feature_ids = np.array([f"{g}::{k}" for g, k in zip(names, kind, strict=True)], dtype=object)
-    values = ((scores - mean[:, None]) / sd[:, None]).astype(np.float32)
-    table = pd.DataFrame(
-        {"feature_id": feature_ids, "gene_id": names, "feature_type": kind, "mean": mean, "sd": sd}
-    )
-    rows = switches.rows
-    loadings = pd.DataFrame(
-        {
-            "transcript_id": data.transcript_ids[rows],
-            "gene_id": data.transcript_genes[rows],
-            "loading": switches.loading,
-        }
-    )
-    return Features(
-        values=np.ascontiguousarray(values.T),
-        table=table,
-        gene=gene,
-        gene_ids=data.gene_ids,
-        reliability=trust[moves],
-        loadings=loadings,
-        residualization=_residualization(design, feature_ids, before, values),
-        transform=_transform(data, design, switches, levels),
-        design=design,
-        samples=data.samples,
-        library=levels.library,
-        low=low,
+        f"counts: {low.sum():,} of {len(low):,} genes do not have {config.min_count:g} counts in "
+        f"{needed} samples, and no other varies, so there is no network. Give raw counts (or, if "
+        "these are logarithms, name them in scale=), or a smaller min_count; min_count=0 keeps all "
+        "genes."
     )
 
 
@@ -165,7 +188,7 @@ def _degradation(
     name = reliability.column
     if name not in data.samples:
         raise Edge2TorchError(
-            f"reliability.column={name!r} is no column of samples. Name the one that measures "
+            f"reliability.column={name!r} is not a column of samples. Name the one that measures "
             "degradation, such as an RNA integrity number."
         )
     values = pd.to_numeric(data.samples[name], errors="coerce").to_numpy(dtype=float)
@@ -174,20 +197,20 @@ def _degradation(
     return np.asarray(values / max(float(np.linalg.norm(values)), 1e-12))
 
 
-def _trust(switches: Switches, reliability: ReliabilityConfig) -> NDArray[np.float64]:
-    """Reliability of each switch coordinate, 1 where none is asked for."""
+def _reliability(switches: Switches, reliability: ReliabilityConfig) -> NDArray[np.float64]:
+    """Reliability of each switch coordinate, 1 by default."""
     if reliability.kind == "none":
         return np.ones(len(switches.genes))
     share = 1 - switches.degraded
     if reliability.kind == "estimability":
-        share = switches.minor / 0.1
+        share = switches.minor / 0.1  # minor isoforms with a tenth of the counts are trusted fully
     power: NDArray[np.float64] = np.maximum(share, 0) ** reliability.power
     return np.clip(power, reliability.floor, 1)
 
 
 def _residualization(
     design: Design,
-    feature_ids: NDArray[np.object_],
+    feature_ids: pd.Series,
     before: NDArray[np.float64],
     values: NDArray[np.float32],
 ) -> pd.DataFrame:
@@ -240,14 +263,18 @@ def score_samples(
     """Standardised scores, samples × features, in the order of the result's features."""
     design = apply_recipe(data.samples, recipe)
     switch, abundance, low = (table[table["kind"] == kind] for kind in (SWITCH, ABUNDANCE, LOW))
-    _check_ids(abundance["id"], data.gene_ids, "gene")
+    # The library is that of all genes: they must be the same.
+    _check_seen(pd.Index(data.gene_ids), abundance["id"], "gene")
     at = _positions(switch["id"], data.transcript_ids, "transcript")
-    _check_whole(switch, low, data)
+    # Usage is a share of all transcripts of a gene: they must be the same, too.
+    switching = pd.Index(data.transcript_genes).isin(switch["gene_id"].unique())
+    _check_seen(pd.Index(data.transcript_ids[switching]), [*switch["id"], *low["id"]], "transcript")
     counts = data.gene_counts[_positions(abundance["id"], data.gene_ids, "gene")]
     logs = log_abundance(counts, library_sizes(counts, abundance["reference"].to_numpy()))
     parts = [_left(logs, abundance, design)]
     if len(switch):
         clr = _left(log_ratios(data.counts[at], switch["gene_id"].to_numpy()), switch, design)
+        # rows are sorted by gene, so that each gene is one stretch of them
         starts = np.flatnonzero((switch["gene_id"] != switch["gene_id"].shift()).to_numpy())
         parts.append(np.add.reduceat(clr * switch["loading"].to_numpy()[:, None], starts, axis=0))
     names = [f"{gene}::{ABUNDANCE}" for gene in abundance["gene_id"]]
@@ -261,9 +288,8 @@ def score_samples(
 def module_scores(scores: pd.DataFrame, table: pd.DataFrame, module_ids: list[str]) -> pd.DataFrame:
     """Loading × score, summed over each module's features, modules × samples."""
     weighted = scores[table["feature_id"]].to_numpy().T * table["loading"].to_numpy()[:, None]
-    found = pd.DataFrame(weighted, columns=scores.index).groupby(table["module_id"].to_numpy())
-    summed = found.sum().reindex(module_ids).astype(float)
-    return summed.rename_axis("module_id")
+    parts = pd.DataFrame(weighted, columns=scores.index).groupby(table["module_id"].to_numpy())
+    return parts.sum().reindex(module_ids).astype(float).rename_axis("module_id")
 
 
 def _left(values: NDArray[np.float64], table: pd.DataFrame, design: Design) -> NDArray[np.float64]:
@@ -272,19 +298,8 @@ def _left(values: NDArray[np.float64], table: pd.DataFrame, design: Design) -> N
     return np.asarray(values - fitted @ design.matrix.T)
 
 
-def _check_whole(switch: pd.DataFrame, low: pd.DataFrame, data: TranscriptData) -> None:
-    """Usage is a share of all transcripts of a gene: they must be the same."""
-    of_gene = pd.Series(data.transcript_genes, index=data.transcript_ids)
-    of_gene = of_gene[of_gene.isin(switch["gene_id"].unique())]
-    if extra := sorted(set(of_gene.index) - set(switch["id"]) - set(low["id"])):
-        raise Edge2TorchError(
-            f"data has transcript(s) {listing(extra)} that the fit did not see. Leave them out."
-        )
-
-
-def _check_ids(wanted: pd.Series, there: NDArray[np.object_], kind: str) -> None:
-    """Library size is that of all genes: they must be the same."""
-    if extra := sorted(set(there) - set(wanted)):
+def _check_seen(ids: pd.Index, seen: Iterable[str], kind: str) -> None:
+    if extra := sorted(set(ids) - set(seen)):
         raise Edge2TorchError(
             f"data has {kind}(s) {listing(extra)} that the fit did not see. Leave them out."
         )

@@ -20,23 +20,13 @@ from edge2torch.netmodules._counts import Scale
 from edge2torch.netmodules._covariates import covariate_names, resolved
 from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys
 from edge2torch.netmodules._edges import (
-    Pairs,
     gene_edges,
     grid_threshold_abundance,
     grid_threshold_switch,
 )
-from edge2torch.netmodules._features import Features, make_features, warn_of_few
+from edge2torch.netmodules._features import Features, make_features, warn_if_few
 from edge2torch.netmodules._input import TranscriptData, tell, transcript_data
-from edge2torch.netmodules._modules import (
-    NOWHERE,
-    communities,
-    core_of,
-    members_of,
-    merge_alike,
-    named_by_size,
-    refine,
-    split,
-)
+from edge2torch.netmodules._modules import find_modules
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._result import NetworkModules
 from edge2torch.netmodules._similarity import (
@@ -129,14 +119,14 @@ def fit_modules(
         f"{len(data.samples):,} samples; backend {backend}.",
         quiet=quiet,
     )
-    warn_of_few(features, config)
+    warn_if_few(features, config)
     padded = add_decoys(features.values, features.is_switch, config.decoys, seed)
     request = _request(padded, features, config, seed, quiet)
     similarity = row.similarity(request)
     limits = _thresholds(similarity, padded, features, config)
     pairs = similarity.pairs(features, limits, config)
     edges = gene_edges(pairs, features)
-    labels, cored, members = _modules(edges, pairs, features, config, seed)
+    labels, cored, members = find_modules(edges, pairs, features, config, seed)
     result = assemble_result(
         features,
         members,
@@ -158,32 +148,6 @@ def fit_modules(
         note(advice(fate, n, backend, config, data.covariates), quiet=quiet)
     warn_of(result.checks)
     return result
-
-
-def _modules(
-    edges: pd.DataFrame, pairs: Pairs, features: Features, config: ModulesConfig, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], list[NDArray[np.int64]]]:
-    """Module of every gene, the same before small ones dissolve, and features of each module."""
-    smallest = config.min_module_size
-    found = communities(edges, features.gene_ids, config, seed)
-    labels, _ = named_by_size(found, smallest)
-    if config.community == "leiden":
-        labels = split(labels, edges, pairs, features, config, seed)
-    members = members_of(labels, pairs, features, int(labels.max(initial=-1)) + 1)
-    labels = merge_alike(labels, members, features, config.merge)
-    labels, _ = named_by_size(labels, smallest)
-    cored = core_of(
-        np.where(labels >= 0, labels, found.max() + 1 + found),
-        edges,
-        features.gene_ids,
-        config.core,
-    )
-    labels, _ = named_by_size(np.where(cored == labels, labels, NOWHERE), smallest)
-    members = members_of(labels, pairs, features, int(labels.max(initial=-1)) + 1)
-    if config.refine:
-        rank = features.design.basis.shape[1]
-        labels, members = refine(labels, members, features, config, rank)
-    return labels, cored, members
 
 
 def _data(

@@ -1,4 +1,14 @@
-"""Modules of the gene graph: Leiden or connected components, then core and size."""
+"""Modules of the gene graph: proposed by communities, decided by eigengenes.
+
+Modularity cannot see modules that are small beside the whole graph (its resolution limit,
+doi:10.1073/pnas.0605965104). So each community is divided once more as a graph of its own, and the
+parts are kept where their eigengenes differ; modules whose eigengenes agree are merged.
+
+The gene graph proposes modules from pairs. A gene belongs to the module whose eigengene, made
+without that gene's feature, it correlates with most: more than chance allows, and half as well as
+the module's genes typically do. Chance is that of ``false_genes`` over all features of a gene and
+all modules, so that background is not swept in whatever the backend.
+"""
 
 from __future__ import annotations
 
@@ -20,35 +30,59 @@ from edge2torch.netmodules._features import Features
 Ints = NDArray[np.int64]
 NOWHERE = -1
 
-_ROUNDS = 3
+_ROUNDS = 3  # of the test against eigengenes, which change with their members
 _FAR = 0.5  # of the typical correlation of a module's genes; farther ones are not of it
-_CHANNELS = 2
+_CHANNELS = 2  # features that a gene may be tested by
 
 
-def communities(edges: pd.DataFrame, gene_ids: NDArray[np.object_], config: ModulesConfig,
-                seed: int) -> Ints:  # fmt: skip
+def find_modules(
+    edges: pd.DataFrame, pairs: Pairs, features: Features, config: ModulesConfig, seed: int
+) -> tuple[Ints, Ints, list[Ints]]:
+    """Module of every gene (g,), the same before small ones dissolve, and features of each module."""
+    smallest = config.min_module_size
+    community = communities(edges, features.gene_ids, config, seed)
+    labels, _ = named_by_size(community, smallest)
+    if config.community == "leiden":
+        labels = split(labels, edges, pairs, features, config, seed)
+    labels = merge_alike(labels, members_of(labels, pairs, features), features, config.merge)
+    labels, _ = named_by_size(labels, smallest)
+    # Genes of no module keep their community, under numbers that no module has: whether they lie
+    # in its core tells those outside a core from those of a module that is too small.
+    every = np.where(labels >= 0, labels, community.max() + 1 + community)
+    cored = core_of(every, edges, features.gene_ids, config.core)
+    labels, _ = named_by_size(np.where(cored == labels, labels, NOWHERE), smallest)
+    members = members_of(labels, pairs, features)
+    if config.refine:
+        labels, members = refine(labels, members, features, config)
+    return labels, cored, members
+
+
+def communities(
+    edges: pd.DataFrame, gene_ids: NDArray[np.object_], config: ModulesConfig, seed: int
+) -> Ints:
     """Community of every gene (g,); a gene without an edge is alone in its own."""
-    index = pd.Index(gene_ids)
-    source, target = (
-        index.get_indexer(pd.Index(edges["source"])),
-        index.get_indexer(pd.Index(edges["target"])),
-    )
+    n, (source, target) = len(gene_ids), _ends(edges, gene_ids)
     weight = edges["weight"].to_numpy() ** config.power
     if config.community == "components":
-        graph = sparse.coo_matrix((weight, (source, target)), shape=(len(index), len(index)))
+        graph = sparse.coo_matrix((weight, (source, target)), shape=(n, n))
         return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
     igraph = require("igraph", extra="modules")
     leiden = require("leidenalg", extra="modules")
-    graph = igraph.Graph(n=len(index), edges=np.column_stack([source, target]))
-    found = leiden.find_partition(
-        graph,
+    partition = leiden.find_partition(
+        igraph.Graph(n=n, edges=np.column_stack([source, target])),
         leiden.RBConfigurationVertexPartition,
         weights=weight,
         resolution_parameter=config.resolution,
         seed=seed,
-        n_iterations=-1,
+        n_iterations=-1,  # until nothing improves
     )
-    return np.asarray(found.membership, dtype=np.int64)
+    return np.asarray(partition.membership, dtype=np.int64)
+
+
+def _ends(edges: pd.DataFrame, gene_ids: NDArray[np.object_]) -> list[Ints]:
+    """Positions of both ends of every edge."""
+    index = pd.Index(gene_ids)
+    return [index.get_indexer(pd.Index(edges[side])) for side in ("source", "target")]
 
 
 def core_of(labels: Ints, edges: pd.DataFrame, gene_ids: NDArray[np.object_], k: int) -> Ints:
@@ -56,13 +90,9 @@ def core_of(labels: Ints, edges: pd.DataFrame, gene_ids: NDArray[np.object_], k:
     if k < 1:
         return labels
     igraph = require("igraph", extra="modules")
-    index = pd.Index(gene_ids)
-    source, target = (
-        index.get_indexer(pd.Index(edges["source"])),
-        index.get_indexer(pd.Index(edges["target"])),
-    )
+    source, target = _ends(edges, gene_ids)
     inside = labels[source] == labels[target]
-    graph = igraph.Graph(n=len(index), edges=np.column_stack([source[inside], target[inside]]))
+    graph = igraph.Graph(n=len(labels), edges=np.column_stack([source[inside], target[inside]]))
     return np.where(np.asarray(graph.coreness()) >= k, labels, NOWHERE)
 
 
@@ -72,14 +102,15 @@ def named_by_size(labels: Ints, smallest: int) -> tuple[Ints, Ints]:
     Genes of modules that are too small are nowhere.
     """
     inside = np.flatnonzero(labels != NOWHERE)
-    found, first, size = np.unique(labels[inside], return_index=True, return_counts=True)
+    old, first, size = np.unique(labels[inside], return_index=True, return_counts=True)
     kept = size >= smallest
-    found, first, size = found[kept], first[kept], size[kept]
-    found = found[np.lexsort((first, -size))]
+    old, first, size = old[kept], first[kept], size[kept]
+    old = old[np.lexsort((first, -size))]
     number = np.full(int(labels.max(initial=0)) + 1, NOWHERE)
-    number[found] = np.arange(len(found))
+    number[old] = np.arange(len(old))
+    # nowhere is -1, which would look up the last module
     named = np.where(labels != NOWHERE, number[np.maximum(labels, 0)], NOWHERE)
-    return named.astype(np.int64), found.astype(np.int64)
+    return named.astype(np.int64), old.astype(np.int64)
 
 
 def module_name(number: int) -> str:
@@ -103,11 +134,11 @@ def eigengenes(values: NDArray[np.float32], members: list[Ints]) -> Eigengenes:
     loading × feature, summed, gives the eigengene.
     """
     rows, loadings = [], []
-    for own in members:
-        x = values[:, own].astype(np.float64)
+    for features in members:
+        x = values[:, features].astype(np.float64)
+        # x is samples × features here, so that its left vectors run over samples
         left, size, right = np.linalg.svd(x, full_matrices=False)
-        loading = right[0] / size[0]
-        eigengene = left[:, 0]
+        eigengene, loading = left[:, 0], right[0] / size[0]
         along = float(eigengene @ x.mean(axis=1))
         if along < 0 or (along == 0 and loading[np.abs(loading).argmax()] < 0):
             loading, eigengene = -loading, -eigengene
@@ -126,18 +157,18 @@ def leave_one_out(values: NDArray[np.float64], gene: Ints, n_genes: int) -> NDAr
     whole = eigengenes(values.astype(np.float32), [np.arange(values.shape[1])]).values[0]
     samples, m = values.shape
     product = values.T @ values if m <= samples else values @ values.T  # the smaller of the two
-    found = np.full((n_genes, samples), np.nan)
+    without = np.full((n_genes, samples), np.nan)
     for k in range(n_genes):
-        own, kept = np.flatnonzero(gene == k), np.flatnonzero(gene != k)
+        removed, kept = np.flatnonzero(gene == k), np.flatnonzero(gene != k)
         if not len(kept):
             continue
         if m <= samples:
             left = values[:, kept] @ _first(product[np.ix_(kept, kept)])
-            found[k] = left / np.linalg.norm(left)
+            without[k] = left / np.linalg.norm(left)
         else:
-            found[k] = _first(product - values[:, own] @ values[:, own].T)
-    turned = np.where(found @ whole < 0, -1.0, 1.0)
-    return np.asarray(found * turned[:, None])
+            without[k] = _first(product - values[:, removed] @ values[:, removed].T)
+    turned = np.where(without @ whole < 0, -1.0, 1.0)
+    return np.asarray(without * turned[:, None])
 
 
 def _first(product: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,14 +177,16 @@ def _first(product: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(eigh(product, subset_by_index=(last, last))[1][:, 0])
 
 
-def members_of(labels: Ints, pairs: Pairs, features: Features, count: int) -> list[Ints]:
+def members_of(labels: Ints, pairs: Pairs, features: Features) -> list[Ints]:
     """Features through which genes take part in each module: ends of its own pairs."""
     first, second = labels[features.gene[pairs.first]], labels[features.gene[pairs.second]]
     inside = (first == second) & (first >= 0)
     module = np.concatenate([first[inside]] * 2)
     feature = np.concatenate([pairs.first[inside], pairs.second[inside]])
+    # each (module, feature) once, as one number
     both = np.unique(module * len(features.gene) + feature)
     module, feature = np.divmod(both, len(features.gene))
+    count = int(labels.max(initial=-1)) + 1
     cuts = np.searchsorted(module, np.arange(1, count))
     return [part.astype(np.int64) for part in np.split(feature, cuts)] if count else []
 
@@ -163,9 +196,11 @@ def merge_alike(labels: Ints, members: list[Ints], features: Features, least: fl
     if least >= 1 or len(members) < 2:
         return labels
     values = eigengenes(features.values, members).values
+    # the sign of an eigengene says nothing: opposite ones are one module
     distance = 1 - np.abs(np.corrcoef(values))
     upper = distance[np.triu_indices(len(members), 1)].clip(0)
     group = fcluster(linkage(upper, "average"), 1 - least, "distance")
+    # fcluster counts from 1
     return np.where(labels >= 0, group[labels] - 1, labels).astype(np.int64)
 
 
@@ -178,8 +213,7 @@ def split(
     seed: int,
 ) -> Ints:
     """Divide until nothing falls apart; genes of small parts go nowhere."""
-    index = pd.Index(features.gene_ids)
-    ends = [index.get_indexer(pd.Index(edges[side])) for side in ("source", "target")]
+    ends = _ends(edges, features.gene_ids)
     waiting = [np.flatnonzero(labels == k) for k in range(int(labels.max(initial=-1)) + 1)]
     done: list[Ints] = []
     while waiting:
@@ -189,7 +223,7 @@ def split(
             done.append(genes)
         else:
             waiting.extend(parts)
-    final = np.full(len(labels), -1)
+    final = np.full(len(labels), NOWHERE)
     for k, genes in enumerate(done):
         final[genes] = k
     return named_by_size(final, config.min_module_size)[0]
@@ -208,28 +242,25 @@ def _parts(
         return []
     inside = np.zeros(len(features.gene_ids), dtype=bool)
     inside[genes] = True
-    own = edges[inside[ends[0]] & inside[ends[1]]]
-    found = np.full(len(inside), -1)
-    found[genes] = communities(own, features.gene_ids[genes], config, seed)
-    found, _ = named_by_size(found, config.min_module_size)
-    members = members_of(found, pairs, features, int(found.max(initial=-1)) + 1)
-    found = merge_alike(found, members, features, config.merge)
-    return [np.flatnonzero(found == k) for k in range(int(found.max(initial=-1)) + 1)]
+    within = edges[inside[ends[0]] & inside[ends[1]]]
+    labels = np.full(len(inside), NOWHERE)
+    labels[genes] = communities(within, features.gene_ids[genes], config, seed)
+    labels, _ = named_by_size(labels, config.min_module_size)
+    labels = merge_alike(labels, members_of(labels, pairs, features), features, config.merge)
+    return [np.flatnonzero(labels == k) for k in range(int(labels.max(initial=-1)) + 1)]
 
 
 def refine(
-    labels: Ints, members: list[Ints], features: Features, config: ModulesConfig, rank: int
+    labels: Ints, members: list[Ints], features: Features, config: ModulesConfig
 ) -> tuple[Ints, list[Ints]]:
-    """Labels (g,) and the features of each module, after the test; small modules dissolve.
-
-    ``rank`` is the number of columns of the design: correlations have so many degrees less.
-    """
+    """Labels (g,) and the features of each module, after the test; small modules dissolve."""
+    n, rank = len(features.values), features.design.basis.shape[1]
     for _ in range(_ROUNDS):
         count = len(members)
         if not count:
             break
         r = np.abs(correlations(features.values, members))
-        least = significant_r(len(features.values), rank, config.false_genes / _CHANNELS / count)
+        least = significant_r(n, rank, config.false_genes / _CHANNELS / count)
         labels = _assign(labels, members, r, features, least)
         module = labels[features.gene]
         passes = [np.flatnonzero((module == k) & (r[:, k] >= least)) for k in range(count)]
@@ -239,7 +270,11 @@ def refine(
 
 
 def significant_r(n: int, rank: int, rate: float) -> float:
-    """Least absolute correlation of n samples with a two-sided p-value of ``rate``."""
+    """Least absolute correlation of n samples with a two-sided p-value of ``rate``.
+
+    ``rank`` is the number of columns of the design, the intercept among them: each takes a degree
+    of freedom.
+    """
     freedom = max(n - rank - 1, 1)
     t = stats.t.isf(rate / 2, freedom)
     return float(t / np.sqrt(freedom + t**2))
@@ -247,14 +282,16 @@ def significant_r(n: int, rank: int, rate: float) -> float:
 
 def correlations(values: NDArray[np.float32], members: list[Ints]) -> NDArray[np.float64]:
     """Of every feature with every eigengene (p, modules), a feature's own part left out."""
-    found = eigengenes(values, members)
+    modules = eigengenes(values, members)
     n = len(values)
-    r = (values.T @ found.values.T.astype(np.float32)).astype(np.float64) / np.sqrt(n)
-    for k, (own, loading) in enumerate(zip(found.members, found.loadings, strict=True)):
+    r = (values.T @ modules.values.T.astype(np.float32)).astype(np.float64) / np.sqrt(n)
+    for k, (chosen, loading) in enumerate(zip(modules.members, modules.loadings, strict=True)):
         # e - l x, correlated with x: x has length sqrt(n), e has length 1
-        along = r[own, k] * np.sqrt(n) - loading * n
-        size = np.sqrt(np.maximum(1 - 2 * loading * r[own, k] * np.sqrt(n) + loading**2 * n, 1e-12))
-        r[own, k] = along / (np.sqrt(n) * size) if len(own) > 1 else 0
+        along = r[chosen, k] * np.sqrt(n) - loading * n
+        size = np.sqrt(
+            np.maximum(1 - 2 * loading * r[chosen, k] * np.sqrt(n) + loading**2 * n, 1e-12)
+        )
+        r[chosen, k] = along / (np.sqrt(n) * size) if len(chosen) > 1 else 0
     return np.asarray(r)
 
 
@@ -265,6 +302,7 @@ def _assign(
     features: Features,
     least: float,
 ) -> Ints:
+    # of the two features of a gene the one that fits better speaks for it
     closest = np.zeros((len(features.gene_ids), len(members)))
     np.maximum.at(closest, features.gene, r)
     best = closest.argmax(axis=1)

@@ -1,0 +1,35 @@
+"""What the library says of its arguments, said of the options of a command."""
+
+from __future__ import annotations
+
+import pytest
+from typer.main import get_command
+
+from edge2torch.cli._app import app
+from edge2torch.cli._wording import as_options, options_of
+
+OPTIONS = {"--min-samples", "--plain-ids", "--scale", "--covariates", "--config"}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("min_samples=6 accepts them", "--min-samples 6 accepts them"),
+        ("plain_ids=True compares", "--plain-ids compares"),
+        ("scale='log2' (log2(x + 1))", "--scale log2 (log2(x + 1))"),
+        ("name it in covariates=, or", "name it in --covariates, or"),
+        ("config='my file.yaml': no", "--config 'my file.yaml': no"),
+        ("sep=',' is pandas's", "sep=',' is pandas's"),  # not an option of this command
+        ("vae.scale=3 and a == b", "vae.scale=3 and a == b"),
+        ("--scale=log2 stays", "--scale=log2 stays"),
+    ],
+)
+def test_arguments_become_options(said: str, expected: str) -> None:
+    assert as_options(said, OPTIONS) == expected
+
+
+def test_options_are_those_of_the_command_that_was_called() -> None:
+    command = get_command(app)
+    fit = options_of(command, ["modules", "fit", "--data", "run"])
+    assert {"--min-samples", "--plain-ids", "--scale"} <= fit
+    assert "--min-samples" not in options_of(command, ["draw", "edges.csv"])
