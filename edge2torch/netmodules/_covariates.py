@@ -37,6 +37,11 @@ class Design:
         return np.asarray(u[:, size > size[0] * 1e-10])
 
     @property
+    def rank(self) -> int:
+        """Degrees of freedom that the design takes."""
+        return self.basis.shape[1]
+
+    @property
     def solver(self) -> NDArray[np.float64]:
         """Pseudo-inverse: coefficients = values (.., samples) @ solver (samples, columns)."""
         return np.asarray(np.linalg.pinv(self.matrix).T)

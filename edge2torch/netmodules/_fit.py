@@ -19,26 +19,18 @@ from edge2torch.netmodules._config import ModulesConfig, as_config
 from edge2torch.netmodules._counts import Scale
 from edge2torch.netmodules._covariates import covariate_names, resolved
 from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys
-from edge2torch.netmodules._edges import (
-    gene_edges,
-    grid_threshold_abundance,
-    grid_threshold_switch,
-)
+from edge2torch.netmodules._edges import gene_edges, grid_threshold_abundance, grid_threshold_switch
 from edge2torch.netmodules._features import Features, make_features, warn_if_few
-from edge2torch.netmodules._input import TranscriptData, tell, transcript_data
+from edge2torch.netmodules._input import TranscriptData, raise_all, transcript_data
 from edge2torch.netmodules._modules import find_modules
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._result import NetworkModules
-from edge2torch.netmodules._similarity import (
-    Request,
-    Similarity,
-)
-from edge2torch.netmodules._tables import assemble_result, warn_of
+from edge2torch.netmodules._similarity import Request, Similarity
+from edge2torch.netmodules._tables import assemble_result, warn_if_suspect
 
 _GRID_FLOOR = 0.2  # the smallest value of the grids
-
 _FEW_GENES = 200  # left; of a whole genome most genes are silent anyway
-_FEW_SAMPLES = 30  # samples; below, correlations must be large to be more than chance
+_FEW_SAMPLES = 30  # below, correlations must be large to be more than chance
 
 
 def fit_modules(
@@ -104,7 +96,7 @@ def fit_modules(
     >>> found.module_ids
     ['M000', 'M001', 'M002']
     """
-    row = find_backend(backend)
+    similarity_of = find_backend(backend).similarity
     config = as_config(config)
     data = _data(counts, transcripts, samples, gene_counts, covariates, min_samples, scale)
     if data.covariates:
@@ -121,8 +113,7 @@ def fit_modules(
     )
     warn_if_few(features, config)
     padded = add_decoys(features.values, features.is_switch, config.decoys, seed)
-    request = _request(padded, features, config, seed, quiet)
-    similarity = row.similarity(request)
+    similarity = similarity_of(_request(padded, features, config, seed, quiet))
     limits = _thresholds(similarity, padded, features, config)
     pairs = similarity.pairs(features, limits, config)
     edges = gene_edges(pairs, features)
@@ -134,8 +125,12 @@ def fit_modules(
         labels=labels,
         fate=_fate(labels, cored, edges, features, similarity, limits),
         calibration=_calibration(similarity, limits, padded),
-        config={"backend": backend, "seed": seed, **config.as_dict()},
-        covariates=data.covariates,
+        config={
+            "backend": backend,
+            "seed": seed,
+            **config.as_dict(),
+            "covariates": list(data.covariates),
+        },
         checkpoint=similarity.checkpoint,
     )
     note(
@@ -144,9 +139,8 @@ def fit_modules(
         quiet=quiet,
     )
     if not result.module_ids:
-        fate, n = result.gene_fate["fate"], len(data.samples)
-        note(advice(fate, n, backend, config, data.covariates), quiet=quiet)
-    warn_of(result.checks)
+        note(_advice(result, config), quiet=quiet)
+    warn_if_suspect(result.checks)
     return result
 
 
@@ -174,9 +168,14 @@ def _data(
             return counts
         problems: list[str] = []
         named = resolved(counts.samples, covariates, problems)
-        tell(problems)
+        raise_all(problems)
         return replace(counts, covariates=named)
     if isinstance(counts, (str, os.PathLike)):
+        if gene_counts is not None:
+            raise Edge2TorchError(
+                "gene_counts: counts is a path, and a file holds both or has them summed. Leave it "
+                "out, or read the file and pass both tables."
+            )
         return read_transcript_data(
             counts,
             transcripts=transcripts,
@@ -200,18 +199,18 @@ def _request(
     padded: Padded, features: Features, config: ModulesConfig, seed: int, quiet: bool
 ) -> Request:
     m = len(padded.origin)
-    own = len(features.gene_ids) + np.arange(m)
+    genes_of_decoys = len(features.gene_ids) + np.arange(m)
     names = [*features.table["feature_id"], *(f"decoy::{k}" for k in range(m))]
     return Request(
         values=padded.values,
         is_switch=padded.is_switch,
-        gene=np.concatenate([features.gene, own]),
+        gene=np.concatenate([features.gene, genes_of_decoys]),
         names=names,
         n_features=padded.n_features,
         config=config,
         seed=seed,
         progress=lambda text: note(text, quiet=quiet),
-        track=lambda steps, name: track(steps, name, quiet=quiet),
+        track=lambda steps, name: _track(steps, name, quiet=quiet),
     )
 
 
@@ -253,6 +252,7 @@ def _fate(
     weighed[features.gene] = True  # a gene takes part when one of its features does
     weighed[features.gene[takes_part]] = False
     weighed[features.gene[features.reliability < 1]] = True
+    # the first that holds is why: a gene may be both weighed down and of a small module
     return np.select(
         [final >= 0, features.low, ~connected & weighed, ~connected, cored < 0],
         ["module", "low counts", "down-weighted", "isolated", "outside core"],
@@ -263,8 +263,8 @@ def _fate(
 def _elsewhere(fate: pd.Series) -> str:
     """Why the other genes are in none."""
     count = fate[fate != "module"].value_counts()
-    said = [f"{n:,} {name}" for name, n in sorted(count.items())]
-    return f"; of the others, {', '.join(said)} (gene_fate)" if said else ""
+    counted = ", ".join(f"{n:,} {name}" for name, n in sorted(count.items()))
+    return f"; of the others, {counted} (gene_fate)" if counted else ""
 
 
 def _calibration(similarity: Similarity, limits: Thresholds, padded: Padded) -> dict[str, Any]:
@@ -279,31 +279,28 @@ def _calibration(similarity: Similarity, limits: Thresholds, padded: Padded) -> 
     }
 
 
-def advice(
-    fate: pd.Series,
-    n_samples: int,
-    backend: str,
-    config: ModulesConfig,
-    covariates: tuple[str, ...],
-) -> str:
-    """One sentence of ways out, the likeliest first."""
+def _advice(result: NetworkModules, config: ModulesConfig) -> str:
+    """What may help where no module was found, the likeliest first."""
+    fate, n_samples = result.gene_fate["fate"], len(result.samples)
     count = fate.value_counts()
     ways = []
     if (low := count.get("low counts", 0)) > 0 and len(fate) - low < _FEW_GENES:
         ways.append(f"a smaller min_count (now {config.min_count:g}; {low:,} genes have less)")
     if small := count.get("below size", 0):
-        ways.append(f"a smaller min_module_size (now {config.min_module_size}; {small:,} genes "
-                    "were in smaller ones)")  # fmt: skip
-    few = "; fewer than 30 say little" if n_samples < _FEW_SAMPLES else ""
+        ways.append(
+            f"a smaller min_module_size (now {config.min_module_size}; {small:,} genes were in "
+            "smaller ones)"
+        )
+    few = f"; fewer than {_FEW_SAMPLES} say little" if n_samples < _FEW_SAMPLES else ""
     ways.append(f"more samples (now {n_samples}{few})")
-    other = [name for name in BACKENDS if name not in (backend, "baseline", "wgcna")]
-    ways.append(f"another backend ({' or '.join(other)})")
-    if not covariates:
+    others = [row.name for row in BACKENDS.values() if row.suggested and row.name != result.backend]
+    ways.append(f"another backend ({' or '.join(others)})")
+    if not result.config["covariates"]:
         ways.append("covariates (what else moves many genes hides the rest)")
     return f"No module was found. What may help: {', '.join(ways)}."
 
 
-def track(steps: range, name: str, *, quiet: bool) -> Iterator[int]:
+def _track(steps: range, name: str, *, quiet: bool) -> Iterator[int]:
     """Count steps on a bar, on a terminal only: in a log file it would be noise."""
     tqdm = require("tqdm", extra="modules").tqdm
     disable = True if quiet else None

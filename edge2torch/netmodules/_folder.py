@@ -16,48 +16,31 @@ from edge2torch._core.parquet import read_parquet
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._checkpoint import load_checkpoint, save_checkpoint
 
-# Columns of each table; "index" names the index where it carries names.
+# Columns of each table
 TABLES: dict[str, tuple[str, ...]] = {
-    "modules": ("gene_id", "module_id"),
-    "edges": (
-        "source",
-        "target",
-        "weight",
-        "source_feature",
-        "target_feature",
-        "source_type",
-        "target_type",
-    ),
-    "traits": ("module_id", "trait", "kind", "effect", "statistic", "pvalue", "qvalue", "n"),
-    "features": ("feature_id", "gene_id", "feature_type", "mean", "sd"),
-    "loadings": ("transcript_id", "gene_id", "loading"),
-    "module_loadings": ("module_id", "gene_id", "feature_id", "loading"),
-    "module_gene_roles": (
-        "module_id",
-        "gene_id",
-        "switch_r",
-        "abundance_r",
-        "channel_r",
-        "role",
-    ),
-    "gene_fate": ("gene_id", "fate", "module_id"),
-    "checks": (
-        "module_id",
-        "genes",
-        "reach",
-        "depth_r",
-        "leverage",
-        "sample_id",
-        "trait",
-        "warning",
-    ),
-    "residualization": ("feature_id", "variance_kept", "r2_before", "r2_after"),
+    name: tuple(columns.split())
+    for name, columns in (
+        ("modules", "gene_id module_id"),
+        (
+            "edges",
+            "source target weight source_feature target_feature source_type target_type",
+        ),
+        ("traits", "module_id trait kind effect statistic pvalue qvalue n"),
+        ("features", "feature_id gene_id feature_type mean sd"),
+        ("loadings", "transcript_id gene_id loading"),
+        ("module_loadings", "module_id gene_id feature_id loading"),
+        ("module_gene_roles", "module_id gene_id switch_r abundance_r channel_r role"),
+        ("gene_fate", "gene_id fate module_id"),
+        ("checks", "module_id genes reach depth_r leverage sample_id trait warning"),
+        ("residualization", "feature_id variance_kept r2_before r2_after"),
+    )
 }
 
 _FORMAT, _VERSION = "edge2torch-modules", 3
 _MANIFEST = "modules.json"
+# Tables whose index carries names, and what these are.
 _INDEXED = {"eigengenes": "module_id", "feature_scores": "sample_id", "samples": "sample_id"}
-_FREE = ("transform",)
+_FREE = ("transform",)  # its columns are those of the design
 _JSON = ("calibration", "config", "design")
 _CHECKPOINT = "vae_checkpoint"
 
@@ -66,9 +49,10 @@ def save_folder(parts: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     """Write under a temporary name beside the folder, then rename."""
     require("pyarrow", extra="modules")
     folder = Path(path)
+    # never replace a folder that is not ours
     if folder.exists() and not (folder / _MANIFEST).is_file() and _holds_something(folder):
         raise Edge2TorchError(
-            f"path={str(folder)!r} holds something else than modules. Give a new folder."
+            f"path={str(folder)!r} holds something other than modules. Give a new folder."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with staging_dir(folder.parent) as aside:
@@ -116,12 +100,12 @@ def load_folder(folder: Path) -> dict[str, Any]:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     if not (folder / _MANIFEST).is_file():
         raise Edge2TorchError(
-            f"path={str(folder)!r} is no folder of modules: it has no {_MANIFEST}. Give the folder "
+            f"path={str(folder)!r} is not a folder of modules: it has no {_MANIFEST}. Give the folder "
             "that NetworkModules.save wrote."
         )
     index = read_json(folder / _MANIFEST)
     if index.get("format") != _FORMAT:
-        raise Edge2TorchError(f"{folder / _MANIFEST} is not one of {_FORMAT}.")
+        raise Edge2TorchError(f"{folder / _MANIFEST} is not the manifest of {_FORMAT}.")
     if index.get("format_version") != _VERSION:
         raise Edge2TorchError(
             f"{folder / _MANIFEST} has format version {index.get('format_version')!r}; this "

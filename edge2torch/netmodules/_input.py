@@ -204,7 +204,7 @@ def assemble(
             f"refused: min_samples={n} (--min-samples {n}) accepts them"
         )
     named = resolved(table, covariates, problems)
-    tell(problems)
+    raise_all(problems)
     return _canonical(matrix, genes, table, gene_counts, named)
 
 
@@ -246,7 +246,7 @@ def _dense(values: Any, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> 
     return np.asarray(np.asarray(values)[np.ix_(rows, columns)], dtype=np.float32)
 
 
-def tell(problems: list[str]) -> None:
+def raise_all(problems: list[str]) -> None:
     """Raise one error with all problems, if there are any."""
     if problems:
         word = "problem" if len(problems) == 1 else "problems"

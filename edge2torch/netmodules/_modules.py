@@ -254,7 +254,7 @@ def refine(
     labels: Ints, members: list[Ints], features: Features, config: ModulesConfig
 ) -> tuple[Ints, list[Ints]]:
     """Labels (g,) and the features of each module, after the test; small modules dissolve."""
-    n, rank = len(features.values), features.design.basis.shape[1]
+    n, rank = len(features.values), features.design.rank
     for _ in range(_ROUNDS):
         count = len(members)
         if not count:

@@ -31,7 +31,7 @@ from edge2torch.netmodules._counts import (
     sample_ids,
     text,
 )
-from edge2torch.netmodules._input import TranscriptData, assemble, plain, tell, transcript_data
+from edge2torch.netmodules._input import TranscriptData, assemble, plain, raise_all, transcript_data
 
 _IDS = (0, "sample_id", "transcript_id", "gene_id")  # text, though they may look like numbers
 _DAMAGE = (
@@ -226,7 +226,7 @@ def _read_bundle(
         table = _read_table(folder / "genes.parquet", "genes")
         genes = _ids(table, "gene_id", "genes", problems)
         gene_counts = Counts(_read_matrix(folder / "gene_counts.npz"), genes, columns)
-    tell(problems)
+    raise_all(problems)
     return assemble(counts, transcripts, samples, gene_counts, problems=problems, **options)
 
 

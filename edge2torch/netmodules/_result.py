@@ -25,8 +25,6 @@ from edge2torch.nn import CompiledModel
 
 _ROWS, _GENES = 10, 4  # in a notebook
 
-_SEPARATOR = "::"
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NetworkModules:
@@ -156,20 +154,32 @@ class NetworkModules:
             When there is no such module.
         """
         genes = self.genes(module_id)
-        own = self.module_loadings[self.module_loadings["module_id"] == module_id]
-        table = (self.feature_scores if scores is None else scores)[own["feature_id"]]
+        used = self.module_loadings[self.module_loadings["module_id"] == module_id]
+        table = (self.feature_scores if scores is None else scores)[used["feature_id"]]
         values = table.to_numpy(dtype=np.float64)
         values = values - values.mean(axis=0)  # of the fit's own samples it is zero
-        gene = pd.Index(genes).get_indexer(pd.Index(own["gene_id"]))
-        found = leave_one_out(values, gene, len(genes))
-        return pd.DataFrame(found, pd.Index(genes, name="gene_id", dtype=object), table.index)
+        gene = pd.Index(genes).get_indexer(pd.Index(used["gene_id"]))
+        without = leave_one_out(values, gene, len(genes))
+        return pd.DataFrame(without, pd.Index(genes, name="gene_id", dtype=object), table.index)
 
     def compile(self) -> tuple[CompiledModel, CompileArtifact]:
         """Return features → genes → modules as a compiled model with the fitted loadings.
 
         On the standardised scores (``feature_scores``) it returns the eigengenes.
         """
-        return compile_modules(self.module_loadings, self.module_ids)
+        table = self.module_loadings
+        if table.empty:
+            raise Edge2TorchError("There are no modules, so there is nothing to compile.")
+        # a gene of two modules is a node in each: its features have other loadings there
+        gene = table["gene_id"] + "::" + table["module_id"]
+        into_gene = pd.DataFrame(
+            {"source": table["feature_id"], "target": gene, "initial_weight": table["loading"]}
+        )
+        into_module = pd.DataFrame(
+            {"source": gene, "target": table["module_id"], "initial_weight": 1.0}
+        ).drop_duplicates(["source", "target"])
+        edges = pd.concat([into_gene, into_module], ignore_index=True).assign(constraint="fixed")
+        return compile_graph(edges, quiet=True, bias=False, outputs=self.module_ids)
 
     def score(self, data: TranscriptData) -> pd.DataFrame:
         """Return the standardised scores of new samples, samples × features."""
@@ -207,23 +217,6 @@ class NetworkModules:
             f"<div>{escape(repr(self))}{table.to_html(border=0)}"
             f"{f'and {more:,} more modules' if more > 0 else ''}</div>"
         )
-
-
-def compile_modules(
-    table: pd.DataFrame, module_ids: list[str]
-) -> tuple[CompiledModel, CompileArtifact]:
-    """Features → genes → modules, all weights fixed: the eigengenes as a network."""
-    if table.empty:
-        raise Edge2TorchError("There are no modules, so there is nothing to compile.")
-    gene = table["gene_id"] + _SEPARATOR + table["module_id"]
-    into_gene = pd.DataFrame(
-        {"source": table["feature_id"], "target": gene, "initial_weight": table["loading"]}
-    )
-    into_module = pd.DataFrame(
-        {"source": gene, "target": table["module_id"], "initial_weight": 1.0}
-    ).drop_duplicates(["source", "target"])
-    edges = pd.concat([into_gene, into_module], ignore_index=True).assign(constraint="fixed")
-    return compile_graph(edges, quiet=True, bias=False, outputs=module_ids)
 
 
 def load_modules(path: str | os.PathLike[str]) -> NetworkModules:
@@ -279,7 +272,7 @@ def modules_to_edgelist(
     Raises
     ------
     Edge2TorchError
-        When there are no modules, or a trait is no column of the samples.
+        When there are no modules, or a trait is not a column of the samples.
 
     Examples
     --------
@@ -299,7 +292,7 @@ def modules_to_edgelist(
     wanted = known if traits is None else list(traits)
     if unknown := [name for name in wanted if name not in known]:
         raise Edge2TorchError(
-            f"traits: {listing(unknown)} are no column of the samples; columns are "
+            f"traits: {listing(unknown)} are not columns of the samples; columns are "
             f"{listing(known, 10) or 'none'}."
         )
     if not wanted:
@@ -313,6 +306,7 @@ def modules_to_edgelist(
     if features:
         used = result.module_loadings[["feature_id", "gene_id"]].drop_duplicates()
         pairs.insert(0, used.set_axis(["source", "target"], axis=1))
+        # a gene whose features have no part in the eigengene would be an input of its own
         bare = set(result.modules["gene_id"]) - set(used["gene_id"])
         pairs[1] = pairs[1][~pairs[1]["source"].isin(bare)]
     return pd.concat(pairs, ignore_index=True)

@@ -48,16 +48,17 @@ def score_modules(result: NetworkModules, truth: pd.DataFrame) -> dict[str, floa
     alone = found.where(found.notna(), pd.Series(genes.to_numpy(), index=found.index))
     scores = {
         "modules": float(len(result.module_ids)),
-        "recovery": float(best_jaccard(truth, result.modules).mean()) if len(truth) else np.nan,
+        "recovery": float(_closest(truth, result.modules)["jaccard"].mean())
+        if len(truth)
+        else np.nan,
         "ari": np.nan,
         "pair_f1": _pair_f1(true, found),
         "background": float(inside[~planted].mean()) if (~planted).any() else np.nan,
         "roles": np.nan,
     }
     if planted.any():
-        with (
-            warnings.catch_warnings()
-        ):  # genes that are alone look like numbers to scikit-learn 1.7
+        with warnings.catch_warnings():
+            # genes that are alone look like numbers to scikit-learn 1.7
             warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
             scores["ari"] = float(metrics.adjusted_rand_score(true[planted], alone[planted]))
     if "role" in truth and len(truth):
@@ -66,14 +67,24 @@ def score_modules(result: NetworkModules, truth: pd.DataFrame) -> dict[str, floa
     return scores
 
 
-def best_jaccard(first: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
-    """Of every module of the first, its Jaccard index with the closest of the second."""
-    overlap = first.merge(second, on="gene_id")
-    both = overlap.groupby(["module_id_x", "module_id_y"]).size().rename("both").reset_index()
+def _closest(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Of every module of the first: its size, the closest of the second, their Jaccard index."""
     sizes = [table.groupby("module_id").size() for table in (first, second)]
+    shared = first.merge(second, on="gene_id").groupby(["module_id_x", "module_id_y"]).size()
+    both = shared.rename("both").reset_index()
     either = both["module_id_x"].map(sizes[0]) + both["module_id_y"].map(sizes[1]) - both["both"]
-    best = (both["both"] / either).groupby(both["module_id_x"]).max()
-    return best.reindex(sizes[0].index, fill_value=0.0)
+    both["jaccard"] = both["both"] / either
+    # stable, so that of equally close modules the first is named
+    both = both.sort_values("jaccard", ascending=False, kind="stable")
+    best = both.drop_duplicates("module_id_x").set_index("module_id_x").reindex(sizes[0].index)
+    return pd.DataFrame(
+        {
+            "module_id": sizes[0].index,
+            "genes": sizes[0].to_numpy(),
+            "closest": best["module_id_y"].to_numpy(),
+            "jaccard": best["jaccard"].fillna(0.0).to_numpy(),
+        }
+    )
 
 
 def _pair_f1(true: pd.Series, found: pd.Series) -> float:
@@ -109,21 +120,4 @@ def compare_modules(first: NetworkModules, second: NetworkModules) -> pd.DataFra
     >>> compare_modules(found, found)["jaccard"].tolist()
     [1.0, 1.0]
     """
-    sizes = first.modules.groupby("module_id").size()
-    overlap = first.modules.merge(second.modules, on="gene_id")
-    both = overlap.groupby(["module_id_x", "module_id_y"]).size().rename("both").reset_index()
-    others = second.modules.groupby("module_id").size()
-    either = both["module_id_x"].map(sizes) + both["module_id_y"].map(others) - both["both"]
-    both["jaccard"] = both["both"] / either
-    best = both.sort_values("jaccard", ascending=False, kind="stable").drop_duplicates(
-        "module_id_x"
-    )
-    best = best.set_index("module_id_x").reindex(sizes.index)
-    return pd.DataFrame(
-        {
-            "module_id": sizes.index,
-            "genes": sizes.to_numpy(),
-            "closest": best["module_id_y"].to_numpy(),
-            "jaccard": best["jaccard"].fillna(0).to_numpy(),
-        }
-    )
+    return _closest(first.modules, second.modules)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.checks import check_count, check_number
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._config import ModulesConfig, as_config, override
 from edge2torch.netmodules._fit import fit_modules
@@ -85,7 +86,7 @@ def stability_selection(
     Raises
     ------
     Edge2TorchError
-        For shares that are none, or when every fit failed.
+        For shares that are not above 0 and up to 1, or when every fit failed.
 
     Examples
     --------
@@ -102,11 +103,11 @@ def stability_selection(
     ----------
     Meinshausen & Buehlmann 2010, doi:10.1111/j.1467-9868.2010.00740.x.
     """
-    if not (0 < fraction <= 1 and 0 < kept <= 1) or subsamples < 1 or not alphas:
-        raise Edge2TorchError(
-            "fraction and kept must lie above 0 and up to 1, subsamples be 1 or more, and alphas "
-            f"hold a number; found {fraction}, {kept}, {subsamples}, {list(alphas)}."
-        )
+    check_number("fraction", fraction, above=0, most=1)
+    check_number("kept", kept, above=0, most=1)
+    check_count("subsamples", subsamples)
+    if not alphas:
+        raise Edge2TorchError("alphas is empty. Give thresholds to compare, such as [0.3, 0.5].")
     settings = as_config(config)
     seen: list[pd.DataFrame] = []
     failures: list[str] = []
@@ -117,10 +118,10 @@ def stability_selection(
         rows = np.sort(rng.choice(n, max(2, round(fraction * n)), replace=False))
         for alpha in alphas:
             names = ("alpha", "alpha_switch", "alpha_abundance")
-            own = override(settings, dict.fromkeys(names, alpha))
+            fixed = override(settings, dict.fromkeys(names, alpha))
             try:
                 part = _subsample(data, rows)
-                found = fit_modules(part, backend=backend, config=own, seed=seed, quiet=True)
+                found = fit_modules(part, backend=backend, config=fixed, seed=seed, quiet=True)
             except Edge2TorchError as error:
                 failures.append(f"alpha {alpha}, subsample {k}: {error}")
                 continue
@@ -155,12 +156,17 @@ def _summary(
     table["share"] /= table["alpha"].map(done)
     rows = []
     for alpha, fits in done.items():
-        own = table.loc[table["alpha"] == alpha, "share"]
-        stable = int((own >= kept).sum())
-        rows.append({
-            "alpha": alpha, "edges": float(own.sum()), "stable": stable,
-            "agreement": stable / len(own) if len(own) else 0.0, "failed": subsamples - fits,
-        })  # fmt: skip
+        shares = table.loc[table["alpha"] == alpha, "share"]
+        stable = int((shares >= kept).sum())
+        rows.append(
+            {
+                "alpha": alpha,
+                "edges": float(shares.sum()),  # shares of subsamples sum to the mean of one
+                "stable": stable,
+                "agreement": stable / len(shares) if len(shares) else 0.0,
+                "failed": subsamples - fits,
+            }
+        )
     curve = pd.DataFrame(rows)
     agreement = curve["agreement"].to_numpy()
     good = np.flatnonzero(agreement >= _AGREED)

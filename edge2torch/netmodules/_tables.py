@@ -1,4 +1,10 @@
-"""Put everything that was found under its names."""
+"""The tables of a result: modules, roles of genes, traits, checks, and all else by name.
+
+The checks look for modules that may not be a program of genes but a batch effect, or one odd sample.
+The genes of a program follow it and others do not. A batch effect moves a large part of all genes, of
+which the module holds only those that nothing else moves more. An eigengene that is more one sample
+than all others together (two equal ones never are) says nothing about the others.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +28,18 @@ from edge2torch.netmodules._modules import (
 )
 from edge2torch.netmodules._result import NetworkModules
 
-_ACTIVE = 0.2
-_ROLE_CHANCE = 0.005  # with few samples, a correlation of .2 is nothing yet
 Ints = NDArray[np.int64]
-_FEWEST_SAMPLES = 10
+
+# roles
+_ACTIVE = 0.2  # least correlation of a channel with its module
+_ROLE_CHANCE = 0.005  # with few samples, a correlation of .2 is nothing yet
+# traits
+_MIN_PAIRS = 10
 _COLUMNS = ["module_id", "trait", "kind", "effect", "statistic", "pvalue", "qvalue", "n"]
+# checks
 _BROAD = 1 / 3  # of all genes
-_FEWEST = 100  # genes, before a share of them says anything
-_DEPTH = 0.5
+_MIN_GENES = 100  # before a share of them says anything
+_DEPTH = 0.5  # correlation with the sequencing depth
 _ONE_SAMPLE = 0.5  # of the eigengene's sum of squares
 _CHECK_CHANCE = 0.001
 _SHOWN = 3
@@ -44,16 +54,14 @@ def assemble_result(
     fate: NDArray[np.object_],
     calibration: dict[str, Any],
     config: dict[str, Any],
-    covariates: tuple[str, ...],
     checkpoint: Checkpoint | None,
 ) -> NetworkModules:
     """Eigengenes, traits and roles of the modules, and all tables of the result."""
-    count = int(labels.max(initial=-1)) + 1
-    names = [module_name(k) for k in range(count)]
-    found = eigengenes(features.values, members)
+    names = [module_name(k) for k in range(len(members))]
+    modules = eigengenes(features.values, members)
     samples = features.samples
     values = pd.DataFrame(
-        found.values, index=pd.Index(names, name="module_id", dtype=object), columns=samples.index
+        modules.values, index=pd.Index(names, name="module_id", dtype=object), columns=samples.index
     )
     table = features.table
     traits = trait_table(values, samples)
@@ -67,7 +75,7 @@ def assemble_result(
         ),
         features=table,
         loadings=features.loadings,
-        module_loadings=_module_loadings(found, names, table),
+        module_loadings=_module_loadings(modules, names, table),
         module_gene_roles=gene_roles(features, labels, members, names),
         gene_fate=pd.DataFrame(
             {
@@ -80,7 +88,7 @@ def assemble_result(
         residualization=features.residualization,
         samples=samples,
         calibration=calibration,
-        config={**config, "covariates": list(covariates)},
+        config=config,
         transform=features.transform,
         design=dict(features.design.recipe),
         checkpoint=checkpoint,
@@ -90,24 +98,24 @@ def assemble_result(
 def _modules(
     labels: NDArray[np.int64], names: list[str], gene_ids: NDArray[np.object_]
 ) -> pd.DataFrame:
-    rows = np.lexsort((np.arange(len(labels)), labels))
+    rows = np.argsort(labels, kind="stable")  # by module, genes in their order
     rows = rows[labels[rows] >= 0]
     return pd.DataFrame(
         {"gene_id": gene_ids[rows], "module_id": np.array(names, dtype=object)[labels[rows]]}
     )
 
 
-def _module_loadings(found: Eigengenes, names: list[str], table: pd.DataFrame) -> pd.DataFrame:
+def _module_loadings(modules: Eigengenes, names: list[str], table: pd.DataFrame) -> pd.DataFrame:
     parts = [
         pd.DataFrame(
             {
                 "module_id": name,
-                "gene_id": table["gene_id"].to_numpy()[own],
-                "feature_id": table["feature_id"].to_numpy()[own],
+                "gene_id": table["gene_id"].to_numpy()[used],
+                "feature_id": table["feature_id"].to_numpy()[used],
                 "loading": loading,
             }
         )
-        for name, own, loading in zip(names, found.members, found.loadings, strict=True)
+        for name, used, loading in zip(names, modules.members, modules.loadings, strict=True)
     ]
     columns = ["module_id", "gene_id", "feature_id", "loading"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
@@ -121,39 +129,30 @@ def gene_roles(
     The reference is the first right singular vector of the features of that channel which take
     part in the module; a channel in which none does has no reference, and nothing is active in it.
     """
-    values, kind = features.values, features.is_switch
-    least = max(_ACTIVE, significant_r(len(values), features.design.basis.shape[1], _ROLE_CHANCE))
-    n = len(values)
-    feature_of = np.full((2, len(features.gene_ids)), -1)
-    for row, channel in enumerate((True, False)):
-        own = np.flatnonzero(kind == channel)
-        feature_of[row, features.gene[own]] = own
+    values, is_switch = features.values, features.is_switch
+    n, rank = len(values), features.design.rank
+    channels = (is_switch, ~is_switch)
+    feature_of = np.full((2, len(features.gene_ids)), -1)  # -1: the gene has none in the channel
+    for row, channel in enumerate(channels):
+        feature_of[row, features.gene[channel]] = np.flatnonzero(channel)
+    columns = ["module_id", "gene_id", "switch_r", "abundance_r", "channel_r"]
     parts = []
     for module, (name, used) in enumerate(zip(names, members, strict=True)):
         genes = np.flatnonzero(labels == module)
+        at = feature_of[:, genes]
         r = np.full((2, len(genes)), np.nan)
-        columns = feature_of[:, genes]
-        for row, channel in enumerate((True, False)):
-            own = used[kind[used] == channel]
-            if len(own):
-                reference = eigengenes(values, [own]).values[0]
-                found = values[:, columns[row]].T @ reference / np.sqrt(n)
-                r[row] = np.where(columns[row] >= 0, found, np.nan)
-        both = (columns >= 0).all(axis=0)
-        pair = (values[:, columns[0]] * values[:, columns[1]]).mean(axis=0)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "module_id": name,
-                    "gene_id": features.gene_ids[genes],
-                    "switch_r": r[0],
-                    "abundance_r": r[1],
-                    "channel_r": np.where(both, pair, np.nan),
-                }
-            )
-        )
-    columns_ = ["module_id", "gene_id", "switch_r", "abundance_r", "channel_r"]
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns_)
+        for row, channel in enumerate(channels):
+            chosen = used[channel[used]]
+            if len(chosen):
+                reference = eigengenes(values, [chosen]).values[0]  # of unit length
+                found = values[:, at[row]].T @ reference / np.sqrt(n)
+                r[row] = np.where(at[row] >= 0, found, np.nan)
+        between = (values[:, at[0]] * values[:, at[1]]).mean(axis=0)
+        between = np.where((at >= 0).all(axis=0), between, np.nan)
+        entries = [name, features.gene_ids[genes], *r, between]
+        parts.append(pd.DataFrame(dict(zip(columns, entries, strict=True))))
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    least = max(_ACTIVE, significant_r(n, rank, _ROLE_CHANCE))
     return table.assign(role=role_names(table, least))
 
 
@@ -171,51 +170,49 @@ def role_names(table: pd.DataFrame, least: float) -> NDArray[np.object_]:
 
 def trait_table(eigengenes: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """Every module against every trait; q-values over all rows (Benjamini and Hochberg)."""
-    rows: list[dict[str, Any]] = []
     values = eigengenes.to_numpy()
-    for trait in samples.columns:
-        rows += [
-            {"module_id": module, "trait": str(trait), **found}
-            for module, found in zip(
-                eigengenes.index, _test_all(values, samples[trait]), strict=True
-            )
-        ]
+    rows = [
+        {"module_id": module, "trait": str(trait), **test}
+        for trait in samples.columns
+        for module, test in zip(eigengenes.index, _test_all(values, samples[trait]), strict=True)
+    ]
     table = pd.DataFrame(rows, columns=[c for c in _COLUMNS if c != "qvalue"])
-    table.insert(6, "qvalue", benjamini_hochberg(table["pvalue"].to_numpy(dtype=float)))
-    return table[_COLUMNS]
+    qvalues = benjamini_hochberg(table["pvalue"].to_numpy(dtype=float))
+    return table.assign(qvalue=qvalues)[_COLUMNS]
 
 
 def _test_all(values: NDArray[np.float64], trait: pd.Series) -> list[dict[str, Any]]:
-    """One test per eigengene; none where the trait does not allow one."""
+    """One test per eigengene, with missing numbers where the trait does not allow one."""
     if pd.api.types.is_numeric_dtype(trait) and not pd.api.types.is_bool_dtype(trait):
         x = trait.to_numpy(dtype=float)
-        there = np.isfinite(x)
-        if there.sum() >= _FEWEST_SAMPLES and np.ptp(x[there]) > 0:
-            return [_pearson(row[there], x[there]) for row in values]
-        return [_nothing("pearson", there)] * len(values)
-    there = trait.notna().to_numpy()
-    text = trait[there].astype(str)
+        known = np.isfinite(x)
+        if known.sum() >= _MIN_PAIRS and np.ptp(x[known]) > 0:
+            return [_pearson(row[known], x[known]) for row in values]
+        return [_test("pearson", np.nan, np.nan, np.nan, known.sum())] * len(values)
+    known = trait.notna().to_numpy()
+    text = trait[known].astype(str)
+    # a level of one sample has no variance to test with
     levels = [level for level in sorted(text.unique()) if (text == level).sum() >= 2]
     kind = "welch" if len(levels) <= 2 else "anova"
     if len(levels) < 2:
-        return [_nothing(kind, there)] * len(values)
+        return [_test(kind, np.nan, np.nan, np.nan, known.sum())] * len(values)
     groups = [(text == level).to_numpy() for level in levels]
     test = _welch if kind == "welch" else _anova
-    return [test([row[there][group] for group in groups]) for row in values]
+    return [test([row[known][group] for group in groups]) for row in values]
 
 
 def _pearson(y: NDArray[np.float64], x: NDArray[np.float64]) -> dict[str, Any]:
     r, p = stats.pearsonr(x, y)
     freedom = len(x) - 2
-    t = r * np.sqrt(freedom / max(1 - r**2, 1e-300))
-    return _found("pearson", r, t, p, len(x))
+    t = r * np.sqrt(freedom / max(1 - r**2, 1e-300))  # a trait may be the eigengene itself
+    return _test("pearson", r, t, p, len(x))
 
 
 def _welch(groups: list[NDArray[np.float64]]) -> dict[str, Any]:
     """Effect: mean of the second level minus mean of the first, levels in alphabetical order."""
     first, second = groups
     t, p = stats.ttest_ind(second, first, equal_var=False)
-    return _found("welch", second.mean() - first.mean(), t, p, len(first) + len(second))
+    return _test("welch", second.mean() - first.mean(), t, p, len(first) + len(second))
 
 
 def _anova(groups: list[NDArray[np.float64]]) -> dict[str, Any]:
@@ -223,21 +220,17 @@ def _anova(groups: list[NDArray[np.float64]]) -> dict[str, Any]:
     f, p = stats.f_oneway(*groups)
     every = np.concatenate(groups)
     between = sum(len(g) * (g.mean() - every.mean()) ** 2 for g in groups)
-    return _found("anova", between / ((every - every.mean()) ** 2).sum(), f, p, len(every))
+    return _test("anova", between / ((every - every.mean()) ** 2).sum(), f, p, len(every))
 
 
-def _found(kind: str, effect: Any, statistic: Any, pvalue: Any, n: int) -> dict[str, Any]:
+def _test(kind: str, effect: Any, statistic: Any, pvalue: Any, n: Any) -> dict[str, Any]:
     return {
         "kind": kind,
         "effect": float(effect),
         "statistic": float(statistic),
         "pvalue": float(pvalue),
-        "n": n,
+        "n": int(n),
     }
-
-
-def _nothing(kind: str, there: NDArray[np.bool_]) -> dict[str, Any]:
-    return _found(kind, np.nan, np.nan, np.nan, int(there.sum()))
 
 
 def module_checks(
@@ -251,25 +244,25 @@ def module_checks(
     count, n_genes = len(eigengenes), len(labels)
     values = eigengenes.to_numpy(dtype=float)
     tested = np.bincount(features.gene, minlength=n_genes) > 0
-    n, rank = len(features.values), features.design.basis.shape[1]
+    n, rank = len(features.values), features.design.rank
     follows = np.zeros((n_genes, count), dtype=bool)
+    # a gene's own part is left out of the eigengene, or every module would seem to be followed
     strong = np.abs(correlations(features.values, members)) >= significant_r(n, rank, _CHECK_CHANCE)
     np.logical_or.at(follows, features.gene, strong)
     depth = np.log2(features.library)
-    unit = _of_unit_length(depth[None])[0]
     table = pd.DataFrame(
         {
             "module_id": eigengenes.index.to_numpy(dtype=object),
             "genes": np.bincount(labels[labels >= 0], minlength=count),
             "reach": follows[tested].mean(axis=0),
-            "depth_r": _of_unit_length(values) @ unit,
+            "depth_r": _of_unit_length(values) @ _of_unit_length(depth[None])[0],
             "leverage": (values**2).max(axis=1),
             "sample_id": eigengenes.columns.to_numpy(dtype=object)[(values**2).argmax(axis=1)],
             "trait": _closest_trait(traits, eigengenes.index),
         }
     )
     depth_limit = max(_DEPTH, significant_r(n, rank, _CHECK_CHANCE))
-    limits = (_BROAD if tested.sum() >= _FEWEST else 1, depth_limit, _lone_sample(n, rank))
+    limits = (_BROAD if tested.sum() >= _MIN_GENES else 1, depth_limit, _lone_sample(n, rank))
     table["warning"] = [_sentence(row, *limits) for row in table.itertuples()]
     return table
 
@@ -279,16 +272,16 @@ def _lone_sample(n: int, rank: int) -> float:
     return max(_ONE_SAMPLE, (n - rank) / n * significant_r(n, rank, _CHECK_CHANCE / n) ** 2)
 
 
-def warn_of(checks: pd.DataFrame) -> None:
+def warn_if_suspect(checks: pd.DataFrame) -> None:
     """Give one warning for all modules that have one."""
-    said = [text for text in checks["warning"] if text]
-    if said:
-        more = f"; and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
+    warnings = [text for text in checks["warning"] if text]
+    if warnings:
+        more = f"; and {len(warnings) - _SHOWN} more" if len(warnings) > _SHOWN else ""
         warn(
-            f"{len(said)} module(s) may be a batch effect or one odd sample: "
-            f"{'; '.join(said[:_SHOWN])}{more}. If it is technical, name what measures it in "
-            "covariates= (--covariates), or leave the odd sample out, and fit again; the figures "
-            "are in result.checks (checks.parquet)."
+            f"{len(warnings)} module(s) may be a batch effect or one odd sample: "
+            f"{'; '.join(warnings[:_SHOWN])}{more}. If it is technical, name what measures it "
+            "among the covariates, or leave the odd sample out, and fit again; the figures are in "
+            "result.checks (checks.parquet)."
         )
 
 

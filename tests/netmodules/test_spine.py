@@ -137,7 +137,7 @@ def test_settings_are_checked():
     ):  # fmt: skip
         with pytest.raises(Edge2TorchError, match=told):
             override(ModulesConfig(), [change])
-    with pytest.raises(Edge2TorchError, match="no such backend"):
+    with pytest.raises(Edge2TorchError, match="backend must be one of"):
         fit_modules(planted().counts, backend="wgcnaa")
 
 
@@ -158,8 +158,8 @@ def test_what_cannot_be_asked_is_told(tmp_path):
     found = fitted("latent")
     with pytest.raises(Edge2TorchError, match="no such module"):
         found.genes("M999")
-    with pytest.raises(Edge2TorchError, match="no column of the samples"):
+    with pytest.raises(Edge2TorchError, match="not columns of the samples"):
         modules_to_edgelist(found, ["weight"])
     (tmp_path / "mine.txt").write_text("keep me")
-    with pytest.raises(Edge2TorchError, match="something else than modules"):
+    with pytest.raises(Edge2TorchError, match="something other than modules"):
         found.save(tmp_path)

@@ -27,5 +27,5 @@ def test_failures_are_told():
         checked, alphas=[0.05], subsamples=8, fraction=0.5, backend="latent", seed=1
     )
     assert len(found.failures) == found.curve["failed"].sum() > 0
-    with pytest.raises(Edge2TorchError, match="must lie above 0"):
+    with pytest.raises(Edge2TorchError, match="fraction must be"):
         stability_selection(checked, fraction=0)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge2torch._core.messages import listing
-from edge2torch.errors import Edge2TorchError
+from edge2torch._core.checks import check_choice
 from edge2torch.netmodules._backends._correlation import baseline, latent
 from edge2torch.netmodules._backends._graph import graph
 from edge2torch.netmodules._backends._vae import vae
@@ -27,6 +26,8 @@ class ModuleBackend:
     similarity : callable
         From standardised columns, decoys among them, to their similarities, which find their own
         thresholds and pairs.
+    suggested : bool, default True
+        Whether to propose it where another backend found no module.
 
     Examples
     --------
@@ -38,23 +39,26 @@ class ModuleBackend:
     name: str
     summary: str
     similarity: Callable[[Request], Similarity]
+    suggested: bool = True
 
 
 BACKENDS: dict[str, ModuleBackend] = {
     row.name: row
     for row in (
-        ModuleBackend("baseline", "partial correlations of a Ledoit-Wolf covariance", baseline),
+        ModuleBackend(
+            "baseline",
+            "partial correlations of a Ledoit-Wolf covariance",
+            baseline,
+            suggested=False,
+        ),
         ModuleBackend("latent", "factor analysis per channel, then as baseline", latent),
         ModuleBackend("graph", "smoothing over correlated features, then as latent", graph),
         ModuleBackend("vae", "a variational autoencoder of compiled graphs", vae),
-        ModuleBackend("wgcna", "R's WGCNA", wgcna),
+        ModuleBackend("wgcna", "R's WGCNA", wgcna, suggested=False),
     )
 }
 """Backends by name: a new one is a file in this folder and a row."""
 
 
 def find_backend(name: str) -> ModuleBackend:
-    """Return a row, or say which there are."""
-    if name not in BACKENDS:
-        raise Edge2TorchError(f"backend={name!r}: no such backend. Use one of {listing(BACKENDS)}.")
-    return BACKENDS[name]
+    return BACKENDS[check_choice("backend", name, BACKENDS)]
