@@ -1,4 +1,9 @@
-"""A matrix of counts with ids on both sides, out of a DataFrame or an AnnData."""
+"""A matrix of counts with ids on both sides, out of a DataFrame or an AnnData.
+
+What in a table of counts is not a sample is set aside (columns that quantifiers write beside them) or
+refused (a lost header, the file of one sample). Logarithms are told from counts and turned back. A
+table that lies on its side is refused: it would fit without complaint, and the donors become genes.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,7 @@ from edge2torch._core.messages import listing, warn
 from edge2torch._core.tables import not_genes
 from edge2torch.errors import Edge2TorchError
 
-# Names without case, blanks and underscores.
+# Names of columns without case, blanks and underscores.
 _PLACE = {"chr", "start", "end", "strand"}
 _ANNOTATION = {
     "length", "efflength", "effectivelength", "genelength", "transcriptlength", "description",
@@ -31,15 +36,17 @@ _HEADS = re.compile(
     r"(?:unnamed\d+|(?:ensembl|gene|transcript|tx|target|feature|probe|row)?s?(?:ids?|names?|symbols?)?"
     r"|tracking\w*|index)"
 )
-_WHOLE = re.compile(r"\d+")
+# Endings of files that hold one sample, and who writes them
 _ONE_SAMPLE = {".sf": "salmon", ".results": "RSEM", "readspergene.out.tab": "STAR"}
+
 Scale = Literal["counts", "log2", "log1p"]
 _INVERSE: dict[str, Callable[[Any], Any]] = {"log2": np.exp2, "log1p": np.exp}
 _LARGEST_LOG = 30.0  # a log2 of a billion; counts of any depth have larger ones
-_MOSTLY_FRACTIONS = 0.5
+_MOSTLY_FRACTIONS = 0.5  # of the values; estimated counts have some
+
 # Ensembl genes and transcripts of any species, and RefSeq transcripts, with or without a version
 _GENE = re.compile(r"(?:ENS[A-Z]{0,6}[GT]\d{6,}|[NX][MR]_\d{4,})(?:\.\d+)?(?:_.*)?$")
-_MOST_NAMES = 0.5
+_MOST_NAMES = 0.5  # of the columns
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,10 @@ def as_counts(
     if isinstance(counts, pd.DataFrame):
         counts = _genes_only(counts)
         if "gene_id" in counts:
-            own = pd.DataFrame(
-                {"transcript_id": text(counts.index), "gene_id": counts["gene_id"].to_numpy()}
-            )
-            transcripts = own if transcripts is None else transcripts
+            if transcripts is None:
+                transcripts = pd.DataFrame(
+                    {"transcript_id": text(counts.index), "gene_id": counts["gene_id"].to_numpy()}
+                )
             counts = counts.drop(columns="gene_id")
         counts = set_aside(counts, sample_ids(samples))
         _check_named(counts.index, "counts", "row", problems)
@@ -72,7 +79,7 @@ def as_counts(
         return matrix, transcripts, samples
     if hasattr(counts, "obs") and hasattr(counts, "var") and hasattr(counts, "X"):
         if others := not_genes(counts.var_names):
-            _tell_not_genes(others)
+            _warn_of_other_rows(others)
             counts = counts[:, ~counts.var_names.isin(others)]
         matrix = Counts(counts.X.T, text(counts.var_names), text(counts.obs_names))
         if transcripts is None and "gene_id" in counts.var:
@@ -96,27 +103,28 @@ def as_gene_counts(gene_counts: pd.DataFrame | None, problems: list[str]) -> Cou
 
 
 def _numbers(frame: pd.DataFrame, name: str, problems: list[str]) -> NDArray[Any]:
-    """Values of a frame; columns that are no numbers are a problem, and read as one."""
-    dtype = np.float64 if frame.size < 1_000_000 else np.float32
+    """Values of a frame; columns that are not numbers are a problem, and become 1."""
+    dtype = np.float64 if frame.size < 1_000_000 else np.float32  # large tables: half the memory
     is_number = np.array([pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes], dtype=bool)
     if is_number.all():
         return frame.to_numpy(dtype=dtype, na_value=np.nan)
     wrong = frame.columns[~is_number]
-    problems.append(f"{name} has column(s) that are no numbers: {listing(wrong)}")
-    values = np.ones(frame.shape, dtype)
+    problems.append(f"{name} has column(s) that are not numbers: {listing(wrong)}")
+    values = np.ones(frame.shape, dtype)  # 1 raises no other problem of the same column
     values[:, is_number] = frame.loc[:, is_number].to_numpy(dtype, na_value=np.nan)
     return values
 
 
 def _genes_only(counts: pd.DataFrame) -> pd.DataFrame:
     others = not_genes(counts.index)
-    if others:
-        _tell_not_genes(others)
-    return counts.loc[~counts.index.isin(others)] if others else counts
+    if not others:
+        return counts
+    _warn_of_other_rows(others)
+    return counts.loc[~counts.index.isin(others)]
 
 
-def _tell_not_genes(names: list[str]) -> None:
-    warn(f"counts: {listing(names)} are reads of no gene, and were set aside.")
+def _warn_of_other_rows(names: list[str]) -> None:
+    warn(f"counts: {listing(names)} count reads outside genes and were set aside.")
 
 
 def _check_named(ids: pd.Index, name: str, axis: str, problems: list[str]) -> None:
@@ -130,8 +138,8 @@ def sample_ids(samples: pd.DataFrame | None) -> pd.Index:
         return text([])
     if "sample_id" in samples:
         return text(samples["sample_id"])
-    own = [] if isinstance(samples.index, pd.RangeIndex) else list(samples.index)
-    return text([*own, *samples.iloc[:, 0]] if samples.shape[1] else own)
+    index = [] if isinstance(samples.index, pd.RangeIndex) else list(samples.index)
+    return text([*index, *samples.iloc[:, 0]] if samples.shape[1] else index)
 
 
 def with_column(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -153,8 +161,8 @@ def with_sample_ids(samples: pd.DataFrame, wanted: pd.Index) -> pd.DataFrame:
     if len(samples.columns):
         first = samples.columns[0]
         tables.append(samples.rename(columns={first: "sample_id"}))
-    found = [int(wanted.isin(text(table["sample_id"])).sum()) for table in tables]
-    return tables[found.index(max(found))] if any(found) else samples
+    matches = [int(wanted.isin(text(table["sample_id"])).sum()) for table in tables]
+    return tables[matches.index(max(matches))] if any(matches) else samples
 
 
 def text(ids: Iterable[Any]) -> pd.Index:
@@ -163,12 +171,12 @@ def text(ids: Iterable[Any]) -> pd.Index:
 
 
 def set_aside(table: pd.DataFrame, samples: pd.Index) -> pd.DataFrame:
-    """Return the samples of a table of counts, and warn of columns that are none.
+    """Return the samples of a table of counts, and warn of columns that are not.
 
     What the sample table knows (``samples``) is a sample, whatever its name.
     """
     plain = {name: _plain(name) for name in table.columns if str(name) not in samples}
-    is_place = len(_PLACE & set(plain.values())) > 1
+    is_place = len(_PLACE & set(plain.values())) > 1  # one alone may be a sample called so
     beside = [
         name
         for name, word in plain.items()
@@ -176,16 +184,16 @@ def set_aside(table: pd.DataFrame, samples: pd.Index) -> pd.DataFrame:
     ]
     if len(beside) == table.shape[1] and _MEASURES & set(plain.values()):
         programs = [_COUNT_OF[word] for word in plain.values() if word in _COUNT_OF]
-        raise one_sample(f"the columns {listing(beside)} are", next(iter(programs), ""))
+        raise _one_sample(f"the columns {listing(beside)} are", next(iter(programs), ""))
     if beside:
         warn(
-            f"counts: column(s) {listing(beside)} are no samples, by their name, and were set aside. "
+            f"counts: column(s) {listing(beside)} are not samples, by their names, and were set aside. "
             "A sample of that name has to stand in the sample table."
         )
     return table.drop(columns=beside)
 
 
-def one_sample(found: str, program: str) -> Edge2TorchError:
+def _one_sample(what: str, program: str) -> Edge2TorchError:
     """Return the error about a file that holds what one sample gave."""
     writer = f", as {program} writes them" if program else ""
     columns = {
@@ -195,21 +203,21 @@ def one_sample(found: str, program: str) -> Edge2TorchError:
         "STAR": ", header=None)[1]",  # 2 and 3 are those of one strand
     }
     return Edge2TorchError(
-        f"counts: {found} of one sample{writer}. Join the counts of all samples into one table, ids "
+        f"counts: {what} of one sample{writer}. Join the counts of all samples into one table, ids "
         "first and a column per sample; in pandas: pd.concat({'S1': pd.read_csv('S1.tsv', "
         f"sep='\\t', index_col=0{columns.get(program, ')[...]')}, 'S2': ...}}, axis=1)"
         ".to_csv('counts.csv')."
     )
 
 
-def refuse_one_sample(path: Path) -> None:
-    """Say by its name that a file holds what one sample gave."""
+def check_not_one_sample(path: Path) -> None:
+    """Refuse a file that by its name holds what one sample gave."""
     for ending, program in _ONE_SAMPLE.items():
         if path.name.lower().endswith(ending):
-            raise one_sample(f"{path.name!r} holds the counts", program)
+            raise _one_sample(f"{path.name!r} holds the counts", program)
 
 
-def refuse_headless(path: Path, table: pd.DataFrame, samples: pd.Index) -> None:
+def check_header(path: Path, table: pd.DataFrame, samples: pd.Index) -> None:
     """Refuse counts whose first row has become the names of the samples.
 
     Names that are numbers are right where the sample table has them, where they count up, and
@@ -219,7 +227,7 @@ def refuse_headless(path: Path, table: pd.DataFrame, samples: pd.Index) -> None:
     names = [str(name) for name in table.columns]
     if not names or not all(re.fullmatch(r"[\d.]+(?:e\+?\d+)?", name) for name in names):
         return
-    numbers = [int(name) for name in names if _WHOLE.fullmatch(name)]
+    numbers = [int(name) for name in names if name.isdecimal()]
     counts_up = len(numbers) == len(names) > 2 and sorted(set(numbers)) == numbers
     if counts_up or _HEADS.fullmatch(_plain(first)) or set(names) <= set(samples):
         return
@@ -239,7 +247,7 @@ def check_scale(scale: str | None) -> None:
     """Refuse an unknown scale."""
     if scale not in (None, "counts", *_INVERSE):
         raise Edge2TorchError(
-            f"scale={scale!r} (--scale): use 'counts', 'log2' (log2(x + 1)) or 'log1p' (natural)."
+            f"scale={scale!r}: use 'counts', 'log2' (log2(x + 1)) or 'log1p' (natural)."
         )
 
 
@@ -248,10 +256,10 @@ def as_scale(matrix: Counts, scale: str | None, name: str, problems: list[str]) 
     values = matrix.values.data if sparse.issparse(matrix.values) else matrix.values
     if scale is None and _looks_like_logs(values):
         problems.append(
-            f"{name} look like logarithms, or like shares, not like counts: most are no whole numbers "
-            f"and none is over {_LARGEST_LOG:g} (the largest is {np.nanmax(values):.3g}). Give raw or estimated "
-            "counts, or say what they are: scale='log2' (--scale log2; log2(x + 1)) or 'log1p' "
-            "(natural) turns them back, 'counts' takes them as they are"
+            f"{name} look like logarithms, or like shares, not like counts: most are not whole "
+            f"numbers and none is over {_LARGEST_LOG:g} (the largest is {np.nanmax(values):.3g}). "
+            "Give raw or estimated counts, or say what they are: scale='log2' (log2(x + 1)) or "
+            "'log1p' (natural) turns them back, 'counts' takes them as they are"
         )
     if scale not in _INVERSE or not values.size:
         return matrix
@@ -259,7 +267,7 @@ def as_scale(matrix: Counts, scale: str | None, name: str, problems: list[str]) 
 
 
 def _looks_like_logs(values: Any) -> bool:
-    known = values[np.isfinite(values) & (values != 0)]
+    known = values[np.isfinite(values) & (values != 0)]  # 0 is 0 on every scale
     if not known.size or known.max() > _LARGEST_LOG:
         return False
     return float(np.mean(known != np.round(known))) > _MOSTLY_FRACTIONS
@@ -284,14 +292,14 @@ def check_orientation(
     turned: bool = False,
 ) -> None:
     """Refuse a table of samples × genes; ``turned`` is one that the user has had transposed."""
-    if sign := _looks_transposed(rows, columns, transcripts, samples):
+    if evidence := _looks_transposed(rows, columns, transcripts, samples):
         fix = (
-            "Leave out transpose=True (--transpose): it has turned a table that was right."
+            "Leave out transpose=True: it has turned a table that was right."
             if turned
-            else "Pass data.T, or for a file transpose=True to read_transcript_data (--transpose)."
+            else "Pass data.T, or for a file transpose=True to read_transcript_data."
         )
         raise Edge2TorchError(
-            f"counts: the table looks transposed: {sign}. Rows are genes or transcripts, columns "
+            f"counts: the table looks transposed: {evidence}. Rows are genes or transcripts, columns "
             f"are samples. {fix}"
         )
 
@@ -302,27 +310,27 @@ def _looks_transposed(
     transcripts: pd.DataFrame | None,
     samples: pd.DataFrame | None,
 ) -> str:
-    """Say by which ids the table lies on its side; nothing where it does not.
+    """Say which ids show that the table lies on its side; "" where it does not.
 
-    The tables that go with it decide: their ids stand on the other axis, and none on their own.
-    Without a word from them, ids that look like genes or transcripts do.
+    The tables that go with it decide: their ids stand on the other axis, and none where they
+    belong. Without such tables, ids that look like genes or transcripts do.
     """
     if samples is not None:
         ids = _ids(with_sample_ids(samples, rows.union(columns)), "sample_id")
         if columns.isin(ids).any():
             return ""
-        if (found := rows.isin(ids)).any():
-            return f"{_so_many(rows, found, 'row')} a sample_id of the samples"
+        if (known := rows.isin(ids)).any():
+            return f"{_share(rows, known, 'row')} a sample_id of the samples"
     if transcripts is not None:
         ids = _ids(transcripts, "transcript_id")
         if rows.isin(ids).any():
             return ""
         genes = text(transcripts["gene_id"].dropna()) if "gene_id" in transcripts else ids[:0]
-        if (found := columns.isin(ids.union(genes))).any():
-            return f"{_so_many(columns, found, 'column')} an id of the transcripts"
+        if (known := columns.isin(ids.union(genes))).any():
+            return f"{_share(columns, known, 'column')} an id of the transcripts"
     named = np.array([bool(_GENE.match(name)) for name in columns], dtype=bool)
     if named.sum() > _MOST_NAMES * len(named) and not any(_GENE.match(name) for name in rows):
-        return f"{_so_many(columns, named, 'column')} an Ensembl or RefSeq id by its look"
+        return f"{_share(columns, named, 'column')} an Ensembl or RefSeq id by its look"
     return ""
 
 
@@ -330,6 +338,6 @@ def _ids(table: pd.DataFrame, column: str) -> pd.Index:
     return text(table.get(column, table.index))
 
 
-def _so_many(ids: pd.Index, found: NDArray[np.bool_], axis: str) -> str:
-    chosen = ids[found]
+def _share(ids: pd.Index, known: NDArray[np.bool_], axis: str) -> str:
+    chosen = ids[known]
     return f"{len(chosen):,} of {len(ids):,} {axis}s ({listing(chosen, 3)}) have"

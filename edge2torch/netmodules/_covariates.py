@@ -14,7 +14,7 @@ from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
 _NUMBER, _CATEGORY = "number", "category"
-_FEW_CODES = 10
+_FEW_CODES = 10  # up to so many whole numbers are a category
 _MOST_LEVELS = 0.5  # levels of a category as a share of the samples
 
 
@@ -34,6 +34,7 @@ class Design:
     def basis(self) -> NDArray[np.float64]:
         """Orthonormal columns that span the design, (samples, rank)."""
         u, size, _ = np.linalg.svd(self.matrix, full_matrices=False)
+        # columns that follow from others (a batch within a plate) leave singular values of rounding
         return np.asarray(u[:, size > size[0] * 1e-10])
 
     @property
@@ -60,27 +61,27 @@ def resolved(
         raise Edge2TorchError(
             f"covariates={covariates!r} must be a list of columns, such as [...]."
         )
-    found = []
+    named = []
     for given in covariates:
         name, kind = _name_and_kind(given, samples)
         if name in samples and not kind and _is_whole(samples[name]):
             kind = _CATEGORY if _is_code(samples[name]) else _NUMBER
-        found.append(f"{name}:{kind}" if kind else name)
-    problems.extend(_problems(samples, tuple(found)))
-    return tuple(found)
+        named.append(f"{name}:{kind}" if kind else name)
+    problems.extend(_problems(samples, tuple(named)))
+    return tuple(named)
 
 
 def covariate_names(samples: pd.DataFrame, covariates: Sequence[str]) -> str:
     """Say how each covariate is taken."""
-    said = []
+    words = []
     for given in covariates:
         name, kind = _name_and_kind(given, samples)
         if _is_number(samples[name], kind):
-            said.append(f"{name!r} as a number")
+            words.append(f"{name!r} as a number")
         else:
             levels = sorted(_levels(samples[name].dropna()).unique())
-            said.append(f"{name!r} as {len(levels)} categories ({listing(levels)})")
-    return ", ".join(said)
+            words.append(f"{name!r} as {len(levels)} categories ({listing(levels)})")
+    return ", ".join(words)
 
 
 def _name_and_kind(given: str, samples: pd.DataFrame) -> tuple[str, str]:
@@ -98,7 +99,7 @@ def _problems(samples: pd.DataFrame, covariates: tuple[str, ...]) -> list[str]:
     names = [name for name, _ in split]
     if absent := [name for name in names if name not in samples]:
         problems.append(
-            f"covariate(s) {listing(absent)} are no column of samples; columns are "
+            f"covariate(s) {listing(absent)} are not columns of samples; columns are "
             f"{listing(samples.columns, 10) or 'none'}"
         )
     if repeated := sorted({name for name in names if names.count(name) > 1}):
@@ -107,10 +108,10 @@ def _problems(samples: pd.DataFrame, covariates: tuple[str, ...]) -> list[str]:
     for name, kind in dict(split).items():
         if name not in samples:
             continue
-        added, said = _columns_of(samples[name], kind)
+        added, problem = _columns_of(samples[name], kind)
         width += added
-        if said:
-            problems.append(f"covariate {name!r} {said}")
+        if problem:
+            problems.append(f"covariate {name!r} {problem}")
     if covariates and width > n - 3 and not problems:
         problems.append(
             f"the covariates make {width} columns for {n} samples, which leaves nothing to find; "
@@ -121,22 +122,22 @@ def _problems(samples: pd.DataFrame, covariates: tuple[str, ...]) -> list[str]:
 
 def _columns_of(column: pd.Series, kind: str) -> tuple[int, str]:
     """How many columns a covariate makes, and what is wrong with it."""
-    found, n = column.dropna().nunique(), len(column)
+    levels, n = column.dropna().nunique(), len(column)
     if column.isna().all():
         return 0, "is missing in every sample"
-    if found < 2:
+    if levels < 2:
         return 0, "is constant; leave it out"
     if kind == _NUMBER and not _is_numeric(column):
-        return 0, f"is no number in every sample, such as {column.dropna().iloc[0]!r}"
+        return 0, f"is not a number in every sample, such as {column.dropna().iloc[0]!r}"
     if _is_number(column, kind):
         is_finite = np.isfinite(column.dropna().to_numpy(dtype=float)).all()
         return 1, "" if is_finite else "has infinite values"
-    if found > max(2, _MOST_LEVELS * n):
+    if levels > max(2, _MOST_LEVELS * n):
         return 0, (
-            f"has {found} levels in {n} samples, which explains everything; leave it out or merge "
+            f"has {levels} levels in {n} samples, which explains everything; leave it out or merge "
             "levels"
         )
-    return found - 1, ""
+    return levels - 1, ""
 
 
 def make_design(samples: pd.DataFrame, covariates: tuple[str, ...]) -> Design:
@@ -173,10 +174,11 @@ def apply_recipe(samples: pd.DataFrame, recipe: Mapping[str, Any]) -> Design:
                     f"covariate {name!r} has level(s) {listing(unknown)} that the fit did not see; "
                     f"it saw {listing(how['levels'], 10)}."
                 )
-            for level in how["levels"][1:]:
+            for level in how["levels"][1:]:  # the first is the intercept's
                 columns[f"{name}={level}"] = (text == level).to_numpy(dtype=float)
         else:
             values = pd.to_numeric(column).to_numpy(dtype=float)
+            # a gap becomes the mean of the fit, which moves nothing
             values = np.where(np.isnan(values), how["mean"], values)
             columns[name] = (values - how["mean"]) / how["sd"]
     return Design(np.column_stack(list(columns.values())), tuple(columns), dict(recipe))

@@ -1,4 +1,4 @@
-"""Transcript counts, checked once: ids decide, and all problems are told together."""
+"""Transcript counts, checked once: ids decide, and one error lists all problems."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ def transcript_data(
     Warns
     -----
     Edge2TorchWarning
-        For columns that are no samples (length, effective length, place, name and the like of a
-        gene, TPM), and rows that are no genes (``__no_feature``, ``N_unmapped``), which are set aside.
+        For columns that are not samples (length, effective length, place, name and the like of a
+        gene, TPM), and rows that are not genes (``__no_feature``, ``N_unmapped``), which are set aside.
 
     Raises
     ------
@@ -144,19 +144,19 @@ def transcript_data(
     - counts has the same row id more than once: 't1'
     - counts has 1 negative value(s), in row(s) 't1'
     - counts are zero throughout in sample(s) 's2'
-    - there are 2 samples, and fewer than 10 are refused: min_samples=2 (--min-samples 2) accepts them
+    - there are 2 samples, and fewer than 10 are refused: min_samples=2 accepts them
     """
     check_scale(scale)
     problems: list[str] = []
     given = transcripts, samples
     matrix, transcripts, samples = as_counts(counts, transcripts, samples, problems)
     check_orientation(matrix.rows, matrix.samples, *given)
-    own_genes = as_gene_counts(gene_counts, problems)
+    genes = as_gene_counts(gene_counts, problems)
     return assemble(
         matrix,
         transcripts,
         samples,
-        own_genes,
+        genes,
         covariates=covariates,
         min_samples=min_samples,
         scale=scale,
@@ -177,7 +177,7 @@ def assemble(
     plain_ids: bool,
     problems: list[str],
 ) -> TranscriptData:
-    """Check all parts, say all that is wrong, or return them in canonical order."""
+    """Check all parts; return them in canonical order, or raise one error with all problems."""
     matrix = as_scale(matrix, scale, "counts", problems)
     if gene_counts is not None:
         gene_counts = as_scale(gene_counts, scale, "gene_counts", problems)
@@ -201,7 +201,7 @@ def assemble(
     if len(matrix.samples) < min_samples:
         problems.append(
             f"there are {(n := len(matrix.samples))} samples, and fewer than {min_samples} are "
-            f"refused: min_samples={n} (--min-samples {n}) accepts them"
+            f"refused: min_samples={n} accepts them"
         )
     named = resolved(table, covariates, problems)
     raise_all(problems)
@@ -217,17 +217,20 @@ def _canonical(
 ) -> TranscriptData:
     genes = gene_of.to_numpy(dtype=object)
     ids = matrix.rows.to_numpy(dtype=object)
+    # One order, whatever that of the input: by gene, then transcript; samples by id. NumPy sorts
+    # text by code point, so that the locale has no say.
     rows = np.lexsort((ids.astype(str), genes.astype(str)))
     columns = np.argsort(matrix.samples.to_numpy(dtype=str), kind="stable")
     counts = _dense(matrix.values, rows, columns)
     genes = genes[rows]
     gene_ids, starts = np.unique(genes.astype(str), return_index=True)
     if gene_counts is None:
+        # rows are sorted by gene: each gene is one stretch of them
         summed = np.add.reduceat(counts.astype(np.float64), starts, axis=0).astype(np.float32)
     else:
-        own = pd.Index(gene_counts.rows).get_indexer(pd.Index(gene_ids, dtype=object))
+        gene_rows = pd.Index(gene_counts.rows).get_indexer(pd.Index(gene_ids, dtype=object))
         order = pd.Index(gene_counts.samples).get_indexer(matrix.samples[columns])
-        summed = _dense(gene_counts.values, own, order)
+        summed = _dense(gene_counts.values, gene_rows, order)
     return TranscriptData(
         counts=counts,
         transcript_ids=ids[rows],
@@ -273,8 +276,7 @@ def check_matrix(matrix: Counts, name: str, problems: list[str]) -> None:
         ("infinite", np.isinf),
         ("negative", lambda x: x < 0),
     ):
-        count = int(wrong(stored).sum())
-        if count:
+        if count := int(wrong(stored).sum()):
             rows = _rows_where(values, wrong)
             problems.append(
                 f"{name} has {count} {what} value(s), in row(s) {listing(matrix.rows[rows])}"
@@ -332,18 +334,18 @@ def with_plain_ids(transcripts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _id_hint(ids: pd.Index, genes: pd.Series, rows: pd.Index) -> str:
-    """Say so where rows are genes, or ids agree but for a version or what follows a bar."""
+    """Say so if rows are genes, or if ids agree but for a version or what follows a bar."""
     agree = int(rows.isin(ids).sum())
     if 2 * int(rows.isin(text(genes)).sum()) > len(rows) > 2 * agree:
-        return "rows of counts are genes: leave the transcripts (--transcripts) out"
-    own, known = plain(rows), plain(ids)
-    if 2 * (found := int(own.isin(known).sum())) < len(rows) or found <= 2 * agree:
+        return "rows of counts are genes: leave the table of transcripts out"
+    bare, known = plain(rows), plain(ids)
+    if 2 * (would := int(bare.isin(known).sum())) < len(rows) or would <= 2 * agree:
         return ""
-    differs = next(k for k, there in enumerate(own.isin(known) & ~rows.isin(ids)) if there)
-    twin = ids[list(known).index(own[differs])]
+    k = int((bare.isin(known) & ~rows.isin(ids)).argmax())  # the first that differs
+    twin = ids[known.get_indexer_for(pd.Index([bare[k]]))[0]]
     return (
-        f"{found:,} of {len(rows):,} ids agree up to a bar or a version, such as {rows[differs]!r} and "
-        f"{twin!r}: plain_ids=True (--plain-ids) compares them without"
+        f"{would:,} of {len(rows):,} ids agree up to a bar or a version, such as {rows[k]!r} and "
+        f"{twin!r}: plain_ids=True compares them without"
     )
 
 

@@ -24,10 +24,10 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._counts import (
     Counts,
     Scale,
+    check_header,
+    check_not_one_sample,
     check_orientation,
     check_scale,
-    refuse_headless,
-    refuse_one_sample,
     sample_ids,
     text,
 )
@@ -114,7 +114,7 @@ def read_transcript_data(
     given = _transcripts(transcripts), _table(samples, "samples")
     if transpose and (where.is_dir() or where.suffix == ".h5ad"):
         raise Edge2TorchError(
-            "transpose (--transpose): a bundle folder and an h5ad say which axis holds samples. "
+            "transpose=True: a bundle folder and an h5ad say which axis holds samples. "
             "Only tables (CSV, TSV, Parquet) can be turned."
         )
     if where.is_dir():
@@ -175,11 +175,11 @@ def _read_table(path: Path, name: str) -> pd.DataFrame:
 
 def _counts(path: Path, samples: pd.DataFrame | None) -> pd.DataFrame:
     """Counts with their ids as index; a column ``gene_id`` beside transcripts stays one."""
-    refuse_one_sample(path)
+    check_not_one_sample(path)
     table = _read_table(path, "path")
     if isinstance(table.index, pd.RangeIndex):
         table = table.set_index("transcript_id" if "transcript_id" in table else table.columns[0])
-    refuse_headless(path, table, sample_ids(samples))
+    check_header(path, table, sample_ids(samples))
     return table
 
 
@@ -190,15 +190,14 @@ def _turned(table: pd.DataFrame) -> pd.DataFrame:
     other = [name for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
     if other:
         raise Edge2TorchError(
-            f"path: column(s) of the table to transpose are no numbers: {listing(other)}. Leave "
-            "them out; what is known of samples belongs into the sample table of the fit (samples=, "
-            "--samples of `modules fit`)."
+            f"path: column(s) of the table to transpose are not numbers: {listing(other)}. "
+            "Leave them out; what is known of samples belongs in the sample table of the fit."
         )
     beside = [name for name in table.columns if like_metadata(name) or like_an_id(name)]
     if beside:
         warn(
             f"counts: column(s) {listing(beside)} are called like what is known of samples, not like "
-            "genes, and were set aside. Traits and covariates belong into the sample table."
+            "genes, and were set aside. Traits and covariates belong in the sample table."
         )
     return table.drop(columns=beside).T
 
@@ -275,7 +274,7 @@ def genes_of_gtf(path: Path) -> pd.DataFrame:
     found = pd.concat(parts).dropna() if parts else pd.DataFrame()
     if found.empty:
         raise Edge2TorchError(
-            f"transcripts: {str(path)!r} names no transcript_id with a gene_id. Counts of genes need "
+            f"transcripts: {str(path)!r} has no transcript_id with a gene_id. Counts of genes need "
             "no transcripts."
         )
     return found.drop_duplicates(ignore_index=True)

@@ -100,7 +100,7 @@ def test_counts_give_the_same_tables_as_their_features(folder, tmp_path, capsys)
     [
         (("--module-id", "M01"), "nearest are"),
         (("--feature-table", "absent.csv"), "--feature-table: there is no file"),
-        (("--ig-n-steps", "0"), "ig_n_steps=0 must be at least 1"),
+        (("--ig-n-steps", "0"), "--ig-n-steps 0 must be at least 1"),
         (("--data", "absent", "--feature-meta", "m.csv"), "leave --feature-table"),
         (("--transcripts", "t.csv"), "give --data too"),
     ],
@@ -166,7 +166,7 @@ def test_few_samples_are_accepted_by_the_option_that_the_error_names(folder, tmp
         assert call(capsys, *common, *given, "--min-samples", "6")[0] == 0
     code, _, said = call(capsys, *common, *counts, "--min-samples", "2")
     assert code == 1
-    assert "min_samples=2 must be at least 3" in said
+    assert "--min-samples 2 must be at least 3" in said
 
 
 def test_places_and_versions_are_told(tmp_path, capsys):

@@ -99,7 +99,7 @@ def test_what_cannot_be_is_told():
             covariates=["sex:number", "age:category", "batch", "batch:number"],
         )  # fmt: skip
     for told in (
-        "'sex' is no number in every sample, such as 'f'",
+        "'sex' is not a number in every sample, such as 'f'",
         "'age' has 60 levels in 60 samples",
         "given more than once: 'batch'",
     ):
@@ -107,5 +107,5 @@ def test_what_cannot_be_is_told():
     with pytest.raises(Edge2TorchError, match="must be a list of columns"):
         transcript_data(data.counts, data.transcripts, samples, covariates="age")
     checked = transcript_data(data.counts, data.transcripts, samples)
-    with pytest.raises(Edge2TorchError, match="'absent' are no column of samples"):
+    with pytest.raises(Edge2TorchError, match="'absent' are not columns of samples"):
         fit_modules(checked, covariates=["absent"], quiet=True)

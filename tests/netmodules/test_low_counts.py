@@ -107,7 +107,7 @@ def test_the_order_of_the_input_changes_nothing():
 
 def test_all_genes_low_is_an_error_with_the_way_out():
     counts = planted_modules(1, n_background=10, seed=0).counts / 1000
-    with pytest.raises(Edge2TorchError, match=r"have not 10 counts in 6 samples.*min_count=0"):
+    with pytest.raises(Edge2TorchError, match=r"do not have 10 counts in 6 samples.*min_count=0"):
         fit_modules(counts, scale="counts", quiet=True)
 
 

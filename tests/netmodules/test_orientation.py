@@ -14,7 +14,7 @@ def test_the_sample_table_tells():
     data = planted()
     with pytest.raises(Edge2TorchError, match=TURNED + r"60 of 60 rows .* a sample_id"):
         transcript_data(data.counts.T, samples=data.samples)
-    with pytest.raises(Edge2TorchError, match=r"Pass data\.T.*--transpose"):
+    with pytest.raises(Edge2TorchError, match=r"Pass data\.T.*transpose=True"):
         transcript_data(data.counts.T, data.transcripts, data.samples.set_index("sample_id"))
 
 
@@ -68,7 +68,7 @@ def test_a_file_is_turned_on_demand_only(tmp_path):
         read_transcript_data(tmp_path / "right.csv", samples=data.samples, transpose=True)
     data.counts.T.assign(sex="f").rename_axis("donor").to_csv(tmp_path / "mixed.csv")
     with pytest.raises(
-        Edge2TorchError, match=r"no numbers: 'sex'\. Leave them out; what is known of samples"
+        Edge2TorchError, match=r"not numbers: 'sex'\. Leave them out; what is known of samples"
     ):
         read_transcript_data(tmp_path / "mixed.csv", transpose=True)
     with pytest.raises(Edge2TorchError, match="say which axis holds samples"):

@@ -16,7 +16,7 @@ LOGS = {"log2": lambda x: np.log2(x + 1), "log1p": np.log1p}
 def test_logarithms_are_refused_and_turned_back(scale):
     data = planted()
     logs = data.counts.apply(LOGS[scale])
-    with pytest.raises(Edge2TorchError, match=r"look like logarithms.*--scale log2") as caught:
+    with pytest.raises(Edge2TorchError, match=r"look like logarithms.*scale='log2'") as caught:
         transcript_data(logs, data.transcripts)
     assert "The data have 1 problem:" in str(caught.value)
     expected = transcript_data(data.counts, data.transcripts)
@@ -59,7 +59,7 @@ def test_nearly_all_genes_left_out_is_a_warning():
     data = planted()
     logs = data.counts.apply(LOGS["log2"]) / 2
     logs.iloc[:3] = data.counts.iloc[:3].to_numpy()
-    with pytest.warns(Edge2TorchWarning, match=r"genes have fewer than 10 counts .*--scale"):
+    with pytest.warns(Edge2TorchWarning, match=r"genes have fewer than 10 counts .*scale="):
         found = fit_modules(logs, scale="counts", backend="latent", quiet=True)
     assert (found.gene_fate["fate"] == "low counts").mean() > 0.9
     with pytest.raises(Edge2TorchError, match="scale='log10'"):
