@@ -40,7 +40,7 @@ class Design:
     @property
     def rank(self) -> int:
         """Degrees of freedom that the design takes."""
-        return self.basis.shape[1]
+        return int(self.basis.shape[1])
 
     @property
     def solver(self) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ import pandas as pd
 from scipy import sparse
 
 from edge2torch._core.columns import like_an_id, like_metadata
+from edge2torch._core.files import read_json
 from edge2torch._core.gtf import ENDINGS, gtf_blocks
 from edge2torch._core.h5ad import read_h5ad
 from edge2torch._core.messages import listing, warn
@@ -111,34 +111,34 @@ def read_transcript_data(
         "scale": scale,
         "plain_ids": plain_ids,
     }
-    given = _transcripts(transcripts), _table(samples, "samples")
+    genes_of, sample_table = _transcripts(transcripts), _table(samples, "samples")
     if transpose and (where.is_dir() or where.suffix == ".h5ad"):
         raise Edge2TorchError(
             "transpose=True: a bundle folder and an h5ad say which axis holds samples. "
             "Only tables (CSV, TSV, Parquet) can be turned."
         )
     if where.is_dir():
-        return _read_bundle(where, *given, options)
+        return _read_bundle(where, genes_of, sample_table, options)
     if where.suffix == ".h5ad":
-        data = read_h5ad(where)
-        counts, own = data, None
-        counted = data.var_names
-    elif transpose:
-        counts, own = _turned(_read_table(where, "path")), None
-        counted = counts.index
-        check_orientation(text(counted), text(counts.columns), *given, turned=True)
+        counts = read_h5ad(where)
+        counted = counts.var_names
     else:
-        counts, own = _counts(where, given[1]), None
+        counts = _turned(_read_table(where, "path")) if transpose else _counts(where, sample_table)
         counted = counts.index
-    if _is_gtf(transcripts) and given[0] is not None:
-        ids = pd.Index(given[0]["transcript_id"])
-        if plain_ids:
-            ids, counted = plain(ids), plain(counted)
-        known = ids.isin(counted.astype(str))
-        own = given[0][known] if known.any() else given[0]
-    elif given[0] is not None:
-        own = given[0]
-    return transcript_data(counts, own, given[1], **options)
+    if transpose:
+        check_orientation(text(counted), text(counts.columns), genes_of, sample_table, turned=True)
+    if _is_gtf(transcripts) and genes_of is not None:
+        genes_of = _counted_only(genes_of, counted, plain_ids=plain_ids)
+    return transcript_data(counts, genes_of, sample_table, **options)
+
+
+def _counted_only(genes_of: pd.DataFrame, counted: pd.Index, *, plain_ids: bool) -> pd.DataFrame:
+    """Transcripts of a GTF that are counted; all of them where none is, for the error to name."""
+    ids = pd.Index(genes_of["transcript_id"])
+    if plain_ids:
+        ids, counted = plain(ids), plain(counted)
+    known = ids.isin(counted.astype(str))
+    return genes_of[known] if known.any() else genes_of
 
 
 def _is_gtf(table: Table) -> bool:
@@ -211,7 +211,8 @@ def _read_bundle(
     needed = ["transcript_counts.npz", "transcripts.parquet", "samples.parquet"]
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise Edge2TorchError(f"path={str(folder)!r} lacks {listing(missing)}.")
-    _check_manifest(folder)
+    if (folder / "manifest.json").exists():
+        read_json(folder / "manifest.json")  # one that is damaged says that the rest may be, too
     if transcripts is None:
         transcripts = _read_table(folder / "transcripts.parquet", "transcripts")
     if samples is None:
@@ -229,15 +230,6 @@ def _read_bundle(
     return assemble(counts, transcripts, samples, gene_counts, problems=problems, **options)
 
 
-def _check_manifest(folder: Path) -> None:
-    path = folder / "manifest.json"
-    try:
-        if path.exists():
-            json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise Edge2TorchError(f"{path} cannot be read: {error}") from error
-
-
 def _ids(table: pd.DataFrame, column: str, name: str, problems: list[str]) -> pd.Index:
     if column not in table:
         problems.append(f"{name} lacks column {column!r}")
@@ -251,17 +243,14 @@ def _read_matrix(path: Path) -> Any:
     try:
         with np.load(path, allow_pickle=False) as file:
             if "indptr" in file:
-                return _checked(sparse.load_npz(path))
+                matrix = sparse.load_npz(path)
+                # indices beyond the matrix would be followed anywhere in memory
+                if hasattr(matrix, "check_format"):
+                    matrix.check_format(full_check=True)
+                return matrix
             return np.asarray(file["data"])
     except _DAMAGE as error:
         raise Edge2TorchError(f"{path} cannot be read: {error}") from error
-
-
-def _checked(matrix: Any) -> Any:
-    """Return a sparse matrix whose indices lie within it; others would be followed anywhere."""
-    if sparse.issparse(matrix) and hasattr(matrix, "check_format"):
-        matrix.check_format(full_check=True)
-    return matrix
 
 
 def genes_of_gtf(path: Path) -> pd.DataFrame:
@@ -271,10 +260,10 @@ def genes_of_gtf(path: Path) -> pd.DataFrame:
         block.group_by(names, use_threads=False).aggregate([]).to_pandas()
         for block in gtf_blocks(path, "transcripts")
     ]
-    found = pd.concat(parts).dropna() if parts else pd.DataFrame()
-    if found.empty:
+    table = pd.concat(parts).dropna() if parts else pd.DataFrame()
+    if table.empty:
         raise Edge2TorchError(
             f"transcripts: {str(path)!r} has no transcript_id with a gene_id. Counts of genes need "
             "no transcripts."
         )
-    return found.drop_duplicates(ignore_index=True)
+    return table.drop_duplicates(ignore_index=True)

@@ -113,6 +113,7 @@ def stability_selection(
     failures: list[str] = []
     done = dict.fromkeys(alphas, 0)
     for k in range(subsamples):
+        # the same subsamples for every alpha, so that only the threshold differs
         rng = np.random.default_rng([seed, 7, k])
         n = len(data.samples)
         rows = np.sort(rng.choice(n, max(2, round(fraction * n)), replace=False))
@@ -121,12 +122,12 @@ def stability_selection(
             fixed = override(settings, dict.fromkeys(names, alpha))
             try:
                 part = _subsample(data, rows)
-                found = fit_modules(part, backend=backend, config=fixed, seed=seed, quiet=True)
+                fit = fit_modules(part, backend=backend, config=fixed, seed=seed, quiet=True)
             except Edge2TorchError as error:
                 failures.append(f"alpha {alpha}, subsample {k}: {error}")
                 continue
             done[alpha] += 1
-            seen.append(found.edges[["source", "target"]].assign(alpha=alpha))
+            seen.append(fit.edges[["source", "target"]].assign(alpha=alpha))
     if not any(done.values()):
         raise Edge2TorchError(f"Every fit failed; the first: {failures[0]}")
     return _summary(pd.concat(seen), done, subsamples, kept, tuple(failures))

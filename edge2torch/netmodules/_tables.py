@@ -145,8 +145,8 @@ def gene_roles(
             chosen = used[channel[used]]
             if len(chosen):
                 reference = eigengenes(values, [chosen]).values[0]  # of unit length
-                found = values[:, at[row]].T @ reference / np.sqrt(n)
-                r[row] = np.where(at[row] >= 0, found, np.nan)
+                along = values[:, at[row]].T @ reference / np.sqrt(n)
+                r[row] = np.where(at[row] >= 0, along, np.nan)
         between = (values[:, at[0]] * values[:, at[1]]).mean(axis=0)
         between = np.where((at >= 0).all(axis=0), between, np.nan)
         entries = [name, features.gene_ids[genes], *r, between]

@@ -30,6 +30,7 @@ _HOW = (
     "install.packages(c('BiocManager', 'WGCNA', 'jsonlite')) and "
     "BiocManager::install(c('impute', 'preprocessCore', 'GO.db'))"
 )
+# Sums come out in one order, and the machine may be shared.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -43,6 +44,7 @@ def wgcna(request: Request) -> Similarity:
     program = find_wgcna(config)
     with tempfile.TemporaryDirectory() as folder:
         answer = _run(program, request, Path(folder))
+    # R's jsonlite writes a single value as a list of one
     report = {"power": answer["power"][0], "scale_free_fit": answer["scan"]}
     if request.n_features > config.full_up_to:
         return Similarity(_memberships(request, np.asarray(answer["labels"])), report)
@@ -95,15 +97,15 @@ def _run(program: str, request: Request, folder: Path) -> Any:
     (folder / "settings.json").write_text(json.dumps(_settings(request)), encoding="utf-8")
     np.savetxt(folder / "values.csv", request.values, delimiter=",", fmt="%.9g")
     paths = [str(folder / name) for name in ("settings.json", "values.csv", "result.json")]
-    said = folder / "said.txt"
+    messages = folder / "messages.txt"
     with (
         as_file(files("edge2torch.netmodules") / "wgcna.R") as script,
-        said.open("wb") as stream,
+        messages.open("wb") as stream,
         _started([program, str(script), *paths], stream) as process,
     ):
         _wait(process, request)
     if process.returncode:
-        tail = " ".join(said.read_text(encoding="utf-8", errors="replace").split()[-60:])
+        tail = " ".join(messages.read_text(encoding="utf-8", errors="replace").split()[-60:])
         raise Edge2TorchError(f"wgcna: R ended with status {process.returncode}: {tail}")
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))
 
@@ -134,7 +136,7 @@ def _no_signals() -> Iterator[None]:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
             if number is not None and callable(signal.getsignal(number)):
-                before[number] = signal.signal(number, lambda own, _: caught.append(own))
+                before[number] = signal.signal(number, lambda late, _: caught.append(late))
     try:
         yield
     finally:
@@ -160,9 +162,9 @@ def _wait(process: subprocess.Popen[bytes], request: Request) -> None:
 def _memberships(request: Request, labels: NDArray[np.int64]) -> NDArray[np.float32]:
     """Of each feature in its own module, and of each decoy in all, (p + m, modules)."""
     values, p = request.values, request.n_features
-    found = np.unique(labels[labels > 0])
-    vectors = np.zeros((values.shape[1], len(found)), np.float32)
-    for column, label in enumerate(found):
+    modules = np.unique(labels[labels > 0])  # 0 is R's grey: no module
+    vectors = np.zeros((values.shape[1], len(modules)), np.float32)
+    for column, label in enumerate(modules):
         members = np.flatnonzero(labels == label)
         reference = eigengenes(values, [members]).values[0]
         those = np.concatenate([members, np.arange(p, values.shape[1])])
