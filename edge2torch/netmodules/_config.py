@@ -318,7 +318,7 @@ def override(config: ModulesConfig, changes: Sequence[str] | Mapping[str, Any]) 
     ...     override(ModulesConfig(), ["vae.hiden_dim=128"])
     ... except Edge2TorchError as error:
     ...     print(error)
-    'vae.hiden_dim' is not a setting. Did you mean 'vae.hidden_dim'?
+    'vae.hiden_dim' is not a setting. Nearest to 'vae.hiden_dim': 'vae.hidden_dim'.
     """
     pairs = changes.items() if isinstance(changes, Mapping) else map(_key_and_value, changes)
     known = dict(_types_by_key(ModulesConfig))
@@ -434,7 +434,7 @@ def _with_value(config: Any, path: list[str], value: Any) -> Any:
 def _parsed(key: str, value: Any, known: Mapping[str, Any]) -> Any:
     """Read a value as one of the types of its key, the first that fits."""
     if key not in known:
-        hint = nearest(key, known, cutoff=0.5) or f" Settings are {listing(known, 60)}."
+        hint = nearest(key, known, limit=1, cutoff=0.5) or f" Settings are {listing(known, 60)}."
         raise Edge2TorchError(f"{key!r} is not a setting.{hint}")
     hint = known[key]
     is_union = typing.get_origin(hint) in {typing.Union, types.UnionType}

@@ -187,3 +187,9 @@ def test_gene_counts_alone_have_abundance_only():
     found = fit_modules(genes, samples=data.samples, backend="latent", quiet=True)
     assert set(found.features["feature_type"]) == {"abundance"}
     assert found.loadings.empty
+
+
+def test_gene_counts_beside_a_path_are_refused(tmp_path):
+    counts, _, _ = parts()
+    with pytest.raises(Edge2TorchError, match="gene_counts: counts is a path"):
+        fit_modules(tmp_path / "counts.csv", gene_counts=counts)
