@@ -13,7 +13,7 @@ from edge2torch._core.messages import listing, require, warn
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._method import AttributionMethod
-from edge2torch.nn import MML
+from edge2torch.interpret._outputs import is_activation
 
 _MOST_TO_ORDER = 10  # 10! = 3.6 million orders
 _GIVEN_ELSEWHERE = {
@@ -98,7 +98,3 @@ def warn_of_gradients(method: AttributionMethod, model: nn.Module) -> None:
             "it uses their gradient, and scores need not sum to the difference of the output. "
             "They do with IntegratedGradients."
         )
-
-
-def is_activation(module: nn.Module) -> bool:
-    return isinstance(module, MML) or type(module).__module__ == "torch.nn.modules.activation"

@@ -19,7 +19,7 @@ class AttributionMethod:
     Parameters
     ----------
     name : str
-        Name of Captum's class, or of ours that takes its place.
+        What it is called; for methods of Captum's, its class.
     target : {"features", "nodes", "edges"}
         What is given a score.
     about : str
@@ -47,13 +47,12 @@ class AttributionMethod:
         Whether gradients flow from the output to what is scored.
     package : str
         A package beyond Captum's own dependencies.
-    engine : str
-        What computes it: ``"captum"``, or an engine of ours that scores all sites together.
+    engine : str or class
+        What computes it: ``"captum"``, Captum's class of the method's name; a class of yours with the
+        interface of Captum's, made with the model (and the layer) and asked by
+        ``attribute(inputs, ...)``; or an engine of ours that scores all layers together.
     takes : tuple of str
         The ``attribute_kwargs`` of a method that Captum does not have.
-    own : class, optional
-        What computes it in place of Captum's class of that name, with the interface of
-        Captum's: made with the model (and the layer), asked by ``attribute(inputs, ...)``.
 
     Examples
     --------
@@ -76,6 +75,5 @@ class AttributionMethod:
     needs_output: bool = True
     by_gradient: bool = True
     package: str = ""
-    engine: EngineName = "captum"
+    engine: EngineName | type[Any] = "captum"
     takes: tuple[str, ...] = ()
-    own: type[Any] | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import pandas as pd
 
+from edge2torch.interpret._engines._lrp import LRP, LayerLRP
 from edge2torch.interpret._method import AttributionMethod, Target
 
 __all__ = ["METHODS", "attribution_methods"]
@@ -25,44 +26,45 @@ def _enough_to_fit(n_features: int) -> int:
     return max(200, 4 * n_features)
 
 
-_steps: dict[str, Any] = {
-    "cost": "steps",
-    "batch": "internal_batch_size",
-    "defaults": {"n_steps": 50},
-    "baselines": "sample",
-}
-_perturb: dict[str, Any] = {
-    "cost": "features",
-    "batch": "perturbations_per_eval",
-    "by_gradient": False,
-}
-_fit: dict[str, Any] = {
-    **_perturb,
-    "cost": "fits",
-    "baselines": "sample",
-    "defaults": {"n_samples": _enough_to_fit},
-    "random": True,
-    "package": "sklearn",
-}
-_expected: dict[str, Any] = {
-    "cost": "samples",
-    "baselines": "set",
-    "delta": True,
-    "defaults": {"n_samples": 50},
-    "random": True,
-}
-_against_set: dict[str, Any] = {"cost": "set", "baselines": "set", "delta": True, "random": True}
-_hold: dict[str, Any] = {"engine": "hold", "by_gradient": False, "batch": "internal_batch_size"}
-_shuffle: dict[str, Any] = {**_perturb, "random": True, "between_samples": True}
+# What families of methods have in common; a row says the rest.
+_along_path = partial(
+    AttributionMethod,
+    cost="steps",
+    batch="internal_batch_size",
+    defaults={"n_steps": 50},
+    baselines="sample",
+)
+_perturbing = partial(
+    AttributionMethod, cost="features", batch="perturbations_per_eval", by_gradient=False
+)
+_fitting = partial(
+    AttributionMethod,
+    cost="fits",
+    batch="perturbations_per_eval",
+    by_gradient=False,
+    baselines="sample",
+    defaults={"n_samples": _enough_to_fit},
+    random=True,
+    package="sklearn",
+)
+_sampling = partial(
+    AttributionMethod,
+    cost="samples",
+    baselines="set",
+    delta=True,
+    defaults={"n_samples": 50},
+    random=True,
+)
+_against_set = partial(AttributionMethod, cost="set", baselines="set", delta=True, random=True)
+_holding = partial(AttributionMethod, engine="hold", by_gradient=False, batch="internal_batch_size")
 
 _ROWS = (
-    AttributionMethod(
+    _along_path(
         "IntegratedGradients",
         "features",
         "gradient along the straight path from a baseline, times the distance",
         _AXIOMATIC,
         delta=True,
-        **_steps,
     ),
     AttributionMethod(
         "DeepLift",
@@ -72,19 +74,17 @@ _ROWS = (
         baselines="sample",
         delta=True,
     ),
-    AttributionMethod(
+    _against_set(
         "DeepLiftShap",
         "features",
         "DeepLift, averaged over a set of reference samples",
         _SHAP,
-        **_against_set,
     ),
-    AttributionMethod(
+    _sampling(
         "GradientShap",
         "features",
         "gradient at random points between sample and references, times the distance",
         _SHAP,
-        **_expected,
     ),
     AttributionMethod(
         "Saliency",
@@ -105,31 +105,30 @@ _ROWS = (
         "gradient that passes a ReLU only where it is positive",
         _OCCLUSION,
     ),
-    AttributionMethod(
+    _perturbing(
         "FeatureAblation",
         "features",
         "change of the output when a feature is set to its baseline",
         _OCCLUSION,
         baselines="sample",
-        **_perturb,
     ),
-    AttributionMethod(
+    _perturbing(
         "Occlusion",
         "features",
         "change of the output when a window of features is set to its baseline",
         _OCCLUSION,
         baselines="sample",
         defaults={"sliding_window_shapes": (1,)},
-        **_perturb,
     ),
-    AttributionMethod(
+    _perturbing(
         "FeaturePermutation",
         "features",
         "change of the output when a feature is shuffled among the samples",
         _FOREST,
-        **_shuffle,
+        random=True,
+        between_samples=True,
     ),
-    AttributionMethod(
+    _perturbing(
         "ShapleyValueSampling",
         "features",
         "mean contribution over random orders in which features join",
@@ -137,29 +136,25 @@ _ROWS = (
         baselines="sample",
         defaults={"n_samples": 25},
         random=True,
-        **_perturb,
     ),
-    AttributionMethod(
+    _perturbing(
         "ShapleyValues",
         "features",
         "mean contribution over all orders in which features join",
         "10.1515/9781400881970-018",
         baselines="sample",
-        **_perturb,
     ),
-    AttributionMethod(
+    _fitting(
         "Lime",
         "features",
         "coefficients of a sparse linear model fitted around the sample",
         "10.1145/2939672.2939778",
-        **_fit,
     ),
-    AttributionMethod(
+    _fitting(
         "KernelShap",
         "features",
         "Shapley values by a weighted linear model",
         _SHAP,
-        **_fit,
     ),
     AttributionMethod(
         "LRP",
@@ -167,23 +162,22 @@ _ROWS = (
         "the output's value, handed back along the edges in proportion to what each brought",
         _LRP,
         delta=True,
+        engine=LRP,
     ),
-    AttributionMethod(
+    _along_path(
         "LayerConductance",
         "nodes",
         "the part of the integrated gradients that flows through a node",
         _CONDUCTANCE,
         delta=True,
         engine="path",
-        **_steps,
     ),
-    AttributionMethod(
+    _along_path(
         "InternalInfluence",
         "nodes",
         "gradient by a node, averaged along the path from a baseline",
         "10.48550/arXiv.1802.03788",
         engine="path",
-        **_steps,
     ),
     AttributionMethod(
         "LayerGradientXActivation",
@@ -200,27 +194,24 @@ _ROWS = (
         baselines="sample",
         delta=True,
     ),
-    AttributionMethod(
+    _against_set(
         "LayerDeepLiftShap",
         "nodes",
         "LayerDeepLift, averaged over a set of reference samples",
         _SHAP,
-        **_against_set,
     ),
-    AttributionMethod(
+    _sampling(
         "LayerGradientShap",
         "nodes",
         "gradient at random points between sample and references, times the distance",
         _SHAP,
-        **_expected,
     ),
-    AttributionMethod(
+    _along_path(
         "LayerIntegratedGradients",
         "nodes",
         "integrated gradients along the straight path between a layer's values",
         _AXIOMATIC,
         delta=True,
-        **_steps,
     ),
     AttributionMethod(
         "LayerActivation",
@@ -230,20 +221,20 @@ _ROWS = (
         by_gradient=False,
         engine="path",
     ),
-    AttributionMethod(
+    _perturbing(
         "LayerFeatureAblation",
         "nodes",
         "change of the output when a node is set to its value on the baseline, or to zero",
         _OCCLUSION,
         baselines="layer",
-        **_perturb,
     ),
-    AttributionMethod(
+    _perturbing(
         "LayerFeaturePermutation",
         "nodes",
         "change of the output when a node's values are shuffled among the samples",
         _FOREST,
-        **_shuffle,
+        random=True,
+        between_samples=True,
     ),
     AttributionMethod(
         "LayerLRP",
@@ -251,30 +242,28 @@ _ROWS = (
         "the output's value, handed back along the edges in proportion to what each brought",
         _LRP,
         delta=True,
+        engine=LayerLRP,
     ),
-    AttributionMethod(
+    _holding(
         "NodeKnockout",
         "nodes",
         "change of the output when a node is held at zero, at its mean or at a number of its own",
         _OCCLUSION,
-        **_hold,
         takes=("value", "internal_batch_size"),
     ),
-    AttributionMethod(
+    _holding(
         "NodeDifference",
         "nodes",
         "slope of the output between a node a little lowered and a little raised",
-        **_hold,
         takes=("epsilon", "internal_batch_size"),
     ),
-    AttributionMethod(
+    _along_path(
         "EdgeConductance",
         "edges",
         "the part of the integrated gradients that flows along an edge",
         _CONDUCTANCE,
         engine="edge path",
         takes=_OF_PATHS,
-        **_steps,
     ),
     AttributionMethod(
         "EdgeGradientXActivation",
@@ -285,14 +274,14 @@ _ROWS = (
         takes=("internal_batch_size",),
         batch="internal_batch_size",
     ),
-    AttributionMethod(
+    _along_path(
         "EdgeIntegratedGradients",
         "edges",
         "gradient by a factor on the edge, times all edges' way from 0 to 1",
         _AXIOMATIC,
         engine="edge mask",
         takes=_OF_PATHS,
-        **{**_steps, "baselines": "none"},
+        baselines="none",
     ),
     AttributionMethod(
         "EdgeOcclusion",

@@ -15,8 +15,7 @@ from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._arguments import is_activation
-from edge2torch.nn import CompiledModel
+from edge2torch.nn import MML, CompiledModel
 
 
 @dataclass(frozen=True)
@@ -125,3 +124,8 @@ def output_names(
         for leaf in leaves
     )
     return artifact.output_names if keeps else None
+
+
+def is_activation(module: nn.Module) -> bool:
+    """Tell an activation, torch's or ours, from other modules."""
+    return isinstance(module, MML) or type(module).__module__ == "torch.nn.modules.activation"

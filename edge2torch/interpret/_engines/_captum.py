@@ -13,25 +13,21 @@ from edge2torch._core.hooks import hooked, recorded
 from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._chunks import evaluations_at_once, shown
-from edge2torch.interpret._engines._lrp import LRP, LayerLRP
 from edge2torch.interpret._engines._probe import Entry, Probe
 from edge2torch.interpret._engines._sites import Site
 from edge2torch.interpret._engines._task import Answer, Task
 from edge2torch.interpret._method import AttributionMethod
 
-_OURS = {"LRP": LRP, "LayerLRP": LayerLRP}
 _ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving
 _USED_AGAIN = ("being used more than once", "cannot register a hook on a tensor that doesn't")
 
 
 def load_engine(method: AttributionMethod) -> Any:
-    """Return the class that computes a method."""
+    """Return the class that computes a method: the row's own, or Captum's of that name."""
     if method.package:
         require(method.package, extra="modules")
-    if method.own is not None:
-        return method.own
-    if method.name in _OURS:
-        return _OURS[method.name]
+    if isinstance(method.engine, type):
+        return method.engine
     return getattr(require("captum.attr"), method.name)
 
 

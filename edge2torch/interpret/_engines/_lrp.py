@@ -23,8 +23,8 @@ from torch.utils.hooks import RemovableHandle
 from edge2torch._core.hooks import recorded
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._arguments import is_activation
 from edge2torch.interpret._engines._probe import Entry
+from edge2torch.interpret._outputs import is_activation
 from edge2torch.nn import (
     EdgeModel,
     EdgePattern,

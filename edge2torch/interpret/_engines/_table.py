@@ -31,7 +31,7 @@ def find_engine(
     """Return what computes a method; what only Captum's class can do, Captum does."""
     if row.engine == "path" and (constructor or set(call) - _ALONG_PATHS):
         return by_captum
-    return _ENGINES[row.engine]
+    return by_captum if isinstance(row.engine, type) else _ENGINES[row.engine]
 
 
 def arguments_of(row: AttributionMethod) -> tuple[set[str], set[str]]:
