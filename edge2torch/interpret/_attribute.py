@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.interpret._arguments import as_mapping, baselines_of
-from edge2torch.interpret._ask import Question, asking, known_nodes
 from edge2torch.interpret._attribution import Attribution, on_cpu
 from edge2torch.interpret._diagnose import (
     are_finite,
@@ -21,6 +20,7 @@ from edge2torch.interpret._diagnose import (
 )
 from edge2torch.interpret._engines._table import find_engine
 from edge2torch.interpret._lookup import find_method
+from edge2torch.interpret._request import Request, known_nodes, prepared_task
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -130,7 +130,7 @@ def attribute(
     True
     """
     call = as_mapping("attribute_kwargs", attribute_kwargs)
-    question = Question(
+    request = Request(
         row=find_method(method, target),
         output=output,
         baselines=baselines_of(baselines, call),
@@ -143,16 +143,16 @@ def attribute(
         seed=seed,
         quiet=quiet,
     )
-    row = question.row
+    row = request.row
     artifact = find_artifact(model, artifact)
-    with asking(question, model, artifact, data) as (task, sites, index):
+    with prepared_task(request, model, artifact, data) as (task, sites, index):
         note_if_untrained(task)
-        engine = find_engine(row, question.constructor, question.call)
+        engine = find_engine(row, request.constructor, request.call)
         warn_if_only_read(task, engine)
-        answers = engine(task)
-        if not are_finite(scores for answer in answers for scores in answer.scores.values()):
+        results = engine(task)
+        if not are_finite(scores for result in results for scores in result.scores.values()):
             refuse_not_finite(task, index)
-        warn_if_all_zero(task, answers)
+        warn_if_all_zero(task, results)
     labels = [one.label for one in task.outputs]
     return Attribution(
         method=row.name,
@@ -161,7 +161,7 @@ def attribute(
         artifact=artifact,
         samples=index,
         _labels=labels,
-        _answers=on_cpu(answers),
+        _scores=on_cpu(results),
         _sites={site.name: site.nodes for site in sites},
         _nodes=nodes if isinstance(nodes, str) else known_nodes(nodes, artifact),
         _has_delta=bool(delta),

@@ -15,7 +15,7 @@ from edge2torch._core.checks import check_choice
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._anndata import to_anndata
-from edge2torch.interpret._engines._task import Answer
+from edge2torch.interpret._engines._task import OutputScores
 from edge2torch.interpret._frames import (
     deltas_frame,
     edge_frame,
@@ -85,7 +85,7 @@ class Attribution:
     artifact: CompileArtifact
     samples: pd.Index = field(repr=False)
     _labels: Sequence[Any] = field(repr=False)
-    _answers: Sequence[Answer] = field(repr=False)
+    _scores: Sequence[OutputScores] = field(repr=False)
     _sites: Mapping[str, list[str]] = field(repr=False)
     _nodes: str | Sequence[str] = field(repr=False)
     _has_delta: bool = field(repr=False)
@@ -125,7 +125,7 @@ class Attribution:
             return self._edges(level)
         if self.target == "features":
             (name,) = self._sites
-            tables = [table_frame(*self._site(name, a), self.samples) for a in self._answers]
+            tables = [table_frame(*self._site(name, a), self.samples) for a in self._scores]
             return side_by_side(tables, self.outputs, "feature")
         by_output = self._by_output()
         if level == "summary":
@@ -146,7 +146,7 @@ class Attribution:
         if not self._has_delta:
             return None
         names = list(self._sites) if self.target == "features" else list(self._by_output()[0])
-        gaps = [deltas_frame(answer.deltas, names, self.samples) for answer in self._answers]
+        gaps = [deltas_frame(result.deltas, names, self.samples) for result in self._scores]
         if self.target == "features":
             return side_by_side([gap[names[0]].rename("delta") for gap in gaps], self.outputs)
         return side_by_side(gaps, self.outputs, "site")
@@ -213,21 +213,21 @@ class Attribution:
     @property
     def _finest(self) -> str:
         """The level with all that was computed."""
-        by_sample = self.target == "edges" and self._answers[0].scores["edges"].dim() > 1
+        by_sample = self.target == "edges" and self._scores[0].scores["edges"].dim() > 1
         return "samples" if by_sample else "summary"
 
     def _rank(self, labels: Any) -> Any:
         return labels.map({label: k for k, label in enumerate(self.outputs or [])})
 
-    def _site(self, name: str, answer: Answer) -> tuple[list[str], Tensor | None]:
-        return self._sites[name], answer.scores.get(name)
+    def _site(self, name: str, result: OutputScores) -> tuple[list[str], Tensor | None]:
+        return self._sites[name], result.scores.get(name)
 
     def _by_output(self) -> list[dict[str, pd.DataFrame]]:
         """Return the tables of all sites with the wanted nodes, for each output."""
         kept = self._kept()
         return [
             within({n: table_frame(*self._site(n, a), self.samples) for n in self._sites}, kept)
-            for a in self._answers
+            for a in self._scores
         ]
 
     def _kept(self) -> set[str]:
@@ -238,7 +238,7 @@ class Attribution:
         return set(itertools.chain.from_iterable(self._sites.values())) - set(left_out)
 
     def _edges(self, level: str) -> pd.DataFrame:
-        scores = [answer.scores["edges"] for answer in self._answers]
+        scores = [result.scores["edges"] for result in self._scores]
         if level == "samples" and self._finest != "samples":
             raise Edge2TorchError(
                 "level='samples': the scores of edges were computed as means over samples. Call "
@@ -262,11 +262,11 @@ class Attribution:
         return f"<div><b>{self!r}</b>{table.to_html(float_format='{:.4g}'.format)}{note}</div>"
 
 
-def on_cpu(answers: Sequence[Answer]) -> list[Answer]:
+def on_cpu(results: Sequence[OutputScores]) -> list[OutputScores]:
     """Return answers that hold no memory of a device or of a graph of gradients."""
 
     def free(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
         with torch.no_grad():
             return {name: value.detach().cpu() for name, value in scores.items()}
 
-    return [Answer(free(answer.scores), free(answer.deltas)) for answer in answers]
+    return [OutputScores(free(result.scores), free(result.deltas)) for result in results]

@@ -15,8 +15,8 @@ from edge2torch._core.messages import listing, note, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._captum import by_captum
 from edge2torch.interpret._engines._sites import Site, find_sites, update_of
-from edge2torch.interpret._engines._task import Answer, Engine, Task
-from edge2torch.interpret._engines._walk import Call, watching
+from edge2torch.interpret._engines._task import Engine, OutputScores, Task
+from edge2torch.interpret._engines._walk import Call, record_calls
 
 
 def note_if_untrained(task: Task) -> None:
@@ -40,10 +40,10 @@ def are_finite(values: Iterable[Tensor]) -> bool:
 def refuse_not_finite(task: Task, index: pd.Index) -> NoReturn:
     """Say in which layer values begin to be no numbers, at which nodes, in which samples."""
     sites = _all_sites(task)
-    with watching(task, [site.module for site in sites], slope=False) as calls:
-        task.probe.answer(task.x)
+    with record_calls(task, [site.module for site in sites], with_gradients=False) as calls:
+        task.probe.outputs(task.x)
     for call in calls:
-        values = call.gave if call.gave.dim() == 2 else call.gave.sum(2)
+        values = call.output if call.output.dim() == 2 else call.output.sum(2)
         if bool((bad := ~values.isfinite()).any()):
             site = sites[call.place]
             nodes = [site.nodes[k] for k in bad.any(0).nonzero().flatten().tolist()]
@@ -60,10 +60,10 @@ def refuse_not_finite(task: Task, index: pd.Index) -> NoReturn:
     )
 
 
-def warn_if_all_zero(task: Task, answers: list[Answer]) -> None:
+def warn_if_all_zero(task: Task, results: list[OutputScores]) -> None:
     """Say why nothing got a score."""
-    for output, answer in zip(task.outputs, answers, strict=True):
-        if any(bool(s.any()) for s in answer.scores.values()):
+    for output, result in zip(task.outputs, results, strict=True):
+        if any(bool(s.any()) for s in result.scores.values()):
             continue
         what = "" if output.label is None else f" for output {output.label!r}"
         warn(f"All scores of {task.method.name}{what} are zero: {_cause(task)}")
@@ -91,8 +91,8 @@ def _cause(task: Task) -> str:
         return "every sample equals its baseline. Pass other baselines."
     if not task.x.any():
         return "every sample is zero in every input."
-    with watching(task, [s.module for s in sites], slope=True) as calls:
-        y = task.probe.answer(task.x)
+    with record_calls(task, [s.module for s in sites], with_gradients=True) as calls:
+        y = task.probe.outputs(task.x)
     total = sum(output.of(y, slice(None)).sum() for output in task.outputs)
     cut, alive = _cut_off(sites, calls, total)
     if not cut:
@@ -112,7 +112,7 @@ def _cut_off(
     sites: Sequence[Site], calls: list[Call], total: Tensor | int
 ) -> tuple[list[str], list[str]]:
     """Return the nodes by which the output has no gradient in any sample, and the others."""
-    values = [call.gave for call in calls]
+    values = [call.output for call in calls]
     gradients: Sequence[Tensor | None] = [None] * len(values)
     if isinstance(total, Tensor) and total.requires_grad:
         gradients = torch.autograd.grad(total, values, allow_unused=True)

@@ -24,18 +24,18 @@ _IDLE = 30  # seconds after which workers without work end; to start one takes a
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
-class Parcel:
+class PickledModel:
     """A model on its way: one pickle, since some clusters take modules apart and lose their hooks."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
 
-    def __reduce__(self) -> tuple[Callable[[bytes], Parcel], tuple[bytes]]:
+    def __reduce__(self) -> tuple[Callable[[bytes], PickledModel], tuple[bytes]]:
         return _unpack, (_pickle().dumps(self.model),)
 
 
-def _unpack(content: bytes) -> Parcel:
-    return Parcel(_pickle().loads(content))
+def _unpack(content: bytes) -> PickledModel:
+    return PickledModel(_pickle().loads(content))
 
 
 def _pickle() -> ModuleType:
@@ -44,7 +44,7 @@ def _pickle() -> ModuleType:
     return importlib.import_module("cloudpickle" if there else "pickle")
 
 
-def shared_out(
+def map_on_executor(
     executor: Workers, function: Callable[..., Any], items: Mapping[Key, tuple[Any, ...]]
 ) -> Iterator[tuple[Key, Any]]:
     """Yield the key of each item and what the function makes of it, as they come.

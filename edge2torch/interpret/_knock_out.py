@@ -18,20 +18,20 @@ from edge2torch._core.checks import check_choice, is_number
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._ask import Question, asking, known_nodes
 from edge2torch.interpret._diagnose import note_if_untrained
-from edge2torch.interpret._engines._chunks import parts, with_bar
+from edge2torch.interpret._engines._chunks import parts, with_progress
 from edge2torch.interpret._engines._hold import (
     Places,
     run_changed,
-    settling,
     values_to_hold,
+    with_update_sites,
 )
 from edge2torch.interpret._engines._sites import Site
 from edge2torch.interpret._engines._task import Task
-from edge2torch.interpret._executor import Parcel, shared_out
+from edge2torch.interpret._executor import PickledModel, map_on_executor
 from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._outputs import output_names
+from edge2torch.interpret._request import Request, known_nodes, prepared_task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,14 +134,14 @@ def knock_out(
     artifact = find_artifact(model, given)
     groups = _groups(nodes, artifact)
     screen = _Screen(list(groups.values()), _checked(value, groups, artifact), level == "samples")
-    with asking(_question(screen, quiet), model, artifact, data) as (task, sites, index):
+    with prepared_task(_request(screen, quiet), model, artifact, data) as (task, sites, index):
         _check_computed(groups, sites)
         note_if_untrained(task)
         names = output_names(task.probe.model, task.base, artifact, n := _n_outputs(task))
         found = None if executor is not None else _run(screen, task)
         x = task.x.cpu()
     if found is None:
-        found = _away(screen, executor, Parcel(model), artifact, x)
+        found = _run_pieces(screen, executor, PickledModel(model), artifact, x)
     table = pd.DataFrame(found.reshape(-1, n), columns=range(n) if names is None else names)
     held = pd.Index(list(groups), name="held", dtype=object)
     table.index = _by_sample(held, index) if screen.by_sample else held
@@ -202,9 +202,9 @@ def _checked(value: Any, groups: Mapping[str, list[str]], artifact: CompileArtif
     return pd.concat([given[held], others])
 
 
-def _question(screen: _Screen, quiet: bool) -> Question:
+def _request(screen: _Screen, quiet: bool) -> Request:
     """Return what the engine of NodeKnockout is to be asked, for all outputs at once."""
-    return Question(
+    return Request(
         row=replace(METHODS["NodeKnockout"], name="knock_out", needs_output=False),
         nodes=sorted({node for group in screen.groups for node in group}),
         call={"value": screen.value},
@@ -224,20 +224,20 @@ def _check_computed(groups: Mapping[str, list[str]], sites: Sequence[Site]) -> N
 
 def _n_outputs(task: Task) -> int:
     with torch.no_grad():
-        return task.probe.answer(task.x[:1]).shape[1]
+        return task.probe.outputs(task.x[:1]).shape[1]
 
 
 def _run(screen: _Screen, task: Task) -> NDArray[Any]:
     """Return changes (groups, o), means over samples, or (groups, b, o)."""
-    task = settling(task)
+    task = with_update_sites(task)
     places, values = Places.of_groups(task.sites, screen.groups), values_to_hold(task)
     n = len(task.x)
     with torch.no_grad():
-        whole = task.probe.answer(task.x)
-    shape = (n, whole.shape[1]) if screen.by_sample else whole.shape[1:]
-    found = whole.new_zeros(len(screen.groups), *shape)
-    for part in with_bar(task, parts(task, len(screen.groups))):
-        change = run_changed(task, places, part, values) - whole[part.samples]
+        unchanged = task.probe.outputs(task.x)
+    shape = (n, unchanged.shape[1]) if screen.by_sample else unchanged.shape[1:]
+    found = unchanged.new_zeros(len(screen.groups), *shape)
+    for part in with_progress(task, parts(task, len(screen.groups))):
+        change = run_changed(task, places, part, values) - unchanged[part.samples]
         if screen.by_sample:
             found[part.items, part.samples] = change
         else:
@@ -245,22 +245,26 @@ def _run(screen: _Screen, task: Task) -> NDArray[Any]:
     return found.cpu().numpy()
 
 
-def _away(
-    screen: _Screen, executor: Executor | int | None, parcel: Parcel, artifact: Any, x: Tensor
+def _run_pieces(
+    screen: _Screen,
+    executor: Executor | int | None,
+    pickled: PickledModel,
+    artifact: Any,
+    x: Tensor,
 ) -> NDArray[Any]:
     """Run pieces of a screen wherever an executor wants it."""
     bounds = np.linspace(0, len(screen.groups), min(_PIECES, len(screen.groups)) + 1).astype(int)
     pieces = {
-        start: (replace(screen, groups=screen.groups[start:stop]), parcel, artifact, x)
+        start: (replace(screen, groups=screen.groups[start:stop]), pickled, artifact, x)
         for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
     }
-    found = dict(shared_out(executor, _run_away, pieces))
+    found = dict(map_on_executor(executor, _run_piece, pieces))
     return np.concatenate([found[start] for start in sorted(found)])
 
 
-def _run_away(screen: _Screen, parcel: Parcel, artifact: Any, x: Tensor) -> NDArray[Any]:
-    own = copy.deepcopy(parcel.model)  # threads would hold each other's nodes
-    with asking(_question(screen, True), own, artifact, x) as (task, _, _):
+def _run_piece(screen: _Screen, pickled: PickledModel, artifact: Any, x: Tensor) -> NDArray[Any]:
+    own = copy.deepcopy(pickled.model)  # threads would hold each other's nodes
+    with prepared_task(_request(screen, True), own, artifact, x) as (task, _, _):
         return _run(screen, task)
 
 

@@ -15,7 +15,7 @@ import torch
 from threadpoolctl import threadpool_info
 
 from edge2torch.errors import Edge2TorchError, MissingDependencyError
-from edge2torch.interpret._executor import shared_out
+from edge2torch.interpret._executor import map_on_executor
 
 pytest.importorskip("loky", reason="needs loky: edge2torch[processes]")
 ITEMS = {name: (k,) for k, name in enumerate("abcd")}
@@ -31,9 +31,9 @@ def test_every_item_once(executor):
     expected = {name: 3 * value for name, (value,) in ITEMS.items()}
     if executor == "threads":
         with ThreadPoolExecutor(2) as pool:
-            assert dict(shared_out(pool, times, ITEMS)) == expected
+            assert dict(map_on_executor(pool, times, ITEMS)) == expected
     else:
-        assert dict(shared_out(executor, times, ITEMS)) == expected
+        assert dict(map_on_executor(executor, times, ITEMS)) == expected
 
 
 def test_workers_have_one_thread():
@@ -42,7 +42,7 @@ def test_workers_have_one_thread():
 
         return torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]
 
-    assert dict(shared_out(2, threads, {0: ()})) == {0: (1, "1")}
+    assert dict(map_on_executor(2, threads, {0: ()})) == {0: (1, "1")}
 
 
 def openmp_threads():
@@ -63,7 +63,7 @@ def test_threads_compute_on_as_many_cores_as_who_sends_them():
     torch.set_num_threads(of_a_new_one + 1)
     try:
         with ThreadPoolExecutor(1) as pool:
-            found = dict(shared_out(pool, openmp_threads, {0: ()}))
+            found = dict(map_on_executor(pool, openmp_threads, {0: ()}))
     finally:
         torch.set_num_threads(before)
     assert found == {0: {of_a_new_one + 1}}
@@ -88,26 +88,26 @@ def test_what_was_done_is_yielded_before_an_error(executor):
 
     found = []
     with pytest.raises(ZeroDivisionError):
-        found.extend(shared_out(executor, work, {k: (k,) for k in range(4)}))
+        found.extend(map_on_executor(executor, work, {k: (k,) for k in range(4)}))
     assert sorted(found) == [(0, 1), (1, 1), (2, 3)]
 
 
 def test_what_cannot_be_sent():
     lock = threading.Lock()
     with pytest.raises(Edge2TorchError, match=r"cannot be sent.*lock"):
-        list(shared_out(2, lambda: lock, {0: ()}))
+        list(map_on_executor(2, lambda: lock, {0: ()}))
 
 
 @pytest.mark.parametrize("executor", [0, -2, True, "four", 1.5])
 def test_what_is_no_executor(executor):
     with pytest.raises(Edge2TorchError, match="executor"):
-        list(shared_out(executor, abs, ITEMS))
+        list(map_on_executor(executor, abs, ITEMS))
 
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "loky", None)
     with pytest.raises(MissingDependencyError, match=r"pip install \"edge2torch\[processes\]\""):
-        list(shared_out(2, abs, ITEMS))
+        list(map_on_executor(2, abs, ITEMS))
 
 
 def test_a_killed_worker_is_one_clear_error():
@@ -115,8 +115,8 @@ def test_a_killed_worker_is_one_clear_error():
         os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(Edge2TorchError, match=r"a worker process has ended.*fewer workers"):
-        list(shared_out(2, dies, {0: ()}))
-    assert dict(shared_out(2, abs, {0: (-1,)})) == {0: 1}  # the next call has new workers
+        list(map_on_executor(2, dies, {0: ()}))
+    assert dict(map_on_executor(2, abs, {0: (-1,)})) == {0: 1}  # the next call has new workers
 
 
 def test_a_worker_that_is_replaced_loses_nothing():
@@ -129,17 +129,17 @@ def test_a_worker_that_is_replaced_loses_nothing():
             time.sleep(1.1)
         return value, os.getpid()
 
-    found = dict(shared_out(1, grows, {k: (k,) for k in range(6)}))
+    found = dict(map_on_executor(1, grows, {k: (k,) for k in range(6)}))
     assert [found[k][0] for k in range(6)] == list(range(6))
     assert found[5][1] != found[1][1]
 
 
 SCRIPT = """
-from edge2torch.interpret._executor import shared_out
+from edge2torch.interpret._executor import map_on_executor
 print("begins")
 def own(value):
     return value + 1
-print(sorted(shared_out(1, own, {0: (1,), 1: (2,)})))
+print(sorted(map_on_executor(1, own, {0: (1,), 1: (2,)})))
 """
 
 

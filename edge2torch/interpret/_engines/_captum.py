@@ -1,4 +1,4 @@
-"""Ask Captum, or a class that answers as one of its own would, in chunks that fit in memory."""
+"""Ask Captum, or a class that results as one of its own would, in chunks that fit in memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from edge2torch._core.hooks import hooked, recorded
 from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._engines._chunks import evaluations_at_once, shown
+from edge2torch.interpret._engines._chunks import evaluations_at_once, progress_bar
 from edge2torch.interpret._engines._probe import Entry, Probe
 from edge2torch.interpret._engines._sites import Site
-from edge2torch.interpret._engines._task import Answer, Task
+from edge2torch.interpret._engines._task import OutputScores, Task
 from edge2torch.interpret._method import AttributionMethod
 
 _ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving
@@ -31,24 +31,24 @@ def load_engine(method: AttributionMethod) -> Any:
     return getattr(require("captum.attr"), method.name)
 
 
-def by_captum(task: Task) -> list[Answer]:
+def by_captum(task: Task) -> list[OutputScores]:
     """Return the method's scores (b, n) and convergence deltas (b,) by site, output by output."""
-    answers = []
+    results = []
     for output in task.outputs:
         columns = None
         if task.method.needs_output:
-            columns = task.probe.aim(output.column, task.x.device)
+            columns = task.probe.select_output(output.column, task.x.device)
         task.probe.is_summed = task.method.cost in {"steps", "samples"} and not task.delta
-        answers.append(_attribute(task, columns))
-    return answers
+        results.append(_attribute(task, columns))
+    return results
 
 
-def _attribute(task: Task, columns: Tensor | None) -> Answer:
+def _attribute(task: Task, columns: Tensor | None) -> OutputScores:
     rows, batching = _plan_chunks(task)
     starts = range(0, len(task.x), rows)
     scores: dict[str, list[Tensor]] = {site.name: [] for site in task.sites}
     deltas: dict[str, list[Tensor]] = {site.name: [] for site in task.sites}
-    with shown(task, len(starts) * len(task.sites)) as bar:
+    with progress_bar(task, len(starts) * len(task.sites)) as bar:
         for start in starts:
             chunk = slice(start, min(start + rows, len(task.x)))
             own = None if columns is None else columns[chunk]
@@ -58,7 +58,7 @@ def _attribute(task: Task, columns: Tensor | None) -> Answer:
                 if delta is not None:
                     deltas[site.name].append(delta)
                 bar.update()
-    return Answer(
+    return OutputScores(
         {name: torch.cat(parts) for name, parts in scores.items()},
         {name: torch.cat(parts) for name, parts in deltas.items() if parts},
     )

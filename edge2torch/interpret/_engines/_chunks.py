@@ -49,16 +49,16 @@ def parts(task: Task, n_items: int, *, overlap: int = 0) -> list[Part]:
     ]
 
 
-def shown(task: Task, total: int) -> Any:
+def progress_bar(task: Task, total: int) -> Any:
     """Return a progress bar, to be used as a context."""
     return require("tqdm").tqdm(  # comes with Captum
         total=total, desc=task.method.name, delay=PATIENCE, leave=False, disable=task.quiet
     )
 
 
-def with_bar(task: Task, chunks: list[Part]) -> Iterator[Part]:
+def with_progress(task: Task, chunks: list[Part]) -> Iterator[Part]:
     """Yield parts, and show how many are done."""
-    with shown(task, len(chunks)) as bar:
+    with progress_bar(task, len(chunks)) as bar:
         for part in chunks:
             yield part
             bar.update()

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from edge2torch._core.hooks import hooked
-from edge2torch.interpret._engines._chunks import Part, parts, with_bar
+from edge2torch.interpret._engines._chunks import Part, parts, with_progress
 from edge2torch.interpret._engines._edge_path import Flows
 from edge2torch.interpret._engines._edge_reads import EdgeRead, edge_reads
-from edge2torch.interpret._engines._task import Answer, Task
-from edge2torch.interpret._engines._walk import Path, Stretch, walk
+from edge2torch.interpret._engines._task import OutputScores, Task
+from edge2torch.interpret._engines._walk import Path, PathChunk, walk
 
 Change = Callable[[int, Tensor, Tensor], Tensor]
 
 
-def along_mask(task: Task) -> list[Answer]:
+def along_mask(task: Task) -> list[OutputScores]:
     """Return integrated gradients by a factor on every edge, from 0 (no edge) to 1 (all)."""
     task = replace(task, baselines=task.x)  # the samples stay where they are
     reads = edge_reads(task.base, task.artifact)
@@ -37,31 +37,31 @@ def along_mask(task: Task) -> list[Answer]:
         n_samples = part.samples.stop - part.samples.start
         missing = (places[part.items] - 1).repeat_interleave(n_samples).unsqueeze(1)
 
-        def fade(place: int, inputs: Tensor, gave: Tensor) -> Tensor:
+        def fade(place: int, inputs: Tensor, output: Tensor) -> Tensor:
             read = reads[place]
-            return gave + missing * read.carried(torch.ones_like(read.weights), inputs)
+            return output + missing * read.carried(torch.ones_like(read.weights), inputs)
 
         return changing(reads, fade)
 
-    def add(stretch: Stretch) -> None:
-        for call, gradient in zip(stretch.calls, stretch.gradients, strict=True):
+    def add(chunk: PathChunk) -> None:
+        for call, gradient in zip(chunk.calls, chunk.gradients, strict=True):
             if gradient is not None:
                 read = reads[call.place]
-                slopes = stretch.by_point(gradient) * lengths[stretch.points, None, None]
-                flows.add(stretch, read, slopes, stretch.by_point(read.inputs(call.given)))
+                slopes = chunk.by_point(gradient) * lengths[chunk.points, None, None]
+                flows.add(chunk, read, slopes, chunk.by_point(read.inputs(call.inputs)))
 
     walk(task, [read.module for read in reads], path, add, around=faded)
-    return flows.answers()
+    return flows.results()
 
 
-def by_cutting(task: Task) -> list[Answer]:
+def by_cutting(task: Task) -> list[OutputScores]:
     """Return how far the output falls when an edge is taken away: the mean, or by sample."""
     reads = edge_reads(task.base, task.artifact)
     flows = Flows(task)
-    whole = task.outputs_at(task.x)
+    unchanged = task.outputs_at(task.x)
     rows = torch.from_numpy(task.artifact.graph.active_rows).to(task.x.device)
     by_edge = [_Sorted(read) for read in reads]
-    for part in with_bar(task, parts(task, max(len(rows), 1))):
+    for part in with_progress(task, parts(task, max(len(rows), 1))):
         edges = rows[part.items]
         if not len(edges):
             continue
@@ -70,15 +70,15 @@ def by_cutting(task: Task) -> list[Answer]:
 
         x = task.x[part.samples].repeat(len(edges), 1)
         with torch.no_grad(), changing(reads, partial(_cut, reads, cuts, len(edges))):
-            y = task.probe.answer(x)
-        for output, full, total in zip(task.outputs, whole, flows.totals, strict=True):
+            y = task.probe.outputs(x)
+        for output, full, total in zip(task.outputs, unchanged, flows.totals, strict=True):
             left = output.of(y, part.samples).view(len(edges), n_samples)
             fall = (full[part.samples] - left).to(total.dtype)
             if task.by_sample:
                 total[part.samples, edges] = fall.T
             else:
                 total[0, edges] += fall.sum(1)
-    return flows.answers()
+    return flows.results()
 
 
 class _Sorted:
@@ -103,16 +103,16 @@ def _cut(
     n_edges: int,
     place: int,
     inputs: Tensor,
-    gave: Tensor,
+    output: Tensor,
 ) -> Tensor:
     """Take from the sums (edges * b, o) what each row's own edge has brought."""
     read, (which, weights) = reads[place], cuts[place]
     if not len(which):
-        return gave
+        return output
     source, target = (index.long()[weights] for index in (read.module.col, read.module.row))
     brought = inputs.unflatten(0, (n_edges, -1)).transpose(1, 2)[which, source]
     brought = brought * read.weights[weights].unsqueeze(1)
-    left = gave.unflatten(0, (n_edges, -1)).transpose(1, 2)
+    left = output.unflatten(0, (n_edges, -1)).transpose(1, 2)
     left = left.index_put((which, target), -brought.to(left.dtype), accumulate=True)
     rest: Tensor = left.transpose(1, 2).flatten(0, 1)
     return rest
@@ -120,7 +120,7 @@ def _cut(
 
 @contextmanager
 def changing(reads: Sequence[EdgeRead], change: Change) -> Iterator[None]:
-    """Replace what modules give by ``change(place, inputs, gave)`` while the model runs."""
+    """Replace what modules give by ``change(place, inputs, output)`` while the model runs."""
 
     def act(place: int, inputs: Any, output: Tensor) -> Any:
         return change(place, reads[place].inputs(inputs), output)

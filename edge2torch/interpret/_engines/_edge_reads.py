@@ -34,9 +34,9 @@ class EdgeRead:
     weights: Tensor
     edges: Tensor
 
-    def inputs(self, given: tuple[Any, ...]) -> Tensor:
+    def inputs(self, arguments: tuple[Any, ...]) -> Tensor:
         """Return what the module reads (b, i) from its arguments."""
-        return cast(Tensor, given[0].t() if isinstance(self.module, Readout) else given[0])
+        return cast(Tensor, arguments[0].t() if isinstance(self.module, Readout) else arguments[0])
 
     def flow(self, gradients: Tensor, inputs: Tensor) -> Tensor:
         """Return weight × Σ over rows of gradient at the target × input at the source, (k,)."""

@@ -17,10 +17,10 @@ from edge2torch._core.checks import check_number, is_number
 from edge2torch._core.hooks import hooked
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._engines._chunks import Part, parts, with_bar
+from edge2torch.interpret._engines._chunks import Part, parts, with_progress
 from edge2torch.interpret._engines._sites import Site, update_of
-from edge2torch.interpret._engines._task import Answer, Task
-from edge2torch.interpret._engines._walk import watching
+from edge2torch.interpret._engines._task import OutputScores, Task
+from edge2torch.interpret._engines._walk import record_calls
 
 _EPSILON = 1e-2
 _WITHOUT_CHANNELS = 2  # dimensions of values (b, n)
@@ -73,23 +73,23 @@ class Places:
             yield self.group[here] - items.start, self.column[here]
 
 
-def by_holding(task: Task) -> list[Answer]:
+def by_holding(task: Task) -> list[OutputScores]:
     """Return what each node's change does to the outputs, at each site or wherever it is."""
-    task = settling(task)
+    task = with_update_sites(task)
     places = Places.of(task.sites, by_site=task.by_site)
     totals = [task.x.new_zeros(len(task.x), places.n_groups) for _ in task.outputs]
     is_difference = task.method.name == "NodeDifference"
     shifts = _shifts(task) if is_difference else [None]
     values = None if is_difference else values_to_hold(task)
-    whole = task.outputs_at(task.x)
-    for part in with_bar(task, parts(task, places.n_groups)):
+    unchanged = task.outputs_at(task.x)
+    for part in with_progress(task, parts(task, places.n_groups)):
         for shift in shifts:
             y = run_changed(task, places, part, values, shift)
-            for output, full, total in zip(task.outputs, whole, totals, strict=True):
+            for output, full, total in zip(task.outputs, unchanged, totals, strict=True):
                 new = output.of(y.flatten(0, 1), part.samples).view(len(y), -1).T
                 here = total[part.samples, part.items]
                 here += full[part.samples, None] - new if shift is None else new / (2 * shift)
-    return [_answer(task.sites, places, total.cpu()) for total in totals]
+    return [_scores_by_site(task.sites, places, total.cpu()) for total in totals]
 
 
 def run_changed(
@@ -104,18 +104,18 @@ def run_changed(
     change = partial(_change, values, shift, n_groups)
     with torch.no_grad(), _changed(task.sites, list(places.among(part.items)), change):
         x = task.x[part.samples].repeat(n_groups, 1)
-        y: Tensor = task.probe.answer(x).unflatten(0, (n_groups, -1))
+        y: Tensor = task.probe.outputs(x).unflatten(0, (n_groups, -1))
     return y
 
 
-def settling(task: Task) -> Task:
+def with_update_sites(task: Task) -> Task:
     """Return a task in which what settles is changed while it does."""
     return replace(task, sites=[update_of(site, task.base) or site for site in task.sites])
 
 
-def _answer(sites: Sequence[Site], places: Places, total: Tensor) -> Answer:
+def _scores_by_site(sites: Sequence[Site], places: Places, total: Tensor) -> OutputScores:
     of_sites = places.group.split([len(site.nodes) for site in sites])
-    return Answer(
+    return OutputScores(
         {site.name: total[:, groups] for site, groups in zip(sites, of_sites, strict=True)}, {}
     )
 
@@ -138,9 +138,9 @@ def values_to_hold(task: Task) -> list[Tensor]:
         )
     if value != "mean":
         return [task.x.new_tensor(float(value))] * len(task.sites)
-    with watching(task, [site.module for site in task.sites], slope=False) as calls:
-        task.probe.answer(task.x)
-    last: Mapping[int, Tensor] = {call.place: call.gave.mean(0) for call in calls}
+    with record_calls(task, [site.module for site in task.sites], with_gradients=False) as calls:
+        task.probe.outputs(task.x)
+    last: Mapping[int, Tensor] = {call.place: call.output.mean(0) for call in calls}
     return [last[k] for k in range(len(task.sites))]
 
 
@@ -167,18 +167,18 @@ def _change(
     n_groups: int,
     place: int,
     chosen: tuple[Tensor, Tensor],
-    gave: Tensor,
+    output: Tensor,
     share: Tensor | None,
 ) -> Tensor:
     """Return values (groups * b, n) or (..., n, c), in which each group has its own way.
 
     Of a shift only a ``share`` (groups * b, n) takes place, if one is given.
     """
-    groups, columns = (index.to(gave.device) for index in chosen)
+    groups, columns = (index.to(output.device) for index in chosen)
     if not len(groups):
-        return gave
+        return output
     by_group = partial(_by_group, n_groups=n_groups)  # (groups, n[, c], b)
-    rows = by_group(gave).clone()
+    rows = by_group(output).clone()
     if values is None:
         own = 1.0 if share is None else by_group(share)[groups, columns]
         rows[groups, columns] += cast(float, shift) * own

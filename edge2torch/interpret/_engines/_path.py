@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from edge2torch.interpret._engines._sites import update_of
-from edge2torch.interpret._engines._task import Answer, Task
-from edge2torch.interpret._engines._walk import Path, Stretch, walk
+from edge2torch.interpret._engines._task import OutputScores, Task
+from edge2torch.interpret._engines._walk import Path, PathChunk, walk
 
 Score = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def along_path(task: Task) -> list[Answer]:
+def along_path(task: Task) -> list[OutputScores]:
     """Return a method's scores (b, n) at every site, and deltas (b,) where they are asked for."""
     settings = {"method": "gausslegendre", **task.method.defaults, **task.call}
     path, overlap = _path(task.method.name, **settings)
@@ -27,21 +27,21 @@ def along_path(task: Task) -> list[Answer]:
     ]
     lengths = torch.tensor(path.length, dtype=task.x.dtype, device=task.x.device)
 
-    def add(stretch: Stretch) -> None:
-        for call, gradient in zip(stretch.calls, stretch.gradients, strict=True):
+    def add(chunk: PathChunk) -> None:
+        for call, gradient in zip(chunk.calls, chunk.gradients, strict=True):
             if slope and gradient is None:
                 continue
-            values = slopes = stretch.by_point(call.gave)
+            values = slopes = chunk.by_point(call.output)
             if gradient is not None:
-                share = seen[call.place].share(call.given)
-                slopes = stretch.by_point(gradient if share is None else gradient * share)
-            part = score(values, slopes, lengths[stretch.points])
+                share = seen[call.place].share(call.inputs)
+                slopes = chunk.by_point(gradient if share is None else gradient * share)
+            part = score(values, slopes, lengths[chunk.points])
             if part.dim() == 3:  # gradients of a node's channels add up; values have a mean
                 part = part.sum(2) if slope else part.mean(2)
-            totals[stretch.output][call.place][stretch.samples] += part.to(task.x.dtype)
+            totals[chunk.output][call.place][chunk.samples] += part.to(task.x.dtype)
 
-    walk(task, [site.module for site in seen], path, add, overlap=overlap, slope=slope)
-    return _answers(task, totals, [site.name for site in inner])
+    walk(task, [site.module for site in seen], path, add, overlap=overlap, with_gradients=slope)
+    return _results(task, totals, [site.name for site in inner])
 
 
 def _path(name: str, method: str, n_steps: int = 0, **_: Any) -> tuple[Path, int]:
@@ -70,7 +70,7 @@ _SCORES: dict[str, Score] = {
 }
 
 
-def _answers(task: Task, totals: list[list[Tensor]], inner: list[str]) -> list[Answer]:
+def _results(task: Task, totals: list[list[Tensor]], inner: list[str]) -> list[OutputScores]:
     """Name the totals of the sites, behind which stand those of updates, by ``inner``.
 
     Deltas are those of the sites, each of which is a complete cut. In a steady state nodes stand
@@ -82,7 +82,7 @@ def _answers(task: Task, totals: list[list[Tensor]], inner: list[str]) -> list[A
         start = torch.zeros_like(task.x) if task.baselines is None else task.baselines
         ends = zip(task.outputs_at(task.x), task.outputs_at(start), strict=True)
         gaps = [end - begin for end, begin in ends]
-    answers = []
+    results = []
     for k, total in enumerate(totals):
         scores = {site.name: own for site, own in zip(task.sites, total, strict=False)}
         deltas = {}
@@ -90,5 +90,5 @@ def _answers(task: Task, totals: list[list[Tensor]], inner: list[str]) -> list[A
             deltas = {name: (own.sum(1) - gaps[k]).cpu() for name, own in scores.items()}
         for name, own in zip(inner, total[n_sites:], strict=True):
             scores[name][:, n_inputs:] = own[:, n_inputs:]
-        answers.append(Answer({name: own.cpu() for name, own in scores.items()}, deltas))
-    return answers
+        results.append(OutputScores({name: own.cpu() for name, own in scores.items()}, deltas))
+    return results

@@ -50,7 +50,7 @@ class Probe(nn.Module):
         self.column: int | None = None
         self.is_summed = False
 
-    def aim(self, column: int | list[int], device: torch.device) -> Tensor | None:
+    def select_output(self, column: int | list[int], device: torch.device) -> Tensor | None:
         """Choose the output to explain; for one per sample, return what forward has to be given."""
         self.column = None
         if isinstance(column, list):
@@ -60,14 +60,14 @@ class Probe(nn.Module):
 
     def forward(self, x: Tensor, columns: Tensor | None = None) -> Tensor:
         """Map x (b, i) to the explained output (b,), or to all (b, o) while none is chosen."""
-        y = self.answer(x)
+        y = self.outputs(x)
         if columns is not None:
             y = y.gather(1, columns.unsqueeze(1)).squeeze(1)
         elif self.column is not None:
             y = y[:, self.column]
         return y.sum().reshape(1) if self.is_summed else y
 
-    def answer(self, x: Tensor) -> Tensor:
+    def outputs(self, x: Tensor) -> Tensor:
         """Map x (b, i) to all of the model's outputs (b, o)."""
         y = self.model(self.entry(x))
         if not isinstance(y, Tensor) or y.dim() not in {1, 2} or len(y) != len(x):
@@ -91,7 +91,7 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def at_rest(model: nn.Module, seed: int) -> Iterator[None]:
+def eval_mode(model: nn.Module, seed: int) -> Iterator[None]:
     """Hold a model in eval mode with fixed parameters, and random numbers at a seed.
 
     Modules compute what they do in place on copies: methods hold on to values that would be gone.

@@ -27,13 +27,13 @@ class Site:
     nodes: list[str]
     is_update: bool = False
 
-    def share(self, given: tuple[Any, ...]) -> Tensor | None:
-        """Return which share (b, n) of the values is new, by what the module was given."""
-        if not self.is_update or given[2] is None:
+    def share(self, inputs: tuple[Any, ...]) -> Tensor | None:
+        """Return which share (b, n) of the values is new, by the arguments of the module."""
+        if not self.is_update or inputs[2] is None:
             return None
-        state, drive, rate = given
-        inputs = state.new_ones(len(state), state.shape[1] - drive.shape[1])
-        return torch.cat([inputs, torch.ones_like(drive) * rate], 1).detach()
+        state, drive, rate = inputs
+        held = state.new_ones(len(state), state.shape[1] - drive.shape[1])
+        return torch.cat([held, torch.ones_like(drive) * rate], 1).detach()
 
 
 def find_sites(probe: Probe, base: CompiledModel, artifact: CompileArtifact) -> list[Site]:
@@ -51,10 +51,10 @@ def update_of(site: Site, base: CompiledModel) -> Site | None:
 
 
 @dataclass(frozen=True)
-class Look:
+class Trace:
     """One run of a model: its output, each site's values, and what a gradient reaches.
 
-    ``overwritten`` are modules whose output the model changed in place after they gave it.
+    ``overwritten`` are modules whose output the model changed in place after they returned it.
     """
 
     output: Tensor
@@ -63,17 +63,17 @@ class Look:
     overwritten: frozenset[nn.Module]
 
 
-def look(probe: Probe, x: Tensor, sites: list[Site]) -> Look:
+def trace(probe: Probe, x: Tensor, sites: list[Site]) -> Trace:
     """Run the model once, and follow the gradient of its output back."""
-    gave: dict[nn.Module, tuple[Any, int]] = {}
+    outputs: dict[nn.Module, tuple[Any, int]] = {}
 
     def keep(module: nn.Module, _inputs: Any, output: Any) -> None:
-        gave[module] = output, _version(output)
+        outputs[module] = output, _version(output)
 
     with hooked({module: module for module in probe.modules()}, keep):
         y = probe(x.detach().requires_grad_())
     seen: dict[str, Tensor] = {
-        site.name: gave[site.module][0] for site in sites if site.module in gave
+        site.name: outputs[site.module][0] for site in sites if site.module in outputs
     }
     tracked = {name: value for name, value in seen.items() if value.requires_grad}
     reached: set[str] = set()
@@ -81,10 +81,10 @@ def look(probe: Probe, x: Tensor, sites: list[Site]) -> Look:
         gradients = torch.autograd.grad(y.sum(), list(tracked.values()), allow_unused=True)
         reached = {name for name, g in zip(tracked, gradients, strict=True) if g is not None}
     overwritten = frozenset(
-        module for module, (output, was) in gave.items() if _version(output) != was
+        module for module, (output, was) in outputs.items() if _version(output) != was
     )
     values = {name: value.detach() for name, value in seen.items()}
-    return Look(y.detach(), values, reached, overwritten)
+    return Trace(y.detach(), values, reached, overwritten)
 
 
 def _version(output: Any) -> int:

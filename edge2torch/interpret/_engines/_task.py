@@ -52,12 +52,12 @@ class Task:
     def outputs_at(self, x: Tensor) -> list[Tensor]:
         """Return the explained outputs (b,) of samples x (b, i), or of one row for all."""
         with torch.no_grad():
-            y = self.probe.answer(x)
+            y = self.probe.outputs(x)
             return [output.of(y, slice(None)) for output in self.outputs]
 
 
 @dataclass(frozen=True)
-class Answer:
+class OutputScores:
     """Scores of one output by site, (b, n), and their convergence deltas, (b,).
 
     For edges there is one site, ``"edges"``, with (e,) or (b, e) over the edge table's rows.
@@ -67,4 +67,4 @@ class Answer:
     deltas: Mapping[str, Tensor]
 
 
-Engine = Callable[[Task], list[Answer]]
+Engine = Callable[[Task], list[OutputScores]]

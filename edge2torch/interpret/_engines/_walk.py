@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edge2torch._core.hooks import hooked
 from edge2torch._core.messages import require
-from edge2torch.interpret._engines._chunks import Part, parts, with_bar
+from edge2torch.interpret._engines._chunks import Part, parts, with_progress
 from edge2torch.interpret._engines._task import Task
 
 
@@ -38,15 +38,15 @@ class Path:
 
 @dataclass(frozen=True)
 class Call:
-    """One run of a watched module: its place among them, what it was given and what it gave."""
+    """One run of a recorded module: its place among them, its arguments and its output."""
 
     place: int
-    given: tuple[Any, ...]
-    gave: Tensor
+    inputs: tuple[Any, ...]
+    output: Tensor
 
 
 @dataclass(frozen=True)
-class Stretch:
+class PathChunk:
     """Some points (p) of the paths of some samples (b), and the gradients of one output there.
 
     Values and gradients have p * b rows, point by point. A gradient is None where the output does
@@ -70,30 +70,30 @@ def walk(
     task: Task,
     modules: Sequence[nn.Module],
     path: Path,
-    visit: Callable[[Stretch], None],
+    visit: Callable[[PathChunk], None],
     *,
     overlap: int = 0,
-    slope: bool = True,
+    with_gradients: bool = True,
     around: Callable[[Part], AbstractContextManager[None]] | None = None,
 ) -> None:
-    """Show ``visit`` stretch by stretch what the modules gave, and each output's gradients by it.
+    """Show ``visit`` chunk by chunk what the modules gave, and each output's gradients by it.
 
     One run forward for all modules and outputs, and one back for each output. Nothing is followed
     back beyond the first of the modules. ``around`` is in force while the model runs.
     """
-    for part in with_bar(task, parts(task, len(path.at), overlap=overlap)):
+    for part in with_progress(task, parts(task, len(path.at), overlap=overlap)):
         with nullcontext() if around is None else around(part):
-            run = _run(task, modules, path, part, slope=slope)
-        _show(task, part, *run, visit, slope=slope)
+            run = _run(task, modules, path, part, with_gradients=with_gradients)
+        _show(task, part, *run, visit, with_gradients=with_gradients)
         del run
 
 
 def _run(
-    task: Task, modules: Sequence[nn.Module], path: Path, part: Part, *, slope: bool
+    task: Task, modules: Sequence[nn.Module], path: Path, part: Part, *, with_gradients: bool
 ) -> tuple[Tensor, list[Call]]:
-    with watching(task, modules, slope=slope) as calls:
+    with record_calls(task, modules, with_gradients=with_gradients) as calls:
         x = _on_path(task, part.samples, path.at[part.items])
-        y = task.probe.answer(x)
+        y = task.probe.outputs(x)
     return y, calls
 
 
@@ -102,20 +102,20 @@ def _show(
     part: Part,
     y: Tensor,
     calls: list[Call],
-    visit: Callable[[Stretch], None],
+    visit: Callable[[PathChunk], None],
     *,
-    slope: bool,
+    with_gradients: bool,
 ) -> None:
-    values = [call.gave for call in calls]
+    values = [call.output for call in calls]
     for k, output in enumerate(task.outputs):
         explained = output.of(y, part.samples)
         gradients: Sequence[Tensor | None] = [None] * len(calls)
-        if slope and explained.requires_grad and values:
+        if with_gradients and explained.requires_grad and values:
             more = k + 1 < len(task.outputs)
             gradients = torch.autograd.grad(
                 explained.sum(), values, retain_graph=more, allow_unused=True
             )
-        visit(Stretch(part.samples, part.items, k, calls, gradients))
+        visit(PathChunk(part.samples, part.items, k, calls, gradients))
 
 
 def _on_path(task: Task, samples: slice, at: list[float]) -> Tensor:
@@ -134,21 +134,23 @@ def _on_path(task: Task, samples: slice, at: list[float]) -> Tensor:
 
 
 @contextmanager
-def watching(task: Task, modules: Sequence[nn.Module], *, slope: bool) -> Iterator[list[Call]]:
-    """Note what modules are given and give; with ``slope``, as tensors that gradients reach."""
+def record_calls(
+    task: Task, modules: Sequence[nn.Module], *, with_gradients: bool
+) -> Iterator[list[Call]]:
+    """Record arguments and outputs of modules; ``with_gradients``, as tensors that these reach."""
     calls: list[Call] = []
     copy = bool(task.overwritten)
 
-    def keep(place: int, given: tuple[Any, ...], gave: Tensor) -> Tensor | None:
-        if not slope:
-            calls.append(Call(place, given, gave.clone() if copy else gave))
+    def keep(place: int, inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
+        if not with_gradients:
+            calls.append(Call(place, inputs, output.clone() if copy else output))
             return None
         if not torch.is_grad_enabled():  # a search for a steady state, before its last step
             return None
-        if not gave.requires_grad:
-            gave = gave.detach().requires_grad_()
-        calls.append(Call(place, given, gave))
-        return gave.clone() if copy else gave
+        if not output.requires_grad:
+            output = output.detach().requires_grad_()
+        calls.append(Call(place, inputs, output))
+        return output.clone() if copy else output
 
-    with hooked(dict(enumerate(modules)), keep), torch.set_grad_enabled(slope):
+    with hooked(dict(enumerate(modules)), keep), torch.set_grad_enabled(with_gradients):
         yield calls

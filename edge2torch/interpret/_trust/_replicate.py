@@ -27,8 +27,8 @@ from edge2torch.interpret._trust._stack import ReplicateStack
 from edge2torch.interpret._trust._start import Start, draw_starts
 from edge2torch.interpret._trust._training import (
     TrainFunction,
-    keep_good,
-    train_apart,
+    passing_quality,
+    train_separately,
     train_together,
 )
 
@@ -271,8 +271,10 @@ def replicate(
             quality = train_together(train_fn, stack, seeds[0], known)
             models = stack.unstack()
         else:
-            models, quality = train_apart(train_fn, models, seeds, executor, known, quiet=quiet)
-    kept = keep_good(quality, min_quality, quiet=quiet)
+            models, quality = train_separately(
+                train_fn, models, seeds, executor, known, quiet=quiet
+            )
+    kept = passing_quality(quality, min_quality, quiet=quiet)
     models = [model for model, keep in zip(models, kept, strict=True) if keep]
     index = pd.Index(np.flatnonzero(kept), name="replicate")
     blank = pd.DataFrame(index=index)

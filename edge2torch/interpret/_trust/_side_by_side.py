@@ -13,11 +13,11 @@ from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.nn import CompiledModel
 
 # A unit separator: no reader of edge tables lets one through by accident.
-MARK = "\x1f"
+SEPARATOR = "\x1f"
 
 
 def wide_name(k: int, width: int, name: str) -> str:
-    return f"{k:0{width}d}{MARK}{name}"
+    return f"{k:0{width}d}{SEPARATOR}{name}"
 
 
 def side_by_side(
@@ -119,7 +119,7 @@ def _bias_places(
     position = pd.Series(np.arange(len(nodes)), index=artifact.graph.names(nodes))
     places = []
     for own, _ in wide_artifact.bind(wide).biases():
-        pairs = [name.split(MARK, 1) for name in wide_artifact.graph.names(own)]
+        pairs = [name.split(SEPARATOR, 1) for name in wide_artifact.graph.names(own)]
         offset = np.array([int(k) for k, _ in pairs]) * len(nodes)
         places.append(torch.from_numpy(offset + position[[name for _, name in pairs]].to_numpy()))
     return places

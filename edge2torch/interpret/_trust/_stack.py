@@ -14,7 +14,7 @@ from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.customize import CustomizedEdgeModel
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._side_by_side import (
-    MARK,
+    SEPARATOR,
     copy_in,
     copy_out,
     side_by_side,
@@ -131,7 +131,7 @@ class ReplicateStack(nn.Module):
 
     def split_names(self, names: Iterable[str]) -> pd.MultiIndex:
         """Return (replicate, node) for names of the wide graph."""
-        pairs = [name.split(MARK, 1) for name in names]
+        pairs = [name.split(SEPARATOR, 1) for name in names]
         return pd.MultiIndex.from_tuples(
             [(int(k), node) for k, node in pairs], names=["replicate", "node"]
         )

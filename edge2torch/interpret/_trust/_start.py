@@ -36,11 +36,11 @@ def draw_starts(
     for model, _ in made:
         find_edge_model(model, artifact)
     models = [model for model, _ in made]
-    _check_apart(models)
+    _check_no_shared_parameters(models)
     return models, artifact, seeds
 
 
-def _check_apart(models: list[nn.Module]) -> None:
+def _check_no_shared_parameters(models: list[nn.Module]) -> None:
     """Refuse networks that train each other: a head that was made once for all."""
     seen: set[int] = set()
     for model in models:

@@ -15,7 +15,7 @@ from edge2torch._core.messages import note, require
 from edge2torch._core.randomness import seeded
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._chunks import PATIENCE
-from edge2torch.interpret._executor import Parcel, Workers, shared_out
+from edge2torch.interpret._executor import PickledModel, Workers, map_on_executor
 from edge2torch.interpret._trust._kept import Kept
 from edge2torch.interpret._trust._stack import ReplicateStack
 
@@ -51,7 +51,7 @@ def train_together(
     return quality
 
 
-def train_apart(
+def train_separately(
     train_fn: Callable[[Any, int], Any],
     models: Sequence[nn.Module],
     seeds: Sequence[int],
@@ -66,7 +66,7 @@ def train_apart(
         for k, name in enumerate(names)
         if (found := known.load(name, models[k])) is not None
     }
-    todo = {k: (Parcel(models[k]), seeds[k]) for k in range(len(models)) if k not in done}
+    todo = {k: (PickledModel(models[k]), seeds[k]) for k in range(len(models)) if k not in done}
     with require("tqdm").tqdm(  # comes with Captum
         total=len(models),
         initial=len(done),
@@ -75,21 +75,23 @@ def train_apart(
         leave=False,
         disable=quiet,
     ) as progress:
-        for k, (parcel, returned) in shared_out(executor, partial(_train_away, train_fn), todo):
+        for k, (pickled, returned) in map_on_executor(
+            executor, partial(_train_pickled, train_fn), todo
+        ):
             quality = _qualities([returned], 1)
-            known.save(names[k], parcel.model, quality)
-            done[k] = (parcel.model, quality.tolist())
+            known.save(names[k], pickled.model, quality)
+            done[k] = (pickled.model, quality.tolist())
             progress.update()
     trained = [done[k] for k in range(len(models))]
     return [model for model, _ in trained], _qualities([q for _, (q,) in trained], len(trained))
 
 
-def _train_away(
-    train_fn: Callable[[Any, int], Any], parcel: Parcel, seed: int
-) -> tuple[Parcel, Any]:
+def _train_pickled(
+    train_fn: Callable[[Any, int], Any], pickled: PickledModel, seed: int
+) -> tuple[PickledModel, Any]:
     """Train where an executor wants it; a process of its own works on a copy, so send it back."""
-    returned = _train(train_fn, parcel.model, seed)
-    return parcel, returned
+    returned = _train(train_fn, pickled.model, seed)
+    return pickled, returned
 
 
 def _qualities(found: Any, n: int) -> pd.Series:
@@ -108,7 +110,7 @@ def _qualities(found: Any, n: int) -> pd.Series:
     return pd.Series(values, index, name="quality")
 
 
-def keep_good(quality: pd.Series, least: float | None, *, quiet: bool) -> pd.Series:
+def passing_quality(quality: pd.Series, least: float | None, *, quiet: bool) -> pd.Series:
     """Mark the replicates that are good enough; say how many are not."""
     unknown = quality.isna()
     if least is None:

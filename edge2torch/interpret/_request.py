@@ -1,4 +1,4 @@
-"""From a user's question to a task, with the model held still meanwhile."""
+"""From a user's request to a task, with the model held still meanwhile."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from edge2torch.interpret._arguments import (
     warn_of_gradients,
 )
 from edge2torch.interpret._diagnose import are_finite, refuse_not_finite
-from edge2torch.interpret._engines._probe import Probe, at_rest, unwrap
-from edge2torch.interpret._engines._sites import Site, find_sites, look
+from edge2torch.interpret._engines._probe import Probe, eval_mode, unwrap
+from edge2torch.interpret._engines._sites import Site, find_sites, trace
 from edge2torch.interpret._engines._table import arguments_of
 from edge2torch.interpret._engines._task import Task
 from edge2torch.interpret._method import AttributionMethod
@@ -35,7 +35,7 @@ _NODES = ("non_input", "hidden", "all")
 
 
 @dataclass(frozen=True)
-class Question:
+class Request:
     """What a user wants to know, checked as far as that goes without data."""
 
     row: AttributionMethod
@@ -65,25 +65,25 @@ class Question:
 
 
 @contextmanager
-def asking(
-    question: Question, model: nn.Module, artifact: CompileArtifact, data: Any
+def prepared_task(
+    request: Request, model: nn.Module, artifact: CompileArtifact, data: Any
 ) -> Iterator[tuple[Task, list[Site], pd.Index]]:
     """Yield the task, the sites that are to be in the answer, and the data's index."""
-    row = question.row
+    row = request.row
     base = find_edge_model(model, artifact)
     warn_of_gradients(row, model)
     like = next(base.parameters(), torch.empty(0))  # inputs that are read as they are
     probe = Probe(unwrap(model))
     with torch.inference_mode(False):
         x, index = read_samples(data, artifact, like)
-        check_size(row, x, question.call.get("feature_mask"))
-        against = read_baselines(question.baselines, row, x, index, artifact, question.seed)
-        with at_rest(probe, question.seed):
+        check_size(row, x, request.call.get("feature_mask"))
+        against = read_baselines(request.baselines, row, x, index, artifact, request.seed)
+        with eval_mode(probe, request.seed):
             sites = find_sites(probe, base, artifact)
-            seen = look(probe, x[:1], sites)
-            wanted = _wanted(question, sites, artifact)
+            seen = trace(probe, x[:1], sites)
+            wanted = _wanted(request, sites, artifact)
             names = output_names(probe.model, base, artifact, seen.output.shape[1])
-            chosen, call = (question.output, question.call) if row.needs_output else (0, {})
+            chosen, call = (request.output, request.call) if row.needs_output else (0, {})
             task = Task(
                 method=row,
                 probe=probe,
@@ -93,30 +93,30 @@ def asking(
                 x=x,
                 outputs=choose_outputs(chosen, call, names, seen.output.shape[1], len(x)),
                 baselines=against,
-                constructor=question.constructor,
-                call={name: v for name, v in question.call.items() if name != "target"},
+                constructor=request.constructor,
+                call={name: v for name, v in request.call.items() if name != "target"},
                 dims={name: value.dim() for name, value in seen.values.items()},
                 row_bytes=x.element_size() * sum(v.numel() for v in seen.values.values()),
                 overwritten=seen.overwritten,
-                delta=bool(question.delta),
-                by_sample=question.by_sample,
-                by_site=question.by_site,
-                quiet=bool(question.quiet),
+                delta=bool(request.delta),
+                by_sample=request.by_sample,
+                by_site=request.by_site,
+                quiet=bool(request.quiet),
             )
             if not are_finite(seen.values.values()):
                 refuse_not_finite(task, index)
             yield task, wanted, index
 
 
-def _wanted(question: Question, sites: list[Site], artifact: CompileArtifact) -> list[Site]:
+def _wanted(request: Request, sites: list[Site], artifact: CompileArtifact) -> list[Site]:
     """Return the sites that have nodes to be scored."""
-    if question.row.target == "features":
+    if request.row.target == "features":
         return sites[:1]
-    if question.row.target == "edges":
+    if request.row.target == "edges":
         return []
-    if isinstance(question.nodes, str):
-        return sites[question.nodes != "all" :]
-    names = set(known_nodes(question.nodes, artifact))
+    if isinstance(request.nodes, str):
+        return sites[request.nodes != "all" :]
+    names = set(known_nodes(request.nodes, artifact))
     return [site for site in sites if not names.isdisjoint(site.nodes)]
 
 
