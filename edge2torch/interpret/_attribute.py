@@ -38,7 +38,7 @@ def attribute(
     artifact: CompileArtifact | None = None,
     output: str | int | Sequence[str | int] | None = None,
     baselines: Any = None,
-    nodes: Literal["non_input", "hidden", "all"] | Sequence[str] = "non_input",
+    nodes: Literal["non_input", "hidden", "inputs", "all"] | Sequence[str] = "non_input",
     by_site: bool = False,
     by_sample: bool = False,
     delta: bool = False,
@@ -74,8 +74,9 @@ def attribute(
         What samples are compared with: one row, by name or in model order; a row per sample; or
         any number of rows for methods that take a set of reference samples. Left out: zeros; for
         those that take a set, up to 50 samples drawn from ``data``, and zeros for a single one.
-    nodes : {"non_input", "hidden", "all"} or sequence of str
-        For nodes: whether to leave out inputs, inputs and outputs, or neither; or nodes by name.
+    nodes : {"non_input", "hidden", "inputs", "all"} or sequence of str
+        For nodes: all but the inputs, all between inputs and outputs, the inputs alone, or every
+        one; or nodes by name.
     by_site : bool, default False
         For methods that change the values of nodes: change each at one layer or step at a time,
         and not wherever it is computed. Other methods score by layer or step in any case.
@@ -111,6 +112,9 @@ def attribute(
     (doi 10.48550/arXiv.1805.12233); at a steady state (``steps="converge"``) they give each node
     what passes through it, time after time (doi 10.1103/PhysRevLett.59.2229). ``LRP`` and
     ``LayerLRP`` follow Captum's epsilon rule along edges (doi 10.1371/journal.pone.0130140).
+
+    ``NodeKnockout`` says what a node adds to the output: minus the change that :func:`knock_out`
+    reports where it is held at the same ``value``.
 
     Examples
     --------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +23,7 @@ from edge2torch.interpret._frames import (
     table_frame,
     within,
 )
+from edge2torch.interpret._request import nodes_by_choice
 from edge2torch.interpret._score_graph import score_graph
 
 if TYPE_CHECKING:
@@ -233,9 +233,7 @@ class Attribution:
     def _kept(self) -> set[str]:
         if not isinstance(self._nodes, str):
             return set(self._nodes)
-        inputs, outputs = self.artifact.feature_names, self.artifact.output_names
-        left_out = {"all": [], "non_input": inputs, "hidden": [*inputs, *outputs]}[self._nodes]
-        return set(itertools.chain.from_iterable(self._sites.values())) - set(left_out)
+        return set(nodes_by_choice(self._nodes, self._sites.values(), self.artifact))
 
     def _edges(self, level: str) -> pd.DataFrame:
         scores = [result.scores["edges"] for result in self._scores]

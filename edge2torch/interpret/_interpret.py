@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edge2torch.interpret._samples import Samples
 
     Output: TypeAlias = str | int | Sequence[str | int] | None
-    Nodes: TypeAlias = Literal["non_input", "hidden", "all"] | Sequence[str]
+    Nodes: TypeAlias = Literal["non_input", "hidden", "inputs", "all"] | Sequence[str]
 
 __all__ = ["interpret_model"]
 
@@ -186,8 +186,9 @@ def interpret_model(
         For nodes: a dict with one table per layer (``"sites"``, the default), or one table with a
         column per node (``"summary"``). For edges: the mean over samples (``"summary"``, the
         default), or samples × edges (``"samples"``).
-    nodes : {"non_input", "hidden", "all"} or sequence of str
-        For nodes: whether to leave out inputs, inputs and outputs, or neither; or nodes by name.
+    nodes : {"non_input", "hidden", "inputs", "all"} or sequence of str
+        For nodes: all but the inputs, all between inputs and outputs, the inputs alone, or every
+        one; or nodes by name.
     site_aggregation : {"max_abs", "mean_abs", "last"}
         How ``level="summary"`` joins the scores of a node that is computed in several layers or
         steps: the largest by size, with its sign; the mean of their sizes; the last.

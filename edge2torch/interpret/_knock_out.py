@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch._core.arguments import artifact_and_data
-from edge2torch._core.checks import check_choice, is_number
+from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
@@ -22,6 +23,8 @@ from edge2torch.interpret._diagnose import note_if_untrained
 from edge2torch.interpret._engines._chunks import parts, with_progress
 from edge2torch.interpret._engines._hold import (
     Places,
+    change_when_held,
+    check_value,
     run_changed,
     values_to_hold,
     with_update_sites,
@@ -31,7 +34,13 @@ from edge2torch.interpret._engines._task import Task
 from edge2torch.interpret._executor import PickledModel, map_on_executor
 from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._outputs import output_names
-from edge2torch.interpret._request import Request, known_nodes, prepared_task
+from edge2torch.interpret._request import (
+    NODE_CHOICES,
+    Request,
+    known_nodes,
+    nodes_by_choice,
+    prepared_task,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +57,7 @@ def knock_out(
     model: nn.Module,
     artifact: CompileArtifact | Samples | None = None,
     data: Samples | None = None,
-    nodes: Literal["hidden", "inputs", "all"]
+    nodes: Literal["hidden", "inputs", "non_input", "all"]
     | Sequence[str | Collection[str]]
     | Mapping[str, str | Collection[str]] = "hidden",
     *,
@@ -71,9 +80,9 @@ def knock_out(
         What :func:`compile_graph` returned with it; by default the one that the model carries.
     data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns)
         Samples, matched to the input nodes as in :func:`align_features_to_input_nodes`.
-    nodes : {"hidden", "inputs", "all"}, sequence or mapping
-        Which nodes, one at a time; ``"all"`` is inputs and hidden ones. A sequence may hold names
-        and groups of names, such as ``["p1", ("p1", "p2")]``; the nodes of a group are held
+    nodes : {"hidden", "inputs", "non_input", "all"}, sequence or mapping
+        Which nodes, one at a time, in the words of :func:`attribute`; only ``"all"`` leaves the
+        outputs out here. A sequence may hold names and groups of names, such as ``["p1", ("p1", "p2")]``; the nodes of a group are held
         together. A mapping gives every group a name of its own.
     value : float, "mean", or mapping or Series of node name to float
         Zero takes a node's influence away, but for what its biases and normalisation do to nodes
@@ -90,6 +99,7 @@ def knock_out(
     -------
     DataFrame, shape (groups, o) or (groups * b, o)
         Output with the nodes held minus output as it is: negative where the output needs them.
+        ``NodeKnockout`` is the attribution of the same: its scores are minus these changes.
         Rows are nodes or groups (``"p1 + p2"``), with ``level="samples"`` each with all samples;
         columns are the output nodes, or numbers behind a head.
 
@@ -101,8 +111,9 @@ def knock_out(
 
     Notes
     -----
-    ``interpret_model(..., "nodes", "NodeKnockout")`` gives the same with the opposite sign, for
-    one output, as scores of single nodes.
+    ``attribute(model, data, "nodes", "NodeKnockout", attribute_kwargs={"value": value})`` asks the same
+    of single nodes and one output. An attribution says what a node adds to the output, as every
+    method's does, so a score is minus the change that is returned here.
 
     Examples
     --------
@@ -160,14 +171,15 @@ class _Screen:
 def _groups(nodes: Any, artifact: CompileArtifact) -> dict[str, list[str]]:
     """Return the known nodes of every group, by the group's name."""
     if isinstance(nodes, str):
-        check_choice("nodes", nodes, ("hidden", "inputs", "all"))
-        inputs, graph = artifact.feature_names, artifact.graph
-        computed = dict.fromkeys(n for own in artifact.node_names_by_site.values() for n in own)
-        hidden = [n for n in computed if n not in {*inputs, *artifact.output_names}]
-        nodes = {"hidden": hidden, "inputs": inputs, "all": [*inputs, *hidden]}[nodes]
-        if not nodes:
+        check_choice("nodes", nodes, NODE_CHOICES)
+        by_site = [artifact.feature_names, *artifact.node_names_by_site.values()]
+        # "all" leaves the outputs out: to hold one says nothing that its value does not.
+        choices = ("inputs", "hidden") if nodes == "all" else (nodes,)
+        chosen = [nodes_by_choice(choice, by_site, artifact) for choice in choices]
+        if not (nodes := list(itertools.chain.from_iterable(chosen))):
             raise Edge2TorchError(
-                f"nodes='hidden': the graph of {graph.n_nodes} nodes has inputs and outputs only."
+                f"nodes={choices[0]!r}: the graph of {artifact.graph.n_nodes} nodes has inputs and "
+                "outputs only."
             )
     named = nodes.items() if isinstance(nodes, Mapping) else [(None, one) for one in nodes]
     groups: dict[str, list[str]] = {}
@@ -187,12 +199,8 @@ def _groups(nodes: Any, artifact: CompileArtifact) -> dict[str, list[str]]:
 
 def _checked(value: Any, groups: Mapping[str, list[str]], artifact: CompileArtifact) -> Any:
     """Return the value as the engine takes it: by name it has to be there for every node."""
+    check_value("value", value)
     if not isinstance(value, Mapping | pd.Series):
-        if value != "mean" and not is_number(value):
-            raise Edge2TorchError(
-                "value must be a number, 'mean', or a mapping or Series of node name to number; "
-                f"found {value!r}."
-            )
         return value
     given = pd.to_numeric(pd.Series(value), errors="coerce").dropna()
     held = list(dict.fromkeys(one for group in groups.values() for one in group))
@@ -237,7 +245,7 @@ def _run(screen: _Screen, task: Task) -> NDArray[Any]:
     shape = (n, unchanged.shape[1]) if screen.by_sample else unchanged.shape[1:]
     found = unchanged.new_zeros(len(screen.groups), *shape)
     for part in with_progress(task, parts(task, len(screen.groups))):
-        change = run_changed(task, places, part, values) - unchanged[part.samples]
+        change = change_when_held(run_changed(task, places, part, values), unchanged[part.samples])
         if screen.by_sample:
             found[part.items, part.samples] = change
         else:

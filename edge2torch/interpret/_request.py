@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +32,7 @@ from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._outputs import choose_outputs, output_names
 from edge2torch.interpret._samples import read_baselines, read_samples
 
-_NODES = ("non_input", "hidden", "all")
+NODE_CHOICES = ("non_input", "hidden", "inputs", "all")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Request:
 
     def __post_init__(self) -> None:
         if isinstance(self.nodes, str):
-            check_choice("nodes", self.nodes, _NODES)
+            check_choice("nodes", self.nodes, NODE_CHOICES)
         for name in ("by_site", "by_sample", "delta", "quiet"):
             check_flag(name, getattr(self, name))
         if self.delta and not self.row.delta:
@@ -115,9 +116,25 @@ def _wanted(request: Request, sites: list[Site], artifact: CompileArtifact) -> l
     if request.row.target == "edges":
         return []
     if isinstance(request.nodes, str):
-        return sites[request.nodes != "all" :]
+        # layer_0 is the inputs; later sites may hold them too, as a recurrent model's state does
+        return sites if request.nodes in ("inputs", "all") else sites[1:]
     names = set(known_nodes(request.nodes, artifact))
     return [site for site in sites if not names.isdisjoint(site.nodes)]
+
+
+def nodes_by_choice(
+    choice: str, nodes_by_site: Iterable[Sequence[str]], artifact: CompileArtifact
+) -> list[str]:
+    """Return the nodes that a word for ``nodes`` means, of those that a model computes."""
+    names = list(dict.fromkeys(itertools.chain.from_iterable(nodes_by_site)))
+    inputs, outputs = set(artifact.feature_names), set(artifact.output_names)
+    left_out = {
+        "all": set[str](),
+        "non_input": inputs,
+        "hidden": inputs | outputs,
+        "inputs": set(names) - inputs,
+    }[choice]
+    return [name for name in names if name not in left_out]
 
 
 def known_nodes(names: Sequence[str], artifact: CompileArtifact) -> list[str]:

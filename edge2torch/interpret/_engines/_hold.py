@@ -88,8 +88,19 @@ def by_holding(task: Task) -> list[OutputScores]:
             for output, full, total in zip(task.outputs, unchanged, totals, strict=True):
                 new = output.of(y.flatten(0, 1), part.samples).view(len(y), -1).T
                 here = total[part.samples, part.items]
-                here += full[part.samples, None] - new if shift is None else new / (2 * shift)
+                if shift is None:
+                    here -= change_when_held(new, full[part.samples, None])
+                else:
+                    here += new / (2 * shift)
     return [_scores_by_site(task.sites, places, total.cpu()) for total in totals]
+
+
+def change_when_held(held: Tensor, unchanged: Tensor) -> Tensor:
+    """Return what holding nodes does to outputs: what ``knock_out`` reports.
+
+    An attribution says what a node adds to the output, so NodeKnockout's score is minus this.
+    """
+    return held - unchanged
 
 
 def run_changed(
@@ -126,16 +137,22 @@ def _shifts(task: Task) -> list[float]:
     return [size, -size]
 
 
+def check_value(argument: str, value: object) -> None:
+    """Refuse what no node can be held at."""
+    is_known = isinstance(value, Mapping | pd.Series) or value == "mean" or is_number(value)
+    if not is_known:
+        raise Edge2TorchError(
+            f"{argument} must be a number, 'mean', or a Series or mapping with a number for every "
+            f"node, found {value!r}."
+        )
+
+
 def values_to_hold(task: Task) -> list[Tensor]:
     """Return what the nodes of each site are held at: a number, one for each, or their means."""
     value = task.call.get("value", 0.0)
+    check_value("attribute_kwargs['value']", value)
     if isinstance(value, Mapping | pd.Series):
         return _by_name(pd.Series(value), task)
-    if value != "mean" and not is_number(value):
-        raise Edge2TorchError(
-            "attribute_kwargs['value'] must be a number, 'mean', or a Series or mapping with a "
-            f"number for every node, found {value!r}."
-        )
     if value != "mean":
         return [task.x.new_tensor(float(value))] * len(task.sites)
     with record_calls(task, [site.module for site in task.sites], with_gradients=False) as calls:
