@@ -8,9 +8,8 @@ from edge2torch.interpret._knock_out import knock_out
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS, attribution_methods
 from edge2torch.interpret._score_graph import cut_graph, score_graph
-from edge2torch.interpret._trust._connectivity import node_connectivity
+from edge2torch.interpret._trust._connectivity import graph_aware_dropout, node_connectivity
 from edge2torch.interpret._trust._controls import control_inputs
-from edge2torch.interpret._trust._graph_aware import graph_aware_dropout
 from edge2torch.interpret._trust._node_scores import rank_stability
 from edge2torch.interpret._trust._replicate import Replicates, replicate
 from edge2torch.interpret._trust._rewire import rewire

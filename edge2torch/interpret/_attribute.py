@@ -18,8 +18,8 @@ from edge2torch.interpret._diagnose import (
     warn_if_all_zero,
     warn_if_only_read,
 )
-from edge2torch.interpret._engines._table import find_engine
-from edge2torch.interpret._lookup import find_method
+from edge2torch.interpret._engines import find_engine
+from edge2torch.interpret._methods import find_method
 from edge2torch.interpret._request import Request, known_nodes, prepared_task
 
 if TYPE_CHECKING:

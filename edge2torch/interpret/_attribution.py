@@ -13,7 +13,6 @@ from torch import Tensor
 from edge2torch._core.checks import check_choice
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._anndata import to_anndata
 from edge2torch.interpret._engines._task import OutputScores
 from edge2torch.interpret._frames import (
     deltas_frame,
@@ -21,6 +20,7 @@ from edge2torch.interpret._frames import (
     side_by_side,
     summarize,
     table_frame,
+    to_anndata,
     within,
 )
 from edge2torch.interpret._request import nodes_by_choice

@@ -14,7 +14,7 @@ from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._attribute import attribute
 from edge2torch.interpret._attribution import AGGREGATIONS, LEVELS, Aggregation
-from edge2torch.interpret._lookup import find_method
+from edge2torch.interpret._methods import find_method
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -20,7 +20,6 @@ from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._diagnose import note_if_untrained
-from edge2torch.interpret._engines._chunks import parts, with_progress
 from edge2torch.interpret._engines._hold import (
     Places,
     change_when_held,
@@ -30,7 +29,7 @@ from edge2torch.interpret._engines._hold import (
     with_update_sites,
 )
 from edge2torch.interpret._engines._sites import Site
-from edge2torch.interpret._engines._task import Task
+from edge2torch.interpret._engines._task import Task, parts, with_progress
 from edge2torch.interpret._executor import PickledModel, map_on_executor
 from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._outputs import output_names

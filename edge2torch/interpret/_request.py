@@ -23,9 +23,9 @@ from edge2torch.interpret._arguments import (
     warn_of_gradients,
 )
 from edge2torch.interpret._diagnose import are_finite, refuse_not_finite
+from edge2torch.interpret._engines import arguments_of
 from edge2torch.interpret._engines._probe import Probe, eval_mode, unwrap
 from edge2torch.interpret._engines._sites import Site, find_sites, trace
-from edge2torch.interpret._engines._table import arguments_of
 from edge2torch.interpret._engines._task import Task
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS

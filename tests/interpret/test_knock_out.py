@@ -151,7 +151,7 @@ def test_behind_a_head_and_beside_node_scores() -> None:
 
 
 def test_memory_follows_the_groups_not_groups_times_samples(monkeypatch: Any) -> None:
-    from edge2torch.interpret._engines import _chunks as chunks
+    from edge2torch.interpret._engines import _task as chunks
 
     setting = double(customize(build(SKIPS), node_activation="tanh"))
     whole = ask(setting, GROUPS)

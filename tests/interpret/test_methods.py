@@ -17,7 +17,7 @@ from torch import nn
 import edge2torch as e2t
 from edge2torch.errors import MissingDependencyError
 from edge2torch.interpret import METHODS
-from edge2torch.interpret._engines import _chunks as chunks
+from edge2torch.interpret._engines import _task as chunks
 from tests.interpret.settings import PLAIN, SETTINGS, SKIPS, Setting, build, customize
 
 names = pytest.mark.parametrize("name", METHODS)

@@ -15,7 +15,7 @@ from torch import nn
 import edge2torch as e2t
 from edge2torch.compile import BACKENDS
 from edge2torch.interpret import METHODS
-from edge2torch.interpret._engines import _chunks as chunks
+from edge2torch.interpret._engines import _task as chunks
 from tests.interpret.settings import SETTINGS, SKIPS, Setting, build, customize, double
 
 BASELINE = {"a": 0.5, "b": -1.0, "c": 2.0}

@@ -9,8 +9,8 @@ import captum.attr
 import pytest
 
 from edge2torch.interpret import METHODS, AttributionMethod, attribution_methods
+from edge2torch.interpret._engines import arguments_of
 from edge2torch.interpret._engines._captum import load_engine
-from edge2torch.interpret._engines._table import arguments_of
 from tests.pages import ROOT
 
 

@@ -12,10 +12,14 @@ from torch import Tensor, nn
 from edge2torch._core.hooks import hooked, recorded
 from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._engines._chunks import evaluations_at_once, progress_bar
 from edge2torch.interpret._engines._probe import Entry, Probe
 from edge2torch.interpret._engines._sites import Site
-from edge2torch.interpret._engines._task import OutputScores, Task
+from edge2torch.interpret._engines._task import (
+    OutputScores,
+    Task,
+    evaluations_at_once,
+    progress_bar,
+)
 from edge2torch.interpret._method import AttributionMethod
 
 _ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving

@@ -17,9 +17,8 @@ from edge2torch._core.checks import check_number, is_number
 from edge2torch._core.hooks import hooked
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._engines._chunks import Part, parts, with_progress
 from edge2torch.interpret._engines._sites import Site, update_of
-from edge2torch.interpret._engines._task import OutputScores, Task
+from edge2torch.interpret._engines._task import OutputScores, Part, Task, parts, with_progress
 from edge2torch.interpret._engines._walk import record_calls
 
 _EPSILON = 1e-2

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from edge2torch._core.hooks import hooked
 from edge2torch._core.messages import require
-from edge2torch.interpret._engines._chunks import Part, parts, with_progress
-from edge2torch.interpret._engines._task import Task
+from edge2torch.interpret._engines._task import Part, Task, parts, with_progress
 
 
 @dataclass(frozen=True)
