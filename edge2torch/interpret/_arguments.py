@@ -42,7 +42,7 @@ def check_kwargs(
                 )
             if name not in known:
                 raise Edge2TorchError(
-                    f"{argument}[{name!r}] is no argument of {row.name}."
+                    f"{argument}[{name!r}] is not an argument of {row.name}."
                     f"{nearest(str(name), known)} It takes {listing(known, 20) or 'none'}."
                 )
     check_count("attribute_kwargs['n_steps']", call.get("n_steps", 1))
@@ -51,8 +51,8 @@ def check_kwargs(
 
 
 def _rules() -> list[str]:
-    found = require("captum.attr._utils.approximation_methods").SUPPORTED_METHODS
-    return sorted(str(name) for name in found)
+    supported = require("captum.attr._utils.approximation_methods").SUPPORTED_METHODS
+    return sorted(str(name) for name in supported)
 
 
 def as_mapping(argument: str, value: Any) -> dict[str, Any]:

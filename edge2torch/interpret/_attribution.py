@@ -129,10 +129,10 @@ class Attribution:
             return side_by_side(tables, self.outputs, "feature")
         by_output = self._by_output()
         if level == "summary":
-            tables = [summarize(own, self.samples, site_aggregation) for own in by_output]
+            tables = [summarize(one, self.samples, site_aggregation) for one in by_output]
             return side_by_side(tables, self.outputs, "node")
         return {
-            name: side_by_side([own[name] for own in by_output], self.outputs, "node")
+            name: side_by_side([one[name] for one in by_output], self.outputs, "node")
             for name in by_output[0]
         }
 

@@ -1,4 +1,4 @@
-"""What a user should know about scores that are zero or no numbers, and about a fresh model."""
+"""What a user should know about scores that are zero or not finite, and about a fresh model."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def note_if_untrained(task: Task) -> None:
 
 def are_finite(values: Iterable[Tensor]) -> bool:
     """Tell whether there is no NaN and no infinity among values."""
-    return all(bool(own.isfinite().all()) for own in values)
+    return all(bool(one.isfinite().all()) for one in values)
 
 
 def refuse_not_finite(task: Task, index: pd.Index) -> NoReturn:
-    """Say in which layer values begin to be no numbers, at which nodes, in which samples."""
+    """Say in which layer values stop being finite, at which nodes, in which samples."""
     sites = _all_sites(task)
     with record_calls(task, [site.module for site in sites], with_gradients=False) as calls:
         task.probe.outputs(task.x)
@@ -78,7 +78,7 @@ def warn_if_only_read(task: Task, engine: Engine) -> None:
     if inside := [node for site in steady for node in site.nodes if node not in ends]:
         warn(
             f"{task.method.name} scores what is read from the steady state, so {len(inside)} "
-            f"node(s) that are no outputs have 0: {listing(inside)}. Ask LayerConductance, "
+            f"node(s) that are not outputs have 0: {listing(inside)}. Ask LayerConductance, "
             "LayerGradientXActivation or InternalInfluence without options of Captum's, "
             "NodeKnockout, or target='edges'."
         )

@@ -82,14 +82,14 @@ def edge_frame(
     Edges that nothing is computed along have NaN.
     """
     ends = graph.edges[["source", "target"]]
-    values = [np.where(graph.is_active, _to_numpy(own), np.nan) for own in scores]
+    values = [np.where(graph.is_active, _to_numpy(one), np.nan) for one in scores]
     if values[0].ndim == 2:
         columns = pd.MultiIndex.from_frame(ends)
-        tables = [pd.DataFrame(own, index, columns) for own in values]
+        tables = [pd.DataFrame(one, index, columns) for one in values]
         if labels is None:
             return tables[0]
         return pd.concat(tables, axis=1, keys=labels, names=["output", "source", "target"])
-    tables = [ends.assign(attribution=own) for own in values]
+    tables = [ends.assign(attribution=one) for one in values]
     if labels is None:
         return tables[0]
     for label, table in zip(labels, tables, strict=True):
@@ -132,8 +132,10 @@ def _add_table(cells: Any, key: str, table: pd.DataFrame) -> None:
     """Write a table of samples × names; several outputs get a key each."""
     if table.columns.nlevels > 1:
         for label in table.columns.unique(0):
-            own = table.loc[:, table.columns.get_level_values(0) == label].droplevel(0, axis=1)
-            _add_table(cells, f"{key}_{label}", own)
+            of_output = table.loc[:, table.columns.get_level_values(0) == label].droplevel(
+                0, axis=1
+            )
+            _add_table(cells, f"{key}_{label}", of_output)
         return
     plain = table.set_axis(cells.obs_names).rename_axis(columns=None)
     cells.obsm[key] = plain.set_axis(plain.columns.map(str), axis=1)

@@ -257,7 +257,7 @@ def interpret_model(
             f"return_convergence_delta=True returns data frames; leave out to={to!r}."
         )
     given, data = artifact_and_data(artifact, data)
-    found = attribute(
+    why = attribute(
         model,
         data,
         target,
@@ -279,9 +279,9 @@ def interpret_model(
             f"[edge2torch] Finished interpretation with method {row.name!r} for target {target!r}."
         )
     if to == "networkx":
-        return found.to_networkx(site_aggregation=site_aggregation)
+        return why.to_networkx(site_aggregation=site_aggregation)
     level = level or ("sites" if target == "nodes" else "summary")
     if to == "anndata":
-        return found.to_anndata(level, site_aggregation=site_aggregation)
-    scores = found.frame(level, site_aggregation=site_aggregation)
-    return (scores, found.delta) if return_convergence_delta else scores
+        return why.to_anndata(level, site_aggregation=site_aggregation)
+    scores = why.frame(level, site_aggregation=site_aggregation)
+    return (scores, why.delta) if return_convergence_delta else scores

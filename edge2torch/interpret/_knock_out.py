@@ -148,11 +148,11 @@ def knock_out(
         _check_computed(groups, sites)
         note_if_untrained(task)
         names = output_names(task.probe.model, task.base, artifact, n := _n_outputs(task))
-        found = None if executor is not None else _run(screen, task)
+        changes = None if executor is not None else _run(screen, task)
         x = task.x.cpu()
-    if found is None:
-        found = _run_pieces(screen, executor, PickledModel(model), artifact, x)
-    table = pd.DataFrame(found.reshape(-1, n), columns=range(n) if names is None else names)
+    if changes is None:
+        changes = _run_pieces(screen, executor, PickledModel(model), artifact, x)
+    table = pd.DataFrame(changes.reshape(-1, n), columns=range(n) if names is None else names)
     held = pd.Index(list(groups), name="held", dtype=object)
     table.index = _by_sample(held, index) if screen.by_sample else held
     return table
@@ -242,14 +242,14 @@ def _run(screen: _Screen, task: Task) -> NDArray[Any]:
     with torch.no_grad():
         unchanged = task.probe.outputs(task.x)
     shape = (n, unchanged.shape[1]) if screen.by_sample else unchanged.shape[1:]
-    found = unchanged.new_zeros(len(screen.groups), *shape)
+    changes = unchanged.new_zeros(len(screen.groups), *shape)
     for part in with_progress(task, parts(task, len(screen.groups))):
         change = change_when_held(run_changed(task, places, part, values), unchanged[part.samples])
         if screen.by_sample:
-            found[part.items, part.samples] = change
+            changes[part.items, part.samples] = change
         else:
-            found[part.items] += change.sum(1) / n
-    return found.cpu().numpy()
+            changes[part.items] += change.sum(1) / n
+    return changes.cpu().numpy()
 
 
 def _run_pieces(
@@ -265,13 +265,13 @@ def _run_pieces(
         start: (replace(screen, groups=screen.groups[start:stop]), pickled, artifact, x)
         for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
     }
-    found = dict(map_on_executor(executor, _run_piece, pieces))
-    return np.concatenate([found[start] for start in sorted(found)])
+    changes = dict(map_on_executor(executor, _run_piece, pieces))
+    return np.concatenate([changes[start] for start in sorted(changes)])
 
 
 def _run_piece(screen: _Screen, pickled: PickledModel, artifact: Any, x: Tensor) -> NDArray[Any]:
-    own = copy.deepcopy(pickled.model)  # threads would hold each other's nodes
-    with prepared_task(_request(screen, True), own, artifact, x) as (task, _, _):
+    model = copy.deepcopy(pickled.model)  # threads would hold each other's nodes
+    with prepared_task(_request(screen, True), model, artifact, x) as (task, _, _):
         return _run(screen, task)
 
 

@@ -356,17 +356,17 @@ def find_method(method: object, target: object) -> AttributionMethod:
             f"method must be a name such as {_DEFAULTS[target]!r}, found {wanted!r}."
         )
     row = _by_plain_name().get(_plain(wanted))
-    own = [name for name, known in METHODS.items() if known.target == target]
+    of_target = [name for name, known in METHODS.items() if known.target == target]
     if row is None:
-        near = nearest(wanted, own)
+        near = nearest(wanted, of_target)
         raise Edge2TorchError(
             f"method {wanted!r} is not known.{near} For target {target!r} there are "
-            f"{listing(own, len(own))}."
+            f"{listing(of_target, len(of_target))}."
         )
     if row.target != target:
         raise Edge2TorchError(
             f"method {row.name!r} belongs to target {row.target!r}, and target is {target!r}. Pass "
-            f"target={row.target!r}, or one of {listing(own, len(own))}."
+            f"target={row.target!r}, or one of {listing(of_target, len(of_target))}."
         )
     return row
 

@@ -29,8 +29,8 @@ class Output:
         """Return the explained column of y (p * b, o): p runs of the samples of a chunk."""
         if isinstance(self.column, int):
             return y[:, self.column]
-        own = torch.tensor(self.column[chunk], device=y.device)
-        return y.gather(1, own.repeat(len(y) // len(own)).unsqueeze(1)).squeeze(1)
+        columns = torch.tensor(self.column[chunk], device=y.device)
+        return y.gather(1, columns.repeat(len(y) // len(columns)).unsqueeze(1)).squeeze(1)
 
 
 def choose_outputs(
@@ -93,7 +93,7 @@ def _column(wanted: Any, names: Sequence[str] | None, n_outputs: int) -> int:
             )
         if wanted.strip() not in names:
             raise Edge2TorchError(
-                f"output {wanted!r} is no output node.{nearest(wanted, list(names))} "
+                f"output {wanted!r} is not an output node.{nearest(wanted, list(names))} "
                 f"{_choices(names, n_outputs)}"
             )
         return list(names).index(wanted.strip())

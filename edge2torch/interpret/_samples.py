@@ -51,10 +51,10 @@ def read_baselines(
         return _draw_set(x, seed) if method.baselines == "set" else None
     if method.baselines == "none":
         able = [m.name for m in METHODS.values() if m.baselines != "none"]
-        own = [name for name in able if METHODS[name].target == method.target]
+        of_target = [name for name in able if METHODS[name].target == method.target]
         raise Edge2TorchError(
             f"baselines were given, but {method.name} compares with none. Leave them out, or use "
-            f"one of {listing(own, len(own))}."
+            f"one of {listing(of_target, len(of_target))}."
         )
     rows = _baseline_rows(baselines, x, index, artifact)
     if method.baselines == "set":
@@ -102,7 +102,12 @@ def _baseline_rows(baselines: Any, x: Tensor, index: pd.Index, artifact: Compile
 
 def _in_order_of(baselines: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
     """Put baselines that carry the samples' own labels into their order."""
-    own = baselines.index
-    if len(own) != len(index) or own.equals(index) or not own.is_unique or not index.is_unique:
+    labels = baselines.index
+    if (
+        len(labels) != len(index)
+        or labels.equals(index)
+        or not labels.is_unique
+        or not index.is_unique
+    ):
         return baselines
-    return baselines.loc[index] if own.isin(index).all() else baselines
+    return baselines.loc[index] if labels.isin(index).all() else baselines

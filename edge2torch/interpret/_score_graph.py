@@ -71,8 +71,8 @@ def score_graph(
     nx.set_node_attributes(graph, dict.fromkeys(artifact.output_names, "output"), "role")
     nx.set_node_attributes(graph, dict.fromkeys(artifact.feature_names, "input"), "role")
     for name, scores in _by_attribute(nodes):
-        own = {node: float(score) for node, score in scores.items() if node in graph}
-        nx.set_node_attributes(graph, own, name)
+        by_node = {node: float(score) for node, score in scores.items() if node in graph}
+        nx.set_node_attributes(graph, by_node, name)
     if edges is not None:
         _add_edge_numbers(graph, edges)
     return graph
@@ -95,8 +95,8 @@ def _add_edge_numbers(graph: nx.DiGraph, edges: pd.DataFrame) -> None:
             f"edges must have the columns 'source' and 'target'; found {list(edges.columns)[:5]}."
         )
     if "output" in edges:
-        for label, own in edges.groupby("output", sort=False):
-            renamed = own.rename(columns={"attribution": f"attribution_{label}"})
+        for label, of_output in edges.groupby("output", sort=False):
+            renamed = of_output.rename(columns={"attribution": f"attribution_{label}"})
             _add_edge_numbers(graph, renamed.drop(columns="output"))
         return
     pairs = list(zip(edges["source"], edges["target"], strict=True))

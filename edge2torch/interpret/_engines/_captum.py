@@ -55,9 +55,9 @@ def _attribute(task: Task, columns: Tensor | None) -> OutputScores:
     with progress_bar(task, len(starts) * len(task.sites)) as bar:
         for start in starts:
             chunk = slice(start, min(start + rows, len(task.x)))
-            own = None if columns is None else columns[chunk]
+            chosen = None if columns is None else columns[chunk]
             for site in task.sites:
-                score, delta = _attribute_chunk(task, site, chunk, own, batching)
+                score, delta = _attribute_chunk(task, site, chunk, chosen, batching)
                 scores[site.name].append(score)
                 if delta is not None:
                     deltas[site.name].append(delta)

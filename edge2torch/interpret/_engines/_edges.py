@@ -194,7 +194,7 @@ def by_cutting(task: Task) -> list[OutputScores]:
         if not len(edges):
             continue
         n_samples = part.samples.stop - part.samples.start
-        cuts = [own.among(edges) for own in by_edge]
+        cuts = [weights.among(edges) for weights in by_edge]
 
         x = task.x[part.samples].repeat(len(edges), 1)
         with torch.no_grad(), changing(reads, partial(_cut, reads, cuts, len(edges))):

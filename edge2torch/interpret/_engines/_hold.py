@@ -56,12 +56,12 @@ class Places:
     def of_groups(cls, sites: Sequence[Site], groups: Sequence[Sequence[str]]) -> Places:
         """Find the nodes of each group at all sites."""
         wanted = pd.DataFrame({"group": range(len(groups)), "node": groups}).explode("node")
-        there = [
+        computed = [
             pd.DataFrame({"node": site.nodes, "site": k, "column": range(len(site.nodes))})
             for k, site in enumerate(sites)
         ]
-        found = wanted.merge(pd.concat(there), on="node")[["group", "site", "column"]]
-        group, site, column = torch.from_numpy(found.to_numpy(np.int64).T.copy())
+        places = wanted.merge(pd.concat(computed), on="node")[["group", "site", "column"]]
+        group, site, column = torch.from_numpy(places.to_numpy(np.int64).T.copy())
         return cls(group, site, column, len(groups), len(sites))
 
     def among(self, items: slice) -> Iterator[tuple[Tensor, Tensor]]:
@@ -156,8 +156,8 @@ def values_to_hold(task: Task) -> list[Tensor]:
         return [task.x.new_tensor(float(value))] * len(task.sites)
     with record_calls(task, [site.module for site in task.sites], with_gradients=False) as calls:
         task.probe.outputs(task.x)
-    last: Mapping[int, Tensor] = {call.place: call.output.mean(0) for call in calls}
-    return [last[k] for k in range(len(task.sites))]
+    means: Mapping[int, Tensor] = {call.place: call.output.mean(0) for call in calls}
+    return [means[k] for k in range(len(task.sites))]
 
 
 def _by_name(value: pd.Series[Any], task: Task) -> list[Tensor]:
@@ -186,7 +186,7 @@ def _change(
     output: Tensor,
     share: Tensor | None,
 ) -> Tensor:
-    """Return values (groups * b, n) or (..., n, c), in which each group has its own way.
+    """Return values (groups * b, n) or (..., n, c), in which the nodes of each group are changed in turn.
 
     Of a shift only a ``share`` (groups * b, n) takes place, if one is given.
     """
@@ -196,8 +196,8 @@ def _change(
     by_group = partial(_by_group, n_groups=n_groups)  # (groups, n[, c], b)
     rows = by_group(output).clone()
     if values is None:
-        own = 1.0 if share is None else by_group(share)[groups, columns]
-        rows[groups, columns] += cast(float, shift) * own
+        portion = 1.0 if share is None else by_group(share)[groups, columns]
+        rows[groups, columns] += cast(float, shift) * portion
     else:
         held = values[place]
         rows[groups, columns] = (held[columns].unsqueeze(-1) if held.dim() else held).to(rows.dtype)

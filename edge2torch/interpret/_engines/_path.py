@@ -84,11 +84,11 @@ def _results(task: Task, totals: list[list[Tensor]], inner: list[str]) -> list[O
         gaps = [end - begin for end, begin in ends]
     results = []
     for k, total in enumerate(totals):
-        scores = {site.name: own for site, own in zip(task.sites, total, strict=False)}
+        scores = {site.name: score for site, score in zip(task.sites, total, strict=False)}
         deltas = {}
         if task.delta:
-            deltas = {name: (own.sum(1) - gaps[k]).cpu() for name, own in scores.items()}
-        for name, own in zip(inner, total[n_sites:], strict=True):
-            scores[name][:, n_inputs:] = own[:, n_inputs:]
-        results.append(OutputScores({name: own.cpu() for name, own in scores.items()}, deltas))
+            deltas = {name: (score.sum(1) - gaps[k]).cpu() for name, score in scores.items()}
+        for name, of_update in zip(inner, total[n_sites:], strict=True):
+            scores[name][:, n_inputs:] = of_update[:, n_inputs:]
+        results.append(OutputScores({name: score.cpu() for name, score in scores.items()}, deltas))
     return results

@@ -81,8 +81,8 @@ _OVERHEAD = 2048  # bytes that Captum and autograd keep for each evaluation, how
 
 def evaluations_at_once(task: Task) -> int:
     """Return how many rows the model may be given at once; at least two."""
-    if task.method.batch == "internal_batch_size" and (own := task.call.get(task.method.batch)):
-        return max(2, int(own))
+    if task.method.batch == "internal_batch_size" and (given := task.call.get(task.method.batch)):
+        return max(2, int(given))
     memory = BYTES_AT_ONCE.get(task.x.device.type, BYTES_AT_ONCE["cpu"])
     return max(2, memory // (_COPIES * task.row_bytes + _OVERHEAD))
 

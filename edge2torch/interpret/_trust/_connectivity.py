@@ -70,20 +70,24 @@ def _counts(source: Ints, target: Ints, n: int) -> tuple[Ints, Ints]:
     heads = np.flatnonzero(np.diff(target, prepend=-1))
     for first in range(0, n, 64 * _WORDS):
         starts = np.arange(first, min(first + 64 * _WORDS, n))
-        own = np.zeros((n, 8 * _WORDS), np.uint8)
+        members = np.zeros((n, 8 * _WORDS), np.uint8)
         place = starts - first
-        own[starts, place // 8] = 128 >> (place % 8)
-        reached = _flow(own.view(np.uint64), source, target[heads], heads).view(np.uint8)
-        reached[starts, place // 8] &= ~own[starts, place // 8]  # no node is its own ancestor
+        members[starts, place // 8] = 128 >> (place % 8)
+        reached = _flow(members.view(np.uint64), source, target[heads], heads).view(np.uint8)
+        reached[starts, place // 8] &= ~members[
+            starts, place // 8
+        ]  # no node is its members ancestor
         upstream += _BITS[reached].sum(axis=1, dtype=np.int64)
         bits = np.unpackbits(reached, axis=1)[:, : len(starts)]
         downstream[starts] = bits.sum(axis=0, dtype=np.int64)
     return upstream, downstream
 
 
-def _flow(own: NDArray[np.uint64], source: Ints, targets: Ints, heads: Ints) -> NDArray[np.uint64]:
-    """Return the union of each node's own set and of all sets upstream of it."""
-    reached = own.copy()
+def _flow(
+    members: NDArray[np.uint64], source: Ints, targets: Ints, heads: Ints
+) -> NDArray[np.uint64]:
+    """Return the union of each node's members set and of all sets upstream of it."""
+    reached = members.copy()
     while len(heads):
         joined = np.bitwise_or.reduceat(reached[source], heads, axis=0) | reached[targets]
         if (joined == reached[targets]).all():
@@ -123,7 +127,7 @@ def graph_aware_dropout(artifact: CompileArtifact, rate: float = 0.5) -> dict[st
     Raises
     ------
     Edge2TorchError
-        For a rate that is no probability below 1.
+        For a rate that is not a probability below 1.
 
     Examples
     --------

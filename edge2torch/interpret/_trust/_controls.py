@@ -13,7 +13,7 @@ from edge2torch.errors import Edge2TorchError
 
 __all__ = ["control_inputs"]
 
-_LEAST, _MOST = 0.05, 0.9
+MIN_STRENGTH, MAX_STRENGTH = 0.05, 0.9
 _FEW_NUMBERS = 10
 
 
@@ -54,8 +54,8 @@ def control_inputs(
     Raises
     ------
     Edge2TorchError
-        For labels that do not fit the samples or have one class only, for columns that are no
-        numbers, and for a strength that is no correlation.
+        For labels that do not fit the samples or have one class only, for columns that are not
+        numbers, and for a strength that is not a correlation.
 
     Examples
     --------
@@ -73,7 +73,9 @@ def control_inputs(
     values = _values(data)
     classes = _classes(labels, len(values))
     if strength is None:
-        strength = float(np.clip(np.sqrt(np.mean(_ratio(values, classes))), _LEAST, _MOST))
+        strength = float(
+            np.clip(np.sqrt(np.mean(_ratio(values, classes))), MIN_STRENGTH, MAX_STRENGTH)
+        )
     elif not 0 < strength <= 1:
         raise Edge2TorchError(f"strength must be above 0 and at most 1, found {strength!r}.")
     rng = np.random.default_rng(seed)
@@ -96,7 +98,9 @@ def _values(data: Any) -> NDArray[np.float64]:
         raise Edge2TorchError(f"data is empty: {data.shape[0]} row(s), {data.shape[1]} column(s).")
     wrong = [name for name in data.columns if not pd.api.types.is_numeric_dtype(data[name].dtype)]
     if wrong:
-        raise Edge2TorchError(f"data has columns that are no numbers: {listing(wrong)}. Drop them.")
+        raise Edge2TorchError(
+            f"data has columns that are not numbers: {listing(wrong)}. Drop them."
+        )
     values = data.to_numpy(np.float64)
     unknown = ~np.isfinite(values).all(axis=0)
     if unknown.any():
@@ -116,9 +120,9 @@ def _classes(labels: Any, n_samples: int) -> NDArray[np.int64]:
         raise Edge2TorchError(f"labels: {int(given.isna().sum())} are missing. Drop these samples.")
     if pd.api.types.is_float_dtype(given.dtype) and given.nunique() > _FEW_NUMBERS:
         given = given > given.median()
-    codes, found = pd.factorize(given, sort=True)
-    if len(found) < 2:
-        raise Edge2TorchError(f"labels has one class only: {listing(found)}. Two are needed.")
+    codes, classes = pd.factorize(given, sort=True)
+    if len(classes) < 2:
+        raise Edge2TorchError(f"labels has one class only: {listing(classes)}. Two are needed.")
     return codes.astype(np.int64)
 
 

@@ -41,10 +41,10 @@ def score_networks(
     bar = require("tqdm").tqdm(  # comes with Captum
         pairs, "node scores", len(models), delay=PATIENCE, leave=False, disable=quiet
     )
-    found = [_attribute(model, artifact, own, output, options) for model, own in bar]
+    frames = [_attribute(model, artifact, data, output, options) for model, data in bar]
     return NodeScores(
-        pd.DataFrame([frame.abs().mean() for frame in found], index),
-        pd.DataFrame([frame.mean() for frame in found], index),
+        pd.DataFrame([frame.abs().mean() for frame in frames], index),
+        pd.DataFrame([frame.mean() for frame in frames], index),
     )
 
 
@@ -56,19 +56,19 @@ def score_stack(
     if isinstance(output, str) and not stack.has_heads:
         if output not in artifact.output_names:
             raise Edge2TorchError(
-                f"output={output!r} is no output node.{nearest(output, artifact.output_names)}"
+                f"output={output!r} is not an output node.{nearest(output, artifact.output_names)}"
             )
         output = artifact.output_names.index(output)
     data = data if stack.shared_inputs else stack.wide_data(data)
-    found = _attribute(_Summed(stack), stack.artifact, data, output, options)
-    names = stack.split_names(found.columns)
+    frame = _attribute(_Summed(stack), stack.artifact, data, output, options)
+    names = stack.split_names(frame.columns)
     nodes = names.get_level_values("node").unique()
 
     def table(values: pd.Series) -> pd.DataFrame:
         wide = values.set_axis(names).unstack("node")
         return wide.reindex(columns=nodes).rename_axis(columns=None)
 
-    return NodeScores(table(found.abs().mean()), table(found.mean()))
+    return NodeScores(table(frame.abs().mean()), table(frame.mean()))
 
 
 class _Summed(nn.Module):
@@ -93,7 +93,7 @@ def _attribute(
     output: str | int | None,
     options: Mapping[str, Any],
 ) -> pd.DataFrame:
-    found: pd.DataFrame = interpret_model(
+    scores: pd.DataFrame = interpret_model(
         model,
         artifact,
         data,
@@ -103,7 +103,7 @@ def _attribute(
         quiet=True,
         **{"nodes": "hidden", **options},
     )
-    return found
+    return scores
 
 
 def rank_stability(scores: pd.DataFrame) -> float:

@@ -143,8 +143,8 @@ class Replicates:
         -------
         Replicates
         """
-        found = _score(self, data, output, options, quiet=quiet)
-        return replace(self, scores=found.scores, means=found.means)
+        scored = _score(self, data, output, options, quiet=quiet)
+        return replace(self, scores=scored.scores, means=scored.means)
 
 
 def replicate(
@@ -261,10 +261,12 @@ def replicate(
     if together and executor is not None:
         raise Edge2TorchError("executor has nothing to share out with together=True. Choose one.")
     models, artifact, seeds = draw_starts(compile_or_model, n, seed)
-    own = list(data) if isinstance(data, list | tuple) else None
-    if own is not None and len(own) != n:
-        raise Edge2TorchError(f"data: {len(own)} tables for n={n} replicates. Give one for each.")
-    stack = ReplicateStack(models, artifact, shared_inputs=own is None) if together else None
+    tables = list(data) if isinstance(data, list | tuple) else None
+    if tables is not None and len(tables) != n:
+        raise Edge2TorchError(
+            f"data: {len(tables)} tables for n={n} replicates. Give one for each."
+        )
+    stack = ReplicateStack(models, artifact, shared_inputs=tables is None) if together else None
     with nullcontext() if folder is None else lock_folder(folder):
         known = Kept(folder, artifact.fingerprint, seed)
         if stack is not None:
@@ -279,13 +281,13 @@ def replicate(
     index = pd.Index(np.flatnonzero(kept), name="replicate")
     blank = pd.DataFrame(index=index)
     whole = stack if kept.all() else None
-    found = Replicates(blank, blank, quality, kept, tuple(models), artifact, whole)
-    samples = data if own is None else [own[k] for k in index]
-    return found.explain(samples, output=output, quiet=quiet, **options)
+    replicates = Replicates(blank, blank, quality, kept, tuple(models), artifact, whole)
+    samples = data if tables is None else [tables[k] for k in index]
+    return replicates.explain(samples, output=output, quiet=quiet, **options)
 
 
 def _score(
-    found: Replicates,
+    replicates: Replicates,
     data: Any,
     output: str | int | None,
     options: dict[str, Any],
@@ -293,11 +295,11 @@ def _score(
     quiet: bool,
 ) -> NodeScores:
     """Score in one call where the networks stand side by side, one after the other elsewhere."""
-    stack, several = found.stack, isinstance(data, list | tuple)
+    stack, several = replicates.stack, isinstance(data, list | tuple)
     if stack is not None and several != stack.shared_inputs:
         return score_stack(stack, data, output, options)
-    samples = data if several else [data] * len(found.models)
-    index = found.scores.index
+    samples = data if several else [data] * len(replicates.models)
+    index = replicates.scores.index
     return score_networks(
-        found.models, found.artifact, samples, output, options, index, quiet=quiet
+        replicates.models, replicates.artifact, samples, output, options, index, quiet=quiet
     )

@@ -49,7 +49,7 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
     Raises
     ------
     Edge2TorchError
-        For an unknown ``how``, and a table that is none of edges.
+        For an unknown ``how``, and a table that is not one of edges.
 
     Examples
     --------

@@ -62,7 +62,7 @@ def node_significance(
     Raises
     ------
     Edge2TorchError
-        For control scores of other nodes, fewer than two rows, values that are no numbers or
+        For control scores of other nodes, fewer than two rows, values that are not numbers or
         negative, and networks that score nothing at all.
 
     Notes
@@ -112,13 +112,13 @@ def node_significance(
         raise Edge2TorchError(
             f"alternative must be 'two-sided', 'greater' or 'less', found {alternative!r}."
         )
-    found = _shares(scores, "scores")
-    control = _same_nodes(_control_shares(control_scores), found)
+    shares = _shares(scores, "scores")
+    control = _same_nodes(_control_shares(control_scores), shares)
     if artifact is None and isinstance(scores, Replicates):
         artifact = scores.artifact
-    logs, control_logs = (np.log2(part.to_numpy() + _FLOOR) for part in (found, control))
+    logs, control_logs = (np.log2(part.to_numpy() + _FLOOR) for part in (shares, control))
     effect = logs.mean(axis=0) - control_logs.mean(axis=0)
-    shape = _shape(artifact, found.columns)
+    shape = _shape(artifact, shares.columns)
     expected = _expected(effect, shape)
     statistic, freedom = _t(logs, control_logs, expected)
     tail = {
@@ -128,7 +128,7 @@ def node_significance(
     }
     table = pd.DataFrame(
         {
-            "score": found.mean(),
+            "score": shares.mean(),
             "control": control.mean(),
             "effect": effect,
             "expected": expected,
@@ -137,7 +137,7 @@ def node_significance(
             "pvalue": tail[alternative],
             "qvalue": scipy.stats.false_discovery_control(tail[alternative]),
         },
-        index=pd.Index(found.columns, name="node"),
+        index=pd.Index(shares.columns, name="node"),
     )
     return table.join(shape).sort_values("corrected", ascending=False, kind="stable")
 
@@ -257,10 +257,10 @@ def _squeezed(values: Values) -> tuple[Values, float]:
 
     The empirical Bayes of Smyth 2004: variances are draws of a scaled inverse chi-squared.
     """
-    own = len(values) - 1
+    freedom = len(values) - 1
     variance = np.maximum(values.var(axis=0, ddof=1), np.finfo(np.float64).eps)
-    level = np.log(variance) - special.digamma(own / 2) + np.log(own / 2)
-    excess = float(level.var(ddof=1) - special.polygamma(1, own / 2))
+    level = np.log(variance) - special.digamma(freedom / 2) + np.log(freedom / 2)
+    excess = float(level.var(ddof=1) - special.polygamma(1, freedom / 2))
     if excess <= _trigamma(_MOST_PRIOR / 2):
         prior = _MOST_PRIOR
     else:
@@ -268,7 +268,7 @@ def _squeezed(values: Values) -> tuple[Values, float]:
             lambda half: _trigamma(half) - excess, 1e-3, _MOST_PRIOR / 2
         )
     common = np.exp(level.mean() + special.digamma(prior / 2) - np.log(prior / 2))
-    return (prior * common + own * variance) / (prior + own), prior + own
+    return (prior * common + freedom * variance) / (prior + freedom), prior + freedom
 
 
 def _trigamma(value: float) -> float:

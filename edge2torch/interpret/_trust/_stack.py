@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.customize import CustomizedEdgeModel
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._trust._side_by_side import (
+from edge2torch.interpret._trust._copies import (
     SEPARATOR,
+    compile_copies,
     copy_in,
     copy_out,
-    side_by_side,
     wide_name,
 )
 from edge2torch.interpret._trust._start import Start, draw_starts
@@ -69,15 +69,15 @@ class ReplicateStack(nn.Module):
         _check(models, artifact)
         self._templates = tuple(models)
         self.single, self.shared_inputs = artifact, shared_inputs
-        base, self.artifact = side_by_side(artifact, len(models), shared_inputs=shared_inputs)
-        own = [find_edge_model(model, artifact) for model in models]
-        copy_in(base, self.artifact, own, artifact)
+        base, self.artifact = compile_copies(artifact, len(models), shared_inputs=shared_inputs)
+        bases = [find_edge_model(model, artifact) for model in models]
+        copy_in(base, self.artifact, bases, artifact)
         stages = {
             slot.name: {
                 kind: _joined([other[k].stages[kind] for other in slots], slot.width)
                 for kind in slot.stages
             }
-            for slots in [[model.node_slots() for model in own]]
+            for slots in [[model.node_slots() for model in bases]]
             for k, slot in enumerate(slots[0])
         }
         self.base = base.with_stages(stages) if any(stages.values()) else base
@@ -108,9 +108,9 @@ class ReplicateStack(nn.Module):
     def unstack(self) -> list[nn.Module]:
         """Return the replicates as models of their own, with the weights that they have now."""
         models = [copy.deepcopy(model) for model in self._templates]
-        own = [find_edge_model(model, self.single) for model in models]
-        copy_out(self.base, self.artifact, own, self.single)
-        slots = [model.node_slots() for model in own]
+        bases = [find_edge_model(model, self.single) for model in models]
+        copy_out(self.base, self.artifact, bases, self.single)
+        slots = [model.node_slots() for model in bases]
         for k, wide in enumerate(self.base.node_slots()):
             for kind, module in wide.stages.items():
                 _part(module, [other[k].stages[kind] for other in slots])
@@ -177,13 +177,14 @@ class _PerReplicate(nn.Module):
 
     def __init__(self, modules: Sequence[nn.Module], width: int) -> None:
         super().__init__()
+        # the name stands in the state_dict of stacks that were saved
         self.own = nn.ModuleList(copy.deepcopy(module) for module in modules)
         self.width = width
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, replicates × n) to the same shape."""
         parts = x.split(self.width, dim=1)
-        changed = [own(part).t() for own, part in zip(self.own, parts, strict=True)]
+        changed = [module(part).t() for module, part in zip(self.own, parts, strict=True)]
         return torch.cat(changed).t()
 
 
@@ -231,8 +232,8 @@ def _joined(modules: Sequence[nn.Module], width: int) -> nn.Module:
 def _part(wide: nn.Module, modules: Sequence[nn.Module]) -> None:
     """Give each replicate's module what its part of the wide one has learned."""
     if isinstance(wide, _PerReplicate):
-        for module, own in zip(modules, wide.own, strict=True):
-            module.load_state_dict(own.state_dict())
+        for module, trained in zip(modules, wide.own, strict=True):
+            module.load_state_dict(trained.state_dict())
     elif type(wide) is NodeBatchNorm:
         for k, module in enumerate(modules):
             module.load_state_dict(

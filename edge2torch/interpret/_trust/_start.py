@@ -27,10 +27,10 @@ def draw_starts(
     check_count("n", n)
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(int(n))]
     is_function = callable(start) and not isinstance(start, nn.Module)
-    make: Callable[[], Any] = cast(Any, start) if is_function else _again(start)
+    make: Callable[[], Any] = cast(Any, start) if is_function else _with_new_weights(start)
     made = []
-    for own in seeds:
-        with seeded(own):
+    for one in seeds:
+        with seeded(one):
             made.append(_pair(make()))
     artifact = made[0][1]
     for model, _ in made:
@@ -44,14 +44,14 @@ def _check_no_shared_parameters(models: list[nn.Module]) -> None:
     """Refuse networks that train each other: a head that was made once for all."""
     seen: set[int] = set()
     for model in models:
-        own = {id(parameter) for parameter in model.parameters()}
-        if seen & own:
+        parameters = {id(parameter) for parameter in model.parameters()}
+        if seen & parameters:
             shared = [name for name, value in model.named_parameters() if id(value) in seen]
             raise Edge2TorchError(
                 f"compile_or_model returned networks that share parameters: {listing(shared)}. Make "
                 "every module, such as a head, anew inside the function."
             )
-        seen |= own
+        seen |= parameters
 
 
 def _pair(made: Any) -> tuple[nn.Module, CompileArtifact]:
@@ -65,7 +65,7 @@ def _pair(made: Any) -> tuple[nn.Module, CompileArtifact]:
     return made[0], made[1]
 
 
-def _again(start: Any) -> Callable[[], tuple[nn.Module, CompileArtifact]]:
+def _with_new_weights(start: Any) -> Callable[[], tuple[nn.Module, CompileArtifact]]:
     """Return a function that draws the weights of a given network anew."""
     model, artifact = _pair(start)
     find_edge_model(model, artifact)

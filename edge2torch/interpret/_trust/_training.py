@@ -34,8 +34,8 @@ def train_together(
 ) -> pd.Series:
     """Train side by side; a loop written for one network usually fails on shapes."""
     name = f"together-{len(stack)}"
-    if (found := known.load(name, stack)) is not None:
-        return _qualities(found, len(stack))
+    if (stored := known.load(name, stack)) is not None:
+        return _qualities(stored, len(stack))
     try:
         returned = _train(train_fn, stack, seed)
     except Edge2TorchError:
@@ -62,9 +62,9 @@ def train_separately(
 ) -> tuple[list[nn.Module], pd.Series]:
     names = [f"replicate-{k:04d}" for k in range(len(models))]
     done = {
-        k: (models[k], found)
+        k: (models[k], stored)
         for k, name in enumerate(names)
-        if (found := known.load(name, models[k])) is not None
+        if (stored := known.load(name, models[k])) is not None
     }
     todo = {k: (PickledModel(models[k]), seeds[k]) for k in range(len(models)) if k not in done}
     with require("tqdm").tqdm(  # comes with Captum
@@ -94,16 +94,16 @@ def _train_pickled(
     return pickled, returned
 
 
-def _qualities(found: Any, n: int) -> pd.Series:
+def _qualities(returned: Any, n: int) -> pd.Series:
     index = pd.RangeIndex(n, name="replicate")
-    if found is None:
-        found = [None] * n
+    if returned is None:
+        returned = [None] * n
     try:
-        values = np.array([np.nan if value is None else float(value) for value in found])
+        values = np.array([np.nan if value is None else float(value) for value in returned])
     except (TypeError, ValueError) as error:
         raise Edge2TorchError(
             f"train_fn must return a number (together=True: {n} numbers), its quality on held-out "
-            f"data, or None; found {found!r}."
+            f"data, or None; found {returned!r}."
         ) from error
     if len(values) != n:
         raise Edge2TorchError(f"train_fn returned {len(values)} qualities for {n} replicates.")

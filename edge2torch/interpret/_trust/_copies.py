@@ -20,7 +20,7 @@ def wide_name(k: int, width: int, name: str) -> str:
     return f"{k:0{width}d}{SEPARATOR}{name}"
 
 
-def side_by_side(
+def compile_copies(
     artifact: CompileArtifact, n: int, *, shared_inputs: bool
 ) -> tuple[CompiledModel, CompileArtifact]:
     """Compile n copies of a graph that share nothing, or nothing but their inputs."""
@@ -31,8 +31,8 @@ def side_by_side(
     is_shared[graph.inputs] = shared_inputs
     parts = []
     for k in range(n):
-        own = np.array([wide_name(k, digits, name) for name in graph.node_names], dtype=object)
-        names = np.where(is_shared, graph.node_names, own)
+        renamed = np.array([wide_name(k, digits, name) for name in graph.node_names], dtype=object)
+        names = np.where(is_shared, graph.node_names, renamed)
         parts.append(
             table.assign(source=names[graph.source[rows]], target=names[graph.target[rows]])
         )
@@ -69,8 +69,8 @@ def copy_in(
     if values:
         place = _bias_places(wide, wide_artifact, models[0], artifact)
         flat = torch.cat(values)
-        for (_, bias), own in zip(wide_artifact.bind(wide).biases(), place, strict=True):
-            bias.copy_(flat[own])
+        for (_, bias), positions in zip(wide_artifact.bind(wide).biases(), place, strict=True):
+            bias.copy_(flat[positions])
 
 
 @torch.no_grad()
@@ -83,9 +83,9 @@ def copy_out(
     """Give the single models the weights and biases of the wide one."""
     active = torch.from_numpy(artifact.graph.active_rows)
     weights = _weights(wide, wide_artifact).view(len(models), -1)
-    for own, model in zip(weights, models, strict=True):
-        by_row = own.new_zeros(artifact.graph.n_edges)
-        by_row[active] = own
+    for by_edge, model in zip(weights, models, strict=True):
+        by_row = by_edge.new_zeros(artifact.graph.n_edges)
+        by_row[active] = by_edge
         for rows, layer in artifact.bind(model).edge_layers():
             layer.set_weights(by_row[torch.from_numpy(rows)])
     if not wide_artifact.bind(wide).biases():
@@ -96,8 +96,8 @@ def copy_out(
         0, place, torch.cat([b for _, b in wide_artifact.bind(wide).biases()])
     )
     sizes = [len(bias) for _, bias in artifact.bind(models[0]).biases()]
-    for own, model in zip(flat.view(len(models), -1), models, strict=True):
-        for part, (_, bias) in zip(own.split(sizes), artifact.bind(model).biases(), strict=True):
+    for biases, model in zip(flat.view(len(models), -1), models, strict=True):
+        for part, (_, bias) in zip(biases.split(sizes), artifact.bind(model).biases(), strict=True):
             bias.copy_(part)
 
 
@@ -115,11 +115,11 @@ def _bias_places(
     artifact: CompileArtifact,
 ) -> list[Tensor]:
     """For each bias vector of the wide model: positions among all single biases, one after another."""
-    nodes = np.concatenate([own for own, _ in artifact.bind(single).biases()])
+    nodes = np.concatenate([nodes for nodes, _ in artifact.bind(single).biases()])
     position = pd.Series(np.arange(len(nodes)), index=artifact.graph.names(nodes))
     places = []
-    for own, _ in wide_artifact.bind(wide).biases():
-        pairs = [name.split(SEPARATOR, 1) for name in wide_artifact.graph.names(own)]
+    for of_layer, _ in wide_artifact.bind(wide).biases():
+        pairs = [name.split(SEPARATOR, 1) for name in wide_artifact.graph.names(of_layer)]
         offset = np.array([int(k) for k, _ in pairs]) * len(nodes)
         places.append(torch.from_numpy(offset + position[[name for _, name in pairs]].to_numpy()))
     return places
