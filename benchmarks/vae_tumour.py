@@ -29,7 +29,9 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from edge2torch.priors import filter_sets, keep_between, read_gmt
-from edge2torch.vae import compile_vae, differential_activity, mirror, nb_log_prob, poisson_log_prob
+from edge2torch.vae import compile_vae, differential_activity, mirror
+from edge2torch.vae._likelihoods import poisson_log_prob
+from edge2torch.vae._negative_binomial import nb_log_prob
 
 
 def indices(latents, types, seed):

@@ -8,22 +8,8 @@ from edge2torch.vae._diagnose import VAEDiagnostics
 from edge2torch.vae._fit import FitReport
 from edge2torch.vae._gain import ProfileGain
 from edge2torch.vae._ivae import iVAE
-from edge2torch.vae._likelihoods import (
-    bernoulli_log_prob,
-    gaussian_log_prob,
-    poisson_log_prob,
-    zinb_log_prob,
-)
-from edge2torch.vae._losses import (
-    dip_loss,
-    kl_divergence,
-    mmd_loss,
-    posterior_sd,
-    total_correlation,
-)
 from edge2torch.vae._model import EdgeVAE
 from edge2torch.vae._named import VAEArtifact
-from edge2torch.vae._negative_binomial import nb_log_prob
 from edge2torch.vae._networks import Decoder, Encoder, weight_init
 
 __all__ = [
@@ -35,20 +21,10 @@ __all__ = [
     "ProfileGain",
     "VAEArtifact",
     "VAEDiagnostics",
-    "bernoulli_log_prob",
     "compile_vae",
     "differential_activity",
-    "dip_loss",
-    "gaussian_log_prob",
     "iVAE",
-    "kl_divergence",
     "load_vae",
     "mirror",
-    "mmd_loss",
-    "nb_log_prob",
-    "poisson_log_prob",
-    "posterior_sd",
-    "total_correlation",
     "weight_init",
-    "zinb_log_prob",
 ]

@@ -16,52 +16,14 @@ from edge2torch.vae._negative_binomial import nb_log_prob
 def zinb_log_prob(
     x: Tensor, log_mean: Tensor, log_dispersion: Tensor, dropout_logit: Tensor
 ) -> Tensor:
-    """Return the log probability of counts that are zero by dropout, or else negative binomial.
-
-    Parameters
-    ----------
-    x : Tensor, shape (b, g)
-        Counts.
-    log_mean, log_dispersion : Tensor, broadcast to (b, g)
-        As in :func:`nb_log_prob`.
-    dropout_logit : Tensor, broadcast to (b, g)
-        Logit of the probability of dropout.
-
-    Returns
-    -------
-    Tensor, shape (b, g)
-
-    Examples
-    --------
-    >>> import torch
-    >>> zero = torch.zeros(1)
-    >>> zinb_log_prob(zero, zero, zero, zero).exp()
-    tensor([0.7500])
-    """
+    """Return the log probability (b, g) of counts that are zero by dropout, or else negative binomial."""
+    # log sigmoid and logaddexp: probabilities near 0 and 1 would leave the range of float32
     counted = nb_log_prob(x, log_mean, log_dispersion) + F.logsigmoid(-dropout_logit)
     return torch.where(x > 0, counted, torch.logaddexp(F.logsigmoid(dropout_logit), counted))
 
 
 def poisson_log_prob(x: Tensor, log_mean: Tensor) -> Tensor:
-    """Return log Poisson(x; mean).
-
-    Parameters
-    ----------
-    x : Tensor, shape (b, g)
-        Counts.
-    log_mean : Tensor, broadcast to (b, g)
-        Logarithm of the mean.
-
-    Returns
-    -------
-    Tensor, shape (b, g)
-
-    Examples
-    --------
-    >>> import torch
-    >>> poisson_log_prob(torch.zeros(1), torch.zeros(1))
-    tensor([-1.])
-    """
+    """Return log Poisson(x; mean) of counts (b, g)."""
     x, log_mean = torch.broadcast_tensors(x, log_mean)
     return _where_counted(-log_mean.exp(), _poisson_counted, x, log_mean)
 
@@ -74,53 +36,20 @@ def _where_counted(
     zeros: Tensor, formula: Callable[..., Tensor], x: Tensor, *parameters: Tensor
 ) -> Tensor:
     """Replace the entries with counts above zero by a formula evaluated in float64."""
+    # Large terms cancel there; most counts of cells are zero and stay in their own precision.
     at = (x > 0).reshape(-1).nonzero().squeeze(-1)
     exact = formula(*(values.reshape(-1)[at].double() for values in (x, *parameters)))
     return zeros.reshape(-1).index_copy(0, at, exact.to(zeros.dtype)).view(x.shape)
 
 
 def gaussian_log_prob(x: Tensor, mean: Tensor, log_sd: Tensor) -> Tensor:
-    """Return log N(x; mean, sd²).
-
-    Parameters
-    ----------
-    x, mean, log_sd : Tensor, broadcast to (b, g)
-        Values, mean, and logarithm of the standard deviation.
-
-    Returns
-    -------
-    Tensor, shape (b, g)
-
-    Examples
-    --------
-    >>> import torch
-    >>> gaussian_log_prob(torch.zeros(1), torch.zeros(1), torch.zeros(1))
-    tensor([-0.9189])
-    """
+    """Return log N(x; mean, sd²) of values (b, g)."""
     distance = (x - mean) * torch.exp(-log_sd)
-    return -0.5 * distance.square() - log_sd - 0.9189385332046727
+    return -0.5 * distance.square() - log_sd - 0.9189385332046727  # log √(2π)
 
 
 def bernoulli_log_prob(x: Tensor, logit: Tensor) -> Tensor:
-    """Return the log probability of zeros and ones.
-
-    Parameters
-    ----------
-    x : Tensor, shape (b, g)
-        Zeros and ones.
-    logit : Tensor, broadcast to (b, g)
-        Logit of the probability of a one.
-
-    Returns
-    -------
-    Tensor, shape (b, g)
-
-    Examples
-    --------
-    >>> import torch
-    >>> bernoulli_log_prob(torch.ones(1), torch.zeros(1)).exp()
-    tensor([0.5000])
-    """
+    """Return the log probability of zeros and ones (b, g), from the logit of a one."""
     return x * logit - F.softplus(logit)
 
 

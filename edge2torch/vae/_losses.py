@@ -10,77 +10,26 @@ from torch import Tensor
 
 
 def posterior_sd(q_s: Tensor) -> Tensor:
-    """Return the standard deviation of the posterior.
-
-    Parameters
-    ----------
-    q_s : Tensor, shape (b, k)
-        What the encoder gives for it.
-
-    Returns
-    -------
-    Tensor, shape (b, k)
-
-    Examples
-    --------
-    >>> import torch
-    >>> posterior_sd(torch.tensor([0.5413]))
-    tensor([1.0000])
-    """
+    """Return the standard deviation of the posterior, (b, k), from what the encoder gives for it."""
     return F.softplus(q_s) + 1e-6
 
 
 def kl_divergence(q_m: Tensor, q_s: Tensor) -> Tensor:
-    """Return KL(posterior, standard normal) of every cell and latent.
+    """Return KL(posterior, standard normal) of every cell and latent, (b, k).
 
-    Parameters
-    ----------
-    q_m, q_s : Tensor, shape (b, k)
-        Posterior mean, and what :func:`posterior_sd` takes.
-
-    Returns
-    -------
-    Tensor, shape (b, k)
-
-    References
-    ----------
     Kingma & Welling 2014, doi:10.48550/arXiv.1312.6114.
-
-    Examples
-    --------
-    >>> import torch
-    >>> kl_divergence(torch.ones(1, 1), torch.full((1, 1), 0.541324))
-    tensor([[0.5000]])
     """
     sd = posterior_sd(q_s)
     return 0.5 * (sd.square() + q_m.square() - 1) - sd.log()
 
 
 def dip_loss(q_m: Tensor, q_s: Tensor) -> Tensor:
-    """Return how far the covariance of the aggregate posterior is from the identity (DIP-VAE-II).
+    """Return how far the covariance of the aggregate posterior (b, k) is from the identity, a scalar.
 
-    Parameters
-    ----------
-    q_m, q_s : Tensor, shape (b, k)
-        Posterior mean, and what :func:`posterior_sd` takes.
-
-    Returns
-    -------
-    Tensor, scalar
-        Sum of squares; zero for a batch of one, which has no covariance.
-
-    References
-    ----------
-    Kumar et al. 2018, doi:10.48550/arXiv.1711.00848.
-
-    Examples
-    --------
-    >>> import torch
-    >>> dip_loss(torch.tensor([[0.0], [2.0]]), torch.full((2, 1), -50.0))
-    tensor(1.)
+    Kumar et al. 2018, doi:10.48550/arXiv.1711.00848 (DIP-VAE-II).
     """
     if len(q_m) < 2:
-        return q_m.sum() * 0
+        return q_m.sum() * 0  # a batch of one has no covariance; zero with a gradient
     covariance = torch.atleast_2d(torch.cov(q_m.T))
     covariance = covariance + torch.diag(posterior_sd(q_s).square().mean(0))
     identity = torch.eye(len(covariance), dtype=q_m.dtype, device=q_m.device)
@@ -89,32 +38,14 @@ def dip_loss(q_m: Tensor, q_s: Tensor) -> Tensor:
 
 
 def total_correlation(q_z: Tensor, q_m: Tensor, q_s: Tensor) -> Tensor:
-    """Estimate KL(q(z), product of q(z_j)) where q is the mixture of the batch's posteriors.
+    """Estimate KL(q(z), product of q(z_j)) where q is the mixture of the batch's posteriors (b, k).
 
-    Zero when the batch's posteriors are all the same; both densities are normalised by the same
-    number of cells, so that independent latents do not come out negative by a constant.
-
-    Parameters
-    ----------
-    q_z, q_m, q_s : Tensor, shape (b, k)
-        Sample, posterior mean, and what :func:`posterior_sd` takes.
-
-    Returns
-    -------
-    Tensor, scalar
-
-    References
-    ----------
-    Chen et al. 2018, doi:10.48550/arXiv.1802.04942.
-
-    Examples
-    --------
-    >>> import torch
-    >>> total_correlation(torch.randn(8, 3), torch.zeros(8, 3), torch.zeros(8, 3)).abs() < 1e-5
-    tensor(True)
+    Zero when the batch's posteriors are all the same. Chen et al. 2018, doi:10.48550/arXiv.1802.04942.
     """
     sd = posterior_sd(q_s)
     density = -0.5 * ((q_z[:, None] - q_m) / sd).square() - sd.log()
+    # Both densities are normalised by the same number of cells, so that independent latents do not come
+    # out negative by a constant.
     cells = math.log(len(q_m))
     joint = density.sum(-1).logsumexp(1) - cells
     apart = (density.logsumexp(1) - cells).sum(-1)
@@ -122,26 +53,9 @@ def total_correlation(q_z: Tensor, q_m: Tensor, q_s: Tensor) -> Tensor:
 
 
 def mmd_loss(q_z: Tensor, prior: Tensor) -> Tensor:
-    """Return the squared maximum mean discrepancy between samples and the prior, never negative.
+    """Return the squared maximum mean discrepancy between samples and the prior (b, k), never negative.
 
-    Parameters
-    ----------
-    q_z, prior : Tensor, shape (b, k)
-        Samples of the posterior and of the prior. The kernel is a Gaussian of bandwidth √k.
-
-    Returns
-    -------
-    Tensor, scalar
-
-    References
-    ----------
-    Zhao et al. 2019, doi:10.1609/aaai.v33i01.33015885.
-
-    Examples
-    --------
-    >>> import torch
-    >>> mmd_loss(torch.ones(4, 2), torch.ones(4, 2))
-    tensor(0.)
+    The kernel is a Gaussian of bandwidth √k. Zhao et al. 2019, doi:10.1609/aaai.v33i01.33015885.
     """
 
     def similarity(a: Tensor, b: Tensor) -> Tensor:

@@ -26,26 +26,9 @@ _IN_CACHE = 1 << 17  # values that are computed at a time
 def nb_log_prob(x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
     """Return log NB(x; mean, dispersion), with variance mean + mean² / dispersion.
 
-    Counts above eight, where large terms cancel, are computed in float64. What does not depend on
-    the mean is computed once for several predictions of the same counts, along leading dimensions
-    that only ``log_mean`` has. Differentiable once.
-
-    Parameters
-    ----------
-    x : Tensor, shape (b, g)
-        Counts.
-    log_mean, log_dispersion : Tensor, broadcast to (..., b, g)
-        Logarithms of mean and of inverse dispersion.
-
-    Returns
-    -------
-    Tensor, shape (..., b, g)
-
-    Examples
-    --------
-    >>> import torch
-    >>> nb_log_prob(torch.zeros(1), torch.zeros(1), torch.zeros(1)).exp()
-    tensor([0.5000])
+    Counts (b, g), logarithms broadcast to (..., b, g). Counts above eight, where large terms cancel,
+    are computed in float64. What does not depend on the mean is computed once for several predictions
+    of the same counts, along leading dimensions that only ``log_mean`` has. Differentiable once.
     """
     return _NegativeBinomial.apply(x, log_mean, log_dispersion)  # type: ignore[no-any-return, no-untyped-call]
 

@@ -7,14 +7,14 @@ import torch
 from scipy import stats
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.vae import (
+from edge2torch.vae import compile_vae
+from edge2torch.vae._likelihoods import (
     bernoulli_log_prob,
-    compile_vae,
     gaussian_log_prob,
-    nb_log_prob,
     poisson_log_prob,
     zinb_log_prob,
 )
+from edge2torch.vae._negative_binomial import nb_log_prob
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-6}
 both = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)

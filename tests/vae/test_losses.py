@@ -7,7 +7,13 @@ import torch
 from torch.distributions import Normal
 from torch.distributions import kl_divergence as torch_kl
 
-from edge2torch.vae import dip_loss, kl_divergence, mmd_loss, posterior_sd, total_correlation
+from edge2torch.vae._losses import (
+    dip_loss,
+    kl_divergence,
+    mmd_loss,
+    posterior_sd,
+    total_correlation,
+)
 
 UNIT = math.log(math.e - 1)  # softplus of it is 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from edge2torch.vae import nb_log_prob
+from edge2torch.vae._negative_binomial import nb_log_prob
 
 COUNTS = torch.tensor([[0.0, 1.0, 2.0], [8.0, 9.0, 3000.0]], dtype=torch.float64)
 

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 import edge2torch as e2t
-from edge2torch.vae import VAE, Decoder, Encoder, posterior_sd, weight_init
+from edge2torch.vae import VAE, Decoder, Encoder, weight_init
+from edge2torch.vae._losses import posterior_sd
 
 
 @pytest.mark.parametrize(
