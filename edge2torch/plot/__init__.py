@@ -5,16 +5,17 @@ Needs matplotlib (``pip install "edge2torch[plot]"``). Graphs are laid out by gr
 """
 
 from edge2torch.plot._attribution import attribution
-from edge2torch.plot._bars import plot_top_nodes
+from edge2torch.plot._bars import plot_stability, plot_top_nodes
 from edge2torch.plot._degree_bias import plot_degree_bias
 from edge2torch.plot._draw import draw_graph
 from edge2torch.plot._flow import plot_flow
 from edge2torch.plot._heatmap import plot_node_heatmap
-from edge2torch.plot._module_drivers import plot_module_drivers
-from edge2torch.plot._module_heatmap import plot_module_heatmap
-from edge2torch.plot._module_summary import plot_module_summary, save_module_figures
-from edge2torch.plot._module_usage import plot_module_usage
-from edge2torch.plot._stability import plot_stability
+from edge2torch.plot._module_drivers import plot_module_drivers, plot_module_heatmap
+from edge2torch.plot._module_summary import (
+    plot_module_summary,
+    plot_module_usage,
+    save_module_figures,
+)
 
 __all__ = [
     "attribution",

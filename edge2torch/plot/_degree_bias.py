@@ -14,7 +14,7 @@ from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.plot._layout import text_width
 from edge2torch.plot._names import short_labels
-from edge2torch.plot._style import NEUTRAL, POSITIVE, plain
+from edge2torch.plot._style import NEUTRAL, POSITIVE, plain, tidy
 
 _COLUMNS = ("score", "corrected", "degree")
 _PANELS = (("score", "score (1: an average node)"), ("corrected", "corrected score (log2)"))
@@ -99,7 +99,7 @@ def plot_degree_bias(
         ax.set_xlabel(degree_name)
         ax.set_ylabel(name)
         ax.margins(x=_SIDE)
-        ax.spines[["top", "right"]].set_visible(False)
+        tidy(ax, 10)
     if title:
         figure.suptitle(plain(title), x=0.01, ha="left", fontsize=12)
     return figure

@@ -16,8 +16,8 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.plot._graphviz import draw_with_graphviz
 from edge2torch.plot._matplotlib import draw_with_matplotlib
 from edge2torch.plot._names import short_labels
-from edge2torch.plot._save import check_path, save_axes, save_digraph
 from edge2torch.plot._scores import node_scores
+from edge2torch.plot._style import check_path, save_axes, save_digraph
 from edge2torch.plot._subgraph import Subgraph, choose_subgraph
 
 

@@ -15,8 +15,7 @@ from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.plot._layout import text_width
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._ribbons import Places, Ribbons, choose_ribbons, place
-from edge2torch.plot._save import check_path, save_axes
-from edge2torch.plot._style import NEGATIVE, POSITIVE, new_axes, plain
+from edge2torch.plot._style import NEGATIVE, POSITIVE, check_path, new_axes, plain, save_axes
 
 _FONT, _BAR, _SPACE = 9.0, 9.0, 110.0  # points: text, width of a bar, room for ribbons
 _TOP, _BOTTOM, _MARGIN = 12.0, 30.0, 8.0

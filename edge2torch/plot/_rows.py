@@ -8,7 +8,7 @@ from typing import Any
 from edge2torch.errors import Edge2TorchError
 from edge2torch.plot._layout import text_width
 from edge2torch.plot._names import short_labels
-from edge2torch.plot._style import new_axes, plain
+from edge2torch.plot._style import new_axes, plain, tidy
 
 _FONT, _SMALL_FONT = 9.0, 7.0  # points
 _NARROW = 300.0  # points: below, as in one column of a journal, the text is small
@@ -43,6 +43,16 @@ def row_axes(
     font = _FONT if room >= _NARROW else _SMALL_FONT
     labels = fitting_labels(names, label_width, lambda found: _widest(found, font) <= room * _SHARE)
     return new_axes(width or 0.0, height, ax), _plain(labels), font
+
+
+def finish_rows(axes: Any, labels: list[str], font: float) -> None:
+    """Name the rows, the first on top, and put a light grid behind what they hold."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)  # from high to low: the first row is the top one
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    tidy(axes, font)
+    axes.spines["left"].set_visible(False)
 
 
 def row_title(axes: Any, title: str, font: float) -> None:

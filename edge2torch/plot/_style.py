@@ -1,16 +1,19 @@
-"""What all pictures share: colours that a colour-blind reader can tell apart, short labels."""
+"""What all pictures share: colours that a colour-blind reader can tell apart, axes, and files."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch._core.messages import require
+from edge2torch._core.files import write_file
+from edge2torch._core.messages import listing, require
+from edge2torch.errors import Edge2TorchError
 
 POSITIVE, NEGATIVE, NEUTRAL = "#b2182b", "#2166ac", "#9a9a9a"  # the ends of ColorBrewer's RdBu
 _DIVERGING = "RdBu_r"
@@ -65,10 +68,10 @@ def missing_glyphs_allowed() -> Iterator[None]:
         yield
 
 
-def tidy(axes: Any) -> None:
+def tidy(axes: Any, font: float = 9.0) -> None:
     """Take away the frame's upper and right side, and put what is drawn before the grid."""
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=9)
+    axes.tick_params(labelsize=font)
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -77,3 +80,34 @@ def legend_below(axes: Any, columns: int, **options: Any) -> None:
     below = -0.5 / (axes.get_window_extent().height / axes.figure.dpi)  # half an inch
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, below), "ncols": columns}
     axes.legend(**place, fontsize=8, frameon=False, **options)
+
+
+_SUFFIXES = (".svg", ".png", ".pdf")
+
+
+def check_path(path: str | Path) -> Path:
+    """Return a path whose suffix and folder can be written to."""
+    checked = Path(path)
+    if checked.suffix.lower() not in _SUFFIXES:
+        raise Edge2TorchError(
+            f"path={str(path)!r}: pictures are written as {listing(_SUFFIXES)}, by the suffix."
+        )
+    if not checked.parent.is_dir():
+        raise Edge2TorchError(f"path={str(path)!r}: the folder {str(checked.parent)!r} is missing.")
+    return checked
+
+
+def save_axes(axes: Any, path: Path) -> None:
+    """Write the figure of some axes, the same bytes for the same picture."""
+    matplotlib = require("matplotlib", extra="plot")
+    kind = path.suffix.lower()[1:]
+    date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    how = {"format": kind, "dpi": 150, "metadata": date, "facecolor": "white"}
+    with matplotlib.rc_context({"svg.hashsalt": "edge2torch"}), missing_glyphs_allowed():
+        write_file(path, lambda draft: axes.figure.savefig(draft, **how))
+
+
+def save_digraph(dot: Any, path: Path) -> None:
+    """Write a graphviz graph, laid out by ``dot``."""
+    content = dot.pipe(format=path.suffix.lower()[1:])
+    write_file(path, lambda draft: draft.write_bytes(content))

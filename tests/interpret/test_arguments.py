@@ -140,7 +140,7 @@ def test_an_output_for_each_sample(skips: Setting, method: str) -> None:
 
 def test_outputs_that_are_missing_or_wrong(skips: Setting) -> None:
     refuses(skips, "the model has 3 outputs", "'deep', 'early', 'late'", "0 to 2", output=None)
-    refuses(skips, "'laet' is no output node", "Nearest to 'laet': 'late'", output="laet")
+    refuses(skips, "'laet' is not an output node", "Nearest to 'laet': 'late'", output="laet")
     refuses(skips, "output 3 is out of range", output=3)
     refuses(skips, "output -1 is out of range", output=-1)
     refuses(skips, "name of an output node or an index", output=1.5)

@@ -163,11 +163,11 @@ def test_memory_follows_the_groups_not_groups_times_samples(monkeypatch: Any) ->
     ("nodes", "options", "said"),
     [
         (["P"], {}, "not in the graph: 'P'"),
-        ("outputs", {}, "nodes must be one of 'hidden', 'inputs', 'all'"),
+        ("outputs", {}, "nodes must be one of 'non_input', 'hidden', 'inputs', 'all'"),
         ([], {}, "nodes is empty"),
         ([()], {}, "the group without a name is empty"),
         (["p", "p"], {}, "'p' is there more than once"),
-        (["p"], {"value": "median"}, "a number, 'mean', or a mapping"),
+        (["p"], {"value": "median"}, "a number, 'mean', or a Series or mapping"),
         (["p", "q"], {"value": {"p": 1.0}}, "no number for 'q'"),
         (["p"], {"level": "sites"}, "level must be one of"),
         (["p"], {"executor": "four"}, "executor must be"),
@@ -187,3 +187,28 @@ def test_nodes_without_a_value() -> None:
     )
     with pytest.raises(e2t.Edge2TorchError, match="inputs and outputs only"):
         e2t.knock_out(model, artifact, torch.ones(2, 1), quiet=True)
+
+
+@pytest.mark.parametrize("backend", ["feedforward", "recurrent"])
+@pytest.mark.parametrize("nodes", ["hidden", "inputs", "non_input"])
+def test_a_score_is_minus_the_change_for_the_same_words(backend: str, nodes: str) -> None:
+    options = {"steps": 3} if backend == "recurrent" else {}
+    setting = double(customize(build(SKIPS, backend=backend, **options), node_activation="tanh"))
+    changes = ask(setting, nodes, value=0.3, level="samples")
+    why = e2t.attribute(
+        setting.model,
+        setting.data,
+        "nodes",
+        "NodeKnockout",
+        nodes=nodes,
+        output=setting.artifact.output_names,
+        attribute_kwargs={"value": 0.3},
+        quiet=True,
+    )
+    scores = why.frame()
+    for output in setting.artifact.output_names:
+        of_output = changes[output].unstack("held")
+        assert set(of_output.columns) == set(scores[output].columns)
+        pd.testing.assert_frame_equal(
+            of_output[scores[output].columns], -scores[output], check_names=False, atol=1e-12
+        )
