@@ -1,11 +1,10 @@
 """Why a module is a module: its drivers, their direction, and the transcripts' structure."""
 
-from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._decoder import vae_drivers
 from edge2torch.explain._explain import explain_module
-from edge2torch.explain._features import usage_features
 from edge2torch.explain._gradients import ig_attributions
-from edge2torch.explain._result import ExplainResult
+from edge2torch.explain._match import usage_features
+from edge2torch.explain._result import ExplainConfig, ExplainResult
 from edge2torch.explain._structure import (
     annotate_structure,
     summarize_structure,

@@ -11,12 +11,11 @@ import pandas as pd
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
-from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._decoder import vae_drivers
 from edge2torch.explain._gradients import ig_attributions
 from edge2torch.explain._latent import checkpoint_of
 from edge2torch.explain._match import common_samples, feature_rows, sample_rows
-from edge2torch.explain._result import ExplainResult
+from edge2torch.explain._result import ExplainConfig, ExplainResult
 from edge2torch.explain._tables import (
     gene_driver_table,
     high_vs_low_table,
@@ -170,9 +169,9 @@ def _explain(
     pairs: pd.DataFrame | None,
 ) -> ExplainResult:
     genes = result.genes(module_id)
-    own = None if config.all_genes else genes
+    tested_genes = None if config.all_genes else genes
     options: dict[str, Any] = {"min_samples": config.min_samples, "without_gene": without_gene}
-    polarity = transcript_polarity_table(table, meta, eigengene, own, **options)
+    polarity = transcript_polarity_table(table, meta, eigengene, tested_genes, **options)
     optional: dict[str, Any] = {}
     if config.vae_attribution:
         optional["vae_drivers"] = vae_drivers(
@@ -186,9 +185,11 @@ def _explain(
         module_id,
         tuple(genes),
         eigengene,
-        gene_driver_table(table, meta, eigengene, own, **options),
+        gene_driver_table(table, meta, eigengene, tested_genes, **options),
         polarity,
-        high_vs_low_table(table, meta, eigengene, own, percentile=config.percentile, **options),
+        high_vs_low_table(
+            table, meta, eigengene, tested_genes, percentile=config.percentile, **options
+        ),
         **optional,
     )
 

@@ -100,6 +100,7 @@ def _parts_of(rows: Any) -> tuple[Any, Any]:
     """Exons and coding parts of a block, and a row for each place of a transcript in it."""
     pa, pc = require("pyarrow"), require("pyarrow.compute")
     named = [rows["transcript_id"], pc.fill_null(rows["gene_id"], ""), *(rows[k] for k in _PLACE)]
+    # One key for a transcript at a place; a dictionary, so that text is compared once and not by row.
     keys = pc.binary_join_element_wise(*named, "\t").combine_chunks().dictionary_encode()
     codes = pd.Series(keys.indices.to_numpy(zero_copy_only=False))
     first = rows.take(pa.array((~codes.duplicated()).to_numpy().nonzero()[0]))
@@ -129,6 +130,8 @@ def _collect(file: Path, parts: list[Any], heads: list[Any]) -> Annotation:
         )
     frame = table.drop_columns("transcript").to_pandas()
     frame.insert(0, "transcript", keys.indices.to_numpy(zero_copy_only=False))
+    # Bases of a chromosome fit into 32 bits: half the memory of the largest table. Rows that stand twice
+    # in a file are one part.
     frame = frame.astype({"start": "int32", "end": "int32"}).drop_duplicates()
     order = ["transcript", "is_cds", "start"]
     return Annotation(

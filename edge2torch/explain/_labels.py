@@ -38,6 +38,7 @@ class _Parts:
         """Position in the list, and row, of every interval of some transcripts."""
         first, size = self.offset[transcripts], np.diff(self.offset)[transcripts]
         position = np.repeat(np.arange(len(transcripts)), size)
+        # 0, 1, ... within each transcript: the running number less that of its first interval
         step = np.arange(len(position)) - np.repeat(np.cumsum(size) - size, size)
         return position, first[position] + step
 
@@ -52,6 +53,7 @@ def _parts(transcript: Ints, start: Ints, end: Ints, count: int) -> _Parts:
     order = np.lexsort((end, start, transcript))
     transcript, start, end = transcript[order], start[order], end[order]
     offset = np.searchsorted(transcript, np.arange(count + 1))
+    # One number for an interval: the same start and end, the same code, for all transcripts at once.
     _, code = np.unique(start * (int(end.max(initial=0)) + 1) + end, return_inverse=True)
     return _Parts(offset, start, end, code)
 
@@ -75,15 +77,16 @@ def label_pairs(known: Annotation, a: Ints, b: Ints) -> pd.DataFrame:
     exons = _parts(owner[~is_cds], start[~is_cds], end[~is_cds], count)
     coding = _parts(owner[is_cds], start[is_cds], end[is_cds], count)
     outside = _untranslated(exons, coding, count)
+    # Parts are sorted by place, so what a reader calls the first exon is the last on the minus strand.
     forward = (known.transcripts["strand"] != "-").to_numpy()
     head, tail = exons.offset[:-1], exons.offset[1:] - 1
     first, last = np.where(forward, head, tail), np.where(forward, tail, head)
     there, back = _members(exons, a, b), _members(exons, b, a)
     shared, either = _overlap(exons, a, b, there)
     biotype = known.transcripts["biotype"]
-    told = biotype.notna().to_numpy()
+    is_known = biotype.notna().to_numpy()
     switch = pd.array(biotype.to_numpy()[a] != biotype.to_numpy()[b], dtype="boolean")
-    switch[~(told[a] & told[b])] = pd.NA
+    switch[~(is_known[a] & is_known[b])] = pd.NA
     has_cds = np.diff(coding.offset) > 0
     flags = {
         "first_exon_changed": exons.code[first[a]] != exons.code[first[b]],
@@ -122,9 +125,11 @@ def _members(parts: _Parts, a: Ints, b: Ints) -> _Members:
     """Every interval of a, and whether b has it too."""
     pair_a, row_a = parts.of(a)
     pair_b, row_b = parts.of(b)
+    # pair * width + code: equal exactly where both are of one pair and the interval is the same
     width = int(parts.code.max(initial=0)) + 1
     key_a, key_b = pair_a * width + parts.code[row_a], pair_b * width + parts.code[row_b]
     place = np.searchsorted(key_b, key_a)  # both ascend: intervals are sorted within a transcript
+    # one more key at the end, for those that are beyond all of b's
     return _Members(pair_a, row_a, np.append(key_b, -1)[place] == key_a)
 
 

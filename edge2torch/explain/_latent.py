@@ -59,10 +59,11 @@ def encoder_input(pair: Checkpoint, scores: pd.DataFrame) -> pd.DataFrame:
 def find_latent(pair: Checkpoint, scores: pd.DataFrame, eigengene: NDArray[np.float64]) -> Latent:
     """The latent whose mean correlates most with the eigengene (s,)."""
     names = list(pair.decoder_artifact.feature_names)
+    # By name: the encoder need not give latents in the order in which the decoder reads them.
     where = pd.Index(pair.encoder_artifact.output_names).get_indexer(pd.Index(names))
     with torch.no_grad():
-        found = pair.encoder(torch.tensor(encoder_input(pair, scores).to_numpy()))
-    mean = found[:, torch.from_numpy(where)].double().numpy()
+        encoded = pair.encoder(torch.tensor(encoder_input(pair, scores).to_numpy()))
+    mean = encoded[:, torch.from_numpy(where)].double().numpy()
     r = correlate(mean, eigengene).r
     if np.isnan(r).all():
         raise Edge2TorchError(
@@ -78,9 +79,9 @@ def follow(
 ) -> tuple[Checkpoint, Latent, pd.DataFrame, NDArray[np.float64]]:
     """The checkpoint, the latent that follows a module, scores and eigengene of common samples."""
     pair = checkpoint_of(result)
-    own = result.eigengenes.loc[module_id] if eigengene is None else eigengene
-    scores = result.feature_scores.loc[result.feature_scores.index.intersection(own.index)]
-    values = own.loc[scores.index].to_numpy(dtype=np.float64)
+    by_sample = result.eigengenes.loc[module_id] if eigengene is None else eigengene
+    scores = result.feature_scores.loc[result.feature_scores.index.intersection(by_sample.index)]
+    values = by_sample.loc[scores.index].to_numpy(dtype=np.float64)
     latent = find_latent(pair, scores, values)
     if abs(latent.r) < _FOLLOWS:
         warn(

@@ -1,9 +1,10 @@
-"""Feature table, feature meta and eigengene, matched by id and checked where they enter."""
+"""Feature tables: made of counts, or matched by id with genes and eigengene and checked where they enter."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
+from edge2torch.netmodules import TranscriptData
 
 FEWEST_SAMPLES = 10
 LEAST_SAMPLES = 3  # of two pairs every correlation is 1
@@ -53,12 +55,13 @@ def match(
     if genes is not None:
         meta = meta[meta["gene_id"].isin(set(genes))]
     values = _numbers(table.loc[samples, meta["feature_id"]])
-    own = pd.to_numeric(eigengene.set_axis(eigengene.index.astype(str)).loc[samples])
-    eigengenes = own.to_numpy(dtype=np.float64)[:, None]
+    by_sample = pd.to_numeric(eigengene.set_axis(eigengene.index.astype(str)).loc[samples])
+    eigengenes = by_sample.to_numpy(dtype=np.float64)[:, None]
     tested = np.zeros(len(meta), dtype=np.int64)
     if without_gene is not None:
         left_out = _left_out(without_gene, samples)
         eigengenes = np.concatenate([eigengenes, left_out.to_numpy(dtype=np.float64).T], axis=1)
+        # get_indexer has -1 for a gene outside the module: 0, the whole eigengene
         tested = 1 + left_out.index.get_indexer(pd.Index(meta["gene_id"]))
     return Matched(values, eigengenes, tested, meta.reset_index(drop=True), samples)
 
@@ -157,7 +160,7 @@ def _numbers(part: pd.DataFrame) -> NDArray[np.float64]:
     except (TypeError, ValueError) as error:
         wrong = [c for c in part.columns if not pd.api.types.is_numeric_dtype(part[c].dtype)]
         raise Edge2TorchError(
-            f"feature_table has column(s) that are no numbers: {listing(wrong)}."
+            f"feature_table has column(s) that are not numbers: {listing(wrong)}."
         ) from error
     if np.isinf(values).any():
         wrong = part.columns[np.isinf(values).any(axis=0)].to_list()
@@ -165,3 +168,71 @@ def _numbers(part: pd.DataFrame) -> NDArray[np.float64]:
             f"feature_table has infinite values in {listing(wrong)}. Leave unknown values empty."
         )
     return values
+
+
+_FLOOR = 1e-8
+
+
+def usage_features(data: TranscriptData) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make a feature table from counts: usage of transcripts, and abundance of genes.
+
+    Usage is ``(c + 0.5) / sum(c + 0.5)`` within the gene, as a centred log-ratio; genes of one
+    transcript have none. Abundance is log2 of counts per million plus one half.
+
+    Parameters
+    ----------
+    data : TranscriptData
+        What :func:`edge2torch.netmodules.transcript_data` or ``read_transcript_data`` returned.
+
+    Returns
+    -------
+    feature_table : DataFrame, samples × features
+        Columns are transcript ids and ``GENE::abundance``.
+    feature_meta : DataFrame
+        ``feature_id``, ``gene_id``, ``feature_type`` (``switch`` or ``abundance``),
+        ``transcript_id``.
+
+    Examples
+    --------
+    >>> from edge2torch.netmodules import transcript_data
+    >>> from edge2torch.simulate import planted_modules
+    >>> planted = planted_modules(n_modules=1, module_size=5, n_background=0, seed=0)
+    >>> table, meta = usage_features(
+    ...     transcript_data(planted.counts, planted.transcripts, planted.samples))
+    >>> meta.head(2)
+      feature_id gene_id feature_type transcript_id
+    0      G0.t0      G0       switch         G0.t0
+    1      G0.t1      G0       switch         G0.t1
+    """
+    genes = data.transcript_genes.astype(str)
+    _, code, size = np.unique(genes, return_inverse=True, return_counts=True)
+    logs = np.log(np.maximum(_shares(data.counts.astype(np.float64) + 0.5, code), _FLOOR))
+    # Centred log-ratio: usage by gene sums to 1, and its logarithm less the gene's mean does not.
+    ratio = logs - (_sums(logs, code) / size[:, None])[code]
+    kept = size[code] > 1
+    library = data.gene_counts.sum(axis=0, dtype=np.float64)
+    abundance = np.log2(1e6 * data.gene_counts / library + 0.5)
+    transcripts = data.transcript_ids[kept]
+    names = [*transcripts, *(f"{gene}::abundance" for gene in data.gene_ids)]
+    values = np.concatenate([ratio[kept], abundance])
+    n_genes = len(data.gene_ids)
+    meta = pd.DataFrame(
+        {
+            "feature_id": names,
+            "gene_id": np.concatenate([genes[kept], data.gene_ids]),
+            "feature_type": ["switch"] * len(transcripts) + ["abundance"] * n_genes,
+            "transcript_id": [*transcripts, *[None] * n_genes],
+        }
+    )
+    return pd.DataFrame(values.T, index=data.samples.index, columns=names), meta
+
+
+def _sums(values: NDArray[Any], code: NDArray[Any]) -> NDArray[Any]:
+    """Sums over the rows of a gene, (g, s)."""
+    total = np.zeros((int(code.max(initial=-1)) + 1, values.shape[1]))
+    np.add.at(total, code, values)
+    return total
+
+
+def _shares(values: NDArray[Any], code: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(values / _sums(values, code)[code])

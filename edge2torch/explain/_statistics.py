@@ -48,6 +48,8 @@ def correlate(x: Floats, y: Floats) -> Correlation:
     with np.errstate(invalid="ignore", divide="ignore"):
         r = np.clip(np.einsum("sf,sf->f", a, b) / size, -1, 1)
     r[(n < _FEWEST_PAIRS) | (size == 0)] = np.nan
+    # (r + 1) / 2 of independent normals is Beta(n/2 - 1, n/2 - 1): exact where a normal approximation
+    # of atanh(r) is not, for few pairs and for r near 1.
     half = np.maximum(n / 2 - 1, 0.5)  # of pairs too few r is missing, and so is p
     pvalue: Floats = np.minimum(2 * betainc(half, half, (1 - np.abs(r)) / 2), 1)
     return Correlation(r, pvalue, n)
@@ -58,6 +60,7 @@ def _centred(x: Floats, known: NDArray[np.bool_], n: Ints) -> tuple[Floats, Floa
     some = np.maximum(n, 1)
     mean = np.where(known, x, 0).sum(axis=0) / some
     left = np.where(known, x - mean, 0)
+    # Once more: the rounding of a large mean would look like spread.
     left = np.where(known, left - left.sum(axis=0) / some, 0)
     length = np.sqrt(np.einsum("sf,sf->f", left, left))
     return left, np.where(length <= _STILL * np.abs(mean) * np.sqrt(some), 0, length)
@@ -98,5 +101,6 @@ def _moments(x: Floats) -> tuple[Floats, Floats, Ints]:
     length = _centred(x, known, n)[1]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(n > 0, np.where(known, x, 0).sum(axis=0) / np.maximum(n, 1), np.nan)
+        # by the length, which is zero where a column only seems to move by rounding
         variance = np.where(n > 1, length**2 / np.maximum(n - 1, 1), np.nan)
     return mean, variance, n

@@ -99,15 +99,16 @@ def annotate_structure(
             f"own are called {listing(known.transcripts['transcript_id'], 3)}. Take the annotation "
             "that the counts were made with."
         )
-    _tell_versions(asked, found, names)
+    _warn_of_versions(asked, found, names)
     rows = _at_places(known, code, found)
     has_exons = np.zeros(len(known.transcripts), dtype=bool)
     has_exons[known.parts.loc[~known.parts["is_cds"], "transcript"]] = True
     bare = rows["status"].eq("ok") & ~(has_exons[rows["a"]] & has_exons[rows["b"]])
     status = rows["status"].mask(bare, "no exons")
     fine = np.flatnonzero(status == "ok")
-    used, own = np.unique(rows[["a", "b"]].to_numpy()[fine].T, return_inverse=True)
-    labels = label_pairs(_only(known, used), *own.reshape(2, -1)).set_index(fine)
+    # Labels are made of the transcripts of the pairs alone: a file has many more.
+    used, sides = np.unique(rows[["a", "b"]].to_numpy()[fine].T, return_inverse=True)
+    labels = label_pairs(_only(known, used), *sides.reshape(2, -1)).set_index(fine)
     labels = labels.reindex(np.arange(len(rows)))
     new = [*labels.columns, "status", "place"]
     kept = pairs.drop(columns=new, errors="ignore").iloc[rows["pair"]].reset_index(drop=True)
@@ -182,6 +183,7 @@ def find_transcripts(names: pd.Index, asked: list[pd.Series]) -> NDArray[np.int6
     rows = exact.copy()
     if len(open_ := np.flatnonzero(exact < 0)):
         bare = without_version(pd.Series(names))
+        # without its version an id has to be that of a single transcript: versions may differ by exons
         once = np.flatnonzero(~bare.duplicated(keep=False))
         wanted = without_version(ids.iloc[open_])
         found = pd.Index(bare[once]).get_indexer(pd.Index(wanted))
@@ -194,12 +196,12 @@ def find_transcripts(names: pd.Index, asked: list[pd.Series]) -> NDArray[np.int6
     return found
 
 
-def _tell_versions(asked: list[pd.Series], found: NDArray[np.int64], names: pd.Index) -> None:
+def _warn_of_versions(asked: list[pd.Series], found: NDArray[np.int64], names: pd.Index) -> None:
     ids, place = np.concatenate(asked), found.ravel()
-    own = names.to_numpy(dtype=object)[place]
-    other = (place >= 0) & (own != ids)
+    in_file = names.to_numpy(dtype=object)[place]
+    other = (place >= 0) & (in_file != ids)
     if other.any():
-        renamed = dict.fromkeys(zip(ids[other], own[other], strict=True))
+        renamed = dict.fromkeys(zip(ids[other], in_file[other], strict=True))
         warn(
             f"{len(renamed)} transcript(s) were found without their version, in the file as: "
             f"{listing(renamed)}. Their exons may have changed in between; better take the "
@@ -227,6 +229,7 @@ def _at_places(
             "status": "ok",
         }
     )
+    # Only to tell why a pair has no place in common: another gene, or the same one elsewhere.
     one_gene = left.merge(right, on=["pair", "gene_id"])["pair"]
     unclear = (found < 0).any(axis=0) | (found[0] == found[1])
     reason = np.select(

@@ -137,8 +137,10 @@ def transcript_polarity_table(
     """
     meta = transcript_rows(feature_meta)
     table = sample_rows(feature_table)
-    own = table.columns.intersection(pd.Index(meta.get("feature_id", ()), dtype=object).astype(str))
-    matched = match(table[own], meta, eigengene, genes, min_samples, without_gene)
+    of_transcripts = table.columns.intersection(
+        pd.Index(meta.get("feature_id", ()), dtype=object).astype(str)
+    )
+    matched = match(table[of_transcripts], meta, eigengene, genes, min_samples, without_gene)
     columns = ["feature_id", "gene_id", *(["transcript_id"] if "transcript_id" in meta else [])]
     found = correlated(matched, columns)
     by_gene = found.groupby("gene_id")["r"]
@@ -231,6 +233,7 @@ def tails(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which samples of an eigengene (s,), or of several (s, e), are high and which are low."""
     low, high = np.nanpercentile(eigengene, [percentile, 100 - percentile], axis=0)
+    # > low: where ties fill both tails, a sample is not in both
     return (eigengene >= high) & (eigengene > low), eigengene <= low
 
 

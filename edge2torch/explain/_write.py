@@ -14,8 +14,7 @@ import pandas as pd
 from edge2torch._core.files import read_json, write_file
 from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
-from edge2torch.explain._config import ExplainConfig
-from edge2torch.explain._result import ExplainResult
+from edge2torch.explain._result import ExplainConfig, ExplainResult
 
 MANIFEST = "module_explanation_manifest.json"
 _FORMAT, _VERSION = "edge2torch-module-explanation", 1
@@ -76,7 +75,7 @@ def record_files(output_dir: str | os.PathLike[str], files: Iterable[Path]) -> P
     Raises
     ------
     Edge2TorchError
-        When the folder holds no manifest.
+        When the folder does not hold a manifest.
 
     Examples
     --------
@@ -85,12 +84,12 @@ def record_files(output_dir: str | os.PathLike[str], files: Iterable[Path]) -> P
     ...     record_files("no_such_folder", [])
     ... except Edge2TorchError as error:
     ...     print(error)
-    output_dir='no_such_folder' holds no module_explanation_manifest.json. Write tables first, with explain_module(..., output_dir=).
+    output_dir='no_such_folder' does not hold module_explanation_manifest.json. Write tables first, with explain_module(..., output_dir=).
     """
     folder = Path(output_dir)
     if not (folder / MANIFEST).is_file():
         raise Edge2TorchError(
-            f"output_dir={str(output_dir)!r} holds no {MANIFEST}. Write tables first, with "
+            f"output_dir={str(output_dir)!r} does not hold {MANIFEST}. Write tables first, with "
             "explain_module(..., output_dir=)."
         )
     index = read_json(folder / MANIFEST)
@@ -102,7 +101,7 @@ def record_files(output_dir: str | os.PathLike[str], files: Iterable[Path]) -> P
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write Parquet or CSV, by the suffix."""
     plain = table.copy()
-    plain.attrs = {}
+    plain.attrs = {}  # pandas would write them into a Parquet file; they stand in the manifest
     if path.suffix == ".parquet":
         write_file(path, lambda draft: plain.to_parquet(draft, index=False))
     else:
