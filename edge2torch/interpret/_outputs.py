@@ -117,6 +117,7 @@ def output_names(
     model: nn.Module, base: CompiledModel, artifact: CompileArtifact, n_outputs: int
 ) -> list[str] | None:
     """Return the names of the outputs, or None where something after the graph mixes them."""
+    # What keeps every column apart keeps the names: dropout, activations, nothing at all.
     inside = set(base.modules())
     leaves = [m for m in model.modules() if m not in inside and next(m.children(), None) is None]
     keeps = len(artifact.output_names) == n_outputs and all(

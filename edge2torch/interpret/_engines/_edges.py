@@ -213,6 +213,7 @@ class _Sorted:
     """The weights of a read, found by edge."""
 
     def __init__(self, read: EdgeRead) -> None:
+        # sorted, the weights of an edge stand together, and a search finds where they begin and end
         self.edges, self.order = read.edges.sort(stable=True)
 
     def among(self, edges: Tensor) -> tuple[Tensor, Tensor]:

@@ -194,7 +194,7 @@ def _change(
     if not len(groups):
         return output
     by_group = partial(_by_group, n_groups=n_groups)  # (groups, n[, c], b)
-    rows = by_group(output).clone()
+    rows = by_group(output).clone()  # nothing is changed in place: others may hold the output too
     if values is None:
         portion = 1.0 if share is None else by_group(share)[groups, columns]
         rows[groups, columns] += cast(float, shift) * portion

@@ -112,7 +112,7 @@ def eval_mode(model: nn.Module, seed: int) -> Iterator[None]:
             model.eval()
             for module in in_place:
                 module.inplace = False  # type: ignore[assignment]
-            for parameter, _ in needed:
+            for parameter, _ in needed:  # gradients go to inputs and values alone
                 parameter.requires_grad_(False)
             yield
         finally:

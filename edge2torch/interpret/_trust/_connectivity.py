@@ -67,11 +67,13 @@ def _counts(source: Ints, target: Ints, n: int) -> tuple[Ints, Ints]:
     upstream, downstream = np.zeros(n, np.int64), np.zeros(n, np.int64)
     order = np.argsort(target, kind="stable")
     source, target = source[order], target[order]
+    # Edges stand by target: each run of one target begins at a head, where reduceat joins its sources.
     heads = np.flatnonzero(np.diff(target, prepend=-1))
     for first in range(0, n, 64 * _WORDS):
         starts = np.arange(first, min(first + 64 * _WORDS, n))
         members = np.zeros((n, 8 * _WORDS), np.uint8)
         place = starts - first
+        # as np.unpackbits reads a byte: the first member is its highest bit
         members[starts, place // 8] = 128 >> (place % 8)
         reached = _flow(members.view(np.uint64), source, target[heads], heads).view(np.uint8)
         reached[starts, place // 8] &= ~members[

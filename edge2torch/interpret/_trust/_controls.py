@@ -80,11 +80,12 @@ def control_inputs(
         raise Edge2TorchError(f"strength must be above 0 and at most 1, found {strength!r}.")
     rng = np.random.default_rng(seed)
     n_classes, n_features = int(classes.max()) + 1, values.shape[1]
+    # Ranks of random numbers are a permutation: for each feature, which half of the classes is high.
     order = rng.random((n_classes, n_features)).argsort(axis=0).argsort(axis=0)
     is_high = 2 * order < n_classes if n_classes % 2 == 0 else 2 * order < n_classes - 1
     chance = np.where(is_high, 1 + strength, 1 - strength) / 2
     on = rng.random(values.shape) < chance[classes]
-    spread = np.maximum(on.std(axis=0), 1e-12)
+    spread = np.maximum(on.std(axis=0), 1e-12)  # on, or off, in every sample: no spread to scale by
     drawn = (on - on.mean(axis=0)) / spread * values.std(axis=0) + values.mean(axis=0)
     return pd.DataFrame(drawn, index=data.index, columns=data.columns)
 
@@ -134,4 +135,5 @@ def _ratio(values: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[n
     np.add.at(sums, classes, values)
     between = (sizes[:, None] * (sums / sizes[:, None] - values.mean(axis=0)) ** 2).sum(axis=0)
     total = np.maximum(n * values.var(axis=0), 1e-12)
+    # (k - 1) / (n - 1) is the ratio's mean where the labels say nothing.
     return np.asarray(np.maximum(between / total - (k - 1) / max(n - 1, 1), 0.0))

@@ -88,6 +88,7 @@ def exchange_targets(
     target = target.copy()
     for _ in range(_ROUNDS):
         first, second = _pairs(group, rng)
+        # An edge is one number, so that a search among those there are finds edges that would be twice.
         present = np.sort(source * n_nodes + target)
         new = np.stack(
             [
@@ -96,6 +97,7 @@ def exchange_targets(
             ]
         )
         place = np.minimum(np.searchsorted(present, new), len(present) - 1)
+        # Two pairs of a round may also make the same new edge: both are left as they are.
         _, inverse, count = np.unique(new, return_inverse=True, return_counts=True)
         clash = (present[place] == new) | (count[inverse.reshape(new.shape)] > 1)
         clash |= np.stack([source[first] == target[second], source[second] == target[first]])
@@ -107,7 +109,7 @@ def exchange_targets(
 
 def _pairs(group: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Pair every edge with a random one of its group; one is left over where a group is odd."""
-    order = np.lexsort((rng.random(len(group)), group))
+    order = np.lexsort((rng.random(len(group)), group))  # by group, at random within it
     ordered = group[order]
     rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
     first = np.flatnonzero((rank[:-1] % 2 == 0) & (ordered[:-1] == ordered[1:]))

@@ -90,6 +90,7 @@ class ReplicateStack(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, i), or (replicates, b, i) of each its own, to (replicates, b, o)."""
+        # inputs of the replicates side by side, (b, replicates * i), as the wide graph has them
         x = x if self.shared_inputs else x.transpose(0, 1).flatten(1)
         y = self.base(x).unflatten(1, (len(self), -1))
         if not self.has_heads:
