@@ -70,7 +70,7 @@ def test_other_genes_are_a_control(fit):
 
 def test_bad_input(fit, folder, data):
     table, meta = usage_features(data)
-    with pytest.raises(Edge2TorchError, match=r"no such module: 'M01'.*nearest are.*'M001'"):
+    with pytest.raises(Edge2TorchError, match=r"no such module: 'M01'.*Nearest to 'M01': 'M001'"):
         explain_module(folder, table, meta, ["M01"])
     with pytest.raises(Edge2TorchError, match=r"0 sample\(s\) in common"):
         explain_module(folder, table.add_prefix("x", axis=0), meta)

@@ -106,7 +106,7 @@ def test_bad_input_is_told(inputs):
         gene_driver_table(table, meta.drop(columns="gene_id"), y)
     with pytest.raises(Edge2TorchError, match=r"sample id more than once: 's00'"):
         gene_driver_table(pd.concat([table, table[:1]]), meta, y)
-    with pytest.raises(Edge2TorchError, match=r"no numbers: 'A.1'"):
+    with pytest.raises(Edge2TorchError, match=r"not numbers: 'A.1'"):
         gene_driver_table(table.assign(**{"A.1": "x"}), meta, y)
     with pytest.raises(Edge2TorchError, match=r"infinite values in 'A.2'"):
         gene_driver_table(table.assign(**{"A.2": np.inf}), meta, y)

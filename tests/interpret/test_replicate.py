@@ -190,7 +190,7 @@ def for_one(model, seed):
     ("options", "said"),
     [
         ({"min_quality": 2.0}, "none of 2 replicates reaches it"),
-        ({"n": 0}, "n must be a positive"),
+        ({"n": 0}, "n must be a whole number >= 1"),
         ({"compile_or_model": "graph"}, "must be a pair"),
         ({"train_fn": lambda model, seed: "good"}, "must return a number"),
         ({"train_fn": lambda model, seed: None, "min_quality": 0.5}, "returns its quality"),
