@@ -265,7 +265,7 @@ def _has_flags(file: Path) -> bool:
         header = read_table(file, n_rows=0).columns
     except Edge2TorchError:  # the reader of edges will say what is wrong, and on which line
         return False
-    names = {str(name).removeprefix("is_") for name in header}
+    names = {str(name).lower().removeprefix("is_") for name in header}
     return names >= {"source", "target", "stimulation", "inhibition"}
 
 

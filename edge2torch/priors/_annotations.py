@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import listing, note, plural
@@ -49,6 +50,12 @@ _QUALIFIER = re.compile(
     r"not|acts_upstream_of(_or_within)?(_(positive|negative)_effect)?|colocalizes_with|"
     r"contributes_to|enables|involved_in|is_active_in|located_in|part_of"
 )
+# Columns that say how gene and term go together, and flags that turn it round (KGX, Monarch).
+_RELATION_COLUMN = re.compile(r"qualif|relation|predicate|association", re.IGNORECASE)
+_NEGATED_COLUMN = re.compile(r"(is_?)?(not|negated|negation)", re.IGNORECASE)
+_TRUE = ("true", "t", "yes", "y", "1", "not")
+# In a column of unknown meaning only a qualifier as GO writes it: free text may hold the word, too.
+_LEADING_NOT = re.compile(rf"(.*[|,;]\s*)?NOT([|,;].*|[\s_]+({_QUALIFIER.pattern}))?")
 _EVIDENCE = ("evidence", "evidence code", "evidence_code", "evidencecode", "go evidence code")
 _TERM = re.compile(r"(?:GO|HP|MP|DOID|MONDO|PW):\d+")
 _ID = re.compile(r"[A-Za-z][\w.-]*:\S+")
@@ -174,7 +181,7 @@ def _from_go(rows: Rows, layout: _Layout, identifier: str) -> tuple[pd.DataFrame
     gene, dropped = table[str(layout.id)], []
     if of_symbol:
         symbol = table[str(layout.symbol)]
-        blank = symbol == ""
+        blank = symbol.isin(("", "-"))
         rows.check(
             (blank & (gene == "")).to_numpy(bool), "neither a symbol nor an identifier is there."
         )
@@ -193,31 +200,35 @@ def _from_go(rows: Rows, layout: _Layout, identifier: str) -> tuple[pd.DataFrame
         )
         columns["aspect"] = aspect.map(_ASPECTS)
     edges = plain_edges(gene, table[str(layout.term)], columns)
-    return _without_negated(edges, table[[str(layout.negation)]], dropped)
+    negated = table[str(layout.negation)].str.contains(_NOT).to_numpy(bool)
+    return _without_negated(edges, negated, dropped)
 
 
 def _without_negated(
-    edges: pd.DataFrame, qualifiers: pd.DataFrame, said: list[str]
+    edges: pd.DataFrame, negated: NDArray[np.bool_], said: list[str]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Leave out rows with NOT among their qualifiers."""
-    negated = np.zeros(len(edges), bool)
-    for column in qualifiers:
-        negated |= qualifiers[column].str.contains(_NOT).to_numpy(bool)
     if not negated.any():
         return edges, said
     return edges[~negated], [f"{int(negated.sum()):,} with NOT were left out", *said]
 
 
-def _qualifiers(table: pd.DataFrame) -> pd.DataFrame:
-    """Return columns that hold qualifiers: called so, or of nothing but GO's own."""
-    found = []
+def says_not(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Mark rows of text that say NOT: in a column of qualifiers, by a flag, or as GO writes it."""
+    negated = np.zeros(len(table), bool)
     for column in table:
-        distinct = {str(value).lower() for value in table[column].unique()} - {"", "-"}
+        values = table[column].astype(str).str.strip()
+        distinct = {value.lower() for value in values.unique()} - {"", "-"}
         parts = (part for value in distinct for part in re.split(r"[|,;\s]+", value))
         of_go = bool(distinct) and all(map(_QUALIFIER.fullmatch, parts))
-        if of_go or "qualifier" in str(column).lower():
-            found.append(column)
-    return table[found]
+        if _NEGATED_COLUMN.fullmatch(str(column).strip()):
+            negated |= values.str.lower().isin(_TRUE).to_numpy(bool)
+        elif of_go or _RELATION_COLUMN.search(str(column)):
+            negated |= values.str.contains(_NOT).to_numpy(bool)
+        else:
+            words = values.str.replace(r"(?<=[a-z]) (?=[a-z])", "_", regex=True)
+            negated |= words.str.fullmatch(_LEADING_NOT).to_numpy(bool)
+    return negated
 
 
 def _from_table(rows: Rows, gene: str | int, term: str | int) -> tuple[pd.DataFrame, list[str]]:
@@ -243,7 +254,7 @@ def _from_table(rows: Rows, gene: str | int, term: str | int) -> tuple[pd.DataFr
     extra = {name: table[name] for k, name in enumerate(header) if k not in ends}
     edges = plain_edges(source, target, {"relation": "annotated", **extra})
     others = [name for k, name in enumerate(names) if k not in ends]
-    return _without_negated(edges, _qualifiers(table[others]), [])
+    return _without_negated(edges, says_not(table[others]), [])
 
 
 def _check_places(rows: Rows, table: pd.DataFrame, *, header: list[str]) -> None:

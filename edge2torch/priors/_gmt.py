@@ -20,6 +20,7 @@ _MOST_SHARED = 0.5  # share of second fields that are genes elsewhere, from whic
 _MOST_ALIKE = 0.9  # share of second fields that look like genes, from which on it is asked
 _COLUMNS = ["name", "description"]
 _BLANKS = ("", "na", "n/a", "none", "null", "-", ".")
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9]{1,9}(-[A-Z0-9]{1,4})?")
 _WEIGHTED = re.compile(r"(.+),(\d+\.\d+(?:[eE][+-]?\d+)?)")
 
 
@@ -147,14 +148,14 @@ def _check(rows: Rows, first: int) -> None:
 
 
 def _cut_weights(members: list[str]) -> tuple[list[str], list[float] | None]:
-    """Return genes without the weights that all of them have, and these; else as they are."""
-    found = []
-    for member in members:
-        match = _WEIGHTED.fullmatch(member)
-        if match is None:
-            return members, None
-        found.append(match)
-    return [match[1].strip() for match in found], [float(match[2]) for match in found]
+    """Return genes without the weights that any of them have, and these; 1 where there is none."""
+    matches = [_WEIGHTED.fullmatch(member) for member in members]
+    if not any(matches):
+        return members, None
+    genes = [
+        match[1].strip() if match else gene for match, gene in zip(matches, members, strict=True)
+    ]
+    return genes, [float(match[2]) if match else 1.0 for match in matches]
 
 
 def _check_described(
@@ -177,10 +178,13 @@ def _check_described(
             f"of other sets: {listing(dict.fromkeys(shared))}. {ask}",
         )
     shapes = {_shape(gene) for gene in sets_of}
+    are_symbols = all(map(_SYMBOL.fullmatch, sets_of))
     alike = [
         word
         for name, word in heads
-        if word.lower() not in _BLANKS and word != name and _shape(word) in shapes
+        if word.lower() not in _BLANKS
+        and word != name
+        and (_shape(word) in shapes or (are_symbols and _SYMBOL.fullmatch(word)))
     ]
     if alike and len(alike) >= _MOST_ALIKE * len(second) and len(set(alike)) == len(alike):
         warn(

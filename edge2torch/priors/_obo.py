@@ -97,7 +97,13 @@ def read_obo(
         joined = stacked([genes, joined])
         joined = joined.astype(object).where(joined.notna(), None)
     if joined.empty:
-        raise bad_line(file, 1, f"the file holds no edges of relations={listing(wanted)}.")
+        kinds = sorted({kind for term in ontology.terms.values() for kind, *_ in term.parents})
+        raise bad_line(
+            file,
+            1,
+            f"the file holds no edges of relations={listing(wanted)}; it has "
+            f"{listing(kinds, 12) or 'none at all'}.",
+        )
     return add_names(joined, pd.Series(names, dtype=object))
 
 

@@ -82,7 +82,10 @@ def read_omnipath(
     file, text = read_text(path)
     is_csv = plain_suffix(file) == ".csv"
     rows = rows_of(file, text, "," if is_csv else "\t", quoted=is_csv)
+    # columns of signs are known in capital letters too; all others keep their names
+    used = {name for group in FLAGS.values() for names in group.values() for name in names}
     header = [name.strip() for name in rows.fields[0]]
+    header = [name.lower() if name.lower() in used else name for name in header]
     body = rows.without(1)
     if not len(body):
         raise rows.error(0, "the file holds nothing but a header.")
@@ -97,7 +100,6 @@ def read_omnipath(
         for what, names in FLAGS[evidence].items()
         if what != "direction" or any(name in frame for name in names)
     }
-    used = {name for group in FLAGS.values() for names in group.values() for name in names}
     extra = {name: typed(frame[name]) for name in header if name not in used | {"source", "target"}}
     sign = flags["stimulation"].astype(int) - flags["inhibition"].astype(int)
     both_ways = flags["stimulation"] & flags["inhibition"]

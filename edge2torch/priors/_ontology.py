@@ -134,7 +134,7 @@ def _take(file: Path, number: int, term: Term, tag: str, value: str) -> None:
     elif tag == "namespace":
         term.namespace = term.namespace or _plain(value)
     elif tag == "is_obsolete":
-        term.is_obsolete = _plain(value) == "true"
+        term.is_obsolete = _plain(value).lower() in ("true", "1")  # 1: OBO 1.0
     elif tag == "is_a":
         term.parents.append((tag, *_ids(file, number, value, tag, 1), number))  # type: ignore[arg-type]
     elif tag == "relationship":

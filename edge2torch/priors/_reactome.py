@@ -123,6 +123,11 @@ def _members(path: FilePath, species: str | None) -> tuple[pd.DataFrame, int]:
     _check_ids(rows, table["target"])
     table = table[_of_species(rows, table["target"], species)]
     table.insert(2, "relation", "member")
+    if table["source"].str.fullmatch(_ID).all():
+        raise Edge2TorchError(
+            f"members={str(path)!r} holds pathways in both columns, so it looks like the relation of "
+            "pathways. Give UniProt2Reactome.txt or the like, which has proteins in the first."
+        )
     joined = join_rows(table)
     return joined.frame, joined.n_joined
 

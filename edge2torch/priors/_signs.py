@@ -27,14 +27,29 @@ SIGNS: Mapping[str, int] = {
     "represses": -1,
     "repression": -1,
     "negative": -1,
+    # SIGNOR's words, and arrows
+    "up-regulates": 1,
+    "up-regulates activity": 1,
+    "up-regulates quantity": 1,
+    "up-regulates quantity by expression": 1,
+    "up-regulates quantity by stabilization": 1,
+    "down-regulates": -1,
+    "down-regulates activity": -1,
+    "down-regulates quantity": -1,
+    "down-regulates quantity by repression": -1,
+    "down-regulates quantity by destabilization": -1,
+    "->": 1,
+    "-->": 1,
+    "-|": -1,
+    "--|": -1,
     "0": 0,
     "unknown": 0,
 }
 FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
     "any": {
         "direction": ("is_directed", "direction"),
-        "stimulation": ("is_stimulation", "stimulation"),
-        "inhibition": ("is_inhibition", "inhibition"),
+        "stimulation": ("is_stimulation", "stimulation", "activation", "positive"),
+        "inhibition": ("is_inhibition", "inhibition", "repression", "negative"),
     },
     "consensus": {
         "direction": ("consensus_direction",),
@@ -73,7 +88,7 @@ def read_signs(
     if unknown := [word for word, sign in codes.items() if sign is None]:
         raise Edge2TorchError(
             f"{argument} has {len(unknown):,} word(s) without a known sign: {listing(unknown)}; known "
-            f"are {listing(SIGNS, 20)}. Say what they mean with signs={{{unknown[0]!r}: 0}}, or 1, or -1."
+            f"are {listing(SIGNS, 12)}. Say what they mean with signs={{{unknown[0]!r}: 0}}, or 1, or -1."
         )
     return column.map(codes).fillna(0).astype(int)
 
@@ -84,7 +99,7 @@ def unread_signs(frame: pd.DataFrame) -> str:
         return ""
     for columns in FLAGS.values():
         pair = [name for what in ("stimulation", "inhibition") for name in columns[what]]
-        found = [name for name in pair if name in frame]
+        found = [name for name in frame if str(name).lower() in pair]
         if len(found) > 1:
             return (
                 f"the columns {listing(found)} say signs that are not read, so no edge has one. Read "

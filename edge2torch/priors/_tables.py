@@ -15,6 +15,7 @@ from edge2torch._core.messages import listing, note, plural, require, warn
 from edge2torch._core.packed import PACKED, plain_suffix
 from edge2torch._core.parquet import read_parquet
 from edge2torch.errors import Edge2TorchError
+from edge2torch.priors._annotations import says_not
 from edge2torch.priors._edges import Joined, join_rows
 from edge2torch.priors._rows import (
     FilePath,
@@ -104,11 +105,20 @@ def read_edges(
         else _read_parquet(path, names)
     )
     if sign is not None:
-        frame = _with_sign(frame, path, names.get(sign, sign), signs)
+        column = names.get(sign, sign) if isinstance(sign, str) else sign
+        frame = _with_sign(frame, path, column, signs)
     elif signs:
         raise Edge2TorchError("signs= says what the words of a column mean: name it with sign=.")
     if words := unread_signs(frame):
         warn(f"{Path(path).name}: {words}")
+    others = [
+        name for name in frame.columns.difference(_ENDS) if frame[name].dtype in (object, bool)
+    ]
+    if n_negated := int(says_not(frame[others].fillna("")).sum()):
+        warn(
+            f"{Path(path).name}: {n_negated:,} row(s) say NOT, and are edges like the others. Read "
+            "annotations with read_annotations, which leaves them out, or drop these rows."
+        )
     joined = join_rows(frame) if duplicates == "join" else Joined(frame)
     frame = joined.frame
     nodes = pd.concat([frame["source"], frame["target"]]).nunique()
@@ -170,7 +180,7 @@ def _with_sign(
     frame: pd.DataFrame, path: FilePath, column: str, signs: Mapping[str, int] | None
 ) -> pd.DataFrame:
     """Read a column's signs; what is more than that is kept."""
-    if column not in frame or column in _ENDS:
+    if not isinstance(column, str) or column not in frame or column in _ENDS:
         raise Edge2TorchError(
             f"{path}: sign={column!r} is not a column beside the ends; there are "
             f"{listing(frame.columns, 12)}."
@@ -238,6 +248,8 @@ def _read_text(
 
 
 def _columns_hint(header: list[str]) -> str:
+    if header[0].startswith("#"):
+        return "The file begins with a comment. Remove the lines that begin with '#'."
     other = next((mark for mark in "\t;," if len(header) == 1 and mark in header[0]), None)
     if other is None:
         return "Rename it, or name yours with source= and target=."
