@@ -16,7 +16,7 @@ def _example(line: str) -> str:
     return f"Example: `edge2torch modules {line}`"
 
 
-Backend = Annotated[str, typer.Option(help="baseline, latent, graph, vae or wgcna.")]
+Backend = Annotated[str, typer.Option(help="How: vae, latent, ...; a wrong name lists all.")]
 Config = Annotated[
     str, typer.Option(help="Settings: a YAML file, or one of quick, switching and plain.")
 ]

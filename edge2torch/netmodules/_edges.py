@@ -18,6 +18,7 @@ _GRID = np.round(np.arange(0.2, 0.96, 0.05), 2)
 _GIANT = 0.3  # share of the connected genes that makes a component of switches a hairball
 
 Ints = NDArray[np.int64]
+Part = tuple[Ints, Ints, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,18 @@ def least_similarity(limits: Thresholds, config: ModulesConfig) -> NDArray[np.fl
     return np.array([[both, limits.cross], [limits.cross, limits.switch]], np.float32)
 
 
-def may_join(first: Ints, second: Ints, features: Features) -> NDArray[np.bool_]:
+def select_pairs(
+    pairs: Part, features: Features, limits: Thresholds, config: ModulesConfig
+) -> Part:
+    """Pairs above the threshold of their kind, of each first feature its strongest only."""
+    first, second, weight = pairs
+    kind = features.is_switch.astype(np.int64)
+    kept = _may_join(first, second, features)
+    kept &= weight >= least_similarity(limits, config)[kind[first], kind[second]]
+    return _strongest(first[kept], second[kept], weight[kept], config.max_neighbors)
+
+
+def _may_join(first: Ints, second: Ints, features: Features) -> NDArray[np.bool_]:
     """Pairs of two genes; of two kinds only where not both genes have a switch."""
     kind, gene = features.is_switch, features.gene
     has_switch = np.zeros(len(features.gene_ids), dtype=bool)
@@ -49,9 +61,7 @@ def may_join(first: Ints, second: Ints, features: Features) -> NDArray[np.bool_]
     return np.asarray((gene[first] != gene[second]) & ~crossed)
 
 
-def strongest(
-    first: Ints, second: Ints, weight: NDArray[np.float32], most: int
-) -> tuple[Ints, Ints, NDArray[np.float32]]:
+def _strongest(first: Ints, second: Ints, weight: NDArray[np.float32], most: int) -> Part:
     """Of each first its ``most`` largest weights, all of those that are as large as the last."""
     order = np.lexsort((-weight, first))  # the last key sorts first: by row, heaviest ahead
     first, second, weight = first[order], second[order], weight[order]
@@ -62,7 +72,7 @@ def strongest(
     return first[kept], second[kept], weight[kept]
 
 
-def union(parts: list[tuple[Ints, Ints, NDArray[np.float32]]], p: int) -> Pairs:
+def union(parts: list[Part], p: int) -> Pairs:
     """Pairs that come from either end or from both, each once."""
     rows, columns, weight = (np.concatenate([part[k] for part in parts]) for k in range(3))
     low, high = np.minimum(rows, columns), np.maximum(rows, columns)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge2torch.netmodules._checkpoint import Checkpoint
 from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._decoys import Padded, Thresholds, explained_limits, thresholds_from
-from edge2torch.netmodules._edges import Pairs, least_similarity, may_join, strongest, union
+from edge2torch.netmodules._edges import Pairs, least_similarity, select_pairs, union
 from edge2torch.netmodules._features import Features
 
 Floats = NDArray[np.float32]
@@ -86,20 +86,18 @@ class Similarity:
 
     def pairs(self, features: Features, limits: Thresholds, config: ModulesConfig) -> Pairs:
         """All pairs of features above the threshold of their kind, each feature's strongest only."""
-        p, is_switch = len(features.gene), features.is_switch
+        p = len(features.gene)
         # the product of two vectors is weighted by the root of both reliabilities
         vectors = self.vectors[:p] * features.reliability.astype(np.float32)[:, None] ** 0.5
-        vectors[~self.takes_part(is_switch, limits.explained)] = 0
-        least, kind = least_similarity(limits, config), is_switch.astype(np.int64)
+        vectors[~self.takes_part(features.is_switch, limits.explained)] = 0
         # above zero, so that unrelated features are no pairs where a threshold is 0
-        lowest = max(float(least.min()), float(np.finfo(np.float32).tiny))
+        lowest = max(least_similarity(limits, config).min(), np.finfo(np.float32).tiny)
         parts = []
         for rows, s in blocks(vectors, vectors):
             np.abs(s, out=s)
             at, second = np.nonzero(s >= lowest)
-            first, weight = at + rows.start, s[at, second]
-            kept = may_join(first, second, features) & (weight >= least[kind[first], kind[second]])
-            parts.append(strongest(first[kept], second[kept], weight[kept], config.max_neighbors))
+            found = at + rows.start, second, s[at, second]
+            parts.append(select_pairs(found, features, limits, config))
         return union(parts, p)
 
 
@@ -123,15 +121,12 @@ class Overlaps(Similarity):
 
     def pairs(self, features: Features, limits: Thresholds, config: ModulesConfig) -> Pairs:
         """All pairs of features above the threshold of their kind, each feature's strongest only."""
-        p, kind = len(features.gene), features.is_switch.astype(np.int64)
-        listed = self.first < p
+        p = len(features.gene)
+        listed = self.first < p  # decoys come behind the features
         first, second, weight = self.first[listed], self.second[listed], self.weight[listed]
         trust = features.reliability.astype(np.float32) ** 0.5
-        weight = weight * trust[first] * trust[second]
-        kept = may_join(first, second, features)
-        kept &= weight >= least_similarity(limits, config)[kind[first], kind[second]]
-        part = strongest(first[kept], second[kept], weight[kept], config.max_neighbors)
-        return union([part], p)
+        found = first, second, weight * trust[first] * trust[second]
+        return union([select_pairs(found, features, limits, config)], p)
 
 
 def blocks(vectors: Floats, against: Floats) -> Iterator[tuple[slice, Floats]]:

@@ -7,12 +7,17 @@ import torch
 
 import edge2torch as e2t
 from edge2torch.netmodules import (
+    BACKENDS,
+    ModuleBackend,
     NetworkModules,
     fit_modules,
     load_modules,
     modules_to_edgelist,
+    score_modules,
     transcript_data,
 )
+from edge2torch.netmodules._decoys import Thresholds
+from edge2torch.netmodules._similarity import Similarity, standardised
 from edge2torch.simulate import planted_modules
 from tests.netmodules.conftest import SMALL, fitted, planted, spare_r
 
@@ -117,3 +122,26 @@ def test_an_edge_list_trains(backend):
     model, artifact = e2t.compile_graph(edges, quiet=True)
     x = e2t.align_features_to_input_nodes(data=found.feature_scores, artifact=artifact)
     assert model(x).shape == (60, 1)
+
+
+def test_a_new_backend_is_one_row(monkeypatch):
+    """What it returns sets its own thresholds; nothing else knows of it."""
+
+    class Plain(Similarity):
+        def thresholds(self, *_):
+            return Thresholds(switch=0.5, abundance=0.6, cross=0.7)
+
+    row = ModuleBackend(
+        "plain", "correlations", lambda request: Plain(standardised(request.values), {})
+    )
+    monkeypatch.setitem(BACKENDS, "plain", row)
+    data = planted()
+    found = fit_modules(data.counts, data.transcripts, backend="plain", quiet=True)
+    assert [found.calibration[name] for name in ("alpha_switch", "alpha_abundance", "alpha")] == [
+        0.5, 0.6, 0.7,
+    ]  # fmt: skip
+    same = found.edges[found.edges["source_type"] == found.edges["target_type"]]
+    least = same["source_type"].map({"switch": 0.5, "abundance": 0.6})
+    assert len(same) > 0
+    assert (same["weight"] >= least - 1e-6).all()
+    assert score_modules(found, data.modules)["recovery"] > 0.9
