@@ -139,13 +139,11 @@ class Prior:
         """Return what a step has made of the graph, and remember the names that it was given."""
         edges, step = result
         named = self.outputs if outputs is None else outputs
-        there = {*edges["source"], *edges["target"]}  # an output that no feature reaches is gone
-        return Prior(
-            edges,
-            (*self.steps, step),
-            self.features if features is None else tuple(dict.fromkeys(features)),
-            None if named is None else tuple(sorted(set(named) & there)),
-        )
+        if named is not None:  # an output that no feature reaches is gone, and was reported
+            ends = pd.concat([edges["source"], edges["target"]])
+            named = tuple(sorted(set(ends[ends.isin(list(named))])))
+        measured = self.features if features is None else tuple(dict.fromkeys(features))
+        return Prior(edges, (*self.steps, step), measured, named)
 
     def map_identifiers(
         self, mapping: Pairs, *, unmapped: Literal["keep", "drop", "error"] = "keep"
