@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from edge2torch.priors import read_gmt as read_gmt
     from edge2torch.priors import read_obo as read_obo
     from edge2torch.priors import read_reactome as read_reactome
+    from edge2torch.study import load_study as load_study
+    from edge2torch.study import run_study as run_study
 else:  # a room, and torch with most of them, is imported when it is first asked for (SPEC 1)
     _ROOMS = {
         "cli": (),
@@ -84,7 +86,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         ),
         "regularize": (),
         "simulate": (),
-        "study": (),
+        "study": ("load_study", "run_study"),
         "train": (),
         "vae": (),
     }

@@ -25,15 +25,20 @@ class Console:
     """
 
     quiet: bool = False
+    write: Callable[[str], None] | None = None  # print, where it is not given
 
     def say(self, message: str = "") -> None:
-        """Print one line."""
+        """Hand on one line."""
         if not self.quiet:
-            print(message, flush=True)
+            if self.write is None:
+                print(message, flush=True)
+            else:
+                self.write(message)
 
     def heading(self, message: str) -> None:
         """Print a line that starts a section."""
-        self.say(f"\n{message}\n{'-' * len(message)}")
+        for line in ("", message, "-" * len(message)):
+            self.say(line)
 
     @contextlib.contextmanager
     def warnings_as_notes(self) -> Iterator[None]:

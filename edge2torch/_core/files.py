@@ -17,6 +17,7 @@ from edge2torch.errors import Edge2TorchError
 
 __all__ = [
     "lock_folder",
+    "output_folder",
     "read_json",
     "replace_folder",
     "restore_folder",
@@ -254,3 +255,17 @@ def restore_folder(folder: Path) -> None:
 
 def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
+
+
+def output_folder(path: Path, argument: str) -> Path:
+    """Make the folder that results go to, before any work is done."""
+    if path.exists() and not path.is_dir():
+        raise Edge2TorchError(f"{argument}: {str(path)!r} is a file; give a folder.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as error:
+        raise Edge2TorchError(
+            f"{argument}: cannot write to {str(path)!r}: {error.strerror}."
+        ) from error

@@ -5,20 +5,21 @@ from __future__ import annotations
 import importlib.metadata
 import shlex
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from edge2torch._core.console import Console
 from edge2torch.cli._annotate_structure import annotate_structure_command
 from edge2torch.cli._draw import draw
 from edge2torch.cli._explain_module import explain_module_command
 from edge2torch.cli._info import info
 from edge2torch.cli._interpret import interpret
 from edge2torch.cli._modules_app import modules
+from edge2torch.cli._options import Commands, as_options
 from edge2torch.cli._prior import prior
-from edge2torch.study import Settings
+from edge2torch.study import StudySettings
 
 _HELP = """A table of named edges in; a trained network and its explanation out.
 
@@ -32,6 +33,7 @@ _START, _NETWORK, _MODULES = "Start here", "From edges to a report", "Modules of
 
 app = typer.Typer(
     name="edge2torch",
+    cls=Commands,
     help=_HELP,
     epilog=_END,
     no_args_is_help=True,
@@ -60,7 +62,8 @@ Resume = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
-_DEFAULT = Settings()
+_DEFAULT = StudySettings  # its attributes are the defaults
+_MIN_CLASS = 5  # the demo's smallest cell types have as many cells
 
 
 def _version(wanted: bool) -> None:
@@ -92,7 +95,7 @@ def demo(
     max_genes: Annotated[int, typer.Option(help="Most measured genes of a pathway.")] = 60,
     seeds: Seeds = 5,
     seed: Seed = _DEFAULT.seed,
-    epochs: Epochs = _DEFAULT.epochs,
+    epochs: Epochs = _DEFAULT.max_epochs,
     replicates: Replicates = _DEFAULT.replicates,
     controls: Controls = _DEFAULT.controls,
     resume: Resume = False,
@@ -101,8 +104,15 @@ def demo(
     """Train and explain a pathway network on 700 real blood cells; write a report."""
     from edge2torch.cli._commands import run_demo
 
-    settings = Settings(
-        seed=seed, seeds=seeds, epochs=epochs, replicates=replicates, controls=controls
+    settings = StudySettings(
+        seed=seed,
+        seeds=seeds,
+        max_epochs=epochs,
+        replicates=replicates,
+        controls=controls,
+        layer="raw",
+        min_class_size=_MIN_CLASS,
+        direct_edges=True,
     )
     run_demo(
         out,
@@ -111,7 +121,8 @@ def demo(
         max_genes=max_genes,
         resume=resume,
         command=_command(),
-        console=Console(quiet),
+        progress=_say,
+        quiet=quiet,
     )
 
 
@@ -163,7 +174,7 @@ def run(
     seeds: Seeds = _DEFAULT.seeds,
     seed: Seed = _DEFAULT.seed,
     test_fraction: TestFraction = _DEFAULT.test_fraction,
-    epochs: Epochs = _DEFAULT.epochs,
+    epochs: Epochs = _DEFAULT.max_epochs,
     patience: Patience = _DEFAULT.patience,
     learning_rate: LearningRate = _DEFAULT.learning_rate,
     weight_decay: WeightDecay = _DEFAULT.weight_decay,
@@ -178,13 +189,13 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Train and explain a network of your own edges on your own data; write a report."""
-    from edge2torch.cli._commands import RunOptions, run_own
+    from edge2torch.study import ReportText, run_study
 
-    settings = Settings(
+    settings = StudySettings(
         seed=seed,
         seeds=seeds,
         test_fraction=test_fraction,
-        epochs=epochs,
+        max_epochs=epochs,
         patience=patience,
         learning_rate=learning_rate,
         weight_decay=weight_decay,
@@ -195,26 +206,33 @@ def run(
         class_weights=class_weights,
         replicates=replicates,
         controls=controls,
-    )
-    options = RunOptions(
-        edges=edges,
-        data=data,
-        label=label,
-        out=out,
         task=task,
-        outputs=tuple(name.strip() for name in outputs.split(",") if name.strip()),
+        outputs=_parts(outputs),
         layer=layer,
         feature_names=feature_names,
         normalize=normalize,
+        metadata=_parts(metadata),
+        all_features=all_features,
         impute=impute,
         missing=missing,
-        names=names,
         min_class_size=min_class_size,
-        resume=resume,
-        metadata=tuple(name.strip() for name in metadata.split(",") if name.strip()),
-        all_features=all_features,
     )
-    run_own(options, settings, command=_command(), console=Console(quiet))
+    run_study(
+        edges,
+        data,
+        label,
+        names=names,
+        settings=settings,
+        text=ReportText(command=_command()),
+        folder=out,
+        resume=resume,
+        progress=_say,
+        quiet=quiet,
+    )
+
+
+def _parts(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 app.command(
@@ -249,5 +267,12 @@ app.command(
 
 
 def _command() -> str:
-    """What the user typed, to be repeated."""
-    return shlex.join(["edge2torch", *sys.argv[1:]])
+    """What the user typed, to be repeated; to go on is no part of it."""
+    typed = [part for part in sys.argv[1:] if part != "--resume"]
+    return shlex.join(["edge2torch", *typed])
+
+
+def _say(line: str) -> None:
+    """Print a line of the library as one of the command line."""
+    names = [one.name for one in fields(StudySettings)]
+    print(as_options(line, names), flush=True)

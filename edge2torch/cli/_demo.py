@@ -136,9 +136,3 @@ def pathway_edges(pathways: Pathways, classes: Iterable[str]) -> pd.DataFrame:
     pairs = [(gene, name) for name, genes in pathways.members.items() for gene in genes]
     pairs += [(name, cell) for name in pathways.members for cell in classes]
     return pd.DataFrame(pairs, columns=["source", "target"])
-
-
-def direct_edges(genes: Iterable[str], classes: Iterable[str]) -> pd.DataFrame:
-    """Every gene straight to every class."""
-    pairs = [(gene, cell) for gene in genes for cell in classes]
-    return pd.DataFrame(pairs, columns=["source", "target"])

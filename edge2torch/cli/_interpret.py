@@ -41,8 +41,7 @@ def interpret(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Score inputs, nodes and edges of a saved model on your data; write tables."""
-    from edge2torch._core.files import write_file
-    from edge2torch.cli._files import output_folder
+    from edge2torch._core.files import output_folder, write_file
     from edge2torch.study import positions_of, read_samples, read_saved, score
 
     console = Console(quiet)
@@ -50,7 +49,7 @@ def interpret(
     saved = read_saved(model, "MODEL")
     positions = positions_of(saved, output)
     dataset = read_samples(saved, data, label, layer, feature_names)
-    folder = output_folder(out)
+    folder = output_folder(out, "--out")
     console.say(
         f"{plural('sample', len(dataset.table))}, {plural('output', len(positions))}: "
         f"{listing(positions, 10)}."

@@ -11,9 +11,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from edge2torch._core.console import Console
-from edge2torch._core.files import lock_folder, write_file
+from edge2torch._core.files import lock_folder, output_folder, write_file
 from edge2torch._core.messages import listing, require
-from edge2torch.cli._files import output_folder
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules import (
     BACKENDS,
@@ -113,7 +112,7 @@ def benchmark(
     mean = table.drop(columns="seed").groupby(["fixture", "backend"], sort=False).mean()
     console.say(mean.round(3).to_string())
     if out is not None:
-        folder = output_folder(out)
+        folder = output_folder(out, "--out")
         write_file(folder / "benchmark.csv", lambda path: table.to_csv(path, index=False))
 
 

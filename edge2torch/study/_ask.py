@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,18 +20,22 @@ def positions_of(saved: Saved, output: str) -> dict[str, int]:
     asked = [part.strip() for part in output.split(",") if part.strip()] or answers
     if unknown := [name for name in asked if name not in answers]:
         raise Edge2TorchError(
-            f"--output: the model has no output {listing(unknown)}. It has {listing(answers, 10)}."
+            f"output: the model has no output {listing(unknown)}. It has {listing(answers, 10)}."
         )
     return {name: answers.index(name) for name in asked}
 
 
 def read_samples(
-    saved: Saved, path: Path, label: str | None, layer: str | None, names_column: str | None
+    saved: Saved,
+    data: Any,
+    label: str | pd.Series | None,
+    layer: str | None,
+    names_column: str | None,
 ) -> Dataset:
     """Read data that hold every input of the model, prepared as for its training."""
     normalize: Normalize = saved.recipe.normalize if saved.recipe else "none"
     dataset = read_dataset(
-        path,
+        data,
         label,
         saved.artifact.feature_names,
         layer=layer,
@@ -40,14 +43,9 @@ def read_samples(
         normalize=normalize,
         metadata=saved.recipe.set_aside if saved.recipe else (),
     )
-    needed = saved.artifact.feature_names
-    if absent := [name for name in needed if name not in dataset.table.columns]:
-        raise Edge2TorchError(
-            f"--data lacks {len(absent)} of {len(needed)} inputs of the model: {listing(absent)}."
-        )
     if not len(dataset.table):
-        raise Edge2TorchError(f"--data: {path.name!r} has no sample to explain.")
-    return dataset
+        raise Edge2TorchError(f"data: {dataset.name!r} has no sample to explain.")
+    return dataset.with_features(saved.artifact.feature_names, "data")
 
 
 def score(

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.interpret import interpret_model
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import Task
 from edge2torch.study._train import Trained
 
@@ -64,7 +64,7 @@ def attribute(
     table: pd.DataFrame,
     task: Task,
     test: NDArray[np.int64],
-    settings: Settings,
+    settings: StudySettings,
     seed: int,
 ) -> SeedAttribution:
     """Attribute held-out samples against the average training sample.

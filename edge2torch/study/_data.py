@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,6 +20,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.study._features import Columns, choose_features, copies_of, sample_names, words_of
 
 Normalize = Literal["none", "log1p", "counts"]
+Column = tuple[str, "str | pd.Series"]  # the argument it came by, and a name or values by sample
 
 # A table of every feature is kept for the baseline that may use all of them up to this size.
 _ALL_FEATURES_LIMIT = 20_000_000
@@ -47,6 +49,8 @@ class Dataset:
         Columns of the file that were taken for no features.
     copies : tuple of str
         Features that say nothing but the label.
+    design : DataFrame, samples × columns
+        What was asked for beside the features: groups and covariates.
     """
 
     name: str
@@ -57,47 +61,59 @@ class Dataset:
     normalize: Normalize = "none"
     set_aside: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
+    design: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def with_features(self, needed: Sequence[str], argument: str, *, of: str = "model") -> Dataset:
+        """Return the same with these features only, in their order."""
+        if absent := [name for name in needed if name not in self.table.columns]:
+            raise Edge2TorchError(
+                f"{argument} lacks {len(absent)} of {len(needed)} inputs of the {of}: {listing(absent)}."
+            )
+        return replace(self, table=self.table[list(needed)])
 
 
 def read_dataset(
-    path: Path,
-    label: str | None,
+    data: Any,
+    label: str | pd.Series | None,
     wanted: Collection[str],
     *,
+    argument: str = "data",
+    design: Sequence[Column] = (),
     layer: str | None = None,
     names_column: str | None = None,
     normalize: Normalize = "none",
     metadata: Collection[str] = (),
     all_features: bool = False,
 ) -> Dataset:
-    """Read a file by its suffix; samples without a label are left out, and that is noted.
+    """Read a file, a DataFrame or an AnnData; samples without a label are left out, and that is noted.
 
     Where no label is asked for, all samples have the same one: ``"all"``. Of a table's columns,
     ``metadata`` and what :func:`choose_features` finds are no features; ``all_features`` takes every
     number for one. What an AnnData has in ``var`` is a feature, unless ``metadata`` names it.
     """
-    kind = plain_suffix(existing_file(path, "--data"))
-    if kind == ".h5ad":
-        data = read_h5ad(path)
-        return from_anndata(
-            data,
-            label,
-            wanted,
-            name=path.name,
-            layer=layer,
-            names_column=names_column,
-            normalize=normalize,
-            metadata=metadata,
-        )
-    if kind not in TABLES:
+    name = f"the {argument.replace('_', ' ')}"
+    if isinstance(data, str | os.PathLike):
+        path = Path(data)
+        name, kind = path.name, plain_suffix(existing_file(path, argument))
+        if kind != ".h5ad" and kind not in TABLES:
+            known = listing([".h5ad", *TABLES], 8)
+            raise Edge2TorchError(f"{argument}: unknown file type {name!r}. Use one of {known}.")
+        data = read_h5ad(path, argument) if kind == ".h5ad" else read_table(path, argument)
+    options: dict[str, Any] = {
+        "name": name,
+        "normalize": normalize,
+        "metadata": metadata,
+        "design": design,
+    }
+    if hasattr(data, "obs") and hasattr(data, "var"):
+        return from_anndata(data, label, wanted, layer=layer, names_column=names_column, **options)
+    if not isinstance(data, pd.DataFrame):
         raise Edge2TorchError(
-            f"--data: unknown file type {path.name!r}. Use one of {listing(['.h5ad', *TABLES], 8)}."
+            f"{argument} must be a DataFrame, an AnnData or the path of a file, found a "
+            f"{type(data).__name__}."
         )
-    _only_for_h5ad(path, layer, names_column)
-    frame = read_table(path, "--data")
-    return _from_table(
-        frame, label, wanted, path.name, normalize, metadata, all_features=all_features
-    )
+    _only_for_h5ad(name, layer, names_column)
+    return _from_table(data.copy(deep=False), label, wanted, all_features=all_features, **options)
 
 
 def feature_names(
@@ -106,7 +122,7 @@ def feature_names(
     """Read what a file measures, and as little else as possible."""
     kind = plain_suffix(existing_file(path, option))
     if kind != ".h5ad":
-        _only_for_h5ad(path, layer, names_column)
+        _only_for_h5ad(path.name, layer, names_column)
         return [str(column).strip() for column in read_table(path, option, n_rows=0).columns]
     data = read_h5ad(path, option, backed="r")
     try:
@@ -115,13 +131,13 @@ def feature_names(
         data.file.close()
 
 
-def _only_for_h5ad(path: Path, layer: str | None, names_column: str | None) -> None:
-    for option, value in (("--layer", layer), ("--feature-names", names_column)):
+def _only_for_h5ad(name: str, layer: str | None, names_column: str | None) -> None:
+    for argument, value in (("layer", layer), ("feature_names", names_column)):
         if value is not None:
-            raise Edge2TorchError(f"{option} is for h5ad files; {path.name!r} is a table.")
+            raise Edge2TorchError(f"{argument} is for h5ad files; {name!r} is a table.")
 
 
-def read_h5ad(path: Path, option: str = "--data", *, backed: Literal["r"] | None = None) -> Any:
+def read_h5ad(path: Path, option: str = "data", *, backed: Literal["r"] | None = None) -> Any:
     try:
         return read_anndata(path, backed=backed)
     except Edge2TorchError as error:
@@ -130,7 +146,7 @@ def read_h5ad(path: Path, option: str = "--data", *, backed: Literal["r"] | None
 
 def from_anndata(
     data: Any,
-    label: str | None,
+    label: str | pd.Series | None,
     wanted: Collection[str],
     *,
     name: str,
@@ -138,16 +154,17 @@ def from_anndata(
     names_column: str | None = None,
     normalize: Normalize = "none",
     metadata: Collection[str] = (),
+    design: Sequence[Column] = (),
 ) -> Dataset:
     """Take features and label out of an AnnData; ``layer="raw"`` reads ``.raw``."""
-    if label is not None and label not in data.obs.columns:
-        raise Edge2TorchError(
-            f"--label: obs has no column {label!r}. It has {listing(data.obs.columns, 10)}."
-        )
+    labels, said = _label_of(label, data.obs, "obs")
+    beside = _design_of(design, data.obs, "obs")
     values, var = _matrix(data, layer)
     names = _feature_names(var, names_column)
     others = [gene for gene in not_genes(names) if gene not in wanted]
-    notes = [f"Set aside as no features: {listing(others)} (reads of no gene)."] if others else []
+    notes = list(said)
+    if others:
+        notes.append(f"Set aside as no features: {listing(others)} (reads of no gene).")
     aside = names.isin([*metadata, *others]) & ~names.isin(wanted)
     set_aside = tuple(dict.fromkeys(names[aside]))
     if aside.any():
@@ -158,11 +175,10 @@ def from_anndata(
     part = values[:, columns]
     dense = part.toarray() if hasattr(part, "toarray") else np.asarray(part)
     if not np.issubdtype(dense.dtype, np.number):
-        raise Edge2TorchError(f"--data: {name!r} holds {dense.dtype} values, not numbers.")
+        raise Edge2TorchError(f"data: {name!r} holds {dense.dtype} values, not numbers.")
     table = pd.DataFrame(
         dense.astype(np.float32), index=data.obs_names.astype(str), columns=names[columns]
     )
-    labels = _unlabelled(table) if label is None else data.obs[label]
     return _dataset(
         table,
         labels,
@@ -173,11 +189,46 @@ def from_anndata(
         totals,
         notes=notes,
         set_aside=set_aside,
+        design=beside,
     )
 
 
-def _unlabelled(table: pd.DataFrame) -> pd.Series:
-    return pd.Series("all", index=table.index, name="group")
+def _label_of(
+    label: str | pd.Series | None, obs: pd.DataFrame, name: str
+) -> tuple[pd.Series, list[str]]:
+    """One value per sample, and what is to be said of values that no sample has."""
+    if label is None:
+        return pd.Series("all", index=obs.index, name="group"), []
+    found = _column("label", label, obs, name)
+    if isinstance(label, str):
+        return found, []
+    others = label.index.difference(obs.index).astype(str)
+    if not len(others):
+        return found, []
+    return found, [f"{len(others):,} label(s) are of no sample in the data: {listing(others)}."]
+
+
+def _design_of(design: Sequence[Column], obs: pd.DataFrame, name: str) -> pd.DataFrame:
+    columns = [_column(argument, value, obs, name) for argument, value in design]
+    return pd.concat(columns, axis=1) if columns else pd.DataFrame(index=obs.index)
+
+
+def _column(argument: str, value: str | pd.Series, obs: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column by its name, or values brought into the order of the samples."""
+    if isinstance(value, pd.Series):
+        if not value.index.is_unique or not obs.index.is_unique:
+            raise Edge2TorchError(f"{argument}: names of samples appear more than once.")
+        if not value.index.isin(obs.index).any():
+            raise Edge2TorchError(
+                f"{argument}: its index has none of the samples: it has {listing(value.index)}, the "
+                f"data {listing(obs.index)}."
+            )
+        return value.reindex(obs.index).rename(argument if value.name is None else str(value.name))
+    if value not in obs.columns:
+        raise Edge2TorchError(
+            f"{argument}: {name} has no column {value!r}. It has {listing(obs.columns, 10)}."
+        )
+    return obs[value]
 
 
 def _matrix(data: Any, layer: str | None) -> tuple[Any, pd.DataFrame]:
@@ -186,19 +237,19 @@ def _matrix(data: Any, layer: str | None) -> tuple[Any, pd.DataFrame]:
         return data.raw.X, var
     values = data.X if layer is None else data.layers[layer]
     if values is None:
-        raise Edge2TorchError("--data: the file has no X. Name one of its layers with --layer.")
+        raise Edge2TorchError("data: the file has no X. Name one of its layers with layer=.")
     return values, var
 
 
 def _var(data: Any, layer: str | None) -> pd.DataFrame:
     if layer not in (None, "raw") and layer not in data.layers:
         raise Edge2TorchError(
-            f"--layer: the file has no layer {layer!r}. It has {listing(data.layers) or 'none'}."
+            f"layer: the file has no layer {layer!r}. It has {listing(data.layers) or 'none'}."
         )
     if layer != "raw":
         return cast(pd.DataFrame, data.var)
     if data.raw is None:
-        raise Edge2TorchError("--layer raw: the file has no raw values. Leave --layer out.")
+        raise Edge2TorchError("layer='raw': the file has no raw values. Leave layer out.")
     return cast(pd.DataFrame, data.raw.var)
 
 
@@ -207,41 +258,52 @@ def _feature_names(var: pd.DataFrame, column: str | None) -> pd.Index[str]:
         return pd.Index([str(name).strip() for name in var.index])
     if column not in var.columns:
         raise Edge2TorchError(
-            f"--feature-names: var has no column {column!r}. It has {listing(var.columns, 10)}."
+            f"feature_names: var has no column {column!r}. It has {listing(var.columns, 10)}."
         )
     return pd.Index([str(name).strip() for name in var[column]])
 
 
 def _from_table(
     frame: pd.DataFrame,
-    label: str | None,
+    label: str | pd.Series | None,
     wanted: Collection[str],
+    *,
     name: str,
     normalize: Normalize,
     metadata: Collection[str],
-    *,
+    design: Sequence[Column],
     all_features: bool,
 ) -> Dataset:
     frame.columns = frame.columns.map(lambda column: str(column).strip())
-    _refuse_transposed(frame, label, wanted, name)
-    if label is not None and label not in frame.columns:
-        raise Edge2TorchError(
-            f"--label: {name!r} has no column {label!r}. It has {listing(frame.columns, 10)}."
+    own = label if isinstance(label, str) else None
+    _refuse_transposed(frame, own, wanted, name)
+    shown = name if name.startswith("the ") else repr(name)
+    _label_of(own, frame, shown)  # before a column is taken for the names of samples
+    said: list[str] = []
+    if isinstance(frame.index, pd.RangeIndex):
+        frame, said = _with_sample_names(frame, own, wanted)
+    labels, more = _label_of(label, frame, shown)
+    beside = _design_of(design, frame, shown)
+    frame.index = frame.index.astype(str)
+    labels.index, beside.index = frame.index, frame.index
+    taken = {own, *(value for _, value in design if isinstance(value, str))}
+    if isinstance(label, pd.Series) and labels.name in frame.columns:
+        taken.add(str(labels.name))
+        more.append(
+            f"The column {labels.name!r} is left out: the label that was given stands for it."
         )
-    frame, said = _with_sample_names(frame, label, wanted)
-    features = frame if label is None else frame.drop(columns=label)
+    features = frame.drop(columns=[column for column in frame.columns if column in taken])
     text = [c for c in features.columns if not pd.api.types.is_numeric_dtype(features[c].dtype)]
     if bad := sorted(set(text) & set(wanted)):
         raise Edge2TorchError(
-            f"--data: {len(bad)} column(s) that the graph takes as input are not numbers: "
+            f"data: {len(bad)} column(s) that the graph takes as input are not numbers: "
             f"{listing(bad)}."
         )
-    labels = _unlabelled(features) if label is None else frame[label]
     counts = normalize == "counts"
     columns = choose_features(
         features, labels, wanted, metadata=metadata, everything=all_features, counts=counts
     )
-    notes = [*said, *missing_words(labels, "label"), *_told(columns, wanted, counts=counts)]
+    notes = [*said, *more, *missing_words(labels, "label"), *_told(columns, wanted, counts=counts)]
     table = features[columns.features].astype(np.float32)
     totals = table.to_numpy(np.float64).sum(axis=1)
     return _dataset(
@@ -254,6 +316,7 @@ def _from_table(
         totals,
         notes=notes,
         set_aside=tuple(columns.aside),
+        design=beside,
     )
 
 
@@ -262,15 +325,15 @@ def _told(columns: Columns, wanted: Collection[str], *, counts: bool) -> list[st
     notes, known = [], set(wanted)
     if columns.aside:
         notes.append(
-            f"Set aside as no features: {words_of(columns.aside)}. --all-features takes in those that "
-            "are numbers."
+            f"Set aside as no features: {words_of(columns.aside)}. all_features=True takes in "
+            "those that are numbers."
         )
     if others := [c for c in columns.features if c not in known]:
         use = "count for the sum of a sample and " if counts else ""
         notes.append(
             f"{len(others):,} of {len(columns.features):,} features are no node of the graph "
-            f"({listing(others)}): they {use}are seen by the baseline on all features. --metadata "
-            "leaves columns out."
+            f"({listing(others)}): they {use}are seen by the baseline on all features. "
+            "metadata= leaves columns out."
         )
     return notes
 
@@ -288,7 +351,7 @@ def _refuse_transposed(
     # The label alone: further columns of a design would stand among the features.
     design = "" if label is None else f".join(design[{label!r}])"
     raise Edge2TorchError(
-        f"--data: {name!r} looks transposed: {known:,} of the {len(first):,} names in its first "
+        f"data: {name!r} looks transposed: {known:,} of the {len(first):,} names in its first "
         f"column ({frame.columns[0]!r}) are nodes of the graph. A row per sample and a column per "
         f'feature are needed: table.set_index({frame.columns[0]!r}).T{design}.to_csv("samples.csv", '
         'index_label="sample") in pandas'
@@ -320,11 +383,12 @@ def _dataset(
     *,
     notes: Collection[str] = (),
     set_aside: tuple[str, ...] = (),
+    design: pd.DataFrame,
 ) -> Dataset:
     twice = table.columns[table.columns.duplicated()].unique()
     if len(clash := twice.intersection(pd.Index(list(wanted)))):
         raise Edge2TorchError(
-            f"--data: {len(clash)} feature name(s) that the graph takes as input appear more than "
+            f"data: {len(clash)} feature name(s) that the graph takes as input appear more than "
             f"once: {listing(clash)}. Keep one of each."
         )
     table = table.drop(columns=twice)
@@ -337,14 +401,16 @@ def _dataset(
     if (unknown := label.isna().to_numpy()).any():
         notes.append(f"{int(unknown.sum()):,} of {len(label):,} samples have no label: left out.")
         table, label, totals = table[~unknown], label[~unknown], totals[~unknown]
+        design = design[~unknown]
     if np.isinf(table.to_numpy()).any():
         bad = table.columns[np.isinf(table.to_numpy()).any(axis=0)]
-        raise Edge2TorchError(f"--data: infinite values in {listing(bad)}.")
+        raise Edge2TorchError(f"data: infinite values in {listing(bad)}.")
     same = table.columns[copies_of(table.to_numpy(), label)].tolist()
     if same:
         notes.append(copies_words(same, str(label.name)))
     table, note = _normalized(table, normalize, totals)
-    return Dataset(name, table, label, keep_all, (*notes, *note), normalize, set_aside, tuple(same))
+    said = (*notes, *note)
+    return Dataset(name, table, label, keep_all, said, normalize, set_aside, tuple(same), design)
 
 
 def copies_words(copies: Collection[str], label: str) -> str:
@@ -366,7 +432,7 @@ def _normalized(
     if normalize == "none":
         if known.min() >= 0 and known.max() > 50 and (known == known.round()).all():
             note = (
-                "Values look like raw counts and were used as they are; --normalize counts would "
+                "Values look like raw counts and were used as they are; normalize='counts' would "
                 "bring samples to one depth and take logarithms."
             )
             return table, [note]
@@ -374,23 +440,23 @@ def _normalized(
     if known.min() < 0:
         bad = table.columns[np.flatnonzero((values < 0).any(axis=0))]
         raise Edge2TorchError(
-            f"--normalize {normalize}: {len(bad)} feature(s) hold negative values ({listing(bad)}), so "
-            "they are no counts. Use --normalize none, or --metadata for columns that are no features."
+            f"normalize={normalize!r}: {len(bad)} feature(s) hold negative values ({listing(bad)}), so "
+            "they are no counts. Use normalize='none', or metadata= for columns that are no features."
         )
     if normalize == "log1p":
         return table.apply(np.log1p), ["Values were replaced by log(1 + value)."]
     fractions = bool((known != known.round()).any())
     if fractions and known.max() < _MOST_OF_A_LOGARITHM:
         raise Edge2TorchError(
-            f"--normalize counts: the values have fractions and none is above {known.max():.3g}, so "
-            "they look like logarithms or shares, not like counts. Use --normalize none."
+            f"normalize='counts': the values have fractions and none is above {known.max():.3g}, so "
+            "they look like logarithms or shares, not like counts. Use normalize='none'."
         )
     if not (totals > 0).all():
         lacking = table.columns[np.isnan(values).any(axis=0)]
         where = f" (of {listing(lacking)})" if len(lacking) else ""
         raise Edge2TorchError(
-            f"--normalize counts: {int((~(totals > 0)).sum())} sample(s) have no counts at all or "
-            f"missing ones{where}. Drop them first, or name columns that are no counts with --metadata."
+            f"normalize='counts': {int((~(totals > 0)).sum())} sample(s) have no counts at all or "
+            f"missing ones{where}. Drop them first, or name columns that are no counts with metadata=."
         )
     scaled = table.mul(1e4 / totals, axis=0).astype(np.float32)
     notes = ["Counts of each sample were scaled to a sum of 10,000 and replaced by log(1 + value)."]

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.interpret import interpret_model
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import Task
 from edge2torch.study._train import Trained
 
@@ -32,7 +32,11 @@ class Flow:
 
 
 def flow_of(
-    trained: Trained, table: pd.DataFrame, task: Task, test: NDArray[np.int64], settings: Settings
+    trained: Trained,
+    table: pd.DataFrame,
+    task: Task,
+    test: NDArray[np.int64],
+    settings: StudySettings,
 ) -> Flow:
     """Attribute the edges of one network on held-out samples."""
     rng = np.random.default_rng(settings.seed)

@@ -60,7 +60,7 @@ def _training(results: Results) -> str:
         f"batch normalisation and dropout of {settings.node_dropout:g} (inputs: "
         f"{settings.input_dropout:g}). The {loss}{weights} was minimised with AdamW (learning rate "
         f"{settings.learning_rate:g}, weight decay {settings.weight_decay:g}, batches of "
-        f"{settings.batch_of(len(split.fit))}) for the number of epochs, at most {settings.epochs}, "
+        f"{settings.batch_of(len(split.fit))}) for the number of epochs, at most {settings.max_epochs}, "
         f"{chosen}, and the network was then trained anew on training and "
         f"validation part ({len(split.fit):,}). Performance was measured once on "
         f"{len(split.test):,} held-out {plural(study.words.sample)}, {repeats}."

@@ -27,11 +27,11 @@ def with_names(edges: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
         with tabs and no header.
     """
     nodes = pd.Index(pd.concat([edges["source"], edges["target"]]).astype(str).unique())
-    is_table = plain_suffix(existing_file(path, "--names")) in _TABLES
+    is_table = plain_suffix(existing_file(path, "names")) in _TABLES
     try:
         named = add_names(edges, _pairs(path, nodes) if is_table else path)
     except Edge2TorchError as error:
-        raise Edge2TorchError(f"--names: {error}") from error
+        raise Edge2TorchError(f"names: {error}") from error
     ends = [named.loc[named[f"{side}_name"].notna(), side] for side in ("source", "target")]
     known = pd.concat(ends).nunique()
     return named, f"Names of {known:,} of {plural('node', len(nodes))} from {path.name}."
@@ -39,7 +39,7 @@ def with_names(edges: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
 
 def _pairs(path: Path, nodes: pd.Index[str]) -> pd.Series:
     """Name by node; a header that is a node itself is a row."""
-    table = read_table(path, "--names", text=(0, 1))
+    table = read_table(path, "names", text=(0, 1))
     if table.shape[1] < 2:
         raise Edge2TorchError(f"{path.name!r} has one column; node and name are needed.")
     pairs = table.iloc[:, :2].dropna().astype(str)

@@ -18,7 +18,7 @@ from edge2torch.customize import CustomizedEdgeModel, customize_model
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.graph import graph_topology
 from edge2torch.nn import CompiledModel
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import Task
 
 
@@ -71,7 +71,7 @@ class Network:
             )
         return replace(self, edges=edges, artifact=artifact)
 
-    def build(self, settings: Settings, seed: int) -> CustomizedEdgeModel:
+    def build(self, settings: StudySettings, seed: int) -> CustomizedEdgeModel:
         """Return a model with fresh weights; the same seed gives the same ones."""
         graph = self.artifact
         with torch.random.fork_rng(devices=[]), _quietly():
@@ -130,16 +130,16 @@ def fit_network(
     absent = [name for name in wanted if name not in available]
     if len(absent) == len(wanted):
         raise Edge2TorchError(
-            f"--edges and --data share no names: the graph's inputs are {listing(wanted)}, the "
+            f"edges and data share no names: the graph's inputs are {listing(wanted)}, the "
             f"data's features {listing(sorted(available))}. Use the same naming in both"
-            " (for h5ad files --feature-names reads names from a column of var)."
+            " (of an AnnData feature_names= reads names from a column of var)."
         )
     edges = whole.graph.edges
     if absent:
         if missing == "error":
             raise Edge2TorchError(
-                f"--data lacks {len(absent)} of {len(wanted)} inputs of the graph: "
-                f"{listing(absent)}. Add them, or use --missing drop."
+                f"data lacks {len(absent)} of {len(wanted)} inputs of the graph: "
+                f"{listing(absent)}. Add them, or use missing='drop'."
             )
         edges, lost = _without(edges, absent)
         notes.append(
@@ -170,7 +170,7 @@ def _without(edges: pd.DataFrame, absent: list[str]) -> tuple[pd.DataFrame, int]
         kept = edges[~edges["source"].isin(gone)]
         starved = pd.Index(edges["target"].unique()).difference(pd.Index(kept["target"].unique()))
         if kept.empty:
-            raise Edge2TorchError("--edges: without the inputs that --data lacks no edge is left.")
+            raise Edge2TorchError("edges: without the inputs that the data lack no edge is left.")
         if starved.empty:
             return kept.reset_index(drop=True), lost
         edges, gone, lost = kept, starved, lost + len(starved)
@@ -182,9 +182,7 @@ def _read_out(
     """Return what to read, the width of a head (0: none), and a sentence that says so."""
     nodes = set(edges["source"]) | set(edges["target"])
     if unknown := [name for name in outputs if name not in nodes]:
-        raise Edge2TorchError(
-            f"--outputs names nodes that are not in the graph: {listing(unknown)}."
-        )
+        raise Edge2TorchError(f"outputs names nodes that are not in the graph: {listing(unknown)}.")
     ends = list(outputs) or sorted(set(edges["target"]) - set(edges["source"]))
     if task.kind == "regression":
         if len(ends) == 1:

@@ -22,7 +22,7 @@ from edge2torch.study._learned import Learned, gains, learned
 from edge2torch.study._metrics import MAIN, predictions_frame, score
 from edge2torch.study._network import Network
 from edge2torch.study._progress import Progress
-from edge2torch.study._settings import Settings, Words
+from edge2torch.study._settings import StudySettings, Words
 from edge2torch.study._split import Split, check_complete, split_samples
 from edge2torch.study._task import Task
 from edge2torch.study._threads import threads_for
@@ -51,7 +51,7 @@ class Study:
     dataset: Dataset
     task: Task
     network: Network
-    settings: Settings
+    settings: StudySettings
     words: Words
     wider: Network | None = None
 
@@ -86,6 +86,8 @@ class Results:
         Wall time.
     trust : Trust or None
         What replicates and controls say about the nodes' scores.
+    missing : float
+        Share of the values the networks use that were missing, and so were filled in.
     untrusted : str
         Why they say nothing although they were asked for.
     learned : dict of (str, int) to Learned
@@ -106,6 +108,7 @@ class Results:
     seconds: float
     flow: Flow
     learned: Mapping[tuple[str, int], Learned]
+    missing: float
     trust: Trust | None = None
     untrusted: str = ""
 
@@ -118,11 +121,6 @@ class Results:
     def metric(self) -> str:
         """Name of the main score."""
         return MAIN[self.study.task.kind]
-
-    @property
-    def missing(self) -> float:
-        """Share of the values the networks use that were missing, and so were filled in."""
-        return float(_used(self.study).isna().to_numpy().mean())
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ def _used(study: Study) -> pd.DataFrame:
     return study.dataset.table.loc[study.task.kept, used]
 
 
-def run_study(
+def train_and_judge(
     study: Study, console: Console, notes: Sequence[str] = (), progress: Progress = _FORGETFUL
 ) -> Results:
     """Train and compare once per seed, and average; ``notes`` are of ``check_study``."""
@@ -185,6 +183,7 @@ def run_study(
         seconds=progress.before + time.monotonic() - begin,
         flow=flow,
         learned=ahead,
+        missing=float(_used(study).isna().to_numpy().mean()),
         trust=None if isinstance(trust, str) else trust,
         untrusted=trust if isinstance(trust, str) else "",
     )

@@ -21,7 +21,7 @@ from edge2torch._core.files import read_json, write_file
 from edge2torch._core.messages import listing
 from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 
 _FOLDER = ".progress"
 _IDENTITY, _TIME = "run.json", "time.json"
@@ -68,7 +68,7 @@ class Progress:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def identity_of(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def identity_of(settings: StudySettings, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Return all that has to be the same for a run to go on: options, data, versions."""
     content = {}
     for name, table in tables.items():

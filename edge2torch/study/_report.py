@@ -15,7 +15,7 @@ from edge2torch._core.messages import plural, require
 from edge2torch.study._figures import flow_columns
 from edge2torch.study._methods import methods_text
 from edge2torch.study._pipeline import KPNN, SHUFFLED, WIDER, Results
-from edge2torch.study._report_words import Story, caveats_of, steps_of
+from edge2torch.study._report_words import ReportText, caveats_of, steps_of
 from edge2torch.study._tables import confusion_table, heading_of, score_summary, top_nodes
 from edge2torch.study._trust import LEVEL
 from edge2torch.study._trust_words import trust_groups, trust_sentences
@@ -35,7 +35,7 @@ _METRICS = {
 }
 
 
-def render(results: Results, story: Story, figures: dict[str, Path]) -> str:
+def render(results: Results, story: ReportText, figures: dict[str, Path]) -> str:
     """Return the page as HTML, pictures inside."""
     jinja = require("jinja2", extra="cli")
     source = importlib.resources.files("edge2torch.study").joinpath("report.html.j2")
@@ -137,13 +137,16 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         f"{name} {importlib.metadata.version(name)}"
         for name in ("edge2torch", "torch", "captum", "numpy", "pandas", "scikit-learn")
     ]
-    settings = vars(results.study.settings) | {
+    settings = results.study.settings.of_training() | {
         "batch_size": results.study.settings.batch_of(len(results.sizes.fit))
     }
     first, count = settings.pop("seed"), settings.pop("seeds")
     return [
         ("Seeds", f"{first}" if count == 1 else f"{first} to {first + count - 1}"),
         ("Time", f"{results.seconds:.0f} s"),
-        ("Settings", ", ".join(f"{name.replace('_', ' ')} {v}" for name, v in settings.items())),
+        (
+            "StudySettings",
+            ", ".join(f"{name.replace('_', ' ')} {v}" for name, v in settings.items()),
+        ),
         ("Software", f"Python {platform.python_version()}, {', '.join(versions)}"),
     ]

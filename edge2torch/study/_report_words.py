@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
 
 from edge2torch._core.messages import listing, plural
 from edge2torch.study._pipeline import Results
@@ -15,8 +18,8 @@ _FEW_HELD_OUT = 10
 
 
 @dataclass(frozen=True)
-class Story:
-    """What a report says about where its data come from.
+class ReportText:
+    """What a report says about where its data come from; what is empty is written from the data.
 
     Parameters
     ----------
@@ -28,16 +31,36 @@ class Story:
         What a reader must know about these data beside what holds for all.
     command : str
         What to type to get the report again.
+    sample, feature, node, group : str
+        What samples, features, nodes and classes are called, singular.
+    tables : mapping of str to DataFrame
+        Written beside the others, by the name of the file.
+
+    Examples
+    --------
+    >>> from edge2torch.study import ReportText
+    >>> ReportText(title="Which pathways tell cells apart?", sample="cell").sample
+    'cell'
     """
 
-    title: str
-    data: str
-    graph: str
-    caveats: tuple[str, ...]
-    command: str
+    title: str = ""
+    data: str = ""
+    graph: str = ""
+    caveats: tuple[str, ...] = ()
+    command: str = ""
+    sample: str = "sample"
+    feature: str = "feature"
+    node: str = "node"
+    group: str = "class"
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def words(self) -> Words:
+        """What things are called."""
+        return Words(self.sample, self.feature, self.node, self.group)
 
 
-def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
+def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
     study, split, settings = results.study, results.sizes, results.study.settings
     words, artifact = study.words, study.network.artifact
     samples, features = plural(words.sample), plural(words.feature)
@@ -80,7 +103,7 @@ def steps_of(results: Results, story: Story) -> list[tuple[str, str]]:
                 f"Adam with weight decay; {settings.node_activation} and batch normalisation at every "
                 f"inner node; {settings.input_dropout:.0%} of the {features} and "
                 f"{settings.node_dropout:.0%} of the inner nodes hidden at random at each step. At "
-                f"most {settings.epochs} passes, as many as had the lowest validation loss "
+                f"most {settings.max_epochs} passes, as many as had the lowest validation loss "
                 f"({results.first.epochs} for the first seed); then trained anew on training and "
                 "validation part together. The linear model's penalty was chosen by the loss, too, "
                 "in repeated folds of the same samples; of those as good, the weakest."
@@ -171,7 +194,7 @@ def _of_attributions(words: Words) -> list[str]:
     ]
 
 
-def caveats_of(results: Results, story: Story) -> list[str]:
+def caveats_of(results: Results, story: ReportText) -> list[str]:
     study, words = results.study, results.study.words
     said = _of_attributions(words) if results.has_learned else []
     said += [

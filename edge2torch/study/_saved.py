@@ -12,7 +12,7 @@ import pandas as pd
 from torch import nn
 
 from edge2torch._core.files import read_json, write_file
-from edge2torch.compile import CompileArtifact, load_compiled
+from edge2torch.compile import CompileArtifact, load_compiled, save_compiled
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CompiledModel
 from edge2torch.study._data import Normalize
@@ -20,7 +20,7 @@ from edge2torch.study._network import Network, customize_network
 from edge2torch.study._pipeline import Results
 from edge2torch.study._split import Scaler
 
-_RECIPE, _INDEX = "run.json", "artifact.json"
+_MODEL, _RECIPE, _INDEX = "model", "run.json", "artifact.json"
 _FORMAT, _VERSION = "edge2torch-run", 1
 
 
@@ -70,9 +70,10 @@ class Saved:
         return list(self.recipe.answers) if self.recipe else self.artifact.output_names
 
 
-def write_recipe(folder: Path, results: Results) -> None:
-    """Write ``run.json`` beside the model that the first seed gave."""
+def save_model(folder: Path, results: Results) -> None:
+    """Write the network of the first seed, and ``run.json`` beside it, to the folder ``model``."""
     study, scaler = results.study, results.first.scaler
+    save_compiled(folder / _MODEL, results.first.model, study.network.artifact)
     content = {
         "format": _FORMAT,
         "format_version": _VERSION,
@@ -89,7 +90,7 @@ def write_recipe(folder: Path, results: Results) -> None:
         "scale": scaler.scale.tolist(),
     }
     text = json.dumps(content, allow_nan=False)
-    write_file(folder / _RECIPE, lambda draft: draft.write_text(text, encoding="utf-8"))
+    write_file(folder / _MODEL / _RECIPE, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
 def _answers(network: Network, classes: tuple[str, ...], label: str) -> tuple[str, ...]:
@@ -100,7 +101,7 @@ def read_saved(path: Path, option: str) -> Saved:
     """Read the model of a run's folder, or of one that ``save_compiled`` wrote."""
     if not path.is_dir():
         raise Edge2TorchError(f"{option}: there is no folder {str(path)!r}.")
-    folder = path / "model" if (path / "model" / _INDEX).is_file() else path
+    folder = path / _MODEL if (path / _MODEL / _INDEX).is_file() else path
     if not (folder / _INDEX).is_file():
         raise Edge2TorchError(
             f"{option}: {str(path)!r} holds no saved model. Give a folder that `edge2torch run` or "

@@ -1,15 +1,22 @@
-"""What a run is told: how to split, train and explain, and the words its report uses."""
+"""What a study is told: how to read, split, train and explain, and the words of its report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
+from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 
 _MOST = 1000  # networks of a kind; more is a slip, and would train for days
 _ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
-    (("seeds", "epochs", "patience", "explain_samples"), lambda x: x >= 1, "at least 1"),
+    (
+        ("seeds", "max_epochs", "patience", "explain_samples", "min_class_size"),
+        lambda x: x >= 1,
+        "at least 1",
+    ),
     (("test_fraction", "validation_fraction"), lambda x: 0 < x < 1, "between 0 and 1"),
     (("input_dropout", "node_dropout"), lambda x: 0 <= x < 1, "at least 0 and below 1"),
     (("learning_rate",), lambda x: 0 < x <= 1000, "above 0, and at most 1000"),
@@ -18,9 +25,19 @@ _ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 )
 
 
+# How data are read, which a report tells in sentences and not among the settings.
+_OF_READING = {"task", "outputs", "layer", "feature_names", "normalize", "metadata", "all_features"}
+_OF_READING |= {"impute", "missing", "min_class_size", "direct_edges"}
+_CHOICES = {
+    "task": ("auto", "classification", "regression"),
+    "normalize": ("none", "log1p", "counts"),
+    "missing": ("drop", "error"),
+}
+
+
 @dataclass(frozen=True)
-class Settings:
-    """How one run splits, trains and explains.
+class StudySettings:
+    """How a study reads data, splits, trains and explains.
 
     Parameters
     ----------
@@ -28,7 +45,7 @@ class Settings:
         The first seed, and how many runs follow it; each has its own split, start and shuffle.
     test_fraction, validation_fraction : float
         Held-out part of all samples; part of the rest that decides when to stop.
-    epochs, patience : int
+    max_epochs, patience : int
         At most so many passes; stop after so many without a better validation loss.
     learning_rate, weight_decay
         Of Adam with decoupled weight decay.
@@ -45,13 +62,42 @@ class Settings:
     replicates, controls : int
         Networks that are trained again on the first seed's split, on the data and on inputs in
         which every feature is equally predictive, to correct the nodes' scores; below 2: none.
+    task : {"auto", "classification", "regression"}
+        What the label asks for; ``"auto"`` goes by its type.
+    outputs : tuple of str
+        Nodes to read; the graph's ends if there are none.
+    layer : str, optional
+        Layer of an AnnData, or ``"raw"``; X by default.
+    feature_names : str, optional
+        Column of ``var`` that holds the nodes' names.
+    normalize : {"none", "log1p", "counts"}
+        ``"counts"`` scales samples to one depth, then takes logarithms; ``"log1p"`` these only.
+    metadata : tuple of str
+        Columns that are no features.
+    all_features : bool
+        Take every column of numbers for a feature.
+    impute : bool
+        Fill missing values with medians of the training samples.
+    missing : {"drop", "error"}
+        What to do with inputs of the graph that the data lack.
+    min_class_size : int
+        Smaller classes are left out.
+    direct_edges : bool
+        Train a second network beside the first, with an edge from every feature to every output
+        as well.
+
+    Examples
+    --------
+    >>> from edge2torch.study import StudySettings
+    >>> StudySettings(seeds=1, max_epochs=30).max_epochs
+    30
     """
 
     seed: int = 0
     seeds: int = 3
     test_fraction: float = 0.25
     validation_fraction: float = 0.2
-    epochs: int = 300
+    max_epochs: int = 300
     patience: int = 25
     learning_rate: float = 2e-3
     weight_decay: float = 0.5
@@ -63,16 +109,48 @@ class Settings:
     explain_samples: int = 1000
     replicates: int = 10
     controls: int = 10
+    task: Literal["auto", "classification", "regression"] = "auto"
+    outputs: tuple[str, ...] = ()
+    layer: str | None = None
+    feature_names: str | None = None
+    normalize: Literal["none", "log1p", "counts"] = "none"
+    metadata: tuple[str, ...] = ()
+    all_features: bool = False
+    impute: bool = False
+    missing: Literal["drop", "error"] = "drop"
+    min_class_size: int = 8
+    direct_edges: bool = False
 
     def __post_init__(self) -> None:
-        if self.seeds > _MOST:
+        # here: the command line's --help needs the defaults above, and no NumPy
+        from edge2torch._core.checks import (
+            check_choice,
+            check_count,
+            check_flag,
+            check_type,
+            is_number,
+        )
+
+        for name in ("outputs", "metadata"):
+            check_type(name, getattr(self, name), (tuple, list), "a tuple of names")
+        for name, choices in _CHOICES.items():
+            check_choice(name, getattr(self, name), choices)
+        for name in ("class_weights", "all_features", "impute", "direct_edges"):
+            check_flag(name, getattr(self, name))
+        if check_count("seeds", self.seeds) > _MOST:
             raise Edge2TorchError(
-                f"--seeds is the number of repeats, at most {_MOST:,}; --seed is where they start."
+                f"seeds= is the number of repeats, at most {_MOST:,}; seed= is where they start."
             )
         for names, allowed, words in _ALLOWED:
             for name in names:
-                if not allowed(getattr(self, name)):
-                    raise Edge2TorchError(f"--{name.replace('_', '-')} must be {words}.")
+                value = getattr(self, name)
+                if not is_number(value) or not allowed(value):
+                    raise Edge2TorchError(f"{name} must be {words}.")
+
+    def of_training(self) -> dict[str, Any]:
+        """Return what was chosen for splits, training and explanation, by name."""
+        found = vars(self).items()
+        return {name: value for name, value in found if name not in _OF_READING}
 
     def batch_of(self, n: int) -> int:
         """Return how many of ``n`` training samples make a step."""
@@ -81,6 +159,18 @@ class Settings:
     def steps_of(self, n: int) -> int:
         """Return how many batches an epoch over ``n`` training samples has."""
         return max(n // self.batch_of(n), 1)
+
+
+def settings_of(settings: StudySettings | None, options: Mapping[str, Any]) -> StudySettings:
+    """Return the settings with some of them replaced, by name."""
+    known = [one.name for one in fields(StudySettings)]
+    if odd := [name for name in options if name not in known]:
+        raise Edge2TorchError(
+            f"run_study has no argument {listing(odd)}.{nearest(odd[0], known)} What it takes beside "
+            f"its own are fields of StudySettings: {listing(known, 40)}."
+        )
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    return replace(settings or StudySettings(), **given)
 
 
 @dataclass(frozen=True)

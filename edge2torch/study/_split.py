@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import Task
 
 _CLIP = 10.0  # standard deviations; a single outlier cell does not drive a weight
@@ -36,7 +36,7 @@ class Split:
     folds: tuple[Fold, ...]
 
 
-def split_samples(task: Task, settings: Settings, seed: int) -> Split:
+def split_samples(task: Task, settings: StudySettings, seed: int) -> Split:
     """Hold samples out at random, classes in equal shares."""
     n = len(task.values)
     if n < _FEWEST:

@@ -10,13 +10,13 @@ import pandas as pd
 from edge2torch.study._methods import methods_text
 from edge2torch.study._metrics import MAIN
 from edge2torch.study._pipeline import Results
-from edge2torch.study._report_words import Story
+from edge2torch.study._report_words import ReportText
 from edge2torch.study._tables import score_summary
 from edge2torch.study._trust_words import trust_sentences
 from edge2torch.study._verdict import Verdict, verdicts
 
 
-def summary(results: Results, story: Story) -> dict[str, Any]:
+def summary(results: Results, story: ReportText) -> dict[str, Any]:
     """Return what a program would want to read of a report."""
     table = score_summary(results)
     return {
@@ -33,7 +33,7 @@ def summary(results: Results, story: Story) -> dict[str, Any]:
         "trust": trust_sentences(results),
         "notes": list(results.notes),
         "methods": methods_text(results),
-        "settings": vars(results.study.settings),
+        "settings": results.study.settings.of_training(),
         "seconds": round(results.seconds, 1),
     }
 

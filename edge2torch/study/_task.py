@@ -50,7 +50,7 @@ def choose_task(label: pd.Series, kind: Kind | Literal["auto"], min_class_size: 
     name = str(label.name)
     if len(label) < 2:
         raise Edge2TorchError(
-            f"--label: {len(label)} sample(s) have a value of {name!r}; two are needed."
+            f"label: {len(label)} sample(s) have a value of {name!r}; two are needed."
         )
     if kind == "auto":
         kind, why = _kind_of(label)
@@ -72,8 +72,8 @@ def choose_task(label: pd.Series, kind: Kind | Literal["auto"], min_class_size: 
     classes = tuple(sorted(set(names[kept])))
     if len(classes) < 2:
         raise Edge2TorchError(
-            f"--label: {name!r} has {len(classes)} class(es) of at least {min_class_size} samples; "
-            "two are needed. Choose another label, or lower --min-class-size."
+            f"label: {name!r} has {len(classes)} class(es) of at least {min_class_size} samples; "
+            "two are needed. Choose another label, or lower min_class_size=."
         )
     codes = pd.Index(classes).get_indexer(pd.Index(names[kept])).astype(np.int64)
     return Task("classification", name, classes, codes, kept, tuple(notes))
@@ -107,8 +107,8 @@ def _regression(label: pd.Series, name: str, notes: tuple[str, ...]) -> Task:
         values = label.astype(np.float64).to_numpy()
     except (TypeError, ValueError) as error:
         raise Edge2TorchError(
-            f"--task regression: {name!r} holds values that are not numbers ({error})."
+            f"task='regression': {name!r} holds values that are not numbers ({error})."
         ) from error
     if not np.isfinite(values).all() or np.ptp(values) == 0:
-        raise Edge2TorchError(f"--label: {name!r} has infinite values, or one value only.")
+        raise Edge2TorchError(f"label: {name!r} has infinite values, or one value only.")
     return Task("regression", name, (), values, np.ones(len(values), bool), notes)

@@ -19,7 +19,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import ReplicateStack
 from edge2torch.study._network import Network
 from edge2torch.study._progress import Progress
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._split import Fold, Scaler, Split, fit_scaler
 from edge2torch.study._task import Task
 
@@ -76,7 +76,7 @@ def train(
     table: pd.DataFrame,
     task: Task,
     split: Split,
-    settings: Settings,
+    settings: StudySettings,
     seed: int,
     *,
     console: Console,
@@ -111,7 +111,7 @@ def _fit(
     table: pd.DataFrame,
     task: Task,
     folds: tuple[Fold, ...],
-    settings: Settings,
+    settings: StudySettings,
     seed: int,
     console: Console,
     progress: Progress,
@@ -137,7 +137,7 @@ def _fit(
     steps = settings.steps_of(size)
     patience = max(settings.patience, -(-_STEPS // steps))
     which = torch.arange(len(folds))[:, None]
-    most = epochs or settings.epochs
+    most = epochs or settings.max_epochs
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
         torch.manual_seed(seed)
         training = progress.training(name, model, optimizer, generator)
@@ -189,7 +189,7 @@ def _beside_each_other(
     return ReplicateStack(models, network.artifact, shared_inputs=False)
 
 
-def goal_of(task: Task, rows: NDArray[np.int64], settings: Settings) -> Goal:
+def goal_of(task: Task, rows: NDArray[np.int64], settings: StudySettings) -> Goal:
     if task.kind == "regression":
         center, scale = float(task.values[rows].mean()), float(task.values[rows].std()) or 1.0
         y = torch.as_tensor((task.values - center) / scale, dtype=torch.float32)

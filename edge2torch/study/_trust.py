@@ -28,7 +28,7 @@ from edge2torch.interpret import (
 from edge2torch.study._learned import Learned, ahead_words, gains, learned
 from edge2torch.study._network import Network
 from edge2torch.study._progress import Progress
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._split import Split
 from edge2torch.study._task import Task
 from edge2torch.study._train import Trained, goal_of, shuffled
@@ -63,7 +63,7 @@ class Trust:
     seconds: float
 
 
-def why_not(network: Network, settings: Settings) -> str | None:
+def why_not(network: Network, settings: StudySettings) -> str | None:
     """Return why node scores are not looked into, if so."""
     if settings.replicates < _FEWEST or settings.controls < _FEWEST:
         return "Replicates and controls were not asked for."
@@ -79,7 +79,7 @@ def look_into(
     table: pd.DataFrame,
     task: Task,
     split: Split,
-    settings: Settings,
+    settings: StudySettings,
     console: Console,
     progress: Progress,
 ) -> Trust | str:
@@ -191,7 +191,7 @@ class _How:
 
     task: Task
     split: Split
-    settings: Settings
+    settings: StudySettings
     epochs: int
     progress: Progress
     console: Console
@@ -282,5 +282,5 @@ def _quality(predicted: Tensor, y: Tensor) -> float:
     left = (predicted[:, 0] - y).square().mean()
     spread = (y - y.mean()).square().mean()
     if not bool(spread > 0):
-        raise Edge2TorchError("--data: the label has one value only among the held-out samples.")
+        raise Edge2TorchError("data: the label has one value only among the held-out samples.")
     return float(1 - left / spread)

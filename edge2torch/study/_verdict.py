@@ -27,6 +27,12 @@ class Verdict:
         None where it is a fact without a judgement.
     text : str
         One or two sentences.
+
+    Examples
+    --------
+    >>> from edge2torch.study import Verdict
+    >>> Verdict(True, "True edges beat shuffled ones.").good
+    True
     """
 
     good: bool | None

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from edge2torch._core.files import write_file
-from edge2torch.compile import save_compiled
 from edge2torch.study._figures import draw_figures
 from edge2torch.study._pipeline import Results
 from edge2torch.study._report import render
-from edge2torch.study._report_words import Story
-from edge2torch.study._saved import write_recipe
+from edge2torch.study._report_words import ReportText
+from edge2torch.study._saved import save_model
 from edge2torch.study._summary import summary
 from edge2torch.study._tables import confusion_table, top_nodes, wide_attribution
 from edge2torch.study._trust_words import significance_table
@@ -28,18 +26,15 @@ _SOMETIMES = {
 }
 
 
-def write_results(
-    results: Results, story: Story, folder: Path, extra: Mapping[str, pd.DataFrame] | None = None
-) -> list[Path]:
+def write_results(results: Results, story: ReportText, folder: Path) -> list[Path]:
     """Write tables, figures, model and report; return the files, the report last.
 
     Of a network that learned nothing no ranking is written. What an earlier run into the same
     folder wrote, and this one does not, is removed.
     """
-    tables = {**_tables(results), **(extra or {})}
+    tables = {**_tables(results), **story.tables}
     written = [_write_table(table, folder / f"{name}.csv") for name, table in tables.items()]
-    save_compiled(folder / "model", results.first.model, results.study.network.artifact)
-    write_recipe(folder / "model", results)
+    save_model(folder, results)
     figures = draw_figures(results, folder)
     text = json.dumps(summary(results, story), indent=2, ensure_ascii=False)
     written.append(

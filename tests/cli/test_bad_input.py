@@ -50,7 +50,7 @@ def arguments(folder: Path, **changes: str) -> list[str]:
         ({"epochs": "0"}, "--epochs must be at least 1"),
         ({"test-fraction": "1.5"}, "--test-fraction must be between"),
         ({"learning-rate": "-1"}, "--learning-rate"),
-        ({"node-activation": "sine"}, "node_activation"),
+        ({"node-activation": "sine"}, "--node-activation"),
         ({"min-class-size": "500"}, "two are needed"),
     ],
 )

@@ -23,7 +23,7 @@ from edge2torch.study._data import from_anndata
 from edge2torch.study._metrics import score
 from edge2torch.study._names import with_names
 from edge2torch.study._network import fit_network
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._split import fit_scaler, split_samples
 from edge2torch.study._task import choose_task
 from edge2torch.study._threads import threads_for
@@ -112,26 +112,26 @@ def test_a_label_without_samples(values):
 @pytest.mark.parametrize("rate", [0.0, -1.0, 1e40, float("nan"), float("inf")])
 def test_a_learning_rate_that_cannot_be(rate):
     with pytest.raises(
-        e2t.Edge2TorchError, match="--learning-rate must be above 0, and at most 1000"
+        e2t.Edge2TorchError, match="learning_rate must be above 0, and at most 1000"
     ):
-        Settings(learning_rate=rate)
+        StudySettings(learning_rate=rate)
 
 
 @pytest.mark.parametrize("option", ["seeds", "replicates", "controls"])
 def test_more_networks_than_anyone_trains(option):
-    Settings(**{option: 1000})
-    with pytest.raises(e2t.Edge2TorchError, match=f"--{option} .*1,000"):
-        Settings(**{option: 2**31})
+    StudySettings(**{option: 1000})
+    with pytest.raises(e2t.Edge2TorchError, match=f"{option}\\b.*1,000"):
+        StudySettings(**{option: 2**31})
 
 
 def test_parts_are_disjoint_and_hold_every_class():
     task = choose_task(pd.Series(list("ab") * 30 + ["c"] * 5, name="y"), "auto", 3)
-    split = split_samples(task, Settings(), 0)
+    split = split_samples(task, StudySettings(), 0)
     ((train, validation), *_), test = split.folds, split.test
     parts = [train, validation, test]
     assert sorted(np.concatenate(parts)) == list(range(65))
     assert all(set(task.values[part]) == {0, 1, 2} for part in parts)
-    other = split_samples(task, Settings(), 1)
+    other = split_samples(task, StudySettings(), 1)
     assert not np.array_equal(np.sort(split.test), np.sort(other.test))
 
 
@@ -193,7 +193,7 @@ def test_a_network_keeps_the_order_of_the_classes(edges):
     assert network.outputs == task.classes == ("B", "T")
     assert network.head == 0
     assert network.inner_nodes == ["noise", "other", "signal"]
-    first, again, other = (network.build(Settings(), seed) for seed in (0, 0, 1))
+    first, again, other = (network.build(StudySettings(), seed) for seed in (0, 0, 1))
     x = torch.ones(2, 12)
     assert torch.equal(first.eval()(x), again.eval()(x))
     assert not torch.equal(first(x), other.eval()(x))
@@ -205,7 +205,7 @@ def test_building_leaves_the_global_generator_alone(edges):
     torch.manual_seed(5)
     wanted = torch.rand(3)
     torch.manual_seed(5)
-    network.build(Settings(), 0)
+    network.build(StudySettings(), 0)
     assert torch.equal(torch.rand(3), wanted)
 
 
@@ -225,7 +225,7 @@ def test_counts_are_brought_to_one_depth(make):
 def test_raw_counts_used_as_they_are_are_pointed_out():
     data = anndata.AnnData(np.array([[0, 99.0]]), obs=pd.DataFrame({"y": ["a"]}, index=["c"]))
     found = from_anndata(data, "y", (), name="x")
-    assert "--normalize counts" in found.notes[0]
+    assert "normalize='counts'" in found.notes[0]
 
 
 def test_a_file_is_whole_or_not_there(tmp_path):
@@ -300,8 +300,8 @@ def test_absent_demo_data_is_one_clear_error(monkeypatch, capsys):
 
 
 def test_settings_choose_a_batch():
-    assert [Settings().batch_of(n) for n in (50, 420, 10_000)] == [16, 52, 256]
-    assert replace(Settings(), batch_size=7).batch_of(420) == 7
+    assert [StudySettings().batch_of(n) for n in (50, 420, 10_000)] == [16, 52, 256]
+    assert replace(StudySettings(), batch_size=7).batch_of(420) == 7
 
 
 def test_threads_are_put_back():

@@ -13,7 +13,7 @@ from edge2torch.study._baseline import _weakest_of_the_best, fit_baseline
 from edge2torch.study._metrics import score
 from edge2torch.study._network import fit_network
 from edge2torch.study._progress import Progress
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._split import Split, inner_folds, split_samples
 from edge2torch.study._task import choose_task
 from edge2torch.study._train import train
@@ -38,7 +38,7 @@ def _separable(n: int, seed: int) -> tuple[pd.DataFrame, pd.Series]:
 def test_a_baseline_that_ranks_rightly_names_rightly(seed):
     table, label = _separable(60, seed)
     task = choose_task(label, "auto", 8)
-    split = split_samples(task, Settings(), seed)
+    split = split_samples(task, StudySettings(), seed)
     found = fit_baseline(table, task, split, seed)
     scores = score(task, split.test, found.predict(table.iloc[split.test]))
     assert scores["roc_auc"] > 0.98
@@ -51,7 +51,7 @@ def test_ridge_of_a_clear_line_is_close_to_least_squares():
     table = pd.DataFrame(rng.normal(size=(40, 3)), columns=list("abc")).astype(np.float32)
     label = pd.Series(table.to_numpy() @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=40), name="y")
     task = choose_task(label, "auto", 8)
-    split = split_samples(task, Settings(), 0)
+    split = split_samples(task, StudySettings(), 0)
     found = fit_baseline(table, task, split, 0)
     assert score(task, split.test, found.predict(table.iloc[split.test]))["r2"] > 0.95
 
@@ -69,7 +69,7 @@ def test_noise_takes_the_strongest_penalty_or_one_as_good():
     rng = np.random.default_rng(1)
     table = pd.DataFrame(rng.normal(size=(60, 30))).rename(columns=str).astype(np.float32)
     task = choose_task(pd.Series(["a", "b"] * 30, name="y"), "auto", 8)
-    split = split_samples(task, Settings(), 0)
+    split = split_samples(task, StudySettings(), 0)
     found = fit_baseline(table, task, split, 0)
     assert score(task, split.test, found.predict(table.iloc[split.test]))["log_loss"] < 0.8
 
@@ -79,7 +79,7 @@ def test_noise_takes_the_strongest_penalty_or_one_as_good():
 
 def test_few_samples_take_turns_and_many_do_not():
     few = choose_task(pd.Series(["a", "b", "b"] * 20, name="y"), "auto", 8)
-    split = split_samples(few, Settings(), 0)
+    split = split_samples(few, StudySettings(), 0)
     assert len(split.folds) == 5
     turns = np.concatenate([rows for _, rows in split.folds])
     assert sorted(turns) == sorted(split.fit)
@@ -88,7 +88,7 @@ def test_few_samples_take_turns_and_many_do_not():
         assert abs((few.values[judged] == 0).mean() - 1 / 3) < 0.1
     assert not set(split.fit) & set(split.test)
     many = choose_task(pd.Series(["a", "b"] * 500, name="y"), "auto", 8)
-    ((_, judged),) = split_samples(many, Settings(), 0).folds
+    ((_, judged),) = split_samples(many, StudySettings(), 0).folds
     assert len(judged) == 150
 
 
@@ -106,7 +106,7 @@ def test_the_curve_of_folds_is_that_of_each_of_them_alone(edges):
     table = pd.DataFrame(rng.normal(size=(40, 12)), columns=[f"g{k}" for k in range(12)])
     table.loc[::2, ["g0", "g1"]] += 1
     network = fit_network(edges, table.columns, task)
-    settings = Settings(epochs=6, batch_size=100, input_dropout=0.0, node_dropout=0.0)
+    settings = StudySettings(max_epochs=6, batch_size=100, input_dropout=0.0, node_dropout=0.0)
     fit, test = np.arange(32), np.arange(32, 40)
     folds = inner_folds(task, fit, 4, seed=0)
 
@@ -129,8 +129,8 @@ def test_few_steps_in_an_epoch_are_waited_for(edges):
     table = pd.DataFrame(rng.normal(size=(60, 12)), columns=[f"g{k}" for k in range(12)])
     table.loc[::2, ["g0", "g1", "g2", "g3"]] += 1.5
     network = fit_network(edges, table.columns, task)
-    split = split_samples(task, Settings(), 0)
-    found = train(network, table, task, split, Settings(patience=1), 0, name="x", **_QUIET)
+    split = split_samples(task, StudySettings(), 0)
+    found = train(network, table, task, split, StudySettings(patience=1), 0, name="x", **_QUIET)
     assert found.epochs > 60
     assert min(found.losses) < 0.6
 

@@ -131,7 +131,7 @@ def test_the_column_of_names(columns, names):
 
 def test_logarithms_are_no_counts(counts, tmp_path):
     counts[_GENES] = np.log2(counts[_GENES] + 1)
-    with pytest.raises(e2t.Edge2TorchError, match=r"look like logarithms.*--normalize none"):
+    with pytest.raises(e2t.Edge2TorchError, match=r"look like logarithms.*normalize='none'"):
         _read(counts, tmp_path, normalize="counts")
     counts[_GENES] = 2 ** counts[_GENES] + 0.25
     found = _read(counts, tmp_path, normalize="counts")
@@ -140,10 +140,10 @@ def test_logarithms_are_no_counts(counts, tmp_path):
 
 def test_counts_that_cannot_be_name_the_columns(counts, tmp_path):
     counts["visits"] = [1, None, 3] * 8
-    with pytest.raises(e2t.Edge2TorchError, match=r"8 sample.*of 'visits'.*--metadata"):
+    with pytest.raises(e2t.Edge2TorchError, match=r"8 sample.*of 'visits'.*metadata="):
         _read(counts, tmp_path, normalize="counts")
     assert "visits" in _read(counts, tmp_path, normalize="counts", metadata=["visits"]).set_aside
-    with pytest.raises(e2t.Edge2TorchError, match=r"1 feature.*'g0'.*--normalize none"):
+    with pytest.raises(e2t.Edge2TorchError, match=r"1 feature.*'g0'.*normalize='none'"):
         _read(counts.assign(g0=-counts["g0"]), tmp_path, normalize="log1p")
 
 

@@ -15,7 +15,7 @@ from edge2torch.cli._app import app
 from edge2torch.study._learned import gains, learned
 from edge2torch.study._network import fit_network
 from edge2torch.study._progress import Progress
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._split import split_samples
 from edge2torch.study._task import choose_task
 from edge2torch.study._train import train
@@ -174,7 +174,7 @@ def test_replicates_that_learned_nothing_give_no_qvalues(edges, cells):
     task = choose_task(cells["kind"], "auto", 8)
     table = cells.filter(like="g").astype(np.float32)
     network = fit_network(edges, table.columns, task)
-    settings = Settings(epochs=1, learning_rate=1e-6, replicates=3, controls=3)
+    settings = StudySettings(max_epochs=1, learning_rate=1e-6, replicates=3, controls=3)
     split = split_samples(task, settings, 0)
     quiet = {"console": Console(quiet=True), "progress": Progress()}
     trained = train(network, table, task, split, settings, 0, name="x", **quiet)

@@ -8,7 +8,7 @@ from edge2torch import Edge2TorchError
 from edge2torch._core import console
 from edge2torch.study import _progress
 from edge2torch.study._progress import identity_of, open_progress
-from edge2torch.study._settings import Settings
+from edge2torch.study._settings import StudySettings
 
 
 def train(folder, epochs, *, stop=None, resume=False):
@@ -69,9 +69,9 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
 
 def test_another_run_is_refused(tmp_path):
     table = pd.DataFrame({"g": [1.0, 2.0]})
-    open_progress(tmp_path, identity_of(Settings(), {"data": table}), resume=False)
-    open_progress(tmp_path, identity_of(Settings(), {"data": table}), resume=True)
-    other = identity_of(Settings(seed=3), {"data": table + 1})
+    open_progress(tmp_path, identity_of(StudySettings(), {"data": table}), resume=False)
+    open_progress(tmp_path, identity_of(StudySettings(), {"data": table}), resume=True)
+    other = identity_of(StudySettings(seed=3), {"data": table + 1})
     with pytest.raises(Edge2TorchError, match="differs in 'seed', 'data'"):
         open_progress(tmp_path, other, resume=True)
 

@@ -1,0 +1,66 @@
+"""What is said while a study runs, and of what came out."""
+
+from __future__ import annotations
+
+from edge2torch._core.console import Console
+from edge2torch._core.messages import plural
+from edge2torch.study._pipeline import Results, Study
+from edge2torch.study._tables import score_summary, top_nodes
+from edge2torch.study._trust import why_not
+from edge2torch.study._trust_words import trust_sentences
+from edge2torch.study._verdict import show, verdicts
+
+_SHOWN = 3
+
+
+def plan_words(study: Study) -> str:
+    """How many networks there are to train, before any is."""
+    settings, kinds = study.settings, 3 if study.wider else 2
+    of_seeds = kinds * settings.seeds
+    judging = 0 if why_not(study.network, settings) else settings.replicates + settings.controls
+    said = (
+        f"{of_seeds + judging} networks will be trained: "
+        f"{plural('seed', settings.seeds)} × {kinds} (the given edges, shuffled ones"
+        f"{', direct ones as well' if study.wider else ''}; each twice, first to find the number of "
+        "epochs)"
+    )
+    if judging:
+        said += (
+            f", then {settings.replicates} replicates and {settings.controls} controls, which "
+            "replicates=0 leaves out"
+        )
+    return f"{said}."
+
+
+def say_results(results: Results, console: Console) -> None:
+    words, metric = results.study.words, results.metric
+    several = results.study.settings.seeds > 1
+    what = metric.upper() if metric == "r2" else metric
+    console.heading(f"Held-out {what}" + (", mean ± sd" if several else ""))
+    for row in score_summary(results).to_dict("records"):
+        mean, sd = show(row[f"{metric}_mean"], metric), show(row[f"{metric}_sd"], metric)
+        name = f"{row['model']} ({plural(words.feature, row['features'])})"
+        console.say(
+            f"{name:<48} {mean.removesuffix(' %'):>6} ± {sd}"
+            if several
+            else f"{name:<48} {mean:>8}"
+        )
+    console.say()
+    for verdict in verdicts(results):
+        console.say(f"- {verdict.text}")
+    if results.trust is not None:
+        console.heading("How far the ranking can be trusted")
+        for sentence in trust_sentences(results)[:-2]:  # the last two are verdicts
+            console.say(f"- {sentence}")
+    table = top_nodes(results, _SHOWN)[: None if results.has_learned else 0]
+    if len(table):
+        console.heading(f"Top {plural(words.node)} (+ for, - against)")
+    for group, part in table.groupby("class", sort=False):
+        console.say(f"{group}")
+        for row in part.to_dict("records"):
+            sign = "+" if row["direction"] == "for" else "-"
+            console.say(
+                f"  {sign} {row['label']}  {row['attribution']:+.3f}"
+                + (f" ± {row['sd']:.3f}" if several else "")
+                + (f"  ({row['drivers']})" if row["drivers"] else "")
+            )

@@ -1,0 +1,251 @@
+"""Edges, data and a label in; a trained network, held against others and judged, out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from edge2torch._core.console import Console
+from edge2torch._core.files import lock_folder, output_folder
+from edge2torch._core.messages import listing, plural
+from edge2torch.errors import Edge2TorchError
+from edge2torch.priors import add_names
+from edge2torch.study._data import Dataset, read_dataset
+from edge2torch.study._edges import read_edge_file
+from edge2torch.study._lines import plan_words, say_results
+from edge2torch.study._names import with_names
+from edge2torch.study._network import Network, fit_network
+from edge2torch.study._pipeline import Study, check_study, train_and_judge
+from edge2torch.study._progress import Progress, identity_of, open_progress
+from edge2torch.study._report_words import ReportText
+from edge2torch.study._result import StudyResult, write_study
+from edge2torch.study._settings import StudySettings, settings_of
+from edge2torch.study._task import Task, choose_task
+
+_SIGNS_UNUSED = (
+    "The column 'sign' is not used: every weight is free to take either sign. A column 'constraint' "
+    "holds weights to theirs; edge2torch prior --hold-signs writes it."
+)
+_SCALED = "Features are centred and scaled by the training part's mean and standard deviation."
+
+
+def run_study(
+    edges: Any,
+    data: Any,
+    label: str | pd.Series,
+    *,
+    names: Any = None,
+    settings: StudySettings | None = None,
+    text: ReportText | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: Callable[[str], None] | None = None,
+    quiet: bool = False,
+    **options: Any,
+) -> StudyResult:
+    """Train a network of the edges, hold it against others, and say what it rests on.
+
+    Over several seeds samples are held out, and a network of the edges is trained, the same network
+    with its edges shuffled, and a linear model. Where the network predicts better than guessing,
+    its nodes are scored, and judged by networks trained again on the data and on control inputs.
+    ``edge2torch run`` on the command line calls this function.
+
+    Parameters
+    ----------
+    edges : DataFrame, Prior or path
+        Columns ``source`` and ``target``; what is not a table may have one as its ``edges``.
+    data : DataFrame, AnnData or path
+        A row per sample. The columns of a table that are no features, such as ids, are set aside.
+    label : str or Series
+        Column to predict (of ``obs``, for an AnnData), or values by sample.
+    names : Series, mapping or path, optional
+        Name of each node, to be shown in the report.
+    settings : StudySettings, optional
+        How to read, split, train and explain.
+    text : ReportText, optional
+        What a report says of where the data come from.
+    folder : path, optional
+        Where tables, figures, report and the study itself are written.
+    resume : bool
+        Go on where the same study, into the same folder, was stopped; with the same bits.
+    progress : callable, optional
+        Takes each line that is said, in place of the screen.
+    quiet : bool
+        Say nothing.
+    **options
+        Single settings by name, as ``seeds=1``; see :class:`StudySettings`.
+
+    Returns
+    -------
+    StudyResult
+
+    Raises
+    ------
+    Edge2TorchError
+        Where edges and data do not fit, or too few samples have a label.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from edge2torch.study import run_study
+    >>> rng = np.random.default_rng(0)
+    >>> cells = pd.DataFrame(rng.normal(size=(200, 4)), columns=["CD3", "CD4", "CD19", "CD20"])
+    >>> kind = pd.Series(np.where(cells["CD3"] + cells["CD4"] > 0, "T", "B"), name="kind")
+    >>> edges = pd.DataFrame({
+    ...     "source": ["CD3", "CD4", "CD19", "CD20", "signal", "other"],
+    ...     "target": ["signal", "signal", "other", "other", "answer", "answer"],
+    ... })
+    >>> study = run_study(
+    ...     edges, cells, kind, seeds=1, max_epochs=40, input_dropout=0.1, replicates=0, quiet=True
+    ... )
+    >>> study.learned, study.nodes["node"].iloc[0]
+    (True, 'signal')
+    """
+    settings = settings_of(settings, options)
+    console = Console(quiet, progress)
+    if resume and folder is None:
+        raise Edge2TorchError("resume: give the folder of the study that was stopped.")
+    with console.warnings_as_notes():
+        table, origin = _edges_of(edges)
+    table, named = _named(table, names)
+    dataset = read_dataset(
+        data,
+        label,
+        _node_names(table),
+        layer=settings.layer,
+        names_column=settings.feature_names,
+        normalize=settings.normalize,
+        metadata=settings.metadata,
+        all_features=settings.all_features,
+    )
+    if odd := [name for name in settings.metadata if name not in dataset.set_aside]:
+        raise Edge2TorchError(
+            f"metadata: {listing(odd)} are no columns of the data that could be left out: the label, "
+            "nodes of the graph, names of samples, or not there."
+        )
+    task = choose_task(dataset.label, settings.task, settings.min_class_size)
+    network = fit_network(
+        table,
+        dataset.table.columns,
+        task,
+        missing=settings.missing,
+        outputs=tuple(settings.outputs),
+    )
+    place = None if folder is None else output_folder(Path(folder), "folder")
+    text = _filled(text or ReportText(), dataset, task, table, f"{origin} {named}".strip())
+    if not text.command:
+        text = replace(text, command=_call(data, str(dataset.label.name), settings))
+    console.heading("Data and network")
+    for line in (text.data, text.graph, *dataset.notes, *task.notes, *network.notes):
+        console.say(line)
+    if "sign" in table and "constraint" not in table:
+        console.say(_SIGNS_UNUSED)
+    console.say(_SCALED)
+    wider = _with_direct_edges(table, dataset, network, task) if settings.direct_edges else None
+    study = Study(dataset, task, network, settings, text.words, wider)
+    return _carry_out(study, text, place, console, resume=resume)
+
+
+def _carry_out(
+    study: Study, text: ReportText, folder: Path | None, console: Console, *, resume: bool
+) -> StudyResult:
+    notes = check_study(study, impute=study.settings.impute)
+    for note in notes:
+        console.say(note)
+    console.heading(f"Training ({plural('seed', study.settings.seeds)})")
+    console.say(plan_words(study))
+    if folder is None:
+        results = train_and_judge(study, console, notes, Progress())
+        say_results(results, console)
+        return StudyResult(results, text)
+    tables = {
+        "data": study.dataset.table,
+        "labels": study.dataset.label.to_frame(),
+        "edges": study.network.edges,
+    }
+    with lock_folder(folder):
+        progress = open_progress(folder, identity_of(study.settings, tables), resume=resume)
+        results = train_and_judge(study, console, notes, progress)
+        say_results(results, console)
+        result = StudyResult(results, text)
+        files = write_study(result, folder)
+        progress.end()
+    console.heading("Written")
+    console.say(", ".join(path.name for path in files[:-1]))
+    console.say(f"Open {files[-1]} in a browser.")
+    return result
+
+
+def _edges_of(edges: Any) -> tuple[pd.DataFrame, str]:
+    """Return the table of edges, and where they come from."""
+    if isinstance(edges, str | os.PathLike):
+        return read_edge_file(Path(edges), "edges"), f"Edges from {Path(edges).name}"
+    table = edges if isinstance(edges, pd.DataFrame) else getattr(edges, "edges", None)
+    if not isinstance(table, pd.DataFrame):
+        raise Edge2TorchError(
+            "edges must be a DataFrame with columns source and target, something that has one as its "
+            f"'edges', or the path of a file, found a {type(edges).__name__}."
+        )
+    if lacking := [name for name in ("source", "target") if name not in table]:
+        raise Edge2TorchError(
+            f"edges: there is no column {listing(lacking)}. It has {listing(table.columns, 10)}."
+        )
+    return table, "Edges from a table"
+
+
+def _named(edges: pd.DataFrame, names: Any) -> tuple[pd.DataFrame, str]:
+    if names is None:
+        return edges, ""
+    if isinstance(names, str | os.PathLike):
+        return with_names(edges, Path(names))
+    return add_names(edges, pd.Series(names, dtype=object)), ""
+
+
+def _node_names(edges: pd.DataFrame) -> set[str]:
+    """Names in an edge table that is yet to be checked."""
+    return {str(name).strip() for column in ("source", "target") for name in edges[column].dropna()}
+
+
+def _filled(
+    text: ReportText, dataset: Dataset, task: Task, edges: pd.DataFrame, origin: str
+) -> ReportText:
+    """Write the sentences that nobody gave."""
+    label = f"label {task.label!r}"
+    if task.kind == "classification":
+        label += f" with {len(task.classes)} classes ({listing(task.classes, 12)})"
+    sizes = f"({plural('edge', len(edges))}, {plural('node', len(_node_names(edges)))})."
+    start, _, named = origin.partition(" Names of ")
+    return replace(
+        text,
+        title=text.title or f"What {task.label} rests on",
+        data=text.data
+        or f"{plural('sample', int(task.kept.sum()))} with "
+        f"{plural('feature', len(dataset.table.columns))} from {dataset.name}; {label}.",
+        graph=text.graph or f"{start} {sizes}" + (f" Names of {named}" if named else ""),
+    )
+
+
+def _call(data: Any, label: str, settings: StudySettings) -> str:
+    """Return the call that gives the same study again."""
+    usual = vars(StudySettings())
+    given = [f"{name}={value!r}" for name, value in vars(settings).items() if value != usual[name]]
+    where = repr(str(data)) if isinstance(data, str | os.PathLike) else "data"
+    return f"edge2torch.run_study(edges, {', '.join([where, f'label={label!r}', *given])})"
+
+
+def _with_direct_edges(
+    edges: pd.DataFrame, dataset: Dataset, network: Network, task: Task
+) -> Network:
+    """Return the network with an edge from every feature to every output as well."""
+    features = dataset.table.columns
+    direct = pd.DataFrame(
+        [(feature, output) for feature in features for output in network.outputs],
+        columns=["source", "target"],
+    )
+    both = pd.concat([edges, direct], ignore_index=True).drop_duplicates(["source", "target"])
+    return fit_network(both, features, task, outputs=network.outputs)
