@@ -280,10 +280,20 @@ def _from_table(
     shown = name if name.startswith("the ") else repr(name)
     _label_of(own, frame, shown)  # before a column is taken for the names of samples
     said: list[str] = []
+    given = frame
     if isinstance(frame.index, pd.RangeIndex):
         frame, said = _with_sample_names(frame, own, wanted)
-    labels, more = _label_of(label, frame, shown)
-    beside = _design_of(design, frame, shown)
+
+    def by_sample(value: Any) -> pd.DataFrame:
+        """Values may know the samples by their names, or by the index that the table had."""
+        knows = isinstance(value, pd.Series) and not value.index.isin(frame.index).any()
+        return frame.set_axis(given.index) if knows else frame
+
+    labels, more = _label_of(label, by_sample(label), shown)
+    beside = pd.DataFrame(index=frame.index)
+    for argument, value in design:
+        column = _column(argument, value, by_sample(value), shown)
+        beside[column.name] = column.to_numpy()
     frame.index = frame.index.astype(str)
     labels.index, beside.index = frame.index, frame.index
     taken = {own, *(value for _, value in design if isinstance(value, str))}

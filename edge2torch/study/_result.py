@@ -46,15 +46,16 @@ class StudyResult:
     >>> import numpy as np, pandas as pd
     >>> from edge2torch.study import run_study
     >>> rng = np.random.default_rng(0)
-    >>> x = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
+    >>> x = pd.DataFrame(rng.normal(size=(200, 2)), columns=["a", "b"])
     >>> edges = pd.DataFrame({"source": ["a", "b", "h", "i"], "target": ["h", "i", "y", "y"]})
     >>> study = run_study(
-    ...     edges, x, x["a"].rename("y"), seeds=1, max_epochs=40, replicates=0, quiet=True
+    ...     edges, x, x["a"].rename("dose"), seeds=1, max_epochs=40, input_dropout=0.1,
+    ...     replicates=0, quiet=True,
     ... )
     >>> study.predict(x).columns.tolist()
     ['predicted']
-    >>> study.verdicts[0].text[:50]
-    'On held-out samples the KPNN reaches R² = 0.9'
+    >>> study.learned, study.nodes["node"].tolist()
+    (True, ['h', 'i'])
     """
 
     results: Results = field(repr=False)

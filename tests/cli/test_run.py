@@ -35,6 +35,7 @@ NAMES = {
     "stability.png",
     "report.html",
     "model",
+    "study",
 }
 
 

@@ -1,0 +1,134 @@
+"""A study in Python is what the command line does, number for number, and it can be kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+import edge2torch as e2t
+from edge2torch.study import ReportText, StudySettings
+from tests.cli.running import run
+
+QUICK = {"seeds": 1, "max_epochs": 30, "input_dropout": 0.1, "learning_rate": 0.01}
+QUICK |= {"replicates": 3, "controls": 3}
+BARE = QUICK | {"replicates": 0, "quiet": True}
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_the_command_line_gives_the_same_numbers(files: Path, edges, cells):
+    printed = run(files)
+    lines: list[str] = []
+    study = e2t.run_study(edges, cells, "kind", **QUICK, progress=lines.append)
+    out = files / "out"
+    written = study.scores.set_index("model").to_csv(float_format="%.6g")
+    assert (out / "scores.csv").read_text() == written
+    own, theirs = study.summary(), json.loads((out / "summary.json").read_text())
+    for summary in (own, theirs):
+        del summary["command"], summary["seconds"]
+    assert json.loads(json.dumps(own)) == theirs
+    assert next(line for line in lines if line.startswith("seed 0")) in printed
+    loaded = e2t.load_study(out)
+    pd.testing.assert_frame_equal(loaded.nodes, study.nodes)
+    pd.testing.assert_frame_equal(loaded.predict(cells), study.predict(cells))
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_loaded_study_writes_the_same_report(tmp_path, edges, cells):
+    study = e2t.run_study(edges, cells, "dose", **QUICK, quiet=True)
+    loaded = e2t.load_study(study.save(tmp_path / "kept"))
+    assert loaded.report(tmp_path / "a").read_bytes() == study.report(tmp_path / "b").read_bytes()
+    assert repr(loaded) == repr(study)
+    assert loaded.text == study.text
+    kept = [path.read_bytes() for path in (tmp_path / "kept" / "study").glob("*")]
+    assert not any(b"cell_119" in part and b"g11" in part for part in kept if part[:4] == b"PAR1")
+
+
+def test_samples_are_known_by_name(edges, cells):
+    table = cells.set_index("cell")[[f"g{k}" for k in range(12)]]
+    label = cells.set_index("cell")["kind"]
+    first = e2t.run_study(edges, cells.drop(columns="dose"), "kind", **BARE)
+    other = e2t.run_study(edges, table, label.sample(frac=1, random_state=1), **BARE)
+    pd.testing.assert_frame_equal(first.scores, other.scores)
+    of_anndata = anndata.AnnData(table, obs=label.to_frame())
+    prior = SimpleNamespace(edges=edges)
+    third = e2t.run_study(prior, of_anndata, "kind", **BARE)
+    pd.testing.assert_frame_equal(first.scores, third.scores)
+    assert (
+        first.predict(of_anndata)["predicted"].tolist()
+        == first.predict(table)["predicted"].tolist()
+    )
+
+
+def test_arguments_are_left_as_they_were(edges, cells):
+    before = edges.copy(), cells.copy()
+    e2t.run_study(edges, cells, "kind", **BARE)
+    pd.testing.assert_frame_equal(edges, before[0])
+    pd.testing.assert_frame_equal(cells, before[1])
+
+
+def test_where_nothing_is_learned_no_node_is_ranked(edges, cells):
+    label = pd.Series(np.random.default_rng(0).permutation(cells["kind"]), name="kind")
+    study = e2t.run_study(edges, cells.drop(columns=["kind", "dose"]), label, **BARE)
+    assert not study.learned
+    assert study.nodes.empty
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"label": "colour"}, "^label: .* no column 'colour'"),
+        ({"epochs": 3}, "no argument 'epochs'.*'max_epochs'"),
+        ({"max_epochs": "many"}, "^max_epochs must be at least 1"),
+        ({"normalize": "log"}, "^normalize must be one of"),
+        ({"metadata": "donor"}, "^metadata must be a tuple of names"),
+        ({"edges": 3}, "^edges must be a DataFrame"),
+        ({"data": [1]}, "^data must be a DataFrame, an AnnData or the path"),
+        ({"label": pd.Series(["a", "b"], index=["x", "y"])}, "^label: its index has none"),
+        ({"resume": True}, "^resume: give the folder"),
+        ({"outputs": ("Z",)}, "^outputs names nodes that are not in the graph: 'Z'"),
+    ],
+)
+def test_errors_speak_of_arguments(edges, cells, changes, said):
+    given = {"edges": edges, "data": cells, "label": "kind", **BARE, **changes}
+    with pytest.raises(e2t.Edge2TorchError, match=said):
+        e2t.run_study(**given)
+
+
+def test_new_samples_have_every_feature(edges, cells):
+    study = e2t.run_study(edges, cells, "kind", **BARE)
+    with pytest.raises(e2t.Edge2TorchError, match="data lacks 1 of 12 inputs of the model: 'g3'"):
+        study.predict(cells.drop(columns="g3"))
+    holes = cells.copy()
+    holes.loc[0, "g1"] = np.nan
+    with pytest.raises(e2t.Edge2TorchError, match="missing values"):
+        study.predict(holes)
+
+
+def test_a_folder_without_a_study_says_so(tmp_path):
+    with pytest.raises(e2t.Edge2TorchError, match=r"holds no study.*load_compiled"):
+        e2t.load_study(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "spoil", [b"", b"{}", b'{"format": "edge2torch-study", "format_version": 9}']
+)
+def test_a_spoiled_study_is_refused(tmp_path, edges, cells, spoil):
+    place = e2t.run_study(edges, cells, "kind", **BARE).save(tmp_path) / "study"
+    (place / "study.json").write_bytes(spoil)
+    with pytest.raises(e2t.Edge2TorchError, match=r"damaged|another version"):
+        e2t.load_study(tmp_path)
+
+
+def test_a_report_says_what_it_is_told(edges, cells):
+    text = ReportText(title="Blood", sample="cell", node="pathway")
+    study = e2t.run_study(
+        edges, cells, "kind", text=text, settings=StudySettings(**QUICK), quiet=True
+    )
+    assert study.summary()["title"] == "Blood"
+    assert any("pathway" in verdict.text for verdict in study.verdicts)
