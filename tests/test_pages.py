@@ -18,7 +18,7 @@ from tests.contracts.test_docstrings import doors
 from tests.pages import ROOT, code_of, pages
 
 # Rooms of helpers, and the command line, which has a page of its own.
-NOT_FOR_USERS = {"cli", "study"}
+NOT_FOR_USERS = {"cli"}
 _LINK = re.compile(r"\[[^\]]*\]\((?!https?://|#|mailto:)([^)#\s]+)")
 
 

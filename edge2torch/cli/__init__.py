@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        print(f"error: {as_options(_words(error), options())}", file=sys.stderr)
+        print(f"error: {as_options(_words(error), options(), first=True)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

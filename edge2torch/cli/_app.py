@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import shlex
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,8 +16,8 @@ from edge2torch.cli._explain_module import explain_module_command
 from edge2torch.cli._info import info
 from edge2torch.cli._interpret import interpret
 from edge2torch.cli._modules_app import modules
-from edge2torch.cli._options import Commands, as_options
 from edge2torch.cli._prior import prior
+from edge2torch.cli._wording import as_options, options_of
 from edge2torch.study import StudySettings
 
 _HELP = """A table of named edges in; a trained network and its explanation out.
@@ -33,7 +32,6 @@ _START, _NETWORK, _MODULES = "Start here", "From edges to a report", "Modules of
 
 app = typer.Typer(
     name="edge2torch",
-    cls=Commands,
     help=_HELP,
     epilog=_END,
     no_args_is_help=True,
@@ -274,5 +272,5 @@ def _command() -> str:
 
 def _say(line: str) -> None:
     """Print a line of the library as one of the command line."""
-    names = [one.name for one in fields(StudySettings)]
-    print(as_options(line, names), flush=True)
+    options = options_of(typer.main.get_command(app), ["run"])
+    print(as_options(line, options), flush=True)

@@ -7,7 +7,10 @@ import shlex
 from collections.abc import Collection, Iterable
 from typing import Any
 
-_ARGUMENT = re.compile(r"(?<![\w.'\"-])([a-z][a-z_]*)=('[^']*'|\"[^\"]*\"|[\w.+-]*)")
+_ARGUMENT = re.compile(r"(?<![\w.'\"-])([a-z][a-z_]*)=('[^']*'|\"[^\"]*\"|(?:[\w+-]|\.(?=\w))*)")
+_START = re.compile(r"[a-z][a-z_]*(?: and [a-z][a-z_]*)?\b")
+# Arguments whose option is called otherwise.
+_OTHERWISE = {"folder": "out", "max_epochs": "epochs"}
 
 
 def options_of(command: Any, given: Iterable[str]) -> set[str]:
@@ -17,14 +20,26 @@ def options_of(command: Any, given: Iterable[str]) -> set[str]:
     return {word for one in command.params for word in (*one.opts, *one.secondary_opts)}
 
 
-def as_options(text: str, options: Collection[str]) -> str:
-    """Write ``min_samples=6`` as ``--min-samples 6`` where the command has such an option."""
+def as_options(text: str, options: Collection[str], *, first: bool = False) -> str:
+    """Write ``min_samples=6`` as ``--min-samples 6`` where the command has such an option.
+
+    With ``first`` an argument that a message begins with is an option, too: ``--edges: ...``.
+    """
 
     def option(match: re.Match[str]) -> str:
-        name, value = f"--{match[1].replace('_', '-')}", match[2].strip("'\"")
+        name, value = _option(match[1]), match[2].strip("'\"")
         if name not in options:
             return match[0]
         # a flag takes no value; nor does an argument that is only named, such as covariates=
         return name if value in ("True", "") else f"{name} {shlex.quote(value)}"
 
-    return _ARGUMENT.sub(option, text)
+    text = _ARGUMENT.sub(option, text)
+    if first and (start := _START.match(text)):
+        names = [_option(name) for name in start[0].split(" and ")]
+        if set(names) <= set(options):
+            text = " and ".join(names) + text[start.end() :]
+    return text
+
+
+def _option(argument: str) -> str:
+    return f"--{_OTHERWISE.get(argument, argument).replace('_', '-')}"

@@ -33,3 +33,20 @@ def test_options_are_those_of_the_command_that_was_called() -> None:
     fit = options_of(command, ["modules", "fit", "--data", "run"])
     assert {"--min-samples", "--plain-ids", "--scale"} <= fit
     assert "--min-samples" not in options_of(command, ["draw", "edges.csv"])
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("label: 'x' is not a column.", "--label: 'x' is not a column."),
+        ("edges and data share no names", "--edges and --data share no names"),
+        ("data lacks 1 input. Use impute=True.", "--data lacks 1 input. Use --impute."),
+        ("max_epochs must be at least 1", "--epochs must be at least 1"),
+        ("folder: cannot write", "--out: cannot write"),
+        ("database: no such thing", "database: no such thing"),
+    ],
+)
+def test_an_argument_that_comes_first_is_an_option(said, wanted):
+    options = {"--label", "--edges", "--data", "--impute", "--epochs", "--out"}
+    assert as_options(said, options, first=True) == wanted
+    assert as_options("label 3", options) == "label 3"
