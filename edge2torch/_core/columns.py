@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 # Compared with a name in small letters, its words joined by "_".
 _METADATA = re.compile(
@@ -20,6 +22,27 @@ _ID = re.compile(
     r"|(sample|cell|patient|donor|subject|individual|participant|case|spot|row|obs|observation)"
     r"_?(ids?|names?|nr|no|number)?"
 )
+
+# Words of the above that are also symbols of genes of man and, as "Set", of mouse
+_SYMBOLS = {"SET", "IDS", "MAX"}
+
+
+def gene_symbols(names: Iterable[object]) -> set[str]:
+    """Names that may be words of metadata, and are genes written as most of the others are."""
+    words = [str(name) for name in names]
+    cases = Counter(map(_case, words))
+    return {
+        name
+        for name in words
+        if name.upper() in _SYMBOLS and _case(name) and 2 * cases[_case(name)] > len(words)
+    }
+
+
+def _case(name: str) -> str:
+    """How a symbol is written: as of man (``TP53``), as of mouse (``Trp53``), or otherwise."""
+    if name.isupper():
+        return "upper"
+    return "title" if name[:1].isupper() and name[1:].islower() else ""
 
 
 def like_metadata(name: object) -> bool:

@@ -28,6 +28,9 @@ def explain_module_command(
     transpose: Annotated[
         bool, typer.Option("--transpose", help="The table of --data is samples × genes.")
     ] = False,
+    all_features: Annotated[
+        bool, typer.Option("--all-features", help="With --transpose, as for the fit.")
+    ] = False,
     scale: Annotated[
         Literal["counts", "log2", "log1p"] | None, typer.Option(help="Of --data, as for the fit.")
     ] = None,
@@ -113,6 +116,7 @@ def explain_module_command(
             feature_table,
             feature_meta,
             transpose=transpose,
+            all_features=all_features,
             plain_ids=plain_ids,
             scale=scale,
             min_samples=min_samples,

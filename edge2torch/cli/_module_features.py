@@ -30,6 +30,7 @@ def read_features(
     meta: Path | None,
     *,
     transpose: bool,
+    all_features: bool,
     plain_ids: bool,
     scale: Literal["counts", "log2", "log1p"] | None,
     min_samples: int,
@@ -45,6 +46,7 @@ def read_features(
             data,
             transcripts=transcripts,
             transpose=transpose,
+            all_features=all_features,
             min_samples=min_samples,
             scale=scale,
             plain_ids=plain_ids,
@@ -54,6 +56,7 @@ def read_features(
         raise Edge2TorchError("--transcripts says which gene a count belongs to; give --data too.")
     for option, given in (
         ("--transpose", transpose),
+        ("--all-features", all_features),
         ("--plain-ids", plain_ids),
         ("--scale", scale),
     ):

@@ -39,6 +39,7 @@ def fit(
     samples: Path | None,
     transcripts: Path | None,
     transpose: bool,
+    all_features: bool,
     covariates: str,
     backend: str,
     seed: int,
@@ -55,7 +56,8 @@ def fit(
         settings = _settings(config, changes)
         checked = read_transcript_data(
             data, transcripts=transcripts, samples=samples, covariates=names,
-            min_samples=min_samples, transpose=transpose, scale=scale, plain_ids=plain_ids,
+            min_samples=min_samples, transpose=transpose, all_features=all_features, scale=scale,
+            plain_ids=plain_ids,
         )  # fmt: skip
     with lock_folder(out, beside=True), console.warnings_as_notes():
         result = fit_modules(

@@ -53,6 +53,12 @@ def fit(
     transpose: Annotated[
         bool, typer.Option("--transpose", help="The table of --data is samples × genes.")
     ] = False,
+    all_features: Annotated[
+        bool,
+        typer.Option(
+            "--all-features", help="With --transpose: columns named like metadata are genes, too."
+        ),
+    ] = False,
     scale: Scale = None,
     plain_ids: PlainIds = False,
     covariates: Annotated[
@@ -77,6 +83,7 @@ def fit(
         samples=samples,
         transcripts=transcripts,
         transpose=transpose,
+        all_features=all_features,
         covariates=covariates,
         backend=backend,
         seed=seed,

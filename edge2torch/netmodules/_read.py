@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from edge2torch._core.columns import like_an_id, like_metadata
+from edge2torch._core.columns import gene_symbols, like_an_id, like_metadata
 from edge2torch._core.files import read_json
 from edge2torch._core.gtf import ENDINGS, gtf_blocks
 from edge2torch._core.h5ad import read_h5ad
@@ -59,6 +59,7 @@ def read_transcript_data(
     covariates: Sequence[str] = (),
     min_samples: int = 10,
     transpose: bool = False,
+    all_features: bool = False,
     scale: Scale | None = None,
     plain_ids: bool = False,
 ) -> TranscriptData:
@@ -83,6 +84,9 @@ def read_transcript_data(
         As for :func:`transcript_data`.
     transpose : bool, default False
         The table is samples × transcripts (or genes).
+    all_features : bool, default False
+        With ``transpose``: take columns for genes, also those called like what is known of samples
+        (``age``, ``batch``, ids), which are set aside otherwise.
 
     Returns
     -------
@@ -123,7 +127,11 @@ def read_transcript_data(
         counts = read_h5ad(where)
         counted = counts.var_names
     else:
-        counts = _turned(_read_table(where, "path")) if transpose else _counts(where, sample_table)
+        counts = (
+            _turned(where, genes_of, all_features=all_features)
+            if transpose
+            else _counts(where, sample_table)
+        )
         counted = counts.index
     if transpose:
         check_orientation(text(counted), text(counts.columns), genes_of, sample_table, turned=True)
@@ -183,8 +191,9 @@ def _counts(path: Path, samples: pd.DataFrame | None) -> pd.DataFrame:
     return table
 
 
-def _turned(table: pd.DataFrame) -> pd.DataFrame:
-    """Samples × transcripts, turned round."""
+def _turned(path: Path, transcripts: pd.DataFrame | None, *, all_features: bool) -> pd.DataFrame:
+    """Samples × transcripts, turned round; what the transcripts name is one, whatever its name."""
+    table = _read_table(path, "path")
     if isinstance(table.index, pd.RangeIndex):
         table = table.set_index("sample_id" if "sample_id" in table else table.columns[0])
     other = [name for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
@@ -193,13 +202,22 @@ def _turned(table: pd.DataFrame) -> pd.DataFrame:
             f"path: column(s) of the table to transpose are not numbers: {listing(other)}. "
             "Leave them out; what is known of samples belongs in the sample table of the fit."
         )
-    beside = [name for name in table.columns if like_metadata(name) or like_an_id(name)]
-    if beside:
+    known = gene_symbols(table.columns)
+    if transcripts is not None:
+        known.update(*(text(transcripts[name]) for name in _IDS[2:] if name in transcripts))
+    beside = [
+        name
+        for name in table.columns
+        if str(name) not in known and (like_metadata(name) or like_an_id(name))
+    ]
+    if beside and not all_features:
         warn(
             f"counts: column(s) {listing(beside)} are called like what is known of samples, not like "
-            "genes, and were set aside. Traits and covariates belong in the sample table."
+            "genes, and were set aside. Traits and covariates belong in the sample table; "
+            "all_features=True takes all columns for genes."
         )
-    return table.drop(columns=beside).T
+        table = table.drop(columns=beside)
+    return table.T
 
 
 def _read_bundle(

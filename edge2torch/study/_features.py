@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch._core.columns import like_an_id, like_metadata
+from edge2torch._core.columns import gene_symbols, like_an_id, like_metadata
 from edge2torch._core.messages import listing
 from edge2torch._core.tables import not_genes
 
@@ -47,6 +47,7 @@ def choose_features(
     label and, where features are to be counts, columns that cannot be counts.
     """
     known = set(nodes)
+    symbols = gene_symbols(frame.columns)
     numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c].dtype)]
     same = {
         name
@@ -69,7 +70,7 @@ def choose_features(
         elif column not in numeric:
             why = "text"
         elif not everything:
-            why = _why_not(frame[column], column, same, whole=whole)
+            why = _why_not(frame[column], column, same, whole=whole, is_symbol=column in symbols)
         if why is None:
             features.append(column)
         else:
@@ -87,7 +88,7 @@ def words_of(aside: dict[str, str]) -> str:
 def is_id(column: pd.Series, name: str) -> bool:
     """Whether a column tells samples apart and nothing else: by its name, or a running number."""
     if like_an_id(name):
-        return True
+        return not _has_fractions(column)
     if not pd.api.types.is_integer_dtype(column.dtype) or len(column) < _FEWEST:
         return False
     steps = np.diff(column.to_numpy(np.float64))
@@ -97,12 +98,22 @@ def is_id(column: pd.Series, name: str) -> bool:
 _FEWEST = 8  # so many whole numbers in order of size are a numbering, fewer may be chance
 
 
-def _why_not(column: pd.Series, name: str, same: set[str], *, whole: bool) -> str | None:
+def _has_fractions(column: pd.Series) -> bool:
+    """Whether a column holds measured numbers: an id never has fractions."""
+    if not pd.api.types.is_float_dtype(column.dtype):
+        return False
+    known = column.dropna().to_numpy(np.float64)
+    return bool((known != known.round()).any())
+
+
+def _why_not(
+    column: pd.Series, name: str, same: set[str], *, whole: bool, is_symbol: bool
+) -> str | None:
     if name in same:
         return "says the same as the label"
-    if is_id(column, name):
+    if not is_symbol and is_id(column, name):
         return "an id"
-    if like_metadata(name):
+    if not is_symbol and like_metadata(name):
         return "named like metadata"
     values = column.to_numpy(np.float64)
     if whole and (pd.api.types.is_bool_dtype(column.dtype) or _not_counts(values)):
@@ -158,7 +169,8 @@ def sample_names(frame: pd.DataFrame, label: str | None, nodes: Collection[str])
     The first column where it has no name itself, holds text that never repeats or is an id; or else
     the first that is an id by its name.
     """
-    able = [c for c in frame.columns if c != label and c not in nodes and frame[c].is_unique]
+    genes = {*nodes, *gene_symbols(frame.columns)}
+    able = [c for c in frame.columns if c != label and c not in genes and frame[c].is_unique]
     if not able:
         return None
     first = frame.columns[0]
@@ -168,4 +180,4 @@ def sample_names(frame: pd.DataFrame, label: str | None, nodes: Collection[str])
         or is_id(frame[first], first)
     ):
         return first
-    return next((c for c in able if like_an_id(c)), None)
+    return next((c for c in able if like_an_id(c) and not _has_fractions(frame[c])), None)

@@ -112,10 +112,16 @@ def test_samples_may_be_called_by_numbers(tmp_path, header):
 
 
 def test_what_is_known_of_samples_is_no_gene(tmp_path):
-    content = "donor,donor_id,age,batch,AGER,B\ns1,7,60,1,5,6\ns2,8,50,2,7,8\n"
+    content = "donor,donor_id,age,batch,AGER,SET,IDS,B\ns1,7,60,1,5,4,3,6\ns2,8,50,2,7,4,3,8\n"
     with pytest.warns(Edge2TorchWarning, match="'donor_id', 'age', 'batch' are called like"):
         data = read(tmp_path, "t.csv", content, transpose=True)
-    assert data.gene_ids.tolist() == ["AGER", "B"]
+    assert data.gene_ids.tolist() == ["AGER", "B", "IDS", "SET"]
+    data = read(tmp_path, "t.csv", content, transpose=True, all_features=True)
+    assert len(data.gene_ids) == 7
+    names = content.split("\n", maxsplit=1)[0].split(",")[1:]
+    table = pd.DataFrame({"transcript_id": names, "gene_id": "g"})
+    data = read(tmp_path, "t.csv", content, transpose=True, transcripts=table)
+    assert sorted(data.transcript_ids) == sorted(names)
 
 
 def test_ids_stay_as_they_are_written(tmp_path):

@@ -129,6 +129,32 @@ def test_the_column_of_names(columns, names):
     assert sample_names(pd.DataFrame(columns), "kind", {"node"}) == names
 
 
+@pytest.mark.parametrize(
+    ("genes", "symbols"), [(["TP53", "AGER", "G1"], ["IDS", "SET"]), (["Trp53", "Ager"], ["Set"])]
+)
+def test_genes_that_are_called_like_metadata(genes, symbols, tmp_path):
+    rng = np.random.default_rng(0)
+    columns = [symbols[0], *genes, *symbols[1:]]
+    counts = pd.DataFrame(rng.poisson(40, (12, len(columns))), columns=columns)
+    found = _read(counts.assign(y=["a", "b"] * 6, age=60), tmp_path, normalize="counts")
+    assert found.table.columns.tolist() == columns
+    right = np.log1p(1e4 * counts.to_numpy() / counts.to_numpy().sum(axis=1, keepdims=True))
+    assert np.allclose(found.table, right, atol=1e-5)
+    assert found.set_aside == ("age",)
+    found = _read((counts / 7).assign(y=["a", "b"] * 6), tmp_path)
+    assert not any("names of samples" in note for note in found.notes)
+    assert found.table.columns.tolist() == columns
+
+
+def test_measured_numbers_are_no_ids():
+    frame = pd.DataFrame({"case": np.linspace(-1, 1, 12), "g": [1.5, 2] * 6})
+    label = pd.Series(["a", "a", "b"] * 4)
+    assert sample_names(frame, None, ()) is None
+    assert choose_features(frame, label, ()).features == ["case", "g"]
+    frame = pd.DataFrame({"SET": [1, 2] * 6, "a": 1.5, "b": 2.5})  # train and test
+    assert choose_features(frame, label, ()).aside == {"SET": "named like metadata"}
+
+
 def test_logarithms_are_no_counts(counts, tmp_path):
     counts[_GENES] = np.log2(counts[_GENES] + 1)
     with pytest.raises(e2t.Edge2TorchError, match=r"look like logarithms.*normalize='none'"):
