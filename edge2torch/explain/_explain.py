@@ -137,7 +137,7 @@ def known_modules(
     if not known:
         raise Edge2TorchError(
             "artifact_dir: the fit found no modules, so there are none to explain. Its gene_fate "
-            "says why genes are in none; `modules fit` says what may help."
+            "says why genes are in none, the notes of the fit what may help."
         )
     if strange := [name for name in wanted if name not in known]:
         hint = nearest(strange[0], known, cutoff=0.4) or f" Modules are {listing(known)}."
@@ -154,7 +154,7 @@ def _check_genes(result: NetworkModules, wanted: list[str], meta: pd.DataFrame) 
         raise Edge2TorchError(
             f"feature_meta has no gene of module(s) {listing(lost)}: {listing(result.genes(lost[0]))}. "
             f"It has {listing(sorted(there))}. Name genes as in the fit; where these are transcripts, "
-            "give the table that says which gene each is of (transcripts, --transcripts)."
+            "give the table that says which gene each is of (transcripts=)."
         )
 
 

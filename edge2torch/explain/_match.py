@@ -141,11 +141,7 @@ def common_samples(
             if len(alone)
             else ""
         )
-        few = (
-            f" min_samples={len(common)} (--min-samples {len(common)}) accepts them."
-            if len(common) >= LEAST_SAMPLES
-            else ""
-        )
+        few = f" min_samples={len(common)} accepts them." if len(common) >= LEAST_SAMPLES else ""
         raise Edge2TorchError(
             f"feature_table and the eigengenes have {len(common)} sample(s) in common; at least "
             f"{min_samples} are needed.{hint} Rows of feature_table are samples, named as in "

@@ -98,7 +98,7 @@ def test_counts_give_the_same_tables_as_their_features(folder, tmp_path, capsys)
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        (("--module-id", "M01"), "nearest are"),
+        (("--module-id", "M01"), "Nearest to"),
         (("--feature-table", "absent.csv"), "--feature-table: there is no file"),
         (("--ig-n-steps", "0"), "--ig-n-steps 0 must be at least 1"),
         (("--data", "absent", "--feature-meta", "m.csv"), "leave --feature-table"),
