@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edge2torch.compile import Recurrent as Recurrent
     from edge2torch.compile import compile_graph as compile_graph
     from edge2torch.compile import edge_weights as edge_weights
-    from edge2torch.compile import get_node_activations as get_node_activations
+    from edge2torch.compile import graph_topology as graph_topology
     from edge2torch.compile import load_compiled as load_compiled
     from edge2torch.compile import node_biases as node_biases
     from edge2torch.compile import save_compiled as save_compiled
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from edge2torch.data import align_features_to_input_nodes as align_features_to_input_nodes
     from edge2torch.errors import Edge2TorchError as Edge2TorchError
     from edge2torch.errors import Edge2TorchWarning as Edge2TorchWarning
-    from edge2torch.graph import graph_topology as graph_topology
     from edge2torch.interpret import Attribution as Attribution
     from edge2torch.interpret import activations as activations
     from edge2torch.interpret import attribute as attribute
     from edge2torch.interpret import control_inputs as control_inputs
+    from edge2torch.interpret import get_node_activations as get_node_activations
     from edge2torch.interpret import interpret_model as interpret_model
     from edge2torch.interpret import knock_out as knock_out
     from edge2torch.interpret import node_significance as node_significance
@@ -51,7 +51,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
             "Recurrent",
             "compile_graph",
             "edge_weights",
-            "get_node_activations",
+            "graph_topology",
             "load_compiled",
             "node_biases",
             "save_compiled",
@@ -60,12 +60,13 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         "data": ("align_features_to_input_nodes",),
         "errors": ("Edge2TorchError", "Edge2TorchWarning"),
         "explain": (),
-        "graph": ("graph_topology",),
+        "graph": (),
         "interpret": (
             "Attribution",
             "activations",
             "attribute",
             "control_inputs",
+            "get_node_activations",
             "interpret_model",
             "knock_out",
             "node_significance",

@@ -1,8 +1,6 @@
 """Join names and tensors: edge table in, model and artifact out; save and load both."""
 
-from edge2torch.compile._activations import get_node_activations
 from edge2torch.compile._compile import compile_graph
-from edge2torch.compile._convergence import convergence, cycles
 from edge2torch.compile._gnn import GNN
 from edge2torch.compile._options import Feedforward
 from edge2torch.compile._recurrent import Recurrent
@@ -14,7 +12,7 @@ from edge2torch.compile._weights import (
     find_edge_model,
     node_biases,
 )
-from edge2torch.compile.artifact import CompileArtifact
+from edge2torch.compile.artifact import CompileArtifact, graph_topology
 
 __all__ = [
     "BACKENDS",
@@ -25,13 +23,11 @@ __all__ = [
     "Recurrent",
     "backend_names",
     "compile_graph",
-    "convergence",
-    "cycles",
     "edge_weights",
     "find_artifact",
     "find_backend",
     "find_edge_model",
-    "get_node_activations",
+    "graph_topology",
     "load_compiled",
     "node_biases",
     "save_compiled",

@@ -234,5 +234,5 @@ def _check_growth(
     warn(
         f"Without an activation the values grow {over}: the spectral radius of the cycles is "
         f"{'at most ' if found.is_bound else ''}{radius:.3g}, most at {listing(names)}. Give smaller initial weights, a leak, or a "
-        "bounded node_activation; edge2torch.compile.cycles(model, artifact) shows every cycle."
+        "bounded node_activation; edge2torch.interpret.cycles(model, artifact) shows every cycle."
     )

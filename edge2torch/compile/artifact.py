@@ -8,15 +8,18 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from torch import nn
 
+from edge2torch._core.checks import check_type
+from edge2torch._core.sketch import sketch
 from edge2torch.compile._bound import BoundModel, compiled_part
 from edge2torch.compile._labels import read_labels, with_labels
-from edge2torch.compile._sketch import sketch
-from edge2torch.graph import EdgeGraph, ExecutionPlan
+from edge2torch.graph import EdgeGraph, ExecutionPlan, FeedforwardPlan, GraphTopology
 
-__all__ = ["CompileArtifact"]
+__all__ = ["CompileArtifact", "graph_topology"]
 
 _SHOWN = 12  # layers in a notebook
 
@@ -51,7 +54,9 @@ class CompileArtifact:
 
     Examples
     --------
-    >>> import pandas as pd
+    >>> import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
     >>> import edge2torch as e2t
     >>> edges = pd.DataFrame({"source": ["g1", "g2"], "target": ["tf", "tf"]})
     >>> _, artifact = e2t.compile_graph(edges, quiet=True)
@@ -95,6 +100,24 @@ class CompileArtifact:
         """
         return with_labels(table, self.labels)
 
+    @cached_property
+    def topology(self) -> GraphTopology:
+        """Who feeds whom: parents, ancestors, descendants, depth and paths, by name."""
+        return GraphTopology(self.graph)
+
+    def node_columns(self) -> NDArray[np.int64]:
+        """Return where each node (n,) stands in a drawing, from the inputs in column 0 on.
+
+        Its layer, -1 for none; with cycles there are no layers, and it is the distance from the
+        inputs.
+        """
+        if not isinstance(self.execution_plan, FeedforwardPlan):
+            return self.topology.distances
+        column = np.full(self.graph.n_nodes, -1, np.int64)
+        for k, nodes in enumerate(self.execution_plan.layers):
+            column[nodes] = k
+        return column
+
     def bind(self, model: nn.Module) -> BoundModel:
         """Join a model's tensors to the rows of the edge table and the nodes that they belong to.
 
@@ -116,7 +139,9 @@ class CompileArtifact:
 
         Examples
         --------
-        >>> import pandas as pd
+        >>> import numpy as np
+        import pandas as pd
+        from numpy.typing import NDArray
         >>> import edge2torch as e2t
         >>> edges = pd.DataFrame({"source": ["a"], "target": ["b"], "initial_weight": [2.0]})
         >>> model, artifact = e2t.compile_graph(edges, quiet=True)
@@ -149,10 +174,12 @@ class CompileArtifact:
         shown = list(self.node_names_by_layer.items())
         left = len(shown) - _SHOWN
         drawing = sketch(
-            self.graph,
-            self.node_names_by_layer,
+            self.graph.node_names,
+            (self.graph.source, self.graph.target),
+            self.node_columns(),
+            self.graph.outputs,
+            {layer: len(names) for layer, names in shown},
             self.label,
-            has_cycles=self.backend != "feedforward",
         )
         rows = "".join(
             f"<tr><th>{escape(layer)}</th><td>{len(names):,}</td>"
@@ -166,3 +193,35 @@ class CompileArtifact:
             f"{drawing}"
             f"<table><tr><th>layer</th><th>nodes</th><th>names</th></tr>{rows}{more}</table></div>"
         )
+
+
+def graph_topology(artifact: CompileArtifact) -> GraphTopology:
+    """Look at a compiled graph: parents, children, ancestors, descendants, depth, paths.
+
+    Parameters
+    ----------
+    artifact : CompileArtifact
+        What ``compile_graph`` returned.
+
+    Returns
+    -------
+    GraphTopology
+        That is ``artifact.topology``.
+
+    Raises
+    ------
+    Edge2TorchError
+        When the argument is not an artifact.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> _, artifact = e2t.compile_graph(
+    ...     pd.DataFrame({"source": ["a"], "target": ["b"]}), quiet=True)
+    >>> e2t.graph_topology(artifact).outputs
+    ['b']
+    """
+    wanted = "the CompileArtifact that compile_graph returned"
+    check_type("artifact", artifact, CompileArtifact, wanted)
+    return artifact.topology

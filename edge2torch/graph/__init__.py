@@ -18,7 +18,7 @@ from edge2torch.graph._plan import (
 )
 from edge2torch.graph._recurrent_plan import RecurrentPlan, plan_recurrent
 from edge2torch.graph._table import EdgeTable, read_edge_table
-from edge2torch.graph._topology import GraphTopology, graph_topology
+from edge2torch.graph._topology import GraphTopology
 
 __all__ = [
     "BlockPlan",
@@ -33,7 +33,6 @@ __all__ = [
     "build_edge_graph",
     "cycle_words",
     "distances",
-    "graph_topology",
     "longest_path_layers",
     "plan_feedforward",
     "plan_gnn",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +12,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.graph._adjacency import reachable, successors
+from edge2torch.graph._adjacency import distances, reachable, successors
 from edge2torch.graph._edge_graph import EdgeGraph
-
-
-class _HasGraph(Protocol):
-    @property
-    def graph(self) -> EdgeGraph: ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class GraphTopology:
     >>> import edge2torch as e2t
     >>> edges = pd.DataFrame({"source": ["g", "tf", "g"], "target": ["tf", "out", "out"]})
     >>> _, artifact = e2t.compile_graph(edges, quiet=True)
-    >>> view = e2t.graph_topology(artifact)
+    >>> view = artifact.topology
     >>> view.parents("out"), view.ancestors("out"), view.depth["out"]
     (['g', 'tf'], ['g', 'tf'], 1)
     >>> view.shortest_path("g", "out")
@@ -81,17 +75,14 @@ class GraphTopology:
     @cached_property
     def depth(self) -> Mapping[str, int]:
         """Fewest edges from any input to each node; -1 where no input leads."""
+        return dict(zip(self.graph.node_names.tolist(), self.distances.tolist(), strict=True))
+
+    @cached_property
+    def distances(self) -> NDArray[np.int64]:
+        """The same by node number, shape (n,)."""
         graph = self.graph
-        distance = np.full(graph.n_nodes, -1, np.int64)
-        frontier, steps = graph.inputs, 0
-        start, following = self._forward
-        while len(frontier):
-            distance[frontier] = steps
-            spans = [following[start[node] : start[node + 1]] for node in frontier]
-            frontier = np.unique(np.concatenate(spans)) if spans else frontier[:0]
-            frontier = frontier[distance[frontier] < 0]
-            steps += 1
-        return dict(zip(graph.names(np.arange(graph.n_nodes)), distance.tolist(), strict=True))
+        hops = distances(graph.source, graph.target, graph.n_nodes, graph.inputs)
+        return np.where(np.isfinite(hops), hops, -1).astype(np.int64)
 
     def shortest_path(self, source: str, target: str) -> list[str]:
         """Return the nodes of a shortest directed path, both ends included.
@@ -139,38 +130,3 @@ class GraphTopology:
 
     def __repr__(self) -> str:
         return f"GraphTopology({self.graph!r})"
-
-
-def graph_topology(artifact: EdgeGraph | _HasGraph | Any) -> GraphTopology:
-    """Look at a compiled graph: parents, children, ancestors, descendants, depth, paths.
-
-    Parameters
-    ----------
-    artifact : CompileArtifact or EdgeGraph
-        What ``compile_graph`` returned.
-
-    Returns
-    -------
-    GraphTopology
-
-    Raises
-    ------
-    Edge2TorchError
-        When the argument holds no graph.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> import edge2torch as e2t
-    >>> _, artifact = e2t.compile_graph(
-    ...     pd.DataFrame({"source": ["a"], "target": ["b"]}), quiet=True)
-    >>> e2t.graph_topology(artifact).outputs
-    ['b']
-    """
-    graph = artifact if isinstance(artifact, EdgeGraph) else getattr(artifact, "graph", None)
-    if not isinstance(graph, EdgeGraph):
-        raise Edge2TorchError(
-            f"artifact must be the CompileArtifact that compile_graph returned, found "
-            f"{type(artifact).__name__}."
-        )
-    return GraphTopology(graph)

@@ -1,8 +1,9 @@
 """Ask a trained model what its outputs rest on, and answer in the names of the edge table."""
 
-from edge2torch.interpret._activations import activations
+from edge2torch.interpret._activations import activations, get_node_activations
 from edge2torch.interpret._attribute import attribute
 from edge2torch.interpret._attribution import Attribution
+from edge2torch.interpret._convergence import convergence, cycles
 from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._knock_out import knock_out
 from edge2torch.interpret._method import AttributionMethod
@@ -26,7 +27,10 @@ __all__ = [
     "attribute",
     "attribution_methods",
     "control_inputs",
+    "convergence",
     "cut_graph",
+    "cycles",
+    "get_node_activations",
     "graph_aware_dropout",
     "interpret_model",
     "knock_out",

@@ -5,8 +5,7 @@ Index legend of every shape in this room: ``b`` batch, ``n`` nodes, ``i`` in, ``
 (strides ``(1, b)``), so that an edge reads one contiguous row of the batch.
 """
 
-from edge2torch.nn._activation_names import ACTIVATIONS
-from edge2torch.nn._activations import MML
+from edge2torch.nn._activations import ACTIVATIONS, MML
 from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
 from edge2torch.nn._cells import GraphCell, StepBlock
 from edge2torch.nn._compiled import CompiledModel, NodeSlot

@@ -1,6 +1,8 @@
-"""Nonlinearities of signalling networks."""
+"""Activations: by name, and that of signalling networks."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -40,3 +42,19 @@ class MML(nn.Module):
         """Map x of any shape, value by value."""
         bounded = 1 - 0.25 / x.clamp_min(0.5)  # the clamp keeps the other branch's slope finite
         return torch.where(x > 0.5, bounded, torch.where(x < 0, self.leak * x, x))
+
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "identity": nn.Identity,
+    "leaky_relu": nn.LeakyReLU,
+    "mml": MML,
+    "relu": nn.ReLU,
+    "selu": nn.SELU,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+"""Activations by the names that ``node_activation=`` takes."""

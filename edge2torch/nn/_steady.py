@@ -14,7 +14,7 @@ from edge2torch.errors import Edge2TorchError
 
 Update = Callable[[Tensor], Tensor]
 
-_HINT = "edge2torch.compile.convergence(model, artifact, x) names them"
+_HINT = "edge2torch.interpret.convergence(model, artifact, x) names them"
 
 
 @dataclass(frozen=True, eq=False)

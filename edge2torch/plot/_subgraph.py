@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.graph import graph_topology
 
 
 @dataclass(frozen=True)
@@ -141,16 +140,12 @@ def _read(
 def node_layers(artifact: CompileArtifact, outputs: list[str] | None) -> NDArray[np.int64]:
     """The column of every node; -1 where it does not lead to the outputs that were asked for."""
     graph, names = artifact.graph, pd.Index(artifact.graph.node_names)
-    layer = np.full(graph.n_nodes, -1, np.int64)
-    view = graph_topology(artifact)
-    if artifact.backend != "feedforward":  # cycles, no layers: the distance from the inputs
-        layer[:] = [view.depth[name] for name in names]
-    else:
-        for k, members in enumerate(artifact.node_names_by_layer.values()):
-            layer[names.get_indexer(pd.Index(members))] = k
+    layer = artifact.node_columns().copy()
     if outputs is not None:
         read = graph.numbers(outputs, "outputs")
-        leading = {name for out in graph.names(read) for name in [out, *view.ancestors(out)]}
+        leading = {
+            name for out in graph.names(read) for name in [out, *artifact.topology.ancestors(out)]
+        }
         layer[~names.isin(leading)] = -1
     return layer
 

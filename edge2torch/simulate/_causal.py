@@ -16,8 +16,8 @@ from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import (
     EdgeGraph,
+    GraphTopology,
     build_edge_graph,
-    graph_topology,
     longest_path_layers,
     read_edge_table,
 )
@@ -157,7 +157,7 @@ def planted_nodes(
     check_number("noise", noise, least=0)
     edges = edge_frame(edges)
     graph = build_edge_graph(read_edge_table(edges))
-    topology = graph_topology(graph)
+    topology = GraphTopology(graph)
     rng = np.random.default_rng([seed, 3])
     planted = _choose(topology.hidden, _depths(graph), causal, depth, rng)
     count = n_train + n_test

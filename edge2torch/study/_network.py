@@ -16,7 +16,6 @@ from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.customize import CustomizedEdgeModel, customize_model
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
-from edge2torch.graph import graph_topology
 from edge2torch.nn import CompiledModel
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import Task
@@ -155,7 +154,7 @@ def fit_network(
         notes.append(f"{int(pruned.sum()):,} edge(s) lead to no output that is read: left out.")
         edges = edges[~pruned].reset_index(drop=True)
         _, artifact = compile_graph(edges, quiet=True, outputs=ends)
-    if fed := sorted(set(graph_topology(artifact).hidden) & available):
+    if fed := sorted(set(artifact.topology.hidden) & available):
         notes.append(
             f"{len(fed):,} inner node(s) bear the name of a feature ({listing(fed)}); their values "
             "are computed, not read from the data."

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch.graph import graph_topology
 from edge2torch.study._metrics import confusion
 from edge2torch.study._pipeline import Results
 
@@ -69,7 +68,7 @@ class _Drivers:
     """Features that lead to a node and matter most for a class, and where they stand in it."""
 
     def __init__(self, results: Results) -> None:
-        self.topology = graph_topology(results.study.network.artifact)
+        self.topology = results.study.network.artifact.topology
         self.label = results.study.network.artifact.label
         self.features = set(results.study.network.features)
         self.attribution = results.attribution

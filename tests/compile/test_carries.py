@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 import edge2torch as e2t
-from edge2torch.compile import convergence, cycles, find_artifact
-from edge2torch.interpret import ReplicateStack
+from edge2torch.compile import find_artifact
+from edge2torch.interpret import ReplicateStack, convergence, cycles
 from edge2torch.regularize import CrossPathwayLasso, PathwayLatentRegularizer
 
 EDGES = pd.DataFrame({"source": ["a", "b", "h", "h", "a"], "target": ["h", "h", "k", "y", "y"]})

@@ -268,7 +268,7 @@ def test_samples_that_do_not_settle_are_named():
     with pytest.warns(e2t.Edge2TorchWarning, match=r"2 of 4 sample.*numbers 1, 3"):
         model(x)
     assert model.last_convergence.failed == [1, 3]
-    table = e2t.compile.convergence(model, artifact, x)
+    table = e2t.interpret.convergence(model, artifact, x)
     assert table["settled"].tolist() == [True, False, True, False]
     assert table["node"].tolist() == ["a"] * 4
 
@@ -283,10 +283,10 @@ def test_a_diverging_cycle_is_said_at_which_step_and_node():
         )
     with pytest.raises(e2t.Edge2TorchError, match="update 8"):
         model(torch.ones(2, 1))
-    table = e2t.compile.convergence(model, artifact, torch.ones(2, 1))
+    table = e2t.interpret.convergence(model, artifact, torch.ones(2, 1))
     assert table["step"].tolist() == [8, 8]
     assert table["node"].tolist() == ["a", "a"]
-    assert e2t.compile.cycles(model, artifact)["radius"].tolist() == [1e6]
+    assert e2t.interpret.cycles(model, artifact)["radius"].tolist() == [1e6]
     with pytest.warns(e2t.Edge2TorchWarning, match="-fold in steps=3.*'a'"):
         e2t.compile_graph(edges, backend="recurrent", steps=3, quiet=True)
 
@@ -506,4 +506,4 @@ def test_convergence_wants_a_tensor():
         edges, backend="recurrent", outputs=["b"], steps=3, quiet=True
     )
     with pytest.raises(e2t.Edge2TorchError, match="Tensor, found DataFrame"):
-        e2t.compile.convergence(model, artifact, pd.DataFrame({"u": [1.0]}))
+        e2t.interpret.convergence(model, artifact, pd.DataFrame({"u": [1.0]}))

@@ -193,7 +193,7 @@ def test_growth_along_a_long_ring_is_warned_of(weights, right):
     )
     with pytest.warns(e2t.Edge2TorchWarning, match=f"spectral radius of the cycles is {right:.3g}"):
         model, artifact = e2t.compile_graph(edges, backend="recurrent", steps=200, quiet=True)
-    table = e2t.compile.cycles(model, artifact)
+    table = e2t.interpret.cycles(model, artifact)
     assert table.loc[0, ["radius", "bound", "gap"]].tolist() == pytest.approx(
         [right, right, 0], abs=1e-5
     )

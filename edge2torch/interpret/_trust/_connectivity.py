@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_probability
-from edge2torch.compile import CompileArtifact
-from edge2torch.graph import GraphTopology, graph_topology
+from edge2torch.compile import CompileArtifact, graph_topology
+from edge2torch.graph import GraphTopology
 
 __all__ = ["graph_aware_dropout", "node_connectivity"]
 
@@ -44,7 +44,8 @@ def node_connectivity(artifact: CompileArtifact | GraphTopology) -> pd.DataFrame
     >>> node_connectivity(artifact).loc["h"].to_dict()
     {'in_degree': 2, 'out_degree': 1, 'degree': 3, 'upstream': 2, 'downstream': 1, 'subgraph': 4}
     """
-    graph = graph_topology(artifact).graph
+    topology = artifact if isinstance(artifact, GraphTopology) else graph_topology(artifact)
+    graph = topology.graph
     rows = graph.active_rows
     source, target, n = graph.source[rows], graph.target[rows], graph.n_nodes
     upstream, downstream = _counts(source, target, n)

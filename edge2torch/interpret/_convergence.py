@@ -13,8 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 from edge2torch._core.arguments import artifact_and_data
-from edge2torch.compile._weights import find_artifact, find_edge_model
-from edge2torch.compile.artifact import CompileArtifact
+from edge2torch.compile import CompileArtifact, find_artifact, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import RecurrentPlan
 from edge2torch.nn import EdgePattern, Loops, RecurrentEdgeModel, amplification

@@ -8,24 +8,25 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch.graph import EdgeGraph, distances
-
 _NODES, _EDGES = 300, 2000  # a larger graph is shown by the widths of its layers
 _WIDTH, _TALL, _FOOT = 520.0, 150.0, 22.0
 _SWEEPS = 4
 
 
 def sketch(
-    graph: EdgeGraph,
-    layers: Mapping[str, list[str]],
+    names: NDArray[np.object_],
+    edges: tuple[NDArray[np.int64], NDArray[np.int64]],
+    column: NDArray[np.int64],
+    outputs: NDArray[np.int64],
+    layers: Mapping[str, int],
     label: Callable[[str], str],
-    *,
-    has_cycles: bool,
 ) -> str:
-    """Return an ``<svg>``: nodes and edges of a small graph, layer widths of a large one."""
-    if graph.n_nodes <= _NODES and graph.n_edges <= _EDGES:
-        place = _distances(graph) if has_cycles else _places(graph, layers)
-        body = _nodes_and_edges(graph, place, label)
+    """Return an ``<svg>``: nodes and edges of a small graph, sizes of layers of a large one.
+
+    ``column`` (n,) says where each node stands, -1 for nowhere.
+    """
+    if len(names) <= _NODES and len(edges[0]) <= _EDGES:
+        body = _nodes_and_edges(names, edges, column, outputs, label)
     else:
         body = _widths(layers)
     return (
@@ -36,15 +37,19 @@ def sketch(
 
 
 def _nodes_and_edges(
-    graph: EdgeGraph, layer: NDArray[np.int64], label: Callable[[str], str]
+    names: NDArray[np.object_],
+    edges: tuple[NDArray[np.int64], NDArray[np.int64]],
+    column: NDArray[np.int64],
+    outputs: NDArray[np.int64],
+    label: Callable[[str], str],
 ) -> str:
-    shown = np.flatnonzero(layer >= 0)
-    place = np.full(graph.n_nodes, -1, np.int64)
+    shown = np.flatnonzero(column >= 0)
+    place = np.full(len(names), -1, np.int64)  # each node's position among those shown
     place[shown] = np.arange(len(shown))
-    source, target = place[graph.source], place[graph.target]
+    source, target = place[edges[0]], place[edges[1]]
     inside = (source >= 0) & (target >= 0)
     source, target = source[inside], target[inside]
-    column = np.unique(layer[shown], return_inverse=True)[1]
+    column = np.unique(column[shown], return_inverse=True)[1]  # no empty columns
     count = np.bincount(column)
     x = _columns(len(count))[column]
     y = _heights(column, count, source, target)
@@ -52,11 +57,11 @@ def _nodes_and_edges(
         f'<path d="{_curve(x[s], y[s], x[t], y[t])}"/>' for s, t in zip(source, target, strict=True)
     )
     size = float(np.clip(0.3 * _TALL / count.max(), 1.4, 5.0))
-    is_output = np.isin(shown, graph.outputs)
+    is_output = np.isin(shown, outputs)
     dots = "".join(
         f'<circle cx="{x[k]:.1f}" cy="{y[k]:.1f}" r="{size:.1f}"'
-        f"{_RING if is_output[k] else ''}><title>{escape(label(name))}</title></circle>"
-        for k, name in enumerate(graph.names(shown))
+        f"{_RING if is_output[k] else ''}><title>{escape(label(names[node]))}</title></circle>"
+        for k, node in enumerate(shown.tolist())
     )
     faint = float(np.clip(12 / np.sqrt(max(len(source), 1)), 0.15, 0.6))
     return (
@@ -66,18 +71,6 @@ def _nodes_and_edges(
 
 
 _RING = ' stroke="currentColor" stroke-opacity="0.45" stroke-width="3"'
-
-
-def _places(graph: EdgeGraph, layers: Mapping[str, list[str]]) -> NDArray[np.int64]:
-    """The layer of each node, -1 for none."""
-    place = {name: k for k, names in enumerate(layers.values()) for name in names}
-    return np.array([place.get(str(name), -1) for name in graph.node_names], np.int64)
-
-
-def _distances(graph: EdgeGraph) -> NDArray[np.int64]:
-    """The distance of each node from the inputs, -1 where none leads to it."""
-    far = distances(graph.source, graph.target, graph.n_nodes, graph.inputs)
-    return np.where(np.isfinite(far), far, -1).astype(np.int64)
 
 
 def _heights(
@@ -102,9 +95,9 @@ def _heights(
     return y * _TALL
 
 
-def _widths(layers: Mapping[str, list[str]]) -> str:
+def _widths(layers: Mapping[str, int]) -> str:
     """A bar per layer, as tall as the logarithm of its size."""
-    count = [len(names) for names in layers.values()]
+    count = list(layers.values())
     x = _columns(len(count))
     tall = np.log10(np.array(count) + 1.0)
     tall = tall / tall.max() * (_TALL - 10)
