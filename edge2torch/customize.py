@@ -23,7 +23,7 @@ from edge2torch.nn import (
     OnNodes,
 )
 
-__all__ = ["CustomizedEdgeModel", "NodeSpec", "customize_model"]
+__all__ = ["customize_model"]
 
 NodeModule = nn.Module | type[nn.Module] | str | float
 NodeSpec = NodeModule | Mapping[str, NodeModule]

@@ -6,54 +6,47 @@ Index legend of every shape in this room: ``b`` batch, ``n`` nodes, ``i`` in, ``
 """
 
 from edge2torch.nn._activations import ACTIVATIONS, MML
-from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
-from edge2torch.nn._cells import GraphCell, StepBlock
-from edge2torch.nn._compiled import CompiledModel, NodeSlot
+from edge2torch.nn._block import FeedforwardLayerBlock as FeedforwardLayerBlock
+from edge2torch.nn._block import SkipSum as SkipSum
+from edge2torch.nn._cells import GraphCell as GraphCell
+from edge2torch.nn._cells import StepBlock as StepBlock
+from edge2torch.nn._compiled import CompiledModel
+from edge2torch.nn._compiled import NodeSlot as NodeSlot
 from edge2torch.nn._customized import CustomizedEdgeModel
 from edge2torch.nn._gnn import EdgeGraphNNModel
-from edge2torch.nn._kernels import KERNELS, EdgePattern, KernelChoice, choose_kernel
-from edge2torch.nn._linear import MaskedLinear, draw_weights
-from edge2torch.nn._node_norms import NODE_NORMS, NodeNorm
-from edge2torch.nn._node_update import NodeUpdate
-from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
-from edge2torch.nn._one_sided import one_sided
-from edge2torch.nn._readout import Readout
+from edge2torch.nn._kernels import KERNELS as KERNELS
+from edge2torch.nn._kernels import EdgePattern as EdgePattern
+from edge2torch.nn._kernels import KernelChoice as KernelChoice
+from edge2torch.nn._kernels import choose_kernel as choose_kernel
+from edge2torch.nn._linear import MaskedLinear
+from edge2torch.nn._linear import draw_weights as draw_weights
+from edge2torch.nn._node_norms import NODE_NORMS as NODE_NORMS
+from edge2torch.nn._node_norms import NodeNorm as NodeNorm
+from edge2torch.nn._node_update import NodeUpdate as NodeUpdate
+from edge2torch.nn._nodes import NodeBatchNorm as NodeBatchNorm
+from edge2torch.nn._nodes import OnNodes as OnNodes
+from edge2torch.nn._one_sided import one_sided as one_sided
+from edge2torch.nn._readout import Readout as Readout
 from edge2torch.nn._recurrent import RecurrentEdgeModel
-from edge2torch.nn._spectral import Amplification, Loops, amplification, spectral_radius
-from edge2torch.nn._steady import Convergence, FewSteps, SteadySolver
+from edge2torch.nn._spectral import Amplification as Amplification
+from edge2torch.nn._spectral import Loops as Loops
+from edge2torch.nn._spectral import amplification as amplification
+from edge2torch.nn._spectral import spectral_radius
+from edge2torch.nn._steady import Convergence
+from edge2torch.nn._steady import FewSteps as FewSteps
+from edge2torch.nn._steady import SteadySolver as SteadySolver
 from edge2torch.nn.model import EdgeModel
 
+# Names "as" themselves are for other rooms: importable, and no part of what the room shows.
 __all__ = [
     "ACTIVATIONS",
-    "KERNELS",
     "MML",
-    "NODE_NORMS",
-    "Amplification",
     "CompiledModel",
     "Convergence",
     "CustomizedEdgeModel",
     "EdgeGraphNNModel",
     "EdgeModel",
-    "EdgePattern",
-    "FeedforwardLayerBlock",
-    "FewSteps",
-    "GraphCell",
-    "KernelChoice",
-    "Loops",
     "MaskedLinear",
-    "NodeBatchNorm",
-    "NodeNorm",
-    "NodeSlot",
-    "NodeUpdate",
-    "OnNodes",
-    "Readout",
     "RecurrentEdgeModel",
-    "SkipSum",
-    "SteadySolver",
-    "StepBlock",
-    "amplification",
-    "choose_kernel",
-    "draw_weights",
-    "one_sided",
     "spectral_radius",
 ]

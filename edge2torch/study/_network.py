@@ -14,9 +14,9 @@ from torch import nn
 
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, compile_graph
-from edge2torch.customize import CustomizedEdgeModel, customize_model
+from edge2torch.customize import customize_model
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
-from edge2torch.nn import CompiledModel
+from edge2torch.nn import CompiledModel, CustomizedEdgeModel
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import Task
 

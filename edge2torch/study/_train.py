@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge2torch._core.console import Console
-from edge2torch.customize import CustomizedEdgeModel
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import ReplicateStack
+from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._network import Network
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings

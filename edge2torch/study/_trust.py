@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from edge2torch._core.console import Console
 from edge2torch.compile import CompileArtifact
-from edge2torch.customize import CustomizedEdgeModel, customize_model
+from edge2torch.customize import customize_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import (
     Replicates,
@@ -25,6 +25,7 @@ from edge2torch.interpret import (
     node_significance,
     replicate,
 )
+from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._learned import Learned, ahead_words, gains, learned
 from edge2torch.study._network import Network
 from edge2torch.study._progress import Progress

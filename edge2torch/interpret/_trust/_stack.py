@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact, find_edge_model
-from edge2torch.customize import CustomizedEdgeModel
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._copies import (
     SEPARATOR,
@@ -21,7 +20,7 @@ from edge2torch.interpret._trust._copies import (
     wide_name,
 )
 from edge2torch.interpret._trust._start import Start, draw_starts
-from edge2torch.nn import CompiledModel, NodeBatchNorm
+from edge2torch.nn import CompiledModel, CustomizedEdgeModel, NodeBatchNorm
 
 __all__ = ["ReplicateStack", "stack_replicates"]
 
