@@ -54,9 +54,7 @@ class CompileArtifact:
 
     Examples
     --------
-    >>> import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
+    >>> import pandas as pd
     >>> import edge2torch as e2t
     >>> edges = pd.DataFrame({"source": ["g1", "g2"], "target": ["tf", "tf"]})
     >>> _, artifact = e2t.compile_graph(edges, quiet=True)
@@ -139,9 +137,7 @@ class CompileArtifact:
 
         Examples
         --------
-        >>> import numpy as np
-        import pandas as pd
-        from numpy.typing import NDArray
+        >>> import pandas as pd
         >>> import edge2torch as e2t
         >>> edges = pd.DataFrame({"source": ["a"], "target": ["b"], "initial_weight": [2.0]})
         >>> model, artifact = e2t.compile_graph(edges, quiet=True)
