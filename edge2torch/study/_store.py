@@ -18,9 +18,9 @@ from edge2torch._core.files import read_json, write_file
 from edge2torch._core.messages import require
 from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.compile import CompileArtifact, compile_graph
-from edge2torch.customize import CustomizedEdgeModel
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import Replicates
+from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._attribute import Attribution
 from edge2torch.study._data import Dataset
 from edge2torch.study._flow import Flow
