@@ -129,7 +129,22 @@ def _separated(
             f"{path} has one column by {_NAMES[usual]}; {_NAMES[split[0]]} seem to separate its "
             "columns, but its header and first row have different numbers of them."
         )
+    _check_blanks(path, names, first)
     return usual, names, first
+
+
+def _check_blanks(path: Path, names: list[str], first: list[str]) -> None:
+    """Refuse columns between blanks: one column is left, whose rows end with numbers."""
+    if len(names) != 1 or len(first) != 1:
+        return
+    head, (_, *numbers) = names[0].split(), first[0].split() or [""]
+    if len(numbers) + 1 in (len(head), len(head) + 1) and all(map(_NUMBER.fullmatch, numbers)):
+        if not numbers:
+            return
+        raise Edge2TorchError(
+            f"{path}: blanks seem to separate its columns, where commas, tabs or semicolons are "
+            "read. Write it with tabs; in pandas: pd.read_csv(path, sep=r'\\s+').to_csv(new, sep='\\t', index=False)."
+        )
 
 
 def _two_rows(

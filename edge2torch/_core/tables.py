@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import pandas as pd
 from pandas.api.types import infer_dtype, is_numeric_dtype
 
+from edge2torch._core.columns import like_an_id
 from edge2torch._core.messages import listing
 from edge2torch._core.packed import largest, opened, plain_suffix
 from edge2torch._core.parquet import read_parquet
@@ -29,6 +30,12 @@ MISSING = (
     "None", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",
 )  # fmt: skip
 """What programs write where a number is missing."""
+# Beside numbers also in other letters, and with the blanks of tables that were lined up
+_NO_NUMBER = ["", *(
+    form + blanks
+    for form in {form for word in MISSING for form in (word, word.lower(), word.upper())}
+    for blanks in ("", " ", "  ", "   ")
+)]  # fmt: skip
 _NO_GENE = re.compile(
     r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)"
     r"|N_(?:unmapped|multimapping|noFeature|ambiguous)"
@@ -43,7 +50,8 @@ def read_table(
 
     An empty cell is missing. ``NA``, ``nan``, ``null``, ``None`` and the like are missing in a
     column whose other cells are numbers or truth values; in every other column they are words: a
-    gene may be called ``NA``, and a genotype ``null``.
+    gene may be called ``NA``, and a genotype ``null``. A column of ids in which a number begins with
+    0 stays text.
 
     Parameters
     ----------
@@ -111,6 +119,7 @@ def missing_words(column: pd.Series, what: str) -> list[str]:
     >>> missing_words(pd.Series(["wt", "null", "wt"]), "genotype")
     ["'null' is taken as a genotype (1 sample(s)); where it is unknown, leave the cell empty."]
     """
+    column = column.astype(object)  # a category would answer with a category
     found = column[column.map(lambda cell: isinstance(cell, str) and cell in MISSING)]
     if found.empty:
         return []
@@ -164,7 +173,7 @@ def _read_text(
                 skipinitialspace=True,
                 keep_default_na=False,
                 **{
-                    "na_values": ["", *MISSING],
+                    "na_values": _NO_NUMBER,
                     "dtype": dict.fromkeys(ids, str),
                     **_FLOATS,
                     **options,
@@ -176,13 +185,35 @@ def _read_text(
             raise
         return table
 
-    table = _with_words(*_with_decimals(path, read, read(), layout, ids), ids)
+    read_again, table = _with_decimals(path, read, read(), layout, ids)
+    table, padded = _with_zeros(read_again, table, ids)
+    table = _with_words(read_again, table, [*ids, *padded])
     layout.check_size(path, table, n_rows)
     blank = [name for name in layout.unnamed if table[name].isna().all()] if len(table) else []
     table = table.drop(columns=blank)
     if layout.has_index:
         table = table.set_index(names[0]).rename_axis(None)
     return table.rename(columns=str.strip)
+
+
+def _with_zeros(read: _Read, table: pd.DataFrame, ids: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Put back the ids that have lost the zeros before them, such as 007; say which columns."""
+    able = [
+        name
+        for k, name in enumerate(table.columns)
+        if (k == 0 or like_an_id(name)) and name not in ids and is_numeric_dtype(table[name])
+    ]
+    if not able:
+        return table, []
+    at = [table.columns.get_loc(name) for name in able]
+    written = read(usecols=at, dtype=str)
+    padded = []
+    for name in able:
+        cells = written[name].dropna().str.strip()
+        if cells.str.fullmatch(r"\d+").all() and cells.str.match(r"0\d").any():
+            padded.append(name)
+    table[padded] = written[padded]
+    return table, padded
 
 
 def _with_words(read: _Read, table: pd.DataFrame, ids: list[str]) -> pd.DataFrame:

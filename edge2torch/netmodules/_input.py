@@ -198,7 +198,7 @@ def assemble(
             "gene",
             problems,
         )
-    if len(matrix.samples) < min_samples:
+    if 0 < len(matrix.samples) < min_samples:
         problems.append(
             f"there are {(n := len(matrix.samples))} samples, and fewer than {min_samples} are "
             f"refused: min_samples={n} accepts them"

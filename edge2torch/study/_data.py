@@ -162,7 +162,7 @@ def from_anndata(
     values, var = _matrix(data, layer)
     names = _feature_names(var, names_column)
     others = [gene for gene in not_genes(names) if gene not in wanted]
-    notes = list(said)
+    notes = [*said, *missing_words(labels, "label")]
     if others:
         notes.append(f"Set aside as no features: {listing(others)} (reads of no gene).")
     aside = names.isin([*metadata, *others]) & ~names.isin(wanted)

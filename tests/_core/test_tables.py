@@ -91,6 +91,31 @@ def test_words_are_words_and_beside_numbers_missing(tmp_path, word):
     assert table["is"].isna().tolist() == [False, True, True]
 
 
+@pytest.mark.parametrize("word", ["NA ", "none", "NONE", "na", "NaN   "])
+def test_missing_numbers_in_other_letters_and_lined_up(tmp_path, word):
+    path = tmp_path / "t.csv"
+    path.write_text(f"cell,age,kind\na,1.5,{word}\nb,{word},wt\n")
+    table = read_table(path)
+    assert table["age"].tolist()[0] == 1.5
+    assert table["age"].isna().tolist() == [False, True]
+    assert table["kind"].tolist() == [word.strip(), "wt"]
+
+
+def test_ids_keep_the_zeros_before_them(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("PatientID,plate_id,age,case_id\n00000,1,05,007\n00001,2,30,\n")
+    table = read_table(path)
+    assert table["PatientID"].tolist() == ["00000", "00001"]
+    assert table["plate_id"].tolist() == [1, 2]
+    assert table["age"].tolist() == [5, 30]
+    assert table["case_id"].tolist()[0] == "007"
+    assert table["case_id"].isna().tolist() == [False, True]
+    path.write_text("IDS,g\n0.5,1\n00.25,2\n")
+    assert read_table(path)["IDS"].tolist() == [0.5, 0.25]
+    path.write_text("x,y\n01,1,2\n02,3,4\n")  # names of rows
+    assert read_table(path).index.tolist() == ["01", "02"]
+
+
 def test_rows_that_end_with_a_separator(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("cell,age\na,3,\nb,4,\n")
@@ -202,3 +227,15 @@ def test_names_of_rows_without_a_header_of_their_own(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b\nx,1,2\n")
     assert read_table(path).loc["x"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("text", ["id s1 s2\na 5 6.5\nb 7 8\n", "s1   s2\na   5   6\n"])
+def test_columns_between_blanks_are_named(tmp_path, text):
+    path = tmp_path / "t.txt"
+    path.write_text(text)
+    with pytest.raises(Edge2TorchError, match="blanks seem to separate its columns"):
+        read_table(path)
+    path.write_text("my genes\nTP53 alpha\n")
+    assert read_table(path)["my genes"].tolist() == ["TP53 alpha"]
+    path.write_text("gene\nTP53\n")
+    assert read_table(path)["gene"].tolist() == ["TP53"]

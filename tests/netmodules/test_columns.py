@@ -211,3 +211,11 @@ def test_a_gtf_without_versions(tmp_path):
     data = read(tmp_path, "t.csv", content, transcripts=tmp_path / "a.gtf", plain_ids=True)
     assert data.transcript_ids.tolist() == ["ENST00000", "ENST00001"]
     assert data.gene_ids.tolist() == ["G0"]
+
+
+def test_a_table_between_blanks_names_its_separator(tmp_path):
+    with pytest.raises(Edge2TorchError, match="blanks seem to separate its columns"):
+        read(tmp_path, "t.txt", "id s1 s2\na 5 6\nb 7 8\n")
+    with pytest.raises(Edge2TorchError, match="it has no samples") as caught:
+        read(tmp_path, "t.csv", "id\na\nb\n")
+    assert "min_samples" not in str(caught.value)

@@ -33,6 +33,20 @@ def test_a_label_keeps_all_its_classes(table, tmp_path):
     assert "2 of 8 samples have no label: left out." in data.notes
 
 
+def test_words_for_missing_in_an_anndata_are_pointed_out(table):
+    table["genotype"] = pd.Categorical(["wt", "nan", None, "NA"] * 2)
+    cells = AnnData(table.drop(columns="genotype"), table[["genotype"]])
+    notes = from_anndata(cells, "genotype", ["g0"], name="x").notes
+    assert any(note.startswith("'NA', 'nan' are taken as labels (4 sample(s))") for note in notes)
+
+
+def test_a_run_keeps_the_zeros_of_ids(table, tmp_path):
+    table.insert(1, "PatientID", [f"{k:05d}" for k in range(8)])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    data = read_dataset(tmp_path / "t.csv", "genotype", ["g0"])
+    assert data.table.index.tolist() == [f"{k:05d}" for k in range(8)]
+
+
 def test_a_label_of_numbers_may_say_that_it_is_missing(table, tmp_path):
     table["age"] = [30.5, "NA", 40, 50, 60, 70, 80, 90]
     table.to_csv(tmp_path / "t.csv", index_label="sample")
