@@ -1,4 +1,4 @@
-"""What every node holds, by name."""
+"""What every node holds, by name: tables of samples, or tensors that gradients flow through."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from edge2torch._core.arguments import artifact_and_data
 from edge2torch._core.checks import check_choice
 from edge2torch._core.hooks import recorded
 from edge2torch.compile import CompileArtifact, find_artifact, find_edge_model
-from edge2torch.interpret._interpret import interpret_model
+from edge2torch.interpret._attribute import attribute
+from edge2torch.interpret._frames import summarize
 
 if TYPE_CHECKING:
     from edge2torch.interpret._samples import Samples
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["activations", "get_node_activations"]
 
-Agg = Literal["last", "sum", "mean", "max", "all"]
+Join = Literal["last", "sum", "mean", "max"]
 
 
 def activations(
@@ -28,11 +29,12 @@ def activations(
     data: Samples | None = None,
     *,
     level: Literal["summary", "sites"] = "summary",
+    site_aggregation: Join = "last",
 ) -> Any:
     """Return the value of every node for every sample, inputs included.
 
-    What ``interpret_model(method="LayerActivation")`` answers, in evaluation mode. Where gradients
-    or single channels are wanted, :func:`get_node_activations` gives tensors.
+    What ``attribute(method="LayerActivation")`` answers, in evaluation mode. Where gradients or single
+    channels are wanted, :func:`get_node_activations` gives tensors, in the same words.
 
     Parameters
     ----------
@@ -43,8 +45,9 @@ def activations(
     data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns)
         Samples, by name.
     level : {"summary", "sites"}
-        One table with a column per node (the last value of those computed in several steps or
-        layers), or a dict of tables, one per layer or step.
+        One table with a column per node, or a dict of tables, one per layer or step.
+    site_aggregation : {"last", "sum", "mean", "max"}
+        How ``"summary"`` joins the values of a node that is computed in several layers or steps.
 
     Returns
     -------
@@ -62,26 +65,26 @@ def activations(
     u  1.0  2.0
     v  3.0  6.0
     """
-    return interpret_model(
-        model,
-        artifact,
-        data,
-        target="nodes",
-        method="LayerActivation",
-        level=level,
-        nodes="all",
-        site_aggregation="last",
-        quiet=True,
+    check_choice("level", level, ("summary", "sites"))
+    check_choice("site_aggregation", site_aggregation, get_args(Join))
+    given, data = artifact_and_data(artifact, data)
+    values = attribute(
+        model, data, "nodes", "LayerActivation", artifact=given, nodes="all", quiet=True
     )
+    tables = values.frame("sites")
+    return tables if level == "sites" else summarize(tables, values.samples, site_aggregation)
 
 
 def get_node_activations(
     model: nn.Module,
     artifact: CompileArtifact | Tensor | None = None,
     x: Tensor | None = None,
-    agg: Agg = "last",
+    agg: Join | Literal["all"] | None = None,
+    *,
+    level: Literal["summary", "sites"] = "summary",
+    site_aggregation: Join = "last",
 ) -> dict[str, Tensor]:
-    """Run a model and return the values of its nodes, by name.
+    """Run a model and return the values of its nodes, by name: :func:`activations` as tensors.
 
     Parameters
     ----------
@@ -91,14 +94,18 @@ def get_node_activations(
         What ``compile_graph`` returned with it; by default the one that the model carries.
     x : Tensor, shape (b, i)
         Input.
-    agg : {"last", "sum", "mean", "max", "all"}
-        How the values are joined of a node that is computed more than once; ``"all"`` keeps
-        them side by side.
+    agg : {"last", "sum", "mean", "max", "all"}, optional
+        Another word for the two below: ``"all"`` is ``level="sites"``, the others are
+        ``site_aggregation``.
+    level : {"summary", "sites"}
+        One value per node, or side by side those of all layers or steps that it is computed in.
+    site_aggregation : {"last", "sum", "mean", "max"}
+        How ``"summary"`` joins the values of a node that is computed more than once.
 
     Returns
     -------
     dict of str to Tensor
-        (b,) per node, (b, c) where nodes have channels; with ``agg="all"`` (b, s) or (b, s, c).
+        (b,) per node, (b, c) where nodes have channels; with ``level="sites"`` (b, s) or (b, s, c).
         Gradients flow: use ``torch.no_grad()`` where they are not wanted.
 
     Examples
@@ -107,11 +114,15 @@ def get_node_activations(
     >>> import edge2torch as e2t
     >>> edges = pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"]})
     >>> model, artifact = e2t.compile_graph(edges, backend="gnn", steps=2, channels=5, quiet=True)
-    >>> values = e2t.get_node_activations(model, artifact, torch.zeros(4, 1), agg="all")
+    >>> values = e2t.get_node_activations(model, artifact, torch.zeros(4, 1), level="sites")
     >>> {name: tuple(value.shape) for name, value in values.items()}
     {'b': (4, 2, 5)}
     """
-    check_choice("agg", agg, get_args(Agg))
+    if agg is not None:
+        check_choice("agg", agg, (*get_args(Join), "all"))
+        level, site_aggregation = ("sites", "last") if agg == "all" else ("summary", agg)
+    check_choice("level", level, ("summary", "sites"))
+    check_choice("site_aggregation", site_aggregation, get_args(Join))
     given, x = artifact_and_data(artifact, x, "x")
     names = find_artifact(model, given)
     base = find_edge_model(model, names)
@@ -121,15 +132,16 @@ def get_node_activations(
     for site, calls in seen.items():
         for column, node in enumerate(names.node_names_by_site[site]):
             parts.setdefault(node, []).append(calls[-1][:, column])
-    return {node: _joined(torch.stack(own, 1), agg) for node, own in parts.items()}
+    by_site = {node: torch.stack(values, 1) for node, values in parts.items()}
+    if level == "sites":
+        return by_site
+    return {node: _joined(values, site_aggregation) for node, values in by_site.items()}
 
 
-def _joined(values: Tensor, agg: Agg) -> Tensor:
+def _joined(values: Tensor, how: Join) -> Tensor:
     """Reduce the second dimension of values (b, s, ...)."""
-    if agg == "all":
-        return values
-    if agg == "last":
+    if how == "last":
         return values[:, -1]
-    if agg == "max":
+    if how == "max":
         return values.amax(1)
-    return values.sum(1) if agg == "sum" else values.mean(1)
+    return values.sum(1) if how == "sum" else values.mean(1)

@@ -67,6 +67,12 @@ def summarize(tables: dict[str, pd.DataFrame], index: pd.Index, how: str) -> pd.
     is_there = ~np.isnan(stack)
     if how == "mean_abs":
         values = np.abs(stack).sum(axis=0, where=is_there) / is_there.sum(axis=0)
+    elif how == "sum":
+        values = np.nansum(stack, axis=0)
+    elif how == "mean":
+        values = np.nanmean(stack, axis=0)
+    elif how == "max":
+        values = np.nanmax(stack, axis=0)
     else:
         place = np.arange(len(stack)).reshape(-1, 1, 1) if how == "last" else np.abs(stack)
         best = np.where(is_there, place, -1).argmax(axis=0)
