@@ -9,8 +9,6 @@ from torch import nn
 
 from edge2torch.compile import CompileArtifact, load_compiled, save_compiled
 
-ACTIVATION = "elu"
-
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
@@ -19,12 +17,12 @@ class Checkpoint:
     Parameters
     ----------
     encoder, decoder : Module
-        The encoder takes standardised feature scores (b, features) and returns (b, 2k): means,
-        then log-variances of the latents. The decoder takes latents (b, k) and returns
-        standardised scores (b, features).
+        The encoder takes standardised feature scores (b, features) and returns (b, 2k): means of
+        the latents, then what the softplus makes their standard deviations
+        of. The decoder takes latents (b, k) and returns standardised scores (b, features).
     encoder_artifact, decoder_artifact : CompileArtifact
         Names of their inputs and outputs. Latents are ``z0``, ``z1``, ...; the encoder's outputs
-        are the latents' names followed by ``logvar:z0``, ...
+        are the latents' names followed by ``z0 (spread)``, ...
 
     Examples
     --------

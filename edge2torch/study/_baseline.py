@@ -12,9 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.messages import require
-from edge2torch.study._metrics import losses
-from edge2torch.study._split import Scaler, Split, fit_scaler, inner_folds
 from edge2torch.study._task import Task
+from edge2torch.train import Scaler, Split, fit_scaler, repeated_folds, sample_losses
 
 # Weight of half the squared norm of the coefficients beside the *mean* loss of a sample, from
 # strong to weak. scikit-learn weighs it beside the sum, so that the same number means less where
@@ -54,10 +53,13 @@ def fit_baseline(table: pd.DataFrame, task: Task, split: Split, seed: int) -> Ba
     """
     repeats = min(max(_ENOUGH // len(split.fit), 1), _MOST_REPEATS)
     total = np.zeros((len(_PENALTIES), len(task.values)))
-    for train, judged in inner_folds(task, split.fit, _FOLDS, seed, repeats):
+    folds = repeated_folds(task.values, split.fit, _FOLDS, repeats=repeats, seed=seed)
+    for train, judged in folds:
         x = fit_scaler(table, train)(table)
         for found, model in zip(total, _path(x, task, train, _PENALTIES), strict=True):
-            found[judged] += losses(task, judged, _predict(model, x.iloc[judged], task))
+            found[judged] += sample_losses(
+                task.values[judged], _predict(model, x.iloc[judged], task)
+            )
     penalty = _PENALTIES[_weakest_of_the_best(total[:, split.fit] / repeats)]
     scaler = fit_scaler(table, split.fit)
     (model,) = _path(scaler(table), task, split.fit, (penalty,))

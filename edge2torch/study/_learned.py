@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from edge2torch.study._metrics import losses
 from edge2torch.study._task import Task
+from edge2torch.train import sample_losses
 
 _LEVEL = 0.95
 
@@ -63,8 +63,8 @@ def gains(
     truth = task.values[held_out]
     if task.kind == "regression":
         mean = np.full((len(truth), 1), task.values[fitted].mean())
-        guessed = losses(task, held_out, mean)
-        own = losses(task, held_out, predicted)
+        guessed = sample_losses(truth, mean)
+        own = sample_losses(truth, predicted)
         return pd.DataFrame({"loss": (guessed - own) / guessed.mean()}, index=held_out)
     n = len(task.classes)
     share = np.bincount(task.values[fitted], minlength=n) / len(fitted)
@@ -75,7 +75,7 @@ def gains(
     by_chance = np.full(len(truth), 1 / n) if balanced else truth == share.argmax()
     return pd.DataFrame(
         {
-            "loss": weight * (losses(task, held_out, guess) - losses(task, held_out, predicted)),
+            "loss": weight * (sample_losses(truth, guess) - sample_losses(truth, predicted)),
             "hits": weight * (right.astype(float) - by_chance),
         },
         index=held_out,

@@ -19,15 +19,16 @@ from edge2torch.study._baseline import baseline_name, fit_baseline
 from edge2torch.study._data import Dataset
 from edge2torch.study._flow import Flow, flow_of
 from edge2torch.study._learned import Learned, gains, learned
-from edge2torch.study._metrics import MAIN, predictions_frame, score
+from edge2torch.study._metrics import MAIN, predictions_frame
 from edge2torch.study._network import Network
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings, Words
-from edge2torch.study._split import Split, check_complete, split_samples
+from edge2torch.study._split import check_complete
 from edge2torch.study._task import Task
 from edge2torch.study._threads import threads_for
 from edge2torch.study._train import Trained, train
 from edge2torch.study._trust import Trust, look_into, why_not
+from edge2torch.train import Split, score_predictions, split_samples
 
 KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
 
@@ -193,13 +194,18 @@ def _run_seed(
     study: Study, table: pd.DataFrame, seed: int, console: Console, progress: Progress
 ) -> _Seed:
     task, settings = study.task, study.settings
-    split = split_samples(task, settings, seed)
+    split = split_samples(
+        task.values,
+        test_fraction=settings.test_fraction,
+        validation_fraction=settings.validation_fraction,
+        seed=seed,
+    )
     rows: list[dict[str, object]] = []
     ahead: dict[tuple[str, int], pd.DataFrame] = {}
 
     def record(model: str, features: list[str], predict: _Predict) -> NDArray[np.float64]:
         predicted = predict(table.iloc[split.test][features])
-        found = score(task, split.test, predicted)
+        found = score_predictions(task.values[split.test], predicted)
         rows.append({"model": model, "features": len(features), "seed": seed, **found})
         ahead[model, len(features)] = gains(
             task, split.fit, split.test, predicted, balanced=settings.class_weights

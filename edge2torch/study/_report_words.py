@@ -10,9 +10,9 @@ import pandas as pd
 from edge2torch._core.messages import listing, plural
 from edge2torch.study._pipeline import Results
 from edge2torch.study._settings import Words
-from edge2torch.study._split import Split
 from edge2torch.study._tables import confusion_table
 from edge2torch.study._verdict import against_shuffled
+from edge2torch.train import Split
 
 _FEW_HELD_OUT = 10
 

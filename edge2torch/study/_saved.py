@@ -18,7 +18,7 @@ from edge2torch.nn import CompiledModel
 from edge2torch.study._data import Normalize
 from edge2torch.study._network import Network, customize_network
 from edge2torch.study._pipeline import Results
-from edge2torch.study._split import Scaler
+from edge2torch.train import Scaler
 
 _MODEL, _RECIPE, _INDEX = "model", "run.json", "artifact.json"
 _FORMAT, _VERSION = "edge2torch-run", 1

@@ -30,10 +30,10 @@ from edge2torch.study._pipeline import Results, Study
 from edge2torch.study._report_words import ReportText
 from edge2torch.study._saved import read_saved
 from edge2torch.study._settings import StudySettings, Words
-from edge2torch.study._split import Scaler, Split
 from edge2torch.study._task import Task
 from edge2torch.study._train import Trained, goal_of
 from edge2torch.study._trust import Trust
+from edge2torch.train import Scaler, Split
 
 _FOLDER, _TREE, _ARRAYS = "study", "study.json", "arrays.safetensors"
 _FORMAT, _VERSION = "edge2torch-study", 1

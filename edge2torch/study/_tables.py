@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch.study._metrics import confusion
+from edge2torch._core.messages import require
 from edge2torch.study._pipeline import Results
 
 _DRIVERS = 4
@@ -104,7 +104,8 @@ def confusion_table(results: Results) -> pd.DataFrame:
         classes.get_indexer(pd.Index(results.predictions[column]))
         for column in ("actual", "predicted")
     )
-    counts = confusion(truth, chosen, len(classes))
+    metrics = require("sklearn.metrics", extra="cli")
+    counts = metrics.confusion_matrix(truth, chosen, labels=range(len(classes)))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     table = pd.DataFrame(share, index=classes, columns=classes)
     table.insert(0, "held out", counts.sum(axis=1))

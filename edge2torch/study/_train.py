@@ -1,8 +1,10 @@
-"""An ordinary PyTorch training loop."""
+"""Train a network: how many epochs, told in folds, then on all but the test part."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -14,19 +16,20 @@ from torch.nn import functional as F
 
 from edge2torch._core.console import Console
 from edge2torch.data import align_features_to_input_nodes
-from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import ReplicateStack
 from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._network import Network
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._split import Fold, Scaler, Split, fit_scaler
 from edge2torch.study._task import Task
+from edge2torch.train import Fit, Scaler, Split, fit, fit_scaler
 
-_BETTER = 1e-4  # an improvement smaller than this is none
 # Patience counts in epochs, but a network learns by steps, and an epoch of few samples has two or
 # three: it is waited for so many steps at least, twice what AdamW's second moment averages over.
 _STEPS = 200
+
+
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]  # rows to fit, rows to judge the fit by
 
 
 @dataclass(frozen=True)
@@ -90,20 +93,14 @@ def train(
     """
     table = table[network.features]
     how = (settings, seed, console, progress)
-    search = _fit(network, table, task, split.folds, *how, name)
-    epochs = int(np.argmin(search.validation)) + 1
+    *_, search = _fit(network, table, task, split.folds, *how, name)
+    epochs = cast(int, search.best_epoch) + 1
     whole = ((split.fit, split.fit[:0]),)
-    settled = _fit(network, table, task, whole, *how, f"{name}, all", epochs)
-    model = cast(CustomizedEdgeModel, settled.model)
-    return Trained(network, model, settled.scaler, settled.goal, epochs, search.validation)
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    model: nn.Module | None  # None of a search
-    scaler: Scaler
-    goal: Goal
-    validation: tuple[float, ...]
+    model, scaler, goal, _ = _fit(network, table, task, whole, *how, f"{name}, all", epochs)
+    losses = tuple(search.history["held_out_loss"])
+    return Trained(
+        network, cast(CustomizedEdgeModel, model.unstack()[0]), scaler, goal, epochs, losses
+    )
 
 
 def _fit(
@@ -117,10 +114,11 @@ def _fit(
     progress: Progress,
     name: str,
     epochs: int | None = None,
-) -> _Fitted:
+) -> tuple[_Apart | ReplicateStack, Scaler, Goal, Fit]:
     """Train a network per fold, all in step, so that one curve of losses is that of all of them.
 
-    With ``epochs`` so many are trained, and nothing is validated.
+    With ``epochs`` so many are trained, and nothing is validated. Scaler and goal are the first
+    fold's.
     """
     scalers = [fit_scaler(table, rows) for rows, _ in folds]
     x = torch.stack([align_features_to_input_nodes(s(table), network.artifact) for s in scalers])
@@ -128,40 +126,36 @@ def _fit(
     # Every fold starts from the same weights. Their losses are summed and AdamW treats each
     # parameter on its own, so none of the networks notices the others.
     model = _beside_each_other(network, [network.build(settings, seed) for _ in folds])
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    generator = torch.Generator().manual_seed(seed)
     # Folds differ by a row or two; an epoch takes as many of each, others every time.
     size = min(len(rows) for rows, _ in folds)
     steps = settings.steps_of(size)
-    patience = max(settings.patience, -(-_STEPS // steps))
     which = torch.arange(len(folds))[:, None]
-    most = epochs or settings.max_epochs
-    with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
-        torch.manual_seed(seed)
-        training = progress.training(name, model, optimizer, generator)
-        history = training.history
-        first = most if training.done else training.epoch
-        for epoch, show in console.count(most, name, "epochs", first=first):
-            model.train()
-            drawn = torch.stack([shuffled(rows, generator)[:size] for rows, _ in folds])
-            for rows in drawn.tensor_split(steps, dim=1):  # equal parts, for batch normalisation
-                optimizer.zero_grad()
-                y = model(F.dropout(x[which, rows], settings.input_dropout))
-                losses = [goal.loss(*pair) for goal, *pair in zip(goals, y, rows, strict=True)]
-                torch.stack(losses).sum().backward()
-                optimizer.step()
-            if epochs is None:
-                history.append(_evaluate(model, x, goals, folds))
-                show(f"validation loss {history[-1]:.3f}")
-                if not np.isfinite(history[-1]):
-                    raise Edge2TorchError("Training diverged: choose a smaller --learning-rate.")
-            training.keep(done=epoch + 1 == most or _stalled(history, patience))
-            if training.done:
-                break
-    trained = model.eval().unstack()[0] if epochs else None
-    return _Fitted(trained, scalers[0], goals[0], tuple(history))
+
+    def batches(generator: torch.Generator) -> Sequence[Tensor]:
+        drawn = torch.stack([shuffled(rows, generator)[:size] for rows, _ in folds])
+        return drawn.tensor_split(steps, dim=1)  # equal parts, for batch normalisation
+
+    def loss(rows: Tensor) -> Tensor:
+        y = model(F.dropout(x[which, rows], settings.input_dropout))
+        losses = [goal.loss(*pair) for goal, *pair in zip(goals, y, rows, strict=True)]
+        return torch.stack(losses).sum()
+
+    fitted = fit(
+        model,
+        loss,
+        batches,
+        held_out=None if epochs else partial(_evaluate, model, x, goals, folds),
+        max_epochs=epochs or settings.max_epochs,
+        patience=max(settings.patience, -(-_STEPS // steps)),
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        keep_best=False,  # the number of epochs is what is looked for
+        seed=seed,
+        checkpoint=progress.file(name),
+        on_checkpoint=progress.note_time,
+        progress=lambda to_come: console.count(to_come.stop, name, "epochs", first=to_come.start),
+    )
+    return model, scalers[0], goals[0], fitted
 
 
 class _Apart(nn.Module):
@@ -208,21 +202,12 @@ def shuffled(rows: NDArray[np.int64], generator: torch.Generator) -> Tensor:
 
 def _evaluate(model: nn.Module, x: Tensor, goals: list[Goal], folds: tuple[Fold, ...]) -> float:
     """Mean loss over the validation rows of all folds."""
-    model.eval()
     # of one fold only its rows; of several all, which are few and of which each is wanted
     held_out = torch.from_numpy(np.unique(np.concatenate([rows for _, rows in folds])))
     place = torch.full((x.shape[1],), -1)
     place[held_out] = torch.arange(len(held_out))
     total = 0.0
-    with torch.no_grad():
-        for y, goal, (_, numbers) in zip(model(x[:, held_out]), goals, folds, strict=True):
-            rows = torch.from_numpy(numbers)
-            total += float(goal.loss(y[place[rows]], rows)) * len(rows)
+    for y, goal, (_, numbers) in zip(model(x[:, held_out]), goals, folds, strict=True):
+        rows = torch.from_numpy(numbers)
+        total += float(goal.loss(y[place[rows]], rows)) * len(rows)
     return total / sum(len(rows) for _, rows in folds)
-
-
-def _stalled(history: list[float], patience: int) -> bool:
-    """Whether the last epochs brought nothing."""
-    if len(history) <= patience:
-        return False
-    return min(history[-patience:]) > min(history[:-patience]) - _BETTER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +27,13 @@ from edge2torch.interpret import (
 )
 from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._learned import Learned, ahead_words, gains, learned
+from edge2torch.study._metrics import MAIN
 from edge2torch.study._network import Network
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._split import Split
 from edge2torch.study._task import Task
 from edge2torch.study._train import Trained, goal_of, shuffled
+from edge2torch.train import Split, fit, score_predictions
 
 _STEPS = 10  # of the path integral
 _FEWEST = 2
@@ -247,41 +248,37 @@ def _loop(
     goal = goal_of(task, split.fit, settings)
     steps = settings.steps_of(len(split.fit))
 
+    def batches(generator: torch.Generator) -> Sequence[Tensor]:
+        return shuffled(split.fit, generator).tensor_split(steps)
+
     def train(stack: ReplicateStack, seed: int) -> NDArray[np.float64]:
-        optimizer = torch.optim.AdamW(
-            stack.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        generator = torch.Generator().manual_seed(seed)
-        training = how.progress.training(name, stack, optimizer, generator)
-        stack.train()
+        def loss(rows: Tensor) -> Tensor:
+            seen = F.dropout(x[..., rows, :], settings.input_dropout)
+            return torch.stack([goal.loss(y, rows) for y in stack(seen)]).sum()
+
         title = f"{getattr(settings, name)} {name}"
-        for epoch, _ in how.console.count(how.epochs, title, "epochs", first=training.epoch):
-            for rows in shuffled(split.fit, generator).tensor_split(steps):
-                optimizer.zero_grad()
-                seen = F.dropout(x[..., rows, :], settings.input_dropout)
-                losses = [goal.loss(y, rows) for y in stack(seen)]
-                torch.stack(losses).sum().backward()
-                optimizer.step()
-            training.keep(done=epoch + 1 == how.epochs)
-        stack.eval()
-        held_out = torch.from_numpy(split.test)
+        fit(
+            stack,
+            loss,
+            batches,
+            max_epochs=how.epochs,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            seed=seed,
+            checkpoint=how.progress.file(name),
+            on_checkpoint=how.progress.note_time,
+            progress=lambda to_come: how.console.count(
+                to_come.stop, title, "epochs", first=to_come.start
+            ),
+        )
         with torch.no_grad():
-            answers = stack(x[..., held_out, :])
+            predicted = [goal.answer(y) for y in stack(x[..., torch.from_numpy(split.test), :])]
         balanced = settings.class_weights
-        for y in answers:
-            predicted = goal.answer(y)
-            ahead.append(gains(task, split.fit, split.test, predicted, balanced=balanced))
-        return np.array([_quality(y, goal.y[held_out]) for y in answers])
+        ahead.extend(gains(task, split.fit, split.test, p, balanced=balanced) for p in predicted)
+        truth = task.values[split.test]
+        quality = [score_predictions(truth, p)[MAIN[task.kind]] for p in predicted]
+        if np.isnan(quality).any():
+            raise Edge2TorchError("data: the label has one value only among the held-out samples.")
+        return np.array(quality)
 
     return train
-
-
-def _quality(predicted: Tensor, y: Tensor) -> float:
-    """Accuracy, or R²."""
-    if not y.is_floating_point():
-        return float((predicted.argmax(dim=1) == y).float().mean())
-    left = (predicted[:, 0] - y).square().mean()
-    spread = (y - y.mean()).square().mean()
-    if not bool(spread > 0):
-        raise Edge2TorchError("data: the label has one value only among the held-out samples.")
-    return float(1 - left / spread)

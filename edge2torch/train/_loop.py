@@ -242,12 +242,12 @@ class _State:
         """Go to where the checkpoint stands, if there is one."""
         if self.path is None or not self.path.exists():
             return
-        tensors, header = read_tensors(str(self.path))
-        parts: dict[str, dict[str, Tensor]] = {"best": {}}
-        for key, value in tensors.items():
-            part, _, name = key.partition(".")
-            parts.setdefault(part, {})[name] = value
         try:
+            tensors, header = read_tensors(self.path)
+            parts: dict[str, dict[str, Tensor]] = {"best": {}}
+            for key, value in tensors.items():
+                part, _, name = key.partition(".")
+                parts.setdefault(part, {})[name] = value
             self.model.load_state_dict(parts["model"])
             self.optimizer.restore(parts.get("optimizer", {}))
             self.generator.set_state(parts["random"]["rows"])
@@ -256,10 +256,10 @@ class _State:
                 torch.cuda.set_rng_state(parts["random"][str(one)], one)
             for name in ("epoch", "history", "rates", "reason"):
                 setattr(self, name, header[name])
-        except (KeyError, IndexError, ValueError, RuntimeError) as error:
+        except (Edge2TorchError, KeyError, IndexError, ValueError, RuntimeError) as error:
             raise Edge2TorchError(
                 f"checkpoint: {str(self.path)!r} is damaged, or of another model or version "
-                f"({error}). Remove it to begin anew."
+                f"({error}). Remove it, or do not resume, to begin anew."
             ) from error
         self.best = parts["best"]
 

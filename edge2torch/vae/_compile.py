@@ -41,6 +41,7 @@ def compile_vae(
     soft_mask: float | None = None,
     covariates: Mapping[str, Sequence[Any]] | None = None,
     library: str = "observed",
+    activation: str = "relu",
     seed: int = 0,
 ) -> tuple[EdgeVAE, VAEArtifact]:
     """Compile a variational autoencoder whose halves follow edges, or are dense.
@@ -77,6 +78,8 @@ def compile_vae(
         Columns of ``obs`` that both halves are conditioned on, such as ``{"batch": ["a", "b"]}``.
     library : {"observed", "learned"}
         Whether a cell's size is its sum of counts, or has a log-normal posterior of its own.
+    activation : str
+        At hidden nodes, as in ``customize_model(node_activation=)``.
     seed : int
         Fixes the initial weights.
 
@@ -110,7 +113,7 @@ def compile_vae(
         encoder_edges, decoder_edges, features, latents, likelihood=likelihood,
         interpretative=interpretative, hidden_dim=hidden_dim, covariates=covariates,
         library=library, dense_latents=dense_latents, units=units, positive=positive,
-        soft_mask=soft_mask,
+        soft_mask=soft_mask, activation=activation,
     )  # fmt: skip
     model = build_vae(design, seed=seed)
     return model, model.artifact
@@ -124,9 +127,11 @@ def build_vae(design: Design, *, seed: int) -> EdgeVAE:
         fed = pd.Index([*design.features, *design.conditions]).get_indexer(pd.Index(inputs))
         whole = len(fed) == len(design.features) + len(design.conditions)
         columns = None if whole else fed.tolist()
-        encoder = LatentEncoder(*compile_half(table, inputs, ends), columns)
+        encoder = LatentEncoder(
+            *compile_half(table, inputs, ends, activation=design.activation), columns
+        )
         decoder = GeneDecoder(
-            *compile_half(*design.decoder_table()),
+            *compile_half(*design.decoder_table(), activation=design.activation),
             own=likelihood.own,
             link=_LINKS[likelihood.support],
         )

@@ -106,6 +106,10 @@ class VAECore(nn.Module):
         """Return q_m and q_s (b, k); a learned library stands in a last column."""
         return self.encoder.posterior(_beside(x, conditions))
 
+    def divergence(self, q_m: Tensor, q_s: Tensor) -> Tensor:
+        """Return each latent's divergence from the standard normal (b, k)."""
+        return kl_divergence(q_m, q_s)
+
     def encoder_input(self, values: Tensor) -> Tensor:
         """Turn values (b, g) into what the encoder takes."""
         return values.log1p() if self.likelihood.is_count else values

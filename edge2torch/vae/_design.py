@@ -36,6 +36,7 @@ class Design:
     covariates: Mapping[str, tuple[str, ...]]
     library: str
     soft_mask: float | None
+    activation: str = "relu"  # folders of before it do not name it
 
     @property
     def conditions(self) -> list[str]:
@@ -105,6 +106,7 @@ def read_design(
     units: int,
     positive: bool,
     soft_mask: float | None,
+    activation: str,
 ) -> Design:
     """Check what was asked for, and settle every name."""
     find_likelihood(likelihood)
@@ -145,6 +147,7 @@ def read_design(
         },
         library=library,
         soft_mask=None if soft_mask is None else float(soft_mask),
+        activation=activation,
     )
 
 

@@ -10,10 +10,10 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from edge2torch._core.trimmed import trimmed_count, trimmed_mean
 from edge2torch.vae._core import VAECore
 from edge2torch.vae._start import MeanProfile
 
-_TRIMMED = 0.1  # share of cells at either end
 PROFILES = ("from data", "from the model")
 
 
@@ -67,7 +67,7 @@ class ProfileGain:
         """Compare log likelihoods of the same cells (cells,), perhaps with their gains apart."""
         elbo, mean_profile = elbo.double().cpu(), mean_profile.double().cpu()
         gains, n = elbo - mean_profile if gains is None else gains.double().cpu(), len(elbo)
-        gain, cut = float(trimmed_mean(gains)), _cut(n)
+        gain, cut = float(trimmed_mean(gains)), trimmed_count(n)
         left, half = n - 2 * cut, math.inf
         if n > 3:
             order = gains.sort().values
@@ -88,18 +88,6 @@ class ProfileGain:
             f"the extreme cells the model is ahead by {self.gain:.3g} (95 % interval {low:.3g} to "
             f"{high:.3g}, {self.n_cells:,} cells)"
         )
-
-
-def trimmed_mean(values: Tensor) -> Tensor:
-    """Return the mean of values (b,) without a tenth at either end; not a number if one is not."""
-    cut = _cut(len(values))
-    kept = values.sort().values[cut : len(values) - cut].mean()
-    return torch.where(values.isnan().any(), values.sum(), kept)
-
-
-def _cut(n: int) -> int:
-    """Return how many values are left out at either end: at least one, where three are there."""
-    return math.ceil(_TRIMMED * n) if n > 2 else 0
 
 
 def profiles(

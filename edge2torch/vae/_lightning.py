@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from edge2torch._core.files import write_file
+from edge2torch._core.trimmed import trimmed_mean
 from edge2torch.vae._cells import Cells
 from edge2torch.vae._core import VAECore
-from edge2torch.vae._gain import PROFILES, ProfileGain, gain_of, profiles, trimmed_mean
+from edge2torch.vae._gain import PROFILES, ProfileGain, gain_of, profiles
 from edge2torch.vae._start import MeanProfile
 
 _RUN = 16  # neighbours that are read together from disk

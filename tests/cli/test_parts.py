@@ -20,11 +20,9 @@ from edge2torch.cli import main
 from edge2torch.cli._demo import choose_pathways, pathway_edges, read_sets, readable
 from edge2torch.interpret import rewire
 from edge2torch.study._data import from_anndata
-from edge2torch.study._metrics import score
 from edge2torch.study._names import with_names
 from edge2torch.study._network import fit_network
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._split import fit_scaler, split_samples
 from edge2torch.study._task import choose_task
 from edge2torch.study._threads import threads_for
 
@@ -122,46 +120,6 @@ def test_more_networks_than_anyone_trains(option):
     StudySettings(**{option: 1000})
     with pytest.raises(e2t.Edge2TorchError, match=f"{option}\\b.*1,000"):
         StudySettings(**{option: 2**31})
-
-
-def test_parts_are_disjoint_and_hold_every_class():
-    task = choose_task(pd.Series(list("ab") * 30 + ["c"] * 5, name="y"), "auto", 3)
-    split = split_samples(task, StudySettings(), 0)
-    ((train, validation), *_), test = split.folds, split.test
-    parts = [train, validation, test]
-    assert sorted(np.concatenate(parts)) == list(range(65))
-    assert all(set(task.values[part]) == {0, 1, 2} for part in parts)
-    other = split_samples(task, StudySettings(), 1)
-    assert not np.array_equal(np.sort(split.test), np.sort(other.test))
-
-
-def test_scaling_knows_the_training_part_only():
-    table = pd.DataFrame({"a": [0.0, 2.0, 1e6], "b": [np.nan, 4.0, np.nan], "c": [np.nan] * 3})
-    scaler = fit_scaler(table, np.array([0, 1]))
-    scaled = scaler(table)
-    assert scaled["a"].tolist() == [-1.0, 1.0, 10.0]
-    assert scaled["b"].tolist() == [0.0, 0.0, 0.0]
-    assert scaled["c"].tolist() == [0.0, 0.0, 0.0]
-
-
-def test_scores_by_hand():
-    task = choose_task(pd.Series(list("aab"), name="y"), "auto", 1)
-    rows = np.arange(3)
-    predicted = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
-    found = score(task, rows, predicted)
-    assert found["accuracy"] == pytest.approx(2 / 3)
-    assert found["balanced_accuracy"] == pytest.approx(0.75)
-    assert found["macro_f1"] == pytest.approx(2 / 3)
-    assert found["roc_auc"] == 1.0  # the b has a higher chance of b than either a
-    assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.8]).mean())
-    three = choose_task(pd.Series(list("abc"), name="y"), "auto", 1)
-    chances = np.array([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6]])
-    # a: above one of two; b: a tie and a win; c: above both
-    assert score(three, rows, chances)["roc_auc"] == pytest.approx((0.5 + 0.75 + 1) / 3)
-    assert np.isnan(score(three, rows[:1], chances[:1])["roc_auc"])
-    number = choose_task(pd.Series([0.0, 1.0, 2.5], name="y"), "auto", 1)
-    found = score(number, rows, np.array([[0.0], [1.0], [2.5]]))
-    assert found == {"r2": 1.0, "pearson_r": pytest.approx(1.0), "rmse": 0.0}
 
 
 # --------------------------------------------------------------------------------- names

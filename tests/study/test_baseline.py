@@ -10,14 +10,13 @@ import pytest
 
 from edge2torch._core.console import Console
 from edge2torch.study._baseline import _weakest_of_the_best, fit_baseline
-from edge2torch.study._metrics import score
 from edge2torch.study._network import fit_network
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._split import Split, inner_folds, split_samples
 from edge2torch.study._task import choose_task
 from edge2torch.study._train import train
 from edge2torch.study._verdict import _contradiction
+from edge2torch.train import Split, repeated_folds, score_predictions, split_samples
 
 _QUIET = {"console": Console(quiet=True), "progress": Progress()}
 
@@ -38,9 +37,9 @@ def _separable(n: int, seed: int) -> tuple[pd.DataFrame, pd.Series]:
 def test_a_baseline_that_ranks_rightly_names_rightly(seed):
     table, label = _separable(60, seed)
     task = choose_task(label, "auto", 8)
-    split = split_samples(task, StudySettings(), seed)
+    split = split_samples(task.values, seed=seed)
     found = fit_baseline(table, task, split, seed)
-    scores = score(task, split.test, found.predict(table.iloc[split.test]))
+    scores = score_predictions(task.values[split.test], found.predict(table.iloc[split.test]))
     assert scores["roc_auc"] > 0.98
     assert scores["accuracy"] > 0.9
     assert scores["log_loss"] < 0.3
@@ -51,9 +50,12 @@ def test_ridge_of_a_clear_line_is_close_to_least_squares():
     table = pd.DataFrame(rng.normal(size=(40, 3)), columns=list("abc")).astype(np.float32)
     label = pd.Series(table.to_numpy() @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=40), name="y")
     task = choose_task(label, "auto", 8)
-    split = split_samples(task, StudySettings(), 0)
+    split = split_samples(task.values)
     found = fit_baseline(table, task, split, 0)
-    assert score(task, split.test, found.predict(table.iloc[split.test]))["r2"] > 0.95
+    assert (
+        score_predictions(task.values[split.test], found.predict(table.iloc[split.test]))["r2"]
+        > 0.95
+    )
 
 
 def test_the_weakest_of_penalties_as_good_is_taken():
@@ -69,9 +71,14 @@ def test_noise_takes_the_strongest_penalty_or_one_as_good():
     rng = np.random.default_rng(1)
     table = pd.DataFrame(rng.normal(size=(60, 30))).rename(columns=str).astype(np.float32)
     task = choose_task(pd.Series(["a", "b"] * 30, name="y"), "auto", 8)
-    split = split_samples(task, StudySettings(), 0)
+    split = split_samples(task.values)
     found = fit_baseline(table, task, split, 0)
-    assert score(task, split.test, found.predict(table.iloc[split.test]))["log_loss"] < 0.8
+    assert (
+        score_predictions(task.values[split.test], found.predict(table.iloc[split.test]))[
+            "log_loss"
+        ]
+        < 0.8
+    )
 
 
 # --------------------------------------------------------------------------------- folds
@@ -79,7 +86,7 @@ def test_noise_takes_the_strongest_penalty_or_one_as_good():
 
 def test_few_samples_take_turns_and_many_do_not():
     few = choose_task(pd.Series(["a", "b", "b"] * 20, name="y"), "auto", 8)
-    split = split_samples(few, StudySettings(), 0)
+    split = split_samples(few.values)
     assert len(split.folds) == 5
     turns = np.concatenate([rows for _, rows in split.folds])
     assert sorted(turns) == sorted(split.fit)
@@ -88,13 +95,13 @@ def test_few_samples_take_turns_and_many_do_not():
         assert abs((few.values[judged] == 0).mean() - 1 / 3) < 0.1
     assert not set(split.fit) & set(split.test)
     many = choose_task(pd.Series(["a", "b"] * 500, name="y"), "auto", 8)
-    ((_, judged),) = split_samples(many, StudySettings(), 0).folds
+    ((_, judged),) = split_samples(many.values).folds
     assert len(judged) == 150
 
 
 def test_folds_of_a_class_smaller_than_their_number():
     task = choose_task(pd.Series(["a"] * 20 + ["b"] * 3, name="y"), "auto", 2)
-    folds = inner_folds(task, np.arange(23), 5, seed=0, repeats=2)
+    folds = repeated_folds(task.values, n_folds=5, repeats=2)
     assert len(folds) == 6
     assert all((task.values[fitted] == 1).any() for fitted, _ in folds)
 
@@ -108,7 +115,7 @@ def test_the_curve_of_folds_is_that_of_each_of_them_alone(edges):
     network = fit_network(edges, table.columns, task)
     settings = StudySettings(max_epochs=6, batch_size=100, input_dropout=0.0, node_dropout=0.0)
     fit, test = np.arange(32), np.arange(32, 40)
-    folds = inner_folds(task, fit, 4, seed=0)
+    folds = repeated_folds(task.values, fit, 4)
 
     def curve(*chosen) -> np.ndarray:
         split = Split(fit, test, chosen)
@@ -129,7 +136,7 @@ def test_few_steps_in_an_epoch_are_waited_for(edges):
     table = pd.DataFrame(rng.normal(size=(60, 12)), columns=[f"g{k}" for k in range(12)])
     table.loc[::2, ["g0", "g1", "g2", "g3"]] += 1.5
     network = fit_network(edges, table.columns, task)
-    split = split_samples(task, StudySettings(), 0)
+    split = split_samples(task.values)
     found = train(network, table, task, split, StudySettings(patience=1), 0, name="x", **_QUIET)
     assert found.epochs > 60
     assert min(found.losses) < 0.6

@@ -16,10 +16,10 @@ from edge2torch.study._learned import gains, learned
 from edge2torch.study._network import fit_network
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._split import split_samples
 from edge2torch.study._task import choose_task
 from edge2torch.study._train import train
 from edge2torch.study._trust import look_into
+from edge2torch.train import split_samples
 from tests.cli.running import run
 
 
@@ -175,7 +175,7 @@ def test_replicates_that_learned_nothing_give_no_qvalues(edges, cells):
     table = cells.filter(like="g").astype(np.float32)
     network = fit_network(edges, table.columns, task)
     settings = StudySettings(max_epochs=1, learning_rate=1e-6, replicates=3, controls=3)
-    split = split_samples(task, settings, 0)
+    split = split_samples(task.values)
     quiet = {"console": Console(quiet=True), "progress": Progress()}
     trained = train(network, table, task, split, settings, 0, name="x", **quiet)
     said = look_into(trained, table, task, split, settings, **quiet)

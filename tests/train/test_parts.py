@@ -119,3 +119,42 @@ def test_scores_that_the_samples_do_not_tell():
     assert even["rmse"] == 1.0
     assert np.isnan(score_predictions([1.0, 2.0], [1.0, 1.0])["pearson_r"])
     assert sample_losses([0], [[0.0, 1.0]]) == pytest.approx(-np.log(1e-7))
+
+
+def test_parts_are_disjoint_and_hold_every_class():
+    labels = np.array(list("ab") * 30 + ["c"] * 5)
+    split = split_samples(labels)
+    ((train, validation), *_), test = split.folds, split.test
+    parts = [train, validation, test]
+    assert sorted(np.concatenate(parts)) == list(range(65))
+    assert all(set(labels[part]) == set("abc") for part in parts)
+    other = split_samples(labels, seed=1)
+    assert not np.array_equal(np.sort(split.test), np.sort(other.test))
+
+
+def test_scaling_knows_the_training_part_only():
+    table = pd.DataFrame({"a": [0.0, 2.0, 1e6], "b": [np.nan, 4.0, np.nan], "c": [np.nan] * 3})
+    scaler = fit_scaler(table, np.array([0, 1]))
+    scaled = scaler(table)
+    assert scaled["a"].tolist() == [-1.0, 1.0, 10.0]
+    assert scaled["b"].tolist() == [0.0, 0.0, 0.0]
+    assert scaled["c"].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_scores_by_hand():
+    truth = np.array([0, 0, 1])
+    predicted = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    found = score_predictions(truth, predicted)
+    assert found["accuracy"] == pytest.approx(2 / 3)
+    assert found["balanced_accuracy"] == pytest.approx(0.75)
+    assert found["macro_f1"] == pytest.approx(2 / 3)
+    assert found["roc_auc"] == 1.0  # the b has a higher chance of b than either a
+    assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.8]).mean())
+    three = np.arange(3)
+    chances = np.array([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6]])
+    # a: above one of two; b: a tie and a win; c: above both
+    assert score_predictions(three, chances)["roc_auc"] == pytest.approx((0.5 + 0.75 + 1) / 3)
+    assert np.isnan(score_predictions(three[:1], chances[:1])["roc_auc"])
+    number = np.array([0.0, 1.0, 2.5])
+    found = score_predictions(number, number[:, None])
+    assert found == {"r2": 1.0, "pearson_r": pytest.approx(1.0), "rmse": 0.0}

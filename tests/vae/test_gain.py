@@ -10,9 +10,10 @@ import pytest
 import torch
 from scipy.stats import mstats, trim_mean
 
+from edge2torch._core.trimmed import trimmed_mean
 from edge2torch.errors import Edge2TorchWarning
 from edge2torch.vae import EdgeVAE, FitReport, ProfileGain, compile_vae
-from edge2torch.vae._gain import gain_of, trimmed_mean
+from edge2torch.vae._gain import gain_of
 
 NO_GAIN = "does not beat the mean profile"
 TYPE = np.repeat(["a", "b", "c"], 100)
