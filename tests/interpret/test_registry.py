@@ -19,26 +19,31 @@ def name(row: AttributionMethod) -> str:
 
 
 def test_the_methods_that_users_know() -> None:
-    features = attribution_methods("features").index
-    nodes = attribution_methods("nodes").index
-    assert len(features) == 16
-    assert len(nodes) == 13
-    edges = attribution_methods("edges").index
-    assert len(edges) == 4
+    features, nodes, edges = (
+        set(attribution_methods(target).index) for target in ("features", "nodes", "edges")
+    )
+    assert {"IntegratedGradients", "GradientShap", "LRP"} <= features
+    assert {"LayerConductance", "NodeKnockout"} <= nodes
+    assert {"EdgeConductance", "EdgeOcclusion"} <= edges
     assert sorted(attribution_methods().index) == sorted([*features, *nodes, *edges])
     assert list(attribution_methods().index) == list(METHODS)
 
 
 @pytest.mark.parametrize("row", [row for row in METHODS.values() if not row.takes], ids=name)
 def test_a_row_is_true_of_its_class(row: AttributionMethod) -> None:
-    theirs = getattr(captum.attr, row.name)
+    theirs = getattr(
+        captum.attr, row.name, None
+    )  # a class of ours may have a name that Captum lacks
     takes = set(inspect.signature(load_engine(row).attribute).parameters)
     assert set(row.defaults) <= takes
     assert not row.batch or row.batch in takes
     assert ("return_convergence_delta" in takes) == row.delta
     word = "layer_baselines" if row.baselines == "layer" else "baselines"
     assert (word in takes) == (row.baselines != "none")
-    assert ("layer" in inspect.signature(theirs.__init__).parameters) == (row.target == "nodes")
+    if theirs is None:
+        assert isinstance(row.engine, type)
+    else:
+        assert ("layer" in inspect.signature(theirs.__init__).parameters) == (row.target == "nodes")
     assert row.doi == "" or re.fullmatch(r"10\.\d{4,5}/\S+", row.doi)
 
 
