@@ -37,7 +37,8 @@ _NO_NUMBER = ["", *(
     for blanks in ("", " ", "  ", "   ")
 )]  # fmt: skip
 _NO_GENE = re.compile(
-    r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)"
+    r"(?:__)?(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)"
+    r"|Assigned|Unassigned_\w+"
     r"|N_(?:unmapped|multimapping|noFeature|ambiguous)"
 )
 _Read = Callable[..., pd.DataFrame]
@@ -140,7 +141,8 @@ def not_genes(names: Iterable[object]) -> list[str]:
     Returns
     -------
     list of str
-        ``__no_feature`` and the like of HTSeq, ``N_unmapped`` and the like of STAR.
+        ``__no_feature`` and the like of HTSeq, ``N_unmapped`` of STAR, ``Unassigned_...`` of
+        featureCounts.
 
     Examples
     --------

@@ -13,6 +13,15 @@ _PATTERNS = {
 }
 
 
+_UNIPROT = r"^(?:sp|tr)\|([^|]+)\|.*$"  # its accession stands between bars, and not before them
+
+
+def plain_ids(ids: pd.Series) -> pd.Series:
+    """The ids up to the first bar, without a version; of UniProt's FASTA the accession."""
+    ids = ids.astype(str).str.replace(_UNIPROT, r"\1", regex=True)
+    return without_version(ids.str.split("|").str[0])
+
+
 def without_version(ids: pd.Series) -> pd.Series:
     """The ids, those of databases that have versions without theirs."""
     for pattern, kept in _PATTERNS.items():

@@ -18,20 +18,33 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from edge2torch._core.columns import like_an_id, like_metadata
 from edge2torch._core.messages import listing, warn
 from edge2torch._core.tables import not_genes
 from edge2torch.errors import Edge2TorchError
 
 # Names of columns without case, blanks and underscores.
-_PLACE = {"chr", "start", "end", "strand"}
+_PLACE = {"start", "end", "strand"}
+_TEST = {"stat", "pvalue", "padj", "basemean", "log2foldchange", "lfcse"}  # of DESeq2
 _ANNOTATION = {
     "length", "efflength", "effectivelength", "genelength", "transcriptlength", "description",
     "genename", "genesymbol", "symbol", "genetype", "genebiotype", "transcripttype", "biotype",
     "transcriptid", "transcriptids", "transcriptname", "genedescription", "entrez", "entrezid",
-    "entrezgene", "entrezgeneid", "ncbigeneid", "gc", "gccontent",
+    "entrezgene", "entrezgeneid", "ncbigeneid", "gc", "gccontent", "chr", "chrom", "chromosome",
+    "seqname", "seqnames", "width", "len", "genelen", "exonlength", "exonlen", "meanlength",
+    "medianlength", "countsfromabundance", "total", "sum", "mean", "median", "rowsum", "rowsums",
+    "rowmean", "rowmeans", "basemean", "padj",
 }  # fmt: skip
 _COUNT_OF = {"numreads": "salmon", "estcounts": "kallisto", "expectedcount": "RSEM"}
 _MEASURES = {*_COUNT_OF, "tpm", "fpkm", "rpkm", "isopct"}
+# As tximport, and tables joined from those of single samples, name what they have of each sample
+_OF_A_SAMPLE = re.compile(
+    r"(?P<measure>{0})[._ ](?P<sample>.+)|(?P<sample_first>.+)[._ ](?P<measure_last>{0})".format(
+        r"counts?|num_?reads|est_counts|expected_count|reads|abundance|tpm|[fr]pkm|cpm"
+        r"|(?:eff_?|effective_?)?length|isopct"
+    ),
+    re.IGNORECASE,
+)
 _HEADS = re.compile(
     r"(?:unnamed\d+|(?:ensembl|gene|transcript|tx|target|feature|probe|row)?s?(?:ids?|names?|symbols?)?"
     r"|tracking\w*|index)"
@@ -149,6 +162,20 @@ def with_column(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table.rename_axis(name).reset_index() if table.index.name in (name, None) else table
 
 
+def with_id_columns(transcripts: pd.DataFrame) -> pd.DataFrame:
+    """The table with ``transcript_id`` and ``gene_id``, as ``TXNAME`` and ``GENEID`` of tximport."""
+    wanted = {
+        "transcript_id": {"txname", "txid", "transcriptid", "transcript", "tx"},
+        "gene_id": {"geneid", "gene"},
+    }
+    renamed = {}
+    for name, words in wanted.items():
+        own = [column for column in transcripts.columns if _plain(column) in words]
+        if name not in transcripts and len(own) == 1:
+            renamed[own[0]] = name
+    return transcripts.rename(columns=renamed) if renamed else transcripts
+
+
 def with_sample_ids(samples: pd.DataFrame, wanted: pd.Index) -> pd.DataFrame:
     """The table with ids in the column ``sample_id``.
 
@@ -176,12 +203,12 @@ def set_aside(table: pd.DataFrame, samples: pd.Index) -> pd.DataFrame:
     What the sample table knows (``samples``) is a sample, whatever its name.
     """
     plain = {name: _plain(name) for name in table.columns if str(name) not in samples}
-    is_place = len(_PLACE & set(plain.values())) > 1  # one alone may be a sample called so
-    beside = [
-        name
-        for name, word in plain.items()
-        if word in _ANNOTATION | _MEASURES or (word in _PLACE and is_place)
-    ]
+    words = _ANNOTATION | _MEASURES
+    for company in ({*_PLACE, "chr", "chrom", "chromosome", "seqname", "seqnames"}, _TEST):
+        if len(company & set(plain.values())) > 1:  # one alone may be a sample called so
+            words = words | company
+    others = _not_counts_of_samples(plain)
+    beside = [name for name, word in plain.items() if word in words or name in others]
     if len(beside) == table.shape[1] and _MEASURES & set(plain.values()):
         programs = [_COUNT_OF[word] for word in plain.values() if word in _COUNT_OF]
         raise _one_sample(f"the columns {listing(beside)} are", next(iter(programs), ""))
@@ -191,6 +218,18 @@ def set_aside(table: pd.DataFrame, samples: pd.Index) -> pd.DataFrame:
             "A sample of that name has to stand in the sample table."
         )
     return table.drop(columns=beside)
+
+
+def _not_counts_of_samples(names: Iterable[object]) -> set[object]:
+    """Names such as ``abundance.s1`` and ``s1.tpm`` where there are counts of s1, too."""
+    found: dict[object, tuple[str, bool]] = {}
+    for name in names:
+        if match := _OF_A_SAMPLE.fullmatch(str(name)):
+            measure = match["measure"] or match["measure_last"]
+            is_count = bool(re.search("count|reads", measure, re.IGNORECASE))
+            found[name] = (match["sample"] or match["sample_first"], is_count)
+    counted = {sample for sample, is_count in found.values() if is_count} | set(map(str, names))
+    return {name for name, (sample, count) in found.items() if not count and sample in counted}
 
 
 def _one_sample(what: str, program: str) -> Edge2TorchError:
@@ -217,11 +256,11 @@ def check_not_one_sample(path: Path) -> None:
             raise _one_sample(f"{path.name!r} holds the counts", program)
 
 
-def check_header(path: Path, table: pd.DataFrame, samples: pd.Index) -> None:
-    """Refuse counts whose first row has become the names of the samples.
+def check_header(path: Path, table: pd.DataFrame, known: pd.Index, *, turned: bool = False) -> None:
+    """Refuse counts whose first row has become the names of the columns: samples, or ``turned`` genes.
 
-    Names that are numbers are right where the sample table has them, where they count up, and
-    where the name of the first column is one.
+    Names that are numbers are right where the table that goes with them has them (``known``), where
+    they count up, and where the name of the first column is one.
     """
     first = "" if table.index.name is None else str(table.index.name)
     names = [str(name) for name in table.columns]
@@ -229,13 +268,21 @@ def check_header(path: Path, table: pd.DataFrame, samples: pd.Index) -> None:
         return
     numbers = [int(name) for name in names if name.isdecimal()]
     counts_up = len(numbers) == len(names) > 2 and sorted(set(numbers)) == numbers
-    if counts_up or _HEADS.fullmatch(_plain(first)) or set(names) <= set(samples):
+    if counts_up or _HEADS.fullmatch(_plain(first)) or set(names) <= set(known):
         return
+    # genes by number are common: a heading such as "donor" or "mouse" is not one more of the samples
+    if turned and (
+        like_an_id(first)
+        or like_metadata(first)
+        or (not re.search(r"\d", first) and all(re.search(r"\d", str(row)) for row in table.index))
+    ):
+        return
+    kind = "genes" if turned else "samples"
     raise Edge2TorchError(
-        f"counts: the first line of {path.name!r} holds numbers where names of samples belong: "
+        f"counts: the first line of {path.name!r} holds numbers where names of {kind} belong: "
         f"{listing([first, *names])}. If it is the first row of counts, write a header above it; the "
         "files of HTSeq and STAR hold one sample each and no header, join those of all samples. If "
-        "the samples are called so, begin it with 'id'."
+        f"the {kind} are called so, begin it with 'id'."
     )
 
 
@@ -254,6 +301,16 @@ def check_scale(scale: str | None) -> None:
 def as_scale(matrix: Counts, scale: str | None, name: str, problems: list[str]) -> Counts:
     """Counts out of logarithms where the user says that they are; a problem where they look so."""
     values = matrix.values.data if sparse.issparse(matrix.values) else matrix.values
+    known = values[np.isfinite(values)]
+    largest = float(known.max(initial=0))
+    limit = _LARGEST_LOG * (np.log(2) if scale == "log1p" else 1)
+    if scale in _INVERSE and largest > limit:
+        problems.append(
+            f"{name} are not logarithms as scale={scale!r} says: the largest value is {largest:,.4g}, "
+            f"and no such logarithm of a count is over {limit:.3g}. Give scale='counts' if they are "
+            "counts, or leave scale out"
+        )
+        return matrix
     if scale is None and _looks_like_logs(values):
         problems.append(
             f"{name} look like logarithms, or like shares, not like counts: most are not whole "

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from edge2torch._core.messages import listing
-from edge2torch._core.versions import without_version
+from edge2torch._core.versions import plain_ids as without_bars
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._counts import (
     Counts,
@@ -24,6 +24,7 @@ from edge2torch.netmodules._counts import (
     check_scale,
     text,
     with_column,
+    with_id_columns,
     with_sample_ids,
 )
 from edge2torch.netmodules._covariates import resolved
@@ -297,9 +298,14 @@ def gene_of(matrix: Counts, transcripts: pd.DataFrame | None, problems: list[str
     """Gene of every row of counts; missing where the table does not say."""
     if transcripts is None:
         return pd.Series(matrix.rows, index=matrix.rows, dtype=object)
-    table = with_column(transcripts, "transcript_id")
+    table = with_column(with_id_columns(transcripts), "transcript_id")
     if missing := [c for c in ("transcript_id", "gene_id") if c not in table]:
-        problems.append(f"transcripts lacks column(s) {listing(missing)}")
+        known = text(transcripts.columns).isin(matrix.rows).any()
+        header = ": is its header missing? Write one above it" if known else ""
+        problems.append(
+            f"transcripts lacks column(s) {listing(missing)}; its columns are "
+            f"{listing(transcripts.columns, 10)}{header}"
+        )
         return pd.Series(matrix.rows, index=matrix.rows, dtype=object)
     ids = text(table["transcript_id"])
     if repeated := sorted(set(ids[ids.duplicated()])):
@@ -320,14 +326,13 @@ def gene_of(matrix: Counts, transcripts: pd.DataFrame | None, problems: list[str
 
 def plain(ids: pd.Index) -> pd.Index:
     """Ids up to the first bar, and without a version of Ensembl or RefSeq at their end."""
-    text = pd.Series(ids, dtype=object).astype(str).str.split("|").str[0]
-    bare: pd.Index = pd.Index(without_version(text), dtype=object)
+    bare: pd.Index = pd.Index(without_bars(pd.Series(ids, dtype=object)), dtype=object)
     return bare
 
 
 def with_plain_ids(transcripts: pd.DataFrame) -> pd.DataFrame:
     """Transcripts whose ids have lost version and bars."""
-    table = with_column(transcripts, "transcript_id")
+    table = with_column(with_id_columns(transcripts), "transcript_id")
     if "transcript_id" not in table:
         return transcripts
     return table.assign(transcript_id=plain(text(table["transcript_id"])).to_numpy())

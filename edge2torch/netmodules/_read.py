@@ -30,6 +30,7 @@ from edge2torch.netmodules._counts import (
     check_scale,
     sample_ids,
     text,
+    with_id_columns,
 )
 from edge2torch.netmodules._input import TranscriptData, assemble, plain, raise_all, transcript_data
 
@@ -158,7 +159,8 @@ def _is_gtf(table: Table) -> bool:
 def _transcripts(table: Table) -> pd.DataFrame | None:
     if _is_gtf(table) and Path(str(table)).is_file():
         return genes_of_gtf(Path(str(table)))
-    return _table(table, "transcripts")
+    found = _table(table, "transcripts")
+    return None if found is None else with_id_columns(found)
 
 
 def _table(table: Table, name: str) -> pd.DataFrame | None:
@@ -194,6 +196,12 @@ def _counts(path: Path, samples: pd.DataFrame | None) -> pd.DataFrame:
 def _turned(path: Path, transcripts: pd.DataFrame | None, *, all_features: bool) -> pd.DataFrame:
     """Samples × transcripts, turned round; what the transcripts name is one, whatever its name."""
     table = _read_table(path, "path")
+    ids = (
+        [transcripts[name] for name in _IDS[2:] if name in transcripts]
+        if transcripts is not None
+        else []
+    )
+    named = {str(name) for column in ids for name in column}
     if isinstance(table.index, pd.RangeIndex):
         table = table.set_index("sample_id" if "sample_id" in table else table.columns[0])
     other = [name for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
@@ -202,9 +210,8 @@ def _turned(path: Path, transcripts: pd.DataFrame | None, *, all_features: bool)
             f"path: column(s) of the table to transpose are not numbers: {listing(other)}. "
             "Leave them out; what is known of samples belongs in the sample table of the fit."
         )
-    known = gene_symbols(table.columns)
-    if transcripts is not None:
-        known.update(*(text(transcripts[name]) for name in _IDS[2:] if name in transcripts))
+    check_header(path, table, pd.Index(named, dtype=object), turned=True)
+    known = gene_symbols(table.columns) | named
     beside = [
         name
         for name in table.columns

@@ -77,7 +77,33 @@ def test_a_file_of_one_sample(tmp_path, name, header, told):
     assert "Join the counts of all samples into one table" in str(caught.value)
 
 
-OTHERS = ["__no_feature", "__alignment_not_unique", "N_unmapped", "N_noFeature"]
+@pytest.mark.parametrize(
+    "aside",
+    [
+        ["seqnames", "width"], ["gene_len"], ["exon_length"], ["len"], ["Mean.Length"], ["Chromosome"],
+        ["chr"], ["Total"], ["Sum", "mean"], ["baseMean", "stat", "pvalue", "padj"],
+        ["s1.tpm", "s2_TPM"], ["abundance.s1", "length.s1", "countsFromAbundance"],
+    ],
+)  # fmt: skip
+def test_what_stands_beside_counts(aside):
+    own = ["s1.count", "s2_counts"] if "s1.tpm" in aside else ["counts.s1", "s2"]
+    counts = pd.DataFrame([[5, 6, *[9] * len(aside)]] * 2, ["a", "b"], [*own, *aside])
+    with pytest.warns(Edge2TorchWarning, match="are not samples, by their names") as caught:
+        found = transcript_data(counts, min_samples=2)
+    assert found.samples.index.tolist() == own
+    assert all(repr(name) in str(caught[0].message) for name in aside[:5])
+    samples = pd.DataFrame({"sample_id": counts.columns})
+    assert len(transcript_data(counts, samples=samples, min_samples=2).samples) == len(samples)
+
+
+@pytest.mark.parametrize("name", ["stat", "pvalue", "length.3", "s9.tpm", "counts_1", "start"])
+def test_names_that_samples_may_have(name):
+    counts = pd.DataFrame({"s1": [5, 6], name: [7, 8]}, ["a", "b"])
+    assert transcript_data(counts, min_samples=2).samples.index.tolist() == sorted(["s1", name])
+
+
+OTHERS = ["__no_feature", "__alignment_not_unique", "N_unmapped", "N_noFeature", "no_feature",
+          "ambiguous", "too_low_aQual", "not_aligned", "Assigned", "Unassigned_NoFeatures"]  # fmt: skip
 
 
 def test_rows_that_are_no_genes(tmp_path):
@@ -219,3 +245,37 @@ def test_a_table_between_blanks_names_its_separator(tmp_path):
     with pytest.raises(Edge2TorchError, match="it has no samples") as caught:
         read(tmp_path, "t.csv", "id\na\nb\n")
     assert "min_samples" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "names", [("TXNAME", "GENEID"), ("transcript", "gene"), ("txid", "gene_id")]
+)
+def test_tables_of_transcripts_as_others_name_them(tmp_path, names):
+    content = "id,s1,s2\nt1,5,6\nt2,7,8\n"
+    (tmp_path / "tx2gene.csv").write_text(f"{names[0]},{names[1]}\nt1,g\nt2,g\n")
+    data = read(tmp_path, "t.csv", content, transcripts=tmp_path / "tx2gene.csv")
+    assert data.gene_ids.tolist() == ["g"]
+    (tmp_path / "tx2gene.csv").write_text("t1,g\nt2,g\n")
+    with pytest.raises(Edge2TorchError, match=r"its columns are 't1', 'g': is its header missing"):
+        read(tmp_path, "t.csv", content, transcripts=tmp_path / "tx2gene.csv")
+    table = pd.DataFrame({"name": ["t1"], "symbol": ["g"]})
+    with pytest.raises(Edge2TorchError, match=r"its columns are 'name', 'symbol'$"):
+        read(tmp_path, "t.csv", content, transcripts=table)
+
+
+def test_accessions_of_uniprot_stand_between_bars():
+    counts = pd.DataFrame({"s1": [5, 6], "s2": [7, 8]}, ["sp|P04637|P53_HUMAN", "tr|Q2-2|X"])
+    found = transcript_data(counts, plain_ids=True, min_samples=2)
+    assert found.gene_ids.tolist() == ["P04637", "Q2-2"]
+
+
+def test_samples_by_genes_without_a_header(tmp_path):
+    body = "s2,1,4,7\ns3,2,5,8\n"
+    with pytest.raises(Edge2TorchError, match=r"numbers where names of genes belong: 's1', '15'"):
+        read(tmp_path, "t.csv", f"s1,15,6,9\n{body}", transpose=True)
+    for first in ("", "donor", "Sample Name", "Run", "mouse"):
+        data = read(tmp_path, "t.csv", f"{first},7157,672,1956\n{body}", transpose=True)
+        assert data.gene_ids.tolist() == ["1956", "672", "7157"]
+    table = pd.DataFrame({"transcript_id": ["7157", "672", "1956"], "gene_id": "g"})
+    data = read(tmp_path, "t.csv", f"s1,7157,672,1956\n{body}", transpose=True, transcripts=table)
+    assert data.samples.index.tolist() == ["s2", "s3"]

@@ -64,3 +64,12 @@ def test_nearly_all_genes_left_out_is_a_warning():
     assert (found.gene_fate["fate"] == "low counts").mean() > 0.9
     with pytest.raises(Edge2TorchError, match="scale='log10'"):
         transcript_data(logs, scale="log10")
+
+
+@pytest.mark.parametrize(("scale", "limit"), [("log2", "30"), ("log1p", "20.8")])
+def test_counts_are_no_logarithms(scale, limit):
+    data = planted()
+    told = rf"not logarithms as scale='{scale}' says: the largest .* over {limit}\. Give scale='counts'"
+    with pytest.raises(Edge2TorchError, match=told) as caught:
+        transcript_data(data.counts, data.transcripts, scale=scale)
+    assert "The data have 1 problem:" in str(caught.value)
