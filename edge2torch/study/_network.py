@@ -193,11 +193,20 @@ def _read_out(
         )
     if set(task.classes) <= set(ends):
         return list(task.classes), 0, "The graph's outputs are the classes."
+    words = (
+        f"The graph's outputs ({listing(ends)}) are not the classes of {task.label!r}: a linear "
+        f"layer was added from {len(ends)} output(s) to {len(task.classes)} classes."
+    )
+    narrow = bottleneck_words(len(ends), len(task.classes))
+    return ends, len(task.classes), f"{words} {narrow}".strip()
+
+
+def bottleneck_words(n_outputs: int, n_classes: int) -> str:
+    """Warn of a single number that has to tell several classes apart; nothing where there is none."""
+    if n_outputs > 1 or n_classes < 3:
+        return ""
     return (
-        ends,
-        len(task.classes),
-        (
-            f"The graph's outputs ({listing(ends)}) are not the classes of {task.label!r}: a linear "
-            f"layer was added from {len(ends)} output(s) to {len(task.classes)} classes."
-        ),
+        f"WARNING: 1 output for {n_classes} classes: all classes are read off one number. Let the "
+        "graph end in the classes (edge2torch prior --outputs A,B,C --connect), or in its sets "
+        "(without --root)."
     )

@@ -91,6 +91,8 @@ class Results:
         Share of the values the networks use that were missing, and so were filled in.
     untrusted : str
         Why they say nothing although they were asked for.
+    cut_off : tuple of int
+        The limit of epochs, once for every seed whose validation loss was falling when it came.
     learned : dict of (str, int) to Learned
         How far each model, by name and number of features, is ahead of guessing.
     flow : Flow
@@ -112,6 +114,7 @@ class Results:
     missing: float
     trust: Trust | None = None
     untrusted: str = ""
+    cut_off: tuple[int, ...] = ()
 
     @property
     def has_learned(self) -> bool:
@@ -187,6 +190,7 @@ def train_and_judge(
         missing=float(_used(study).isna().to_numpy().mean()),
         trust=None if isinstance(trust, str) else trust,
         untrusted=trust if isinstance(trust, str) else "",
+        cut_off=tuple(len(seed.trained.losses) for seed in seeds if seed.trained.cut_off),
     )
 
 

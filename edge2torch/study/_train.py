@@ -24,6 +24,7 @@ from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import Task
 from edge2torch.train import Fit, Scaler, Split, fit, fit_scaler
 
+_VISIBLE = 0.02  # of the whole fall; plateaus reached by this loop brought 0.6 % at most
 # Patience counts in epochs, but a network learns by steps, and an epoch of few samples has two or
 # three: it is waited for so many steps at least, twice what AdamW's second moment averages over.
 _STEPS = 200
@@ -65,6 +66,17 @@ class Trained:
     goal: Goal
     epochs: int
     losses: tuple[float, ...]
+    stalled: bool = True  # whether the search for the number of epochs ended by itself
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the limit of epochs ended the search while the validation loss was falling."""
+        window = max(len(self.losses) // 10, 1)
+        if self.stalled or self.epochs <= len(self.losses) - window or len(self.losses) < 2:
+            return False
+        # a plateau creeps down as well: the last tenth has to bring a visible part of the whole
+        before, last = (float(np.mean(self.losses[-k:][:window])) for k in (2 * window, window))
+        return before - last > _VISIBLE * (max(self.losses) - min(self.losses))
 
     def predict(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """Class probabilities (b, classes), or values (b, 1) in the units of the label."""
@@ -98,9 +110,9 @@ def train(
     whole = ((split.fit, split.fit[:0]),)
     model, scaler, goal, _ = _fit(network, table, task, whole, *how, f"{name}, all", epochs)
     losses = tuple(search.history["held_out_loss"])
-    return Trained(
-        network, cast(CustomizedEdgeModel, model.unstack()[0]), scaler, goal, epochs, losses
-    )
+    stalled = search.stopped_by != "max_epochs"
+    chosen = cast(CustomizedEdgeModel, model.unstack()[0])
+    return Trained(network, chosen, scaler, goal, epochs, losses, stalled)
 
 
 def _fit(

@@ -10,6 +10,7 @@ import pandas as pd
 from edge2torch._core.messages import plural
 from edge2torch.study._data import copies_words
 from edge2torch.study._learned import ahead_words
+from edge2torch.study._network import bottleneck_words
 from edge2torch.study._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.study._trust import LEVEL, Trust, beyond_place
 
@@ -51,8 +52,8 @@ def verdicts(results: Results) -> list[Verdict]:
     kpnn = by_seed[(KPNN, own)]
     if not results.has_learned:
         missed = [_what_linear_learned(results, by_seed[key], key) for key in linear]
-        return [_nothing_learned(results), _level(results, kpnn), *missed]
-    said = [*_copies(results), _level(results, kpnn)]
+        return [*_limits(results), _nothing_learned(results), _level(results, kpnn), *missed]
+    said = [*_copies(results), *_limits(results), _level(results, kpnn)]
     for name, count in linear:
         seen = plural(study.words.feature, count)
         other = f"{name} on the same {seen}"
@@ -78,6 +79,20 @@ def _copies(results: Results) -> list[Verdict]:
     """A feature that holds the answer stands before all that was found with its help."""
     dataset, label = results.study.dataset, results.study.task.label
     return [Verdict(False, copies_words(dataset.copies, label))] if dataset.copies else []
+
+
+def _limits(results: Results) -> list[Verdict]:
+    """What held the network back, before it is judged: too few epochs, or one number to read."""
+    network, task, cut = results.study.network, results.study.task, results.cut_off
+    said = []
+    if cut:
+        said.append(
+            f"The validation loss was still falling at the last of {plural('epoch', cut[0])}, in "
+            f"{len(cut)} of {plural('seed', results.study.settings.seeds)}: raise --epochs."
+        )
+    if narrow := bottleneck_words(len(network.outputs), len(task.classes)):
+        said.append(narrow)
+    return [Verdict(False, text) for text in said]
 
 
 def _nothing_learned(results: Results) -> Verdict:
