@@ -88,7 +88,7 @@ def _limits(results: Results) -> list[Verdict]:
     if cut:
         said.append(
             f"The validation loss was still falling at the last of {plural('epoch', cut[0])}, in "
-            f"{len(cut)} of {plural('seed', results.study.settings.seeds)}: raise --epochs."
+            f"{len(cut)} of {plural('seed', results.study.settings.seeds)}: raise it (max_epochs, --epochs)."
         )
     if narrow := bottleneck_words(len(network.outputs), len(task.classes)):
         said.append(narrow)

@@ -38,7 +38,7 @@ def test_a_limit_that_was_reached_is_said_before_nothing_learned(files):
     printed = run(files, *ALONE, "--epochs", "3", "--learning-rate", "0.0001")
     said = [v["text"] for v in json.loads((files / "out" / "summary.json").read_text())["verdicts"]]
     assert said[0] == (
-        "The validation loss was still falling at the last of 3 epochs, in 1 of 1 seed: raise --epochs."
+        "The validation loss was still falling at the last of 3 epochs, in 1 of 1 seed: raise it (max_epochs, --epochs)."
     )
     assert said[1].startswith("The KPNN learned nothing")
     assert printed.index(said[0]) < printed.index("learned nothing")
