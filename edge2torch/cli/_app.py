@@ -135,6 +135,13 @@ def run(
     data: Annotated[Path, typer.Option(help="h5ad, or CSV, TSV or Parquet with a row per sample.")],
     label: Annotated[str, typer.Option(help="Column to predict (of obs, for h5ad).")],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    groups: Annotated[
+        str | None, typer.Option(help="Column, as donor: its samples stay on one side of a split.")
+    ] = None,
+    test_data: Annotated[
+        Path | None,
+        typer.Option(help="Another cohort to test on; all of the data is trained with."),
+    ] = None,
     task: Annotated[
         Literal["auto", "classification", "regression"],
         typer.Option(help="auto: by the label's type."),
@@ -219,6 +226,8 @@ def run(
         edges,
         data,
         label,
+        groups=groups,
+        test_data=test_data,
         names=names,
         settings=settings,
         text=ReportText(command=_command()),

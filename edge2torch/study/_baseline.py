@@ -43,7 +43,13 @@ def baseline_name(task: Task) -> str:
     return "logistic regression" if task.kind == "classification" else "ridge regression"
 
 
-def fit_baseline(table: pd.DataFrame, task: Task, split: Split, seed: int) -> Baseline:
+def fit_baseline(
+    table: pd.DataFrame,
+    task: Task,
+    split: Split,
+    seed: int,
+    groups: NDArray[np.str_] | None = None,
+) -> Baseline:
     """Choose the penalty in folds of all but the test part, then fit all of that.
 
     Judged is the log loss (of numbers, the squared error) of every sample, in folds that it had no
@@ -53,7 +59,9 @@ def fit_baseline(table: pd.DataFrame, task: Task, split: Split, seed: int) -> Ba
     """
     repeats = min(max(_ENOUGH // len(split.fit), 1), _MOST_REPEATS)
     total = np.zeros((len(_PENALTIES), len(task.values)))
-    folds = repeated_folds(task.values, split.fit, _FOLDS, repeats=repeats, seed=seed)
+    folds = repeated_folds(
+        task.values, split.fit, _FOLDS, repeats=repeats, groups=groups, seed=seed
+    )
     for train, judged in folds:
         x = fit_scaler(table, train)(table)
         for found, model in zip(total, _path(x, task, train, _PENALTIES), strict=True):

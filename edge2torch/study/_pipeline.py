@@ -47,6 +47,10 @@ class Study:
         As made by their rooms.
     wider : Network, optional
         A second network to train beside the first, with direct edges from every feature.
+    groups : ndarray of str, shape (n,), optional
+        Donor, or whatever samples share, of the samples of the task; on one side of every split.
+    held_out : ndarray of bool, shape (n,), optional
+        Which samples are of the cohort that the study is tested on.
     """
 
     dataset: Dataset
@@ -55,6 +59,8 @@ class Study:
     settings: StudySettings
     words: Words
     wider: Network | None = None
+    groups: NDArray[np.str_] | None = None
+    held_out: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +206,8 @@ def _run_seed(
     task, settings = study.task, study.settings
     split = split_samples(
         task.values,
+        groups=study.groups,
+        test=study.held_out,
         test_fraction=settings.test_fraction,
         validation_fraction=settings.validation_fraction,
         seed=seed,
@@ -237,7 +245,7 @@ def _run_seed(
     if study.wider is not None:
         record(WIDER, study.wider.features, fit(study.wider, WIDER).predict)
     for features in _baseline_features(study):
-        baseline = fit_baseline(table[features], task, split, seed)
+        baseline = fit_baseline(table[features], task, split, seed, study.groups)
         record(baseline_name(task), features, baseline.predict)
     console.say(_line(study, rows, seed, trained.epochs))
     return _Seed(

@@ -86,7 +86,7 @@ def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
         (
             "Split",
             (
-                f"{len(split.test):,} {samples} were held out for testing, {len(split.fit):,} were "
+                f"{len(split.test):,} {samples} {_held_out(results)}, {len(split.fit):,} were "
                 f"trained on; {_turns(split)} of these decided when to stop. {repeated}"
             ),
         ),
@@ -120,6 +120,17 @@ def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
         ),
         ("Attribution", _attribution_words(results)),
     ]
+
+
+def _held_out(results: Results) -> str:
+    """How the test part came about."""
+    study = results.study
+    if study.held_out is not None:
+        return "of another cohort were the test part"
+    if study.groups is None:
+        return "were held out for testing"
+    groups = len(set(study.groups.tolist()))
+    return f"were held out for testing, with all that share their group ({groups:,} groups in all)"
 
 
 def _turns(split: Split) -> str:
@@ -197,12 +208,11 @@ def _of_attributions(words: Words) -> list[str]:
 def caveats_of(results: Results, story: ReportText) -> list[str]:
     study, words = results.study, results.study.words
     said = _of_attributions(words) if results.has_learned else []
-    said += [
-        (
+    if study.groups is None and study.held_out is None:
+        said.append(
             f"The split is random by {words.sample}. If several come from one donor or batch, scores "
             "for new donors may be lower."
-        ),
-    ]
+        )
     said += [
         f"{sentence} A {words.feature} that is missing because it is low looks average so, and a "
         f"{words.node} above {plural(words.feature)} that are often missing has little to go by."

@@ -17,8 +17,8 @@ def check_complete(table: pd.DataFrame, *, impute: bool) -> list[str]:
     share = f"{100 * missing.to_numpy().mean():.1f} % of the values"
     if not impute:
         raise Edge2TorchError(
-            f"--data: {len(bad)} feature(s) have missing values ({share}): {listing(bad)}. Fill "
-            "them first, or use --impute, which takes each feature's median of the training part."
+            f"data: {len(bad)} feature(s) have missing values ({share}): {listing(bad)}. Fill "
+            "them first, or use impute=True, which takes each feature's median of the training part."
         )
     note = (
         f"Missing values ({share}) were replaced by the feature's median among the training "

@@ -123,6 +123,8 @@ class _Writer:
 
     def beside(self, value: Any) -> list[Any]:
         """Return where a table, an array or what has any of these was written."""
+        if isinstance(value, np.ndarray) and value.dtype.kind == "U":
+            return ["index array", value.tolist()]
         if isinstance(value, np.ndarray):
             array = f"array {len(self.arrays)}"
             self.arrays[array] = torch.from_numpy(np.ascontiguousarray(value))
@@ -194,6 +196,7 @@ class _Reader:
             "tuple": lambda: tuple(self.value(one) for one in rest),
             "dict": lambda: {self.value(key): self.value(one) for key, one in rest},
             "array": lambda: self.array(rest[0]),
+            "index array": lambda: np.array(rest[0], str),
             "index": lambda: pd.Index(rest[0]),
             "series": lambda: self.table(rest[1])["value"].rename(rest[0]),
             "table": lambda: self.table(rest[0]),

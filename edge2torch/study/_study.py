@@ -15,6 +15,7 @@ from edge2torch._core.files import lock_folder, output_folder
 from edge2torch._core.messages import listing, plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import add_names
+from edge2torch.study._cohort import group_names, with_cohort
 from edge2torch.study._data import Dataset, read_dataset
 from edge2torch.study._edges import read_edge_file
 from edge2torch.study._lines import plan_words, say_results
@@ -39,6 +40,8 @@ def run_study(
     data: Any,
     label: str | pd.Series,
     *,
+    groups: str | pd.Series | None = None,
+    test_data: Any = None,
     names: Any = None,
     settings: StudySettings | None = None,
     text: ReportText | None = None,
@@ -63,6 +66,12 @@ def run_study(
         A row per sample. The columns of a table that are no features, such as ids, are set aside.
     label : str or Series
         Column to predict (of ``obs``, for an AnnData), or values by sample.
+    groups : str or Series, optional
+        Column (of ``obs``), or values by sample, of what samples share, such as their donor: all
+        samples of one are on the same side of every split.
+    test_data : DataFrame, AnnData or path, optional
+        Another cohort, with the same label and features. Then it is what the study is tested on,
+        and all samples of ``data`` are trained with.
     names : Series, mapping or path, optional
         Name of each node, to be shown in the report.
     settings : StudySettings, optional
@@ -113,16 +122,15 @@ def run_study(
     with console.warnings_as_notes():
         table, origin = _edges_of(edges)
     table, named = _named(table, names)
-    dataset = read_dataset(
-        data,
-        label,
-        _node_names(table),
-        layer=settings.layer,
-        names_column=settings.feature_names,
-        normalize=settings.normalize,
-        metadata=settings.metadata,
-        all_features=settings.all_features,
-    )
+    reading: dict[str, Any] = {
+        "layer": settings.layer,
+        "names_column": settings.feature_names,
+        "normalize": settings.normalize,
+        "metadata": settings.metadata,
+        "all_features": settings.all_features,
+    }
+    design = [] if groups is None else [("groups", groups)]
+    dataset = read_dataset(data, label, _node_names(table), design=design, **reading)
     if odd := [name for name in settings.metadata if name not in dataset.set_aside]:
         raise Edge2TorchError(
             f"metadata: {listing(odd)} are no columns of the data that could be left out: the label, "
@@ -147,7 +155,14 @@ def run_study(
         console.say(_SIGNS_UNUSED)
     console.say(_SCALED)
     wider = _with_direct_edges(table, dataset, network, task) if settings.direct_edges else None
-    study = Study(dataset, task, network, settings, text.words, wider)
+    donors = None if groups is None else group_names(dataset.design.iloc[:, 0], task.kept)
+    study = Study(dataset, task, network, settings, text.words, wider, donors)
+    if test_data is not None:
+        cohort = read_dataset(
+            test_data, label, _node_names(table), argument="test_data", design=design, **reading
+        )
+        study = with_cohort(study, cohort)
+        console.say(study.task.notes[-1])
     return _carry_out(study, text, place, console, resume=resume)
 
 
@@ -167,6 +182,9 @@ def _carry_out(
         "data": study.dataset.table,
         "labels": study.dataset.label.to_frame(),
         "edges": study.network.edges,
+        # given only where they are, so that what was begun without them can go on
+        **({} if study.groups is None else {"groups": pd.DataFrame({"group": study.groups})}),
+        **({} if study.held_out is None else {"test_data": pd.DataFrame({"test": study.held_out})}),
     }
     with lock_folder(folder):
         progress = open_progress(folder, identity_of(study.settings, tables), resume=resume)

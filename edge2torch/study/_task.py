@@ -59,7 +59,7 @@ def choose_task(label: pd.Series, kind: Kind | Literal["auto"], min_class_size: 
         notes = [f"{kind.capitalize()} of {name!r}, as asked for."]
     if kind == "regression":
         return _regression(label, name, tuple(notes))
-    names = _class_names(label)
+    names = class_names(label)
     sizes = names.value_counts()
     small = sorted(sizes.index[sizes < min_class_size])
     if small:
@@ -93,7 +93,7 @@ def _kind_of(label: pd.Series) -> tuple[Kind, str]:
     return "regression", "holds numbers"
 
 
-def _class_names(label: pd.Series) -> pd.Series:
+def class_names(label: pd.Series) -> pd.Series:
     numeric = pd.api.types.is_numeric_dtype(label.dtype)
     if numeric and not pd.api.types.is_bool_dtype(label.dtype):
         values = label.to_numpy(np.float64)

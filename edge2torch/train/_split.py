@@ -59,6 +59,7 @@ def split_samples(
     labels: ArrayLike,
     *,
     groups: ArrayLike | None = None,
+    test: ArrayLike | None = None,
     test_fraction: float = 0.25,
     validation_fraction: float = 0.2,
     seed: int = 0,
@@ -72,6 +73,8 @@ def split_samples(
     groups : array, shape (n,), optional
         What a sample shares with others, such as its donor. No group is on both sides of a split:
         samples of one donor are alike, and a model that has seen one knows the others.
+    test : array of bool, shape (n,), optional
+        Samples that are the test part, such as those of another cohort; none is drawn then.
     test_fraction : float
         Held out for the test, about.
     validation_fraction : float
@@ -109,7 +112,11 @@ def split_samples(
             "least."
         )
     every = np.arange(len(values))
-    rest, test = _divide(every, values, groups, test_fraction, seed, "testing")
+    if test is None:
+        rest, held_out = _divide(every, values, groups, test_fraction, seed, "testing")
+    else:
+        is_test = np.asarray(test, bool)
+        rest, held_out = every[~is_test], every[is_test]
     train, validation = _divide(
         rest, values, groups, validation_fraction, seed, "validation, after those for testing"
     )
@@ -118,7 +125,7 @@ def split_samples(
         turns = min(max(round(1 / validation_fraction), 2), 10)
         folds = tuple(repeated_folds(values, rest, turns, groups=groups, seed=seed))
     # The order of rows decides which of them meet in a batch: the same one whatever the folds.
-    return Split(np.concatenate([train, validation]), test, folds)
+    return Split(np.concatenate([train, validation]), held_out, folds)
 
 
 def repeated_folds(

@@ -132,3 +132,38 @@ def test_a_report_says_what_it_is_told(edges, cells):
     )
     assert study.summary()["title"] == "Blood"
     assert any("pathway" in verdict.text for verdict in study.verdicts)
+
+
+def test_a_group_is_on_one_side_of_every_split(edges, cells):
+    donors = pd.Series([f"d{k // 12}" for k in range(120)], index=cells["cell"], name="donor")
+    study = e2t.run_study(edges, cells, "kind", groups=donors, **(BARE | {"seeds": 2}))
+    assert "donor" not in study.results.study.dataset.table
+    named = e2t.run_study(
+        edges, cells.assign(donor=donors.to_numpy()), "kind", groups="donor", **BARE
+    )
+    pd.testing.assert_frame_equal(named.scores, study.scores[study.scores["seed"] == 0])
+    for _, part in study.predictions.groupby("seed"):
+        tested = {donors[name] for name in part.index}
+        assert sum(donors.isin(tested)) == len(part)
+    for fit, judged in study.results.sizes.folds:
+        assert not set(donors.iloc[fit]) & set(donors.iloc[judged])
+    with pytest.raises(e2t.Edge2TorchError, match=r"^groups: 1 sample\(s\) have none: 'cell_3'"):
+        e2t.run_study(edges, cells, "kind", groups=donors.drop("cell_3"), **BARE)
+
+
+def test_another_cohort_is_what_a_study_is_tested_on(tmp_path, edges, cells):
+    cohort = cells[:40].assign(cell=[f"new_{k}" for k in range(40)])
+    cohort.loc[:3, "kind"] = "NK"  # a class that the data do not have
+    study = e2t.run_study(edges, cells[40:], "kind", test_data=cohort, **(BARE | {"seeds": 2}))
+    assert study.predictions.groupby("seed").size().tolist() == [36, 36]
+    assert all(name.startswith("new_") for name in study.predictions.index)
+    assert len(study.results.sizes.fit) == 80
+    assert any("4 sample(s) of the test data are of classes" in note for note in study.notes)
+    assert not any("occur in the data" in note for note in study.notes)
+    pd.testing.assert_frame_equal(e2t.load_study(study.save(tmp_path)).scores, study.scores)
+    same = e2t.run_study(edges, cells, "kind", test_data=cells[:40], **BARE)
+    assert any("40 names of samples" in note for note in same.notes)
+    with pytest.raises(
+        e2t.Edge2TorchError, match=r"^test_data lacks 1 of 12 inputs of the network"
+    ):
+        e2t.run_study(edges, cells, "kind", test_data=cohort.drop(columns="g2"), **BARE)

@@ -1,0 +1,88 @@
+"""Which samples belong together, and another cohort that a study is tested on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge2torch._core.messages import listing, plural
+from edge2torch.errors import Edge2TorchError
+from edge2torch.study._data import Dataset
+from edge2torch.study._pipeline import Study
+from edge2torch.study._task import Task, class_names
+
+
+def group_names(column: pd.Series, kept: NDArray[np.bool_]) -> NDArray[np.str_]:
+    """Return the group of every sample that is kept."""
+    missing = column.index[column.isna().to_numpy() & kept]
+    if len(missing):
+        raise Edge2TorchError(
+            f"groups: {len(missing)} sample(s) have none: {listing(missing)}. Name theirs, or leave "
+            "these samples out."
+        )
+    return column.astype(str).to_numpy(str)[kept]
+
+
+def with_cohort(study: Study, cohort: Dataset) -> Study:
+    """Put another cohort behind the samples of a study, as all that it is tested on."""
+    cohort.with_features(study.network.features, "test_data", of="network")
+    own, task = study.dataset, study.task
+    values, known, notes = _values(cohort.label, task)
+    if not known.any():
+        raise Edge2TorchError(
+            f"test_data: no sample has a class of the data: {listing(task.classes, 10)}."
+        )
+    shared = [name for name in own.table.columns if name in cohort.table.columns]
+    first, second = own.table.loc[task.kept, shared], cohort.table.loc[known, shared]
+    if twice := first.index.intersection(second.index).tolist():
+        notes.append(
+            f"{plural('name', len(twice))} of samples in the test data occur in the data as well "
+            f"({listing(twice)}): if they are the same samples, the test says nothing."
+        )
+    notes.append(
+        f"Tested on {plural('sample', len(second))} from {cohort.name}, of which none is trained with."
+    )
+    n = len(first) + len(second)
+    labels = pd.concat([own.label[task.kept].astype(object), cohort.label[known].astype(object)])
+    groups = study.groups
+    if groups is not None:
+        added = group_names(cohort.design.iloc[:, 0], known)
+        if both := sorted({*groups.tolist()} & {*added.tolist()}):
+            raise Edge2TorchError(
+                f"test_data: {len(both)} group(s) are in the data as well: {listing(both)}. A group "
+                "belongs to one side; leave its samples out of the other."
+            )
+        groups = np.concatenate([groups, added])
+    return replace(
+        study,
+        dataset=replace(own, table=pd.concat([first, second]), label=labels, design=pd.DataFrame()),
+        task=replace(
+            task,
+            values=np.concatenate([task.values, values]),
+            kept=np.ones(n, bool),
+            notes=(*task.notes, *notes),
+        ),
+        groups=groups,
+        held_out=np.arange(n) >= len(first),
+    )
+
+
+def _values(label: pd.Series, task: Task) -> tuple[NDArray[Any], NDArray[np.bool_], list[str]]:
+    """Return the label as the study counts it, and which samples have one that it knows."""
+    if task.kind == "regression":
+        return label.astype(np.float64).to_numpy(), np.ones(len(label), bool), []
+    names = class_names(label)
+    codes = pd.Index(task.classes).get_indexer(pd.Index(names)).astype(np.int64)
+    known = codes >= 0
+    others = sorted(set(names[~known]))
+    notes = []
+    if others:
+        notes.append(
+            f"{int((~known).sum())} sample(s) of the test data are of classes that the data lack, left "
+            f"out: {listing(others)}."
+        )
+    return codes[known], known, notes
