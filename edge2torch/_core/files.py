@@ -33,23 +33,6 @@ def write_file(path: str | os.PathLike[str], fill: Callable[[Path], object]) -> 
     """Fill a draft beside a path, flush it to disk, then put it in place at once.
 
     Whenever the process is killed, the path holds what it held before or all of the new content.
-
-    Parameters
-    ----------
-    path : path
-        What to write; its folder has to be there.
-    fill : callable
-        Writes to the path it is given, which has the same name.
-
-    Returns
-    -------
-    Path
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> write_file("note.txt", lambda draft: draft.write_text("whole")).read_text()
-    'whole'
     """
     final = Path(path)
     with staging_dir(final.parent) as folder:
@@ -62,29 +45,7 @@ def write_file(path: str | os.PathLike[str], fill: Callable[[Path], object]) -> 
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a JSON file that holds an object.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    Edge2TorchError
-        For a missing or damaged file, and one that holds something else.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> _ = Path("one.json").write_text('{"seed": 1}')
-    >>> read_json("one.json")
-    {'seed': 1}
-    """
+    """Read a JSON file that holds an object."""
     try:
         found = json.loads(Path(path).read_bytes())
     except OSError as error:
@@ -102,23 +63,6 @@ def staging_dir(place: Path) -> Iterator[Path]:
 
     It goes at the end. One that a killed process left is removed by the next draft in the same
     place; those of processes at work are known by a lock, and stay.
-
-    Parameters
-    ----------
-    place : Path
-        A folder, on the file system of what is written.
-
-    Yields
-    ------
-    Path
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> with staging_dir(Path()) as folder:
-    ...     _ = (folder / "note.txt").write_text("whole")
-    >>> folder.exists()
-    False
     """
     for left in place.glob(f"{_DRAFT}*"):
         _remove_if_left(left)
@@ -161,29 +105,6 @@ def lock_folder(folder: str | os.PathLike[str], *, beside: bool = False) -> Iter
 
     The claim ends with the process, however that ends. Drafts that a killed process left behind
     are removed.
-
-    Parameters
-    ----------
-    folder : path
-        Made if it is not there.
-    beside : bool
-        For a folder that is replaced as a whole: the lock lies beside it, and neither the folder
-        nor anything in the one around it is touched.
-
-    Yields
-    ------
-    Path
-
-    Raises
-    ------
-    Edge2TorchError
-        While another process has the folder, and where it cannot be made.
-
-    Examples
-    --------
-    >>> with lock_folder("results") as folder:
-    ...     folder.name
-    'results'
     """
     place = Path(folder)
     name = place.absolute()  # "." has none
@@ -212,20 +133,6 @@ def replace_folder(draft: Path, folder: Path) -> None:
 
     A process that is killed between the two renames leaves the old one aside, where
     :func:`restore_folder` finds it.
-
-    Parameters
-    ----------
-    draft, folder : Path
-        On one file system.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> for name in ("old", "new"):
-    ...     Path(name).mkdir()
-    >>> replace_folder(Path("new"), Path("old"))
-    >>> Path("new").exists(), Path("old").exists()
-    (False, True)
     """
     aside = _aside(folder)
     if folder.exists():
@@ -236,18 +143,7 @@ def replace_folder(draft: Path, folder: Path) -> None:
 
 
 def restore_folder(folder: Path) -> None:
-    """Put back what a killed process had taken aside, if there is nothing in its place.
-
-    Parameters
-    ----------
-    folder : Path
-        What :func:`replace_folder` was to replace.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> restore_folder(Path("nothing"))
-    """
+    """Put back what a killed process had taken aside, if there is nothing in its place."""
     aside = _aside(folder)
     if aside.is_dir() and not folder.exists():
         aside.replace(folder)

@@ -14,33 +14,7 @@ from edge2torch.errors import Edge2TorchError
 
 
 def read_h5ad(path: Path, *, backed: Literal["r"] | None = None) -> Any:
-    """Read an h5ad file whose memory follows its size.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    backed : {"r"}, optional
-        Leave ``X`` in the file.
-
-    Returns
-    -------
-    AnnData
-
-    Raises
-    ------
-    Edge2TorchError
-        For a damaged file, and one that claims far more than its size.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from anndata import AnnData
-    >>> from pathlib import Path
-    >>> AnnData(np.ones((2, 3))).write_h5ad("cells.h5ad")
-    >>> read_h5ad(Path("cells.h5ad")).shape
-    (2, 3)
-    """
+    """Read an h5ad file whose memory follows its size."""
     anndata = require("anndata")
     with warnings.catch_warnings():
         # Older files are upgraded while they are read; the file itself stays as it is.

@@ -15,26 +15,7 @@ _INNER = ("edge2torch", "torch")  # no line of these is the one that a user wrot
 
 
 def listing(names: Iterable[object], limit: int = 5) -> str:
-    """Format culprits for an error message: the first few, and how many more.
-
-    Parameters
-    ----------
-    names : iterable of object
-        Nodes, columns or edges at fault; a tuple of two is shown as an edge.
-    limit : int, default 5
-        How many are written out.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> listing(["a", "b", "c"], limit=2)
-    "'a', 'b' and 1 more"
-    >>> listing([("a", "b")])
-    "'a' -> 'b'"
-    """
+    """Format culprits for an error message: the first few, and how many more."""
     items = list(names)
     shown = [_show(name) for name in items[:limit]]
     more = len(items) - len(shown)
@@ -49,41 +30,13 @@ def _show(name: object) -> str:
 
 
 def note(message: str, *, quiet: bool) -> None:
-    """Print a one-line note to the user, unless they asked for quiet.
-
-    Parameters
-    ----------
-    message : str
-        One sentence.
-    quiet : bool
-        Print nothing.
-
-    Examples
-    --------
-    >>> note("Graph contains 11 node(s) and 10 edge(s).", quiet=False)
-    [edge2torch] Note: Graph contains 11 node(s) and 10 edge(s).
-    """
+    """Print a one-line note to the user, unless they asked for quiet."""
     if not quiet:
         print(f"[edge2torch] Note: {message}")
 
 
 def warn(message: str) -> None:
-    """Give an :class:`Edge2TorchWarning` that points at the user's own line.
-
-    Parameters
-    ----------
-    message : str
-        What was found, and what to do about it.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     warn("3 node(s) carry nothing.")
-    >>> caught[0].category.__name__
-    'Edge2TorchWarning'
-    """
+    """Give an :class:`Edge2TorchWarning` that points at the user's own line."""
     frame, level = sys._getframe().f_back, 2
     while frame is not None and frame.f_back is not None:
         if frame.f_globals.get("__name__", "").partition(".")[0] not in _INNER:
@@ -93,29 +46,7 @@ def warn(message: str) -> None:
 
 
 def require(module: str, *, extra: str | None = None) -> ModuleType:
-    """Import an optional or slow-to-load package at the moment it is needed.
-
-    Parameters
-    ----------
-    module : str
-        Importable name, such as ``"matplotlib.pyplot"``.
-    extra : str, optional
-        The extra of edge2torch that installs it.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingDependencyError
-        When the package is absent; says what to install.
-
-    Examples
-    --------
-    >>> require("json").dumps({"a": 1})
-    '{"a": 1}'
-    """
+    """Import an optional or slow-to-load package at the moment it is needed."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

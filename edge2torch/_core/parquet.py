@@ -17,31 +17,7 @@ _DAMAGE = (OSError, ValueError, MemoryError, LookupError, TypeError, AttributeEr
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a Parquet file that claims no more values than its size has room for.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    Edge2TorchError
-        For a missing or damaged file, and one that claims far more than its size.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> pd.DataFrame({"a": [1, 2]}).to_parquet("one.parquet")
-    >>> read_parquet(Path("one.parquet"))
-       a
-    0  1
-    1  2
-    """
+    """Read a Parquet file that claims no more values than its size has room for."""
     parquet: Any = require("pyarrow.parquet", extra="priors")
     damage = (*_DAMAGE, require("pyarrow", extra="priors").ArrowException)
     try:

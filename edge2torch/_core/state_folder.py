@@ -32,28 +32,6 @@ class StateFolder:
 
     The weights are written first under a new name; renaming the index into place is the one
     moment at which a save happens, so a killed process leaves the old save or the new one.
-
-    Parameters
-    ----------
-    index : str
-        File name of the index.
-    format : str
-        What the index calls itself.
-    version : int
-        The newest version that can be read, and the one that is written.
-    writer : str
-        The function that writes such folders, for messages.
-    needed : tuple of str
-        Keys without which an index is damaged.
-    optional : tuple of str
-        Keys that older folders lack; None there.
-
-    Examples
-    --------
-    >>> import torch
-    >>> kind = StateFolder("one.json", "an example", 1, writer="an example", needed=("name",))
-    >>> kind.read(kind.write("model", {"w": torch.ones(2)}, {"name": "x"}))
-    ({'name': 'x'}, {'w': tensor([1., 1.])})
     """
 
     index: str

@@ -47,44 +47,12 @@ _Read = Callable[..., pd.DataFrame]
 def read_table(
     path: Path, *, n_rows: int | None = None, text: Sequence[str | int] = ()
 ) -> pd.DataFrame:
-    r"""Read a table whose memory follows the size of its file.
+    """Read a table whose memory follows the size of its file.
 
     An empty cell is missing. ``NA``, ``nan``, ``null``, ``None`` and the like are missing in a
     column whose other cells are numbers or truth values; in every other column they are words: a
     gene may be called ``NA``, and a genotype ``null``. A column of ids in which a number begins with
     0 stays text.
-
-    Parameters
-    ----------
-    path : Path
-        ``.csv``, ``.tsv``, ``.tab`` or ``.txt`` (separated by tabs), ``.gct`` of version 1.2, each
-        also packed, or ``.parquet``. Where the header shows that commas, tabs or semicolons
-        separate the columns of a text, that counts, not the ending; numbers between semicolons may
-        have a decimal comma. Lines above the header that begin with ``#`` are passed over.
-    n_rows : int, optional
-        Only so many rows; of Parquet all.
-    text : sequence of str or int
-        Columns that stay text also where all their cells are numbers: ids. Positions count where
-        no column has one of the names. Of Parquet none.
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    Edge2TorchError
-        For a damaged file, one that holds or claims far more than its size, a header that names a
-        column twice, and numbers in place of a header.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> _ = Path("ages.csv").write_text("cell,age,genotype\na,3,null\nNA,NA,wt\n")
-    >>> read_table(Path("ages.csv"))
-      cell  age genotype
-    0    a  3.0     null
-    1   NA  NaN       wt
     """
     kind = plain_suffix(path)
     try:
@@ -101,25 +69,7 @@ def read_table(
 
 
 def missing_words(column: pd.Series, what: str) -> list[str]:
-    """Say which words of a column other programs write where a value is missing.
-
-    Parameters
-    ----------
-    column : Series
-        As :func:`read_table` returns it.
-    what : str
-        What its cells are, such as ``"label"``.
-
-    Returns
-    -------
-    list of str
-        A sentence, or nothing.
-
-    Examples
-    --------
-    >>> missing_words(pd.Series(["wt", "null", "wt"]), "genotype")
-    ["'null' is taken as a genotype (1 sample(s)); where it is unknown, leave the cell empty."]
-    """
+    """Say which words of a column other programs write where a value is missing."""
     column = column.astype(object)  # a category would answer with a category
     found = column[column.map(lambda cell: isinstance(cell, str) and cell in MISSING)]
     if found.empty:
@@ -131,24 +81,7 @@ def missing_words(column: pd.Series, what: str) -> list[str]:
 
 
 def not_genes(names: Iterable[object]) -> list[str]:
-    """Return the rows that counting programs add for reads of no gene.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Genes of a table of counts.
-
-    Returns
-    -------
-    list of str
-        ``__no_feature`` and the like of HTSeq, ``N_unmapped`` of STAR, ``Unassigned_...`` of
-        featureCounts.
-
-    Examples
-    --------
-    >>> not_genes(["TP53", "__no_feature", "N_unmapped"])
-    ['__no_feature', 'N_unmapped']
-    """
+    """Return the rows that counting programs add for reads of no gene."""
     return [str(name) for name in names if _NO_GENE.fullmatch(str(name))]
 
 

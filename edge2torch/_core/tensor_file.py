@@ -21,61 +21,14 @@ _HEADER = "json"
 def write_tensors(
     path: str | os.PathLike[str], tensors: Mapping[str, Tensor], header: Mapping[str, Any]
 ) -> Path:
-    """Write tensors by name and a header into one safetensors file, whole or not at all.
-
-    Parameters
-    ----------
-    path : path
-        What to write; its folder has to be there.
-    tensors : mapping of str to Tensor
-        Of any shape and dtype; what they share in memory is written once for each.
-    header : mapping
-        Whatever JSON can hold.
-
-    Returns
-    -------
-    Path
-
-    Examples
-    --------
-    >>> import torch
-    >>> path = write_tensors("state.safetensors", {"w": torch.ones(2)}, {"epoch": 3})
-    >>> read_tensors(path)
-    ({'w': tensor([1., 1.])}, {'epoch': 3})
-    """
+    """Write tensors by name and a header into one safetensors file, whole or not at all."""
     metadata = {_HEADER: json.dumps(dict(header))}
     own = unshare_memory(tensors)
     return write_file(path, lambda draft: save_file(own, draft, metadata=metadata))
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read back what :func:`write_tensors` wrote. No code of the file is run.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-
-    Returns
-    -------
-    tensors : dict of str to Tensor
-        On the CPU.
-    header : dict
-
-    Raises
-    ------
-    Edge2TorchError
-        For a file that is missing, damaged, or without such a header.
-
-    Examples
-    --------
-    >>> from edge2torch.errors import Edge2TorchError
-    >>> try:
-    ...     read_tensors("nowhere.safetensors")
-    ... except Edge2TorchError as error:
-    ...     print("damaged" in str(error))
-    True
-    """
+    """Read back what :func:`write_tensors` wrote. No code of the file is run."""
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[_HEADER])
