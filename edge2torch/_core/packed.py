@@ -7,25 +7,18 @@ import gzip
 import io
 import lzma
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
+from edge2torch._core.damage import DAMAGE, UNPACKING
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
 _ALWAYS = 64 << 20  # bytes: small files may be as large as this
 _TIMES = 100  # text packs to a tenth, repetitive tables to a fiftieth
 
-BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile)
-_DAMAGE = (
-    *BROKEN,
-    OSError,
-    ValueError,
-    NotImplementedError,  # kinds of zip that Python does not read
-    RuntimeError,  # an encrypted zip
-)
+BROKEN = (*UNPACKING, gzip.BadGzipFile)
 
 
 class Packing(NamedTuple):
@@ -98,7 +91,7 @@ def opened(path: Path) -> BinaryIO:
         try:
             with PACKED[found].unpack(file) as stream:
                 plain = stream.read(most + 1)  # one more than there may be, and never all of a bomb
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise Edge2TorchError(
                 f"{path} cannot be read: the {PACKED[found].name} file breaks off or is damaged: "
                 f"{error}"
@@ -114,7 +107,7 @@ def check_npz(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise Edge2TorchError(f"{path} is damaged: {error}") from error
     if size > most:
         raise _too_large(path, most)

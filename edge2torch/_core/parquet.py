@@ -7,19 +7,18 @@ from typing import Any
 
 import pandas as pd
 
+from edge2torch._core.damage import DAMAGE
 from edge2torch._core.messages import require
 from edge2torch._core.packed import largest
 from edge2torch.errors import Edge2TorchError
-
-# OSError, ValueError, MemoryError: of the file. The others: pandas trusts the notes on types and
-# index that it finds in the file, and fails as it may where these are damaged.
-_DAMAGE = (OSError, ValueError, MemoryError, LookupError, TypeError, AttributeError, OverflowError)
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Read a Parquet file that claims no more values than its size has room for."""
     parquet: Any = require("pyarrow.parquet", extra="priors")
-    damage = (*_DAMAGE, require("pyarrow", extra="priors").ArrowException)
+    # pandas trusts the notes on types and index that it finds in the file, and fails as it may
+    # where these are damaged; sizes that are claimed run out of memory
+    damage = (*DAMAGE, MemoryError, require("pyarrow", extra="priors").ArrowException)
     try:
         with parquet.ParquetFile(path) as file:
             values = file.metadata.num_rows * max(file.metadata.num_columns, 1)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from edge2torch._core.damage import DAMAGE
 from edge2torch._core.messages import listing, warn
 from edge2torch._core.state_folder import StateFolder
 from edge2torch.compile._compile import build
@@ -44,10 +45,6 @@ _FOLDER = StateFolder(
         "edges",
     ),
     optional=("modules",),
-)
-_DAMAGE = (
-    *(KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError),
-    *(RuntimeError, AssertionError),  # torch's, of settings that no module takes
 )
 
 
@@ -165,7 +162,7 @@ def load_compiled(
             model = with_modules(base, saved, n_values=n_values, where=folder)
     except Edge2TorchError:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise Edge2TorchError(
             f"{folder / _FOLDER.index} is damaged: {type(error).__name__}: {error}"
         ) from error

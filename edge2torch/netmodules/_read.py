@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from edge2torch._core.columns import gene_symbols, like_an_id, like_metadata
+from edge2torch._core.damage import DAMAGE
 from edge2torch._core.files import read_json
 from edge2torch._core.gtf import ENDINGS, gtf_blocks
 from edge2torch._core.h5ad import read_h5ad
@@ -35,20 +34,6 @@ from edge2torch.netmodules._counts import (
 from edge2torch.netmodules._input import TranscriptData, assemble, plain, raise_all, transcript_data
 
 _IDS = (0, "sample_id", "transcript_id", "gene_id")  # text, though they may look like numbers
-_DAMAGE = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    NotImplementedError,
-    RuntimeError,
-    MemoryError,  # an array that claims more than there is
-    zlib.error,
-    zipfile.BadZipFile,
-)
 Table = pd.DataFrame | str | os.PathLike[str] | None
 
 
@@ -274,7 +259,7 @@ def _read_matrix(path: Path) -> Any:
                     matrix.check_format(full_check=True)
                 return matrix
             return np.asarray(file["data"])
-    except _DAMAGE as error:
+    except (*DAMAGE, MemoryError) as error:
         raise Edge2TorchError(f"{path} cannot be read: {error}") from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from edge2torch._core.damage import DAMAGE
 from edge2torch._core.randomness import seeded
 from edge2torch.compile import find_edge_model
 from edge2torch.errors import Edge2TorchError
@@ -21,9 +22,6 @@ from edge2torch.vae._named import VAEArtifact
 from edge2torch.vae._networks import GeneDecoder, LatentEncoder
 
 _LINKS = {"counts": "proportions", "real": "identity", "binary": "probability"}
-
-
-_DAMAGE = (RuntimeError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
 
 
 def compile_vae(
@@ -187,6 +185,6 @@ def restore(path: str | os.PathLike[str]) -> tuple[EdgeVAE, dict[str, Any]]:
         model.load_state_dict(state)
     except Edge2TorchError:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise Edge2TorchError(f"{path} is damaged: its weights do not fit: {error}") from error
     return model.eval(), extra

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
+from edge2torch._core.damage import DAMAGE
 from edge2torch._core.state_folder import StateFolder
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._design import Design
@@ -20,7 +21,6 @@ from edge2torch.vae._named import NamedVAE
 _FOLDER = StateFolder(
     "vae.json", "edge2torch-vae", 1, writer="save of a VAE", needed=("design", "extra")
 )
-_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 def write_vae(path: str | os.PathLike[str], vae: NamedVAE, extra: dict[str, Any]) -> Path:
@@ -38,7 +38,7 @@ def read_vae(path: str | os.PathLike[str]) -> tuple[Design, dict[str, Tensor], d
         return design, state, dict(content["extra"])
     except Edge2TorchError:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise Edge2TorchError(f"{path} is damaged: {type(error).__name__}: {error}") from error
 
 
