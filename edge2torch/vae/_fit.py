@@ -25,7 +25,7 @@ from edge2torch.vae._cells import Cells, open_cells, survey
 from edge2torch.vae._folder import design_key
 from edge2torch.vae._gain import ProfileGain
 from edge2torch.vae._named import NamedVAE
-from edge2torch.vae._resume import know_again, leads
+from edge2torch.vae._resume import check_resume, is_rank_zero
 from edge2torch.vae._start import MeanProfile, mean_profile, start_from, warn_of_rare
 
 _MAY_CHANGE = ("max_epochs", "patience")
@@ -86,7 +86,7 @@ class Training:
         check_count("warmup", self.warmup, 0)
         if self.together is not None:
             check_count("together", self.together, 1)
-        check_number("validation", self.validation, above=0, below=1)
+        check_number("validation_fraction", self.validation, above=0, below=1)
         for name, value in self.weights.items():
             check_number(name, value, least=0)
 
@@ -121,8 +121,8 @@ def fit_vae(
         identity = {
             "model": design_key(vae.design), "cells": len(cells), **own, **settings.weights
         }  # fmt: skip
-        with lock_folder(home) if leads() else nullcontext():
-            know_again(home, identity, resume=resume)
+        with lock_folder(home) if is_rank_zero() else nullcontext():
+            check_resume(home, identity, resume=resume)
             if not resume:
                 start_from(vae, profile, found)
             report = _run(
@@ -138,7 +138,7 @@ def _warn_of_no_gain(report: FitReport) -> None:
         warn(
             "On held-out cells the model does not beat the mean profile, which takes all cells for "
             f"alike: {report.gain}. Take nothing from its latents. Train for longer (max_epochs, "
-            "patience) or with another lr or warmup, hold more cells out (validation), or check "
+            "patience) or with another learning_rate or warmup, hold more cells out (validation_fraction), or check "
             "that the likelihood suits the data; perhaps they have no structure to be found."
         )
 

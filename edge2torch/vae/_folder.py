@@ -49,6 +49,8 @@ def design_key(design: Design) -> str:
 
 def _to_json(design: Design) -> dict[str, Any]:
     form = dict(vars(design))
+    if form["activation"] == "relu":  # as in folders from before it could be chosen
+        del form["activation"]
     form["covariates"] = {name: list(levels) for name, levels in design.covariates.items()}
     for half in ("encoder_edges", "decoder_edges"):
         edges = form[half]

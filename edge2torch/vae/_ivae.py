@@ -101,7 +101,7 @@ class iVAE:  # noqa: N801 - the reference's name
         """Train; an epoch is a pass over the cells. Options are those of ``EdgeVAE.fit``."""
         data = self._own(None)
         own = dict(self._settings)
-        percent = own.pop("percent")
+        percent, own["learning_rate"] = own.pop("percent"), own.pop("lr")
         if percent is not None:
             own["batch_size"] = max(32, round(percent * len(data)))
         return self.model.fit(

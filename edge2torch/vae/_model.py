@@ -52,8 +52,8 @@ class EdgeVAE(NamedVAE):
         obs: pd.DataFrame | None = None,
         max_epochs: int = 300,
         batch_size: int = 128,
-        lr: float = 1e-3,
-        validation: float = 0.1,
+        learning_rate: float = 1e-3,
+        validation_fraction: float = 0.1,
         patience: int = 20,
         warmup: int = 20,
         gradient_clip: float | None = 5.0,
@@ -68,6 +68,8 @@ class EdgeVAE(NamedVAE):
         seed: int = 0,
         together: int | None = None,
         trainer: Mapping[str, Any] | None = None,
+        lr: float | None = None,
+        validation: float | None = None,
     ) -> FitReport:
         """Train until held-out cells gain nothing more, and keep the best weights.
 
@@ -81,9 +83,9 @@ class EdgeVAE(NamedVAE):
             Covariates of the cells, where data is no AnnData.
         max_epochs, batch_size : int
             Passes over the training cells at most, and cells per step.
-        lr : float
-            Learning rate of Adam.
-        validation : float
+        learning_rate : float
+            Of Adam.
+        validation_fraction : float
             Share of cells held out, by which the best weights are chosen.
         patience : int
             Epochs without a better held-out ELBO after which training stops.
@@ -108,6 +110,8 @@ class EdgeVAE(NamedVAE):
         trainer : mapping, optional
             Further arguments of ``lightning.pytorch.Trainer``, such as ``{"devices": 2}`` or
             ``{"precision": "bf16-mixed"}``.
+        lr, validation : float, optional
+            Former names of ``learning_rate`` and ``validation_fraction``; deprecated.
 
         Returns
         -------
@@ -122,8 +126,8 @@ class EdgeVAE(NamedVAE):
         settings = Training(
             max_epochs=max_epochs,
             batch_size=batch_size,
-            lr=lr,
-            validation=validation,
+            lr=learning_rate if lr is None else lr,
+            validation=validation_fraction if validation is None else validation,
             patience=patience,
             warmup=warmup,
             gradient_clip=gradient_clip,

@@ -250,7 +250,7 @@ def test_a_killed_set_goes_on_where_it_stopped(tmp_path):
     assert len(calls) == 2
     pd.testing.assert_frame_equal(again.scores, whole.scores)
     pd.testing.assert_series_equal(again.quality, whole.quality)
-    with pytest.raises(e2t.Edge2TorchError, match="another seed"):
+    with pytest.raises(e2t.Edge2TorchError, match="another 'seed'"):
         replicate(start, train, TEST, n=4, seed=8, folder=tmp_path / "set", quiet=True)
 
 

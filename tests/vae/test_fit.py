@@ -224,5 +224,18 @@ def test_only_the_same_fit_is_resumed(counts: pd.DataFrame, tmp_path: Path) -> N
     model, _ = compile_vae(features=list(counts), latents=2, hidden_dim=4)
     model.fit(counts, max_epochs=1, folder=tmp_path, progress=False)
     other, _ = compile_vae(features=list(counts), latents=3, hidden_dim=4)
-    with pytest.raises(Edge2TorchError, match="differs in 'model', 'lr'"):
+    with pytest.raises(Edge2TorchError, match="another 'model', 'lr'"):
         other.fit(counts, max_epochs=2, lr=0.5, folder=tmp_path, resume=True, progress=False)
+
+
+def test_former_names_of_settings_are_taken(counts: pd.DataFrame) -> None:
+    rates = {"learning_rate": 0.05, "validation_fraction": 0.3}
+    found = tiny().fit(counts, max_epochs=2, progress=False, **rates)
+    again = tiny().fit(counts, max_epochs=2, progress=False, lr=0.05, validation=0.3)
+    assert found.history.equals(again.history)
+
+
+def test_folders_say_which_activation_only_if_it_is_another(tmp_path: Path) -> None:
+    assert '"activation"' not in (tiny().save(tmp_path / "relu") / "vae.json").read_text()
+    other = load_vae(tiny(activation="elu").save(tmp_path / "elu"))
+    assert other.design.activation == "elu"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pandas as pd
 from torch import nn
 
-from edge2torch._core.files import read_json, write_file
+from edge2torch._core.resume import check_identity, write_identity
 from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError
 
@@ -28,16 +27,12 @@ class Kept:
         wanted = {"format": _FORMAT, "format_version": _VERSION, "graph": fingerprint, "seed": seed}
         index = self.folder / _INDEX
         if not index.exists():
-            text = json.dumps(wanted, indent=1)
-            write_file(index, lambda draft: draft.write_text(text, encoding="utf-8"))
+            write_identity(index, wanted)
             return
-        found = read_json(index)
-        odd = [key for key in wanted if found.get(key) != wanted[key]]
-        if odd:
-            raise Edge2TorchError(
-                f"folder: {str(folder)!r} holds networks of another {odd[0]} ({found.get(odd[0])!r}, "
-                f"not {wanted[odd[0]]!r}). Give a folder of its own to every graph and seed."
-            )
+        check_identity(
+            index, wanted, argument="folder",
+            advice="Give a folder of its own to every graph and seed.",
+        )  # fmt: skip
 
     def load(self, name: str, model: nn.Module) -> list[float] | None:
         """Give a model the weights it was trained to; return its quality, or None if it was not."""
