@@ -23,6 +23,16 @@ _ID = re.compile(
     r"_?(ids?|names?|nr|no|number)?"
 )
 
+# Of whole numbers: codes, or amounts. The last such word of a name counts, as in "age_group".
+_CODED = re.compile(
+    r"batch(es)?|plate|run|lane|site|cent(er|re)|hospital|donor|subject|patient|individual"
+    r"|participant|replicate|pool|flowcell|slide|chip|well|cohort|group|cluster|litter|cage|family"
+    r"|operator|technician|id"
+)
+_MEASURED = re.compile(
+    r"age|bmi|score|dose|time|rin|weight|height|pmi|depth|hours|days|weeks|months|years|size|counts?"
+    r"|length|concentration|percent|pct|ph|temperature"
+)
 # Words of the above that are also symbols of genes of man and, as "Set", of mouse
 _SYMBOLS = {"SET", "IDS", "MAX"}
 
@@ -53,6 +63,22 @@ def like_metadata(name: object) -> bool:
 def like_an_id(name: object) -> bool:
     """Whether a column is called like an id of samples."""
     return _ID.fullmatch(_plain(name)) is not None
+
+
+def codes_by_name(name: object) -> bool | None:
+    """Whether whole numbers of this name are codes (of batches, donors), or amounts; None: unclear."""
+    for word in reversed(_plain(name).split("_")):
+        plain = word.rstrip("0123456789")
+        if _CODED.fullmatch(plain):
+            return True
+        if _MEASURED.fullmatch(plain):
+            return False
+    return None
+
+
+def date_by_name(name: object) -> bool:
+    """Whether a column is called a date."""
+    return "date" in _plain(name).split("_")
 
 
 def _plain(name: object) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.columns import codes_by_name, date_by_name
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
@@ -135,7 +136,7 @@ def _columns_of(column: pd.Series, kind: str) -> tuple[int, str]:
     if levels > max(2, _MOST_LEVELS * n):
         return 0, (
             f"has {levels} levels in {n} samples, which explains everything; leave it out or merge "
-            "levels"
+            "levels" + (" (or NAME:number, if they are amounts)" if _is_numeric(column) else "")
         )
     return levels - 1, ""
 
@@ -202,10 +203,36 @@ def _is_whole(column: pd.Series) -> bool:
 
 
 def _is_code(column: pd.Series) -> bool:
-    """Few distinct values, or 1, 2, 3, … without a gap; each in two samples or more on average."""
+    """By name; else few distinct values, 1, 2, 3, … or dates, each in two samples or more on average."""
+    by_name = codes_by_name(column.name)
+    if by_name is not None:
+        return by_name
     values = np.unique(column.dropna().to_numpy(dtype=float))
     counts_up = values[0] in (0, 1) and len(values) == values[-1] - values[0] + 1
-    return len(values) <= column.notna().sum() / 2 and bool(len(values) <= _FEW_CODES or counts_up)
+    return len(values) <= column.notna().sum() / 2 and bool(
+        len(values) <= _FEW_CODES or counts_up or date_by_name(column.name) or _are_dates(values)
+    )
+
+
+def _are_dates(values: NDArray[np.float64]) -> bool:
+    """Whether all numbers are dates such as 20230114."""
+    if values[0] < 19_000_101 or values[-1] > 21_001_231:
+        return False
+    text = pd.Series(values.astype(np.int64).astype(str))
+    return bool(pd.to_datetime(text, format="%Y%m%d", errors="coerce").notna().all())
+
+
+def category_by_name(column: pd.Series, covariates: Sequence[str]) -> bool:
+    """Whether a trait of whole numbers is a category: as a covariate, by its name, or a date."""
+    if f"{column.name}:{_CATEGORY}" in covariates:
+        return True
+    if f"{column.name}:{_NUMBER}" in covariates or not _is_whole(column):
+        return False
+    by_name = codes_by_name(column.name)
+    if by_name is not None:
+        return by_name
+    dates = date_by_name(column.name) or _are_dates(np.unique(column.dropna()))
+    return dates and _is_code(column)
 
 
 def _is_number(column: pd.Series, kind: str) -> bool:

@@ -8,6 +8,7 @@ than all others together (two equal ones never are) says nothing about the other
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from scipy import stats
 from edge2torch._core.messages import warn
 from edge2torch._core.statistics import benjamini_hochberg
 from edge2torch.netmodules._checkpoint import Checkpoint
+from edge2torch.netmodules._covariates import category_by_name
 from edge2torch.netmodules._features import Features
 from edge2torch.netmodules._modules import (
     Eigengenes,
@@ -64,7 +66,7 @@ def assemble_result(
         modules.values, index=pd.Index(names, name="module_id", dtype=object), columns=samples.index
     )
     table = features.table
-    traits = trait_table(values, samples)
+    traits = trait_table(values, samples, config.get("covariates", ()))
     return NetworkModules(
         modules=_modules(labels, names, features.gene_ids),
         edges=edges,
@@ -168,17 +170,31 @@ def role_names(table: pd.DataFrame, least: float) -> NDArray[np.object_]:
     ).astype(object)
 
 
-def trait_table(eigengenes: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """Every module against every trait; q-values over all rows (Benjamini and Hochberg)."""
+def trait_table(
+    eigengenes: pd.DataFrame, samples: pd.DataFrame, covariates: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Every module against every trait; q-values over all rows (Benjamini and Hochberg).
+
+    A trait that is a covariate, too, is taken as it is there.
+    """
     values = eigengenes.to_numpy()
     rows = [
         {"module_id": module, "trait": str(trait), **test}
         for trait in samples.columns
-        for module, test in zip(eigengenes.index, _test_all(values, samples[trait]), strict=True)
+        for module, test in zip(
+            eigengenes.index, _test_all(values, _as_tested(samples[trait], covariates)), strict=True
+        )
     ]
     table = pd.DataFrame(rows, columns=[c for c in _COLUMNS if c != "qvalue"])
     qvalues = benjamini_hochberg(table["pvalue"].to_numpy(dtype=float))
     return table.assign(qvalue=qvalues)[_COLUMNS]
+
+
+def _as_tested(trait: pd.Series, covariates: Sequence[str]) -> pd.Series:
+    """Codes of a category as text; what is not known stays missing."""
+    if not category_by_name(trait, covariates):
+        return trait
+    return trait.astype(object).where(trait.notna(), None)
 
 
 def _test_all(values: NDArray[np.float64], trait: pd.Series) -> list[dict[str, Any]]:

@@ -1,10 +1,12 @@
 """Codes of batches are categories, amounts are numbers, and the user has the last word."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.netmodules import fit_modules, load_modules, score_modules, transcript_data
+from edge2torch.netmodules._tables import trait_table
 from edge2torch.simulate import planted_modules
 from tests.netmodules.conftest import SMALL, planted
 
@@ -68,6 +70,46 @@ def test_the_kind_follows_from_the_values(values, kind):
     if kind:
         found = transcript_data(data.counts, data.transcripts, samples, covariates=["x:number"])
         assert found.covariates == ("x:number",)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("run_date", np.repeat(20210100 + 3 * np.arange(12), 5), "category"),  # no day 0
+        ("x", np.repeat(20210101 + 2 * np.arange(12), 5), "category"),
+        ("date", 20210101 + np.arange(60), "number"),  # none twice: a drift
+        ("plate", np.tile(np.arange(101, 113), 5), "category"),
+        ("Batch2", np.tile(np.arange(2, 13), 6)[:60], "category"),
+        ("age", np.tile(np.arange(16), 4)[:60], "number"),
+        ("RIN", np.tile([7, 8, 9], 20), "number"),
+        ("run_time", np.tile([1, 2, 4], 20), "number"),
+        ("age_group", np.tile([1, 2, 3], 20), "category"),
+    ],
+)
+def test_the_kind_follows_from_the_name(name, values, kind):
+    data = planted()
+    samples = data.samples.assign(**{name: values})
+    found = transcript_data(data.counts, data.transcripts, samples, covariates=[name])
+    assert found.covariates == (f"{name}:{kind}",)
+
+
+def test_more_batches_than_can_be_removed_are_refused():
+    data = planted()
+    samples = data.samples.assign(batch=np.tile(np.arange(40), 2)[:60])
+    with pytest.raises(Edge2TorchError, match=r"'batch' has 40 levels.*NAME:number, if they are"):
+        transcript_data(data.counts, data.transcripts, samples, covariates=["batch"])
+
+
+def test_traits_of_codes_are_categories():
+    codes = np.tile([3, 1, 2, 4], 15)
+    values = pd.DataFrame([np.where(codes == 2, 1.0, 0) + np.linspace(0, 0.1, 60)], ["M1"])
+    samples = pd.DataFrame({"batch": codes, "age": codes, "x": codes, "y": codes * 1.0})
+    samples.loc[3, "batch"] = np.nan
+    kinds = trait_table(values, samples, ["x:category"]).set_index("trait")["kind"]
+    assert kinds.to_dict() == {"batch": "anova", "age": "pearson", "x": "anova", "y": "pearson"}
+    table = trait_table(values, samples, ["batch:number"]).set_index("trait")
+    assert table["kind"]["batch"] == "pearson"
+    assert table["n"]["batch"] == 59
 
 
 def test_codes_beside_gaps_are_the_same_levels():
