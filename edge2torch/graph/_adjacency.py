@@ -80,7 +80,7 @@ def distances(
     """
     graph = _rooted(source, target, n_nodes, starts)
     hops: NDArray[np.float64] = dijkstra(graph, indices=n_nodes, unweighted=True)
-    return hops[:n_nodes] - 1
+    return hops[:n_nodes] - 1  # without the step from the extra node to a start
 
 
 def _rooted(

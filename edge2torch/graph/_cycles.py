@@ -48,7 +48,7 @@ def shortest_cycle(
     if count == n_nodes:
         return None
     best: list[int] = []
-    allowance = max(1, _WORK_LIMIT // max(len(source), 1))
+    allowance = max(1, _WORK_LIMIT // max(len(source), 1))  # a search visits every edge once
     for start in _starts(source, target, component)[:allowance]:
         cycle = _cycle_through(graph, int(start))
         if not best or len(cycle) < len(best):
@@ -104,6 +104,7 @@ def cycle_words(names: NDArray[np.object_], cycle: list[int]) -> str:
 def _cycle_through(graph: csr_array, start: int) -> list[int]:
     order, parent = breadth_first_order(graph, start, directed=True)
     back = set(graph[:, [start]].nonzero()[0].tolist())
+    # breadth first: the first node met that leads back closes a shortest cycle through start
     node = next(int(node) for node in order if int(node) in back)
     path = [node]
     while path[-1] != start:

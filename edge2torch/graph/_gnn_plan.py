@@ -125,6 +125,7 @@ def plan_gnn(
     """
     rows = graph.active_rows
     source, target = graph.source[rows], graph.target[rows]
+    # the order decides: an output that sends on is a function node too, an input never is
     role = np.zeros(graph.n_nodes, bool)
     role[target] = True
     role[graph.outputs] = False
@@ -135,7 +136,7 @@ def plan_gnn(
         alone = np.setdiff1d(functions, source[source == target])
         rows = np.concatenate([rows, np.full(len(alone), ADDED)])
         source, target = np.concatenate([source, alone]), np.concatenate([target, alone])
-    order = np.lexsort((source, target))
+    order = np.lexsort((source, target))  # by target, then source, as kernels compress them
     plan = GnnPlan(
         steps=steps,
         inputs=graph.inputs,
@@ -153,6 +154,7 @@ def _warn_of_silence(graph: EdgeGraph, plan: GnnPlan, *, residual: bool) -> None
     """Say which outputs the inputs cannot reach in so many layers, and how many it takes."""
     if residual:
         hops = distances(plan.source, plan.target, graph.n_nodes, plan.inputs)[plan.outputs]
+        # a path of h edges passes h - 1 function nodes, and a layer takes it past one of them
         silent = plan.outputs[hops - 1 > plan.steps]
         remedy = f"Use steps={int(hops.max()) - 1} or more"
     else:

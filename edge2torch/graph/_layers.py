@@ -45,10 +45,12 @@ def longest_path_layers(
     """
     n_nodes = len(is_input)
     start, following = successors(source, target, n_nodes)
+    # Kahn's algorithm, a whole layer at a time: a node is laid when the last of its sources is,
+    # which is the end of its longest path
     waiting = np.bincount(target, minlength=n_nodes)
     layer = np.full(n_nodes, -1, np.int64)
     frontier = np.flatnonzero((waiting == 0) & is_input)
-    late = np.flatnonzero((waiting == 0) & ~is_input)
+    late = np.flatnonzero((waiting == 0) & ~is_input)  # joins in the second round: layer 1
     depth = 0
     while len(frontier) or len(late):
         if most is not None and depth > most:
@@ -60,7 +62,7 @@ def longest_path_layers(
         layer[frontier] = depth
         reached = following[_spans(start[frontier], start[frontier + 1])]
         nodes, times = np.unique(reached, return_counts=True)
-        waiting[nodes] -= times
+        waiting[nodes] -= times  # counted first: indices that repeat would be taken off once
         frontier = np.concatenate([nodes[waiting[nodes] == 0], late])
         late = late[:0]
         depth += 1
@@ -71,6 +73,7 @@ def _spans(start: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int6
     """Concatenate ``arange(start[k], stop[k])`` over k without a Python loop."""
     length = stop - start
     total = int(length.sum())
+    # a running count, moved by each span's start less what the spans before it have used up
     shift = np.repeat(start - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
     spans: NDArray[np.int64] = np.arange(total) + shift
     return spans

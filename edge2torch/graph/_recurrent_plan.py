@@ -117,11 +117,12 @@ def plan_recurrent(graph: EdgeGraph, *, sites: tuple[str, ...]) -> RecurrentPlan
     present = np.zeros(graph.n_nodes, bool)
     for nodes in (source, target, graph.outputs):
         present[nodes] = True
-    present[graph.inputs] = False
+    present[graph.inputs] = False  # they are numbered already, in front
     nodes = np.concatenate([graph.inputs, np.flatnonzero(present)])
     place = np.full(graph.n_nodes, -1, np.int64)
     place[nodes] = np.arange(len(nodes))
     n_inputs = len(graph.inputs)
+    # by row, then column, as kernels compress them: the last key of lexsort counts first
     order = np.lexsort((place[source], place[target]))
     edges, columns, ends = edges[order], place[source[order]], place[target[order]]
     outputs = place[graph.outputs]
@@ -129,7 +130,7 @@ def plan_recurrent(graph: EdgeGraph, *, sites: tuple[str, ...]) -> RecurrentPlan
         nodes=nodes,
         n_inputs=n_inputs,
         edges=edges,
-        rows=ends - n_inputs,
+        rows=ends - n_inputs,  # inputs are never computed, so row 0 is the first other node
         columns=columns,
         is_cyclic=_on_cycles(columns, ends, len(nodes)),
         outputs=outputs,

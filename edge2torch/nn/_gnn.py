@@ -106,6 +106,7 @@ class EdgeGraphNNModel(CompiledModel):
         }
         for name, values in places.items():
             self.register_buffer(name, torch.from_numpy(values), persistent=False)
+        # the sign that holds rho at 0 or above
         self.register_buffer("one", torch.ones(1, dtype=torch.int8), persistent=False)
 
     @property

@@ -78,7 +78,7 @@ class RecurrentEdgeModel(CompiledModel):
         self.cells = nn.ModuleList(cells)
         self.step_blocks = nn.ModuleList(steps)
         if solver is not None:
-            self.steady = nn.Identity()
+            self.steady = nn.Identity()  # a module, where hooks see the state that has settled
         self.solver, self.is_cyclic = solver, is_cyclic
         self.register_buffer("outputs", torch.from_numpy(np.asarray(outputs)), persistent=False)
         self.last_convergence: Convergence | None = None
@@ -107,6 +107,7 @@ class RecurrentEdgeModel(CompiledModel):
             return self._read(self._run(self._start(x)))
         if lengths is None:
             batch, time, _ = x.shape
+            # time by time, all samples of one after the other: as PackedSequence lays out its data
             y = self._over_time(x.transpose(0, 1).reshape(batch * time, -1), [batch] * time)
             return y.reshape(time, batch, -1).transpose(0, 1)
         packed = _pack(x, lengths)
@@ -125,7 +126,7 @@ class RecurrentEdgeModel(CompiledModel):
             yield state
 
     def _start(self, x: Tensor) -> Tensor:
-        rows = feature_major(x).t()
+        rows = feature_major(x).t()  # nodes as rows: inputs first, then zeros for all others
         return torch.cat([rows, rows.new_zeros(self.cell(0).edges.out_features, len(x))]).t()
 
     def _run(self, state: Tensor) -> Tensor:
