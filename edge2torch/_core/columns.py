@@ -11,14 +11,16 @@ _METADATA = re.compile(
     r"(log1p_)?(n|num|total|nr)_(counts?|genes?|umis?|features?|reads|cells|peaks|molecules)(_.+)?"
     r"|(n_count|n_feature|pct|percent|percentage|frac|fraction)_.+"
     r"|(library|lib)_size|size_factors?|(sequencing_)?depth|read_depth|(doublet|s|g2m)_scores?"
-    r"|age(_.+)?|sex|gender|bmi|height|weight|ethnicity|race|smoking|smoker|pmi|rin|ph"
+    r"|(age|height|weight)(_.+)?|sex|gender|bmi|ethnicity|race|smoking|smoker|pmi|rin|ph"
+    r"|sum|totals?|counts?|detected|(un)?mapped|(subsets|altexps)_.+|treatment(_.+)?|vital(_status)?"
+    r"|(.+_)?codes?"
     r"|batch|batches|lane|plate|well|run|chip|site|center|centre|replicate|pool|flowcell|slide"
     r"|date|year|month|day|days|hour|hours|time|time_?point|pseudotime|dose|passage"
     r"|stage|grade|status|event|survival|follow_up|(os|pfs|dfs|survival)_(time|days|months|status|event)"
     r"|leiden|louvain|clusters?|(x_)?(umap|tsne|pca?)_?\d+|fold|split|set"
 )
 _ID = re.compile(
-    r"(.+_)?(ids?|uuid|barcodes?|index|idx|accession)"
+    r"(.+_)?(ids?|uuid|barcodes?|index|idx|accession|eid|mrn)"
     r"|(sample|cell|patient|donor|subject|individual|participant|case|spot|row|obs|observation)"
     r"_?(ids?|names?|nr|no|number)?"
 )

@@ -17,13 +17,21 @@ from edge2torch._core.packed import plain_suffix
 from edge2torch._core.table_arguments import existing_file, read_table
 from edge2torch._core.tables import TABLES, missing_words, not_genes
 from edge2torch.errors import Edge2TorchError
-from edge2torch.study._features import Columns, choose_features, copies_of, sample_names, words_of
+from edge2torch.study._features import (
+    Columns,
+    choose_features,
+    copies_of,
+    sample_names,
+    unlike,
+    words_of,
+)
 
 Normalize = Literal["none", "log1p", "counts"]
 Column = tuple[str, "str | pd.Series"]  # the argument it came by, and a name or values by sample
 
 # A table of every feature is kept for the baseline that may use all of them up to this size.
 _ALL_FEATURES_LIMIT = 20_000_000
+_MOST_NAMED = 50  # of columns that may be no features: who is not named is not found
 _MOST_OF_A_LOGARITHM = 25.0  # log2 of 33 million; the deepest sample has a gene of fewer reads
 
 
@@ -345,6 +353,8 @@ def _told(columns: Columns, wanted: Collection[str], *, counts: bool) -> list[st
             f"({listing(others)}): they {use}are seen by the baseline on all features. "
             "metadata= leaves columns out."
         )
+        if odd := unlike(others, [c for c in columns.features if c in known]):
+            notes.append(f"Features that are written like no node: {listing(odd, _MOST_NAMED)}.")
     return notes
 
 
@@ -453,9 +463,15 @@ def _normalized(
             f"normalize={normalize!r}: {len(bad)} feature(s) hold negative values ({listing(bad)}), so "
             "they are no counts. Use normalize='none', or metadata= for columns that are no features."
         )
-    if normalize == "log1p":
-        return table.apply(np.log1p), ["Values were replaced by log(1 + value)."]
     fractions = bool((known != known.round()).any())
+    if normalize == "log1p":
+        notes = ["Values were replaced by log(1 + value)."]
+        if fractions and known.max() < _MOST_OF_A_LOGARITHM:
+            notes.append(
+                f"Before, they had fractions and none was above {known.max():.3g}: if they were "
+                "logarithms already, use normalize='none'."
+            )
+        return table.apply(np.log1p), notes
     if fractions and known.max() < _MOST_OF_A_LOGARITHM:
         raise Edge2TorchError(
             f"normalize='counts': the values have fractions and none is above {known.max():.3g}, so "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,18 @@ def words_of(aside: dict[str, str]) -> str:
     reasons = dict.fromkeys(aside.values())
     parts = [f"{listing([c for c in aside if aside[c] == why])} ({why})" for why in reasons]
     return "; ".join(parts)
+
+
+def unlike(names: Collection[str], nodes: Collection[str]) -> list[str]:
+    """Names that are written as none of the nodes is: ``mapped`` among ``TP53`` and ``HLA-A``."""
+    known = set(map(_writing, nodes))
+    return [name for name in names if _writing(name) not in known]
+
+
+def _writing(name: str) -> str:
+    """``HLA-DRB1`` as ``A-A0``."""
+    name = re.sub(r"[a-z]+", "a", re.sub(r"[A-Z]+", "A", name))
+    return re.sub(r"\d+", "0", name)
 
 
 def is_id(column: pd.Series, name: str) -> bool:

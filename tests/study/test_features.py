@@ -155,6 +155,38 @@ def test_measured_numbers_are_no_ids():
     assert choose_features(frame, label, ()).aside == {"SET": "named like metadata"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["sum", "total", "Counts", "detected", "mapped", "weight_kg", "height_cm", "treatment",
+     "vital_status", "eid", "MRN", "code", "subsets_mito_percent"],
+)  # fmt: skip
+def test_columns_of_quality_and_of_persons_are_no_genes(counts, tmp_path, name):
+    counts[name] = np.random.default_rng(1).permutation(24) + 900
+    found = _read(counts, tmp_path, normalize="counts")
+    assert name in found.set_aside
+    counts.to_csv(tmp_path / "cells.csv", index=False)
+    assert name in read_dataset(tmp_path / "cells.csv", "y", {"g0", name}).table.columns
+
+
+def test_all_columns_that_may_be_no_features_are_named(tmp_path):
+    rng = np.random.default_rng(0)
+    genes = ["TP53", "HLA-A", "MYC", *(f"G{k}" for k in range(30))]
+    odd = [f"{word}Level" for word in "abcdefgh"]
+    frame = pd.DataFrame(rng.poisson(40, (12, 41)), columns=[*genes, *odd]).assign(y=["a", "b"] * 6)
+    frame.to_csv(tmp_path / "cells.csv", index=False)
+    notes = read_dataset(tmp_path / "cells.csv", "y", {"TP53", "HLA-A", "MYC"}).notes
+    told = "Features that are written like no node: " + ", ".join(map(repr, odd)) + "."
+    assert told in notes
+
+
+def test_logarithms_of_logarithms_are_pointed_out(counts, tmp_path):
+    found = _read(counts[["cell", "y", *_GENES]], tmp_path, normalize="log1p")
+    assert not any("logarithms already" in note for note in found.notes)
+    counts[_GENES] = np.log1p(counts[_GENES])
+    found = _read(counts[["cell", "y", *_GENES]], tmp_path, normalize="log1p")
+    assert "if they were logarithms already" in found.notes[-1]
+
+
 def test_logarithms_are_no_counts(counts, tmp_path):
     counts[_GENES] = np.log2(counts[_GENES] + 1)
     with pytest.raises(e2t.Edge2TorchError, match=r"look like logarithms.*normalize='none'"):
