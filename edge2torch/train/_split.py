@@ -116,6 +116,11 @@ def split_samples(
         rest, held_out = _divide(every, values, groups, test_fraction, seed, "testing")
     else:
         is_test = np.asarray(test, bool)
+        if is_test.shape != values.shape or is_test.all() or not is_test.any():
+            raise Edge2TorchError(
+                f"test must say True or False for each of {len(values)} samples, and both of some; found "
+                f"shape {is_test.shape} with {int(is_test.sum())} True."
+            )
         rest, held_out = every[~is_test], every[is_test]
     train, validation = _divide(
         rest, values, groups, validation_fraction, seed, "validation, after those for testing"

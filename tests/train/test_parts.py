@@ -158,3 +158,13 @@ def test_scores_by_hand():
     number = np.array([0.0, 1.0, 2.5])
     found = score_predictions(number, number[:, None])
     assert found == {"r2": 1.0, "pearson_r": pytest.approx(1.0), "rmse": 0.0}
+
+
+def test_another_cohort_is_the_test_part():
+    labels, test = np.array(["a", "b"] * 20), np.arange(40) >= 30
+    split = split_samples(labels, test=test, seed=3)
+    assert split.test.tolist() == list(range(30, 40))
+    assert sorted(split.fit) == list(range(30))
+    for wrong in (test[:5], np.zeros(40, bool), np.ones(40, bool)):
+        with pytest.raises(Edge2TorchError, match=r"^test must say True or False for each of 40"):
+            split_samples(labels, test=wrong)
