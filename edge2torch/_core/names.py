@@ -25,5 +25,19 @@ def nearest(name: str, known: Iterable[str], *, limit: int = 3, cutoff: float = 
     return f" Nearest to {name!r}: {listing(near)}." if near else ""
 
 
+def case_hint(missing: Iterable[object], known: Iterable[object]) -> str:
+    """Return a sentence, a space before it, where most missing names are known in another case."""
+    absent = [str(name) for name in missing]
+    by_case = {str(name).casefold(): str(name) for name in known}
+    found = [(name, by_case[name.casefold()]) for name in absent if name.casefold() in by_case]
+    # one chance hit, such as a gene AGE beside a column age, is no reason
+    if not found or 2 * len(found) < min(len(absent), len(by_case)):
+        return ""
+    return (
+        f" {len(found):,} of them are there but for upper and lower case ({listing(found)}): write "
+        "them alike."
+    )
+
+
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())

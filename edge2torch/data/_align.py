@@ -10,6 +10,7 @@ import torch
 
 from edge2torch._core.checks import check_choice, check_number
 from edge2torch._core.messages import listing
+from edge2torch._core.names import case_hint
 from edge2torch.data._report import AlignmentReport
 from edge2torch.data._sources import Source, check_two_dimensional, open_source
 from edge2torch.errors import Edge2TorchError
@@ -244,6 +245,7 @@ def _missing_message(source: Source, data: object, lost: list[str], wanted: list
     index = getattr(data, "index", getattr(data, "obs_names", ()))
     if not {str(name).strip() for name in index}.isdisjoint(lost):
         return f"{said} Its rows carry such names: pass data.T."
+    said += case_hint(lost, source.names or ())
     if len(lost) == len(wanted):
         return f"{said} Its columns are {listing(source.names or ())}. Use the nodes' names."
     return f"{said} Add them, or pass missing=0.0 (or another value) to fill them."
@@ -256,5 +258,5 @@ def _check_finite(values: torch.Tensor, wanted: list[str], dtype: torch.dtype) -
         raise Edge2TorchError(
             f"data: {int((~finite).sum())} value(s) are NaN or infinite as {dtype}, in "
             f"{len(bad)} column(s): {listing(wanted[k] for k in bad)}. Fill or drop them first, for "
-            "example with data.fillna(0.0)."
+            "example with the medians of the training samples: data.fillna(training.median())."
         )

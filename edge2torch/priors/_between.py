@@ -10,6 +10,7 @@ import pandas as pd
 from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
+from edge2torch._core.names import case_hint
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import reachable
 from edge2torch.priors._edges import Bool, Graph, as_names, numbered
@@ -78,9 +79,10 @@ def keep_between(
     keep = reached & useful
     rows = ~into & keep[graph.source] & keep[graph.target]
     if not rows.any():
+        n_ends = 0 if (is_feature & ~graph.is_end).any() else int(is_feature.sum())
         raise Edge2TorchError(
             f"no feature leads to an output: {listing(graph.named(is_feature))} are in the graph, and "
-            f"{listing(graph.named(is_output))} are wanted.{_into_hint(int(into.sum()))}"
+            f"{listing(graph.named(is_output))} are wanted.{_direction_hint(int(into.sum()), n_ends)}"
         )
     kept = graph.rows(rows)
     named = outputs is not None
@@ -100,12 +102,17 @@ def _naming_hint(graph: Graph, features: Any, wanted: list[str]) -> str:
                 f"The data's names are the graph's {column!r}: read GraphML with identifier='name' (in a "
                 "shell: --identifier name), or translate with map_identifiers."
             )
-    if {name.upper() for name in known} & {name.upper() for name in wanted}:
-        return "They differ by upper and lower case only: write them alike."
+    if hint := case_hint(graph.named(graph.is_input), wanted):
+        return hint.strip()
     return "Use the same naming in both; map_identifiers translates a graph."
 
 
-def _into_hint(n_into: int) -> str:
+def _direction_hint(n_into: int, n_ends: int) -> str:
+    if n_ends:
+        return (
+            f" The graph ends in {n_ends:,} of the features: exchange the columns source and target, "
+            "as edges lead from a feature to what it belongs to."
+        )
     if not n_into:
         return " Edges lead from source to target: are they the wrong way round?"
     return (
@@ -129,6 +136,8 @@ def _notes(
     absent = [name for name in dict.fromkeys(wanted) if name not in there]
     notes = list(counted(absent, f"of {len(set(wanted)):,} feature(s) are not in the graph"))
     starved = ~reached
+    if hint := case_hint(graph.named(graph.is_input & ~is_feature), absent):
+        notes.append(f"Inputs of the graph are missing.{hint}")
     ends, inner = graph.named(starved & graph.is_input), graph.named(starved & ~graph.is_input)
     if ends and inner:
         tail = f", with {len(inner):,} of what they led to: {listing(inner)}."

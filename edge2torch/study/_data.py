@@ -13,6 +13,7 @@ import pandas as pd
 
 from edge2torch._core.h5ad import read_h5ad as read_anndata
 from edge2torch._core.messages import listing
+from edge2torch._core.names import case_hint, nearest
 from edge2torch._core.packed import plain_suffix
 from edge2torch._core.table_arguments import existing_file, read_table
 from edge2torch._core.tables import TABLES, missing_words, not_genes
@@ -76,6 +77,7 @@ class Dataset:
         if absent := [name for name in needed if name not in self.table.columns]:
             raise Edge2TorchError(
                 f"{argument} lacks {len(absent)} of {len(needed)} inputs of the {of}: {listing(absent)}."
+                + case_hint(absent, self.table.columns)
             )
         return replace(self, table=self.table[list(needed)])
 
@@ -234,7 +236,8 @@ def _column(argument: str, value: str | pd.Series, obs: pd.DataFrame, name: str)
         return value.reindex(obs.index).rename(argument if value.name is None else str(value.name))
     if value not in obs.columns:
         raise Edge2TorchError(
-            f"{argument}: {name} has no column {value!r}. It has {listing(obs.columns, 10)}."
+            f"{argument}: {name} has no column {value!r}.{nearest(value, obs.columns)} It has "
+            f"{listing(obs.columns, 10)}."
         )
     return obs[value]
 

@@ -65,7 +65,7 @@ def choose_features(
         if column in known:
             pass
         elif column in metadata:
-            why = "as asked for"
+            why = "set aside by name"
         elif not_genes([column]):
             why = "reads of no gene"
         elif column not in numeric:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from edge2torch._core.messages import listing
+from edge2torch._core.names import case_hint
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.customize import customize_model
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
@@ -127,10 +128,17 @@ def fit_network(
         _, whole = compile_graph(edges, quiet=True)
     wanted = whole.feature_names
     absent = [name for name in wanted if name not in available]
+    hint = case_hint(absent, available)
     if len(absent) == len(wanted):
+        last = set(whole.graph.edges["target"]) - set(whole.graph.edges["source"])
+        if n_ends := len(last & available):
+            hint += (
+                f" The graph ends in {n_ends:,} of the features: exchange the columns source and "
+                "target, as edges lead from a feature to what it belongs to."
+            )
         raise Edge2TorchError(
             f"edges and data share no names: the graph's inputs are {listing(wanted)}, the "
-            f"data's features {listing(sorted(available))}. Use the same naming in both"
+            f"data's features {listing(sorted(available))}.{hint} Use the same naming in both"
             " (of an AnnData feature_names= reads names from a column of var)."
         )
     edges = whole.graph.edges
@@ -138,13 +146,14 @@ def fit_network(
         if missing == "error":
             raise Edge2TorchError(
                 f"data lacks {len(absent)} of {len(wanted)} inputs of the graph: "
-                f"{listing(absent)}. Add them, or use missing='drop'."
+                f"{listing(absent)}.{hint} Add them, or use missing='drop'."
             )
         edges, lost = _without(edges, absent)
         notes.append(
             f"{len(absent):,} of {len(wanted):,} inputs of the graph are not in the data "
             f"({listing(absent)}): left out"
             + (f", with {lost:,} inner node(s) that nothing feeds any more." if lost else ".")
+            + (f" WARNING:{hint}" if hint else "")
         )
     ends, head, words = _read_out(edges, task, outputs)
     with _quietly():

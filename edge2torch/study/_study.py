@@ -187,6 +187,11 @@ def _carry_out(
         **({} if study.held_out is None else {"test_data": pd.DataFrame({"test": study.held_out})}),
     }
     with lock_folder(folder):
+        if resume and (folder / "summary.json").exists() and not (folder / ".progress").exists():
+            console.say(
+                "The folder holds a study that was finished, so there is nothing to go on with: all is "
+                "trained anew, and the files are replaced."
+            )
         progress = open_progress(folder, identity_of(study.settings, tables), resume=resume)
         results = train_and_judge(study, console, notes, progress)
         say_results(results, console)

@@ -231,7 +231,7 @@ def test_a_saved_run_sets_the_same_aside(files, cells):
     cells["spike"] = 500
     cells.to_csv(files / "cells.csv", index=False)
     printed = run(files, "--normalize", "counts", "--metadata", "spike")
-    assert "'spike' (as asked for)" in printed
+    assert "'spike' (set aside by name)" in printed
     saved = read_saved(files / "out", "MODEL")
     assert {"kind_code", "spike"} <= set(saved.recipe.set_aside)
     cells.drop(columns=["kind"]).to_csv(files / "new.csv", index=False)  # no label to compare with

@@ -1,0 +1,17 @@
+"""Names that are known in another case, and those that are near."""
+
+from edge2torch._core.names import case_hint
+
+
+def test_most_names_in_another_case_are_said_with_both_spellings():
+    said = case_hint(["TP53", "MYC", "X1"], ["tp53", "myc", "age"])
+    assert said == (
+        " 2 of them are there but for upper and lower case ('TP53' -> 'tp53', 'MYC' -> 'myc'): "
+        "write them alike."
+    )
+
+
+def test_one_chance_hit_is_no_reason():
+    genes = [f"G{k}" for k in range(9)]
+    assert case_hint([*genes, "AGE"], [*(f"ENSG{k}" for k in range(30)), "age"]) == ""
+    assert case_hint(genes, ["a", "b"]) == ""
