@@ -33,7 +33,11 @@ _SHOWN = 80  # letters of a line in an error
 # what is quoted may hold anything but a quotation mark. RE2 walks each line once.
 _KEY = r'[^\s";]+'
 _BEFORE = rf'^[\s;]*(?:{_KEY}\s+(?:"[^"]*"\s*|[^";]*);[\s;]*)*?'
-_VALUE = r'\s+(?:"(?P<quoted>[^"]*)"\s*(?:;|#|$)|(?P<bare>[^\s";]+)(?:\s*;|\s+#|\s*$))'
+_VALUE = (
+    r'\s+(?:"(?P<quoted>[^"]*)"\s*(?:;|#|$)'
+    r"|'(?P<single>[^']*)'\s*(?:;|#|$)"
+    r'|(?P<bare>[^\s";]+)(?:\s*;|\s+#|\s*$))'
+)
 # As Ensembl, GENCODE and RefSeq begin every line: both ids in one go, in a third of the time.
 _IDS = ("gene_id", "transcript_id")
 _USUAL = (
@@ -81,8 +85,9 @@ def attribute(attributes: Any, *names: str) -> Any:
     """Value of the first attribute of one of these names; null where it is absent or empty."""
     pa, pc = require("pyarrow"), require("pyarrow.compute")
     found = pc.extract_regex(attributes, f"{_BEFORE}(?:{'|'.join(names)}){_VALUE}")
-    quoted, bare = (pc.struct_field(found, part) for part in ("quoted", "bare"))
-    value = pc.if_else(pc.equal(quoted, ""), bare, quoted)
+    quoted, single, bare = (pc.struct_field(found, part) for part in ("quoted", "single", "bare"))
+    value = pc.if_else(pc.equal(quoted, ""), single, quoted)
+    value = pc.if_else(pc.equal(value, ""), bare, value)
     return pc.if_else(pc.equal(value, ""), pa.scalar(None, pa.string()), value)
 
 

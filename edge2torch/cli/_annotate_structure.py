@@ -32,6 +32,9 @@ def annotate_structure_command(
     pairs: Annotated[
         Path | None, typer.Option(help="gene_id, transcript_id_a, transcript_id_b.")
     ] = None,
+    plain_ids: Annotated[
+        bool, typer.Option("--plain-ids", help="Look up ids by what stands before a bar.")
+    ] = False,
     cache_dir: Annotated[
         Path | None, typer.Option(help="Where parsed GTF files are kept; default: your cache.")
     ] = None,
@@ -58,7 +61,9 @@ def annotate_structure_command(
     )
     kept = None if no_cache else (cache_dir or _cache())
     with console.warnings_as_notes(), _bar(quiet) as progress:
-        found = annotate_structure(gtf, asked, cache_dir=kept, progress=progress)
+        found = annotate_structure(
+            gtf, asked, plain_ids=plain_ids, cache_dir=kept, progress=progress
+        )
     _write(found, out)
     by_transcript = out.with_name(f"{out.stem}_by_transcript{out.suffix}")
     _write(summarize_structure(found), by_transcript)

@@ -20,7 +20,7 @@ from edge2torch.errors import Edge2TorchError
 _PLACE = ("seqname", "strand")
 _FEW_VALUES = (*_PLACE, "biotype")
 _CHUNK = 1 << 20  # bytes hashed at once
-_VERSION = 3  # of the cache
+_VERSION = 4  # of the cache
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ def annotate_structure(
     gtf: str | os.PathLike[str],
     pairs: pd.DataFrame,
     *,
+    plain_ids: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
@@ -47,6 +48,8 @@ def annotate_structure(
         Gene annotation with ``exon`` and ``CDS`` rows, gzipped or not.
     pairs : DataFrame
         ``gene_id``, ``transcript_id_a``, ``transcript_id_b``, as :func:`switch_pairs` makes them.
+    plain_ids : bool, default False
+        Look up what stands before the first bar: ``ENST1.2`` of ``ENST1.2|ENSG1.1|...``.
     cache_dir : path, optional
         Where the parsed file is kept, under a hash of its content.
     progress : callable, optional
@@ -92,13 +95,23 @@ def annotate_structure(
     pairs = pairs.reset_index(drop=True)
     code, names = pd.factorize(known.transcripts["transcript_id"].astype(str))
     asked = [pairs[side].astype(str) for side in _SIDES]
+    unbarred = [ids.str.split("|").str[0] for ids in asked]
+    if plain_ids:
+        asked = unbarred
     found = find_transcripts(names, asked)
+    hint = ""
+    if (found < 0).any() and (
+        gain := int((find_transcripts(names, unbarred) >= 0).sum() - (found >= 0).sum())
+    ):
+        hint = f"{gain:,} are there by what stands before the bar: plain_ids=True looks them up so."
     if len(pairs) and (found < 0).all():
         raise Edge2TorchError(
             f"gtf: {os.fspath(gtf)!r} has none of the transcripts {listing(pairs[_SIDES[0]])}; its "
-            f"own are called {listing(known.transcripts['transcript_id'], 3)}. Take the annotation "
-            "that the counts were made with."
+            f"own are called {listing(known.transcripts['transcript_id'], 3)}. "
+            + (hint or "Take the annotation that the counts were made with.")
         )
+    if hint:
+        warn(f"gtf: of the transcripts that it does not have, {hint}")
     _warn_of_versions(asked, found, names)
     rows = _at_places(known, code, found)
     has_exons = np.zeros(len(known.transcripts), dtype=bool)

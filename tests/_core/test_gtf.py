@@ -21,6 +21,8 @@ ROWS = {
     ' gene_id "G"; transcript_id "T"': ("G", "T"),  # Ensembl up to release 67
     '; gene_id  "G" ;transcript_id "T" ;': ("G", "T"),
     "transcript_id T1; gene_id G1": ("G1", "T1"),
+    "gene_id 'G1'; transcript_id 'T 1'": ("G1", "T 1"),
+    "gene_id 5'G; transcript_id T's;": ("5'G", "T's"),
     "gene_id G1 ; transcript_id T#1; level 2": ("G1", "T#1"),
     'gene_id "G;1"; transcript_id "T;2";': ("G;1", "T;2"),
     'gene_id "G#1"; note "a # b"; transcript_id "T";': ("G#1", "T"),

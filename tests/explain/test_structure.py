@@ -87,6 +87,22 @@ def test_what_cannot_be_labelled_is_reported(gtf, tmp_path):
         annotate_structure(gtf, asked.drop(columns="transcript_id_b"))
 
 
+def test_ids_before_a_bar(gtf):
+    asked = pairs(("P.1|G|x", "P.2|G"), ("P.1", "P.3"))
+    with pytest.warns(Edge2TorchWarning, match=r"2 are there .* the bar: plain_ids=True"):
+        found = annotate_structure(gtf, asked)
+    assert found["status"].to_list() == ["unknown transcript", "ok"]
+    with pytest.raises(
+        Edge2TorchError, match=r"none of the transcripts.* 2 are there by .*plain_ids"
+    ):
+        annotate_structure(gtf, asked[:1])
+    found = annotate_structure(gtf, asked, plain_ids=True)
+    assert found["status"].to_list() == ["ok", "ok"]
+    assert found["transcript_id_a"].to_list() == ["P.1|G|x", "P.1"]
+    plain = annotate_structure(gtf, pairs(("P.1", "P.2"), ("P.1", "P.3")))
+    pd.testing.assert_frame_equal(found.iloc[:, 3:], plain.iloc[:, 3:])
+
+
 def of(path, models):
     path.write_text("\n".join(lines(models)) + "\n")
     return path
