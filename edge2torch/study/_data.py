@@ -33,6 +33,7 @@ Column = tuple[str, "str | pd.Series"]  # the argument it came by, and a name or
 # A table of every feature is kept for the baseline that may use all of them up to this size.
 _ALL_FEATURES_LIMIT = 20_000_000
 _MOST_NAMED = 50  # of columns that may be no features: who is not named is not found
+_FEW_FEATURES = 100  # below it single features move the sum of a sample
 _MOST_OF_A_LOGARITHM = 25.0  # log2 of 33 million; the deepest sample has a gene of fewer reads
 
 
@@ -432,6 +433,8 @@ def _dataset(
     if same:
         notes.append(copies_words(same, str(label.name)))
     table, note = _normalized(table, normalize, totals)
+    if keep_all and normalize == "counts":
+        notes += _few_features(table.shape[1])
     said = (*notes, *note)
     return Dataset(name, table, label, keep_all, said, normalize, set_aside, tuple(same), design)
 
@@ -443,6 +446,18 @@ def copies_words(copies: Collection[str], label: str) -> str:
         "model that sees one of them has the answer before it, and its scores say nothing of the "
         "others. Leave them out of the graph and of the data, unless they were measured like the rest."
     )
+
+
+def _few_features(n: int) -> list[str]:
+    """Warn of sums that single features move."""
+    if n >= _FEW_FEATURES:
+        return []
+    return [
+        (
+            f"WARNING: {n} features make up the sums: where a few of them rise, all others seem to fall. "
+            "normalize='log1p' takes logarithms and leaves the sums as they are."
+        )
+    ]
 
 
 def _normalized(

@@ -246,3 +246,14 @@ def test_a_saved_run_sets_the_same_aside(files, cells):
 def test_metadata_that_cannot_be_left_out(files, name):
     with pytest.raises(e2t.Edge2TorchError, match=f"^metadata: '{name}'"):
         run(files, "--metadata", name)
+
+
+@pytest.mark.parametrize(("n", "warned"), [(24, True), (200, False)])
+def test_sums_of_few_features_are_warned_of(n, warned):
+    rng = np.random.default_rng(0)
+    counts = pd.DataFrame(rng.poisson(40, (20, n)), columns=[f"G{k}" for k in range(n)])
+    counts["kind"] = ["a", "b"] * 10
+    dataset = read_dataset(counts, "kind", ["G0"], normalize="counts")
+    assert (
+        any("WARNING" in note and "normalize='log1p'" in note for note in dataset.notes) is warned
+    )
