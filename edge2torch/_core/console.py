@@ -42,7 +42,8 @@ class Console:
 
     @contextlib.contextmanager
     def warnings_as_notes(self) -> Iterator[None]:
-        """Say warnings of ours without a line of code, of which the user wrote none."""
+        """Say warnings of ours, each once, without a line of code: the user wrote none."""
+        noted: set[str] = set()
         with warnings.catch_warnings():
             warnings.simplefilter("always", Edge2TorchWarning)
             usual = warnings.showwarning
@@ -56,7 +57,10 @@ class Console:
                 line: str | None = None,
             ) -> None:
                 if issubclass(category, Edge2TorchWarning):
-                    note(str(message), quiet=self.quiet)
+                    # every seed and replicate of a run may warn of the same
+                    if str(message) not in noted:
+                        note(str(message), quiet=self.quiet)
+                    noted.add(str(message))
                 else:
                     usual(message, category, filename, lineno, file, line)
 

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, plural, require
 from edge2torch.errors import Edge2TorchError
@@ -22,24 +20,19 @@ _SHOWN = 5
 
 
 def annotate_structure_command(
-    gtf: Annotated[
-        Path, typer.Option(help="Gene annotation with exon and CDS rows; may be gzipped.")
-    ],
-    out: Annotated[Path, typer.Option(help="Table to write: .parquet, .csv or .tsv.")],
+    *,
+    gtf: Annotated[Path, "Gene annotation with exon and CDS rows; may be gzipped."],
+    out: Annotated[Path, "Table to write: .parquet, .csv or .tsv."],
     artifact_dir: Annotated[
-        Path | None, typer.Option(help="A fit; each gene's largest against its smallest loading.")
+        Path | None, "A fit; each gene's largest against its smallest loading."
     ] = None,
-    pairs: Annotated[
-        Path | None, typer.Option(help="gene_id, transcript_id_a, transcript_id_b.")
-    ] = None,
-    plain_ids: Annotated[
-        bool, typer.Option("--plain-ids", help="Look up ids by what stands before a bar.")
-    ] = False,
+    pairs: Annotated[Path | None, "gene_id, transcript_id_a, transcript_id_b."] = None,
+    plain_ids: Annotated[bool, "Look up ids by what stands before a bar."] = False,
     cache_dir: Annotated[
-        Path | None, typer.Option(help="Where parsed GTF files are kept; default: your cache.")
+        Path | None, "Where parsed GTF files are kept; default: your cache."
     ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep nothing.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    no_cache: Annotated[bool, "Keep nothing."] = False,
+    console: Console,
 ) -> None:
     """Say how the two transcripts of each switch differ in structure."""
     from edge2torch._core.packed import plain_suffix
@@ -47,7 +40,6 @@ def annotate_structure_command(
     from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
     from edge2torch.netmodules import load_modules
 
-    console = Console(quiet)
     if plain_suffix(out) not in {".parquet", ".csv", ".tsv"}:
         raise Edge2TorchError(f"--out: {out.name!r} must end in .parquet, .csv or .tsv.")
     if not out.parent.is_dir():
@@ -60,7 +52,7 @@ def annotate_structure_command(
         else switch_pairs(load_modules(str(artifact_dir)).loadings)
     )
     kept = None if no_cache else (cache_dir or _cache())
-    with console.warnings_as_notes(), _bar(quiet) as progress:
+    with _bar(console.quiet) as progress:
         found = annotate_structure(
             gtf, asked, plain_ids=plain_ids, cache_dir=kept, progress=progress
         )

@@ -6,16 +6,18 @@ import importlib.metadata
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from edge2torch._core.console import Console
 from edge2torch.cli._annotate_structure import annotate_structure_command
 from edge2torch.cli._draw import draw
 from edge2torch.cli._explain_module import explain_module_command
 from edge2torch.cli._info import info
 from edge2torch.cli._interpret import interpret
-from edge2torch.cli._modules_app import modules
+from edge2torch.cli._modules import modules
+from edge2torch.cli._options import DATA, FEATURE_NAMES, LAYER, OUTPUTS, Group, command
 from edge2torch.cli._prior import prior
 from edge2torch.cli._wording import as_options, options_of
 from edge2torch.study import StudySettings
@@ -37,31 +39,42 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    cls=Group,
 )
 
-Seed = Annotated[int, typer.Option(help="First seed; same seed, same results.")]
-Seeds = Annotated[int, typer.Option(help="Repeats, each with its own split, start and shuffle.")]
-Epochs = Annotated[int, typer.Option(help="Most passes over the training samples.")]
-Patience = Annotated[int, typer.Option(help="Stop after so many epochs without improvement.")]
-LearningRate = Annotated[float, typer.Option(help="Of Adam.")]
-WeightDecay = Annotated[float, typer.Option(help="Decoupled weight decay.")]
-BatchSize = Annotated[int, typer.Option(help="Samples per step; 0: by their number.")]
-InputDropout = Annotated[float, typer.Option(help="Share of features hidden at each step.")]
-NodeDropout = Annotated[float, typer.Option(help="Share of inner nodes hidden at each step.")]
-NodeActivation = Annotated[str, typer.Option(help="At inner nodes: tanh, relu, gelu, ...")]
-ClassWeights = Annotated[bool, typer.Option("--class-weights", help="Weigh rare classes up.")]
-TestFraction = Annotated[float, typer.Option(help="Share of samples held out for testing.")]
-Replicates = Annotated[
-    int, typer.Option(help="Networks trained anew to judge node scores; 0: none.")
-]
-Controls = Annotated[int, typer.Option(help="The same on control inputs; 0: none.")]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on where a run into this folder was stopped.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-
-_DEFAULT = StudySettings  # its attributes are the defaults
-_MIN_CLASS = 5  # the demo's smallest cell types have as many cells
+# What both commands that train take; its types and defaults are those of the settings.
+_TRAINING = {
+    "seeds": "Repeats, each with its own split, start and shuffle.",
+    "seed": "First seed; same seed, same results.",
+    "max_epochs": "Most passes over the training samples.",
+    "replicates": "Networks trained anew to judge node scores; 0: none.",
+    "controls": "The same on control inputs; 0: none.",
+}
+_ALL = {
+    "task": "auto: by the label's type.",
+    "outputs": OUTPUTS,
+    "layer": LAYER,
+    "feature_names": FEATURE_NAMES,
+    "normalize": "counts: scale samples to one depth, then log; log1p: log only.",
+    "metadata": "Columns that are no features, separated by commas.",
+    "all_features": "Take every column of numbers for a feature.",
+    "impute": "Fill missing values with training medians.",
+    "missing": "What to do with inputs of the graph that the data lack.",
+    "min_class_size": "Leave smaller classes out.",
+    **_TRAINING,
+    "test_fraction": "Share of samples held out for testing.",
+    "patience": "Stop after so many epochs without improvement.",
+    "learning_rate": "Of Adam.",
+    "weight_decay": "Decoupled weight decay.",
+    "batch_size": "Samples per step; 0: by their number.",
+    "input_dropout": "Share of features hidden at each step.",
+    "node_dropout": "Share of inner nodes hidden at each step.",
+    "node_activation": "At inner nodes: tanh, relu, gelu, ...",
+    "class_weights": "Weigh rare classes up.",
+}
+# The demo's smallest cell types have five cells.
+_OF_DEMO = {"seeds": 5, "layer": "raw", "min_class_size": 5, "direct_edges": True}
+_RESUME = "Go on where a run into this folder was stopped."
 
 
 def _version(wanted: bool) -> None:
@@ -82,36 +95,19 @@ def _options(
     pass
 
 
-def _example(line: str) -> str:
-    return f"Example: `edge2torch {line}`"
-
-
-@app.command(rich_help_panel=_START, epilog=_example("demo --out demo_output"))
+@command(app, "demo", "demo --out demo_output", panel=_START)
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo_output"),
-    min_genes: Annotated[int, typer.Option(help="Fewest measured genes of a pathway.")] = 3,
-    max_genes: Annotated[int, typer.Option(help="Most measured genes of a pathway.")] = 60,
-    seeds: Seeds = 5,
-    seed: Seed = _DEFAULT.seed,
-    epochs: Epochs = _DEFAULT.max_epochs,
-    replicates: Replicates = _DEFAULT.replicates,
-    controls: Controls = _DEFAULT.controls,
-    resume: Resume = False,
-    quiet: Quiet = False,
+    *,
+    out: Annotated[Path, "Folder for the results."] = Path("demo_output"),
+    min_genes: Annotated[int, "Fewest measured genes of a pathway."] = 3,
+    max_genes: Annotated[int, "Most measured genes of a pathway."] = 60,
+    settings: Annotated[StudySettings, _TRAINING, _OF_DEMO],
+    resume: Annotated[bool, _RESUME] = False,
+    console: Console,
 ) -> None:
     """Train and explain a pathway network on 700 real blood cells; write a report."""
     from edge2torch.cli._commands import run_demo
 
-    settings = StudySettings(
-        seed=seed,
-        seeds=seeds,
-        max_epochs=epochs,
-        replicates=replicates,
-        controls=controls,
-        layer="raw",
-        min_class_size=_MIN_CLASS,
-        direct_edges=True,
-    )
     run_demo(
         out,
         settings,
@@ -120,108 +116,36 @@ def demo(
         resume=resume,
         command=_command(),
         progress=_say,
-        quiet=quiet,
+        quiet=console.quiet,
     )
 
 
-@app.command(
-    rich_help_panel=_NETWORK,
-    epilog=_example("run --edges edges.csv --data cells.h5ad --label cell_type --out results"),
+@command(
+    app,
+    "run",
+    "run --edges edges.csv --data cells.h5ad --label cell_type --out results",
+    panel=_NETWORK,
 )
 def run(
-    edges: Annotated[
-        Path, typer.Option(help="CSV, TSV or Parquet with columns source and target.")
-    ],
-    data: Annotated[Path, typer.Option(help="h5ad, or CSV, TSV or Parquet with a row per sample.")],
-    label: Annotated[str, typer.Option(help="Column to predict (of obs, for h5ad).")],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    *,
+    edges: Annotated[Path, "CSV, TSV or Parquet with columns source and target."],
+    data: Annotated[Path, DATA],
+    label: Annotated[str, "Column to predict (of obs, for h5ad)."],
+    out: Annotated[Path, "Folder for the results."],
     groups: Annotated[
-        str | None, typer.Option(help="Column, as donor: its samples stay on one side of a split.")
+        str | None, "Column, as donor: its samples stay on one side of a split."
     ] = None,
     test_data: Annotated[
-        Path | None,
-        typer.Option(help="Another cohort to test on; all of the data is trained with."),
+        Path | None, "Another cohort to test on; all of the data is trained with."
     ] = None,
-    task: Annotated[
-        Literal["auto", "classification", "regression"],
-        typer.Option(help="auto: by the label's type."),
-    ] = "auto",
-    outputs: Annotated[
-        str, typer.Option(help="Nodes to read, separated by commas; default: the graph's ends.")
-    ] = "",
-    layer: Annotated[
-        str | None, typer.Option(help="Layer of the h5ad file, or raw; default X.")
-    ] = None,
-    feature_names: Annotated[
-        str | None, typer.Option(help="Column of var (h5ad) that holds the nodes' names.")
-    ] = None,
-    normalize: Annotated[
-        Literal["none", "log1p", "counts"],
-        typer.Option(help="counts: scale samples to one depth, then log; log1p: log only."),
-    ] = "none",
-    metadata: Annotated[
-        str, typer.Option(help="Columns that are no features, separated by commas.")
-    ] = "",
-    all_features: Annotated[
-        bool, typer.Option("--all-features", help="Take every column of numbers for a feature.")
-    ] = False,
-    impute: Annotated[
-        bool, typer.Option("--impute", help="Fill missing values with training medians.")
-    ] = False,
-    missing: Annotated[
-        Literal["drop", "error"],
-        typer.Option(help="What to do with inputs of the graph that the data lack."),
-    ] = "drop",
-    names: Annotated[
-        Path | None, typer.Option(help="Table of node and name, to be shown in the report.")
-    ] = None,
-    min_class_size: Annotated[int, typer.Option(help="Leave smaller classes out.")] = 8,
-    seeds: Seeds = _DEFAULT.seeds,
-    seed: Seed = _DEFAULT.seed,
-    test_fraction: TestFraction = _DEFAULT.test_fraction,
-    epochs: Epochs = _DEFAULT.max_epochs,
-    patience: Patience = _DEFAULT.patience,
-    learning_rate: LearningRate = _DEFAULT.learning_rate,
-    weight_decay: WeightDecay = _DEFAULT.weight_decay,
-    batch_size: BatchSize = _DEFAULT.batch_size,
-    input_dropout: InputDropout = _DEFAULT.input_dropout,
-    node_dropout: NodeDropout = _DEFAULT.node_dropout,
-    node_activation: NodeActivation = _DEFAULT.node_activation,
-    class_weights: ClassWeights = False,
-    replicates: Replicates = _DEFAULT.replicates,
-    controls: Controls = _DEFAULT.controls,
-    resume: Resume = False,
-    quiet: Quiet = False,
+    names: Annotated[Path | None, "Table of node and name, to be shown in the report."] = None,
+    settings: Annotated[StudySettings, _ALL],
+    resume: Annotated[bool, _RESUME] = False,
+    console: Console,
 ) -> None:
     """Train and explain a network of your own edges on your own data; write a report."""
     from edge2torch.study import ReportText, run_study
 
-    settings = StudySettings(
-        seed=seed,
-        seeds=seeds,
-        test_fraction=test_fraction,
-        max_epochs=epochs,
-        patience=patience,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        batch_size=batch_size,
-        input_dropout=input_dropout,
-        node_dropout=node_dropout,
-        node_activation=node_activation,
-        class_weights=class_weights,
-        replicates=replicates,
-        controls=controls,
-        task=task,
-        outputs=_parts(outputs),
-        layer=layer,
-        feature_names=feature_names,
-        normalize=normalize,
-        metadata=_parts(metadata),
-        all_features=all_features,
-        impute=impute,
-        missing=missing,
-        min_class_size=min_class_size,
-    )
     run_study(
         edges,
         data,
@@ -234,42 +158,46 @@ def run(
         folder=out,
         resume=resume,
         progress=_say,
-        quiet=quiet,
+        quiet=console.quiet,
     )
 
 
-def _parts(names: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(",") if name.strip())
-
-
-app.command(
-    rich_help_panel=_NETWORK,
-    epilog=_example("prior sets.gmt --features cells.h5ad --outputs B,T --connect --out edges.csv"),
+command(
+    app,
+    "prior",
+    "prior sets.gmt --features cells.h5ad --outputs B,T --connect --out edges.csv",
+    panel=_NETWORK,
 )(prior)
-app.command(
-    rich_help_panel=_NETWORK,
-    epilog=_example("interpret results --data new.h5ad --label cell_type --out scores"),
+command(
+    app,
+    "interpret",
+    "interpret results --data new.h5ad --label cell_type --out scores",
+    panel=_NETWORK,
 )(interpret)
-app.command(
-    rich_help_panel=_NETWORK,
-    epilog=_example("draw results --scores scores/nodes.csv --where output=B --out network.svg"),
+command(
+    app,
+    "draw",
+    "draw results --scores scores/nodes.csv --where output=B --out network.svg",
+    panel=_NETWORK,
 )(draw)
-app.command(rich_help_panel=_START, epilog=_example("info"))(info)
+command(app, "info", "info", panel=_START)(info)
 app.add_typer(
     modules,
     name="modules",
     rich_help_panel=_MODULES,
-    epilog=_example("modules fit --data counts.csv --backend latent --out modules"),
+    epilog="Example: `edge2torch modules fit --data counts.csv --backend latent --out modules`",
 )
-app.command(
+command(
+    app,
     "explain-module",
-    rich_help_panel=_MODULES,
-    epilog=_example("explain-module --artifact-dir modules --data counts.csv --output-dir why"),
+    "explain-module --artifact-dir modules --data counts.csv --output-dir why",
+    panel=_MODULES,
 )(explain_module_command)
-app.command(
+command(
+    app,
     "annotate-structure",
-    rich_help_panel=_MODULES,
-    epilog=_example("annotate-structure --gtf genes.gtf --artifact-dir modules --out pairs.csv"),
+    "annotate-structure --gtf genes.gtf --artifact-dir modules --out pairs.csv",
+    panel=_MODULES,
 )(annotate_structure_command)
 
 

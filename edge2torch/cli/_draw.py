@@ -13,36 +13,32 @@ from edge2torch.errors import Edge2TorchError
 
 
 def draw(
+    *,
     graph: Annotated[
         Path, typer.Argument(help="Edge table; or folder of a run or of save_compiled.")
     ],
-    out: Annotated[Path, typer.Option(help="Picture to write: .svg, .png or .pdf.")],
+    out: Annotated[Path, "Picture to write: .svg, .png or .pdf."],
     scores: Annotated[
-        Path | None,
-        typer.Option(help="Table with a row per node, names first: colours the nodes."),
+        Path | None, "Table with a row per node, names first: colours the nodes."
     ] = None,
-    column: Annotated[
-        str | None, typer.Option(help="Of --scores; default: its first column of numbers.")
-    ] = None,
+    column: Annotated[str | None, "Of --scores; default: its first column of numbers."] = None,
     flow: Annotated[
-        Path | None,
-        typer.Option(help="edges.csv of `interpret`: draw the flow from inputs to an output."),
+        Path | None, "edges.csv of `interpret`: draw the flow from inputs to an output."
     ] = None,
     where: Annotated[
-        list[str] | None,
-        typer.Option(help="Rows of --scores or --flow, as output=B; may be repeated."),
+        list[str] | None, "Rows of --scores or --flow, as output=B; may be repeated."
     ] = None,
     outputs: Annotated[
-        str, typer.Option(help="Draw what leads to these, separated by commas; default: all.")
-    ] = "",
-    max_nodes: Annotated[int, typer.Option(help="Above this, the most important part.")] = 60,
-    max_edges: Annotated[int, typer.Option(help="The same for edges.")] = 180,
+        tuple[str, ...], "Draw what leads to these, separated by commas; default: all."
+    ] = (),
+    max_nodes: Annotated[int, "Above this, the most important part."] = 60,
+    max_edges: Annotated[int, "The same for edges."] = 180,
     engine: Annotated[
         Literal["auto", "graphviz", "matplotlib"],
-        typer.Option(help="auto: graphviz where its dot program is installed."),
+        "auto: graphviz where its dot program is installed.",
     ] = "auto",
-    title: Annotated[str, typer.Option(help="Words above the picture.")] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    title: Annotated[str, "Words above the picture."] = "",
+    console: Console,
 ) -> None:
     """Draw a graph in layers, with scores on it; or how an output's score flows through it."""
     require("matplotlib", extra="plot").use("agg")
@@ -54,22 +50,22 @@ def draw(
     if where and flow is None and scores is None:
         raise Edge2TorchError("--where chooses rows of --scores or --flow; give one of them.")
     artifact, weights = read_graph(graph)
-    ends = [name.strip() for name in outputs.split(",") if name.strip()] or None
     if flow is not None:
         table = read_flow(flow, where)
-        if ends is not None and len(ends) > 1:
+        if len(outputs) > 1:
             raise Edge2TorchError("--outputs: a flow leads to one output; give one name.")
-        plot_flow(artifact, table, output=ends[0] if ends else None, path=out, title=title or None)
+        output = outputs[0] if outputs else None
+        plot_flow(artifact, table, output=output, path=out, title=title or None)
     else:
         draw_graph(
             artifact,
             scores=None if scores is None else read_scores(scores, column, where, artifact),
             weights=weights,
-            outputs=ends,
+            outputs=list(outputs) or None,
             max_nodes=max_nodes,
             max_edges=max_edges,
             engine=engine,
             path=out,
             title=title or None,
         )
-    Console(quiet).say(f"Written: {out}")
+    console.say(f"Written: {out}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from edge2torch._core.console import Console
+from edge2torch._core.files import output_folder
 from edge2torch._core.messages import plural, require
 
 if TYPE_CHECKING:
@@ -16,113 +20,77 @@ if TYPE_CHECKING:
     from edge2torch.explain import ExplainResult
 
 
-def explain_module_command(
-    artifact_dir: Annotated[Path, typer.Option(help="Folder that `modules fit` wrote.")],
-    output_dir: Annotated[Path, typer.Option(help="Folder for tables and figures.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Counts, as for `modules fit`; features are made of them.")
-    ] = None,
+@dataclass(frozen=True)
+class Counts:
+    """Counts that features are made of, as for ``modules fit``."""
+
+    data: Annotated[Path | None, "Counts, as for `modules fit`; features are made of them."] = None
     transcripts: Annotated[
-        Path | None, typer.Option(help="transcript_id, gene_id, where --data does not hold them.")
-    ] = None,
-    transpose: Annotated[
-        bool, typer.Option("--transpose", help="The table of --data is samples × genes.")
-    ] = False,
-    all_features: Annotated[
-        bool, typer.Option("--all-features", help="With --transpose, as for the fit.")
-    ] = False,
-    scale: Annotated[
-        Literal["counts", "log2", "log1p"] | None, typer.Option(help="Of --data, as for the fit.")
-    ] = None,
-    plain_ids: Annotated[
-        bool, typer.Option("--plain-ids", help="Compare ids of --data as the fit did.")
-    ] = False,
-    feature_table: Annotated[
-        Path | None, typer.Option(help="Samples × features: CSV, TSV or Parquet, ids first.")
-    ] = None,
-    feature_meta: Annotated[
-        Path | None, typer.Option(help="feature_id, gene_id, feature_type, [transcript_id].")
-    ] = None,
-    module_id: Annotated[
-        list[str] | None, typer.Option(help="Which module; may be repeated; default: all.")
-    ] = None,
-    eigengenes: Annotated[
-        Path | None, typer.Option(help="module_id × samples, in place of the fit's.")
-    ] = None,
-    structure_annotation: Annotated[
-        Path | None, typer.Option(help="Table that annotate-structure wrote.")
-    ] = None,
-    percentile: Annotated[
-        float, typer.Option(help="Percent of samples in each tail of the eigengene.")
-    ] = 25.0,
-    all_genes: Annotated[
-        bool, typer.Option("--all-genes", help="List genes outside the module too.")
-    ] = False,
-    vae_attribution: Annotated[
-        bool, typer.Option("--vae-attribution", help="Attribute through the vae's decoder.")
-    ] = False,
-    vae_fdr_threshold: Annotated[float, typer.Option(help="Largest q-value that passes.")] = 0.05,
+        Path | None, "transcript_id, gene_id, where --data does not hold them."
+    ] = None
+    transpose: Annotated[bool, "The table of --data is samples × genes."] = False
+    all_features: Annotated[bool, "With --transpose, as for the fit."] = False
+    scale: Annotated[Literal["counts", "log2", "log1p"] | None, "Of --data, as for the fit."] = None
+    plain_ids: Annotated[bool, "Compare ids of --data as the fit did."] = False
+
+
+@dataclass(frozen=True)
+class Explaining:
+    """Settings of :class:`~edge2torch.explain.ExplainConfig`, for help to come without pandas."""
+
+    percentile: Annotated[float, "Percent of samples in each tail of the eigengene."] = 25.0
+    all_genes: Annotated[bool, "List genes outside the module too."] = False
+    vae_attribution: Annotated[bool, "Attribute through the vae's decoder."] = False
+    vae_fdr_threshold: Annotated[float, "Largest q-value that passes."] = 0.05
     vae_percentile_threshold: Annotated[
-        float, typer.Option(help="Least percentile of |decoded_delta| that passes.")
-    ] = 75.0,
-    integrated_gradients: Annotated[
-        bool, typer.Option("--integrated-gradients", help="Attribute through the vae's encoder.")
-    ] = False,
-    ig_n_steps: Annotated[int, typer.Option(help="Points on the way from the baseline.")] = 50,
+        float, "Least percentile of |decoded_delta| that passes."
+    ] = 75.0
+    integrated_gradients: Annotated[bool, "Attribute through the vae's encoder."] = False
+    ig_n_steps: Annotated[int, "Points on the way from the baseline."] = 50
     ig_baseline: Annotated[
-        Literal["zero", "mean"], typer.Option(help="No switching, or mean usage within the gene.")
-    ] = "zero",
-    table_format: Annotated[
-        Literal["parquet", "csv"], typer.Option(help="Of the tables.")
-    ] = "parquet",
-    figures: Annotated[
-        Literal["png", "pdf", "none"], typer.Option(help="Format of the figures.")
-    ] = "png",
+        Literal["zero", "mean"], "No switching, or mean usage within the gene."
+    ] = "zero"
+    table_format: Annotated[Literal["parquet", "csv"], "Of the tables."] = "parquet"
     leave_gene_out: Annotated[
         bool,
         typer.Option(
             "--leave-gene-out/--whole-eigengene",
             help="Test genes against their module's eigengene without them, or with them.",
         ),
-    ] = True,
-    min_samples: Annotated[int, typer.Option(help="Fewest samples to accept.")] = 10,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    ] = True
+    min_samples: Annotated[int, "Fewest samples to accept."] = 10
+
+
+def explain_module_command(
+    *,
+    artifact_dir: Annotated[Path, "Folder that `modules fit` wrote."],
+    output_dir: Annotated[Path, "Folder for tables and figures."],
+    counts: Counts,
+    feature_table: Annotated[
+        Path | None, "Samples × features: CSV, TSV or Parquet, ids first."
+    ] = None,
+    feature_meta: Annotated[
+        Path | None, "feature_id, gene_id, feature_type, [transcript_id]."
+    ] = None,
+    module_id: Annotated[list[str] | None, "Which module; may be repeated; default: all."] = None,
+    eigengenes: Annotated[Path | None, "module_id × samples, in place of the fit's."] = None,
+    structure_annotation: Annotated[Path | None, "Table that annotate-structure wrote."] = None,
+    figures: Annotated[Literal["png", "pdf", "none"], "Format of the figures."] = "png",
+    settings: Explaining,
+    console: Console,
 ) -> None:
     """Explain modules: drivers, polarity, contrast, attribution; tables, figures, a manifest."""
     from edge2torch._core.table_arguments import read_table
-    from edge2torch.cli._files import folder_of_results
     from edge2torch.cli._module_features import indexed, read_features
     from edge2torch.explain import ExplainConfig, explain_module
     from edge2torch.netmodules import load_modules
 
-    console = Console(quiet)
-    config = ExplainConfig(
-        percentile=percentile,
-        all_genes=all_genes,
-        vae_attribution=vae_attribution,
-        vae_fdr_threshold=vae_fdr_threshold,
-        vae_percentile_threshold=vae_percentile_threshold,
-        integrated_gradients=integrated_gradients,
-        ig_n_steps=ig_n_steps,
-        ig_baseline=ig_baseline,
-        table_format=table_format,
-        leave_gene_out=leave_gene_out,
-        min_samples=min_samples,
+    config = ExplainConfig(**vars(settings))
+    table, meta = read_features(
+        feature_table, feature_meta, **vars(counts), min_samples=settings.min_samples
     )
-    with console.warnings_as_notes():
-        table, meta = read_features(
-            data,
-            transcripts,
-            feature_table,
-            feature_meta,
-            transpose=transpose,
-            all_features=all_features,
-            plain_ids=plain_ids,
-            scale=scale,
-            min_samples=min_samples,
-        )
     fit = load_modules(artifact_dir)
-    with console.warnings_as_notes(), folder_of_results(output_dir) as folder:
+    with _folder_of_results(output_dir) as folder:
         found = explain_module(
             fit,
             table,
@@ -141,6 +109,20 @@ def explain_module_command(
     for name, result in found.items():
         console.say(_line(name, result))
     console.say(f"Written to {output_dir}; module_explanation_manifest.json lists the files.")
+
+
+@contextlib.contextmanager
+def _folder_of_results(path: Path) -> Iterator[Path]:
+    """Make the folder that results go to; where nothing comes of the work, none is left behind."""
+    new = not path.exists()
+    folder = output_folder(path, "--out")
+    try:
+        yield folder
+    except Exception:
+        if new:
+            with contextlib.suppress(OSError):  # something has been written, and stays
+                folder.rmdir()
+        raise
 
 
 def _draw(

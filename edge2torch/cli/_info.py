@@ -14,6 +14,7 @@ _PROGRAMS = {"dot": "draws graphs", "Rscript": "modules --backend wgcna"}
 
 
 def info(
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
 ) -> None:
     """Say which versions, devices, backends and optional packages are here."""

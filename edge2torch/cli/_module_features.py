@@ -24,11 +24,11 @@ def indexed(path: Path, option: str) -> pd.DataFrame:
 
 
 def read_features(
-    data: Path | None,
-    transcripts: Path | None,
     table: Path | None,
     meta: Path | None,
     *,
+    data: Path | None,
+    transcripts: Path | None,
     transpose: bool,
     all_features: bool,
     plain_ids: bool,

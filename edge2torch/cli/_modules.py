@@ -6,62 +6,73 @@ import itertools
 import os
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import pandas as pd
+import typer
 
 from edge2torch._core.console import Console
-from edge2torch._core.files import lock_folder, output_folder, write_file
 from edge2torch._core.messages import listing, require
+from edge2torch.cli._options import Group, command
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules import (
-    BACKENDS,
-    ModulesConfig,
-    compare_modules,
-    fit_modules,
-    load_modules,
-    override,
-    read_config,
-    read_transcript_data,
-    score_modules,
-)
-from edge2torch.simulate import planted_modules
+
+if TYPE_CHECKING:
+    from edge2torch.netmodules import ModulesConfig
+
+modules = typer.Typer(help="Gene-network modules.", no_args_is_help=True, cls=Group)
 
 SUITES = ("core", "multiplex", "scale")
-Scale = Literal["counts", "log2", "log1p"]
 _NAMED = "confounded, covariates named"
 
+Config = Annotated[str, "Settings: a YAML file, or one of quick, switching and plain."]
+Changes = Annotated[
+    list[str] | None, typer.Argument(help="Settings after --, such as vae.hidden_dim=32.")
+]
 
+
+@command(modules, "fit", "modules fit --data counts.csv --transcripts genes.gtf --out modules")
 def fit(
-    data: Path,
-    out: Path,
     *,
-    samples: Path | None,
-    transcripts: Path | None,
-    transpose: bool,
-    all_features: bool,
-    covariates: str,
-    backend: str,
-    seed: int,
-    min_samples: int,
-    scale: Scale | None,
-    plain_ids: bool,
-    config: str,
-    changes: list[str],
+    data: Annotated[
+        Path,
+        "Counts: a table (CSV, TSV, Parquet) of genes or transcripts × samples, ids "
+        "first; an h5ad of samples × genes; or a bundle folder.",
+    ],
+    out: Annotated[Path, "Folder for the result."],
+    samples: Annotated[Path | None, "Sample table: sample_id, traits and covariates."] = None,
+    transcripts: Annotated[Path | None, "A table of transcript_id and gene_id, or a GTF."] = None,
+    transpose: Annotated[bool, "The table of --data is samples × genes."] = False,
+    all_features: Annotated[
+        bool, "With --transpose: columns named like metadata are genes, too."
+    ] = False,
+    scale: Annotated[
+        Literal["counts", "log2", "log1p"] | None,
+        "What the values are: counts, log2(x + 1) or the natural log(x + 1).",
+    ] = None,
+    plain_ids: Annotated[bool, "Compare ids without version and what follows a bar."] = False,
+    covariates: Annotated[
+        tuple[str, ...],
+        "Columns, separated by commas; batch:category and age:number say how to take one.",
+    ] = (),
+    backend: Annotated[str, "How: vae, latent, ...; a wrong name lists all."] = "vae",
+    seed: Annotated[int, "Same seed, same result."] = 0,
+    min_samples: Annotated[int, "Fewest samples to accept."] = 10,
+    config: Config = "",
+    settings: Changes = None,
     console: Console,
 ) -> None:
-    """Fit one backend and write the result folder."""
-    names = [name.strip() for name in covariates.split(",") if name.strip()]
-    with console.warnings_as_notes():
-        settings = _settings(config, changes)
-        checked = read_transcript_data(
-            data, transcripts=transcripts, samples=samples, covariates=names,
-            min_samples=min_samples, transpose=transpose, all_features=all_features, scale=scale,
-            plain_ids=plain_ids,
-        )  # fmt: skip
-    with lock_folder(out, beside=True), console.warnings_as_notes():
+    """Find modules and write them into a folder."""
+    from edge2torch._core.files import lock_folder
+    from edge2torch.netmodules import fit_modules, read_transcript_data
+
+    chosen = _settings(config, settings)
+    checked = read_transcript_data(
+        data, transcripts=transcripts, samples=samples, covariates=list(covariates),
+        min_samples=min_samples, transpose=transpose, all_features=all_features, scale=scale,
+        plain_ids=plain_ids,
+    )  # fmt: skip
+    with lock_folder(out, beside=True):
         result = fit_modules(
-            checked, backend=backend, config=settings, seed=seed, quiet=console.quiet
+            checked, backend=backend, config=chosen, seed=seed, quiet=console.quiet
         )
         folder = result.save(out)
     for name in result.module_ids[:20]:
@@ -70,23 +81,39 @@ def fit(
     console.say(f"Written: {folder}")
 
 
-def _settings(config: str, changes: list[str]) -> ModulesConfig:
-    return override(read_config(config) if config else ModulesConfig(), changes)
+def _settings(config: str, changes: list[str] | None) -> ModulesConfig:
+    from edge2torch.netmodules import ModulesConfig, override, read_config
+
+    return override(read_config(config) if config else ModulesConfig(), changes or [])
 
 
-def settings(config: str, changes: list[str]) -> None:
-    """Print all settings as YAML, ready for --config."""
+@command(modules, "settings", "modules settings --config quick")
+def settings_command(*, config: Config = "", settings: Changes = None) -> None:
+    """Print all settings as YAML, ready to be changed and given to --config."""
     yaml = require("yaml", extra="modules")
-    print(yaml.safe_dump(_settings(config, changes).as_dict(), sort_keys=False), end="")
+    print(yaml.safe_dump(_settings(config, settings).as_dict(), sort_keys=False), end="")
 
 
+@command(modules, "benchmark", "modules benchmark --suite core --backends vae,latent --seeds 3")
 def benchmark(
-    suite: str, backends: list[str], *, seed: int, seeds: int, out: Path | None, config: str,
-    changes: list[str], console: Console,
-) -> None:  # fmt: skip
+    *,
+    suite: Annotated[str, "core, multiplex or scale."] = "core",
+    backends: Annotated[tuple[str, ...], "Separated by commas."] = ("vae",),
+    seed: Annotated[int, "First seed."] = 0,
+    seeds: Annotated[int, "Repeats, each with its own data."] = 1,
+    out: Annotated[Path | None, "Folder for benchmark.csv."] = None,
+    config: Config = "",
+    settings: Changes = None,
+    console: Console,
+) -> None:
     """Fit planted modules and say how well they are found."""
-    with console.warnings_as_notes():
-        settings = _settings(config, changes)
+    import pandas as pd
+
+    from edge2torch._core.files import output_folder, write_file
+    from edge2torch.netmodules import BACKENDS, fit_modules, score_modules
+    from edge2torch.simulate import planted_modules
+
+    chosen = _settings(config, settings)
     if unknown := [name for name in backends if name not in BACKENDS]:
         raise Edge2TorchError(
             f"--backends: no such backend {listing(unknown)}. Use some of {listing(BACKENDS)}."
@@ -101,7 +128,7 @@ def benchmark(
         with Console(quiet=True).warnings_as_notes():  # the table counts them
             found = fit_modules(
                 planted.counts, planted.transcripts, planted.samples, covariates=covariates,
-                backend=backend, config=settings, seed=own, quiet=True,
+                backend=backend, config=chosen, seed=own, quiet=True,
             )  # fmt: skip
         seconds = _cpu() - start
         scores = score_modules(found, planted.modules)
@@ -161,7 +188,14 @@ def _suite(name: str) -> dict[str, tuple[dict[str, Any], tuple[str, ...]]]:
     return {fixture: (options, named.get(fixture, ())) for fixture, options in planted.items()}
 
 
-def compare(first: Path, second: Path, console: Console) -> None:
-    """Say how far two result folders agree."""
+@command(modules, "compare", "modules compare modules other_modules")
+def compare(
+    *,
+    first: Annotated[Path, typer.Argument(help="A result folder.")],
+    second: Annotated[Path, typer.Argument(help="Another.")],
+) -> None:
+    """Say how far two results agree."""
+    from edge2torch.netmodules import compare_modules, load_modules
+
     table = compare_modules(load_modules(first), load_modules(second))
-    console.say(table.round(3).to_string(index=False))
+    print(table.round(3).to_string(index=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ import typer
 
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing
+from edge2torch.cli._options import OUTPUTS
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
@@ -34,147 +36,89 @@ _TAKES: dict[str, tuple[str, ...]] = {
 }
 
 
-def prior(
-    file: Annotated[
-        Path, typer.Argument(help="GMT, Reactome relation, OBO, SIF, OmniPath, GraphML or edges.")
-    ],
-    features: Annotated[
-        Path, typer.Option(help="The data: h5ad, CSV, TSV or Parquet; only names are read.")
-    ],
-    out: Annotated[Path, typer.Option(help="Edge table to write: .csv, .tsv or .parquet.")],
-    kind: Annotated[Format, typer.Option("--format", help="auto: by the file's ending.")] = "auto",
-    members: Annotated[
-        Path | None, typer.Option(help="Reactome: which gene or protein is in which pathway.")
-    ] = None,
-    names: Annotated[Path | None, typer.Option(help="Reactome: names of the pathways.")] = None,
-    species: Annotated[str | None, typer.Option(help="Reactome: three letters, as HSA.")] = None,
-    annotations: Annotated[
-        Path | None, typer.Option(help="OBO: GAF, GPAD, or a table of genes and terms.")
-    ] = None,
-    namespace: Annotated[
-        str | None, typer.Option(help="OBO: keep these only, separated by commas.")
-    ] = None,
-    relations: Annotated[
-        str | None, typer.Option(help="OBO: separated by commas; default is_a,part_of.")
-    ] = None,
+@dataclass(frozen=True)
+class Reading:
+    """Options that only the readers of some formats take."""
+
+    members: Annotated[Path | None, "Reactome: which gene or protein is in which pathway."] = None
+    names: Annotated[Path | None, "Reactome: names of the pathways."] = None
+    species: Annotated[str | None, "Reactome: three letters, as HSA."] = None
+    annotations: Annotated[Path | None, "OBO: GAF, GPAD, or a table of genes and terms."] = None
+    namespace: Annotated[tuple[str, ...], "OBO: keep these only, separated by commas."] = ()
+    relations: Annotated[tuple[str, ...], "OBO: separated by commas; default is_a,part_of."] = ()
     identifier: Annotated[
-        str | None,
-        typer.Option(
-            help="GraphML: attribute to call nodes by, as name. GMT: name or description."
-        ),
-    ] = None,
+        str | None, "GraphML: attribute to call nodes by, as name. GMT: name or description."
+    ] = None
     description: Annotated[
         bool | None,
         typer.Option(
             "--description/--no-description", help="GMT: whether field two describes the set."
         ),
-    ] = None,
-    source: Annotated[str | None, typer.Option(help="Edges: column they lead from.")] = None,
-    target: Annotated[str | None, typer.Option(help="Edges: column they lead to.")] = None,
-    sign: Annotated[
-        str | None, typer.Option(help="Edges: column that says +1, -1, or activation, inhibition.")
-    ] = None,
-    join: Annotated[
-        bool, typer.Option("--join", help="Edges, GraphML: make one edge of repeated ones.")
-    ] = False,
-    isolated: Annotated[
-        Literal["error", "drop"] | None, typer.Option(help="GraphML: nodes without edges.")
-    ] = None,
-    layer: Annotated[str | None, typer.Option(help="raw: names of an h5ad file's raw.")] = None,
-    feature_names: Annotated[
-        str | None, typer.Option(help="Column of var (h5ad) that holds the names.")
-    ] = None,
-    outputs: Annotated[
-        str, typer.Option(help="Nodes to read, separated by commas; default: the graph's ends.")
-    ] = "",
-    connect: Annotated[
-        bool, typer.Option("--connect", help="The outputs are new; every end leads to them.")
-    ] = False,
-    root: Annotated[str | None, typer.Option(help="New node that every end leads to.")] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(help="Table, by tabs: old name and new name of nodes.")
-    ] = None,
-    unmapped: Annotated[
-        Literal["keep", "drop", "error"], typer.Option(help="Inputs that the mapping lacks.")
-    ] = "keep",
-    data_types: Annotated[
-        str | None, typer.Option(help="Separator, as in TP53@rna, that feeds TP53.")
-    ] = None,
+    ] = None
+    source: Annotated[str | None, "Edges: column they lead from."] = None
+    target: Annotated[str | None, "Edges: column they lead to."] = None
+    sign: Annotated[str | None, "Edges: column that says +1, -1, or activation, inhibition."] = None
+    join: Annotated[bool, "Edges, GraphML: make one edge of repeated ones."] = False
+    isolated: Annotated[Literal["error", "drop"] | None, "GraphML: nodes without edges."] = None
+
+    def given(self) -> dict[str, Any]:
+        """Return what was given, as arguments of the readers."""
+        options = vars(self) | {"duplicates": "join" if self.join else None}
+        del options["join"]
+        lists = {name: list(value) for name, value in options.items() if isinstance(value, tuple)}
+        return {k: v for k, v in (options | lists).items() if v not in (None, "", [])}
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Options that :func:`~edge2torch.priors.prepare_prior` takes as they are."""
+
+    connect: Annotated[bool, "The outputs are new; every end leads to them."] = False
+    root: Annotated[str | None, "New node that every end leads to."] = None
+    mapping: Annotated[Path | None, "Table, by tabs: old name and new name of nodes."] = None
+    unmapped: Annotated[Literal["keep", "drop", "error"], "Inputs that the mapping lacks."] = "keep"
+    data_types: Annotated[str | None, "Separator, as in TP53@rna, that feeds TP53."] = None
     cycles: Annotated[
-        Literal["error", "break", "keep"],
-        typer.Option(help="keep: for the backends recurrent and gnn."),
-    ] = "error",
-    min_genes: Annotated[int, typer.Option(help="Fewest measured genes of a set.")] = 1,
-    max_genes: Annotated[int | None, typer.Option(help="Most measured genes of a set.")] = None,
-    depth: Annotated[int | None, typer.Option(help="Keep what is so far below an output.")] = None,
-    collapse: Annotated[
-        bool, typer.Option("--collapse", help="Leave out nodes with a single child.")
-    ] = False,
-    merge: Annotated[
-        bool, typer.Option("--merge", help="Make one node of sets with the same genes.")
-    ] = False,
-    propagate: Annotated[
-        bool, typer.Option("--propagate", help="Make genes members of all sets above.")
-    ] = False,
-    layers: Annotated[int | None, typer.Option(help="Keep so many upper layers.")] = None,
-    skips: Annotated[
-        Literal["keep", "drop"], typer.Option(help="What becomes of skip edges, with --layers.")
-    ] = "keep",
+        Literal["error", "break", "keep"], "keep: for the backends recurrent and gnn."
+    ] = "error"
+    min_genes: Annotated[int, "Fewest measured genes of a set."] = 1
+    max_genes: Annotated[int | None, "Most measured genes of a set."] = None
+    depth: Annotated[int | None, "Keep what is so far below an output."] = None
+    collapse: Annotated[bool, "Leave out nodes with a single child."] = False
+    merge: Annotated[bool, "Make one node of sets with the same genes."] = False
+    propagate: Annotated[bool, "Make genes members of all sets above."] = False
+    layers: Annotated[int | None, "Keep so many upper layers."] = None
+    skips: Annotated[Literal["keep", "drop"], "What becomes of skip edges, with --layers."] = "keep"
+    latent: Annotated[int, "Free nodes to add beside the sets."] = 0
+
+
+def prior(
+    *,
+    file: Annotated[
+        Path, typer.Argument(help="GMT, Reactome relation, OBO, SIF, OmniPath, GraphML or edges.")
+    ],
+    features: Annotated[Path, "The data: h5ad, CSV, TSV or Parquet; only names are read."],
+    out: Annotated[Path, "Edge table to write: .csv, .tsv or .parquet."],
+    kind: Annotated[Format, typer.Option("--format", help="auto: by the file's ending.")] = "auto",
+    reading: Reading,
+    layer: Annotated[str | None, "raw: names of an h5ad file's raw."] = None,
+    feature_names: Annotated[str | None, "Column of var (h5ad) that holds the names."] = None,
+    outputs: Annotated[tuple[str, ...], OUTPUTS] = (),
+    fitting: Fitting,
     hold_signs: Annotated[
-        bool,
-        typer.Option(
-            "--hold-signs", help="Write signs as constraints, so that a run holds weights to them."
-        ),
+        bool, "Write signs as constraints, so that a run holds weights to them."
     ] = False,
-    latent: Annotated[int, typer.Option(help="Free nodes to add beside the sets.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    console: Console,
 ) -> None:
     """Fit gene sets, an ontology or a network to your data; write an edge table."""
     from edge2torch.priors import prepare_prior, write_edges
     from edge2torch.study import feature_names as names_of_features
 
-    console = Console(quiet)
-    given = {
-        "members": members,
-        "names": names,
-        "species": species,
-        "annotations": annotations,
-        "namespace": _listed(namespace),
-        "relations": _listed(relations),
-        "identifier": identifier,
-        "description": description,
-        "isolated": isolated,
-        "source": source,
-        "target": target,
-        "sign": sign,
-        "duplicates": "join" if join else None,
-    }
     measured = names_of_features(features, "--features", layer=layer, names_column=feature_names)
-    given = {name: value for name, value in given.items() if value not in (None, "")}
-    with console.warnings_as_notes():
-        prior_edges = _read(file, kind, given, console)
-    if mapping is None:
+    prior_edges = _read(file, kind, reading.given(), console)
+    if fitting.mapping is None:
         _refuse_transposed(features, measured, prior_edges)
-    fitted = prepare_prior(
-        prior_edges,
-        measured,
-        _listed(outputs),
-        connect=connect,
-        root=root,
-        mapping=mapping,
-        unmapped=unmapped,
-        data_types=data_types,
-        cycles=cycles,
-        min_genes=min_genes,
-        max_genes=max_genes,
-        depth=depth,
-        collapse=collapse,
-        merge=merge,
-        propagate=propagate,
-        layers=layers,
-        skips=skips,
-        latent=latent,
-    )
+    fitted = prepare_prior(prior_edges, measured, list(outputs) or None, **vars(fitting))
     edges = _with_constraints(fitted.edges) if hold_signs else fitted.edges
     report = fitted.report
     write_edges(edges, out)
@@ -267,8 +211,3 @@ def _has_flags(file: Path) -> bool:
         return False
     names = {str(name).lower().removeprefix("is_") for name in header}
     return names >= {"source", "target", "stimulation", "inhibition"}
-
-
-def _listed(text: str | None) -> list[str] | None:
-    """Return the parts of a list with commas; nothing where there are none."""
-    return [part.strip() for part in (text or "").split(",") if part.strip()] or None

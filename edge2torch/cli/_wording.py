@@ -27,7 +27,7 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
     """
 
     def option(match: re.Match[str]) -> str:
-        name, value = _option(match[1]), match[2].strip("'\"")
+        name, value = option_of(match[1]), match[2].strip("'\"")
         if name not in options:
             return match[0]
         # a flag takes no value; nor does an argument that is only named, such as covariates=
@@ -35,11 +35,12 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
 
     text = _ARGUMENT.sub(option, text)
     if first and (start := _START.match(text)):
-        names = [_option(name) for name in start[0].split(" and ")]
+        names = [option_of(name) for name in start[0].split(" and ")]
         if set(names) <= set(options):
             text = " and ".join(names) + text[start.end() :]
     return text
 
 
-def _option(argument: str) -> str:
+def option_of(argument: str) -> str:
+    """Return the option that stands for an argument."""
     return f"--{_OTHERWISE.get(argument, argument).replace('_', '-')}"

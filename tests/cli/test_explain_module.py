@@ -1,14 +1,13 @@
 """``explain-module`` and ``annotate-structure``, from a saved fit to files."""
 
 import dataclasses
-import inspect
 import json
 
 import pandas as pd
 import pytest
 
 from edge2torch.cli import main
-from edge2torch.cli._explain_module import explain_module_command
+from edge2torch.cli._explain_module import Explaining
 from edge2torch.explain import ExplainConfig, usage_features
 from edge2torch.netmodules import fit_modules, transcript_data
 from edge2torch.simulate import planted_modules
@@ -126,8 +125,7 @@ def test_annotate_structure_refuses(folder, tmp_path, capsys):
 def test_options_have_the_defaults_of_the_settings():
     """They are written out beside the options, for help to come without the library."""
     settings = {field.name: field.default for field in dataclasses.fields(ExplainConfig)}
-    options = inspect.signature(explain_module_command).parameters
-    shown = {name: options[name].default for name in settings if name in options}
+    shown = {field.name: field.default for field in dataclasses.fields(Explaining)}
     assert set(settings) - set(shown) == {"vae_step"}
     assert shown == {name: settings[name] for name in shown}
 

@@ -1,0 +1,138 @@
+"""A command from the signature of a function: an option is written once, with its help.
+
+A parameter ``learning_rate: Annotated[float, "Of Adam."] = 0.002`` becomes ``--learning-rate``. A
+bool is a flag, ``tuple[str, ...]`` is split at commas, and a :class:`Console` is ``--quiet``. A
+dataclass stands for an option per field: of one of ours the fields have their help themselves;
+``Annotated[StudySettings, {"seed": "First seed."}, {"seeds": 5}]`` gives help to the fields that are
+options, and after it other defaults. What is written ``typer.Option`` or ``typer.Argument`` stays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from edge2torch._core.console import Console
+from edge2torch.cli._wording import option_of
+
+# What more than one command asks for.
+DATA = "h5ad, or CSV, TSV or Parquet with a row per sample."
+LAYER = "Layer of the h5ad file, or raw; default X."
+FEATURE_NAMES = "Column of var (h5ad) that holds the nodes' names."
+OUTPUTS = "Nodes to read, separated by commas; default: the graph's ends."
+
+_NAMES = tuple[str, ...]
+_QUIET = typer.Option("--quiet", "-q", help="Print nothing but errors.")
+
+
+class _Flags:
+    """Shows a flag as a flag: typer writes ``<bool>`` beside it, which reads like a value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, as they are for one call or one page of help."""
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for one in parameters:
+            if getattr(one, "is_flag", False):
+                one.metavar = ""
+        return parameters
+
+
+class Command(_Flags, TyperCommand):
+    """A command whose help shows flags as flags."""
+
+
+class Group(_Flags, TyperGroup):
+    """The same for what has commands below it."""
+
+
+def command(
+    app: typer.Typer, name: str, example: str, *, panel: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a command of a function; its help ends with the example."""
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        epilog = f"Example: `edge2torch {example}`"
+        called = with_options(function)
+        app.command(name, cls=Command, epilog=epilog, rich_help_panel=panel)(called)
+        return function
+
+    return add
+
+
+def with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Return the function with a parameter for each option, as typer reads it."""
+    shown: list[inspect.Parameter] = []
+    groups: dict[str, Callable[[dict[str, Any]], Any]] = {}
+    hints = get_type_hints(function, include_extras=True)
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind, *about = _split(hints[name])
+        if kind is Console:
+            shown.append(_parameter("quiet", Annotated[bool, _QUIET], False))
+            groups[name] = lambda given: Console(given.pop("quiet"))
+        elif dataclasses.is_dataclass(kind):
+            options, groups[name] = _of_dataclass(kind, *about)
+            shown += options
+        else:
+            shown.append(_option(name, hints[name], parameter.default))
+            if kind == _NAMES:
+                groups[name] = partial(_take_names, name)
+
+    def call(**given: Any) -> None:
+        made = {name: make(given) for name, make in groups.items()}
+        consoles = [one for one in made.values() if isinstance(one, Console)]
+        with (consoles or [Console()])[0].warnings_as_notes():
+            function(**made, **given)
+
+    call.__doc__ = function.__doc__
+    call.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    call.__annotations__ = {one.name: one.annotation for one in shown}
+    return call
+
+
+def _of_dataclass(
+    kind: Any, texts: dict[str, str] | None = None, defaults: dict[str, Any] | None = None
+) -> tuple[list[inspect.Parameter], Callable[[dict[str, Any]], Any]]:
+    """Options for the fields, and what makes an instance of what was given for them."""
+    hints = get_type_hints(kind, include_extras=True)
+    fields = {one.name: one.default for one in dataclasses.fields(kind)} | (defaults or {})
+    if texts is not None:
+        hints = {name: Annotated[hints[name], text] for name, text in texts.items()}
+
+    def make(given: dict[str, Any]) -> Any:
+        values = {name: given.pop(name) for name in hints}
+        values |= {name: _names(values[name]) for name in hints if _split(hints[name])[0] == _NAMES}
+        return kind(**{**(defaults or {}), **values})
+
+    return [_option(name, hint, fields[name]) for name, hint in hints.items()], make
+
+
+def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
+    kind, about = _split(hint)
+    if isinstance(about, str):
+        # named in full, or typer would add --no-x to a flag
+        about = typer.Option(option_of(name), help=about)
+    if kind == _NAMES:
+        kind, default = str, ",".join(default)
+    return _parameter(name, Annotated[kind, about], default)
+
+
+def _parameter(name: str, hint: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def _split(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) is Annotated else (hint,)
+
+
+def _take_names(name: str, given: dict[str, Any]) -> tuple[str, ...]:
+    return _names(given.pop(name))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
