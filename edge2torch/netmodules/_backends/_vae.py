@@ -33,12 +33,8 @@ def vae(request: Request) -> Similarity:
     values = request.values
     fits = [_fit(request, size) for size in _sizes(request)]
     best = min(fits, key=lambda fitted: fitted.loss)
-    if not best.loss < _BY_CHANCE * best.report["mean_profile_loss"]:
-        request.progress(
-            f"On held-out samples the vae's loss, {best.loss:.4g}, is not clearly below that of the mean "
-            f"profile, {best.report['mean_profile_loss']:.4g}: whatever modules come out, come from "
-            "what it leaves. Train for longer (vae.max_epochs, vae.patience), or take another backend."
-        )
+    if words := no_better_words(best.loss, best.report["mean_profile_loss"]):
+        request.progress(words)
     decoded, divergence = _decode(best.model, values)
     latents = best.model.artifact.latent_names
     left = values - decoded
@@ -57,6 +53,18 @@ def vae(request: Request) -> Similarity:
     decoded += left
     vectors = standardised(decoded)
     return Similarity(vectors, report, explained=gate, checkpoint=without_decoys)
+
+
+def no_better_words(loss: float, mean_profile: float) -> str:
+    """Say that the decoder brings nothing beyond the mean profile; nothing where it does."""
+    if loss < _BY_CHANCE * mean_profile:
+        return ""
+    how = "worse than" if loss > mean_profile / _BY_CHANCE else "not clearly below"
+    return (
+        f"On held-out samples the vae's loss, {loss:.4g}, is {how} that of the mean profile, "
+        f"{mean_profile:.4g}: whatever modules come out, come from what it leaves. Train for longer "
+        "(vae.max_epochs, vae.patience), or take another backend."
+    )
 
 
 def _sizes(request: Request) -> list[int]:
