@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch._core.messages import listing
+from edge2torch.compile import find_artifact
+from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.nn import (
     Convergence,
@@ -58,8 +60,8 @@ class SteadyFit:
 
 def fit_steady_state(
     model: nn.Module,
-    x: Tensor,
-    y: Tensor,
+    x: Tensor | pd.DataFrame,
+    y: Tensor | pd.DataFrame,
     *,
     epochs: int = 300,
     learning_rate: float = 0.01,
@@ -91,10 +93,11 @@ def fit_steady_state(
     model : Module
         Compiled with ``backend="recurrent", steps="converge"``, and customized: without a bounded
         ``node_activation`` (``"tanh"``, ``"mml"``) a state may leave the finite numbers.
-    x : Tensor, shape (b, i)
-        Inputs of the samples.
-    y : Tensor, shape (b, o)
-        What the model is to give; NaN where nothing was measured, which costs nothing.
+    x : Tensor or DataFrame, shape (b, i)
+        Inputs of the samples; a table's columns are matched to the input nodes by name.
+    y : Tensor or DataFrame, shape (b, o)
+        What the model is to give; NaN where nothing was measured, which costs nothing. A table's
+        columns are matched to the output nodes by name; an output without a column was not measured.
     epochs : int
         Steps of the optimizer.
     learning_rate : float
@@ -144,7 +147,8 @@ def fit_steady_state(
     np.True_
     """
     base = _steady_model(model)
-    _check(x, y, model, base)
+    inputs, answers = _by_name(x, y, model, base)
+    _check(inputs, answers, model, base)
     _check_settings(
         epochs=epochs,
         learning_rate=learning_rate,
@@ -156,8 +160,8 @@ def fit_steady_state(
     )
     model = copy.deepcopy(model).train()
     base = _steady_model(model)
-    measured = ~y.isnan()
-    biases = _start(base, model, y, measured)
+    measured = ~answers.isnan()
+    biases = _start(base, model, answers, measured)
     parameters = [one for one in model.parameters() if one.requires_grad]
     weights = [layer.weight for layer in base.edge_layers() if layer.weight.requires_grad]
     optimizer = torch.optim.Adam(parameters, lr=learning_rate)
@@ -180,8 +184,8 @@ def fit_steady_state(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Edge2TorchWarning)  # counted in the history
                 cost, told = _penalty(model, radius, epoch)
-                found = model(x)
-                now = (loss or nn.functional.mse_loss)(found[measured], y[measured])
+                found = model(inputs)
+                now = (loss or nn.functional.mse_loss)(found[measured], answers[measured])
             cost = cost + now + weight_decay * sum(one.square().sum() for one in weights)
             for bias, start in biases:
                 cost = cost + bias_decay * (bias - start).square().sum()
@@ -205,7 +209,7 @@ def fit_steady_state(
         base.solver = solver
     model.eval()
     with torch.no_grad():
-        model(x)  # warns where a sample does not settle
+        model(inputs)  # warns where a sample does not settle
     return SteadyFit(model, pd.DataFrame(rows).rename_axis("epoch"))
 
 
@@ -278,6 +282,31 @@ def _steady_model(model: nn.Module) -> RecurrentEdgeModel:
             "backend='recurrent', steps='converge'."
         )
     return base
+
+
+def _by_name(x: Any, y: Any, model: nn.Module, base: RecurrentEdgeModel) -> tuple[Tensor, Tensor]:
+    """Return tables as tensors in the order of the model's inputs and outputs."""
+    if isinstance(y, pd.DataFrame) and isinstance(x, pd.DataFrame) and not x.index.equals(y.index):
+        raise Edge2TorchError(
+            f"x and y are tables of different samples, or in another order: {listing(x.index)} and "
+            f"{listing(y.index)}. Use y.loc[x.index]."
+        )
+    dtype = base.cell(0).edges.weight.dtype
+    if isinstance(x, pd.DataFrame):
+        x = align_features_to_input_nodes(x, find_artifact(model), dtype=dtype)
+    if isinstance(y, pd.DataFrame):
+        names = find_artifact(model).output_names
+        if not _is_bare(model, base):
+            raise Edge2TorchError("y: behind a head outputs have no names. Give a tensor.")
+        if unknown := [str(name) for name in y.columns if str(name).strip() not in names]:
+            raise Edge2TorchError(
+                f"y has {len(unknown)} column(s) that are not outputs of the model: "
+                f"{listing(unknown)}; these are {listing(names)}. Compile with outputs= for inner nodes "
+                "that were measured."
+            )
+        table = y.set_axis([str(name).strip() for name in y.columns], axis=1).reindex(columns=names)
+        y = torch.as_tensor(table.to_numpy(float), dtype=dtype, device=x.device)
+    return x, y
 
 
 def _check(x: Tensor, y: Tensor, model: nn.Module, base: RecurrentEdgeModel) -> None:

@@ -162,3 +162,23 @@ def test_models_without_a_steady_state_are_refused():
     )
     with pytest.raises(e2t.Edge2TorchError, match="steps='converge'"):
         fit_steady_state(few, x, y)
+
+
+def test_tables_go_in_by_name() -> None:
+    edges = pd.DataFrame({"source": ["u", "v", "a", "b", "b"], "target": ["a", "b", "b", "a", "y"]})
+    model, artifact = e2t.compile_graph(
+        edges, e2t.Recurrent(steps="converge"), outputs=["b", "y"], seed=0, quiet=True
+    )
+    model = e2t.customize_model(model, node_activation="tanh")
+    rng = np.random.default_rng(0)
+    given = pd.DataFrame(rng.normal(size=(6, 2)), columns=["v", "u"], index=list("pqrstw"))
+    answers = pd.DataFrame({"y": rng.normal(size=6)}, index=given.index)
+    by_name = fit_steady_state(model, given, answers, epochs=5).history["loss"]
+    x = torch.tensor(given[artifact.feature_names].to_numpy(), dtype=torch.float32)
+    y = torch.full((6, 2), torch.nan)
+    y[:, artifact.output_names.index("y")] = torch.tensor(answers["y"].to_numpy())
+    np.testing.assert_array_equal(by_name, fit_steady_state(model, x, y, epochs=5).history["loss"])
+    with pytest.raises(e2t.Edge2TorchError, match=r"not outputs of the model: 'a'"):
+        fit_steady_state(model, given, answers.rename(columns={"y": "a"}))
+    with pytest.raises(e2t.Edge2TorchError, match="different samples"):
+        fit_steady_state(model, given, answers.iloc[::-1])
