@@ -177,7 +177,9 @@ def test_counts_are_brought_to_one_depth(make):
     data.var_names = ["g1", "g2"]
     found = from_anndata(data, "y", {"g1"}, name="x", normalize="counts")
     assert np.allclose(found.table, np.log1p([[2500, 7500]] * 2))
-    assert "10,000" in found.notes[0]
+    few, scaled = found.notes
+    assert "2 features make up the sums" in few
+    assert "10,000" in scaled
 
 
 def test_raw_counts_used_as_they_are_are_pointed_out():
