@@ -64,7 +64,10 @@ def test_settings_come_from_a_name_a_file_and_the_line(files, capsys):
     (files / "bad.yaml").write_text("vae:\n  epoch: 3\nmergee: 1\n")
     for config, told in (
         ("quik", "neither a file nor one of 'plain', 'quick', 'switching'"),
-        (files / "bad.yaml", "'vae.max_epochs'"),
+        (
+            files / "bad.yaml",
+            "'vae.epoch' is not a setting. Nearest to 'vae.epoch': 'vae.max_epochs'",
+        ),
         (files / "bad.yaml", "'mergee' is not a setting"),
     ):
         assert run("settings", "--config", config) == 1

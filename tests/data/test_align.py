@@ -223,11 +223,23 @@ def test_data_that_cannot_be_read_is_refused(data, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"missing": "ignore"}, "missing must be .*, found 'ignore'"),
-        ({"missing": float("nan")}, "missing must be .*, found nan"),
-        ({"missing": True}, "missing must be .*, found True"),
-        ({"missing": None}, "missing must be .*, found None"),
-        ({"extra": "drop"}, "extra must be .*, found 'drop'"),
+        (
+            {"missing": "ignore"},
+            "missing must be 'error', or a number to fill with, such as 0[.]0, that is finite, found 'ignore'",
+        ),
+        (
+            {"missing": float("nan")},
+            "missing must be 'error', or a number to fill with, such as 0[.]0, that is finite, found nan",
+        ),
+        (
+            {"missing": True},
+            "missing must be 'error', or a number to fill with, such as 0[.]0, that is finite, found True",
+        ),
+        (
+            {"missing": None},
+            "missing must be 'error', or a number to fill with, such as 0[.]0, that is finite, found None",
+        ),
+        ({"extra": "drop"}, "extra must be one of 'ignore', 'error', found 'drop'"),
         ({"dtype": torch.int64}, "dtype: found torch.int64"),
         ({"dtype": "float32"}, "dtype: found 'float32'"),
         ({"layer": "counts"}, "layer: 'counts' was given.*DataFrame"),
