@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from edge2torch._core.messages import listing
+from edge2torch._core.wrappers import COMPILED, unwrap
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import ACTIVATIONS, CompiledModel, CustomizedEdgeModel, NodeBatchNorm, OnNodes
 
@@ -44,6 +45,7 @@ def describe(model: nn.Module, base: CompiledModel) -> dict[str, Any]:
 
 
 def _describe(module: nn.Module, base: CompiledModel | None) -> dict[str, Any]:
+    module = unwrap(module)
     kind = type(module)
     name = kind.__name__
     if module is base:
@@ -54,6 +56,13 @@ def _describe(module: nn.Module, base: CompiledModel | None) -> dict[str, Any]:
         "settings": _settings(module),
         "parts": {name: _describe(part, base) for name, part in module.named_children()},
     }
+
+
+def without_compiled(one: dict[str, Any]) -> dict[str, Any]:
+    """Return a description without what torch.compile put around; older folders have it."""
+    while COMPILED in one["parts"]:
+        one = one["parts"][COMPILED]
+    return {**one, "parts": {name: without_compiled(part) for name, part in one["parts"].items()}}
 
 
 def _settings(module: nn.Module) -> dict[str, Any]:

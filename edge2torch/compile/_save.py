@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import nn
+from torch import Tensor, nn
 
 from edge2torch._core.damage import DAMAGE
 from edge2torch._core.messages import listing, warn
 from edge2torch._core.state_folder import StateFolder
+from edge2torch._core.wrappers import COMPILED, plain_names, plain_state, unwrap
 from edge2torch.compile._compile import build
-from edge2torch.compile._modules import compare, describe, with_modules
+from edge2torch.compile._modules import compare, describe, with_modules, without_compiled
 from edge2torch.compile._options import CompileOptions, check_options, own_options
 from edge2torch.compile._registry import find_backend
 from edge2torch.compile._tables import frame_from_json, frame_to_json
@@ -58,7 +59,8 @@ def save_compiled(
     path : path
         A folder; made if it does not exist. An earlier save in it is replaced as a whole.
     model : Module
-        A compiled model, customized or not.
+        A compiled model, customized or not. Wrapped by ``torch.compile``, ``DataParallel`` or
+        ``DistributedDataParallel``, it is saved as what they wrap.
     artifact : CompileArtifact, optional
         What ``compile_graph`` returned with it; by default the one that the model carries.
 
@@ -92,6 +94,7 @@ def save_compiled(
     )
     """
     base, artifact = model_and_artifact(model, artifact)
+    model = unwrap(model)
     content = {
         "backend": artifact.backend,
         "options": dict(artifact.options),
@@ -105,7 +108,7 @@ def save_compiled(
         "is_active": np.packbits(artifact.graph.is_active).tolist(),
         "edges": frame_to_json(artifact.graph.edges),
     }
-    return _FOLDER.write(path, model.state_dict(), content)
+    return _FOLDER.write(path, plain_state(model), content)
 
 
 def load_compiled(
@@ -155,6 +158,8 @@ def load_compiled(
     index, state = _FOLDER.read(folder)
     saved = index["modules"]
     try:
+        if saved is not None:
+            saved = {**saved, "around": without_compiled(saved["around"])}
         base, artifact = _rebuild(index)
         model: nn.Module = base
         if customize is None and saved is not None:
@@ -181,11 +186,13 @@ def load_compiled(
             f"{folder} was saved before modules were described: whether customize= puts on those "
             "that were saved is not known. Save the model again."
         )
-    state = _renamed(state, set(model.state_dict()))
-    _check_state(folder, model, state)
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        tensor.data = tensor.data.to(state[name].dtype)
-    model.load_state_dict(state)
+    names = plain_names(model)
+    state = _renamed(state, set(names.values()))
+    own = model.state_dict(keep_vars=True)
+    _check_state(folder, {plain: own[name] for name, plain in names.items()}, state)
+    for name, tensor in own.items():
+        tensor.data = tensor.data.to(state[names[name]].dtype)
+    model.load_state_dict({name: state[plain] for name, plain in names.items()})
     return model, artifact
 
 
@@ -221,15 +228,21 @@ def _graph(table: EdgeTable, constraint: Any, active: Any, index: dict[str, Any]
 
 
 def _renamed(state: dict[str, Any], known: set[str]) -> dict[str, Any]:
-    """Give the blocks of a recurrent model the name they have since version 1.0."""
-    return {
-        name if name in known else re.sub(r"(^|\.)steps\.", r"\1step_blocks.", name): value
-        for name, value in state.items()
-    }
+    """Give tensors of older folders the names that they have now.
+
+    The blocks of a recurrent model were called ``steps`` until version 1.0, and models wrapped by
+    ``torch.compile`` were written under its names.
+    """
+
+    def renamed(name: str) -> str:
+        name = name if name in known else name.replace(f"{COMPILED}.", "")
+        return name if name in known else re.sub(r"(^|\.)steps\.", r"\1step_blocks.", name)
+
+    return {renamed(name): value for name, value in state.items()}
 
 
-def _check_state(folder: Path, model: nn.Module, state: dict[str, Any]) -> None:
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+def _check_state(folder: Path, own: dict[str, Tensor], state: dict[str, Any]) -> None:
+    wanted = {name: tuple(value.shape) for name, value in own.items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
     if wanted != found:
         differing = sorted(set(wanted.items()) ^ set(found.items()))

@@ -15,6 +15,7 @@ from torch import nn
 
 from edge2torch._core.checks import check_choice, check_flag
 from edge2torch._core.messages import listing
+from edge2torch._core.wrappers import unwrap
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._arguments import (
@@ -24,7 +25,7 @@ from edge2torch.interpret._arguments import (
 )
 from edge2torch.interpret._diagnose import are_finite, refuse_not_finite
 from edge2torch.interpret._engines import arguments_of
-from edge2torch.interpret._engines._probe import Probe, eval_mode, unwrap
+from edge2torch.interpret._engines._probe import Probe, eval_mode
 from edge2torch.interpret._engines._sites import Site, find_sites, trace
 from edge2torch.interpret._engines._task import Task
 from edge2torch.interpret._method import AttributionMethod

@@ -105,7 +105,7 @@ class EdgeGraphNNModel(CompiledModel):
             "direct_edges": np.zeros(0, np.int64) if direct is None else direct[1],
         }
         for name, values in places.items():
-            self.register_buffer(name, torch.from_numpy(values), persistent=False)
+            self.register_buffer(name, torch.tensor(values), persistent=False)
         # the sign that holds rho at 0 or above
         self.register_buffer("one", torch.ones(1, dtype=torch.int8), persistent=False)
 

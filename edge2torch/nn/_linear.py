@@ -84,7 +84,7 @@ class MaskedLinear(EdgePattern):
         self._buffer("sign", signs if signs.any() else None)
 
     def _buffer(self, name: str, values: NDArray[np.integer] | None) -> None:
-        tensor = None if values is None else torch.from_numpy(np.ascontiguousarray(values))
+        tensor = None if values is None else torch.tensor(values)
         self.register_buffer(name, tensor, persistent=False)
 
     def with_edge_dropout(self, probability: float) -> MaskedLinear:

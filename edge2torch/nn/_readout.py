@@ -53,7 +53,7 @@ class Readout(EdgePattern):
         self.scale = scale
         degree = np.maximum(np.bincount(rows, minlength=shape[0]), 1)
         for name, values in {"degree": degree, "fed": fed, "fed_from": fed_from}.items():
-            self.register_buffer(name, torch.from_numpy(values), persistent=False)
+            self.register_buffer(name, torch.tensor(values), persistent=False)
 
     def forward(self, states: Tensor, x: Tensor) -> Tensor:
         """Map edge states (e, b) and inputs (i, b) to (b, o)."""

@@ -80,7 +80,7 @@ class RecurrentEdgeModel(CompiledModel):
         if solver is not None:
             self.steady = nn.Identity()  # a module, where hooks see the state that has settled
         self.solver, self.is_cyclic = solver, is_cyclic
-        self.register_buffer("outputs", torch.from_numpy(np.asarray(outputs)), persistent=False)
+        self.register_buffer("outputs", torch.tensor(outputs), persistent=False)
         self.last_convergence: Convergence | None = None
 
     @property
@@ -127,7 +127,9 @@ class RecurrentEdgeModel(CompiledModel):
 
     def _start(self, x: Tensor) -> Tensor:
         rows = feature_major(x).t()  # nodes as rows: inputs first, then zeros for all others
-        return torch.cat([rows, rows.new_zeros(self.cell(0).edges.out_features, len(x))]).t()
+        # x.shape[0] and not len(x), which torch.export takes for a constant
+        zeros = rows.new_zeros(self.cell(0).edges.out_features, x.shape[0])
+        return torch.cat([rows, zeros]).t()
 
     def _run(self, state: Tensor) -> Tensor:
         if self.solver is not None:
@@ -161,7 +163,7 @@ class RecurrentEdgeModel(CompiledModel):
         for now in x.split(sizes):
             start = self._start(now)
             if state is not None:
-                carried = state.t()[self.in_features :, : len(now)]
+                carried = state.t()[self.in_features :, : now.shape[0]]
                 start = torch.cat([start.t()[: self.in_features], carried]).t()
             state = self._run(start)
             read.append(self._read(state))

@@ -79,12 +79,12 @@ class EdgeModel(CompiledModel):
             and bool((positions == whole).all())
         )
         for layer in self._read_layers:
-            columns = torch.from_numpy(positions[layers == layer])
+            columns = torch.tensor(positions[layers == layer])
             self.register_buffer(f"_read_{layer}", columns, persistent=False)
         gathered = np.argsort(layers, kind="stable")
         order = np.empty_like(gathered)
         order[gathered] = np.arange(len(gathered))
-        self.register_buffer("_output_order", torch.from_numpy(order), persistent=False)
+        self.register_buffer("_output_order", torch.tensor(order), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, i) to (b, o)."""

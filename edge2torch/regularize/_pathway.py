@@ -135,7 +135,7 @@ class PathwayLatentRegularizer(nn.Module):
         like = next(model.parameters(), torch.zeros(0))
         matrix = torch.from_numpy(self.membership.to_numpy()).to(like)
         self.register_buffer("_matrix", matrix, persistent=False)
-        self.register_buffer("_pairs", torch.from_numpy(pairs).to(like.device), persistent=False)
+        self.register_buffer("_pairs", torch.tensor(pairs, device=like.device), persistent=False)
         self.phi = self._read_phi(phi, like)
         self._recorder.attach()
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from edge2torch._core.damage import DAMAGE
 from edge2torch._core.state_folder import StateFolder
+from edge2torch._core.wrappers import plain_state
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._design import Design
 from edge2torch.vae._named import NamedVAE
@@ -26,7 +27,7 @@ _FOLDER = StateFolder(
 def write_vae(path: str | os.PathLike[str], vae: NamedVAE, extra: dict[str, Any]) -> Path:
     """Write weights, design and whatever else is to be kept into a folder."""
     content = {"design": _to_json(vae.design), "extra": extra}
-    return _FOLDER.write(path, vae.state_dict(), content)
+    return _FOLDER.write(path, plain_state(vae), content)
 
 
 def read_vae(path: str | os.PathLike[str]) -> tuple[Design, dict[str, Tensor], dict[str, Any]]:

@@ -297,3 +297,71 @@ def test_the_weights_of_another_graph_are_refused():
     other, _ = e2t.compile_graph(EDGES.replace({"g2": "g3"}), quiet=True)
     with pytest.raises(e2t.Edge2TorchError, match="another graph"):
         other.load_state_dict(model.state_dict())
+
+
+# ------------------------------------------------------------------ wrapped by torch
+
+
+def in_place(model):
+    model.base_model = torch.compile(model.base_model, backend="eager")
+    return model
+
+
+WRAPPERS = {
+    "compiled": lambda model: torch.compile(model, backend="eager"),
+    "parallel": nn.DataParallel,
+    "both": lambda model: torch.compile(nn.DataParallel(model), backend="eager"),
+    "inside": in_place,
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_wrapped_model_is_saved_as_what_is_wrapped(tmp_path, wrapper):
+    base, _ = e2t.compile_graph(EDGES, quiet=True)
+    model = e2t.customize_model(base, node_activation="tanh", head=nn.Linear(1, 2))
+    path = e2t.save_compiled(tmp_path, WRAPPERS[wrapper](model))
+    again, artifact = e2t.load_compiled(path)
+    assert type(again) is type(model)
+    x = torch.randn(5, 2)
+    assert torch.equal(again(x), model(x))
+    pd.testing.assert_frame_equal(e2t.edge_weights(again, artifact), e2t.edge_weights(base))
+
+
+def test_a_bare_wrapped_model_comes_back_bare(tmp_path):
+    model, _ = e2t.compile_graph(EDGES, quiet=True)
+    again, _ = e2t.load_compiled(e2t.save_compiled(tmp_path, torch.compile(model, backend="eager")))
+    assert type(again) is type(model)
+    x = torch.randn(5, 2)
+    assert torch.equal(again(x), model(x))
+
+
+def test_what_customizes_may_wrap(tmp_path):
+    model, _ = e2t.compile_graph(EDGES, quiet=True)
+    model = e2t.customize_model(model, head=nn.Linear(1, 2))
+
+    def customize(base):
+        head = nn.Linear(1, 2)
+        return torch.compile(e2t.customize_model(base, head=head), backend="eager")
+
+    again, _ = e2t.load_compiled(e2t.save_compiled(tmp_path, model), customize=customize)
+    x = torch.randn(5, 2)
+    assert torch.equal(again(x), model(x))
+
+
+def test_a_folder_in_which_names_of_torch_compile_were_written_opens(tmp_path):
+    """As save_compiled wrote it before: no code of ours writes it so any more."""
+    model, _ = e2t.compile_graph(EDGES, quiet=True)
+    model = e2t.customize_model(model, head=nn.Linear(1, 2))
+    path = e2t.save_compiled(tmp_path, model)
+    index = json.loads((path / "artifact.json").read_text(encoding="utf-8"))
+    kept = {key: index[key] for key in (*_save._FOLDER.needed, "modules")}
+    around = {
+        "class": "torch._dynamo.eval_frame.OptimizedModule",
+        "settings": {},
+        "parts": {"_orig_mod": kept["modules"]["around"]},
+    }
+    kept |= {"model_class": "OptimizedModule", "modules": {**kept["modules"], "around": around}}
+    state = {f"_orig_mod.{name}": value for name, value in model.state_dict().items()}
+    again, _ = e2t.load_compiled(_save._FOLDER.write(path, state, kept))
+    x = torch.randn(5, 2)
+    assert torch.equal(again(x), model(x))

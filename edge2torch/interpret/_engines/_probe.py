@@ -79,17 +79,6 @@ class Probe(nn.Module):
         return y.unsqueeze(1) if y.dim() == 1 else y
 
 
-def unwrap(model: nn.Module) -> nn.Module:
-    """Return what torch.compile, DataParallel and DistributedDataParallel were given."""
-    while True:
-        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-            model = model.module
-        elif isinstance(inner := model._modules.get("_orig_mod"), nn.Module):
-            model = inner
-        else:
-            return model
-
-
 @contextmanager
 def eval_mode(model: nn.Module, seed: int) -> Iterator[None]:
     """Hold a model in eval mode with fixed parameters, and random numbers at a seed.

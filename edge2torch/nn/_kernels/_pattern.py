@@ -82,7 +82,7 @@ class EdgePattern(nn.Module):
         fits = self.n_edges < 2**31 and max(n_in, n_out) < 2**31
         dtype = torch.int32 if fits else torch.int64
         for name, values in arrays.items():
-            tensor = torch.from_numpy(np.ascontiguousarray(values)).to(dtype)
+            tensor = torch.tensor(values, dtype=dtype)
             own = name if name in _POINTERS else f"_{name}"
             self.register_buffer(own, tensor, persistent=False)
 
