@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge2torch._core.messages import require
-from edge2torch.plot._style import missing_glyphs_allowed, plain
+from edge2torch.plot._style import missing_glyphs_allowed
 from edge2torch.plot._subgraph import Subgraph
 
 ROW, BOX, GAP, PAD = 21.0, 16.0, 84.0, 12.0  # points: row pitch, box height, column gap, padding
@@ -79,12 +80,19 @@ def _ranks(column: NDArray[np.int64], key: NDArray[np.float64]) -> NDArray[np.in
 
 def text_width(label: str, font_size: float) -> float:
     """Width in points of a label in matplotlib's own font."""
-    textpath = require("matplotlib.textpath", extra="plot")
-    if not label.strip():
-        return 0.0
+    return _units(label) * font_size if label.strip() else 0.0
+
+
+@lru_cache(
+    maxsize=4096
+)  # a picture tries a name at many lengths, and the next one has the same names
+def _units(label: str) -> float:
+    """Width of a text at a font size of one point, from the advances of its glyphs.
+
+    Not from their outlines: the corners of some thousand curves take as long as the picture.
+    """
+    text_to_path = require("matplotlib.textpath", extra="plot").text_to_path
+    font = require("matplotlib.font_manager", extra="plot").FontProperties(size=1.0)
     with missing_glyphs_allowed():
-        try:
-            path = textpath.TextPath((0, 0), plain(label), size=font_size)
-        except AttributeError:  # matplotlib's own, of text without any outline
-            return 0.0
-        return float(path.get_extents().x1)
+        width, _, _ = text_to_path.get_text_width_height_descent(label, font, ismath=False)
+    return float(width)

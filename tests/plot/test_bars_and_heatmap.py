@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from edge2torch import Edge2TorchError
 from edge2torch.plot import plot_node_heatmap, plot_stability, plot_top_nodes
+from edge2torch.plot._layout import text_width
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._style import NEGATIVE, POSITIVE
 
@@ -37,6 +39,24 @@ def test_bars_are_ordered_by_magnitude_and_coloured_by_sign():
     assert colours == [NEGATIVE, POSITIVE, POSITIVE]
     low, high = axes.get_ylim()
     assert low > high, "the first bar is on top"
+
+
+@pytest.mark.parametrize("label", ["Signalling by EGFR", "a $x^2$ of £5", "W" * 40, "日本"])
+def test_the_width_of_a_label_is_that_of_its_picture_and_nothing_is_drawn_for_it(
+    label, monkeypatch
+):
+    figure = plt.figure(dpi=720)  # so fine that glyphs are not rounded to pixels
+    drawn = figure.text(0, 0, label, fontsize=9, parse_math=False)
+    with pytest.warns() if label == "日本" else nullcontext():
+        width = drawn.get_window_extent(figure.canvas.get_renderer()).width / 10
+    monkeypatch.delattr("matplotlib.path.Path.get_extents")  # the slow way: outline by outline
+    assert text_width(label, 9.0) == pytest.approx(width, rel=0.02)
+    assert text_width(label, 18.0) == pytest.approx(2 * text_width(label, 9.0))
+
+
+def test_a_label_without_a_glyph_has_no_width():
+    assert text_width("", 9.0) == text_width(" \t", 9.0) == text_width("\u200b", 9.0) == 0.0
+    assert text_width("a\nb", 9.0) > 0.0
 
 
 def test_bars_average_samples_and_layers():

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from edge2torch._core.console import Console
+from edge2torch.study import _baseline
 from edge2torch.study._baseline import _weakest_of_the_best, fit_baseline
 from edge2torch.study._network import fit_network
 from edge2torch.study._progress import Progress
@@ -43,6 +45,23 @@ def test_a_baseline_that_ranks_rightly_names_rightly(seed):
     assert scores["roc_auc"] > 0.98
     assert scores["accuracy"] > 0.9
     assert scores["log_loss"] < 0.3
+
+
+def test_loose_fits_choose_what_exact_ones_choose(monkeypatch):
+    table, label = _separable(120, 0)
+    task = choose_task(label, "auto", 8)
+    split = split_samples(task.values)
+    steps = []
+    fit = LogisticRegression.fit
+    monkeypatch.setattr(
+        LogisticRegression, "fit", lambda *a: (m := fit(*a), steps.append(int(m.n_iter_[0])))[0]
+    )
+    loose, fewer = fit_baseline(table, task, split, 0), sum(steps)
+    monkeypatch.setattr(_baseline, "_LOOSE", (1e-7, 1e-7))
+    exact = fit_baseline(table, task, split, 0)
+    assert fewer < 0.6 * (sum(steps) - fewer)
+    assert loose.penalty == exact.penalty
+    np.testing.assert_array_equal(loose.predict(table), exact.predict(table))
 
 
 def test_ridge_of_a_clear_line_is_close_to_least_squares():
