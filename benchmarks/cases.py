@@ -37,6 +37,30 @@ class Case:
     steps: int = 0
     keep: bool = False
     files: tuple[str, ...] = ()
+    levels: Levels | None = None
+
+    def draw_any(self, data: Path | None = None) -> pd.DataFrame:
+        """The graph, or without its files a random one with the same levels."""
+        try:
+            return self.draw(data)
+        except FileNotFoundError:
+            if self.levels is None:
+                raise
+            return like_levels(self.levels)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What is known of a real graph without its names: its longest-path levels, inputs first.
+
+    ``widths`` are nodes; the others count edges: ``entering`` from inputs to each level beyond,
+    ``next`` from each level beyond to the next one, ``skips`` from each of these to later ones.
+    """
+
+    widths: tuple[int, ...]
+    entering: tuple[int, ...]
+    next: tuple[int, ...]
+    skips: tuple[int, ...]
 
 
 def _layered(*args: object, **options: object) -> Callable[[Path | None], pd.DataFrame]:
@@ -68,6 +92,38 @@ def _cyclic(nodes: int, edges: int, inputs: int, outputs: int, seed: int = 0) ->
     _, first = np.unique(codes, return_index=True)
     source, target = np.divmod(codes[np.sort(first)[:edges]], nodes)
     names = np.array([f"n{k:05d}" for k in rng.permutation(nodes)], dtype=object)
+    return pd.DataFrame({"source": names[source], "target": names[target]})
+
+
+def like_levels(levels: Levels, seed: int = 0, *, tail: float = 0.6) -> pd.DataFrame:
+    """A random graph with these levels, heavy-tailed, in which only the last level puts out."""
+    rng = np.random.default_rng(seed)
+    last = len(levels.widths) - 1
+    nodes = np.split(np.arange(sum(levels.widths)), np.cumsum(levels.widths)[:-1])
+    n = len(np.concatenate(nodes))
+    # how attractive a node is as a target: some of each level much more than others
+    pull = np.concatenate([rng.permutation((1.0 + np.arange(len(one))) ** -tail) for one in nodes])
+    codes = np.zeros(0, np.int64)
+    for k, here in enumerate(nodes[:-1]):
+        # a parent one level up for every node, which makes its level; all of them before one twice
+        parents = np.resize(rng.permutation(here), len(nodes[k + 1]))
+        codes = np.concatenate([codes, parents * n + nodes[k + 1]])
+        idle = np.setdiff1d(here, parents)  # nodes that still need a child
+        along = levels.entering[0] if k == 0 else levels.next[k - 1]
+        wanted = [(nodes[k + 1], along - len(nodes[k + 1]))]
+        if k == 0:
+            wanted += zip(nodes[2:], levels.entering[1:], strict=True)
+        elif k < last - 1:
+            wanted.append((np.concatenate(nodes[k + 2 :]), levels.skips[k - 1]))
+        for targets, count in wanted:
+            share, total = pull[targets] / pull[targets].sum(), len(codes) + count
+            while (missing := total - len(codes)) > 0:
+                source = np.concatenate([idle, rng.choice(here, missing)])[:missing]
+                idle = idle[missing:]
+                drawn = np.unique(source * n + rng.choice(targets, missing, p=share))
+                codes = np.concatenate([codes, np.setdiff1d(drawn, codes)])
+    source, target = np.divmod(codes, n)
+    names = np.array([f"n{k:05d}" for k in rng.permutation(n)], dtype=object)
     return pd.DataFrame({"source": names[source], "target": names[target]})
 
 
@@ -163,6 +219,12 @@ CASES: dict[str, Case] = {
             "sepsis proteins -> Reactome -> root (real)",
             _sepsis,
             files=("edgelist_full.tsv.gz",),
+            levels=Levels(
+                widths=(460, 631, 246, 112, 54, 25, 12, 5, 3, 1),
+                entering=(2833, 288, 48, 47, 2, 0, 0, 0, 0),
+                next=(437, 153, 67, 27, 14, 5, 3, 3),
+                skips=(202, 100, 47, 27, 11, 7, 2),
+            ),
         ),
         Case(
             "f4",
@@ -176,6 +238,24 @@ CASES: dict[str, Case] = {
             "genes -> GO biological process (real)",
             _gene_ontology,
             files=("go_edges.tsv.gz", "go_annotation_human.tsv.gz"),
+            levels=Levels(
+                widths=(
+                    *(18708, 5621, 3774, 2600, 1447, 881, 566, 379, 237, 161, 117, 77, 51, 27),
+                    *(15, 9, 5, 3, 3, 1, 1),
+                ),
+                entering=(
+                    *(28833, 17563, 21430, 17107, 14048, 11080, 8903, 6110, 4988, 4028, 1788),
+                    *(1831, 1957, 406, 74, 67, 85, 50, 21, 0),
+                ),
+                next=(
+                    *(5543, 4005, 2535, 1424, 855, 566, 366, 259, 180, 113, 75, 46, 19, 12, 8),
+                    *(3, 3, 1, 1),
+                ),
+                skips=(
+                    *(8246, 4732, 3014, 1636, 987, 614, 396, 217, 139, 127, 65, 41, 19, 8, 4),
+                    *(3, 1, 2),
+                ),
+            ),
         ),
         Case(
             "h",

@@ -91,3 +91,16 @@ def _zipped(text: str) -> bytes:
     import gzip
 
     return gzip.compress(text.encode())
+
+
+@pytest.mark.parametrize("name", ["f", "g"])
+def test_without_its_files_a_real_graph_is_a_random_one_of_the_same_levels(name: str) -> None:
+    levels = CASES[name].levels
+    edges = CASES[name].draw_any(None)
+    assert not edges.duplicated().any()
+    assert len(edges) == sum(map(sum, (levels.entering, levels.next, levels.skips)))
+    graph = nx.from_pandas_edgelist(edges, create_using=nx.DiGraph)
+    widths = [len(nodes) for nodes in nx.topological_generations(graph)]
+    assert tuple(widths) == levels.widths
+    assert len(ends(edges)[1]) == 1
+    pd.testing.assert_frame_equal(edges, CASES[name].draw_any(None))
