@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edge2torch.interpret import activations as activations
     from edge2torch.interpret import attribute as attribute
     from edge2torch.interpret import control_inputs as control_inputs
+    from edge2torch.interpret import faithfulness as faithfulness
     from edge2torch.interpret import get_node_activations as get_node_activations
     from edge2torch.interpret import interpret_model as interpret_model
     from edge2torch.interpret import knock_out as knock_out
@@ -66,6 +67,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
             "activations",
             "attribute",
             "control_inputs",
+            "faithfulness",
             "get_node_activations",
             "interpret_model",
             "knock_out",

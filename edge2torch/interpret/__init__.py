@@ -4,6 +4,7 @@ from edge2torch.interpret._activations import activations, get_node_activations
 from edge2torch.interpret._attribute import attribute
 from edge2torch.interpret._attribution import Attribution
 from edge2torch.interpret._convergence import convergence, cycles
+from edge2torch.interpret._faithfulness import Faithfulness, faithfulness
 from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._knock_out import knock_out
 from edge2torch.interpret._method import AttributionMethod
@@ -21,6 +22,7 @@ __all__ = [
     "METHODS",
     "Attribution",
     "AttributionMethod",
+    "Faithfulness",
     "ReplicateStack",
     "Replicates",
     "activations",
@@ -30,6 +32,7 @@ __all__ = [
     "convergence",
     "cut_graph",
     "cycles",
+    "faithfulness",
     "get_node_activations",
     "graph_aware_dropout",
     "interpret_model",

@@ -8,6 +8,7 @@ from edge2torch.plot._attribution import attribution
 from edge2torch.plot._bars import plot_stability, plot_top_nodes
 from edge2torch.plot._degree_bias import plot_degree_bias
 from edge2torch.plot._draw import draw_graph
+from edge2torch.plot._faithfulness import faithfulness
 from edge2torch.plot._flow import plot_flow
 from edge2torch.plot._heatmap import plot_node_heatmap
 from edge2torch.plot._module_drivers import plot_module_drivers, plot_module_heatmap
@@ -20,6 +21,7 @@ from edge2torch.plot._module_summary import (
 __all__ = [
     "attribution",
     "draw_graph",
+    "faithfulness",
     "plot_degree_bias",
     "plot_flow",
     "plot_module_drivers",

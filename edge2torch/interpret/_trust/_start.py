@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from edge2torch._core.checks import check_count
+from edge2torch._core.constraints import FIXED
 from edge2torch._core.messages import listing
 from edge2torch._core.randomness import seeded
 from edge2torch.compile import CompileArtifact, compile_graph, find_edge_model
@@ -27,7 +28,7 @@ def draw_starts(
     check_count("n", n)
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(int(n))]
     is_function = callable(start) and not isinstance(start, nn.Module)
-    make: Callable[[], Any] = cast(Any, start) if is_function else _with_new_weights(start)
+    make: Callable[[], Any] = cast(Any, start) if is_function else with_new_weights(start)
     made = []
     for one in seeds:
         with seeded(one):
@@ -65,15 +66,24 @@ def _pair(made: Any) -> tuple[nn.Module, CompileArtifact]:
     return made[0], made[1]
 
 
-def _with_new_weights(start: Any) -> Callable[[], tuple[nn.Module, CompileArtifact]]:
-    """Return a function that draws the weights of a given network anew."""
+def with_new_weights(
+    start: Any, *, keep_initial: bool = True
+) -> Callable[[], tuple[nn.Module, CompileArtifact]]:
+    """Return a function that draws the weights of a given network anew.
+
+    Those that the table gives are where they start, unless they are drawn as well; fixed ones stay.
+    """
     model, artifact = _pair(start)
     find_edge_model(model, artifact)
+    edges = artifact.graph.edges[artifact.graph.is_active]
+    if not keep_initial and "initial_weight" in edges:
+        is_fixed = artifact.graph.constraint[artifact.graph.is_active] == FIXED
+        edges = edges.assign(initial_weight=edges["initial_weight"].where(is_fixed))
     options = {key: value for key, value in artifact.options.items() if key != "own"}
 
     def make() -> tuple[nn.Module, CompileArtifact]:
         fresh, _ = compile_graph(
-            artifact.graph.edges[artifact.graph.is_active],
+            edges,
             backend=artifact.backend,
             quiet=True,
             inputs=artifact.feature_names,
