@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.interpret import interpret_model
+from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._task import Task
 from edge2torch.study._train import Trained
 
 NODE_METHOD, FEATURE_METHOD = "LayerConductance", "IntegratedGradients"
@@ -22,7 +22,7 @@ Attribute = Callable[[pd.DataFrame, int], pd.DataFrame]
 
 @dataclass(frozen=True)
 class Attribution:
-    """Signed contributions, a column per class (one column, the label, for regression).
+    """Signed contributions, a column per class (one column, the label, where there are none).
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Attribution:
         Share of the seeds whose sign is that of the mean.
     shift : DataFrame
         Features × classes: mean of the class's samples in standard deviations from the training
-        mean. For regression: upper half of the label against the lower.
+        mean. Without classes: the upper half of the label against the lower.
     """
 
     nodes: pd.DataFrame
@@ -104,12 +104,23 @@ def attribute(
         )
         return found
 
-    combine = _by_class if task.kind == "classification" else _by_half
-    values = task.values[rows]
+    attribute_nodes = of_nodes if network.inner_nodes else _nothing
+    if task.outcome.by_class:
+        codes = task.values[rows]
+        return SeedAttribution(
+            nodes=_by_class(attribute_nodes, data, codes, task),
+            features=_by_class(of_features, data, codes, task),
+            shift=_shift(data, codes, task),
+        )
+    upper = task.outcome.upper(task, rows, trained.predict(table.iloc[rows]))
+
+    def halves(frame: pd.DataFrame) -> pd.DataFrame:
+        return (frame[upper].mean() - frame[~upper].mean()).to_frame(task.label)
+
     return SeedAttribution(
-        nodes=combine(of_nodes if network.inner_nodes else _nothing, data, values, task),
-        features=combine(of_features, data, values, task),
-        shift=_shift(data, values, task),
+        nodes=halves(attribute_nodes(data, 0)),
+        features=halves(of_features(data, 0)),
+        shift=halves(data),
     )
 
 
@@ -134,18 +145,7 @@ def _by_class(
     return pd.DataFrame(found).reindex(columns=list(task.classes))
 
 
-def _by_half(
-    attribute: Attribute, data: pd.DataFrame, values: NDArray[np.float64], task: Task
-) -> pd.DataFrame:
-    frame = attribute(data, 0)
-    upper = values > np.median(values)
-    return (frame[upper].mean() - frame[~upper].mean()).to_frame(task.label)
-
-
-def _shift(data: pd.DataFrame, values: NDArray[np.float64], task: Task) -> pd.DataFrame:
-    if task.kind == "regression":
-        upper = values > np.median(values)
-        return (data[upper].mean() - data[~upper].mean()).to_frame(task.label)
+def _shift(data: pd.DataFrame, values: NDArray[np.int64], task: Task) -> pd.DataFrame:
     means = data.groupby(values).mean().T
     means.columns = pd.Index([task.classes[int(k)] for k in means.columns])
     return means.reindex(columns=list(task.classes))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from edge2torch._core.messages import listing, plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._data import Dataset
 from edge2torch.study._pipeline import Study
-from edge2torch.study._task import Task, class_names
 
 
 def group_names(column: pd.Series, kept: NDArray[np.bool_]) -> NDArray[np.str_]:
@@ -31,11 +29,7 @@ def with_cohort(study: Study, cohort: Dataset) -> Study:
     """Put another cohort behind the samples of a study, as all that it is tested on."""
     cohort.with_features(study.network.features, "test_data", of="network")
     own, task = study.dataset, study.task
-    values, known, notes = _values(cohort.label, task)
-    if not known.any():
-        raise Edge2TorchError(
-            f"test_data: no sample has a class of the data: {listing(task.classes, 10)}."
-        )
+    values, known, notes = task.outcome.of_cohort(cohort.label, task)
     shared = [name for name in own.table.columns if name in cohort.table.columns]
     first, second = own.table.loc[task.kept, shared], cohort.table.loc[known, shared]
     if twice := first.index.intersection(second.index).tolist():
@@ -69,20 +63,3 @@ def with_cohort(study: Study, cohort: Dataset) -> Study:
         groups=groups,
         held_out=np.arange(n) >= len(first),
     )
-
-
-def _values(label: pd.Series, task: Task) -> tuple[NDArray[Any], NDArray[np.bool_], list[str]]:
-    """Return the label as the study counts it, and which samples have one that it knows."""
-    if task.kind == "regression":
-        return label.astype(np.float64).to_numpy(), np.ones(len(label), bool), []
-    names = class_names(label)
-    codes = pd.Index(task.classes).get_indexer(pd.Index(names)).astype(np.int64)
-    known = codes >= 0
-    others = sorted(set(names[~known]))
-    notes = []
-    if others:
-        notes.append(
-            f"{int((~known).sum())} sample(s) of the test data are of classes that the data lack, left "
-            f"out: {listing(others)}."
-        )
-    return codes[known], known, notes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -26,8 +26,11 @@ from edge2torch.study._features import (
     unlike,
     words_of,
 )
+from edge2torch.study._outcomes._outcome import Label
+from edge2torch.study._task import as_asked
 
 Normalize = Literal["none", "log1p", "counts"]
+BySample = Callable[[Any], pd.DataFrame]  # the sample table, as given values know its samples
 Column = tuple[str, "str | pd.Series"]  # the argument it came by, and a name or values by sample
 
 # A table of every feature is kept for the baseline that may use all of them up to this size.
@@ -47,8 +50,8 @@ class Dataset:
         Where it came from.
     table : DataFrame, samples × features
         Numbers as in the file, float32; NaN where a value is missing.
-    label : Series
-        One value per sample, none missing.
+    label : Series or DataFrame
+        One value per sample, none missing; of a label of several columns a column for each role.
     has_all_features : bool
         False where only the features that the graph uses were kept.
     notes : tuple of str
@@ -65,7 +68,7 @@ class Dataset:
 
     name: str
     table: pd.DataFrame
-    label: pd.Series
+    label: Label
     has_all_features: bool
     notes: tuple[str, ...]
     normalize: Normalize = "none"
@@ -85,7 +88,7 @@ class Dataset:
 
 def read_dataset(
     data: Any,
-    label: str | pd.Series | None,
+    label: Any,
     wanted: Collection[str],
     *,
     argument: str = "data",
@@ -157,7 +160,7 @@ def read_h5ad(path: Path, option: str = "data", *, backed: Literal["r"] | None =
 
 def from_anndata(
     data: Any,
-    label: str | pd.Series | None,
+    label: Any,
     wanted: Collection[str],
     *,
     name: str,
@@ -173,7 +176,7 @@ def from_anndata(
     values, var = _matrix(data, layer)
     names = _feature_names(var, names_column)
     others = [gene for gene in not_genes(names) if gene not in wanted]
-    notes = [*said, *missing_words(labels, "label")]
+    notes = [*said, *_missing_words(labels)]
     if others:
         notes.append(f"Set aside as no features: {listing(others)} (reads of no gene).")
     aside = names.isin([*metadata, *others]) & ~names.isin(wanted)
@@ -205,18 +208,37 @@ def from_anndata(
 
 
 def _label_of(
-    label: str | pd.Series | None, obs: pd.DataFrame, name: str
-) -> tuple[pd.Series, list[str]]:
-    """One value per sample, and what is to be said of values that no sample has."""
+    label: Any, obs: pd.DataFrame, name: str, by_sample: BySample | None = None
+) -> tuple[Label, list[str]]:
+    """One value per sample, or one per role, and what is to be said of values that no sample has."""
+    by_sample = by_sample or (lambda _: obs)
     if label is None:
         return pd.Series("all", index=obs.index, name="group"), []
-    found = _column("label", label, obs, name)
+    if (asked := as_asked(label)) is not None:
+        parts = {
+            role: _column(role, value, by_sample(value), name).set_axis(obs.index)
+            for role, value in asked.columns.items()
+        }
+        return pd.DataFrame(parts), []
+    found = _column("label", label, by_sample(label), name)
     if isinstance(label, str):
         return found, []
     others = label.index.difference(obs.index).astype(str)
     if not len(others):
         return found, []
     return found, [f"{len(others):,} label(s) are of no sample in the data: {listing(others)}."]
+
+
+def _missing_words(label: Label) -> list[str]:
+    columns = [label] if isinstance(label, pd.Series) else [label[role] for role in label]
+    return [said for column in columns for said in missing_words(column, "label")]
+
+
+def _names_of(label: Any) -> dict[str, str]:
+    """Columns that a label stands in, and the argument each came by."""
+    asked = as_asked(label)
+    values = {"label": label} if asked is None else asked.columns
+    return {value: argument for argument, value in values.items() if isinstance(value, str)}
 
 
 def _design_of(design: Sequence[Column], obs: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -277,7 +299,7 @@ def _feature_names(var: pd.DataFrame, column: str | None) -> pd.Index[str]:
 
 def _from_table(
     frame: pd.DataFrame,
-    label: str | pd.Series | None,
+    label: Any,
     wanted: Collection[str],
     *,
     name: str,
@@ -287,10 +309,11 @@ def _from_table(
     all_features: bool,
 ) -> Dataset:
     frame.columns = frame.columns.map(lambda column: str(column).strip())
-    own = label if isinstance(label, str) else None
+    own = _names_of(label)
     _refuse_transposed(frame, own, wanted, name)
     shown = name if name.startswith("the ") else repr(name)
-    _label_of(own, frame, shown)  # before a column is taken for the names of samples
+    for column, argument in own.items():  # before one is taken for the names of samples
+        _column(argument, column, frame, shown)
     said: list[str] = []
     given = frame
     if isinstance(frame.index, pd.RangeIndex):
@@ -301,15 +324,15 @@ def _from_table(
         knows = isinstance(value, pd.Series) and not value.index.isin(frame.index).any()
         return frame.set_axis(given.index) if knows else frame
 
-    labels, more = _label_of(label, by_sample(label), shown)
+    labels, more = _label_of(label, frame, shown, by_sample)
     beside = pd.DataFrame(index=frame.index)
     for argument, value in design:
-        column = _column(argument, value, by_sample(value), shown)
-        beside[column.name] = column.to_numpy()
+        found = _column(argument, value, by_sample(value), shown)
+        beside[found.name] = found.to_numpy()
     frame.index = frame.index.astype(str)
     labels.index, beside.index = frame.index, frame.index
-    taken = {own, *(value for _, value in design if isinstance(value, str))}
-    if isinstance(label, pd.Series) and labels.name in frame.columns:
+    taken = {*own, *(value for _, value in design if isinstance(value, str))}
+    if isinstance(label, pd.Series) and str(labels.name) in frame.columns:
         taken.add(str(labels.name))
         more.append(
             f"The column {labels.name!r} is left out: the label that was given stands for it."
@@ -325,7 +348,7 @@ def _from_table(
     columns = choose_features(
         features, labels, wanted, metadata=metadata, everything=all_features, counts=counts
     )
-    notes = [*said, *more, *missing_words(labels, "label"), *_told(columns, wanted, counts=counts)]
+    notes = [*said, *more, *_missing_words(labels), *_told(columns, wanted, counts=counts)]
     table = features[columns.features].astype(np.float32)
     totals = table.to_numpy(np.float64).sum(axis=1)
     return _dataset(
@@ -363,28 +386,30 @@ def _told(columns: Columns, wanted: Collection[str], *, counts: bool) -> list[st
 
 
 def _refuse_transposed(
-    frame: pd.DataFrame, label: str | None, wanted: Collection[str], name: str
+    frame: pd.DataFrame, label: Collection[str], wanted: Collection[str], name: str
 ) -> None:
     """Say so where the first column, and not the header, holds the names that the graph knows."""
-    if frame.empty or frame.columns[0] == label:
+    if frame.empty or frame.columns[0] in label:
         return
     first = frame.iloc[:, 0].astype(str).str.strip()
     known = int(first.isin(wanted).sum())
     if not known or not first.is_unique or frame.columns.isin(wanted).sum() >= known:
         return
     # The label alone: further columns of a design would stand among the features.
-    design = "" if label is None else f".join(design[{label!r}])"
+    named = listing([*label], 9)
+    columns = named if len(label) < 2 else f"[{named}]"
+    design = f".join(design[{columns}])" if label else ""
     raise Edge2TorchError(
         f"data: {name!r} looks transposed: {known:,} of the {len(first):,} names in its first "
         f"column ({frame.columns[0]!r}) are nodes of the graph. A row per sample and a column per "
         f'feature are needed: table.set_index({frame.columns[0]!r}).T{design}.to_csv("samples.csv", '
         'index_label="sample") in pandas'
-        + (f", where design has a row per sample and the column {label!r}." if label else ".")
+        + (f", where design has a row per sample and the column {named}." if label else ".")
     )
 
 
 def _with_sample_names(
-    frame: pd.DataFrame, label: str | None, wanted: Collection[str]
+    frame: pd.DataFrame, label: Collection[str], wanted: Collection[str]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Take the column that holds names of samples as names; say so where that is not plain."""
     column = sample_names(frame, label, wanted)
@@ -398,7 +423,7 @@ def _with_sample_names(
 
 def _dataset(
     table: pd.DataFrame,
-    label: pd.Series,
+    label: Label,
     wanted: Collection[str],
     name: str,
     keep_all: bool,
@@ -416,13 +441,13 @@ def _dataset(
             f"once: {listing(clash)}. Keep one of each."
         )
     table = table.drop(columns=twice)
-    label = pd.Series(label.to_numpy(), index=table.index, name=label.name, dtype=label.dtype)
+    label = label.set_axis(table.index)
     notes = list(notes)
     if len(twice):
         notes.append(
             f"{len(twice):,} feature name(s) appear more than once ({listing(twice)}): left out."
         )
-    if (unknown := label.isna().to_numpy()).any():
+    if (unknown := pd.DataFrame(label).isna().any(axis=1).to_numpy()).any():
         notes.append(f"{int(unknown.sum()):,} of {len(label):,} samples have no label: left out.")
         table, label, totals = table[~unknown], label[~unknown], totals[~unknown]
         design = design[~unknown]
@@ -431,7 +456,8 @@ def _dataset(
         raise Edge2TorchError(f"data: infinite values in {listing(bad)}.")
     same = table.columns[copies_of(table.to_numpy(), label)].tolist()
     if same:
-        notes.append(copies_words(same, str(label.name)))
+        named = label.name if isinstance(label, pd.Series) else " and ".join(map(str, label))
+        notes.append(copies_words(same, str(named)))
     table, note = _normalized(table, normalize, totals)
     if keep_all and normalize == "counts":
         notes += _few_features(table.shape[1])

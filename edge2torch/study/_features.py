@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge2torch._core.columns import gene_symbols, like_an_id, like_metadata
 from edge2torch._core.messages import listing
 from edge2torch._core.tables import not_genes
+from edge2torch.study._outcomes._outcome import Label
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Columns:
 
 def choose_features(
     frame: pd.DataFrame,
-    label: pd.Series,
+    label: Label,
     nodes: Collection[str],
     *,
     metadata: Collection[str] = (),
@@ -143,11 +144,14 @@ def _not_counts(values: NDArray[np.float64]) -> bool:
     return bool((known < 0).any() or (known != known.round()).any())
 
 
-def copies_of(values: NDArray[np.float64], label: pd.Series) -> NDArray[np.bool_]:
+def copies_of(values: NDArray[np.float64], label: Label) -> NDArray[np.bool_]:
     """Which columns (of samples × columns) have one value for each of the label's, and no other.
 
     For a label of many numbers: columns that put samples in the same order, or the opposite one.
+    Of a label of several columns any counts.
     """
+    if isinstance(label, pd.DataFrame):
+        return np.asarray(np.any([copies_of(values, label[role]) for role in label], axis=0))
     there = label.notna().to_numpy()
     values, codes = values[there], pd.factorize(label[there], sort=False)[0]
     n = int(codes.max(initial=-1)) + 1
@@ -176,14 +180,14 @@ def _same_order(values: NDArray[np.float64], label: pd.Series) -> NDArray[np.boo
     return np.asarray(up | down)
 
 
-def sample_names(frame: pd.DataFrame, label: str | None, nodes: Collection[str]) -> Any | None:
+def sample_names(frame: pd.DataFrame, label: Collection[str], nodes: Collection[str]) -> Any | None:
     """Find the column that holds the names of samples, if there is one.
 
     The first column where it has no name itself, holds text that never repeats or is an id; or else
     the first that is an id by its name.
     """
     genes = {*nodes, *gene_symbols(frame.columns)}
-    able = [c for c in frame.columns if c != label and c not in genes and frame[c].is_unique]
+    able = [c for c in frame.columns if c not in label and c not in genes and frame[c].is_unique]
     if not able:
         return None
     first = frame.columns[0]

@@ -20,6 +20,7 @@ from edge2torch.plot import (
     plot_stability,
     plot_top_nodes,
 )
+from edge2torch.study._outcomes._outcome import Section
 from edge2torch.study._pipeline import Results
 from edge2torch.study._tables import heading_of
 
@@ -33,6 +34,9 @@ def draw_figures(results: Results, folder: Path) -> dict[str, Path]:
     """Write the pictures that there is something to draw in, and return them by name."""
     attribution, words = results.attribution, results.study.words
     made = {"network": write_file(folder / "network.svg", lambda path: _network(results, path))}
+    for part in sections_of(results):
+        for name, drawing in part.figures.items():
+            made[name] = _save(folder / f"{name}.png", drawing.draw)
     if not results.has_learned:
         return made
     if results.flow.table["attribution"].any():
@@ -60,6 +64,12 @@ def draw_figures(results: Results, folder: Path) -> dict[str, Path]:
             ),
         )
     return made
+
+
+def sections_of(results: Results) -> list[Section]:
+    """Parts of the report that only this outcome has."""
+    study = results.study
+    return study.task.outcome.sections(study.task, results.predictions, study.words)
 
 
 def _names(results: Results) -> dict[str, str]:

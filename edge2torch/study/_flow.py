@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch.interpret import interpret_model
+from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._task import Task
 from edge2torch.study._train import Trained
 
 
@@ -21,10 +21,10 @@ class Flow:
     Parameters
     ----------
     group : str
-        The class with most held-out samples; the label, for regression.
+        The class with most held-out samples; the label, where there are none.
     table : DataFrame
         ``source``, ``target``, ``attribution`` to its own output: mean over its held-out samples;
-        for regression upper half of the label against the lower.
+        without classes upper half of the label against the lower.
     """
 
     group: str
@@ -42,8 +42,8 @@ def flow_of(
     rng = np.random.default_rng(settings.seed)
     rows = np.sort(rng.permutation(test)[: settings.explain_samples])
     data, values = trained.scaler(table.iloc[rows]), task.values[rows]
-    if task.kind == "regression":
-        upper = values > np.median(values)
+    if not task.outcome.by_class:
+        upper = task.outcome.upper(task, rows, trained.predict(table.iloc[rows]))
         high, low = (_edges(trained, data[part], 0) for part in (upper, ~upper))
         return Flow(task.label, high.assign(attribution=high["attribution"] - low["attribution"]))
     largest = int(np.bincount(values).argmax())

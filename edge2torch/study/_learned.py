@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
-from edge2torch.study._task import Task
-from edge2torch.train import sample_losses
+from edge2torch.study._outcomes._outcome import Task
 
 _LEVEL = 0.95
 
@@ -32,10 +30,10 @@ class Learned:
     Parameters
     ----------
     loss : Interval
-        Log loss of the guess less that of the model, in nats; for regression the same of the squared
-        error, as a share of the guess's: R² against the mean of the samples that were fitted.
+        Loss of the guess less that of the model, as the outcome measures it: of classes the log loss,
+        in nats; of a number R² against the mean of the samples that were fitted.
     hits : Interval or None
-        Share of right classes less that of always saying the most common one; None for regression.
+        Share of right classes less that of always saying the most common one; else None.
     """
 
     loss: Interval
@@ -46,44 +44,8 @@ class Learned:
         return bool(self.loss.low > 0 and (self.hits is None or self.hits.high >= 0))
 
 
-def gains(
-    task: Task,
-    fitted: NDArray[np.int64],
-    held_out: NDArray[np.int64],
-    predicted: NDArray[np.float64],
-    *,
-    balanced: bool,
-) -> pd.DataFrame:
-    """Lead over guessing of every held-out sample; ``loss`` and, of classes, ``hits``.
-
-    The guess knows the labels of the fitted samples: how common the classes are, or the mean.
-    Where classes are weighed equally (``balanced``) the guess takes them to be equally common, and
-    each counts as much as the others.
-    """
-    truth = task.values[held_out]
-    if task.kind == "regression":
-        mean = np.full((len(truth), 1), task.values[fitted].mean())
-        guessed = sample_losses(truth, mean)
-        own = sample_losses(truth, predicted)
-        return pd.DataFrame({"loss": (guessed - own) / guessed.mean()}, index=held_out)
-    n = len(task.classes)
-    share = np.bincount(task.values[fitted], minlength=n) / len(fitted)
-    weight = (1 / (n * share))[truth] if balanced else np.ones(len(truth))
-    chance = np.full(n, 1 / n) if balanced else share
-    guess = np.tile(chance, (len(truth), 1))
-    right = predicted.argmax(axis=1) == truth
-    by_chance = np.full(len(truth), 1 / n) if balanced else truth == share.argmax()
-    return pd.DataFrame(
-        {
-            "loss": weight * (sample_losses(truth, guess) - sample_losses(truth, predicted)),
-            "hits": weight * (right.astype(float) - by_chance),
-        },
-        index=held_out,
-    )
-
-
 def learned(parts: Sequence[pd.DataFrame]) -> Learned:
-    """Judge the ``gains`` of several networks, of one split or of several."""
+    """Judge the ``leads`` of several networks over guessing, of one split or of several."""
     hits = _interval([part["hits"] for part in parts]) if "hits" in parts[0] else None
     return Learned(_interval([part["loss"] for part in parts]), hits)
 
@@ -113,5 +75,4 @@ def _interval(parts: Sequence[pd.Series]) -> Interval:
 def ahead_words(found: Learned, task: Task) -> str:
     """How far ahead, as numbers to be put in brackets."""
     loss = found.loss
-    what = "log loss lower by" if task.kind == "classification" else "R²"
-    return f"{what} {loss.mean:.3f}, 95 % interval {loss.low:.3f} to {loss.high:.3f}"
+    return f"{task.outcome.ahead} {loss.mean:.3f}, 95 % interval {loss.low:.3f} to {loss.high:.3f}"

@@ -7,8 +7,8 @@ from edge2torch._core.messages import plural
 from edge2torch.study._pipeline import Results, Study
 from edge2torch.study._tables import score_summary, top_nodes
 from edge2torch.study._trust import why_not
-from edge2torch.study._trust_words import trust_sentences
-from edge2torch.study._verdict import show, verdicts
+from edge2torch.study._trust_words import trust_words
+from edge2torch.study._verdict import verdicts
 
 _SHOWN = 3
 
@@ -35,10 +35,9 @@ def plan_words(study: Study) -> str:
 def say_results(results: Results, console: Console) -> None:
     words, metric = results.study.words, results.metric
     several = results.study.settings.seeds > 1
-    what = metric.upper() if metric == "r2" else metric
-    console.heading(f"Held-out {what}" + (", mean ± sd" if several else ""))
+    console.heading(f"Held-out {metric.label}" + (", mean ± sd" if several else ""))
     for row in score_summary(results).to_dict("records"):
-        mean, sd = show(row[f"{metric}_mean"], metric), show(row[f"{metric}_sd"], metric)
+        mean, sd = (metric.show(row[f"{metric.name}_{part}"]) for part in ("mean", "sd"))
         name = f"{row['model']} ({plural(words.feature, row['features'])})"
         console.say(
             f"{name:<48} {mean.removesuffix(' %'):>6} ± {sd}"
@@ -48,9 +47,9 @@ def say_results(results: Results, console: Console) -> None:
     console.say()
     for verdict in verdicts(results):
         console.say(f"- {verdict.text}")
-    if results.trust is not None:
+    if (trust := trust_words(results)) is not None:
         console.heading("How far the ranking can be trusted")
-        for sentence in trust_sentences(results)[:-2]:  # the last two are verdicts
+        for sentence in trust.beside_verdicts:
             console.say(f"- {sentence}")
     table = top_nodes(results, _SHOWN)[: None if results.has_learned else 0]
     if len(table):

@@ -7,8 +7,8 @@ import importlib.metadata
 from edge2torch._core.messages import plural
 from edge2torch.study._learned import ahead_words
 from edge2torch.study._pipeline import KPNN, Results
-from edge2torch.study._settings import Words
 from edge2torch.study._trust import Trust
+from edge2torch.study._words import Words
 
 
 def methods_text(results: Results) -> str:
@@ -25,9 +25,7 @@ def _network(results: Results) -> str:
     study = results.study
     artifact, words, task = study.network.artifact, study.words, study.task
     n = len(task.values)
-    goal = f"the {words.group} ({plural('class', len(task.classes))})"
-    if task.kind == "regression":
-        goal = f"{task.label} (a number)"
+    goal = task.outcome.predicts(task, words)
     return (
         f"A knowledge-primed neural network (Fortelny and Bock 2020, doi:10.1186/s13059-020-02100-5) "
         f"of {plural('node', artifact.graph.n_nodes)} and {plural('edge', artifact.graph.n_edges)}, "
@@ -38,7 +36,7 @@ def _network(results: Results) -> str:
 
 def _training(results: Results) -> str:
     study, split, settings = results.study, results.sizes, results.study.settings
-    loss = "mean squared error" if study.task.kind == "regression" else "cross entropy"
+    outcome, n = study.task.outcome, len(split.fit)
     weights = " weighted by inverse class size" if settings.class_weights else ""
     repeats = f"with seed {settings.seed}"
     if settings.seeds > 1:
@@ -58,9 +56,9 @@ def _training(results: Results) -> str:
         f"{plural(study.words.feature).capitalize()} were standardised by the training part and "
         f"clipped at ten standard deviations. Inner nodes had {settings.node_activation} activation, "
         f"batch normalisation and dropout of {settings.node_dropout:g} (inputs: "
-        f"{settings.input_dropout:g}). The {loss}{weights} was minimised with AdamW (learning rate "
+        f"{settings.input_dropout:g}). The {outcome.loss}{weights} was minimised with AdamW (learning rate "
         f"{settings.learning_rate:g}, weight decay {settings.weight_decay:g}, batches of "
-        f"{settings.batch_of(len(split.fit))}) for the number of epochs, at most {settings.max_epochs}, "
+        f"{outcome.batch_size(n, settings.batch_of(n))}) for the number of epochs, at most {settings.max_epochs}, "
         f"{chosen}, and the network was then trained anew on training and "
         f"validation part ({len(split.fit):,}). Performance was measured once on "
         f"{len(split.test):,} held-out {plural(study.words.sample)}, {repeats}."
@@ -68,9 +66,8 @@ def _training(results: Results) -> str:
 
 
 def _comparison(results: Results) -> str:
-    linear = "ridge" if results.study.task.kind == "regression" else "logistic"
     return (
-        f"It was compared with {linear} regression, whose penalty was chosen by the loss in repeated "
+        f"It was compared with {results.outcome.linear}, whose penalty was chosen by the loss in repeated "
         "cross-validation within the same samples, and with the same network after degree-preserving rewiring of its edges within "
         f"layers (which moved {results.changed_edges:.0%} of the edges that can move), trained alike."
     )
@@ -79,7 +76,7 @@ def _comparison(results: Results) -> str:
 def _learned(results: Results) -> str:
     study = results.study
     found = results.learned[KPNN, len(study.network.features)]
-    guess = "the mean" if study.task.kind == "regression" else "the class frequencies"
+    guess = study.task.outcome.guess
     return (
         f"On held-out {plural(study.words.sample)} it was {'' if found else 'not '}better than {guess} "
         f"of the samples that were fitted ({ahead_words(found, study.task)}, over "
@@ -88,11 +85,11 @@ def _learned(results: Results) -> str:
 
 
 def _attribution(results: Results) -> str:
-    words = results.study.words
+    words, outcome = results.study.words, results.outcome
     against = (
-        "upper against lower half of the label"
-        if results.study.task.kind == "regression"
-        else f"each {words.group}'s score against the mean score of all"
+        f"each {words.group}'s score against the mean score of all"
+        if outcome.by_class
+        else f"upper against lower half of {outcome.halved_by}"
     )
     return (
         f"Held-out {plural(words.sample)} were attributed against the average training "

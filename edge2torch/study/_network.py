@@ -18,8 +18,8 @@ from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.customize import customize_model
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.nn import CompiledModel, CustomizedEdgeModel
+from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._task import Task
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _read_out(
     if unknown := [name for name in outputs if name not in nodes]:
         raise Edge2TorchError(f"outputs names nodes that are not in the graph: {listing(unknown)}.")
     ends = list(outputs) or sorted(set(edges["target"]) - set(edges["source"]))
-    if task.kind == "regression":
+    if len(task.answers) == 1:
         if len(ends) == 1:
             return ends, 0, f"The output {ends[0]!r} is the prediction of {task.label!r}."
         return (
@@ -200,14 +200,15 @@ def _read_out(
             1,
             (f"A linear layer was added from the graph's {len(ends)} outputs to {task.label!r}."),
         )
-    if set(task.classes) <= set(ends):
-        return list(task.classes), 0, "The graph's outputs are the classes."
+    n, what = len(task.answers), task.outcome.answered
+    if set(task.answers) <= set(ends):
+        return list(task.answers), 0, f"The graph's outputs are the {what}."
     words = (
-        f"The graph's outputs ({listing(ends)}) are not the classes of {task.label!r}: a linear "
-        f"layer was added from {len(ends)} output(s) to {len(task.classes)} classes."
+        f"The graph's outputs ({listing(ends)}) are not the {what} of {task.label!r}: a linear "
+        f"layer was added from {len(ends)} output(s) to {n} {what}."
     )
     narrow = bottleneck_words(len(ends), len(task.classes))
-    return ends, len(task.classes), f"{words} {narrow}".strip()
+    return ends, n, f"{words} {narrow}".strip()
 
 
 def bottleneck_words(n_outputs: int, n_classes: int) -> str:

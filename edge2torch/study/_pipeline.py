@@ -15,20 +15,21 @@ from edge2torch._core.messages import plural
 from edge2torch.compile import edge_weights
 from edge2torch.interpret import rewire
 from edge2torch.study._attribute import Attribution, SeedAttribution, attribute, summarize
-from edge2torch.study._baseline import baseline_name, fit_baseline
+from edge2torch.study._baseline import fit_baseline
 from edge2torch.study._data import Dataset
 from edge2torch.study._flow import Flow, flow_of
-from edge2torch.study._learned import Learned, gains, learned
-from edge2torch.study._metrics import MAIN, predictions_frame
+from edge2torch.study._learned import Learned, learned
+from edge2torch.study._metrics import predictions_frame
 from edge2torch.study._network import Network
+from edge2torch.study._outcomes._outcome import Metric, Outcome, Task
 from edge2torch.study._progress import Progress
-from edge2torch.study._settings import StudySettings, Words
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._split import check_complete
-from edge2torch.study._task import Task
 from edge2torch.study._threads import threads_for
 from edge2torch.study._train import Trained, train
 from edge2torch.study._trust import Trust, look_into, why_not
-from edge2torch.train import Split, score_predictions, split_samples
+from edge2torch.study._words import Words
+from edge2torch.train import Split, split_samples
 
 KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
 
@@ -128,9 +129,14 @@ class Results:
         return bool(self.learned[KPNN, len(self.study.network.features)])
 
     @property
-    def metric(self) -> str:
-        """Name of the main score."""
-        return MAIN[self.study.task.kind]
+    def outcome(self) -> Outcome:
+        """What kind of outcome it is."""
+        return self.study.task.outcome
+
+    @property
+    def metric(self) -> Metric:
+        """The main score."""
+        return self.outcome.metric
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,9 @@ def train_and_judge(
     begin = time.monotonic()
     table = study.dataset.table[study.task.kept]
     first = study.settings.seed
-    with threads_for(study.network.artifact.graph.n_edges * study.settings.batch_of(len(table))):
+    task = study.task
+    batch = task.outcome.batch_size(len(table), study.settings.batch_of(len(table)))
+    with threads_for(study.network.artifact.graph.n_edges * batch):
         seeds = [
             _run_seed(study, table, seed, console, progress)
             for seed in range(first, first + study.settings.seeds)
@@ -204,8 +212,9 @@ def _run_seed(
     study: Study, table: pd.DataFrame, seed: int, console: Console, progress: Progress
 ) -> _Seed:
     task, settings = study.task, study.settings
+    outcome = task.outcome
     split = split_samples(
-        task.values,
+        outcome.strata(task),
         groups=study.groups,
         test=study.held_out,
         test_fraction=settings.test_fraction,
@@ -217,11 +226,10 @@ def _run_seed(
 
     def record(model: str, features: list[str], predict: _Predict) -> NDArray[np.float64]:
         predicted = predict(table.iloc[split.test][features])
-        found = score_predictions(task.values[split.test], predicted)
+        parts = task, split.fit, split.test, predicted
+        found = outcome.scores(*parts)
         rows.append({"model": model, "features": len(features), "seed": seed, **found})
-        ahead[model, len(features)] = gains(
-            task, split.fit, split.test, predicted, balanced=settings.class_weights
-        )
+        ahead[model, len(features)] = outcome.leads(*parts, balanced=settings.class_weights)
         return predicted
 
     def fit(network: Network, name: str) -> Trained:
@@ -246,7 +254,7 @@ def _run_seed(
         record(WIDER, study.wider.features, fit(study.wider, WIDER).predict)
     for features in _baseline_features(study):
         baseline = fit_baseline(table[features], task, split, seed, study.groups)
-        record(baseline_name(task), features, baseline.predict)
+        record(outcome.linear, features, baseline.predict)
     console.say(_line(study, rows, seed, trained.epochs))
     return _Seed(
         rows=rows,
@@ -279,7 +287,7 @@ def _changed(network: Network, shuffled: Network) -> float:
 
 
 def _line(study: Study, rows: list[dict[str, object]], seed: int, epochs: int) -> str:
-    metric = MAIN[study.task.kind]
+    metric = study.task.outcome.metric.name
     parts = [
         f"{row['model']} ({plural(study.words.feature, int(str(row['features'])))}) "
         f"{row[metric]:.3f}"

@@ -12,27 +12,18 @@ from typing import Any
 import pandas as pd
 
 from edge2torch._core.messages import plural, require
-from edge2torch.study._figures import flow_columns
+from edge2torch.study._figures import flow_columns, sections_of
 from edge2torch.study._methods import methods_text
+from edge2torch.study._outcomes._outcome import Section
 from edge2torch.study._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.study._report_words import ReportText, caveats_of, steps_of
-from edge2torch.study._tables import confusion_table, heading_of, score_summary, top_nodes
+from edge2torch.study._tables import heading_of, score_summary, top_nodes
 from edge2torch.study._trust import LEVEL
 from edge2torch.study._trust_words import trust_groups, trust_sentences
-from edge2torch.study._verdict import show, verdicts
+from edge2torch.study._verdict import verdicts
 
 _TOP = 5
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
-_METRICS = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "roc_auc": "ROC-AUC",
-    "log_loss": "log loss (lower is better)",
-    "r2": "R²",
-    "pearson_r": "Pearson r",
-    "rmse": "RMSE (lower is better)",
-}
 
 
 def render(results: Results, story: ReportText, figures: dict[str, Path]) -> str:
@@ -42,13 +33,15 @@ def render(results: Results, story: ReportText, figures: dict[str, Path]) -> str
     environment = jinja.Environment(
         autoescape=True, undefined=jinja.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    study = results.study
+    study, outcome = results.study, results.outcome
     return str(
         environment.from_string(source.read_text(encoding="utf-8")).render(
             story=story,
             words=study.words,
             plural=plural,
-            task=study.task,
+            classes=study.task.classes,
+            by_class=outcome.by_class,
+            halved_by=outcome.halved_by,
             verdicts=verdicts(results),
             steps=steps_of(results, story),
             caveats=caveats_of(results, story),
@@ -58,9 +51,10 @@ def render(results: Results, story: ReportText, figures: dict[str, Path]) -> str
             flow_of=heading_of(results, results.flow.group),
             flow_columns=flow_columns(results),
             scores=_score_rows(results),
-            metrics=[_METRICS[name] for name in _metric_names(results)],
+            metrics=[metric.heading for metric in outcome.metrics],
             groups=_groups(results),
             confusion=_confusion(results),
+            sections=[_section(part) for part in sections_of(results)],
             figures={name: _inline(path) for name, path in figures.items()},
             facts=_facts(results),
             trust=trust_sentences(results),
@@ -78,16 +72,21 @@ def _inline(path: Path) -> str:
     return f"data:{_MEDIA[path.suffix]};base64,{content}"
 
 
-def _metric_names(results: Results) -> list[str]:
-    return [name for name in _METRICS if name in results.scores.columns]
+def _section(part: Section) -> dict[str, Any]:
+    """A part of the report that one outcome has, ready to be shown."""
+    tables = [
+        table.to_html(float_format=lambda x: f"{x:.3g}", border=0) for table in part.tables.values()
+    ]
+    captions = {name: drawing.caption for name, drawing in part.figures.items()}
+    return {"title": part.title, "text": part.text, "tables": tables, "figures": captions}
 
 
 def _score_rows(results: Results) -> list[dict[str, Any]]:
     rows = []
     for row in score_summary(results).to_dict("records"):
         cells = []
-        for name in _metric_names(results):
-            mean, sd = show(row[f"{name}_mean"], name), show(row[f"{name}_sd"], name)
+        for metric in results.outcome.metrics:
+            mean, sd = (metric.show(row[f"{metric.name}_{part}"]) for part in ("mean", "sd"))
             several = results.study.settings.seeds > 1
             cells.append(f"{mean.removesuffix(' %')} ± {sd}" if several else mean)
         rows.append({"model": row["model"], "features": row["features"], "cells": cells})
@@ -116,10 +115,11 @@ def _qvalues(results: Results, table: pd.DataFrame) -> list[float | None]:
 
 
 def _confusion(results: Results) -> dict[str, Any] | None:
-    if results.study.task.kind == "regression":
+    task = results.study.task
+    table = task.outcome.tables(task, results.predictions).get("confusion")
+    if table is None:
         return None
-    table = confusion_table(results)
-    names = list(results.study.task.classes)
+    names = list(task.classes)
     counts, shares = table["held out"].tolist(), table[names].to_numpy().tolist()
     rows = [
         {
@@ -137,9 +137,9 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         f"{name} {importlib.metadata.version(name)}"
         for name in ("edge2torch", "torch", "captum", "numpy", "pandas", "scikit-learn")
     ]
-    settings = results.study.settings.of_training() | {
-        "batch_size": results.study.settings.batch_of(len(results.sizes.fit))
-    }
+    study, n = results.study, len(results.sizes.fit)
+    batch = study.task.outcome.batch_size(n, study.settings.batch_of(n))
+    settings = study.settings.of_training() | {"batch_size": batch}
     first, count = settings.pop("seed"), settings.pop("seeds")
     return [
         ("Seeds", f"{first}" if count == 1 else f"{first} to {first + count - 1}"),

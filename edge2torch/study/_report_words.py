@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from edge2torch._core.messages import listing, plural
+from edge2torch._core.messages import plural
 from edge2torch.study._pipeline import Results
-from edge2torch.study._settings import Words
-from edge2torch.study._tables import confusion_table
 from edge2torch.study._verdict import against_shuffled
+from edge2torch.study._words import Words
 from edge2torch.train import Split
-
-_FEW_HELD_OUT = 10
 
 
 @dataclass(frozen=True)
@@ -155,11 +152,8 @@ def filled_words(results: Results) -> list[str]:
 
 def _question(results: Results) -> str:
     words, task = results.study.words, results.study.task
-    goal = f"value of {task.label!r}"
-    if task.kind == "classification":
-        goal = words.group if words.group != "class" else f"class of {task.label!r}"
     return (
-        f"Can the {goal} of a {words.sample} be told from its {plural(words.feature)} along the given "
+        f"Can the {task.outcome.question(task, words)} of a {words.sample} be told from its {plural(words.feature)} along the given "
         f"edges alone, does it help that the edges are these and no others, and which "
         f"{plural(words.node)} does the answer rest on?"
     )
@@ -174,10 +168,11 @@ def _attribution_words(results: Results) -> str:
         f"{plural(words.feature)} by integrated gradients (doi:10.48550/arXiv.1703.01365), each "
         f"held-out {words.sample} against the average training {words.sample}. "
     )
-    if results.study.task.kind == "regression":
+    outcome = results.outcome
+    if not outcome.by_class:
         return how + (
-            f"Shown is the mean over {plural(words.sample)} in the upper half of the label minus "
-            "the mean over the lower half; then the mean over seeds."
+            f"Shown is the mean over {plural(words.sample)} in the upper half of "
+            f"{outcome.halved_by} minus the mean over the lower half; then the mean over seeds."
         )
     return how + (
         f"A {words.group}'s score is taken against the mean score of all, since only differences "
@@ -218,14 +213,7 @@ def caveats_of(results: Results, story: ReportText) -> list[str]:
         f"{words.node} above {plural(words.feature)} that are often missing has little to go by."
         for sentence in filled_words(results)
     ]
-    if study.task.kind == "classification":
-        table = confusion_table(results)["held out"]
-        few = sorted(table.index[table < _FEW_HELD_OUT * study.settings.seeds])
-        if few:
-            said.append(
-                f"Few held-out {plural(words.sample)} (fewer than {_FEW_HELD_OUT} per seed) stand "
-                f"behind {listing(few, 10)}: read these with care."
-            )
+    said += study.task.outcome.caveats(study.task, results.predictions, words, study.settings.seeds)
     said += [
         f"{verdict.text} So a high-ranking {words.node} is a readable summary of its "
         f"{plural(words.feature)}, not a finding about the {words.node} itself."

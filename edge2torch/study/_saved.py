@@ -77,7 +77,7 @@ def save_model(folder: Path, results: Results) -> None:
     content = {
         "format": _FORMAT,
         "format_version": _VERSION,
-        "answers": list(_answers(study.network, study.task.classes, study.task.label)),
+        "answers": list(_answers(study.network, study.task.answers)),
         "head": study.network.head,
         "node_activation": study.settings.node_activation,
         "node_dropout": study.settings.node_dropout,
@@ -93,8 +93,9 @@ def save_model(folder: Path, results: Results) -> None:
     write_file(folder / _MODEL / _RECIPE, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
-def _answers(network: Network, classes: tuple[str, ...], label: str) -> tuple[str, ...]:
-    return tuple(classes) or (label if network.head else network.outputs[0],)
+def _answers(network: Network, answers: tuple[str, ...]) -> tuple[str, ...]:
+    """What the outputs are called; a single one that is a node has its name."""
+    return answers if network.head or len(answers) > 1 else (network.outputs[0],)
 
 
 def read_saved(path: Path, option: str) -> Saved:

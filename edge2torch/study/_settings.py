@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
+from edge2torch.study._outcomes import OUTCOMES
+
+if TYPE_CHECKING:
+    TaskName = str
+else:
+    TaskName = Literal[("auto", *OUTCOMES)]  # the command line shows them
 
 _MOST = 1000  # networks of a kind; more is a slip, and would train for days
 _ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
@@ -29,7 +35,6 @@ _ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 _OF_READING = {"task", "outputs", "layer", "feature_names", "normalize", "metadata", "all_features"}
 _OF_READING |= {"impute", "missing", "min_class_size", "direct_edges"}
 _CHOICES = {
-    "task": ("auto", "classification", "regression"),
     "normalize": ("none", "log1p", "counts"),
     "missing": ("drop", "error"),
 }
@@ -62,8 +67,9 @@ class StudySettings:
     replicates, controls : int
         Networks that are trained again on the first seed's split, on the data and on inputs in
         which every feature is equally predictive, to correct the nodes' scores; below 2: none.
-    task : {"auto", "classification", "regression"}
-        What the label asks for; ``"auto"`` goes by its type.
+    task : str
+        What the label asks for: ``"classification"`` or ``"regression"``; ``"auto"`` goes by its
+        type.
     outputs : tuple of str
         Nodes to read; the graph's ends if there are none.
     layer : str, optional
@@ -109,7 +115,7 @@ class StudySettings:
     explain_samples: int = 1000
     replicates: int = 10
     controls: int = 10
-    task: Literal["auto", "classification", "regression"] = "auto"
+    task: TaskName = "auto"
     outputs: tuple[str, ...] = ()
     layer: str | None = None
     feature_names: str | None = None
@@ -133,7 +139,7 @@ class StudySettings:
 
         for name in ("outputs", "metadata"):
             check_type(name, getattr(self, name), (tuple, list), "a tuple of names")
-        for name, choices in _CHOICES.items():
+        for name, choices in {"task": ("auto", *OUTCOMES), **_CHOICES}.items():
             check_choice(name, getattr(self, name), choices)
         for name in ("class_weights", "all_features", "impute", "direct_edges"):
             check_flag(name, getattr(self, name))
@@ -171,13 +177,3 @@ def settings_of(settings: StudySettings | None, options: Mapping[str, Any]) -> S
         )
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
     return replace(settings or StudySettings(), **given)
-
-
-@dataclass(frozen=True)
-class Words:
-    """What samples, features, nodes and classes are called in a report, singular."""
-
-    sample: str = "sample"
-    feature: str = "feature"
-    node: str = "node"
-    group: str = "class"

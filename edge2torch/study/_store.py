@@ -26,13 +26,14 @@ from edge2torch.study._data import Dataset
 from edge2torch.study._flow import Flow
 from edge2torch.study._learned import Interval, Learned
 from edge2torch.study._network import Network
+from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._pipeline import Results, Study
 from edge2torch.study._report_words import ReportText
 from edge2torch.study._saved import read_saved
-from edge2torch.study._settings import StudySettings, Words
-from edge2torch.study._task import Task
+from edge2torch.study._settings import StudySettings
 from edge2torch.study._train import Trained, goal_of
 from edge2torch.study._trust import Trust
+from edge2torch.study._words import Words
 from edge2torch.train import Scaler, Split
 
 _FOLDER, _TREE, _ARRAYS = "study", "study.json", "arrays.safetensors"

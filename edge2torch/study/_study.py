@@ -21,12 +21,13 @@ from edge2torch.study._edges import read_edge_file
 from edge2torch.study._lines import plan_words, say_results
 from edge2torch.study._names import with_names
 from edge2torch.study._network import Network, fit_network
+from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._pipeline import Study, check_study, train_and_judge
 from edge2torch.study._progress import Progress, identity_of, open_progress
 from edge2torch.study._report_words import ReportText
 from edge2torch.study._result import StudyResult, write_study
 from edge2torch.study._settings import StudySettings, settings_of
-from edge2torch.study._task import Task, choose_task
+from edge2torch.study._task import as_asked, choose_task
 
 _SIGNS_UNUSED = (
     "The column 'sign' is not used: every weight is free to take either sign. A column 'constraint' "
@@ -38,7 +39,7 @@ _SCALED = "Features are centred and scaled by the training part's mean and stand
 def run_study(
     edges: Any,
     data: Any,
-    label: str | pd.Series,
+    label: Any,
     *,
     groups: str | pd.Series | None = None,
     test_data: Any = None,
@@ -64,8 +65,9 @@ def run_study(
         Columns ``source`` and ``target``; what is not a table may have one as its ``edges``.
     data : DataFrame, AnnData or path
         A row per sample. The columns of a table that are no features, such as ids, are set aside.
-    label : str or Series
-        Column to predict (of ``obs``, for an AnnData), or values by sample.
+    label : str, Series or outcome
+        Column to predict (of ``obs``, for an AnnData), values by sample, or an object for an outcome
+        of more than one column.
     groups : str or Series, optional
         Column (of ``obs``), or values by sample, of what samples share, such as their donor: all
         samples of one are on the same side of every split.
@@ -136,7 +138,8 @@ def run_study(
             f"metadata: {listing(odd)} are no columns of the data that could be left out: the label, "
             "nodes of the graph, names of samples, or not there."
         )
-    task = choose_task(dataset.label, settings.task, settings.min_class_size)
+    asked = as_asked(label)
+    task = choose_task(dataset.label, settings.task, settings.min_class_size, asked)
     network = fit_network(
         table,
         dataset.table.columns,
@@ -147,7 +150,7 @@ def run_study(
     place = None if folder is None else output_folder(Path(folder), "folder")
     text = _filled(text or ReportText(), dataset, task, table, f"{origin} {named}".strip())
     if not text.command:
-        text = replace(text, command=_call(data, str(dataset.label.name), settings))
+        text = replace(text, command=_call(data, asked or task.label, settings))
     console.heading("Data and network")
     for line in (text.data, text.graph, *dataset.notes, *task.notes, *network.notes):
         console.say(line)
@@ -180,10 +183,11 @@ def _carry_out(
         return StudyResult(results, text)
     tables = {
         "data": study.dataset.table,
-        "labels": study.dataset.label.to_frame(),
+        "labels": pd.DataFrame(study.dataset.label),
         "edges": study.network.edges,
-        # given only where they are, so that what was begun without them can go on
+        # given only where there are any, so that what was begun without them can go on
         **({} if study.groups is None else {"groups": pd.DataFrame({"group": study.groups})}),
+        **({} if not (said := study.task.options) else {"label": pd.DataFrame(said, index=[0])}),
         **({} if study.held_out is None else {"test_data": pd.DataFrame({"test": study.held_out})}),
     }
     with lock_folder(folder):
@@ -238,9 +242,6 @@ def _filled(
     text: ReportText, dataset: Dataset, task: Task, edges: pd.DataFrame, origin: str
 ) -> ReportText:
     """Write the sentences that nobody gave."""
-    label = f"label {task.label!r}"
-    if task.kind == "classification":
-        label += f" with {len(task.classes)} classes ({listing(task.classes, 12)})"
     sizes = f"({plural('edge', len(edges))}, {plural('node', len(_node_names(edges)))})."
     start, _, named = origin.partition(" Names of ")
     return replace(
@@ -248,12 +249,12 @@ def _filled(
         title=text.title or f"What {task.label} rests on",
         data=text.data
         or f"{plural('sample', int(task.kept.sum()))} with "
-        f"{plural('feature', len(dataset.table.columns))} from {dataset.name}; {label}.",
+        f"{plural('feature', len(dataset.table.columns))} from {dataset.name}; {task.outcome.described(task)}.",
         graph=text.graph or f"{start} {sizes}" + (f" Names of {named}" if named else ""),
     )
 
 
-def _call(data: Any, label: str, settings: StudySettings) -> str:
+def _call(data: Any, label: Any, settings: StudySettings) -> str:
     """Return the call that gives the same study again."""
     usual = vars(StudySettings())
     given = [f"{name}={value!r}" for name, value in vars(settings).items() if value != usual[name]]

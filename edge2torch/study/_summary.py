@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from edge2torch.study._methods import methods_text
-from edge2torch.study._metrics import MAIN
 from edge2torch.study._pipeline import Results
 from edge2torch.study._report_words import ReportText
 from edge2torch.study._tables import score_summary
@@ -22,10 +21,10 @@ def summary(results: Results, story: ReportText) -> dict[str, Any]:
     return {
         "title": story.title,
         "command": story.command,
-        "task": results.study.task.kind,
+        "task": results.outcome.name,
         "label": results.study.task.label,
         "classes": list(results.study.task.classes),
-        "main_score": MAIN[results.study.task.kind],
+        "main_score": results.metric.name,
         "scores": [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")],
         "learned": results.has_learned,
         "ahead_of_guessing": _ahead(results),

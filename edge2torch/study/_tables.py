@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch._core.messages import require
 from edge2torch.study._pipeline import Results
 
 _DRIVERS = 4
@@ -95,18 +94,3 @@ def wide_attribution(mean: pd.DataFrame, sd: pd.DataFrame, name: str) -> pd.Data
     order = mean.abs().max(axis=1).sort_values(ascending=False, kind="stable").index
     joined = mean.join(sd.add_suffix(" sd")).loc[order]
     return joined.rename_axis(name)
-
-
-def confusion_table(results: Results) -> pd.DataFrame:
-    """Share of each class (row) that was taken for each class (column), all seeds together."""
-    classes = pd.Index(results.study.task.classes)
-    truth, chosen = (
-        classes.get_indexer(pd.Index(results.predictions[column]))
-        for column in ("actual", "predicted")
-    )
-    metrics = require("sklearn.metrics", extra="cli")
-    counts = metrics.confusion_matrix(truth, chosen, labels=range(len(classes)))
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    table = pd.DataFrame(share, index=classes, columns=classes)
-    table.insert(0, "held out", counts.sum(axis=1))
-    return table.rename_axis("actual")

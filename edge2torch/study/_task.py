@@ -1,114 +1,62 @@
-"""Whether the label asks for classes or for a number."""
+"""Which outcome the label asks for, and the samples' values of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-
-Kind = Literal["classification", "regression"]
-
-_FEW_NUMBERS = 10  # so many whole numbers, each of them repeated, are taken for classes
+from edge2torch.study._outcomes import OUTCOMES, outcome_of
+from edge2torch.study._outcomes._outcome import Asked, Label, Outcome, Task
 
 
-@dataclass(frozen=True)
-class Task:
-    """What is predicted, for ``n`` samples.
+def choose_task(label: Label, task: str, min_class_size: int, asked: Asked | None = None) -> Task:
+    """Decide by the label's type, unless told; leave classes out that are too small to split.
 
-    Parameters
-    ----------
-    kind : {"classification", "regression"}
-        Cross entropy over classes, or squared error of one number.
-    label : str
-        Name of the label.
-    classes : tuple of str
-        Sorted; empty for regression.
-    values : ndarray, shape (n,)
-        Class numbers (int64), or the numbers themselves (float64).
-    kept : ndarray of bool, shape (samples,)
-        Which of the data set's samples these are.
-    notes : tuple of str
-        Why this kind, and what was left out.
+    ``asked`` is the object that ``label=`` was, where it was more than a column.
     """
-
-    kind: Kind
-    label: str
-    classes: tuple[str, ...]
-    values: NDArray[Any]
-    kept: NDArray[np.bool_]
-    notes: tuple[str, ...]
-
-
-def choose_task(label: pd.Series, kind: Kind | Literal["auto"], min_class_size: int) -> Task:
-    """Decide by the label's type, unless told; leave classes out that are too small to split."""
-    name = str(label.name)
+    name = str(label.name) if asked is None else asked.name
     if len(label) < 2:
         raise Edge2TorchError(
             f"label: {len(label)} sample(s) have a value of {name!r}; two are needed."
         )
-    if kind == "auto":
-        kind, why = _kind_of(label)
-        notes = [f"{kind.capitalize()}: {name!r} {why}."]
+    if asked is None and task == "auto":
+        outcome, why = _suited(label)
+        note = f"{outcome.name.capitalize()}: {name!r} {why}."
     else:
-        notes = [f"{kind.capitalize()} of {name!r}, as asked for."]
-    if kind == "regression":
-        return _regression(label, name, tuple(notes))
-    names = class_names(label)
-    sizes = names.value_counts()
-    small = sorted(sizes.index[sizes < min_class_size])
-    if small:
-        lost = int(sizes[small].sum())
-        notes.append(
-            f"{len(small)} class(es) with fewer than {min_class_size} samples left out, "
-            f"{lost} sample(s) in all: {listing(small)}."
-        )
-    kept = ~names.isin(small).to_numpy()
-    classes = tuple(sorted(set(names[kept])))
-    if len(classes) < 2:
+        if asked is not None and task not in ("auto", asked.task):
+            raise Edge2TorchError(f"task: the label asks for {asked.task!r}, not for {task!r}.")
+        outcome = outcome_of(task if asked is None else asked.task)
+        note = f"{outcome.name.capitalize()} of {name!r}, as asked for."
+    options = {} if asked is None else dict(asked.options)
+    return outcome.read(label, name, [note], options, min_class_size)
+
+
+def _suited(label: Label) -> tuple[Outcome, str]:
+    """The first outcome of the registry that a label looks like, and why."""
+    for name in OUTCOMES:
+        outcome = outcome_of(name)
+        if why := outcome.suits(label):
+            return outcome, why
+    raise Edge2TorchError(
+        f"label: no task suits {label.name!r} ({label.dtype}). Name one by task=."
+    )
+
+
+def as_asked(label: Any) -> Asked | None:
+    """Return the label as what it is, if it is more than a column or values by sample."""
+    if label is None or isinstance(label, str | pd.Series):
+        return None
+    found: Asked = label
+    if not all(hasattr(label, name) for name in ("task", "name", "columns", "options")):
         raise Edge2TorchError(
-            f"label: {name!r} has {len(classes)} class(es) of at least {min_class_size} samples; "
-            "two are needed. Choose another label, or lower min_class_size=."
+            "label must be the name of a column, a Series by sample, or an outcome, found a "
+            f"{type(label).__name__}."
         )
-    codes = pd.Index(classes).get_indexer(pd.Index(names[kept])).astype(np.int64)
-    return Task("classification", name, classes, codes, kept, tuple(notes))
-
-
-def _kind_of(label: pd.Series) -> tuple[Kind, str]:
-    if pd.api.types.is_bool_dtype(label.dtype):
-        return "classification", "is yes or no"
-    if isinstance(label.dtype, pd.CategoricalDtype):
-        return "classification", "is categorical"
-    if not pd.api.types.is_numeric_dtype(label.dtype):
-        return "classification", "is text"
-    values = label.to_numpy(np.float64)
-    sizes = pd.Series(values).value_counts()
-    if (values == values.round()).all() and len(sizes) <= _FEW_NUMBERS and sizes.min() > 1:
-        return "classification", f"has {len(sizes)} whole numbers as values"
-    return "regression", "holds numbers"
-
-
-def class_names(label: pd.Series) -> pd.Series:
-    numeric = pd.api.types.is_numeric_dtype(label.dtype)
-    if numeric and not pd.api.types.is_bool_dtype(label.dtype):
-        values = label.to_numpy(np.float64)
-        whole = (values == values.round()).all()
-        return pd.Series([str(int(v)) if whole else str(v) for v in values], index=label.index)
-    return label.astype(object).map(lambda value: str(value).strip()).astype(object)
-
-
-def _regression(label: pd.Series, name: str, notes: tuple[str, ...]) -> Task:
-    try:
-        values = label.astype(np.float64).to_numpy()
-    except (TypeError, ValueError) as error:
+    if found.task not in OUTCOMES:
         raise Edge2TorchError(
-            f"task='regression': {name!r} holds values that are not numbers ({error})."
-        ) from error
-    if not np.isfinite(values).all() or np.ptp(values) == 0:
-        raise Edge2TorchError(f"label: {name!r} has infinite values, or one value only.")
-    return Task("regression", name, (), values, np.ones(len(values), bool), notes)
+            f"label asks for the task {found.task!r}, which is not known: there are {listing(OUTCOMES)}."
+        )
+    return found

@@ -19,9 +19,9 @@ from edge2torch.data import align_features_to_input_nodes
 from edge2torch.interpret import ReplicateStack
 from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._network import Network
+from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._task import Task
 from edge2torch.train import Fit, Scaler, Split, fit, fit_scaler
 
 _VISIBLE = 0.02  # of the whole fall; plateaus reached by this loop brought 0.6 % at most
@@ -31,29 +31,6 @@ _STEPS = 200
 
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]  # rows to fit, rows to judge the fit by
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What the loss compares with: class numbers, or standardised values."""
-
-    y: Tensor
-    weight: Tensor | None
-    center: float
-    scale: float
-
-    def loss(self, predicted: Tensor, rows: Tensor) -> Tensor:
-        """Mean loss over some rows."""
-        if self.y.is_floating_point():
-            return F.mse_loss(predicted[:, 0], self.y[rows])
-        return F.cross_entropy(predicted, self.y[rows], weight=self.weight)
-
-    def answer(self, predicted: Tensor) -> NDArray[np.float64]:
-        """Class probabilities (b, classes), or values (b, 1) in the units of the label."""
-        y = predicted.double()
-        if self.y.is_floating_point():
-            return np.asarray(y) * self.scale + self.center
-        return np.asarray(y.softmax(dim=1))
 
 
 @dataclass(frozen=True)
@@ -79,7 +56,7 @@ class Trained:
         return before - last > _VISIBLE * (max(self.losses) - min(self.losses))
 
     def predict(self, table: pd.DataFrame) -> NDArray[np.float64]:
-        """Class probabilities (b, classes), or values (b, 1) in the units of the label."""
+        """What the outcome predicts (b, k): class probabilities, or values in the label's units."""
         x = align_features_to_input_nodes(self.scaler(table), self.network.artifact)
         with torch.no_grad():
             y = self.model(x)
@@ -140,7 +117,7 @@ def _fit(
     model = _beside_each_other(network, [network.build(settings, seed) for _ in folds])
     # Folds differ by a row or two; an epoch takes as many of each, others every time.
     size = min(len(rows) for rows, _ in folds)
-    steps = settings.steps_of(size)
+    steps = steps_of(task, size, settings)
     which = torch.arange(len(folds))[:, None]
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
@@ -196,15 +173,13 @@ def _beside_each_other(
 
 
 def goal_of(task: Task, rows: NDArray[np.int64], settings: StudySettings) -> Goal:
-    if task.kind == "regression":
-        center, scale = float(task.values[rows].mean()), float(task.values[rows].std()) or 1.0
-        y = torch.as_tensor((task.values - center) / scale, dtype=torch.float32)
-        return Goal(y, None, center, scale)
-    weight = None
-    if settings.class_weights:
-        count = np.bincount(task.values[rows], minlength=len(task.classes))
-        weight = torch.as_tensor(len(rows) / len(count) / count, dtype=torch.float32)
-    return Goal(torch.from_numpy(task.values), weight, 0.0, 1.0)
+    """What a network is trained for on some rows."""
+    return task.outcome.goal(task, rows, balanced=settings.class_weights)
+
+
+def steps_of(task: Task, n: int, settings: StudySettings) -> int:
+    """How many batches an epoch over ``n`` training samples has."""
+    return max(n // task.outcome.batch_size(n, settings.batch_of(n)), 1)
 
 
 def shuffled(rows: NDArray[np.int64], generator: torch.Generator) -> Tensor:
@@ -215,11 +190,13 @@ def shuffled(rows: NDArray[np.int64], generator: torch.Generator) -> Tensor:
 def _evaluate(model: nn.Module, x: Tensor, goals: list[Goal], folds: tuple[Fold, ...]) -> float:
     """Mean loss over the validation rows of all folds."""
     # of one fold only its rows; of several all, which are few and of which each is wanted
-    held_out = torch.from_numpy(np.unique(np.concatenate([rows for _, rows in folds])))
-    place = torch.full((x.shape[1],), -1)
-    place[held_out] = torch.arange(len(held_out))
+    beside = [fitted for fitted, _ in folds if goals[0].judged_with_fitted]
+    asked = np.unique(np.concatenate([*beside, *(rows for _, rows in folds)]))
+    held_out = torch.from_numpy(asked)
     total = 0.0
-    for y, goal, (_, numbers) in zip(model(x[:, held_out]), goals, folds, strict=True):
+    for y, goal, (fitted, numbers) in zip(model(x[:, held_out]), goals, folds, strict=True):
+        predicted = y.new_full((x.shape[1], y.shape[1]), torch.nan)
+        predicted[held_out] = y
         rows = torch.from_numpy(numbers)
-        total += float(goal.loss(y[place[rows]], rows)) * len(rows)
+        total += goal.held_out_loss(predicted, rows, torch.from_numpy(fitted))
     return total / sum(len(rows) for _, rows in folds)

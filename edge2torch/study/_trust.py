@@ -26,14 +26,13 @@ from edge2torch.interpret import (
     replicate,
 )
 from edge2torch.nn import CustomizedEdgeModel
-from edge2torch.study._learned import Learned, ahead_words, gains, learned
-from edge2torch.study._metrics import MAIN
+from edge2torch.study._learned import Learned, ahead_words, learned
 from edge2torch.study._network import Network
+from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._task import Task
-from edge2torch.study._train import Trained, goal_of, shuffled
-from edge2torch.train import Split, fit, score_predictions
+from edge2torch.study._train import Trained, goal_of, shuffled, steps_of
+from edge2torch.train import Split, fit
 
 _STEPS = 10  # of the path integral
 _FEWEST = 2
@@ -97,7 +96,7 @@ def look_into(
     found, ahead = _replicates(network, data, how, settings.replicates, "replicates")
     if not ahead:
         return _no_better(f"The {settings.replicates} replicates", ahead, task, console)
-    labels = pd.Series(task.values)
+    labels = pd.Series(task.outcome.control_labels(task))
     inputs = [
         control_inputs(data, labels, seed=settings.seed * 1000 + k)
         for k in range(settings.controls)
@@ -154,7 +153,7 @@ def _hidden(network: Network) -> set[str]:
 
 def _groups(task: Task, split: Split) -> list[tuple[str, int, NDArray[np.int64]]]:
     """Name, output and held-out rows of every class; all rows for a number."""
-    if task.kind == "regression":
+    if not task.outcome.by_class:
         return [(task.label, 0, split.test)]
     values = task.values[split.test]
     return [
@@ -177,14 +176,6 @@ def _joined(found: Replicates, parts: Mapping[str, Replicates]) -> Replicates:
         models=found.models,
         artifact=found.artifact,
     )
-
-
-class _Contrast(nn.Module):
-    """Each class score against the mean of all: what decides, and the same to a softmax."""
-
-    def forward(self, y: Tensor) -> Tensor:
-        """Map y (b, classes) to the same shape."""
-        return y - y.mean(dim=1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -211,8 +202,8 @@ def _replicates(
 
     def start() -> tuple[CustomizedEdgeModel, CompileArtifact]:
         model = network.build(settings, next(seeds))
-        if task.kind == "classification":
-            heads = [*model.after.values(), _Contrast()]
+        if (explained := task.outcome.explained()) is not None:
+            heads = [*model.after.values(), explained]
             model = customize_model(model, head=nn.Sequential(*heads))
         return model, network.artifact
 
@@ -246,7 +237,7 @@ def _loop(
     """
     task, split, settings = how.task, how.split, how.settings
     goal = goal_of(task, split.fit, settings)
-    steps = settings.steps_of(len(split.fit))
+    steps = steps_of(task, len(split.fit), settings)
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
         return shuffled(split.fit, generator).tensor_split(steps)
@@ -273,10 +264,9 @@ def _loop(
         )
         with torch.no_grad():
             predicted = [goal.answer(y) for y in stack(x[..., torch.from_numpy(split.test), :])]
-        balanced = settings.class_weights
-        ahead.extend(gains(task, split.fit, split.test, p, balanced=balanced) for p in predicted)
-        truth = task.values[split.test]
-        quality = [score_predictions(truth, p)[MAIN[task.kind]] for p in predicted]
+        outcome, parts, balanced = task.outcome, (split.fit, split.test), settings.class_weights
+        ahead.extend(outcome.leads(task, *parts, p, balanced=balanced) for p in predicted)
+        quality = [outcome.scores(task, *parts, p)[outcome.metric.name] for p in predicted]
         if np.isnan(quality).any():
             raise Edge2TorchError("data: the label has one value only among the held-out samples.")
         return np.array(quality)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from edge2torch._core.messages import plural
 from edge2torch.study._data import copies_words
 from edge2torch.study._learned import ahead_words
 from edge2torch.study._network import bottleneck_words
+from edge2torch.study._outcomes._outcome import Metric
 from edge2torch.study._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.study._trust import LEVEL, Trust, beyond_place
 
@@ -117,7 +117,7 @@ def _nothing_learned(results: Results) -> Verdict:
 def _what_linear_learned(results: Results, linear: pd.Series, key: tuple[str, int]) -> Verdict:
     words, found = results.study.words, results.learned[key]
     start = f"{_capital(key[0])} on {plural(words.feature, key[1])} "
-    reached = f"({show_spread(linear, results.metric)}; {ahead_words(found, results.study.task)})"
+    reached = f"({results.metric.show_spread(linear)}; {ahead_words(found, results.study.task)})"
     if found:
         return Verdict(
             False, f"{start}does better than guessing {reached}: the KPNN missed what it found."
@@ -128,14 +128,14 @@ def _what_linear_learned(results: Results, linear: pd.Series, key: tuple[str, in
 def against_shuffled(results: Results) -> Verdict:
     """Judge the given edges by shuffled ones."""
     by_seed, own = _by_seed(results), len(results.study.network.features)
-    return _of_gain(results, by_seed[(KPNN, own)] - by_seed[(SHUFFLED, own)])
+    return _of_gain(results, results.metric.lead(by_seed[(KPNN, own)], by_seed[(SHUFFLED, own)]))
 
 
 def _beyond_place(results: Results, trust: Trust) -> Verdict:
     """The main finding: how many nodes are told from controls, and which come first."""
     words, found = results.study.words, beyond_place(trust.table)
     size = plural(words.node, len(trust.table))
-    several = results.study.task.kind == "classification"
+    several = results.outcome.by_class
     over = f", over all {plural(words.group)} together" if several else ""
     start = (
         f"{len(found):,} of {size} {'scores' if len(found) == 1 else 'score'} more than "
@@ -159,30 +159,8 @@ def _beyond_place(results: Results, trust: Trust) -> Verdict:
 
 def _by_seed(results: Results) -> pd.DataFrame:
     return results.scores.pivot_table(
-        index="seed", columns=["model", "features"], values=results.metric, sort=False
+        index="seed", columns=["model", "features"], values=results.metric.name, sort=False
     )
-
-
-def show(value: float, metric: str) -> str:
-    """Format one score: percent for shares, three decimals otherwise."""
-    percent = metric in ("accuracy", "balanced_accuracy")
-    return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
-
-
-def show_spread(values: pd.Series, metric: str) -> str:
-    """Format mean ± sd over seeds; of one seed there is no sd."""
-    if len(values) == 1:
-        return show(float(values.iloc[0]), metric)
-    sd = float(values.std(ddof=1))
-    scaled = 100 * sd if metric in ("accuracy", "balanced_accuracy") else sd
-    text = show(float(values.mean()), metric)
-    digits = f"{scaled:.1f}" if text.endswith("%") else f"{scaled:.3f}"
-    return f"{text.removesuffix(' %')} ± {digits}" + (" %" if text.endswith("%") else "")
-
-
-def _gap(difference: float, metric: str) -> str:
-    size = abs(difference)
-    return f"{100 * size:.1f} points" if metric == "accuracy" else f"{size:.3f} of R²"
 
 
 def _level(results: Results, kpnn: pd.Series) -> Verdict:
@@ -191,21 +169,9 @@ def _level(results: Results, kpnn: pd.Series) -> Verdict:
     spread = (
         f"(mean ± sd over {seeds})" if len(kpnn) > 1 else "(one seed: its scatter is not known)"
     )
-    shown = show_spread(kpnn, results.metric)
-    ahead = ahead_words(results.learned[KPNN, len(study.network.features)], study.task)
-    if study.task.kind == "regression":
-        return Verdict(
-            None,
-            f"On held-out {plural(study.words.sample)} the KPNN reaches R² = {shown} {spread}; "
-            f"against guessing the mean: {ahead}.",
-        )
-    common = float(np.bincount(study.task.values).max() / len(study.task.values))
-    return Verdict(
-        None,
-        f"The KPNN names the right {study.words.group} for {shown} of the held-out "
-        f"{plural(study.words.sample)} {spread}; always guessing the most common one would be "
-        f"right for {100 * common:.1f} %. Against guessing by how common they are: {ahead}.",
-    )
+    shown, task = results.metric.show_spread(kpnn), study.task
+    ahead = ahead_words(results.learned[KPNN, len(study.network.features)], task)
+    return Verdict(None, task.outcome.reached(task, study.words, shown, spread, ahead))
 
 
 def _against_linear(
@@ -213,28 +179,26 @@ def _against_linear(
 ) -> Verdict:
     by_seed = _by_seed(results)
     network, linear = by_seed[own], by_seed[other_one]
-    gap = float((network - linear).mean())
+    gap = float(results.metric.lead(network, linear).mean())
     if (areas := _contradiction(results, own, other_one, gap)) is not None:
-        side = "below" if gap > 0 else "above"
+        side, name = "below" if gap > 0 else "above", _ranking(results).label
         beside = f"({areas[1]:.3f} beside {areas[0]:.3f})"
-        why = f"while its ROC-AUC is {'higher' if gap > 0 else 'lower'} {beside}: the two measures contradict each other"
+        why = f"while its {name} is {'higher' if gap > 0 else 'lower'} {beside}: the two measures contradict each other"
         if f"{areas[0]:.3f}" == f"{areas[1]:.3f}":
-            why = f"while its ROC-AUC is the same {beside}: both rank samples alike, and differ in where they draw the line between classes"
+            why = f"while its {name} is the same {beside}: both rank samples alike, and differ in where they draw the line between classes"
         return Verdict(
             None,
-            f"{_capital(other)} reaches {show_spread(linear, results.metric)}, "
-            f"{_gap(gap, results.metric)} {side} {who}, {why}, so neither is called better.",
+            f"{_capital(other)} reaches {results.metric.show_spread(linear)}, "
+            f"{results.metric.gap(gap)} {side} {who}, {why}, so neither is called better.",
         )
-    start = f"{_capital(other)} reaches {show_spread(linear, results.metric)}"
-    end = "" if who == "the KPNN" else f" ({show_spread(network, results.metric)})"
+    start = f"{_capital(other)} reaches {results.metric.show_spread(linear)}"
+    end = "" if who == "the KPNN" else f" ({results.metric.show_spread(network)})"
     if gap >= 0:
-        return Verdict(True, f"{start}: {who}{end} is {_gap(gap, results.metric)} above it.")
+        return Verdict(True, f"{start}: {who}{end} is {results.metric.gap(gap)} above it.")
     within = gap >= -_CLOSE
-    limit = "two points" if results.metric == "accuracy" else f"{_CLOSE} of R²"
+    limit = results.metric.limit(_CLOSE)
     judged = f"within {limit}" if within else f"more than {limit}: it does not keep up here"
-    return Verdict(
-        within, f"{start}: {who}{end} is {_gap(gap, results.metric)} below it, {judged}."
-    )
+    return Verdict(within, f"{start}: {who}{end} is {results.metric.gap(gap)} below it, {judged}.")
 
 
 def _contradiction(
@@ -245,18 +209,24 @@ def _contradiction(
     Accuracy hangs on where a model draws the line between classes. One that ranks samples no worse
     and yet names fewer of them rightly has its line in the wrong place, and is no worse model.
     """
-    if results.metric != "accuracy" or abs(gap) <= _CLOSE:
+    name = results.outcome.ranking
+    if name is None or abs(gap) <= _CLOSE:
         return None
-    areas = results.scores.groupby(["model", "features"])["roc_auc"].mean()
+    areas = results.scores.groupby(["model", "features"])[name].mean()
     first, second = float(areas[own]), float(areas[other])
     return (first, second) if (first - second) * gap <= 0 else None
+
+
+def _ranking(results: Results) -> Metric:
+    outcome = results.outcome
+    return next(one for one in outcome.metrics if one.name == outcome.ranking)
 
 
 def _of_gain(results: Results, gain: pd.Series) -> Verdict:
     mean, wins, n = float(gain.mean()), int((gain > 0).sum()), len(gain)
     sd = float(gain.std(ddof=1)) if n > 1 else 0.0
-    gap = _gap(mean, results.metric)
-    spread = f" ± {_gap(sd, results.metric).split()[0]}" if n > 1 else ""
+    gap = results.metric.gap(mean)
+    spread = f" ± {results.metric.gap(sd).split()[0]}" if n > 1 else ""
     text = gap.replace(" ", f"{spread} ", 1)
     moved = f"(the shuffle moves {100 * results.changed_edges:.0f} % of the edges that it can move)"
     if results.changed_edges == 0:

@@ -9,19 +9,20 @@ import pandas as pd
 
 from edge2torch._core.files import write_file
 from edge2torch.study._figures import draw_figures
+from edge2torch.study._outcomes import OUTCOMES, outcome_of
 from edge2torch.study._pipeline import Results
 from edge2torch.study._report import render
 from edge2torch.study._report_words import ReportText
 from edge2torch.study._saved import save_model
 from edge2torch.study._summary import summary
-from edge2torch.study._tables import confusion_table, top_nodes, wide_attribution
+from edge2torch.study._tables import top_nodes, wide_attribution
 from edge2torch.study._trust_words import significance_table
 
 _ALL_RANKS = 20
 _RANKINGS = ("node_attribution", "feature_attribution", "top_nodes", "edge_attribution")
 # what a run may write or not, and so must not leave from an earlier one beside its own
 _SOMETIMES = {
-    *(f"{name}.csv" for name in (*_RANKINGS, "node_significance", "replicates", "confusion")),
+    *(f"{name}.csv" for name in (*_RANKINGS, "node_significance", "replicates")),
     *(f"{name}.png" for name in ("flow", "top_nodes", "heatmap", "degree_bias", "stability")),
 }
 
@@ -45,7 +46,8 @@ def write_results(results: Results, story: ReportText, folder: Path) -> list[Pat
         folder / "report.html", lambda path: path.write_text(page, encoding="utf-8")
     )
     files = [*written, folder / "model", *figures.values(), report]
-    for name in _SOMETIMES - {path.name for path in files}:
+    others = {name for task in OUTCOMES for name in outcome_of(task).files}
+    for name in (_SOMETIMES | others) - {path.name for path in files}:
         (folder / name).unlink(missing_ok=True)
     return files
 
@@ -81,8 +83,8 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
     if results.trust is not None:
         tables["node_significance"] = significance_table(results.trust)
         tables["replicates"] = results.trust.replicates.scores
-    if results.study.task.kind == "classification":
-        tables["confusion"] = confusion_table(results)
+    task = results.study.task
+    tables |= task.outcome.tables(task, results.predictions)
     if results.study.network.artifact.labels:
         for table in (nodes, features):
             table.insert(0, "label", [label(str(name)) for name in table.index])

@@ -13,6 +13,7 @@ from edge2torch._core.console import Console
 from edge2torch.study import _baseline
 from edge2torch.study._baseline import _weakest_of_the_best, fit_baseline
 from edge2torch.study._network import fit_network
+from edge2torch.study._outcomes import outcome_of
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import choose_task
@@ -178,7 +179,7 @@ def test_accuracy_does_not_decide_against_the_ranking(accuracy, area, contradict
         {"model": name, "features": 6, "seed": 0, "accuracy": hit, "roc_auc": curve}
         for name, hit, curve in zip(("KPNN", "linear"), accuracy, area, strict=True)
     ]
-    results = SimpleNamespace(metric="accuracy", scores=pd.DataFrame(rows))
+    results = SimpleNamespace(outcome=outcome_of("classification"), scores=pd.DataFrame(rows))
     gap = accuracy[0] - accuracy[1]
     found = _contradiction(results, ("KPNN", 6), ("linear", 6), gap)
     assert (found is not None) == contradicts

@@ -126,7 +126,7 @@ def test_copies_of_the_label(label, column, copy):
     ],
 )
 def test_the_column_of_names(columns, names):
-    assert sample_names(pd.DataFrame(columns), "kind", {"node"}) == names
+    assert sample_names(pd.DataFrame(columns), ("kind",), {"node"}) == names
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_genes_that_are_called_like_metadata(genes, symbols, tmp_path):
 def test_measured_numbers_are_no_ids():
     frame = pd.DataFrame({"case": np.linspace(-1, 1, 12), "g": [1.5, 2] * 6})
     label = pd.Series(["a", "a", "b"] * 4)
-    assert sample_names(frame, None, ()) is None
+    assert sample_names(frame, (), ()) is None
     assert choose_features(frame, label, ()).features == ["case", "g"]
     frame = pd.DataFrame({"SET": [1, 2] * 6, "a": 1.5, "b": 2.5})  # train and test
     assert choose_features(frame, label, ()).aside == {"SET": "named like metadata"}

@@ -10,7 +10,7 @@ import pytest
 
 import edge2torch as e2t
 from edge2torch.study._figures import _flow, _names, flow_columns
-from edge2torch.study._settings import Words
+from edge2torch.study._words import Words
 
 
 def study(n_layers: int, **columns: list[str]) -> SimpleNamespace:

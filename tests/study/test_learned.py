@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from edge2torch._core.console import Console
 from edge2torch.cli._app import app
-from edge2torch.study._learned import gains, learned
+from edge2torch.study._learned import learned
 from edge2torch.study._network import fit_network
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
@@ -27,7 +27,9 @@ def _of(labels, predicted, *, balanced: bool = False, fitted: int = 40):
     task = choose_task(pd.Series(labels, name="y"), "auto", 1)
     rows = np.arange(fitted, len(labels))
     predicted = np.asarray(predicted, float)
-    return learned([gains(task, np.arange(fitted), rows, predicted, balanced=balanced)])
+    return learned(
+        [task.outcome.leads(task, np.arange(fitted), rows, predicted, balanced=balanced)]
+    )
 
 
 def _two(p) -> np.ndarray:

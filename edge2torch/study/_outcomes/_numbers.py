@@ -1,0 +1,119 @@
+"""A number: squared error, R², and nodes that tell its upper half from its lower."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from edge2torch._core.messages import require
+from edge2torch.errors import Edge2TorchError
+from edge2torch.study._outcomes._outcome import (
+    Features,
+    Goal,
+    Label,
+    Metric,
+    Numbers,
+    Outcome,
+    Rows,
+    Task,
+)
+from edge2torch.study._words import Words
+from edge2torch.train import sample_losses, score_predictions
+
+
+@dataclass(frozen=True)
+class _Goal(Goal):
+    y: Tensor
+    center: float
+    scale: float
+
+    def loss(self, predicted: Tensor, rows: Tensor) -> Tensor:
+        return F.mse_loss(predicted[:, 0], self.y[rows])
+
+    def answer(self, predicted: Tensor) -> Numbers:
+        return np.asarray(predicted.double()) * self.scale + self.center
+
+
+class Number(Outcome):
+    """One number."""
+
+    name = "regression"
+    metrics = (
+        Metric("r2", "R²"),
+        Metric("pearson_r", "Pearson r"),
+        Metric("rmse", "RMSE", higher_is_better=False),
+    )
+    loss = "mean squared error"
+    linear = "ridge regression"
+    guess = "the mean"
+    ahead = "R²"
+
+    def suits(self, label: Label) -> str:
+        return "holds numbers" if pd.api.types.is_numeric_dtype(label.dtype) else ""
+
+    def read(
+        self, label: Label, name: str, notes: Sequence[str], options: Mapping[str, Any],
+        min_class_size: int,
+    ) -> Task:  # fmt: skip
+        try:
+            values = label.astype(np.float64).to_numpy()
+        except (TypeError, ValueError) as error:
+            raise Edge2TorchError(
+                f"task='regression': {name!r} holds values that are not numbers ({error})."
+            ) from error
+        if not np.isfinite(values).all() or np.ptp(values) == 0:
+            raise Edge2TorchError(f"label: {name!r} has infinite values, or one value only.")
+        return Task(self.name, name, (), values, np.ones(len(values), bool), tuple(notes), options)
+
+    def of_cohort(
+        self, label: Label, task: Task
+    ) -> tuple[NDArray[Any], NDArray[np.bool_], list[str]]:
+        return label.astype(np.float64).to_numpy(), np.ones(len(label), bool), []
+
+    def goal(self, task: Task, rows: Rows, *, balanced: bool) -> Goal:
+        center, scale = float(task.values[rows].mean()), float(task.values[rows].std()) or 1.0
+        y = torch.as_tensor((task.values - center) / scale, dtype=torch.float32)
+        return _Goal(y, center, scale)
+
+    def linear_model(self) -> Any:
+        return require("sklearn.linear_model", extra="cli").Ridge()
+
+    def fit_linear(
+        self, model: Any, x: Features, task: Task, rows: Rows, penalty: float, tolerance: float
+    ) -> None:
+        model.set_params(alpha=penalty * len(rows)).fit(x[rows], task.values[rows])
+
+    def predict_linear(self, model: Any, x: Features, task: Task) -> Numbers:
+        return np.asarray(model.predict(x), np.float64).reshape(-1, 1)
+
+    def sample_losses(self, truth: NDArray[Any], predicted: Numbers) -> Numbers:
+        return sample_losses(truth, predicted)
+
+    def scores(
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers
+    ) -> dict[str, float]:
+        return score_predictions(task.values[held_out], predicted)
+
+    def leads(
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, *, balanced: bool
+    ) -> pd.DataFrame:
+        """As a share of the squared error of the mean, so that their mean is R² against it."""
+        truth = task.values[held_out]
+        mean = np.full((len(truth), 1), task.values[fitted].mean())
+        guessed = sample_losses(truth, mean)
+        own = sample_losses(truth, predicted)
+        return pd.DataFrame({"loss": (guessed - own) / guessed.mean()}, index=held_out)
+
+    def predicts(self, task: Task, words: Words) -> str:
+        return f"{task.label} (a number)"
+
+
+OUTCOME = Number()

@@ -1,0 +1,359 @@
+"""What an outcome has to say of itself, and the samples' values of one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edge2torch._core.messages import plural
+from edge2torch.study._outcomes import outcome_of
+from edge2torch.study._words import Words
+
+Rows = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+Features = NDArray[np.float32]
+Label = pd.Series | pd.DataFrame  # a value per sample, or several
+
+
+class Asked(Protocol):
+    """A label that is more than a column: ``label=`` takes any object that has these.
+
+    ``columns`` is by role, as ``{"time": "years", "event": "died"}``, a column of the sample table or
+    values by sample; ``options`` are plain values for the outcome's own use.
+    """
+
+    @property
+    def task(self) -> str:
+        """The row of the registry."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in sentences."""
+
+    @property
+    def columns(self) -> Mapping[str, str | pd.Series]:
+        """Where its values come from."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What else it says; JSON can hold it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is predicted, for ``n`` samples.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the outcome in the registry.
+    label : str
+        Name of the label.
+    classes : tuple of str
+        Sorted; empty where there are none.
+    values : ndarray, shape (n, ...)
+        Class numbers (int64), numbers (float64), or whatever the outcome makes of its columns.
+    kept : ndarray of bool, shape (samples,)
+        Which of the data set's samples these are.
+    notes : tuple of str
+        Why this outcome, and what was left out.
+    options : mapping
+        What the label said beside its columns.
+    """
+
+    kind: str
+    label: str
+    classes: tuple[str, ...]
+    values: NDArray[Any]
+    kept: NDArray[np.bool_]
+    notes: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The row of the registry."""
+        return outcome_of(self.kind)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What the network's outputs say, in order."""
+        return self.outcome.answers(self)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a score is written.
+
+    Parameters
+    ----------
+    name : str
+        Its column in ``scores.csv``.
+    label : str
+        In a table's head and in sentences.
+    percent : bool
+        A share, whose differences are points.
+    higher_is_better : bool
+        The outcome's first metric decides verdicts, whichever way it goes.
+    """
+
+    name: str
+    label: str
+    percent: bool = False
+    higher_is_better: bool = True
+
+    @property
+    def heading(self) -> str:
+        """With a hint where less is better."""
+        return self.label if self.higher_is_better else f"{self.label} (lower is better)"
+
+    def show(self, value: float) -> str:
+        """Format one score: percent for shares, three decimals otherwise."""
+        return f"{100 * value:.1f} %" if self.percent else f"{value:.3f}"
+
+    def show_spread(self, values: pd.Series) -> str:
+        """Format mean ± sd over seeds; of one seed there is no sd."""
+        if len(values) == 1:
+            return self.show(float(values.iloc[0]))
+        mean, sd = float(values.mean()), float(values.std(ddof=1))
+        if self.percent:
+            return f"{100 * mean:.1f} ± {100 * sd:.1f} %"
+        return f"{mean:.3f} ± {sd:.3f}"
+
+    def gap(self, difference: float) -> str:
+        """Format how far two scores are apart."""
+        size = abs(difference)
+        return f"{100 * size:.1f} points" if self.percent else f"{size:.3f} of {self.label}"
+
+    def limit(self, difference: float) -> str:
+        """Name a difference that was agreed on."""
+        return "two points" if self.percent else f"{difference} of {self.label}"
+
+    def lead(self, own: Any, other: Any) -> Any:
+        """Return how much better the first is."""
+        return own - other if self.higher_is_better else other - own
+
+
+class Goal(ABC):
+    """What a network's output is compared with, for all samples; standardised by those fitted."""
+
+    @abstractmethod
+    def loss(self, predicted: Tensor, rows: Tensor) -> Tensor:
+        """Mean loss of predicted (b, outputs) over the samples ``rows`` (b,)."""
+
+    @abstractmethod
+    def answer(self, predicted: Tensor) -> Numbers:
+        """Turn outputs (b, outputs) into what is predicted (b, k), in the units of the label."""
+
+    # Whether held-out samples are judged beside those that were fitted, which then are predicted too.
+    judged_with_fitted: ClassVar[bool] = False
+
+    def held_out_loss(self, predicted: Tensor, rows: Tensor, fitted: Tensor) -> float:
+        """Sum of the loss over held-out ``rows``, by which the number of epochs is chosen.
+
+        ``predicted`` (n, outputs) is of all samples, NaN where it is not of those asked for.
+        """
+        return float(self.loss(predicted[rows], rows)) * len(rows)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of an outcome's own: ``draw`` returns a Matplotlib figure."""
+
+    draw: Callable[[], Any]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report that only this outcome has.
+
+    Parameters
+    ----------
+    title : str
+        Its heading.
+    text : tuple of str
+        Paragraphs.
+    tables : mapping of str to DataFrame
+        Shown, in this order.
+    figures : mapping of str to Drawing
+        By the name of the file, without ``.png``.
+    """
+
+    title: str
+    text: tuple[str, ...] = ()
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    figures: Mapping[str, Drawing] = field(default_factory=dict)
+
+
+class Outcome(ABC):
+    """A kind of outcome: how it is read, split, trained, held against others, and spoken of.
+
+    What is abstract has to be written for a new one; the rest has the answer that most give.
+    """
+
+    name: ClassVar[str]  # in the registry, and as task=
+    metrics: ClassVar[tuple[Metric, ...]]  # the first decides
+    by_class: ClassVar[bool] = False  # an output, and a ranking of nodes, for each class
+    answered: ClassVar[str] = "classes"  # what several outputs are
+    loss: ClassVar[str]  # as in "the mean squared error was minimised"
+    linear: ClassVar[str]  # the baseline, as "ridge regression"
+    guess: ClassVar[str]  # as in "better than the mean of the samples that were fitted"
+    ahead: ClassVar[str]  # what the lead over the guess is measured in
+    ranking: ClassVar[str | None] = None  # a metric that no threshold moves, to be held beside
+    # What samples are halved by where there are no classes: "the upper half of the label".
+    halved_by: ClassVar[str] = "the label"
+    # Names of files that only this outcome writes; an earlier one's are removed.
+    files: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def metric(self) -> Metric:
+        """What models are compared by."""
+        return self.metrics[0]
+
+    # ---------------------------------------------------------------------------- the label
+
+    def suits(self, label: Label) -> str:
+        """Why a label is one of these when nobody said so, as "is text"; empty where it is not."""
+        return ""
+
+    @abstractmethod
+    def read(
+        self,
+        label: Label,
+        name: str,
+        notes: Sequence[str],
+        options: Mapping[str, Any],
+        min_class_size: int,
+    ) -> Task:
+        """Make a task of the samples' label, or say what is wrong with it.
+
+        ``label`` is a Series, or a table with a column per role where ``label=`` was an object.
+        """  # fmt: skip
+
+    @abstractmethod
+    def of_cohort(
+        self, label: Label, task: Task
+    ) -> tuple[NDArray[Any], NDArray[np.bool_], list[str]]:
+        """Values of another cohort as the task counts them, which samples have one, and notes."""
+
+    def answers(self, task: Task) -> tuple[str, ...]:
+        """What each output of the network says."""
+        return (task.label,)
+
+    def described(self, task: Task) -> str:
+        """The label in the first sentence on the data."""
+        return f"label {task.label!r}"
+
+    # --------------------------------------------------------------------------- the training
+
+    def strata(self, task: Task) -> NDArray[Any]:
+        """What samples are split by: classes in equal shares; floating-point numbers have none."""
+        return task.values
+
+    @abstractmethod
+    def goal(self, task: Task, rows: Rows, *, balanced: bool) -> Goal:
+        """What the network is trained for, on ``rows``; with classes weighed equally if asked."""
+
+    def batch_size(self, n: int, asked: int) -> int:
+        """How many of ``n`` samples make a step, where ``asked`` are wanted."""
+        return asked
+
+    def explained(self) -> nn.Module | None:
+        """What turns outputs (b, outputs) into what replicates are explained by."""
+        return None
+
+    def control_labels(self, task: Task) -> NDArray[Any]:
+        """One class or number per sample, from which control inputs are simulated."""
+        return task.values
+
+    # -------------------------------------------------------------------------- the baselines
+
+    @abstractmethod
+    def linear_model(self) -> Any:
+        """Return a linear model that is yet to be fitted."""
+
+    @abstractmethod
+    def fit_linear(
+        self, model: Any, x: Features, task: Task, rows: Rows, penalty: float, tolerance: float
+    ) -> None:
+        """Fit it on ``rows`` of scaled features x (n, i), from where it stands if it was fitted.
+
+        ``penalty`` is the weight of half the squared norm of the coefficients beside the mean loss,
+        and ``tolerance`` the gradient at which an iterative fit may end.
+        """
+
+    @abstractmethod
+    def predict_linear(self, model: Any, x: Features, task: Task) -> Numbers:
+        """What such a model predicts (b, k); as a goal's ``answer``."""
+
+    # ------------------------------------------------------------------------ how good it is
+
+    @abstractmethod
+    def sample_losses(self, truth: NDArray[Any], predicted: Numbers) -> Numbers:
+        """Loss of each sample (b,), of values ``truth`` (b, ...) and what was predicted (b, k)."""
+
+    @abstractmethod
+    def scores(
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers
+    ) -> dict[str, float]:
+        """Every metric, of held-out samples."""
+
+    @abstractmethod
+    def leads(
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, *, balanced: bool
+    ) -> pd.DataFrame:
+        """Lead over guessing of every held-out sample: ``loss`` and, of classes, ``hits``.
+
+        The guess knows the labels of the fitted samples, and no features.
+        """
+
+    # ------------------------------------------------------------------- what it rests on
+
+    def upper(self, task: Task, rows: Rows, predicted: Numbers) -> NDArray[np.bool_]:
+        """Which of the samples are of the upper half, where there are no classes."""
+        values = task.values[rows]
+        return np.asarray(values > np.median(values))
+
+    # ------------------------------------------------------------------ tables, figures, words
+
+    def truth(self, task: Task, rows: Rows) -> dict[str, Any]:
+        """What each sample is, as columns of the predictions."""
+        return {"actual": task.values[rows]}
+
+    def predicted(self, task: Task, predicted: Numbers) -> dict[str, Any]:
+        """What each sample is taken for, as columns of the predictions."""
+        return {"predicted": predicted[:, 0]}
+
+    def tables(self, task: Task, predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
+        """Further tables, by the name of the file without ``.csv``."""
+        return {}
+
+    def sections(self, task: Task, predictions: pd.DataFrame, words: Words) -> list[Section]:
+        """Further parts of the report's chapter on accuracy."""
+        return []
+
+    def caveats(self, task: Task, predictions: pd.DataFrame, words: Words, seeds: int) -> list[str]:
+        """What a reader must be careful about."""
+        return []
+
+    def question(self, task: Task, words: Words) -> str:
+        """As in "Can the value of 'dose' of a sample be told"."""
+        return f"value of {task.label!r}"
+
+    def predicts(self, task: Task, words: Words) -> str:
+        """As in "was trained to predict dose (a number)"."""
+        return task.label
+
+    def reached(self, task: Task, words: Words, shown: str, spread: str, ahead: str) -> str:
+        """Say how good the network is: its score, the spread over seeds, its lead over the guess."""
+        return (
+            f"On held-out {plural(words.sample)} the KPNN reaches {self.metric.label} = {shown} "
+            f"{spread}; against guessing {self.guess}: {ahead}."
+        )
