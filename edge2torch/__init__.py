@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from edge2torch.interpret import node_significance as node_significance
     from edge2torch.interpret import replicate as replicate
     from edge2torch.interpret import rewire as rewire
+    from edge2torch.nn import cox_loss as cox_loss
     from edge2torch.priors import Prior as Prior
     from edge2torch.priors import graph_summary as graph_summary
     from edge2torch.priors import prepare_prior as prepare_prior
@@ -76,7 +77,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
             "rewire",
         ),
         "netmodules": (),
-        "nn": (),
+        "nn": ("cox_loss",),
         "plot": (),
         "priors": (
             "Prior",
@@ -90,6 +91,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         "regularize": (),
         "simulate": (),
         "study": ("load_study", "run_study"),
+        "survival": (),
         "train": (),
         "vae": (),
     }

@@ -12,6 +12,9 @@ from edge2torch.nn._cells import GraphCell as GraphCell
 from edge2torch.nn._cells import StepBlock as StepBlock
 from edge2torch.nn._compiled import CompiledModel
 from edge2torch.nn._compiled import NodeSlot as NodeSlot
+from edge2torch.nn._cox import TIES as TIES
+from edge2torch.nn._cox import CoxLoss, cox_backward, cox_loss
+from edge2torch.nn._cox import Ties as Ties
 from edge2torch.nn._customized import CustomizedEdgeModel
 from edge2torch.nn._gnn import EdgeGraphNNModel
 from edge2torch.nn._kernels import KERNELS as KERNELS
@@ -43,10 +46,13 @@ __all__ = [
     "MML",
     "CompiledModel",
     "Convergence",
+    "CoxLoss",
     "CustomizedEdgeModel",
     "EdgeGraphNNModel",
     "EdgeModel",
     "MaskedLinear",
     "RecurrentEdgeModel",
+    "cox_backward",
+    "cox_loss",
     "spectral_radius",
 ]
