@@ -23,7 +23,8 @@ from edge2torch.survival._outcome import Outcome, check_outcome
 
 # Weight of half the squared norm of the coefficients of standardised features, beside the partial
 # likelihood of an event; from strong to weak.
-PENALTIES = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+_WORSE = 2  # penalties in a row that are no better than the best, after which weaker ones are not tried
 _SLIGHT = 1e-6  # of what is not to be penalised: keeps a separating column finite
 
 
@@ -145,7 +146,7 @@ def cox_regression(
         penalty = _best_penalty(values, outcome, free, ties, n_folds, groups, seed)
     check_number("penalty", penalty, least=0)
     mean, scale = _moments(values)
-    (beta,) = _path((values - mean) / scale, outcome.loss(ties), free, (penalty,), 1e-9)
+    beta = _Ridge((values - mean) / scale, outcome.loss(ties), free).fit(penalty, 1e-9)
     coefficients = pd.Series(beta / scale, index=names, name="coefficient")
     theta = (values - mean) @ coefficients.to_numpy()
     errors = np.full(len(names), np.nan)
@@ -227,59 +228,61 @@ def _best_penalty(
 ) -> float:
     if free.all():
         return 0.0
-    total = np.zeros(len(PENALTIES))
-    everyone = outcome.loss(ties)
-    for train, _ in survival_folds(outcome, check_count("n_folds", n_folds, 2), groups=groups, seed=seed):
+    folds = survival_folds(outcome, check_count("n_folds", n_folds, 2), groups=groups, seed=seed)
+    everyone, parts = outcome.loss(ties), []
+    for train, _ in folds:
         mean, scale = _moments(values[train])
-        x = (values - mean) / scale
-        some = outcome.take(train).loss(ties)
-        for k, beta in enumerate(_path(x[train], some, free, PENALTIES, 1e-4)):
-            theta = torch.from_numpy(x @ beta)
-            whole = float(everyone(theta)) * everyone.n_events
-            total[k] += whole - float(some(theta[train])) * some.n_events
-    return PENALTIES[int(total.argmin())]
+        x, some = (values - mean) / scale, outcome.take(train).loss(ties)
+        parts.append((x, train, some, _Ridge(x[train], some, free)))
+    found: list[float] = []
+    for penalty in PENALTIES:
+        total = 0.0
+        for x, train, some, ridge in parts:
+            theta = torch.from_numpy(x @ ridge.fit(penalty, 1e-4))
+            total += everyone(theta).item() * everyone.n_events
+            total -= some(theta[train]).item() * some.n_events
+        found.append(total)
+        if len(found) - int(np.argmin(found)) > _WORSE:
+            break
+    return PENALTIES[int(np.argmin(found))]
 
 
-def _path(
-    x: NDArray[np.float64],
-    loss: CoxLoss,
-    free: NDArray[np.bool_],
-    penalties: Sequence[float],
-    precision: float,
-) -> list[NDArray[np.float64]]:
-    """Coefficients of each penalty, from the solution of the one before.
+class _Ridge:
+    """Fits of one table, each from the solution of the one before.
 
     A penalised solution lies in the span of the patients: it is looked for there, along the
     principal axes, of which there are no more than patients, and the same comes out.
     """
-    u, s, axes = np.linalg.svd(x[:, ~free], full_matrices=False)
-    z = np.hstack([x[:, free], u * s])
-    loose = int(free.sum())
-    beta, found = np.zeros(z.shape[1]), []
-    for penalty in penalties:
-        weight = np.full(len(beta), float(penalty))
+
+    def __init__(self, x: NDArray[np.float64], loss: CoxLoss, free: NDArray[np.bool_]) -> None:
+        u, s, self.axes = np.linalg.svd(x[:, ~free], full_matrices=False)
+        self.z, self.loss, self.free = np.hstack([x[:, free], u * s]), loss, free
+        self.beta = np.zeros(self.z.shape[1])
+
+    def fit(self, penalty: float, precision: float) -> NDArray[np.float64]:
+        """Return the coefficients."""
+        loose = int(self.free.sum())
+        weight = np.full(len(self.beta), float(penalty))
         weight[:loose] = _SLIGHT if penalty else 0.0
         # about the curvature along each axis, which then looks the same to the optimiser on all
-        unit = 1 / np.sqrt(np.maximum(z.var(axis=0) + weight, 1e-12))
-        scaled = z * unit
+        unit = 1 / np.sqrt(np.maximum(self.z.var(axis=0) + weight, 1e-12))
+        z, weight = self.z * unit, weight * unit**2
 
-        def value(
-            gamma: NDArray[np.float64],
-            z: NDArray[np.float64] = scaled,
-            weight: NDArray[np.float64] = weight * unit**2,
-        ) -> tuple[float, NDArray[np.float64]]:
+        def value(gamma: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             theta = torch.from_numpy(z @ gamma).requires_grad_()
-            lost = loss(theta)
+            lost = self.loss(theta)
             (slope,) = torch.autograd.grad(lost, theta)
             penalised = lost.item() + float((weight * gamma**2).sum()) / 2
             return penalised, z.T @ slope.numpy() + weight * gamma
 
         options = {"maxiter": 500, "ftol": 1e-15, "gtol": precision, "maxcor": 20}
-        beta = unit * minimize(value, beta / unit, jac=True, method="L-BFGS-B", options=options).x
-        whole = np.empty(len(free))
-        whole[free], whole[~free] = beta[:loose], beta[loose:] @ axes
-        found.append(whole)
-    return found
+        start = self.beta / unit
+        self.beta = (
+            unit * minimize(value, start, jac=True, method="L-BFGS-B", options=options).x
+        )
+        whole = np.empty(len(self.free))
+        whole[self.free], whole[~self.free] = self.beta[:loose], self.beta[loose:] @ self.axes
+        return whole
 
 
 def _errors(
