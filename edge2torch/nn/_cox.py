@@ -63,7 +63,9 @@ class CoxLoss:
         self.n = n = len(when)
         flags = _vector("event", event, n)
         if odd := sorted(set(np.unique(flags).tolist()) - {0, 1}):
-            raise Edge2TorchError(f"event must hold 0 (censored) and 1 (event), found {listing(odd)}.")
+            raise Edge2TorchError(
+                f"event must hold 0 (censored) and 1 (event), found {listing(odd)}."
+            )
         died = flags.astype(bool)
         if (wrong := np.flatnonzero(~np.isfinite(when) | (when < 0))).size:
             raise Edge2TorchError(
@@ -71,7 +73,9 @@ class CoxLoss:
             )
         stratum = np.zeros(n, np.int64)
         if strata is not None:
-            stratum = np.unique(_vector("strata", strata, n), return_inverse=True)[1].astype(np.int64)
+            stratum = np.unique(_vector("strata", strata, n), return_inverse=True)[1].astype(
+                np.int64
+            )
         values, code = np.unique(when, return_inverse=True)
         first = np.zeros(n, np.int64)  # number of times up to the entry: those of no risk
         if entry is not None:
@@ -143,8 +147,9 @@ class CoxLoss:
 
     def _at_risk(self, blocks: Tensor) -> Tensor:
         """Log sum over all blocks that hold an event time, from the largest blocks down."""
-        total, *smaller = reversed(blocks.split(self._sizes))
-        for own in smaller:
+        parts: list[Tensor] = list(blocks.split(self._sizes))
+        total = parts.pop()
+        for own in reversed(parts):
             total = torch.logaddexp(own, total.repeat_interleave(2)[: len(own)])
         return total
 

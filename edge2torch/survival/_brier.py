@@ -92,9 +92,7 @@ def integrated_brier(
     return float(trapezoid(found.to_numpy(), when) / (when[-1] - when[0]))
 
 
-def _brier_terms(
-    outcome: Outcome, survival: pd.DataFrame, train: Outcome
-) -> NDArray[np.float64]:
+def _brier_terms(outcome: Outcome, survival: pd.DataFrame, train: Outcome) -> NDArray[np.float64]:
     """Weighted squared error of each patient at each time."""
     predicted, when = _probabilities(survival, len(outcome)), survival.columns.to_numpy(np.float64)
     left = censoring_curve(train)
@@ -160,7 +158,9 @@ def calibration_at(
         one = outcome.take(part)
         curve = kaplan_meier(one.time, one.event)
         until = curve[curve.index <= at]
-        last = until.iloc[-1] if len(until) else pd.Series({"survival": 1.0, "low": 1.0, "high": 1.0})
+        last = (
+            until.iloc[-1] if len(until) else pd.Series({"survival": 1.0, "low": 1.0, "high": 1.0})
+        )
         rows.append(
             {
                 "patients": len(part),

@@ -24,7 +24,9 @@ from edge2torch.survival._outcome import Outcome, check_outcome
 # Weight of half the squared norm of the coefficients of standardised features, beside the partial
 # likelihood of an event; from strong to weak.
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-_WORSE = 2  # penalties in a row that are no better than the best, after which weaker ones are not tried
+_WORSE = (
+    2  # penalties in a row that are no better than the best, after which weaker ones are not tried
+)
 _SLIGHT = 1e-6  # of what is not to be penalised: keeps a separating column finite
 
 
@@ -151,7 +153,7 @@ def cox_regression(
     theta = (values - mean) @ coefficients.to_numpy()
     errors = np.full(len(names), np.nan)
     if penalty == 0:
-        errors = _errors(values - mean, outcome.loss(ties), coefficients.to_numpy())
+        errors = _errors(values - mean, outcome.loss(ties), np.asarray(beta / scale, np.float64))
     return CoxRegression(
         coefficients=coefficients,
         means=pd.Series(mean, index=names),
@@ -277,9 +279,7 @@ class _Ridge:
 
         options = {"maxiter": 500, "ftol": 1e-15, "gtol": precision, "maxcor": 20}
         start = self.beta / unit
-        self.beta = (
-            unit * minimize(value, start, jac=True, method="L-BFGS-B", options=options).x
-        )
+        self.beta = unit * minimize(value, start, jac=True, method="L-BFGS-B", options=options).x
         whole = np.empty(len(self.free))
         whole[self.free], whole[~self.free] = self.beta[:loose], self.beta[loose:] @ self.axes
         return whole

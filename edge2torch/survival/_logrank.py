@@ -101,7 +101,11 @@ def logrank(
     statistic = float(gap @ np.linalg.pinv(covariance[:-1, :-1]) @ gap)
     degrees = len(names) - 1
     table = pd.DataFrame(
-        {"patients": member.sum(axis=0).astype(int), "events": seen.astype(int), "expected": expected},
+        {
+            "patients": member.sum(axis=0).astype(int),
+            "events": seen.astype(int),
+            "expected": expected,
+        },
         index=pd.Index(names, name="group"),
     )
     return LogRank(statistic, float(chi2.sf(statistic, degrees)), degrees, table)

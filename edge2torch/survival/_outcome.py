@@ -203,12 +203,12 @@ def outcome_of(
         if argument in given:
             _refuse_dates(argument, table[given[argument]])
     flags, notes = _events(table[event], event_value)
-    outcome = Outcome(
+    columns: list[Any] = [
         table[time],
         flags,
-        None if entry is None else table[entry],
-        None if strata is None else table[strata],
-    )
+        *(None if name is None else table[name] for name in (entry, strata)),
+    ]
+    outcome = Outcome(*columns)
     return outcome, [*notes, *check_outcome(outcome)]
 
 
@@ -260,16 +260,29 @@ def _events(column: pd.Series, value: Any) -> tuple[pd.Series, list[str]]:
     others = sorted({str(one) for one in column[~is_event]})
     if len(others) > 1:
         return is_event.astype(int), [
-            f"{column.name!r} holds {listing(others, _MOST_CODES)} beside {str(value)!r}: all are taken "
-            "for censored. If one of them is another event, what is modelled is the cause-specific "
-            "hazard, and 1 - Kaplan-Meier is not the probability of the event."
+            (
+                f"{column.name!r} holds {listing(others, _MOST_CODES)} beside {str(value)!r}: all are taken "
+                "for censored. If one of them is another event, what is modelled is the cause-specific "
+                "hazard, and 1 - Kaplan-Meier is not the probability of the event."
+            )
         ]
     return is_event.astype(int), []
 
 
 def _likely(values: list[Any]) -> Any:
     """The value that is most likely the event."""
-    words = {"1", "dead", "deceased", "died", "death", "event", "relapse", "recurrence", "yes", "true"}
+    words = {
+        "1",
+        "dead",
+        "deceased",
+        "died",
+        "death",
+        "event",
+        "relapse",
+        "recurrence",
+        "yes",
+        "true",
+    }
     return next((one for one in values if str(one).strip().lower() in words), values[-1])
 
 
@@ -286,7 +299,9 @@ def _refuse_dates(argument: str, column: pd.Series) -> None:
     is_date = pd.api.types.is_datetime64_any_dtype(kind)
     if not is_date and not pd.api.types.is_numeric_dtype(kind):
         text = column.dropna().astype(str)
-        is_date = len(text) > 0 and bool(text.str.match(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}").all())
+        is_date = len(text) > 0 and bool(
+            text.str.match(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}").all()
+        )
     if is_date:
         raise Edge2TorchError(
             f"{argument}: {column.name!r} holds dates. Give a duration in one unit, such as days "

@@ -79,7 +79,8 @@ def test_as_lifelines_at_its_maximum() -> None:
         value = loss(x @ weight)
         value.backward()
         assert -value.item() * loss.n_events == pytest.approx(expected, rel=1e-12)
-        assert weight.grad is not None and weight.grad.abs().max() < 1e-6
+        assert weight.grad is not None
+        assert weight.grad.abs().max() < 1e-6
 
 
 def test_log_hazards_of_any_size_stay_finite() -> None:
@@ -88,7 +89,9 @@ def test_log_hazards_of_any_size_stay_finite() -> None:
         at = theta.clone().requires_grad_()
         loss = cox_loss(at, TIME, EVENT, **options)
         loss.backward()
-        assert loss.isfinite() and at.grad is not None and at.grad.isfinite().all()
+        assert loss.isfinite()
+        assert at.grad is not None
+        assert at.grad.isfinite().all()
         shifted = cox_loss(theta + 4096.0, TIME, EVENT, **options)
         torch.testing.assert_close(loss.detach(), shifted, rtol=1e-5, atol=0)
 
@@ -98,7 +101,8 @@ def test_a_cohort_without_events_has_no_loss_and_no_slope() -> None:
     loss = cox_loss(theta, TIME, EVENT * 0)
     loss.backward()
     assert loss.item() == 0
-    assert theta.grad is not None and not theta.grad.any()
+    assert theta.grad is not None
+    assert not theta.grad.any()
 
 
 def test_the_terms_of_patients_add_up_to_the_loss() -> None:
@@ -133,7 +137,9 @@ def test_chunks_drop_the_same_units_both_times() -> None:
         return dropped.sum(dim=1).requires_grad_()
 
     cox_backward(forward, loss, chunk_size=12)
-    assert len(seen) == 4 and torch.equal(seen[0], seen[2]) and torch.equal(seen[1], seen[3])
+    assert len(seen) == 4
+    assert torch.equal(seen[0], seen[2])
+    assert torch.equal(seen[1], seen[3])
     assert not torch.equal(seen[0] == 0, seen[1] == 0)
 
 
@@ -143,7 +149,9 @@ def test_a_hundred_thousand_patients_take_a_fraction_of_a_second() -> None:
     theta = torch.randn(100_000, requires_grad=True)
     begin = clock.thread_time()
     cox_loss(theta, time, event).backward()
-    assert clock.thread_time() - begin < 2  # 0.1 on an idle machine; a loop over times takes minutes
+    assert (
+        clock.thread_time() - begin < 2
+    )  # 0.1 on an idle machine; a loop over times takes minutes
 
 
 @pytest.mark.parametrize(

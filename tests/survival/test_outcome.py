@@ -13,7 +13,11 @@ from edge2torch.survival import Outcome, outcome_of, simulate, survival_folds
 from tests.survival.cohort import ENTRY, EVENT, SITE, TIME
 
 PATIENTS = pd.DataFrame(
-    {"days": [10.0, 20.0, 30.0, 0.0], "died": [1, 0, 1, 0], "status": ["dead", "alive", "dead", "lost"]},
+    {
+        "days": [10.0, 20.0, 30.0, 0.0],
+        "died": [1, 0, 1, 0],
+        "status": ["dead", "alive", "dead", "lost"],
+    },
     index=["p1", "p2", "p3", "p4"],
 )
 
@@ -23,7 +27,8 @@ def test_columns_are_read() -> None:
     outcome, notes = outcome_of(table, "days", "died", entry="since", strata="site")
     assert outcome.time.tolist() == [10, 20, 30, 0]
     assert outcome.event.tolist() == [True, False, True, False]
-    assert outcome.entry is not None and outcome.entry.tolist() == [0, 5, 10, -1]
+    assert outcome.entry is not None
+    assert outcome.entry.tolist() == [0, 5, 10, -1]
     assert [(name, rows.tolist()) for name, rows in outcome.by_stratum()] == [
         ("a", [0, 1]),
         ("b", [2]),
@@ -35,7 +40,9 @@ def test_columns_are_read() -> None:
     ]
 
 
-@pytest.mark.parametrize("dtype", ["bool", "int8", "float32", "str", "boolean", "Int64", "category"])
+@pytest.mark.parametrize(
+    "dtype", ["bool", "int8", "float32", "str", "boolean", "Int64", "category"]
+)
 def test_events_come_in_many_types(dtype: str) -> None:
     table = PATIENTS.assign(died=PATIENTS["died"].astype(dtype))
     outcome, _ = outcome_of(table, "days", "died")
@@ -45,7 +52,9 @@ def test_events_come_in_many_types(dtype: str) -> None:
 def test_an_event_by_its_value_censors_the_others_and_says_so() -> None:
     outcome, notes = outcome_of(PATIENTS, "days", "status", event_value="dead")
     assert outcome.event.tolist() == [True, False, True, False]
-    assert notes[0].startswith("'status' holds 'alive', 'lost' beside 'dead': all are taken for censored.")
+    assert notes[0].startswith(
+        "'status' holds 'alive', 'lost' beside 'dead': all are taken for censored."
+    )
     assert "cause-specific hazard" in notes[0]
     codes = PATIENTS.assign(died=[1, 0, 2, 1])
     outcome, _ = outcome_of(codes, "days", "died", event_value="1")
@@ -55,21 +64,37 @@ def test_an_event_by_its_value_censors_the_others_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("columns", "asked", "message"),
     [
-        ({"died": [1, 0, 2, 0]}, {}, "'died' holds 0, 1, 2, not 0 .* Say which is the event: event_value=1, for"),
+        (
+            {"died": [1, 0, 2, 0]},
+            {},
+            "'died' holds 0, 1, 2, not 0 .* Say which is the event: event_value=1, for",
+        ),
         ({}, {"event": "status"}, "'status' holds 'alive', 'dead', 'lost', not 0 "),
         ({}, {"event": "status", "event_value": "gone"}, "no patient has 'gone' in 'status'"),
         ({"died": [1, None, 0, 1]}, {}, r"event: 'died' is missing for 1 row \('p2'\)"),
         ({"days": [1, 2, None, 4]}, {}, r"time is missing for 1 row \('p3'\)"),
         ({"days": [1, -2, 3, 4]}, {}, r"time must be .* for 1 row \('p2'\): found -2.0"),
-        ({"days": ["1", "2", "long", "4"]}, {}, r"time must hold numbers, .* \('p3'\): found 'long'"),
+        (
+            {"days": ["1", "2", "long", "4"]},
+            {},
+            r"time must hold numbers, .* \('p3'\): found 'long'",
+        ),
         ({"days": [1, np.inf, 3, 4]}, {}, r"time must be finite"),
         ({"days": ["2020-01-03"] * 4}, {}, "time: 'days' holds dates. Give a duration"),
         ({"days": pd.to_datetime(["2020-01-03"] * 4)}, {}, "time: 'days' holds dates"),
         ({"since": [10, 0, 0, -1]}, {"entry": "since"}, r"entry must be before time, .* \('p1'\)"),
-        ({"site": ["a", None, "b", "b"]}, {"strata": "site"}, r"strata is missing for 1 row \('p2'\)"),
+        (
+            {"site": ["a", None, "b", "b"]},
+            {"strata": "site"},
+            r"strata is missing for 1 row \('p2'\)",
+        ),
         ({"died": [0] * 4}, {}, "event: all patients are censored"),
         ({"days": [3.0, 4.0, 3.0, 9.0]}, {}, "time: 2 events at one time, 3, and"),
-        ({}, {"time": "day"}, "time: there is no column 'day' in the table. Nearest to 'day': 'days'"),
+        (
+            {},
+            {"time": "day"},
+            "time: there is no column 'day' in the table. Nearest to 'day': 'days'",
+        ),
         ({}, {"event": "days"}, "time and event name the same column 'days'"),
     ],
 )
@@ -94,13 +119,17 @@ def test_folds_have_their_share_of_events_and_strata() -> None:
 
 def test_rare_classes_do_not_lower_the_number_of_folds() -> None:
     rng = np.random.default_rng(0)
-    outcome = Outcome(rng.exponential(size=80), rng.random(80) < 0.95, strata=rng.integers(0, 9, 80))
+    outcome = Outcome(
+        rng.exponential(size=80), rng.random(80) < 0.95, strata=rng.integers(0, 9, 80)
+    )
     assert len(survival_folds(outcome, 10)) == 10
 
 
 def test_too_few_events_for_the_folds_are_counted() -> None:
     outcome = Outcome(TIME, EVENT, ENTRY, SITE)
-    with pytest.raises(Edge2TorchError, match=r"n_folds=5: 16 events, of 24 patients, .* most are 3"):
+    with pytest.raises(
+        Edge2TorchError, match=r"n_folds=5: 16 events, of 24 patients, .* most are 3"
+    ):
         survival_folds(outcome, 5)
 
 

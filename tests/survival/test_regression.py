@@ -36,7 +36,9 @@ def test_in_the_span_of_the_patients_the_same_comes_out() -> None:
     rng = np.random.default_rng(0)
     wide = pd.DataFrame(rng.normal(size=(24, 40))).add_prefix("g")
     outcome = Outcome(TIME, EVENT)
-    free = cox_regression(wide.iloc[:, :30].assign(age=AGE), outcome, penalty=0.1, unpenalized=["age"])
+    free = cox_regression(
+        wide.iloc[:, :30].assign(age=AGE), outcome, penalty=0.1, unpenalized=["age"]
+    )
     # a copy of each column at a fortieth of its size after scaling is the same problem, written long
     again = pd.concat([wide.iloc[:, :10], wide.iloc[:, :10].add_suffix(" twice")], axis=1)
     half = cox_regression(again, outcome, penalty=0.2)
@@ -44,7 +46,8 @@ def test_in_the_span_of_the_patients_the_same_comes_out() -> None:
     np.testing.assert_allclose(
         half.log_hazard(again), one.log_hazard(wide.iloc[:, :10]), rtol=1e-5, atol=1e-7
     )
-    assert np.isfinite(free.coefficients).all() and free.errors.isna().all()
+    assert np.isfinite(free.coefficients).all()
+    assert free.errors.isna().all()
 
 
 def test_the_chosen_penalty_serves_new_patients() -> None:
@@ -78,20 +81,28 @@ def test_what_is_not_penalized_keeps_its_size() -> None:
 def test_the_fit_is_the_same_for_other_units() -> None:
     here = cox_regression(X, Outcome(TIME, EVENT), penalty=0.1)
     there = cox_regression(X * [365.25, 1.0], Outcome(TIME * 12, EVENT), penalty=0.1)
-    np.testing.assert_allclose(
-        here.coefficients, there.coefficients * [365.25, 1.0], rtol=1e-6
-    )
+    np.testing.assert_allclose(here.coefficients, there.coefficients * [365.25, 1.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("features", "outcome", "options", "message"),
     [
         (X.assign(age=np.nan), Outcome(TIME, EVENT), {}, "features: 'age' hold missing"),
-        (X.assign(age="old"), Outcome(TIME, EVENT), {}, "features hold values that are not numbers"),
+        (
+            X.assign(age="old"),
+            Outcome(TIME, EVENT),
+            {},
+            "features hold values that are not numbers",
+        ),
         (X.iloc[:5], Outcome(TIME, EVENT), {}, "features must have a row for each of 24 patients"),
         (X, Outcome(TIME, EVENT * 0), {}, "all patients are censored"),
         (X, Outcome(TIME, EVENT), {"penalty": -1}, "penalty must be a number >= 0"),
-        (X, Outcome(TIME, EVENT), {"unpenalized": ["sex"]}, "unpenalized: there is no column 'sex'"),
+        (
+            X,
+            Outcome(TIME, EVENT),
+            {"unpenalized": ["sex"]},
+            "unpenalized: there is no column 'sex'",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(

@@ -112,7 +112,10 @@ def test_uno_does_not_depend_on_the_censoring_as_harrell_does() -> None:
 
 
 def test_auc_as_by_hand() -> None:
-    outcome, risk = simulate(np.linspace(-1, 1, 60), ties=12, seed=0), np.round(np.linspace(0, 5, 60))
+    outcome, risk = (
+        simulate(np.linspace(-1, 1, 60), ties=12, seed=0),
+        np.round(np.linspace(0, 5, 60)),
+    )
     for t in np.quantile(outcome.time, [0.3, 0.6]):
         won = total = 0.0
         for i in np.flatnonzero(outcome.event & (outcome.time <= t)):
@@ -126,7 +129,10 @@ def test_auc_as_by_hand() -> None:
 
 def test_brier_as_by_hand() -> None:
     rng = np.random.default_rng(0)
-    outcome, train = simulate(rng.normal(size=50), ties=15, seed=1), simulate(rng.normal(size=80), seed=2)
+    outcome, train = (
+        simulate(rng.normal(size=50), ties=15, seed=1),
+        simulate(rng.normal(size=80), seed=2),
+    )
     at = [0.2, 0.5, 0.8]
     survival = pd.DataFrame(rng.random((50, 3)), columns=at)
     expected = []
@@ -142,7 +148,9 @@ def test_brier_as_by_hand() -> None:
     found = brier_at(outcome.time, outcome.event, survival, train=train)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     area = sum(0.3 * (a + b) / 2 for a, b in pairwise(expected)) / 0.6
-    assert integrated_brier(outcome.time, outcome.event, survival, train=train) == pytest.approx(area)
+    assert integrated_brier(outcome.time, outcome.event, survival, train=train) == pytest.approx(
+        area
+    )
 
 
 def test_true_hazards_score_better_than_none_and_are_calibrated() -> None:
@@ -164,8 +172,13 @@ def test_intervals_hold_what_they_are_of_and_models_meet_on_the_same_draws() -> 
     outcome = simulate(theta, seed=0)
     risks = pd.DataFrame({"true": theta, "same": theta * 2, "none": np.cos(np.arange(150.0))})
     found = compare_concordance(outcome, risks, "true", draws=400, seed=1)
-    assert (found["low"] < found["c"]).all() and (found["c"] < found["high"]).all()
-    assert found.loc["same", ["difference", "difference_low", "difference_high"]].tolist() == [0, 0, 0]
+    assert (found["low"] < found["c"]).all()
+    assert (found["c"] < found["high"]).all()
+    assert found.loc["same", ["difference", "difference_low", "difference_high"]].tolist() == [
+        0,
+        0,
+        0,
+    ]
     assert found.loc["none", "difference_high"] < 0
     assert found["c"].tolist() == pytest.approx(
         [harrell_c(outcome.time, outcome.event, risks[name]) for name in risks]
@@ -182,7 +195,9 @@ def test_draws_in_a_matrix_and_one_by_one_are_the_same(monkeypatch: pytest.Monke
 
 def test_pairs_are_of_one_fold() -> None:
     folds = np.arange(24) % 2
-    found = compare_concordance(Outcome(TIME, EVENT), {"age": AGE + 1000 * folds}, folds=folds, draws=9)
+    found = compare_concordance(
+        Outcome(TIME, EVENT), {"age": AGE + 1000 * folds}, folds=folds, draws=9
+    )
     assert found.loc["age", "c"] == pytest.approx(harrell_c(TIME, EVENT, AGE, strata=folds))
 
 
