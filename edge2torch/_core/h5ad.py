@@ -1,4 +1,4 @@
-"""Single-cell data in HDF5."""
+"""Single-cell data: h5ad files, and the matrices of an AnnData."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from scipy import sparse
 
-from edge2torch._core.messages import require
+from edge2torch._core.messages import listing, require
 from edge2torch._core.packed import largest
 from edge2torch.errors import Edge2TorchError
 
@@ -32,10 +32,44 @@ def read_h5ad(path: Path, *, backed: Literal["r"] | None = None) -> Any:
     return data
 
 
+def layer_names(data: Any) -> list[str]:
+    """Return the layers of an AnnData; from anndata 0.13 on its own list has None, which is X."""
+    return [name for name in data.layers if name is not None]
+
+
+def check_layer(data: Any, layer: str | None) -> None:
+    """Refuse the name of a layer that is not there."""
+    if layer is not None and layer not in layer_names(data):
+        raise Edge2TorchError(
+            f"layer={layer!r} is not in the AnnData. Its layers: "
+            f"{listing(layer_names(data)) or 'none'}."
+        )
+
+
+def anndata_matrix(data: Any, layer: str | None) -> Any:
+    """Return X, or a layer, and refuse one that is missing or not of the AnnData's own shape."""
+    check_layer(data, layer)
+    matrix = data.X if layer is None else data.layers[layer]
+    if matrix is None:
+        raise Edge2TorchError(
+            "data: the AnnData has no X. Name one of its layers with layer=...; it has "
+            f"{listing(layer_names(data)) or 'none'}."
+        )
+    # anndata 0.13 gives a reversed view of a sparse matrix on disk without its last row
+    if tuple(matrix.shape) != tuple(data.shape):
+        raise Edge2TorchError(
+            f"data: the AnnData has the shape {tuple(data.shape)}, and "
+            f"{'X' if layer is None else f'layers[{layer!r}]'} as anndata reads it "
+            f"{tuple(matrix.shape)}. Read the file into memory with .to_memory() before choosing "
+            "cells or genes, or choose them by a list of names."
+        )
+    return matrix
+
+
 def _check_indices(data: Any) -> None:
     """Refuse sparse matrices whose indices lie outside: they would be followed anywhere."""
     raw = None if data.raw is None else data.raw.X
-    for matrix in (data.X, raw, *data.layers.values()):
+    for matrix in (data.X, raw, *(data.layers[name] for name in layer_names(data))):
         if sparse.issparse(matrix) and hasattr(matrix, "check_format"):
             matrix.check_format(full_check=True)
 

@@ -45,7 +45,7 @@ app = typer.Typer(
 # What both commands that train take; its types and defaults are those of the settings.
 _TRAINING = {
     "seeds": "Repeats, each with its own split, start and shuffle.",
-    "seed": "First seed; same seed, same results.",
+    "seed": "First seed; same seed and versions, same results.",
     "max_epochs": "Most passes over the training samples.",
     "replicates": "Networks trained anew to judge node scores; 0: none.",
     "controls": "The same on control inputs; 0: none.",

@@ -54,7 +54,7 @@ def fit(
         "Columns, separated by commas; batch:category and age:number say how to take one.",
     ] = (),
     backend: Annotated[str, "How: vae, latent, ...; a wrong name lists all."] = "vae",
-    seed: Annotated[int, "Same seed, same result."] = 0,
+    seed: Annotated[int, "Same seed and versions, same result."] = 0,
     min_samples: Annotated[int, "Fewest samples to accept."] = 10,
     config: Config = "",
     settings: Changes = None,

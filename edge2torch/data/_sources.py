@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from edge2torch._core.h5ad import anndata_matrix
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
@@ -112,17 +113,8 @@ def _is_real(kind: Any) -> bool:
 
 
 def _open_anndata(data: Any, layer: str | None) -> Source:
-    if layer is not None and layer not in data.layers:
-        raise Edge2TorchError(
-            f"layer: {layer!r} is not in the AnnData. Its layers: {listing(data.layers) or 'none'}."
-        )
     label = "AnnData.X" if layer is None else f"AnnData.layers[{layer!r}]"
-    matrix = data.X if layer is None else data.layers[layer]
-    if matrix is None:
-        raise Edge2TorchError(
-            "data: the AnnData has no X. Name one of its layers with layer=...; it has "
-            f"{listing(data.layers) or 'none'}."
-        )
+    matrix = anndata_matrix(data, layer)
     return Source(label, data.shape, _as_names(data.var_names), _from_matrix(matrix, label))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -69,7 +71,9 @@ def fit_modules(
     config : ModulesConfig, dict, or what read_config takes, optional
         Settings; a dict has dotted keys, such as ``{"vae.hidden_dim": 32}``.
     seed : int
-        Same seed, same result, bit for bit; rows and samples may come in any order.
+        Same seed and versions, same result, bit for bit; rows and samples may come in any order.
+        Leiden draws other numbers under another release of igraph: the versions stand in
+        ``calibration["versions"]``.
     min_samples : int, default 10
         Fewest samples that are accepted.
     scale : {"counts", "log2", "log1p"}, optional
@@ -124,7 +128,7 @@ def fit_modules(
         edges,
         labels=labels,
         fate=_fate(labels, cored, edges, features, similarity, limits),
-        calibration=_calibration(similarity, limits, padded),
+        calibration=_calibration(similarity, limits, padded) | {"versions": _versions(config)},
         config={
             "backend": backend,
             "seed": seed,
@@ -277,6 +281,18 @@ def _calibration(similarity: Similarity, limits: Thresholds, padded: Padded) -> 
         "explained_abundance": limits.explained_abundance,
         "decoys": len(padded.origin),
     }
+
+
+def _versions(config: ModulesConfig) -> dict[str, str]:
+    """Return the versions of what the modules depend on, as far as it was installed by pip."""
+    names = ["edge2torch", "numpy", "scipy", "torch"]
+    if config.community == "leiden":
+        names += ["igraph", "leidenalg"]
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _advice(result: NetworkModules, config: ModulesConfig) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.h5ad import anndata_matrix, check_layer
 from edge2torch._core.h5ad import read_h5ad as read_anndata
 from edge2torch._core.messages import listing
 from edge2torch._core.names import case_hint, nearest
@@ -269,18 +270,12 @@ def _matrix(data: Any, layer: str | None) -> tuple[Any, pd.DataFrame]:
     var = _var(data, layer)
     if layer == "raw":
         return data.raw.X, var
-    values = data.X if layer is None else data.layers[layer]
-    if values is None:
-        raise Edge2TorchError("data: the file has no X. Name one of its layers with layer=.")
-    return values, var
+    return anndata_matrix(data, layer), var
 
 
 def _var(data: Any, layer: str | None) -> pd.DataFrame:
-    if layer not in (None, "raw") and layer not in data.layers:
-        raise Edge2TorchError(
-            f"layer: the file has no layer {layer!r}. It has {listing(data.layers) or 'none'}."
-        )
     if layer != "raw":
+        check_layer(data, layer)
         return cast(pd.DataFrame, data.var)
     if data.raw is None:
         raise Edge2TorchError("layer='raw': the file has no raw values. Leave layer out.")

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edge2torch._core.h5ad import anndata_matrix
 from edge2torch._core.messages import listing, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._design import Design
@@ -153,13 +154,7 @@ def _parts(data: Any, layer: str | None) -> tuple[Any, list[str] | None, pd.Inde
 
 def _anndata_matrix(data: Any, layer: str | None) -> Any:
     """Return X or a layer, in a form whose rows are cheap to read."""
-    if layer is not None and layer not in data.layers:
-        raise Edge2TorchError(
-            f"layer={layer!r} is not in the AnnData. Its layers: {listing(data.layers) or 'none'}."
-        )
-    matrix = data.X if layer is None else data.layers[layer]
-    if matrix is None:
-        raise Edge2TorchError("data: the AnnData has no X. Name a layer with layer=.")
+    matrix = anndata_matrix(data, layer)
     if sp.issparse(matrix):
         return matrix.tocsr()
     if getattr(matrix, "format", "csr") == "csc":

@@ -54,7 +54,7 @@ def test_a_layer_is_read_when_named(matrix):
     data = cells(np.zeros((25, 9)), layers={"counts": matrix})
     np.testing.assert_array_equal(align(data, layer="counts"), EXPECTED)
     assert not align(data).any()
-    with pytest.raises(Edge2TorchError, match=r"layer: 'count' .*'counts'"):
+    with pytest.raises(Edge2TorchError, match=r"layer='count' .*'counts'"):
         align(data, layer="count")
 
 
@@ -89,6 +89,19 @@ def test_without_x_the_layers_are_named():
     data.var_names = GENES
     with pytest.raises(Edge2TorchError, match=r"no X.*layer=.*'counts'"):
         align(data)
+    np.testing.assert_array_equal(align(data, layer="counts"), EXPECTED)
+
+
+def test_a_matrix_of_another_shape_is_refused_and_none_is_not_a_layer(monkeypatch):
+    """As of anndata 0.13: X of a reversed view lacks a row, and X is a layer named None."""
+    data = cells(VALUES, layers={"counts": VALUES})
+    layers = {None: VALUES, "counts": data.layers["counts"]}
+    monkeypatch.setattr(ad.AnnData, "X", VALUES[:-1])
+    monkeypatch.setattr(ad.AnnData, "layers", layers)
+    with pytest.raises(Edge2TorchError, match=r"shape \(25, 9\).* X as .*\(24, 9\).*to_memory"):
+        align(data)
+    with pytest.raises(Edge2TorchError, match=r"Its layers: 'counts'\.$"):
+        align(data, layer="spliced")
     np.testing.assert_array_equal(align(data, layer="counts"), EXPECTED)
 
 

@@ -1,5 +1,7 @@
 """What holds for every backend: one row in the registry enrols it here."""
 
+from importlib.metadata import version
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,3 +147,20 @@ def test_a_new_backend_is_one_row(monkeypatch):
     assert len(same) > 0
     assert (same["weight"] >= least - 1e-6).all()
     assert score_modules(found, data.modules)["recovery"] > 0.9
+
+
+def test_the_versions_that_decide_stay_with_the_result(tmp_path):
+    data = planted()
+    by = {}
+    for community in ("leiden", "components"):
+        found = fit_modules(
+            data.counts,
+            data.transcripts,
+            backend="baseline",
+            config={"community": community},
+            quiet=True,
+        )
+        by[community] = load_modules(found.save(tmp_path / community)).calibration["versions"]
+    assert by["leiden"]["igraph"] == version("igraph")
+    assert by["leiden"]["leidenalg"] == version("leidenalg")
+    assert set(by["leiden"]) - set(by["components"]) == {"igraph", "leidenalg"}
