@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edge2torch.interpret import Attribution as Attribution
     from edge2torch.interpret import activations as activations
     from edge2torch.interpret import attribute as attribute
+    from edge2torch.interpret import audit_prior as audit_prior
     from edge2torch.interpret import control_inputs as control_inputs
     from edge2torch.interpret import faithfulness as faithfulness
     from edge2torch.interpret import get_node_activations as get_node_activations
@@ -67,6 +68,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
             "Attribution",
             "activations",
             "attribute",
+            "audit_prior",
             "control_inputs",
             "faithfulness",
             "get_node_activations",

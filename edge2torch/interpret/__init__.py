@@ -10,6 +10,7 @@ from edge2torch.interpret._knock_out import knock_out
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS, attribution_methods
 from edge2torch.interpret._score_graph import cut_graph, score_graph
+from edge2torch.interpret._trust._audit import PriorAudit, audit_prior
 from edge2torch.interpret._trust._connectivity import graph_aware_dropout, node_connectivity
 from edge2torch.interpret._trust._controls import control_inputs
 from edge2torch.interpret._trust._node_scores import rank_stability
@@ -23,11 +24,13 @@ __all__ = [
     "Attribution",
     "AttributionMethod",
     "Faithfulness",
+    "PriorAudit",
     "ReplicateStack",
     "Replicates",
     "activations",
     "attribute",
     "attribution_methods",
+    "audit_prior",
     "control_inputs",
     "convergence",
     "cut_graph",
