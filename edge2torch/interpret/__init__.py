@@ -13,17 +13,24 @@ from edge2torch.interpret._score_graph import cut_graph, score_graph
 from edge2torch.interpret._trust._audit import PriorAudit, audit_prior
 from edge2torch.interpret._trust._connectivity import graph_aware_dropout, node_connectivity
 from edge2torch.interpret._trust._controls import control_inputs
+from edge2torch.interpret._trust._cross_fit import CrossFitted, cross_fit
+from edge2torch.interpret._trust._findings import NodeFindings, find_nodes
+from edge2torch.interpret._trust._gene_sets import set_test
 from edge2torch.interpret._trust._node_scores import rank_stability
 from edge2torch.interpret._trust._replicate import Replicates, replicate
 from edge2torch.interpret._trust._rewire import rewire
 from edge2torch.interpret._trust._significance import node_significance
+from edge2torch.interpret._trust._specific import node_specific
 from edge2torch.interpret._trust._stack import ReplicateStack, stack_replicates
+from edge2torch.interpret._trust._use import node_use
 
 __all__ = [
     "METHODS",
     "Attribution",
     "AttributionMethod",
+    "CrossFitted",
     "Faithfulness",
+    "NodeFindings",
     "PriorAudit",
     "ReplicateStack",
     "Replicates",
@@ -33,18 +40,23 @@ __all__ = [
     "audit_prior",
     "control_inputs",
     "convergence",
+    "cross_fit",
     "cut_graph",
     "cycles",
     "faithfulness",
+    "find_nodes",
     "get_node_activations",
     "graph_aware_dropout",
     "interpret_model",
     "knock_out",
     "node_connectivity",
     "node_significance",
+    "node_specific",
+    "node_use",
     "rank_stability",
     "replicate",
     "rewire",
     "score_graph",
+    "set_test",
     "stack_replicates",
 ]

@@ -1,11 +1,13 @@
 """Significance of nodes against controls: calibrated, corrected, and careful with its input."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import edge2torch as e2t
-from edge2torch.interpret import node_connectivity, node_significance
+from edge2torch.interpret import Replicates, node_connectivity, node_significance
 from edge2torch.simulate import layered_graph
 
 EDGES = layered_graph([100, 40, 1], [500, 40], seed=0, heavy_tailed=True)
@@ -59,12 +61,39 @@ def test_p_values_are_uniform_where_the_data_are_one_more_control(start):
 
 def test_several_starts_per_control_data_set_are_averaged():
     rng = np.random.default_rng(3)
-    sets = [table(rng, 5, 0.8) for _ in range(8)]
+    sets = [table(rng, 5, 0.8, 0.5 * rng.normal(size=len(NODES))) for _ in range(8)]
     found = node_significance(table(rng, 10, 0.8), sets)
     shares = [np.log2(own.div(own.mean(axis=1), axis=0) + 0.2).mean() for own in sets]
     expected = np.exp2(pd.DataFrame(shares)) - 0.2
     pd.testing.assert_series_equal(
         found["control"].sort_index(), expected.mean().sort_index(), check_names=False
+    )
+
+
+def test_controls_that_scatter_less_than_replicates_are_no_draws_of_such_data():
+    rng = np.random.default_rng(8)
+    with pytest.warns(e2t.Edge2TorchWarning, match="scatter less than scores in .* of nodes"):
+        node_significance(table(rng, 10, 0.4), table(rng, 10, 0.2))
+
+
+def test_replicates_and_controls_of_the_same_starts_are_paired():
+    rng = np.random.default_rng(9)
+    base = np.log(DEGREE) + rng.normal(size=(10, len(NODES)))  # of the start alone
+    scores, controls = (
+        pd.DataFrame(np.exp(base + spread * rng.normal(size=base.shape)), columns=NODES)
+        for spread in (0.05, 0.4)
+    )
+    scores[NODES[0]] *= 1.6
+    known = {"quality": pd.Series(np.ones(10)), "kept": pd.Series([True] * 10), "models": ()}
+    own = Replicates(scores, scores, artifact=None, starts=tuple(range(10)), **known)
+    order = rng.permutation(10)
+    mixed = controls.iloc[order]
+    other = Replicates(mixed, mixed, artifact=None, starts=tuple(order.tolist()), **known)
+    paired = node_significance(own, other).loc[NODES[0], "statistic"]
+    assert paired > 1.5 * node_significance(scores, controls).loc[NODES[0], "statistic"] > 0
+    apart = dataclasses.replace(other, starts=tuple(range(100, 110)))
+    np.testing.assert_allclose(
+        node_significance(own, apart)["statistic"], node_significance(scores, mixed)["statistic"]
     )
 
 

@@ -26,6 +26,10 @@ def control_inputs(
 ) -> pd.DataFrame:
     """Simulate inputs that fit the labels and in which every feature is equally predictive.
 
+    The question that they answer: are all features equally predictive, as far as this graph can tell?
+    They are not, in any real data, so what differs from these controls need not be a pathway; ask
+    :func:`node_specific` for that.
+
     A network trained on them owes nothing to any one feature, so its node scores show what the
     graph's shape alone produces. Each value is a draw of one of two numbers (the binomial scheme
     of Fortelny & Bock): a feature is on with probability (1 + strength) / 2 in one half of the

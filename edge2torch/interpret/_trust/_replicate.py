@@ -57,6 +57,8 @@ class Replicates:
         Their names.
     stack : ReplicateStack, optional
         Where they were trained together.
+    starts : tuple of int
+        Seeds of the kept ones: networks of the same seed share their start.
 
     Examples
     --------
@@ -81,6 +83,7 @@ class Replicates:
     models: tuple[nn.Module, ...] = field(repr=False)
     artifact: Any = field(repr=False)
     stack: ReplicateStack | None = field(default=None, repr=False)
+    starts: tuple[int, ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
         """Say how many networks, how far they agree, and which nodes lead."""
@@ -281,7 +284,8 @@ def replicate(
     index = pd.Index(np.flatnonzero(kept), name="replicate")
     blank = pd.DataFrame(index=index)
     whole = stack if kept.all() else None
-    replicates = Replicates(blank, blank, quality, kept, tuple(models), artifact, whole)
+    drawn = tuple(seed for seed, keep in zip(seeds, kept, strict=True) if keep)
+    replicates = Replicates(blank, blank, quality, kept, tuple(models), artifact, whole, drawn)
     samples = data if tables is None else [tables[k] for k in index]
     return replicates.explain(samples, output=output, quiet=quiet, **options)
 

@@ -35,9 +35,12 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
         A graph with cycles has no layers: there edges exchange targets that join the same kinds of
         node (inputs, inner ones, ends that lead nowhere). Cycles arise and vanish, edges from a
         node to itself stay, and no others come up.
+        The question: does *this* graph do better than one like it that knows nothing?
         ``"permute_inputs"``: the graph stays, and inputs exchange their names, so that each data
-        feature feeds another input. ``"shuffle_labels"``: the graph stays, and hidden nodes
-        exchange their names within their layer, or all of them where there are cycles.
+        feature feeds another input. The question: does it matter *which* features stand under a node?
+        ``"shuffle_labels"``: the graph stays, and hidden nodes exchange their names within their
+        layer, or all of them where there are cycles. The question: is a node's score more than that of
+        a node in its layer drawn at random? (Degrees come along, so there is next to no power.)
     seed : int
         Same seed, same table.
 
