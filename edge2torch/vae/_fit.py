@@ -17,9 +17,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from edge2torch._core.checks import check_count, check_number
+from edge2torch._core.checks import check_count, check_number, check_seed
 from edge2torch._core.files import lock_folder
 from edge2torch._core.messages import require, warn
+from edge2torch._core.randomness import seeded
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._cells import Cells, open_cells, survey
 from edge2torch.vae._folder import design_key
@@ -29,7 +30,8 @@ from edge2torch.vae._resume import check_resume, is_rank_zero
 from edge2torch.vae._start import MeanProfile, mean_profile, start_from, warn_of_rare
 
 _MAY_CHANGE = ("max_epochs", "patience")
-WEIGHTS = ("beta", "irecon", "dip", "tc", "info", "soft_mask")
+# What the losses weigh where nothing else is said.
+WEIGHTS = {"beta": 1.0, "irecon": 1.0, "dip": 0.0, "tc": 0.0, "info": 0.0}
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Training:
         check_count("warmup", self.warmup, 0)
         if self.together is not None:
             check_count("together", self.together, 1)
+        check_seed("seed", self.seed)
         check_number("validation_fraction", self.validation, above=0, below=1)
         for name, value in self.weights.items():
             check_number(name, value, least=0)
@@ -112,7 +115,7 @@ def fit_vae(
     found = survey(cells, vae.design.likelihood, training=rows[0])
     warn_of_rare(vae, found)
     profile = mean_profile(vae.likelihood, cells, rows[0], found)
-    with torch.random.fork_rng(devices=[]), _quiet(), tempfile.TemporaryDirectory() as aside:
+    with seeded(settings.seed), _quiet(), tempfile.TemporaryDirectory() as aside:
         home = Path(folder) if folder is not None else Path(aside)
         last = home / "last.ckpt"
         if resume and not last.is_file():

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pandas as pd
 
+from edge2torch._core.names import nearest
 from edge2torch.compile import edge_weights
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._activity import explain
 from edge2torch.vae._cells import open_cells, survey
 from edge2torch.vae._diagnose import VAEDiagnostics, diagnose_cells
-from edge2torch.vae._fit import FitReport, Training, fit_vae
+from edge2torch.vae._fit import WEIGHTS, FitReport, Training, fit_vae
 from edge2torch.vae._folder import write_vae
 from edge2torch.vae._named import NamedVAE
 from edge2torch.vae._tables import bottleneck_frame, latent_frame, query_cells
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class _Losses(TypedDict, total=False):
+    """Weights of the losses; and former names of two settings, deprecated."""
+
+    beta: float
+    irecon: float
+    dip: float
+    tc: float
+    info: float
+    lr: float
+    validation: float
 
 
 class EdgeVAE(NamedVAE):
@@ -57,19 +74,13 @@ class EdgeVAE(NamedVAE):
         patience: int = 20,
         warmup: int = 20,
         gradient_clip: float | None = 5.0,
-        beta: float = 1.0,
-        irecon: float = 1.0,
-        dip: float = 0.0,
-        tc: float = 0.0,
-        info: float = 0.0,
         folder: str | Path | None = None,
         resume: bool = False,
         progress: bool | None = None,
         seed: int = 0,
         together: int | None = None,
         trainer: Mapping[str, Any] | None = None,
-        lr: float | None = None,
-        validation: float | None = None,
+        **losses: Unpack[_Losses],
     ) -> FitReport:
         """Train until held-out cells gain nothing more, and keep the best weights.
 
@@ -93,9 +104,6 @@ class EdgeVAE(NamedVAE):
             Epochs in which the weight of the divergence grows to ``beta``.
         gradient_clip : float, optional
             Largest norm of a step's gradient, of the loss per value.
-        beta, irecon, dip, tc, info : float
-            Weights of the divergence, of reconstruction through the bottleneck, of DIP-VAE-II,
-            of total correlation, and of the maximum mean discrepancy.
         folder : path, optional
             Keeps Lightning's checkpoints ``best.ckpt`` and ``last.ckpt`` and a CSV log.
         resume : bool
@@ -110,8 +118,11 @@ class EdgeVAE(NamedVAE):
         trainer : mapping, optional
             Further arguments of ``lightning.pytorch.Trainer``, such as ``{"devices": 2}`` or
             ``{"precision": "bf16-mixed"}``.
-        lr, validation : float, optional
-            Former names of ``learning_rate`` and ``validation_fraction``; deprecated.
+        **losses : float
+            Weights: ``beta=1`` of the divergence, ``irecon=1`` of reconstruction through the
+            bottleneck, ``dip=0`` of DIP-VAE-II, ``tc=0`` of total correlation, ``info=0`` of the
+            maximum mean discrepancy. (``lr`` and ``validation``: former names of
+            ``learning_rate`` and ``validation_fraction``.)
 
         Returns
         -------
@@ -122,18 +133,23 @@ class EdgeVAE(NamedVAE):
         Edge2TorchError
             For data that do not suit the likelihood, and settings out of range.
         """
-        own = {"beta": beta, "irecon": irecon, "dip": dip, "tc": tc, "info": info}
+        given: dict[str, Any] = dict(losses)
+        learning_rate = given.pop("lr", learning_rate)
+        validation_fraction = given.pop("validation", validation_fraction)
+        for name in given.keys() - WEIGHTS.keys():
+            known = [*inspect.signature(self.fit).parameters, *WEIGHTS]
+            raise Edge2TorchError(f"fit has no argument {name!r}.{nearest(name, known)}")
         settings = Training(
             max_epochs=max_epochs,
             batch_size=batch_size,
-            lr=learning_rate if lr is None else lr,
-            validation=validation_fraction if validation is None else validation,
+            lr=learning_rate,
+            validation=validation_fraction,
             patience=patience,
             warmup=warmup,
             gradient_clip=gradient_clip,
             seed=seed,
             together=together,
-            weights={**own, "soft_mask": self.design.soft_mask or 0.0},
+            weights={**WEIGHTS, **given, "soft_mask": self.design.soft_mask or 0.0},
         )
         return fit_vae(
             self, data, settings, layer=layer, obs=obs, folder=folder, resume=resume,

@@ -235,6 +235,11 @@ def test_former_names_of_settings_are_taken(counts: pd.DataFrame) -> None:
     assert found.history.equals(again.history)
 
 
+def test_a_setting_that_there_is_not_is_refused(counts: pd.DataFrame) -> None:
+    with pytest.raises(Edge2TorchError, match=r"no argument 'irecons'\. Nearest .*'irecon'"):
+        tiny().fit(counts, irecons=1.0)  # type: ignore[call-arg]
+
+
 def test_folders_say_which_activation_only_if_it_is_another(tmp_path: Path) -> None:
     assert '"activation"' not in (tiny().save(tmp_path / "relu") / "vae.json").read_text()
     other = load_vae(tiny(activation="elu").save(tmp_path / "elu"))

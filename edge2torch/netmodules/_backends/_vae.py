@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edge2torch._core.randomness import seeded
 from edge2torch._core.trimmed import trimmed_mean
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.netmodules._backends._correlation import best_count
@@ -107,8 +108,7 @@ def new_vae(features: list[str], hidden: int, latents: int, seed: int) -> EdgeVA
         features=features, latents=[f"z{k}" for k in range(latents)], likelihood="gaussian",
         hidden_dim=[hidden], activation="elu", seed=seed,
     )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         for half in (model.encoder, model.decoder):
             for layer in find_edge_model(half.network, half.artifact).edge_layers():
                 # Graphs start with weights clear of zero, as they have few edges each; with a
