@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from types import ModuleType
 
 from edge2torch.errors import Edge2TorchWarning, MissingDependencyError
+
+# How notes are worded: the command line writes options where the library speaks of arguments.
+wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
 
 _SHOWN_WIDTH = 60
 _INNER = ("edge2torch", "torch")  # no line of these is the one that a user wrote
@@ -32,7 +36,7 @@ def _show(name: object) -> str:
 def note(message: str, *, quiet: bool) -> None:
     """Print a one-line note to the user, unless they asked for quiet."""
     if not quiet:
-        print(f"[edge2torch] Note: {message}")
+        print(f"[edge2torch] Note: {wording.get()(message)}")
 
 
 def warn(message: str) -> None:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from edge2torch._core.messages import require
+from edge2torch._core.messages import require, wording
 from edge2torch.cli._wording import as_options, options_of
 from edge2torch.errors import Edge2TorchError, MissingDependencyError
 
@@ -50,8 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from edge2torch.cli._app import app
 
         options = lambda: options_of(typer.main.get_command(app), given)  # noqa: E731
-        with _orderly_end():
-            app([part for part in given if part != "--debug"], prog_name="edge2torch")
+        usual = wording.set(lambda text: as_options(text, options()))
+        try:
+            with _orderly_end():
+                app([part for part in given if part != "--debug"], prog_name="edge2torch")
+        finally:
+            wording.reset(usual)
     except Exception as error:
         if debug:
             raise

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from edge2torch._core.console import Console
+from edge2torch._core.messages import wording
 from edge2torch.cli._annotate_structure import annotate_structure_command
 from edge2torch.cli._draw import draw
 from edge2torch.cli._explain_module import explain_module_command
@@ -19,7 +20,6 @@ from edge2torch.cli._interpret import interpret
 from edge2torch.cli._modules import modules
 from edge2torch.cli._options import DATA, FEATURE_NAMES, LAYER, OUTPUTS, Group, command
 from edge2torch.cli._prior import prior
-from edge2torch.cli._wording import as_options, options_of
 from edge2torch.study import StudySettings
 
 _HELP = """A table of named edges in; a trained network and its explanation out.
@@ -209,5 +209,4 @@ def _command() -> str:
 
 def _say(line: str) -> None:
     """Print a line of the library as one of the command line."""
-    options = options_of(typer.main.get_command(app), ["run"])
-    print(as_options(line, options), flush=True)
+    print(wording.get()(line), flush=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from edge2torch._core.console import Console
-from edge2torch._core.files import output_folder
+from edge2torch._core.files import output_folder, read_json
 from edge2torch._core.messages import plural, require
 
 if TYPE_CHECKING:
@@ -72,7 +72,12 @@ def explain_module_command(
     feature_meta: Annotated[
         Path | None, "feature_id, gene_id, feature_type, [transcript_id]."
     ] = None,
-    module_id: Annotated[list[str] | None, "Which module; may be repeated; default: all."] = None,
+    module_id: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--module-id", metavar="<name>", help="Which module; may be repeated; default: all."
+        ),
+    ] = None,
     eigengenes: Annotated[Path | None, "module_id × samples, in place of the fit's."] = None,
     structure_annotation: Annotated[Path | None, "Table that annotate-structure wrote."] = None,
     figures: Annotated[Literal["png", "pdf", "none"], "Format of the figures."] = "png",
@@ -108,7 +113,9 @@ def explain_module_command(
         _draw(found, shown, output_dir, figures, console)
     for name, result in found.items():
         console.say(_line(name, result))
-    console.say(f"Written to {output_dir}; module_explanation_manifest.json lists the files.")
+    manifest = output_dir / "module_explanation_manifest.json"
+    console.say(read_json(manifest)["caveat"])
+    console.say(f"Written to {output_dir}; {manifest.name} lists the files.")
 
 
 @contextlib.contextmanager

@@ -12,8 +12,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
+from copy import copy
 from functools import partial
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -27,6 +28,7 @@ LAYER = "Layer of the h5ad file, or raw; default X."
 FEATURE_NAMES = "Column of var (h5ad) that holds the nodes' names."
 OUTPUTS = "Nodes to read, separated by commas; default: the graph's ends."
 
+_CHOICES_WIDTH = 10  # as they stand beside an option
 _NAMES = tuple[str, ...]
 _QUIET = typer.Option("--quiet", "-q", help="Print nothing but errors.")
 
@@ -41,6 +43,23 @@ class _Flags:
             if getattr(one, "is_flag", False):
                 one.metavar = ""
         return parameters
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Say in the help what else a flag is called: columns for that cut long names on 80."""
+        shown = copy(self)
+        shown.params = [_in_one_column(one) for one in self.params]  # type: ignore[attr-defined]
+        super(_Flags, shown).format_help(ctx, formatter)  # type: ignore[misc]
+
+
+def _in_one_column(parameter: Any) -> Any:
+    """Name the opposite of a flag, and its short form, in its help."""
+    first, further = parameter.opts[0], [*parameter.opts[1:], *parameter.secondary_opts]
+    if not further:
+        return parameter
+    shown = copy(parameter)
+    shown.help = f"{parameter.help} Or {', '.join(further)}."
+    shown.opts, shown.secondary_opts = [first], []
+    return shown
 
 
 class Command(_Flags, TyperCommand):
@@ -117,6 +136,15 @@ def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
     if isinstance(about, str):
         # named in full, or typer would add --no-x to a flag
         about = typer.Option(option_of(name), help=about)
+    choices = [
+        word
+        for one in (kind, *get_args(kind))
+        if get_origin(one) is Literal
+        for word in get_args(one)
+    ]
+    if len("|".join(choices)) > _CHOICES_WIDTH:
+        about = copy(about)
+        about.metavar, about.help = "<word>", f"{about.help} One of {', '.join(choices)}."
     if kind == _NAMES:
         kind, default = str, ",".join(default)
     return _parameter(name, Annotated[kind, about], default)

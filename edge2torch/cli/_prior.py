@@ -104,6 +104,9 @@ def prior(
     layer: Annotated[str | None, "raw: names of an h5ad file's raw."] = None,
     feature_names: Annotated[str | None, "Column of var (h5ad) that holds the names."] = None,
     outputs: Annotated[tuple[str, ...], OUTPUTS] = (),
+    label: Annotated[
+        str | None, "Column of the data (of obs, for h5ad): its classes are the outputs."
+    ] = None,
     fitting: Fitting,
     hold_signs: Annotated[
         bool, "Write signs as constraints, so that a run holds weights to them."
@@ -113,12 +116,22 @@ def prior(
     """Fit gene sets, an ontology or a network to your data; write an edge table."""
     from edge2torch.priors import prepare_prior, write_edges
     from edge2torch.study import feature_names as names_of_features
+    from edge2torch.study import label_outputs
 
     measured = names_of_features(features, "--features", layer=layer, names_column=feature_names)
     prior_edges = _read(file, kind, reading.given(), console)
     if fitting.mapping is None:
         _refuse_transposed(features, measured, prior_edges)
-    fitted = prepare_prior(prior_edges, measured, list(outputs) or None, **vars(fitting))
+    read, options = list(outputs), vars(fitting)
+    if label is not None:
+        if read or fitting.root is not None:
+            raise Edge2TorchError("--label names the outputs: leave --outputs and --root out.")
+        read = label_outputs(features, label)
+        measured = [name for name in measured if name != label]
+        new = set(read).isdisjoint({*prior_edges["source"], *prior_edges["target"]})
+        options = {**options, "connect": fitting.connect or new}
+        console.say(f"Outputs, of the label {label!r}: {listing(read, 10)}.")
+    fitted = prepare_prior(prior_edges, measured, read or None, **options)
     edges = _with_constraints(fitted.edges) if hold_signs else fitted.edges
     report = fitted.report
     write_edges(edges, out)

@@ -28,6 +28,8 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
 
     def option(match: re.Match[str]) -> str:
         name, value = option_of(match[1]), match[2].strip("'\"")
+        if value == "False" and (off := name.replace("--", "--no-", 1)) in options:
+            return off
         if name not in options:
             return match[0]
         # a flag takes no value; nor does an argument that is only named, such as covariates=

@@ -18,6 +18,12 @@ from edge2torch.explain._result import ExplainConfig, ExplainResult
 
 MANIFEST = "module_explanation_manifest.json"
 _FORMAT, _VERSION = "edge2torch-module-explanation", 1
+# What no q-value of an explanation can say; see docs/explain.md.
+CAVEAT = (
+    "q-values take a module as given. The fit put its genes together because they correlate in its "
+    "samples, so in these each follows the others, chance or not: whether a module holds, samples "
+    "tell that were kept aside."
+)
 _OPTIONAL = ("vae_drivers", "ig_attributions", "structure")
 
 
@@ -40,6 +46,7 @@ def write_explanation(
         {
             "format": _FORMAT,
             "format_version": _VERSION,
+            "caveat": CAVEAT,
             "config": dataclasses.asdict(config),
             "module_ids": list(results),
             "files": [path.relative_to(folder).as_posix() for path in files],

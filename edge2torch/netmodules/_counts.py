@@ -20,6 +20,7 @@ from scipy import sparse
 
 from edge2torch._core.columns import like_an_id, like_metadata
 from edge2torch._core.messages import listing, warn
+from edge2torch._core.statistics import like_rounded_logs
 from edge2torch._core.tables import not_genes
 from edge2torch.errors import Edge2TorchError
 
@@ -317,6 +318,11 @@ def as_scale(matrix: Counts, scale: str | None, name: str, problems: list[str]) 
             f"numbers and none is over {_LARGEST_LOG:g} (the largest is {np.nanmax(values):.3g}). "
             "Give raw or estimated counts, or say what they are: scale='log2' (log2(x + 1)) or "
             "'log1p' (natural) turns them back, 'counts' takes them as they are"
+        )
+    elif scale is None and (known == np.round(known)).all() and like_rounded_logs(known):
+        warn(
+            f"{name} are whole numbers, most of them above 3 and none above 25, which few counts are. If "
+            "they are logarithms without their fractions, name them in scale=; fractions tell more."
         )
     if scale not in _INVERSE or not values.size:
         return matrix

@@ -167,10 +167,7 @@ def _check_described(
         sets_of.setdefault(gene, set()).add(number)
     second = [_cut_weights([head[1]])[0][0] for head in heads]
     shared = [word for k, word in enumerate(second) if sets_of.get(word, set()) - {k}]
-    ask = (
-        "Give description=False if they are genes, True if they describe (in a shell: "
-        "--no-description, --description)."
-    )
+    ask = "Give description=False if they are genes, description=True if they describe."
     if len(shared) > _MOST_SHARED * len(second):
         raise rows.error(
             0,

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edge2torch.study._ask import label_outputs as label_outputs
     from edge2torch.study._ask import positions_of as positions_of
     from edge2torch.study._ask import read_samples as read_samples
     from edge2torch.study._ask import score as score
@@ -39,6 +40,7 @@ _HOME = {
     "run_study": "_study",
     # for the command line
     "feature_names": "_data",
+    "label_outputs": "_ask",
     "positions_of": "_ask",
     "read_edge_file": "_edges",
     "read_h5ad": "_data",

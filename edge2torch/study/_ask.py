@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
+from edge2torch._core.packed import plain_suffix
+from edge2torch._core.table_arguments import existing_file, read_table
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import interpret_model
-from edge2torch.study._data import Dataset, Normalize, read_dataset
+from edge2torch.study._data import Dataset, Normalize, read_dataset, read_h5ad
 from edge2torch.study._saved import Saved
+from edge2torch.study._settings import StudySettings
+from edge2torch.study._task import choose_task
+
+
+def label_outputs(path: Path, label: str) -> list[str]:
+    """What a study of a label reads: its classes, or the label itself where it holds numbers."""
+    if plain_suffix(existing_file(path, "data")) == ".h5ad":
+        data = read_h5ad(path, backed="r")
+        samples = data.obs
+        data.file.close()
+    else:
+        samples = read_table(path, "data")
+    if label not in samples:
+        raise Edge2TorchError(
+            f"label: {path.name!r} has no column {label!r}.{nearest(label, samples.columns)}"
+        )
+    task = choose_task(samples[label].dropna(), "auto", StudySettings().min_class_size)
+    return list(task.classes) or [label]
 
 
 def positions_of(saved: Saved, output: str) -> dict[str, int]:
@@ -42,6 +64,7 @@ def read_samples(
         names_column=names_column,
         normalize=normalize,
         metadata=saved.recipe.set_aside if saved.recipe else (),
+        chosen=True,
     )
     if not len(dataset.table):
         raise Edge2TorchError(f"data: {dataset.name!r} has no sample to explain.")

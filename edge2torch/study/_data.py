@@ -16,6 +16,7 @@ from edge2torch._core.h5ad import read_h5ad as read_anndata
 from edge2torch._core.messages import listing
 from edge2torch._core.names import case_hint, nearest
 from edge2torch._core.packed import plain_suffix
+from edge2torch._core.statistics import like_rounded_logs
 from edge2torch._core.table_arguments import existing_file, read_table
 from edge2torch._core.tables import TABLES, missing_words, not_genes
 from edge2torch.errors import Edge2TorchError
@@ -39,6 +40,10 @@ _ALL_FEATURES_LIMIT = 20_000_000
 _MOST_NAMED = 50  # of columns that may be no features: who is not named is not found
 _FEW_FEATURES = 100  # below it single features move the sum of a sample
 _MOST_OF_A_LOGARITHM = 25.0  # log2 of 33 million; the deepest sample has a gene of fewer reads
+_ROUNDED_LOGS = (
+    "WARNING: the values are whole numbers, most of them above 3 and none above 25: if they are "
+    "logarithms without their fractions, use normalize='none'."
+)
 
 
 @dataclass(frozen=True)
@@ -99,12 +104,14 @@ def read_dataset(
     normalize: Normalize = "none",
     metadata: Collection[str] = (),
     all_features: bool = False,
+    chosen: bool = False,
 ) -> Dataset:
     """Read a file, a DataFrame or an AnnData; samples without a label are left out, and that is noted.
 
     Where no label is asked for, all samples have the same one: ``"all"``. Of a table's columns,
     ``metadata`` and what :func:`choose_features` finds are no features; ``all_features`` takes every
-    number for one. What an AnnData has in ``var`` is a feature, unless ``metadata`` names it.
+    number for one. What an AnnData has in ``var`` is a feature, unless ``metadata`` names it. Where
+    features are ``chosen``, since a model knows its own, nothing is said of the others.
     """
     name = f"the {argument.replace('_', ' ')}"
     if isinstance(data, str | os.PathLike):
@@ -128,7 +135,8 @@ def read_dataset(
             f"{type(data).__name__}."
         )
     _only_for_h5ad(name, layer, names_column)
-    return _from_table(data.copy(deep=False), label, wanted, all_features=all_features, **options)
+    options |= {"all_features": all_features, "chosen": chosen}
+    return _from_table(data.copy(deep=False), label, wanted, **options)
 
 
 def feature_names(
@@ -302,6 +310,7 @@ def _from_table(
     metadata: Collection[str],
     design: Sequence[Column],
     all_features: bool,
+    chosen: bool,
 ) -> Dataset:
     frame.columns = frame.columns.map(lambda column: str(column).strip())
     own = _names_of(label)
@@ -343,7 +352,8 @@ def _from_table(
     columns = choose_features(
         features, labels, wanted, metadata=metadata, everything=all_features, counts=counts
     )
-    notes = [*said, *more, *_missing_words(labels), *_told(columns, wanted, counts=counts)]
+    told = [] if chosen else _told(columns, wanted, counts=counts)
+    notes = [*said, *more, *_missing_words(labels), *told]
     table = features[columns.features].astype(np.float32)
     totals = table.to_numpy(np.float64).sum(axis=1)
     return _dataset(
@@ -503,6 +513,7 @@ def _normalized(
             "they are no counts. Use normalize='none', or metadata= for columns that are no features."
         )
     fractions = bool((known != known.round()).any())
+    rounded = [_ROUNDED_LOGS] if not fractions and like_rounded_logs(known) else []
     if normalize == "log1p":
         notes = ["Values were replaced by log(1 + value)."]
         if fractions and known.max() < _MOST_OF_A_LOGARITHM:
@@ -510,7 +521,7 @@ def _normalized(
                 f"Before, they had fractions and none was above {known.max():.3g}: if they were "
                 "logarithms already, use normalize='none'."
             )
-        return table.apply(np.log1p), notes
+        return table.apply(np.log1p), notes + rounded
     if fractions and known.max() < _MOST_OF_A_LOGARITHM:
         raise Edge2TorchError(
             f"normalize='counts': the values have fractions and none is above {known.max():.3g}, so "
@@ -527,4 +538,4 @@ def _normalized(
     notes = ["Counts of each sample were scaled to a sum of 10,000 and replaced by log(1 + value)."]
     if fractions:
         notes.append("Some counts have fractions: they were taken for estimated ones.")
-    return scaled.apply(np.log1p), notes
+    return scaled.apply(np.log1p), notes + rounded

@@ -14,7 +14,7 @@ from edge2torch._core.console import Console
 from edge2torch._core.files import lock_folder, output_folder
 from edge2torch._core.messages import listing, plural
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors import add_names
+from edge2torch.priors import Prior, add_names
 from edge2torch.study._cohort import group_names, with_cohort
 from edge2torch.study._data import Dataset, read_dataset
 from edge2torch.study._edges import read_edge_file
@@ -62,7 +62,8 @@ def run_study(
     Parameters
     ----------
     edges : DataFrame, Prior or path
-        Columns ``source`` and ``target``; what is not a table may have one as its ``edges``.
+        Columns ``source`` and ``target``; what is not a table may have one as its ``edges``. The
+        outputs of a prior are read, unless ``outputs`` names others.
     data : DataFrame, AnnData or path
         A row per sample. The columns of a table that are no features, such as ids, are set aside.
     label : str, Series or outcome
@@ -118,6 +119,8 @@ def run_study(
     (True, 'signal')
     """
     settings = settings_of(settings, options)
+    if isinstance(edges, Prior) and edges.outputs and not settings.outputs:
+        settings = replace(settings, outputs=edges.outputs)
     console = Console(quiet, progress)
     if resume and folder is None:
         raise Edge2TorchError("resume: give the folder of the study that was stopped.")

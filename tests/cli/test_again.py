@@ -114,6 +114,20 @@ def test_a_plain_saved_model(tmp_path, edges, cells, capsys):
     assert not (tmp_path / "scores" / "features.csv").exists()
 
 
+def test_nothing_is_advised_that_interpret_does_not_take(tmp_path, edges, cells, capsys):
+    model, artifact = e2t.compile_graph(edges, quiet=True)
+    e2t.save_compiled(tmp_path / "model", model, artifact)
+    cells.assign(weight_kg=70.0, other=1.5).to_csv(tmp_path / "cells.csv", index=False)
+    out = call(
+        capsys, "interpret", tmp_path / "model", "--data", tmp_path / "cells.csv", "--out",
+        tmp_path, "--targets", "features", "--output", "T",
+    )[1]  # fmt: skip
+    assert "Written" in out
+    assert "all_features" not in out
+    assert "--all-features" not in out
+    assert "baseline" not in out
+
+
 class Mine(nn.Tanh):
     """A class that is not stored."""
 

@@ -68,6 +68,8 @@ def test_structure_then_explanation(folder, tmp_path, capsys):
     assert "M000:" in out
     manifest = json.loads((tmp_path / "out" / "module_explanation_manifest.json").read_text())
     assert manifest["config"]["ig_baseline"] == "mean"
+    assert "take a module as given" in manifest["caveat"]
+    assert manifest["caveat"] in out
     assert manifest["config"]["vae_fdr_threshold"] == 0.1
     assert set(manifest["files"]) == {
         path.relative_to(tmp_path / "out").as_posix()

@@ -107,3 +107,9 @@ def test_help_shows_flags_as_flags():
         assert "<bool>" not in said
         assert "BOOLEAN" not in said
         assert set(names) <= set(said.split())
+
+
+def test_help_cuts_no_name_on_80_columns():
+    for path in dict(flags(typer.main.get_command(app))):
+        said = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*path, "--help"]).stdout
+        assert "…" not in said, path

@@ -86,6 +86,24 @@ def test_gene_sets_become_a_table_that_compiles(folder, capsys):
     assert artifact.feature_names == ["ATM", "BAX", "BRCA1", "TP53"]
 
 
+def test_outputs_are_the_classes_of_a_label(folder, capsys):
+    cells = pd.read_csv("cells.csv")
+    many = pd.concat([cells] * 20, ignore_index=True).assign(kind=["T", "B"] * 19 + ["rare", None])
+    many["age"] = np.linspace(20, 60, 40)
+    many.to_csv("many.csv", index=False)
+    edges = prior("sets.gmt", "--label", "kind", features="many.csv")
+    assert "Outputs, of the label 'kind': 'B', 'T'." in capsys.readouterr().out
+    assert pairs(edges) == pairs(
+        prior("sets.gmt", "--outputs", "B,T", "--connect", features="many.csv")
+    )
+    assert set(edges["target"]) > {"B", "T"}
+    assert ("repair", "age") in pairs(prior("sets.gmt", "--label", "age", features="many.csv"))
+    there = prior("sets.gmt", "--outputs", "repair,death", features="many.csv")
+    many["kind"] = ["repair", "death"] * 20
+    many.to_csv("many.csv", index=False)
+    assert pairs(there) == pairs(prior("sets.gmt", "--label", "kind", features="many.csv"))
+
+
 def test_it_is_what_prepare_prior_returns(folder):
     edges = prior("sets.gmt", "--root", "root", "--latent", "2", "--merge", "--quiet")
     own, _ = e2t.prepare_prior(
@@ -184,6 +202,8 @@ def test_quiet_prints_nothing(folder, capsys):
         (["relation.txt", "--members", "gone.txt"], "--members: there is no file"),
         (["own.csv"], "no column 'source'"),
         (["sets.gmt", "--connect"], "needs --outputs"),
+        (["sets.gmt", "--label", "kinds"], "--label: 'cells.csv' has no column 'kinds'. Nearest"),
+        (["sets.gmt", "--label", "kind", "--root", "r"], "leave --outputs and --root out"),
         (["sets.gmt", "--outputs", "repairs"], "repairs"),
         (["net.sif"], "--cycles break"),
         (["inward.csv"], "lead into features"),

@@ -5,10 +5,18 @@ from __future__ import annotations
 import pytest
 from typer.main import get_command
 
+from edge2torch.cli import main
 from edge2torch.cli._app import app
 from edge2torch.cli._wording import as_options, options_of
 
-OPTIONS = {"--min-samples", "--plain-ids", "--scale", "--covariates", "--config"}
+OPTIONS = {
+    "--min-samples",
+    "--plain-ids",
+    "--scale",
+    "--covariates",
+    "--config",
+    "--no-description",
+}
 
 
 @pytest.mark.parametrize(
@@ -22,6 +30,7 @@ OPTIONS = {"--min-samples", "--plain-ids", "--scale", "--covariates", "--config"
         ("sep=',' is pandas's", "sep=',' is pandas's"),  # not an option of this command
         ("vae.scale=3 and a == b", "vae.scale=3 and a == b"),
         ("--scale=log2 stays", "--scale=log2 stays"),
+        ("Give description=False if", "Give --no-description if"),
     ],
 )
 def test_arguments_become_options(said: str, expected: str) -> None:
@@ -50,3 +59,24 @@ def test_an_argument_that_comes_first_is_an_option(said, wanted):
     options = {"--label", "--edges", "--data", "--impute", "--epochs", "--out"}
     assert as_options(said, options, first=True) == wanted
     assert as_options("label 3", options) == "label 3"
+
+
+def test_notes_are_worded_as_errors_are(tmp_path, capsys):
+    (tmp_path / "sets.gmt").write_text("SET\tTP53\tEGFR\tMYC\n")
+    (tmp_path / "data.csv").write_text("sample,EGFR,MYC,TP53,KRAS\ns1,1,2,3,4\n")
+    out = tmp_path / "edges.csv"
+    with pytest.raises(SystemExit) as end:
+        main(
+            [
+                "prior",
+                f"{tmp_path}/sets.gmt",
+                "--features",
+                f"{tmp_path}/data.csv",
+                "--out",
+                f"{out}",
+            ]
+        )
+    said = capsys.readouterr()
+    assert "--no-description" in said.out + said.err, said
+    assert "description=" not in said.out + said.err
+    assert end.value.code == 0

@@ -1,5 +1,7 @@
 """Logarithms are told from counts, and turned back on demand."""
 
+import warnings
+
 import numpy as np
 import pytest
 from anndata import AnnData
@@ -46,6 +48,17 @@ def test_gene_counts_are_on_the_same_scale():
     logs = np.log2(data.counts + 1), data.transcripts
     found = transcript_data(*logs, gene_counts=np.log2(genes + 1), scale="log2")
     np.testing.assert_allclose(found.gene_counts, genes.sort_index(), rtol=1e-5)
+
+
+def test_whole_numbered_logarithms_are_pointed_out():
+    data = planted()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        transcript_data(data.counts, data.transcripts)
+        logs = np.log2(data.counts * 100 + 1).round()
+        transcript_data(logs, data.transcripts, scale="log2")
+        with pytest.raises(Edge2TorchWarning, match=r"whole numbers.*name them in scale="):
+            transcript_data(logs, data.transcripts)
 
 
 def test_estimated_and_small_counts_are_counts():

@@ -187,6 +187,16 @@ def test_logarithms_of_logarithms_are_pointed_out(counts, tmp_path):
     assert "if they were logarithms already" in found.notes[-1]
 
 
+def test_whole_numbered_logarithms_are_pointed_out(counts, tmp_path):
+    whole = counts[["cell", "y", *_GENES]].copy()
+    for normalize in ("counts", "log1p"):
+        found = _read(whole, tmp_path, normalize=normalize)
+        assert not any("logarithms without" in note for note in found.notes)
+        logs = whole.assign(**np.log2(whole[_GENES] + 1).round())
+        found = _read(logs, tmp_path, normalize=normalize)
+        assert "logarithms without their fractions" in found.notes[-1]
+
+
 def test_logarithms_are_no_counts(counts, tmp_path):
     counts[_GENES] = np.log2(counts[_GENES] + 1)
     with pytest.raises(e2t.Edge2TorchError, match=r"look like logarithms.*normalize='none'"):

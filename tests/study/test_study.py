@@ -65,6 +65,13 @@ def test_samples_are_known_by_name(edges, cells):
     )
 
 
+def test_outputs_of_a_prior_are_read(edges, cells):
+    inner = sorted(set(edges["target"]) & set(edges["source"]))[:1]
+    prior = e2t.Prior(edges).keep_between([f"g{k}" for k in range(12)], inner)
+    study = e2t.run_study(prior, cells, "kind", **BARE)
+    assert study.results.study.network.outputs == tuple(inner)
+
+
 def test_arguments_are_left_as_they_were(edges, cells):
     before = edges.copy(), cells.copy()
     e2t.run_study(edges, cells, "kind", **BARE)
