@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edge2torch._core.checks import check_flag, check_seed
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing, note
+from edge2torch._core.order import order_of
 from edge2torch._core.randomness import seeded
 from edge2torch.compile._gnn import GNN
 from edge2torch.compile._options import (
@@ -243,7 +244,8 @@ def _fingerprint(row: Backend, graph: EdgeGraph, options: CompileOptions) -> str
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     digest.update(json.dumps(graph.node_names.tolist()).encode())
     rows = graph.active_rows
-    order = rows[np.argsort(graph.source[rows] * graph.n_nodes + graph.target[rows])]
+    keys = graph.source[rows] * graph.n_nodes + graph.target[rows]
+    order = rows[order_of(keys, graph.n_nodes**2)]
     for values in (graph.source[order], graph.target[order], graph.inputs, graph.outputs):
         digest.update(np.ascontiguousarray(values, dtype="<i8").tobytes())
     digest.update(graph.constraint[order].tobytes())

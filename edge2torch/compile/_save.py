@@ -215,7 +215,8 @@ def _rebuild(index: dict[str, Any]) -> tuple[CompiledModel, CompileArtifact]:
 def _graph(table: EdgeTable, constraint: Any, active: Any, index: dict[str, Any]) -> EdgeGraph:
     names = pd.Index(table.node_names)
     return EdgeGraph(
-        edges=table.frame,
+        metadata=table.metadata,
+        columns=table.columns,
         node_names=table.node_names,
         source=table.source,
         target=table.target,

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, dijkstra
 
+from edge2torch._core.order import order_of
+
 
 def successors(
     source: NDArray[np.int64], target: NDArray[np.int64], n_nodes: int
@@ -14,7 +16,7 @@ def successors(
     """Return ``(start, following)``: the targets of node v are following[start[v]:start[v+1]]."""
     counts = np.bincount(source, minlength=n_nodes)
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return start, target[np.argsort(source, kind="stable")]
+    return start, target[order_of(source, n_nodes)]
 
 
 def reachable(

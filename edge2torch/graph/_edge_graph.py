@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph._adjacency import reachable
 from edge2torch.graph._cycles import refuse_cycles
-from edge2torch.graph._table import EdgeTable
+from edge2torch.graph._table import EdgeTable, named_rows
 
 Unused = Literal["keep", "prune", "error"]
 
@@ -29,8 +29,10 @@ class EdgeGraph:
 
     Parameters
     ----------
-    edges : DataFrame
-        The user's edge table, in its own row order, names as text.
+    metadata : DataFrame
+        The user's edge table without ``source`` and ``target``, in its own row order.
+    columns : tuple
+        Its columns, these two at their places.
     node_names : ndarray of object, shape (n,)
         Every node once, sorted; a node's number is its position here.
     source, target : ndarray of int64, shape (e,)
@@ -57,7 +59,8 @@ class EdgeGraph:
     ['g1', 'g2']
     """
 
-    edges: pd.DataFrame
+    metadata: pd.DataFrame = field(repr=False)
+    columns: tuple[Hashable, ...] = field(repr=False)
     node_names: NDArray[np.object_]
     source: NDArray[np.int64]
     target: NDArray[np.int64]
@@ -66,6 +69,11 @@ class EdgeGraph:
     inputs: NDArray[np.int64]
     outputs: NDArray[np.int64]
     is_active: NDArray[np.bool_] = field(repr=False)
+
+    @property
+    def edges(self) -> pd.DataFrame:
+        """The user's edge table, in its own row order, names as text; made anew each time."""
+        return named_rows(self.metadata, self.columns, self.node_names, self.source, self.target)
 
     @property
     def n_nodes(self) -> int:
@@ -157,7 +165,8 @@ def build_edge_graph(
     keep = _check_unused(names, ~useful, unused)
     active &= keep[table.source] & keep[table.target]
     return EdgeGraph(
-        edges=table.frame,
+        metadata=table.metadata,
+        columns=table.columns,
         node_names=names,
         source=table.source,
         target=table.target,

@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge2torch._core.order import order_of
 from edge2torch.graph._cycles import refuse_cycles
 from edge2torch.graph._edge_graph import EdgeGraph
 from edge2torch.graph._layers import longest_path_layers
@@ -268,7 +269,7 @@ def _order(keys: Sequence[Int | NDArray[np.bool_]], sizes: Sequence[int]) -> Int
     for key, size in zip(keys, sizes, strict=True):
         joined *= size
         joined += key
-    return np.argsort(joined)  # of one number, which numpy sorts many times faster
+    return order_of(joined, math.prod(sizes))
 
 
 def _skip_plan(

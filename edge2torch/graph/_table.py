@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,14 @@ _KNOWN_TYPOS = {"weight": "initial_weight", "weights": "initial_weight"}
 
 @dataclass(frozen=True)
 class EdgeTable:
-    """A checked edge table: names as text in the user's row order, and the same as integers.
+    """A checked edge table: names once, rows as integers.
 
     Parameters
     ----------
-    frame : DataFrame
-        The user's table with ``source`` and ``target`` as text; every other column as given.
+    metadata : DataFrame
+        The user's table without ``source`` and ``target``.
+    columns : tuple
+        Its columns, these two at their places.
     node_names : ndarray of object, shape (n,)
         Every node once, sorted.
     source, target : ndarray of int64, shape (e,)
@@ -47,12 +50,18 @@ class EdgeTable:
     (['a', 'b', 'c'], [1, 0], [2, 2])
     """
 
-    frame: pd.DataFrame
+    metadata: pd.DataFrame
+    columns: tuple[Hashable, ...]
     node_names: NDArray[np.object_]
     source: NDArray[np.int64]
     target: NDArray[np.int64]
     initial_weight: NDArray[np.float64]
     constraint: NDArray[np.int8]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The user's table with ``source`` and ``target`` as text; every other column as given."""
+        return named_rows(self.metadata, self.columns, self.node_names, self.source, self.target)
 
     def edge_names(self, rows: NDArray[Any]) -> list[tuple[str, str]]:
         """Return ``(source, target)`` of the given rows."""
@@ -90,16 +99,31 @@ def read_edge_table(edgelist: EdgesLike, *, sign_column: str | None = None) -> E
     given = edge_frame(edgelist, "edgelist")
     _check_columns(given, sign_column)
     names, source, target = _number_nodes(given)
-    frame = given.assign(source=names[source], target=names[target])
-    blank = np.broadcast_to(np.nan, len(frame))  # takes no room
-    table = EdgeTable(frame, names, source, target, blank, np.zeros(len(frame), np.int8))
+    rest, columns = given.drop(columns=["source", "target"]), tuple(given.columns)
+    blank = np.broadcast_to(np.nan, len(given))  # takes no room
+    free = np.zeros(len(given), np.int8)
+    table = EdgeTable(rest, columns, names, source, target, blank, free)
     _check_duplicates(table)
     weight = _read_weight(table)
     constraint = _read_constraint(table)
     if sign_column is not None:
         constraint = _merge_sign(table, constraint, sign_column)
     _check_weight_against_constraint(table, weight, constraint)
-    return EdgeTable(frame, names, source, target, weight, constraint)
+    return replace(table, initial_weight=weight, constraint=constraint)
+
+
+def named_rows(
+    metadata: pd.DataFrame,
+    columns: Sequence[Hashable],
+    names: NDArray[np.object_],
+    source: NDArray[np.int64],
+    target: NDArray[np.int64],
+) -> pd.DataFrame:
+    """Put both names into a row per edge, at their places among the columns.
+
+    Made when asked for: to keep them would cost more per edge than a weight and its gradient.
+    """
+    return metadata.assign(source=names[source], target=names[target])[list(columns)]
 
 
 def _check_columns(edgelist: pd.DataFrame, sign_column: str | None) -> None:
@@ -145,14 +169,52 @@ def _number_nodes(
 ) -> tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.int64]]:
     """Return sorted node names and each row's source and target as positions among them."""
     columns = [edgelist[side] for side in ("source", "target")]
-    for side, column in zip(("source", "target"), columns, strict=True):
-        _check_no_nulls(side, column)
-    texts = [_as_text(column) for column in columns]
-    _check_one_spelling(columns, texts)
-    codes, names = pd.factorize(np.concatenate(texts), sort=True)
-    codes, names = codes.astype(np.int64, copy=False), np.asarray(names, dtype=object)
+    coded = _coded_text(columns)
+    if coded is None:
+        for side, column in zip(("source", "target"), columns, strict=True):
+            _check_no_nulls(side, column)
+        texts = [_as_text(column) for column in columns]
+        _check_one_spelling(columns, texts)
+        coded = pd.factorize(np.concatenate(texts))
+    codes, distinct = coded
+    known = distinct.tolist()
+    spelled = [str(name).strip() for name in known]
+    if spelled != known or len(set(spelled)) < len(spelled):
+        again, distinct = pd.factorize(np.array(spelled, object))
+        codes, spelled = again[codes], distinct.tolist()
+    # Python sorts text three times as fast as numpy sorts an array of objects
+    order = sorted(range(len(spelled)), key=spelled.__getitem__)
+    names = np.array(spelled, object)[order]
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order))
+    codes = number[codes]
     _check_names(edgelist, names, codes)
     return names, codes[: len(edgelist)], codes[len(edgelist) :]
+
+
+def _coded_text(
+    columns: list[pd.Series],
+) -> tuple[NDArray[np.integer], NDArray[np.object_]] | None:
+    """Return codes of all sources, then targets, and what they stand for; None if not all is text.
+
+    Each row is looked at once: where names lie all over the memory, that is what takes the time.
+    """
+    if all(isinstance(column.dtype, pd.CategoricalDtype) for column in columns):
+        parts = [column.cat.remove_unused_categories().cat for column in columns]
+        first, second = (part.categories.to_numpy(dtype=object) for part in parts)
+        codes, others = (part.codes.to_numpy().astype(np.int64) for part in parts)
+        others[others >= 0] += len(first)
+        codes, distinct = np.concatenate([codes, others]), np.concatenate([first, second])
+    else:
+        try:
+            codes, distinct = pd.factorize(
+                np.concatenate([column.to_numpy(dtype=object) for column in columns])
+            )
+        except TypeError:  # not hashable
+            return None
+    # what equals a text is one; 1, 1.0 and True are equal, too, but that is looked into elsewhere
+    is_text = all(isinstance(name, str) for name in distinct.tolist())
+    return (codes, distinct) if is_text and codes.min(initial=0) >= 0 else None
 
 
 def _check_no_nulls(side: str, column: pd.Series) -> None:
@@ -213,14 +275,15 @@ def _plain(name: Any) -> Any:
 def _check_names(
     edgelist: pd.DataFrame, names: NDArray[np.object_], codes: NDArray[np.int64]
 ) -> None:
-    text = pd.Series(names, dtype=object)
-    if len(blank := np.flatnonzero((text == "").to_numpy())):
-        rows = np.unique(np.flatnonzero(np.isin(codes, blank)) % len(edgelist))
+    """Refuse what sorts to the front, no name at all, and what begins as our own do."""
+    if names[0] == "":
+        rows = np.unique(np.flatnonzero(codes == 0) % len(edgelist))
         raise Edge2TorchError(
             f"edgelist has blank node names at row(s) {listing(rows.tolist())} (counted from "
             "0). Drop or name these nodes."
         )
-    reserved = text[text.str.startswith(RESERVED_PREFIX)].tolist()
+    start = np.searchsorted(names, RESERVED_PREFIX)
+    reserved = list(takewhile(lambda name: name.startswith(RESERVED_PREFIX), names[start:]))
     if reserved:
         raise Edge2TorchError(
             f"edgelist has node names that start with {RESERVED_PREFIX!r}, which is reserved: "
@@ -243,9 +306,9 @@ def _check_duplicates(table: EdgeTable) -> None:
 
 
 def _read_weight(table: EdgeTable) -> NDArray[np.float64]:
-    if "initial_weight" not in table.frame:
+    if "initial_weight" not in table.metadata:
         return table.initial_weight
-    column = table.frame["initial_weight"]
+    column = table.metadata["initial_weight"]
     no_number = _is_kind(column, (bool, np.bool_, complex, np.complexfloating))
     weight = pd.to_numeric(column.mask(no_number), errors="coerce")
     values = weight.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -269,9 +332,9 @@ def _is_kind(column: pd.Series, kinds: tuple[type, ...]) -> NDArray[np.bool_]:
 
 
 def _read_constraint(table: EdgeTable) -> NDArray[np.int8]:
-    if "constraint" not in table.frame:
+    if "constraint" not in table.metadata:
         return table.constraint
-    column = table.frame["constraint"]
+    column = table.metadata["constraint"]
     codes, distinct = pd.factorize(column if column.dtype != object else _as_text_or_none(column))
     known = np.zeros(len(distinct) + 1, np.int8)  # the last slot is read by code -1, missing
     for position, value in enumerate(distinct):
@@ -298,7 +361,7 @@ def _as_text_or_none(column: pd.Series) -> pd.Series:
 def _merge_sign(
     table: EdgeTable, constraint: NDArray[np.int8], sign_column: str
 ) -> NDArray[np.int8]:
-    column = table.frame[sign_column]
+    column = table.metadata[sign_column]
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     sign = np.where(np.isnan(numbers), 0.0, numbers)
     wrong = np.flatnonzero(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_count
 from edge2torch._core.edges import EdgesLike
@@ -17,7 +18,6 @@ from edge2torch.priors._edges import (
     as_names,
     join_rows,
     numbered,
-    plain_edges,
     stacked,
 )
 from edge2torch.priors._reach import tidy
@@ -27,21 +27,21 @@ from edge2torch.priors._report import StepReport, step_report
 def dense_block(sources: Any, targets: Any, *, relation: str = "dense") -> pd.DataFrame:
     """Return edges from every source to every target.
 
-    The compiler sees that such a block is complete and multiplies it as a dense matrix. It is held
-    as any other edges, with a row per pair: each pair has a weight, a name and perhaps a constraint
-    of its own.
+    The compiler sees that such a block is complete and multiplies it as a dense matrix. It has a
+    row per pair as any other edges: each pair has a weight and perhaps a constraint of its own.
 
     Parameters
     ----------
     sources, targets : list of names
-        Names are held once, however many pairs there are.
+        All different.
     relation : str
         Value of the column ``relation``.
 
     Returns
     -------
     DataFrame, one row per pair
-        ``source``, ``target``, ``relation``; join it to others with :func:`union_edges`.
+        ``source``, ``target``, ``relation``, as categories: a pair costs two small numbers, and a
+        name is held once. Join it to others with :func:`union_edges`.
 
     Raises
     ------
@@ -62,9 +62,24 @@ def dense_block(sources: Any, targets: Any, *, relation: str = "dense") -> pd.Da
             raise Edge2TorchError(f"{argument} names nodes twice: {listing(twice)}.")
     if both := [name for name in first if name in set(second)]:
         raise Edge2TorchError(f"sources and targets both name {listing(both)}.")
-    source = np.repeat(np.array(first, object), len(second))
-    target = np.tile(np.array(second, object), len(first))
-    return plain_edges(source, target, {"relation": relation})
+    codes = np.repeat(_codes(first), len(second)), np.tile(_codes(second), len(first))
+    kind = np.zeros(len(codes[0]), np.int8)
+    columns = {
+        "source": (codes[0], first),
+        "target": (codes[1], second),
+        "relation": (kind, [relation]),
+    }
+    return pd.DataFrame(
+        {
+            name: pd.Categorical.from_codes(own, categories=pd.Index(known, dtype=object))
+            for name, (own, known) in columns.items()
+        }
+    )
+
+
+def _codes(names: list[str]) -> NDArray[np.integer]:
+    """Number names with the smallest type that holds them."""
+    return np.arange(len(names), dtype=np.min_scalar_type(-len(names)))
 
 
 def union_edges(*tables: EdgesLike) -> tuple[pd.DataFrame, StepReport]:
@@ -195,7 +210,7 @@ def _connected(
             "every node of the graph has outgoing edges, so nothing leads to new outputs. "
             "Add edges to them, or name outputs of the graph."
         )
-    frame = added(graph.frame, dense_block(ends, new, relation=relation))
+    frame = added(graph.frame, dense_block(ends, new, relation=relation).astype(object))
     notes = (f"{len(ends):,} node(s) without outgoing edges now lead to {listing(new)}.",)
     return frame, step_report(step, graph.frame, frame, notes)
 
@@ -255,7 +270,7 @@ def add_latent(
     blocks = [dense_block(graph.named(below), new, relation="latent")]
     if above.any():
         blocks.append(dense_block(new, graph.named(above), relation="latent"))
-    frame = added(graph.frame, *blocks)
+    frame = added(graph.frame, *(block.astype(object) for block in blocks))
     notes = (f"{len(new):,} latent node(s) were added: {listing(new)}.",)
     return frame, step_report("add_latent", graph.frame, frame, notes)
 

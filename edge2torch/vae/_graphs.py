@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pandas as pd
+from pandas.api.types import union_categoricals
 from torch import nn
 
 from edge2torch.compile import CompileArtifact, compile_graph
@@ -61,8 +62,15 @@ def join(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def _stack(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Stack edge tables without the column that dense blocks say what they are in."""
-    as_object = {"source": object, "target": object}
-    own = [table.drop(columns="relation", errors="ignore").astype(as_object) for table in tables]
+    own = [table.drop(columns="relation", errors="ignore") for table in tables]
+    for side in ("source", "target"):
+        # one set of categories for all, or concat would write out every name of a dense block
+        coded = [table[side].astype("category") for table in own]
+        known = union_categoricals(coded).categories
+        own = [
+            table.assign(**{side: column.cat.set_categories(known)})
+            for table, column in zip(own, coded, strict=True)
+        ]
     return pd.concat(own, ignore_index=True)
 
 

@@ -1,0 +1,22 @@
+"""order_of is numpy's stable argsort, where the places fit behind the numbers and where not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge2torch._core.order import order_of
+
+
+@pytest.mark.parametrize("below", [1, 7, 1000, 2**40, 2**62])
+@pytest.mark.parametrize("n", [0, 1, 2, 1000])
+def test_the_order_is_the_stable_one(n, below):
+    keys = np.random.default_rng(0).integers(0, below, n)
+    before = keys.copy()
+    assert order_of(keys, below).tolist() == np.argsort(keys, kind="stable").tolist()
+    assert (keys == before).all()
+
+
+def test_small_types_do_not_overflow():
+    keys = np.array([3, 1, 3, 0] * 200, np.int8)
+    assert order_of(keys, 4).tolist() == np.argsort(keys, kind="stable").tolist()
