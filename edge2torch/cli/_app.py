@@ -135,6 +135,9 @@ def run(
     groups: Annotated[
         str | None, "Column, as donor: its samples stay on one side of a split."
     ] = None,
+    covariates: Annotated[
+        tuple[str, ...], "Columns beside the network, as age,sex,batch; not attributed."
+    ] = (),
     test_data: Annotated[
         Path | None, "Another cohort to test on; all of the data is trained with."
     ] = None,
@@ -151,6 +154,7 @@ def run(
         data,
         label,
         groups=groups,
+        covariates=covariates,
         test_data=test_data,
         names=names,
         settings=settings,

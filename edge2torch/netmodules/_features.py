@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.covariates import Design, apply_recipe, make_design
 from edge2torch._core.messages import listing, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._channels import (
@@ -24,7 +25,6 @@ from edge2torch.netmodules._channels import (
     well_counted,
 )
 from edge2torch.netmodules._config import ModulesConfig, ReliabilityConfig
-from edge2torch.netmodules._covariates import Design, apply_recipe, make_design
 from edge2torch.netmodules._input import TranscriptData
 
 SWITCH, ABUNDANCE, LOW = "switch", "abundance", "low"

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.covariates import covariate_names, resolved
 from edge2torch._core.messages import note, require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._backends import BACKENDS, find_backend
 from edge2torch.netmodules._config import ModulesConfig, as_config
 from edge2torch.netmodules._counts import Scale
-from edge2torch.netmodules._covariates import covariate_names, resolved
 from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys
 from edge2torch.netmodules._edges import gene_edges, grid_threshold_abundance, grid_threshold_switch
 from edge2torch.netmodules._features import Features, make_features, warn_if_few

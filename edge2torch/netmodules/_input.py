@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from edge2torch._core.covariates import resolved
 from edge2torch._core.messages import listing
 from edge2torch._core.versions import plain_ids as without_bars
 from edge2torch.errors import Edge2TorchError
@@ -27,7 +28,6 @@ from edge2torch.netmodules._counts import (
     with_id_columns,
     with_sample_ids,
 )
-from edge2torch.netmodules._covariates import resolved
 
 _FEW_SAMPLES = 10
 

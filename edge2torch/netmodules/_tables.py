@@ -16,10 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from edge2torch._core.covariates import category_by_name
 from edge2torch._core.messages import warn
 from edge2torch._core.statistics import benjamini_hochberg
 from edge2torch.netmodules._checkpoint import Checkpoint
-from edge2torch.netmodules._covariates import category_by_name
 from edge2torch.netmodules._features import Features
 from edge2torch.netmodules._modules import (
     Eigengenes,

@@ -112,7 +112,7 @@ def attribute(
             features=_by_class(of_features, data, codes, task),
             shift=_shift(data, codes, task),
         )
-    upper = task.outcome.upper(task, rows, trained.predict(table.iloc[rows]))
+    upper = task.outcome.upper(task, rows, trained.predict_rows(table, task, rows))
 
     def halves(frame: pd.DataFrame) -> pd.DataFrame:
         return (frame[upper].mean() - frame[~upper].mean()).to_frame(task.label)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge2torch._core.messages import listing, plural
 from edge2torch.errors import Edge2TorchError
+from edge2torch.study._covariates import check_known
 from edge2torch.study._data import Dataset
 from edge2torch.study._pipeline import Study
 
@@ -44,13 +45,18 @@ def with_cohort(study: Study, cohort: Dataset) -> Study:
     labels = pd.concat([own.label[task.kept].astype(object), cohort.label[known].astype(object)])
     groups = study.groups
     if groups is not None:
-        added = group_names(cohort.design.iloc[:, 0], known)
+        added = group_names(cohort.given("groups").iloc[:, 0], known)
         if both := sorted({*groups.tolist()} & {*added.tolist()}):
             raise Edge2TorchError(
                 f"test_data: {len(both)} group(s) are in the data as well: {listing(both)}. A group "
                 "belongs to one side; leave its samples out of the other."
             )
         groups = np.concatenate([groups, added])
+    covariates = task.covariates
+    if covariates is not None:
+        more = cohort.given("covariates")[known]
+        check_known(more)
+        covariates = pd.concat([covariates, more.set_axis(covariates.columns, axis=1)])
     return replace(
         study,
         dataset=replace(own, table=pd.concat([first, second]), label=labels, design=pd.DataFrame()),
@@ -59,6 +65,7 @@ def with_cohort(study: Study, cohort: Dataset) -> Study:
             values=np.concatenate([task.values, values]),
             kept=np.ones(n, bool),
             notes=(*task.notes, *notes),
+            covariates=covariates,
         ),
         groups=groups,
         held_out=np.arange(n) >= len(first),

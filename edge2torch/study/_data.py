@@ -69,7 +69,8 @@ class Dataset:
     copies : tuple of str
         Features that say nothing but the label.
     design : DataFrame, samples × columns
-        What was asked for beside the features: groups and covariates.
+        What was asked for beside the features; each column's name is a pair, of the argument by which
+        it came, ``groups`` or ``covariates``, and its own.
     """
 
     name: str
@@ -81,6 +82,10 @@ class Dataset:
     set_aside: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
     design: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def given(self, argument: str) -> pd.DataFrame:
+        """Return the columns that came by an argument, ``groups`` or ``covariates``."""
+        return pd.DataFrame(self.design.xs(argument, axis=1))
 
     def with_features(self, needed: Sequence[str], argument: str, *, of: str = "model") -> Dataset:
         """Return the same with these features only, in their order."""
@@ -250,9 +255,18 @@ def _names_of(label: Any) -> dict[str, str]:
     return {value: argument for argument, value in values.items() if isinstance(value, str)}
 
 
-def _design_of(design: Sequence[Column], obs: pd.DataFrame, name: str) -> pd.DataFrame:
-    columns = [_column(argument, value, obs, name) for argument, value in design]
-    return pd.concat(columns, axis=1) if columns else pd.DataFrame(index=obs.index)
+def _design_of(
+    design: Sequence[Column], obs: pd.DataFrame, name: str, by_sample: BySample | None = None
+) -> pd.DataFrame:
+    by_sample = by_sample or (lambda _: obs)
+    columns = [(argument, _column(argument, v, by_sample(v), name)) for argument, v in design]
+    names = [(argument, str(column.name)) for argument, column in columns]
+    if twice := sorted({pair for pair in names if names.count(pair) > 1}):
+        raise Edge2TorchError(f"{twice[0][0]}: {listing([n for _, n in twice])} are given twice.")
+    if not columns:
+        return pd.DataFrame(index=obs.index)
+    found = pd.concat([column.set_axis(obs.index) for _, column in columns], axis=1)
+    return found.set_axis(pd.MultiIndex.from_tuples(names), axis=1)
 
 
 def _column(argument: str, value: str | pd.Series, obs: pd.DataFrame, name: str) -> pd.Series:
@@ -329,10 +343,7 @@ def _from_table(
         return frame.set_axis(given.index) if knows else frame
 
     labels, more = _label_of(label, frame, shown, by_sample)
-    beside = pd.DataFrame(index=frame.index)
-    for argument, value in design:
-        found = _column(argument, value, by_sample(value), shown)
-        beside[found.name] = found.to_numpy()
+    beside = _design_of(design, frame, shown, by_sample)
     frame.index = frame.index.astype(str)
     labels.index, beside.index = frame.index, frame.index
     taken = {*own, *(value for _, value in design if isinstance(value, str))}

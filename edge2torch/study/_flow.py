@@ -43,7 +43,7 @@ def flow_of(
     rows = np.sort(rng.permutation(test)[: settings.explain_samples])
     data, values = trained.scaler(table.iloc[rows]), task.values[rows]
     if not task.outcome.by_class:
-        upper = task.outcome.upper(task, rows, trained.predict(table.iloc[rows]))
+        upper = task.outcome.upper(task, rows, trained.predict_rows(table, task, rows))
         high, low = (_edges(trained, data[part], 0) for part in (upper, ~upper))
         return Flow(task.label, high.assign(attribution=high["attribution"] - low["attribution"]))
     largest = int(np.bincount(values).argmax())

@@ -1,4 +1,7 @@
-"""Whether a model says more of held-out samples than a guess that has seen none of their features."""
+"""Whether a model says more of held-out samples than a guess that has seen none of their features.
+
+Where there are covariates the guess is what they say alone.
+"""
 
 from __future__ import annotations
 
@@ -76,3 +79,8 @@ def ahead_words(found: Learned, task: Task) -> str:
     """How far ahead, as numbers to be put in brackets."""
     loss = found.loss
     return f"{task.outcome.ahead} {loss.mean:.3f}, 95 % interval {loss.low:.3f} to {loss.high:.3f}"
+
+
+def beaten_by(task: Task) -> str:
+    """What a model that has learned something is better than."""
+    return "guessing" if task.covariates is None else "the covariates alone"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 
 from edge2torch._core.messages import plural
+from edge2torch.study._covariates import named
 from edge2torch.study._learned import ahead_words
 from edge2torch.study._pipeline import KPNN, Results
 from edge2torch.study._trust import Trust
@@ -13,7 +14,8 @@ from edge2torch.study._words import Words
 
 def methods_text(results: Results) -> str:
     """Return the paragraph; every number in it is this run's."""
-    parts = [_network(results), _training(results), _comparison(results), _learned(results)]
+    parts = [_network(results), _covariates(results), _training(results), _comparison(results)]
+    parts = [*filter(None, parts), _learned(results)]
     if results.has_learned:
         parts.append(_attribution(results))
     if results.trust is not None:
@@ -31,6 +33,17 @@ def _network(results: Results) -> str:
         f"of {plural('node', artifact.graph.n_nodes)} and {plural('edge', artifact.graph.n_edges)}, "
         f"one weight per edge, was trained to predict {goal} of {plural(words.sample, n)} from "
         f"{plural(words.feature, len(artifact.feature_names))}."
+    )
+
+
+def _covariates(results: Results) -> str:
+    samples = results.study.task.covariates
+    if samples is None:
+        return ""
+    return (
+        f"A linear function of {named(samples)} (numbers standardised, categories one-hot) was added to its "
+        "output and trained with it, from the fit of these covariates alone; linear models were given "
+        "them, too, and attributions are of the network's own part."
     )
 
 
@@ -76,10 +89,13 @@ def _comparison(results: Results) -> str:
 def _learned(results: Results) -> str:
     study = results.study
     found = results.learned[KPNN, len(study.network.features)]
-    guess = study.task.outcome.guess
+    outcome = study.task.outcome
+    guess = f"{outcome.guess} of the samples that were fitted"
+    if study.task.covariates is not None:
+        guess = f"{outcome.linear} on the covariates alone"
     return (
         f"On held-out {plural(study.words.sample)} it was {'' if found else 'not '}better than {guess} "
-        f"of the samples that were fitted ({ahead_words(found, study.task)}, over "
+        f"({ahead_words(found, study.task)}, over "
         f"{plural(study.words.sample)} and seeds)."
     )
 

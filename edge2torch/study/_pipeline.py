@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from edge2torch.compile import edge_weights
 from edge2torch.interpret import rewire
 from edge2torch.study._attribute import Attribution, SeedAttribution, attribute, summarize
 from edge2torch.study._baseline import fit_baseline
+from edge2torch.study._covariates import fit_encoding
 from edge2torch.study._data import Dataset
 from edge2torch.study._flow import Flow, flow_of
 from edge2torch.study._learned import Learned, learned
@@ -32,10 +33,9 @@ from edge2torch.study._words import Words
 from edge2torch.train import Split, split_samples
 
 KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
+COVARIATES = "covariates alone"
 
 _FORGETFUL = Progress()
-
-_Predict = Callable[[pd.DataFrame], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,7 @@ class _Seed:
     attribution: SeedAttribution
     predictions: pd.DataFrame
     trained: Trained
+    alone: NDArray[np.float64] | None  # what the covariates alone predict
     split: Split
     changed_edges: float
 
@@ -185,9 +186,8 @@ def train_and_judge(
         if said is not None:
             notes = (*notes, said)
         elif ahead[KPNN, len(study.network.features)]:
-            trust = look_into(
-                one.trained, table, study.task, one.split, study.settings, console, progress
-            )
+            how = study.settings, console, progress, one.alone
+            trust = look_into(one.trained, table, study.task, one.split, *how)
     return Results(
         study=study,
         scores=pd.DataFrame([row for seed in seeds for row in seed.rows]),
@@ -223,18 +223,23 @@ def _run_seed(
     )
     rows: list[dict[str, object]] = []
     ahead: dict[tuple[str, int], pd.DataFrame] = {}
+    linear = _LinearModels(study, table, split, seed)
+    alone = None if linear.covariates is None else linear.predict([])
 
-    def record(model: str, features: list[str], predict: _Predict) -> NDArray[np.float64]:
-        predicted = predict(table.iloc[split.test][features])
+    def record(
+        model: str,
+        n: int,
+        predicted: NDArray[np.float64],
+        guess: NDArray[np.float64] | None = alone,
+    ) -> None:
         parts = task, split.fit, split.test, predicted
-        found = outcome.scores(*parts)
-        rows.append({"model": model, "features": len(features), "seed": seed, **found})
-        ahead[model, len(features)] = outcome.leads(*parts, balanced=settings.class_weights)
-        return predicted
+        rows.append({"model": model, "features": n, "seed": seed, **outcome.scores(*parts)})
+        leads = outcome.leads(*parts, balanced=settings.class_weights, guess=guess)
+        ahead[model, n] = leads
 
-    def fit(network: Network, name: str) -> Trained:
+    def fit(network: Network, name: str) -> tuple[Trained, NDArray[np.float64]]:
         bar = f"{name}, seed {seed}"
-        return train(
+        found = train(
             network,
             table,
             task,
@@ -245,16 +250,19 @@ def _run_seed(
             progress=progress,
             name=bar,
         )
+        predicted = found.predict_rows(table[network.features], task, split.test)
+        record(name, len(network.features), predicted)
+        return found, predicted
 
-    trained = fit(study.network, KPNN)
-    predicted = record(KPNN, study.network.features, trained.predict)
+    trained, predicted = fit(study.network, KPNN)
     shuffled = study.network.with_edges(rewire(study.network.edges, "degree", seed=seed))
-    record(SHUFFLED, shuffled.features, fit(shuffled, SHUFFLED).predict)
+    fit(shuffled, SHUFFLED)
     if study.wider is not None:
-        record(WIDER, study.wider.features, fit(study.wider, WIDER).predict)
+        fit(study.wider, WIDER)
     for features in _baseline_features(study):
-        baseline = fit_baseline(table[features], task, split, seed, study.groups)
-        record(outcome.linear, features, baseline.predict)
+        record(outcome.linear, len(features), linear.predict(features))
+    if alone is not None and task.covariates is not None:
+        record(COVARIATES, task.covariates.shape[1], alone, None)
     console.say(_line(study, rows, seed, trained.epochs))
     return _Seed(
         rows=rows,
@@ -262,9 +270,29 @@ def _run_seed(
         attribution=attribute(trained, table, task, split.test, settings, seed),
         predictions=predictions_frame(task, table.index, split.test, predicted).assign(seed=seed),
         trained=trained,
+        alone=alone,
         split=split,
         changed_edges=_changed(study.network, shuffled),
     )
+
+
+class _LinearModels:
+    """Linear models of one split; they see the covariates as well, where there are any."""
+
+    def __init__(self, study: Study, table: pd.DataFrame, split: Split, seed: int) -> None:
+        self.study, self.table, self.split, self.seed = study, table, split, seed
+        samples = study.task.covariates
+        self.covariates = None
+        if samples is not None:
+            self.covariates = fit_encoding(samples, split.fit)(samples).set_axis(table.index)
+
+    def predict(self, features: list[str]) -> NDArray[np.float64]:
+        """Fit one of some features, and predict the held-out samples."""
+        table, study = self.table[features], self.study
+        if self.covariates is not None:
+            table = pd.concat([table, self.covariates.add_prefix("covariate ")], axis=1)
+        model = fit_baseline(table, study.task, self.split, self.seed, study.groups)
+        return model.predict(table.iloc[self.split.test])
 
 
 def _baseline_features(study: Study) -> list[list[str]]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from edge2torch._core.messages import plural
+from edge2torch.study._covariates import named
+from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._pipeline import Results
 from edge2torch.study._verdict import against_shuffled
 from edge2torch.study._words import Words
@@ -116,6 +118,22 @@ def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
             ),
         ),
         ("Attribution", _attribution_words(results)),
+        *_of_covariates(study.task),
+    ]
+
+
+def _of_covariates(task: Task) -> list[tuple[str, str]]:
+    if task.covariates is None:
+        return []
+    return [
+        (
+            "Covariates",
+            (
+                f"{named(task.covariates)}: a linear function of them, which starts from what they explain alone, is added "
+                "to the output of every network and trained with it. The linear model sees them as "
+                "well. Attributions and node scores are of what the network adds to them."
+            ),
+        )
     ]
 
 

@@ -11,10 +11,11 @@ import pandas as pd
 from torch import nn
 
 from edge2torch._core.files import lock_folder, output_folder
-from edge2torch._core.messages import plural
+from edge2torch._core.messages import listing, plural
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._attribute import Attribution
+from edge2torch.study._covariates import bare_name, check_known
 from edge2torch.study._data import read_dataset
 from edge2torch.study._metrics import answers_frame
 from edge2torch.study._pipeline import Results
@@ -137,13 +138,16 @@ class StudyResult:
         """
         return summary(self.results, self.text)
 
-    def predict(self, data: Any) -> pd.DataFrame:
+    def predict(self, data: Any, *, covariates: pd.DataFrame | None = None) -> pd.DataFrame:
         """Predict samples with the network of the first seed.
 
         Parameters
         ----------
         data : DataFrame, AnnData or path
-            Holds every feature that the network takes, in the units of the study's data.
+            Holds every feature that the network takes, in the units of the study's data, and its
+            covariates, if it has any.
+        covariates : DataFrame, optional
+            Has them instead, by sample.
 
         Returns
         -------
@@ -153,7 +157,7 @@ class StudyResult:
         Raises
         ------
         Edge2TorchError
-            Where features are missing.
+            Where features or covariates are missing.
         """
         settings, features = self.settings, self.results.study.network.features
         of_anndata = hasattr(data, "var") or str(data).endswith(".h5ad")
@@ -165,10 +169,28 @@ class StudyResult:
             names_column=settings.feature_names if of_anndata else None,
             normalize=settings.normalize,
             metadata=self.results.study.dataset.set_aside,
+            design=self._design(covariates),
         ).with_features(features, "data")
         check_complete(dataset.table, impute=settings.impute)
-        predicted = self.results.first.predict(dataset.table)
+        beside = None
+        if self.results.first.beside is not None:
+            check_known(beside := dataset.given("covariates"))
+        predicted = self.results.first.predict(dataset.table, beside)
         return answers_frame(self.results.study.task, dataset.table.index, predicted)
+
+    def _design(self, given: pd.DataFrame | None) -> list[tuple[str, Any]]:
+        """Where the covariates of new samples come from."""
+        beside = self.results.first.beside
+        names = [] if beside is None else [bare_name(name) for name in beside.encoding.names]
+        if given is None:
+            return [("covariates", name) for name in names]
+        if not names:
+            raise Edge2TorchError("covariates: the study has none.")
+        if absent := [name for name in names if name not in given]:
+            raise Edge2TorchError(
+                f"covariates lacks {listing(absent)}, beside which the network was trained."
+            )
+        return [("covariates", given[name]) for name in names]
 
     def report(self, folder: str | os.PathLike[str]) -> Path:
         """Write the report, and all tables and figures that belong to it.

@@ -22,6 +22,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import Replicates
 from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._attribute import Attribution
+from edge2torch.study._covariates import Beside, Encoding
 from edge2torch.study._data import Dataset
 from edge2torch.study._flow import Flow
 from edge2torch.study._learned import Interval, Learned
@@ -43,7 +44,9 @@ _CLASSES: dict[str, type] = {
     one.__name__: one
     for one in (
         Attribution,
+        Beside,
         Dataset,
+        Encoding,
         Flow,
         Interval,
         Learned,
@@ -75,10 +78,11 @@ _REMADE = {
 def write_state(folder: Path, results: Results, text: ReportText) -> Path:
     """Write a study beside its model; of the samples only names and labels, no features."""
     study = results.study
-    bare = replace(
-        study.dataset, table=study.dataset.table.iloc[:0], design=study.dataset.design.iloc[:0]
-    )
-    state = replace(results, study=replace(study, dataset=bare))
+    bare = replace(study.dataset, table=study.dataset.table.iloc[:0], design=pd.DataFrame())
+    task = study.task
+    if task.covariates is not None:
+        task = replace(task, covariates=task.covariates.iloc[:0])
+    state = replace(results, study=replace(study, dataset=bare, task=task))
     place = folder / _FOLDER
     place.mkdir(exist_ok=True)
     for left in place.glob("*.parquet"):  # of an earlier study in the same folder

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from edge2torch._core.checks import check_type
 from edge2torch._core.console import Console
+from edge2torch._core.covariates import covariate_names
 from edge2torch._core.files import lock_folder, output_folder
 from edge2torch._core.messages import listing, plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import Prior, add_names
 from edge2torch.study._cohort import group_names, with_cohort
+from edge2torch.study._covariates import bare_name, covariates_of
 from edge2torch.study._data import Dataset, read_dataset
 from edge2torch.study._edges import read_edge_file
 from edge2torch.study._lines import plan_words, say_results
@@ -42,6 +45,7 @@ def run_study(
     label: Any,
     *,
     groups: str | pd.Series | None = None,
+    covariates: Sequence[str] | pd.DataFrame = (),
     test_data: Any = None,
     names: Any = None,
     settings: StudySettings | None = None,
@@ -72,6 +76,11 @@ def run_study(
     groups : str or Series, optional
         Column (of ``obs``), or values by sample, of what samples share, such as their donor: all
         samples of one are on the same side of every split.
+    covariates : sequence of str, or DataFrame
+        Columns (of ``obs``), or a table by sample, of what is known beside the features, such as age,
+        sex and batch. A linear function of them is added to the network's output and trained with
+        it; attributions and node scores are of the rest. ``"batch:category"`` and ``"age:number"``
+        say how whole numbers are meant.
     test_data : DataFrame, AnnData or path, optional
         Another cohort, with the same label and features. Then it is what the study is tested on,
         and all samples of ``data`` are trained with.
@@ -134,7 +143,8 @@ def run_study(
         "metadata": settings.metadata,
         "all_features": settings.all_features,
     }
-    design = [] if groups is None else [("groups", groups)]
+    design: list[tuple[str, Any]] = [] if groups is None else [("groups", groups)]
+    design += [("covariates", column) for column in _columns_of(covariates)]
     dataset = read_dataset(data, label, _node_names(table), design=design, **reading)
     if odd := [name for name in settings.metadata if name not in dataset.set_aside]:
         raise Edge2TorchError(
@@ -143,6 +153,7 @@ def run_study(
         )
     asked = as_asked(label)
     task = choose_task(dataset.label, settings.task, settings.min_class_size, asked)
+    task = _with_covariates(task, dataset, covariates, _node_names(table))
     network = fit_network(
         table,
         dataset.table.columns,
@@ -161,7 +172,7 @@ def run_study(
         console.say(_SIGNS_UNUSED)
     console.say(_SCALED)
     wider = _with_direct_edges(table, dataset, network, task) if settings.direct_edges else None
-    donors = None if groups is None else group_names(dataset.design.iloc[:, 0], task.kept)
+    donors = None if groups is None else group_names(dataset.given("groups").iloc[:, 0], task.kept)
     study = Study(dataset, task, network, settings, text.words, wider, donors)
     if test_data is not None:
         cohort = read_dataset(
@@ -191,6 +202,7 @@ def _carry_out(
         # given only where there are any, so that what was begun without them can go on
         **({} if study.groups is None else {"groups": pd.DataFrame({"group": study.groups})}),
         **({} if not (said := study.task.options) else {"label": pd.DataFrame(said, index=[0])}),
+        **({} if (beside := study.task.covariates) is None else {"covariates": beside}),
         **({} if study.held_out is None else {"test_data": pd.DataFrame({"test": study.held_out})}),
     }
     with lock_folder(folder):
@@ -209,6 +221,32 @@ def _carry_out(
     console.say(", ".join(path.name for path in files[:-1]))
     console.say(f"Open {files[-1]} in a browser.")
     return result
+
+
+def _columns_of(covariates: Sequence[str] | pd.DataFrame) -> list[str | pd.Series]:
+    """Where covariates come from; a table of their own has a row per sample."""
+    if isinstance(covariates, pd.DataFrame):
+        return [covariates[name].rename(str(name)) for name in covariates]
+    check_type("covariates", covariates, (tuple, list), "a list of columns, or a table by sample")
+    return [bare_name(name) for name in covariates]
+
+
+def _with_covariates(
+    task: Task, dataset: Dataset, given: Sequence[str] | pd.DataFrame, nodes: set[str]
+) -> Task:
+    """Put covariates beside the values of the task, and say how each is taken."""
+    columns = [*given]
+    if not columns:
+        return task
+    samples = dataset.given("covariates")[task.kept]
+    if fed := sorted({*samples.columns} & nodes):
+        raise Edge2TorchError(
+            f"covariates: {listing(fed)} are nodes of the graph, which are attributed. A column is "
+            "one or the other: leave it out of the covariates, or of the edges."
+        )
+    found = covariates_of(samples, [str(name) for name in columns])
+    note = f"Covariates beside the network: {covariate_names(samples, [*found.columns])}."
+    return replace(task, covariates=found, notes=(*task.notes, note))
 
 
 def _edges_of(edges: Any) -> tuple[pd.DataFrame, str]:

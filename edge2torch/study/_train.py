@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -18,6 +18,12 @@ from edge2torch._core.console import Console
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.interpret import ReplicateStack
 from edge2torch.nn import CustomizedEdgeModel
+from edge2torch.study._covariates import (
+    Beside,
+    BesideStack,
+    covariates_alone,
+    fit_encoding,
+)
 from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._progress import Progress
@@ -44,6 +50,7 @@ class Trained:
     epochs: int
     losses: tuple[float, ...]
     stalled: bool = True  # whether the search for the number of epochs ended by itself
+    beside: Beside | None = None  # the linear part of the covariates
 
     @property
     def cut_off(self) -> bool:
@@ -55,12 +62,20 @@ class Trained:
         before, last = (float(np.mean(self.losses[-k:][:window])) for k in (2 * window, window))
         return before - last > _VISIBLE * (max(self.losses) - min(self.losses))
 
-    def predict(self, table: pd.DataFrame) -> NDArray[np.float64]:
+    def predict(
+        self, table: pd.DataFrame, covariates: pd.DataFrame | None = None
+    ) -> NDArray[np.float64]:
         """What the outcome predicts (b, k): class probabilities, or values in the label's units."""
         x = align_features_to_input_nodes(self.scaler(table), self.network.artifact)
         with torch.no_grad():
             y = self.model(x)
-        return self.goal.answer(y)
+        return self.goal.answer(y if self.beside is None else y + self.beside(covariates))
+
+    def predict_rows(
+        self, table: pd.DataFrame, task: Task, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """The same of some samples of the study."""
+        return self.predict(table.iloc[rows], task.covariates_of(rows))
 
 
 def train(
@@ -85,11 +100,12 @@ def train(
     *_, search = _fit(network, table, task, split.folds, *how, name)
     epochs = cast(int, search.best_epoch) + 1
     whole = ((split.fit, split.fit[:0]),)
-    model, scaler, goal, _ = _fit(network, table, task, whole, *how, f"{name}, all", epochs)
+    found = _fit(network, table, task, whole, *how, f"{name}, all", epochs)
+    model, beside, scaler, goal, _ = found
     losses = tuple(search.history["held_out_loss"])
     stalled = search.stopped_by != "max_epochs"
     chosen = cast(CustomizedEdgeModel, model.unstack()[0])
-    return Trained(network, chosen, scaler, goal, epochs, losses, stalled)
+    return Trained(network, chosen, scaler, goal, epochs, losses, stalled, beside)
 
 
 def _fit(
@@ -103,11 +119,11 @@ def _fit(
     progress: Progress,
     name: str,
     epochs: int | None = None,
-) -> tuple[_Apart | ReplicateStack, Scaler, Goal, Fit]:
+) -> tuple[_Apart | ReplicateStack, Beside | None, Scaler, Goal, Fit]:
     """Train a network per fold, all in step, so that one curve of losses is that of all of them.
 
-    With ``epochs`` so many are trained, and nothing is validated. Scaler and goal are the first
-    fold's.
+    With ``epochs`` so many are trained, and nothing is validated. What is returned beside the
+    networks is the first fold's.
     """
     scalers = [fit_scaler(table, rows) for rows, _ in folds]
     x = torch.stack([align_features_to_input_nodes(s(table), network.artifact) for s in scalers])
@@ -115,10 +131,15 @@ def _fit(
     # Every fold starts from the same weights. Their losses are summed and AdamW treats each
     # parameter on its own, so none of the networks notices the others.
     model = _beside_each_other(network, [network.build(settings, seed) for _ in folds])
+    linear = beside_of(task, goals, folds, network)
     # Folds differ by a row or two; an epoch takes as many of each, others every time.
     size = min(len(rows) for rows, _ in folds)
     steps = steps_of(task, size, settings)
     which = torch.arange(len(folds))[:, None]
+
+    def both(rows: Tensor) -> Tensor:
+        y: Tensor = model(x[:, rows])
+        return y if linear is None else y + linear(rows)
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
         drawn = torch.stack([shuffled(rows, generator)[:size] for rows, _ in folds])
@@ -126,14 +147,15 @@ def _fit(
 
     def loss(rows: Tensor) -> Tensor:
         y = model(F.dropout(x[which, rows], settings.input_dropout))
+        y = y if linear is None else y + linear(rows)
         losses = [goal.loss(*pair) for goal, *pair in zip(goals, y, rows, strict=True)]
         return torch.stack(losses).sum()
 
     fitted = fit(
-        model,
+        trained_with(model, linear),
         loss,
         batches,
-        held_out=None if epochs else partial(_evaluate, model, x, goals, folds),
+        held_out=None if epochs else partial(_evaluate, both, len(x[0]), goals, folds),
         max_epochs=epochs or settings.max_epochs,
         patience=max(settings.patience, -(-_STEPS // steps)),
         learning_rate=settings.learning_rate,
@@ -144,7 +166,7 @@ def _fit(
         on_checkpoint=progress.note_time,
         progress=lambda to_come: console.count(to_come.stop, name, "epochs", first=to_come.start),
     )
-    return model, scalers[0], goals[0], fitted
+    return model, None if linear is None else linear.first(), scalers[0], goals[0], fitted
 
 
 class _Apart(nn.Module):
@@ -172,6 +194,26 @@ def _beside_each_other(
     return ReplicateStack(models, network.artifact, shared_inputs=False)
 
 
+def beside_of(
+    task: Task, goals: Sequence[Goal], folds: Sequence[Fold], network: Network
+) -> BesideStack | None:
+    """Linear parts of covariates beside a network per fold, where there are covariates."""
+    if task.covariates is None:
+        return None
+    # categories of all folds, or weights could not stand side by side; no test sample is among them
+    rows = np.unique(np.concatenate([part for fold in folds for part in fold]))
+    encoding = fit_encoding(task.covariates, rows)
+    z = torch.from_numpy(encoding(task.covariates).to_numpy())
+    outputs = network.head or len(network.outputs)
+    parts = zip(goals, [fitted for fitted, _ in folds], strict=True)
+    return BesideStack(encoding, z, [covariates_alone(z, *one, outputs) for one in parts])
+
+
+def trained_with(model: nn.Module, linear: BesideStack | None) -> nn.Module:
+    """What is trained: the network, and the linear part where there is one."""
+    return model if linear is None else nn.ModuleDict({"network": model, "covariates": linear})
+
+
 def goal_of(task: Task, rows: NDArray[np.int64], settings: StudySettings) -> Goal:
     """What a network is trained for on some rows."""
     return task.outcome.goal(task, rows, balanced=settings.class_weights)
@@ -187,15 +229,17 @@ def shuffled(rows: NDArray[np.int64], generator: torch.Generator) -> Tensor:
     return torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
 
 
-def _evaluate(model: nn.Module, x: Tensor, goals: list[Goal], folds: tuple[Fold, ...]) -> float:
-    """Mean loss over the validation rows of all folds."""
+def _evaluate(
+    outputs: Callable[[Tensor], Tensor], n: int, goals: list[Goal], folds: tuple[Fold, ...]
+) -> float:
+    """Mean loss over the validation rows of all folds, of ``n`` samples."""
     # of one fold only its rows; of several all, which are few and of which each is wanted
     beside = [fitted for fitted, _ in folds if goals[0].judged_with_fitted]
     asked = np.unique(np.concatenate([*beside, *(rows for _, rows in folds)]))
     held_out = torch.from_numpy(asked)
     total = 0.0
-    for y, goal, (fitted, numbers) in zip(model(x[:, held_out]), goals, folds, strict=True):
-        predicted = y.new_full((x.shape[1], y.shape[1]), torch.nan)
+    for y, goal, (fitted, numbers) in zip(outputs(held_out), goals, folds, strict=True):
+        predicted = y.new_full((n, y.shape[1]), torch.nan)
         predicted[held_out] = y
         rows = torch.from_numpy(numbers)
         total += goal.held_out_loss(predicted, rows, torch.from_numpy(fitted))

@@ -26,12 +26,12 @@ from edge2torch.interpret import (
     replicate,
 )
 from edge2torch.nn import CustomizedEdgeModel
-from edge2torch.study._learned import Learned, ahead_words, learned
+from edge2torch.study._learned import Learned, ahead_words, beaten_by, learned
 from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._train import Trained, goal_of, shuffled, steps_of
+from edge2torch.study._train import Trained, beside_of, goal_of, shuffled, steps_of, trained_with
 from edge2torch.train import Split, fit
 
 _STEPS = 10  # of the path integral
@@ -83,16 +83,17 @@ def look_into(
     settings: StudySettings,
     console: Console,
     progress: Progress,
+    guess: NDArray[np.float64] | None = None,
 ) -> Trust | str:
     """Train replicates and controls, each set at once, and compare their node scores.
 
-    Where either do not predict better than guessing there is nothing to compare: the answer is a
-    sentence that says so.
+    Where either do not predict better than guessing, or than ``guess``, there is nothing to compare:
+    the answer is a sentence that says so.
     """
     begin = time.monotonic()
     network = trained.network
     data = trained.scaler(table[network.features])
-    how = _How(task, split, settings, trained.epochs, progress, console)
+    how = _How(task, split, settings, trained.epochs, progress, console, network, guess)
     found, ahead = _replicates(network, data, how, settings.replicates, "replicates")
     if not ahead:
         return _no_better(f"The {settings.replicates} replicates", ahead, task, console)
@@ -132,7 +133,7 @@ def look_into(
 
 def _no_better(who: str, found: Learned, task: Task, console: Console) -> str:
     said = (
-        f"{who} do not predict better than guessing ({ahead_words(found, task)}), so no q-values "
+        f"{who} do not predict better than {beaten_by(task)} ({ahead_words(found, task)}), so no q-values "
         f"are given."
     )
     console.say(said)
@@ -188,6 +189,8 @@ class _How:
     epochs: int
     progress: Progress
     console: Console
+    network: Network
+    guess: NDArray[np.float64] | None
 
 
 def _replicates(
@@ -237,6 +240,8 @@ def _loop(
     """
     task, split, settings = how.task, how.split, how.settings
     goal = goal_of(task, split.fit, settings)
+    n = getattr(settings, name)
+    linear = beside_of(task, [goal] * n, [(split.fit, split.fit[:0])] * n, how.network)
     steps = steps_of(task, len(split.fit), settings)
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
@@ -244,12 +249,13 @@ def _loop(
 
     def train(stack: ReplicateStack, seed: int) -> NDArray[np.float64]:
         def loss(rows: Tensor) -> Tensor:
-            seen = F.dropout(x[..., rows, :], settings.input_dropout)
-            return torch.stack([goal.loss(y, rows) for y in stack(seen)]).sum()
+            found = stack(F.dropout(x[..., rows, :], settings.input_dropout))
+            found = found if linear is None else found + linear(rows)
+            return torch.stack([goal.loss(y, rows) for y in found]).sum()
 
-        title = f"{getattr(settings, name)} {name}"
+        title = f"{n} {name}"
         fit(
-            stack,
+            trained_with(stack, linear),
             loss,
             batches,
             max_epochs=how.epochs,
@@ -263,9 +269,15 @@ def _loop(
             ),
         )
         with torch.no_grad():
-            predicted = [goal.answer(y) for y in stack(x[..., torch.from_numpy(split.test), :])]
+            rows = torch.from_numpy(split.test)
+            found = stack(x[..., rows, :])
+            predicted = [
+                goal.answer(y) for y in (found if linear is None else found + linear(rows))
+            ]
         outcome, parts, balanced = task.outcome, (split.fit, split.test), settings.class_weights
-        ahead.extend(outcome.leads(task, *parts, p, balanced=balanced) for p in predicted)
+        ahead.extend(
+            outcome.leads(task, *parts, p, balanced=balanced, guess=how.guess) for p in predicted
+        )
         quality = [outcome.scores(task, *parts, p)[outcome.metric.name] for p in predicted]
         if np.isnan(quality).any():
             raise Edge2TorchError("data: the label has one value only among the held-out samples.")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from edge2torch._core.messages import plural
+from edge2torch.study._covariates import named
 from edge2torch.study._data import copies_words
-from edge2torch.study._learned import ahead_words
+from edge2torch.study._learned import ahead_words, beaten_by
 from edge2torch.study._network import bottleneck_words
 from edge2torch.study._outcomes._outcome import Metric
-from edge2torch.study._pipeline import KPNN, SHUFFLED, WIDER, Results
+from edge2torch.study._pipeline import COVARIATES, KPNN, SHUFFLED, WIDER, Results
 from edge2torch.study._trust import LEVEL, Trust, beyond_place
 
 _CLOSE = 0.02  # two points
@@ -47,13 +48,14 @@ def verdicts(results: Results) -> list[Verdict]:
     """
     study, by_seed = results.study, _by_seed(results)
     keys = [(str(key[0]), int(key[1])) for key in by_seed.columns.to_list()]
-    linear = [key for key in keys if key[0] not in (KPNN, SHUFFLED, WIDER)]
+    linear = [key for key in keys if key[0] not in (KPNN, SHUFFLED, WIDER, COVARIATES)]
     own = len(study.network.features)
     kpnn = by_seed[(KPNN, own)]
     if not results.has_learned:
         missed = [_what_linear_learned(results, by_seed[key], key) for key in linear]
         return [*_limits(results), _nothing_learned(results), _level(results, kpnn), *missed]
     said = [*_copies(results), *_limits(results), _level(results, kpnn)]
+    said += [_beside_covariates(results, key) for key in keys if key[0] == COVARIATES]
     for name, count in linear:
         seen = plural(study.words.feature, count)
         other = f"{name} on the same {seen}"
@@ -73,6 +75,19 @@ def verdicts(results: Results) -> list[Verdict]:
     if results.untrusted:
         said.append(Verdict(False, results.untrusted))
     return said
+
+
+def _beside_covariates(results: Results, key: tuple[str, int]) -> Verdict:
+    """What the network adds to the covariates; by the loss, as this decides what it learned."""
+    task, by_seed = results.study.task, _by_seed(results)
+    beside = pd.DataFrame() if task.covariates is None else task.covariates
+    reached = results.metric.show_spread(by_seed[key])
+    found = results.learned[KPNN, len(results.study.network.features)]
+    return Verdict(
+        bool(found),
+        f"The covariates alone ({named(beside)}) reach {reached} by {task.outcome.linear}; they stand beside "
+        f"every network, whose nodes are scored for what they add ({ahead_words(found, task)}).",
+    )
 
 
 def _copies(results: Results) -> list[Verdict]:
@@ -101,28 +116,30 @@ def _nothing_learned(results: Results) -> Verdict:
     found = results.learned[KPNN, len(results.study.network.features)]
     why = f"({ahead_words(found, task)})"
     if found.loss.low > 0 and found.hits is not None:
+        common = "always saying the most common one" if task.covariates is None else beaten_by(task)
         why = (
-            f"(it names fewer {plural(words.group)} rightly than always saying the most common one, "
+            f"(it names fewer {plural(words.group)} rightly than {common}, "
             f"by {-100 * found.hits.mean:.1f} points, 95 % interval {-100 * found.hits.high:.1f} to "
             f"{-100 * found.hits.low:.1f})"
         )
     return Verdict(
         False,
         f"The KPNN learned nothing that holds for new {plural(words.sample)}: on held-out ones it "
-        f"does not predict better than guessing {why}. So no {words.node} is ranked and "
+        f"does not predict better than {beaten_by(task)} {why}. So no {words.node} is ranked and "
         "none has a q-value, and whether the given edges help cannot be said.",
     )
 
 
 def _what_linear_learned(results: Results, linear: pd.Series, key: tuple[str, int]) -> Verdict:
     words, found = results.study.words, results.learned[key]
+    beaten = beaten_by(results.study.task)
     start = f"{_capital(key[0])} on {plural(words.feature, key[1])} "
     reached = f"({results.metric.show_spread(linear)}; {ahead_words(found, results.study.task)})"
     if found:
         return Verdict(
-            False, f"{start}does better than guessing {reached}: the KPNN missed what it found."
+            False, f"{start}does better than {beaten} {reached}: the KPNN missed what it found."
         )
-    return Verdict(None, f"{start}does not predict better than guessing either {reached}.")
+    return Verdict(None, f"{start}does not predict better than {beaten} either {reached}.")
 
 
 def against_shuffled(results: Results) -> Verdict:
@@ -171,7 +188,10 @@ def _level(results: Results, kpnn: pd.Series) -> Verdict:
     )
     shown, task = results.metric.show_spread(kpnn), study.task
     ahead = ahead_words(results.learned[KPNN, len(study.network.features)], task)
-    return Verdict(None, task.outcome.reached(task, study.words, shown, spread, ahead))
+    against = beaten_by(task)
+    against = task.outcome.guessing if against == "guessing" else against
+    reached = task.outcome.reached(task, study.words, shown, spread)
+    return Verdict(None, f"{reached}. Against {against}: {ahead}.")
 
 
 def _against_linear(

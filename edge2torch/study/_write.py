@@ -22,7 +22,7 @@ _ALL_RANKS = 20
 _RANKINGS = ("node_attribution", "feature_attribution", "top_nodes", "edge_attribution")
 # what a run may write or not, and so must not leave from an earlier one beside its own
 _SOMETIMES = {
-    *(f"{name}.csv" for name in (*_RANKINGS, "node_significance", "replicates")),
+    *(f"{name}.csv" for name in (*_RANKINGS, "node_significance", "replicates", "covariates")),
     *(f"{name}.png" for name in ("flow", "top_nodes", "heatmap", "degree_bias", "stability")),
 }
 
@@ -78,6 +78,8 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
         "predictions": results.predictions,
         "scaling": results.first.scaler.as_frame(),
     }
+    if results.first.beside is not None:
+        tables["covariates"] = results.first.beside.as_frame(results.study.task.answers)
     if not results.has_learned:
         tables = {name: table for name, table in tables.items() if name not in _RANKINGS}
     if results.trust is not None:

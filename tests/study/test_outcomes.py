@@ -59,6 +59,7 @@ class PoissonRate(Outcome):
     loss = "Poisson deviance"
     linear = "Poisson regression"
     guess = "the mean rate"
+    guessing = "guessing the mean rate"
     ahead = "deviance lower by"
     halved_by = "the rate"
     files = ("rates.csv", "rates.png")
@@ -98,9 +99,10 @@ class PoissonRate(Outcome):
     def scores(self, task, fitted, held_out, predicted):
         return {"deviance": float(self.sample_losses(task.values[held_out], predicted).mean())}
 
-    def leads(self, task, fitted, held_out, predicted, *, balanced):
+    def leads(self, task, fitted, held_out, predicted, *, balanced, guess=None):
         count, time = task.values[fitted].sum(axis=0)
-        guess, truth = np.full_like(predicted, count / time), task.values[held_out]
+        guess = np.full_like(predicted, count / time) if guess is None else guess
+        truth = task.values[held_out]
         gain = self.sample_losses(truth, guess) - self.sample_losses(truth, predicted)
         return pd.DataFrame({"loss": gain}, index=held_out)
 
@@ -166,7 +168,7 @@ def test_a_new_outcome_goes_all_the_way(tmp_path, wards, one_end):
     assert study.predictions.columns.tolist() == ["count", "time", "predicted", "seed"]
     said = [verdict.text for verdict in study.verdicts]
     assert said[0].startswith("On held-out samples the KPNN reaches deviance = ")
-    assert "against guessing the mean rate: deviance lower by " in said[0]
+    assert "Against guessing the mean rate: deviance lower by " in said[0]
     # where less is better the lower score is the better one
     scores = study.scores.groupby("model")["deviance"].mean()
     side = "above" if scores["KPNN"] < scores["Poisson regression"] else "below"

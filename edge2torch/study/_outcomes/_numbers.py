@@ -54,6 +54,7 @@ class Number(Outcome):
     loss = "mean squared error"
     linear = "ridge regression"
     guess = "the mean"
+    guessing = "guessing the mean"
     ahead = "R²"
 
     def suits(self, label: Label) -> str:
@@ -103,12 +104,13 @@ class Number(Outcome):
         return score_predictions(task.values[held_out], predicted)
 
     def leads(
-        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, *, balanced: bool
-    ) -> pd.DataFrame:
-        """As a share of the squared error of the mean, so that their mean is R² against it."""
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, *, balanced: bool,
+        guess: Numbers | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """As a share of the guess's squared error, so that their mean is R² against it."""
         truth = task.values[held_out]
         mean = np.full((len(truth), 1), task.values[fitted].mean())
-        guessed = sample_losses(truth, mean)
+        guessed = sample_losses(truth, mean if guess is None else guess)
         own = sample_losses(truth, predicted)
         return pd.DataFrame({"loss": (guessed - own) / guessed.mean()}, index=held_out)
 

@@ -66,6 +66,8 @@ class Task:
         Why this outcome, and what was left out.
     options : mapping
         What the label said beside its columns.
+    covariates : DataFrame, samples × covariates, optional
+        What stands beside the network, of these samples.
     """
 
     kind: str
@@ -75,6 +77,11 @@ class Task:
     kept: NDArray[np.bool_]
     notes: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    covariates: pd.DataFrame | None = None
+
+    def covariates_of(self, rows: Rows) -> pd.DataFrame | None:
+        """Covariates of some samples, where there are any."""
+        return None if self.covariates is None else self.covariates.iloc[rows]
 
     @property
     def outcome(self) -> Outcome:
@@ -205,6 +212,7 @@ class Outcome(ABC):
     loss: ClassVar[str]  # as in "the mean squared error was minimised"
     linear: ClassVar[str]  # the baseline, as "ridge regression"
     guess: ClassVar[str]  # as in "better than the mean of the samples that were fitted"
+    guessing: ClassVar[str]  # as in "against guessing the mean"
     ahead: ClassVar[str]  # what the lead over the guess is measured in
     ranking: ClassVar[str | None] = None  # a metric that no threshold moves, to be held beside
     # What samples are halved by where there are no classes: "the upper half of the label".
@@ -307,12 +315,20 @@ class Outcome(ABC):
 
     @abstractmethod
     def leads(
-        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, *, balanced: bool
+        self,
+        task: Task,
+        fitted: Rows,
+        held_out: Rows,
+        predicted: Numbers,
+        *,
+        balanced: bool,
+        guess: Numbers | None = None,
     ) -> pd.DataFrame:
         """Lead over guessing of every held-out sample: ``loss`` and, of classes, ``hits``.
 
-        The guess knows the labels of the fitted samples, and no features.
-        """
+        The guess knows the labels of the fitted samples, and no features; ``guess`` (b, k), of the
+        held-out samples, stands for it where there is one, such as by covariates alone.
+        """  # fmt: skip
 
     # ------------------------------------------------------------------- what it rests on
 
@@ -351,9 +367,6 @@ class Outcome(ABC):
         """As in "was trained to predict dose (a number)"."""
         return task.label
 
-    def reached(self, task: Task, words: Words, shown: str, spread: str, ahead: str) -> str:
-        """Say how good the network is: its score, the spread over seeds, its lead over the guess."""
-        return (
-            f"On held-out {plural(words.sample)} the KPNN reaches {self.metric.label} = {shown} "
-            f"{spread}; against guessing {self.guess}: {ahead}."
-        )
+    def reached(self, task: Task, words: Words, shown: str, spread: str) -> str:
+        """Say how good the network is: its score, and the spread over seeds."""
+        return f"On held-out {plural(words.sample)} the KPNN reaches {self.metric.label} = {shown} {spread}"

@@ -80,7 +80,7 @@ def covariate_names(samples: pd.DataFrame, covariates: Sequence[str]) -> str:
         if _is_number(samples[name], kind):
             words.append(f"{name!r} as a number")
         else:
-            levels = sorted(_levels(samples[name].dropna()).unique())
+            levels = sorted(level_names(samples[name].dropna()).unique())
             words.append(f"{name!r} as {len(levels)} categories ({listing(levels)})")
     return ", ".join(words)
 
@@ -152,7 +152,7 @@ def make_design(samples: pd.DataFrame, covariates: tuple[str, ...]) -> Design:
             spread = float(np.nanstd(values))
             recipe[name] = {"mean": float(np.nanmean(values)), "sd": spread or 1.0}
         else:
-            levels = sorted(_levels(column.dropna()).unique())
+            levels = sorted(level_names(column.dropna()).unique())
             has_gap = bool(column.isna().any())
             recipe[name] = {"levels": [*levels, *(["<missing>"] if has_gap else [])]}
     return apply_recipe(samples, recipe)
@@ -169,7 +169,7 @@ def apply_recipe(samples: pd.DataFrame, recipe: Mapping[str, Any]) -> Design:
     for name, how in recipe.items():
         column = samples[name]
         if "levels" in how:
-            text = _levels(column).where(column.notna(), "<missing>")
+            text = level_names(column).where(column.notna(), "<missing>")
             if unknown := sorted(set(text) - set(how["levels"])):
                 raise Edge2TorchError(
                     f"covariate {name!r} has level(s) {listing(unknown)} that the fit did not see; "
@@ -185,7 +185,7 @@ def apply_recipe(samples: pd.DataFrame, recipe: Mapping[str, Any]) -> Design:
     return Design(np.column_stack(list(columns.values())), tuple(columns), dict(recipe))
 
 
-def _levels(column: pd.Series) -> pd.Series:
+def level_names(column: pd.Series) -> pd.Series:
     """Text of each level; a code is the same text beside gaps, where pandas makes it 1.0."""
     if not _is_numeric(column):
         return column.astype(object).astype(str)
