@@ -94,7 +94,7 @@ def a_card(monkeypatch):
 
 def run(tmp_path, *options):
     status = gpu.main(
-        ["--only", "times", "--cases", "d1", "--seconds", "9", "--out", str(tmp_path), *options]
+        ["--only", "times", "--cases", "d1", "--seconds", "60", "--out", str(tmp_path), *options]
     )
     return status, json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))
 
@@ -161,3 +161,34 @@ def test_attribution_is_checked_where_captum_is(name: str) -> None:
     check = next(one for one in attribution() if one.name == name)
     outcome = run_check(check, CPU)
     assert (outcome.state, outcome.error) == ("passed", 0.0)
+
+
+def test_a_slow_step_is_taken_once(monkeypatch) -> None:
+    bench = gpu.Bench(gpu.CASES["d1"], gpu.Device("cpu"), None)
+    slow = []
+
+    def step_of(model, _):
+        step = lambda: None  # noqa: E731
+        slow.extend([step] * (model is bench.models["masked"]))
+        return step
+
+    monkeypatch.setattr(gpu, "step_of", step_of)
+    monkeypatch.setattr(
+        bench.device, "milliseconds", lambda step, _=1: 1e5 if step in slow else 9.0
+    )
+    rows = {row["contender"]: row for row in bench.rows(8, 60.0)}
+    assert (rows["masked"]["rounds"], rows["masked"]["note"]) == (1, "one step, without a warm-up")
+    assert (rows["masked"]["ms"], rows["ours"]["ms"]) == (1e5, 9.0)
+    assert rows["ours"]["rounds"] >= 3
+
+
+def test_the_process_ends_itself_with_what_it_has(tmp_path: Path) -> None:
+    code = f"""
+import pathlib, time
+from benchmarks.gpu import Report, stop_later
+stop_later(Report(pathlib.Path({str(tmp_path)!r}), {{"device": "slow"}}), 0.2)
+time.sleep(60)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
+    assert done.returncode == 3
+    assert json.loads((tmp_path / "gpu.json").read_text())["notes"] == ["stopped after 0 s"]
