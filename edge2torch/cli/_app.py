@@ -6,7 +6,7 @@ import importlib.metadata
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ from edge2torch.cli._interpret import interpret
 from edge2torch.cli._modules import modules
 from edge2torch.cli._options import DATA, FEATURE_NAMES, LAYER, OUTPUTS, Group, command
 from edge2torch.cli._prior import prior
+from edge2torch.errors import Edge2TorchError
 from edge2torch.study import StudySettings
 
 _HELP = """A table of named edges in; a trained network and its explanation out.
@@ -130,8 +131,16 @@ def run(
     *,
     edges: Annotated[Path, "CSV, TSV or Parquet with columns source and target."],
     data: Annotated[Path, DATA],
-    label: Annotated[str, "Column to predict (of obs, for h5ad)."],
+    label: Annotated[str | None, "Column to predict (of obs, for h5ad)."] = None,
     out: Annotated[Path, "Folder for the results."],
+    time: Annotated[str | None, "Column of the time, for --task survival."] = None,
+    event: Annotated[str | None, "Column that says whether the event was seen (1)."] = None,
+    event_value: Annotated[str | None, "Value of --event that is the event."] = None,
+    entry: Annotated[str | None, "Column of the time of coming under observation."] = None,
+    strata: Annotated[str | None, "Column whose values have a baseline hazard each."] = None,
+    horizon: Annotated[float | None, "Time up to which survival is predicted and judged."] = None,
+    ties: Annotated[Literal["efron", "breslow"], "How events at one time are counted."] = "efron",
+    force_few_events: Annotated[bool, "Go on with fewer than 20 events."] = False,
     groups: Annotated[
         str | None, "Column, as donor: its samples stay on one side of a split."
     ] = None,
@@ -152,7 +161,18 @@ def run(
     run_study(
         edges,
         data,
-        label,
+        _label(
+            label,
+            settings.task,
+            time=time,
+            event=event,
+            event_value=event_value,
+            entry=entry,
+            strata=strata,
+            horizon=horizon,
+            ties=ties,
+            force_few_events=force_few_events,
+        ),
         groups=groups,
         covariates=covariates,
         test_data=test_data,
@@ -164,6 +184,25 @@ def run(
         progress=_say,
         quiet=console.quiet,
     )
+
+
+def _label(label: str | None, task: str, **until: Any) -> Any:
+    """Return the column to predict, or time and event."""
+    usual = {"ties": "efron", "force_few_events": False}
+    given = [name for name, value in until.items() if value != usual.get(name)]
+    if task == "survival":
+        if label is not None:
+            raise Edge2TorchError("label is not for task='survival': it takes time= and event=.")
+        if lacking := [name for name in ("time", "event") if until[name] is None]:
+            raise Edge2TorchError(f"task='survival' needs {' and '.join(f'{x}=' for x in lacking)}.")
+        from edge2torch.survival import TimeToEvent
+
+        return TimeToEvent(**until)
+    if given:
+        raise Edge2TorchError(f"{given[0]}= is for task='survival' only, found task={task!r}.")
+    if label is None:
+        raise Edge2TorchError("label= is missing: the column to predict.")
+    return label
 
 
 command(

@@ -91,13 +91,21 @@ class CoxLoss:
         self.n_events, self.n_times = int(died.sum()), len(times)
         low = np.searchsorted(times, stratum * width + first)
         high = np.searchsorted(times, key, side="right") - died  # at its own event it is a case
-        patient, block, self._sizes = _blocks(low, high, self.n_times)
         cases = np.flatnonzero(died)[np.argsort(key[died], kind="stable")]
         at = np.searchsorted(times, key[cases])
         # of d cases at one time the k-th is set against all but k/d of the d
         start = np.cumsum(self.n_ties) - self.n_ties
         gone = (np.arange(len(cases)) - start[at]) / self.n_ties[at]
         share = np.log1p(-gone) if ties == "efron" else np.zeros(len(cases))
+        self._has_ties = len(cases) > self.n_times
+        # Of one stratum without entries those at risk beside the cases are the last ones: the first of
+        # the patients in falling order of time, before the cases if they are censored at that time.
+        self._is_plain = entry is None and strata is None
+        if self._is_plain:
+            patient = np.lexsort((died, -code))
+            block = np.searchsorted(-code[patient] * 2 + died[patient], -times * 2 + 1)
+        else:
+            patient, block, self._sizes = _blocks(low, high, self.n_times)
         self._numbers = [torch.from_numpy(x) for x in (patient, block, cases, at)]
         self._share = torch.from_numpy(share)
 
@@ -140,9 +148,14 @@ class CoxLoss:
         if not self.n_events:
             return theta * 0.0
         patient, block, cases, at = (x.to(theta.device) for x in self._numbers)
-        others = self._at_risk(_log_sums(theta[patient], block, sum(self._sizes)))
-        own = theta[cases]
-        tied = _log_sums(own, at, self.n_times)[at] + self._share.to(theta)
+        if self._is_plain:
+            sums = theta[patient].logcumsumexp(0)
+            others = torch.cat([sums.new_full((1,), _NOTHING), sums])[block]
+        else:
+            others = self._at_risk(_log_sums(theta[patient], block, sum(self._sizes)))
+        own = tied = theta[cases]
+        if self._has_ties:
+            tied = _log_sums(own, at, self.n_times)[at] + self._share.to(theta)
         return torch.zeros_like(theta).index_add(0, cases, torch.logaddexp(others[at], tied) - own)
 
     def _at_risk(self, blocks: Tensor) -> Tensor:

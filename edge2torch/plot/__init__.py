@@ -17,11 +17,13 @@ from edge2torch.plot._module_summary import (
     plot_module_usage,
     save_module_figures,
 )
+from edge2torch.plot._survival import plot_calibration, plot_survival
 
 __all__ = [
     "attribution",
     "draw_graph",
     "faithfulness",
+    "plot_calibration",
     "plot_degree_bias",
     "plot_flow",
     "plot_module_drivers",
@@ -30,6 +32,7 @@ __all__ = [
     "plot_module_usage",
     "plot_node_heatmap",
     "plot_stability",
+    "plot_survival",
     "plot_top_nodes",
     "save_module_figures",
 ]

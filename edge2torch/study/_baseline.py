@@ -55,6 +55,25 @@ def fit_baseline(
     leaves a model that says nothing but how common the classes are, and that is no baseline.
     """
     outcome = task.outcome
+    scaler = fit_scaler(table, split.fit)
+    x = scaler(table).to_numpy()
+    penalty = outcome.linear_penalty(x, task, split.fit, groups, seed)
+    if penalty is None:
+        penalty = _chosen(table, task, split, seed, groups)
+    model = outcome.linear_model()
+    outcome.fit_linear(model, x, task, split.fit, penalty, _CONVERGED)
+    return Baseline(model, scaler, penalty, task)
+
+
+def _chosen(
+    table: pd.DataFrame,
+    task: Task,
+    split: Split,
+    seed: int,
+    groups: NDArray[np.str_] | None,
+) -> float:
+    """The weakest of the penalties that are as good as the best, by the loss of each sample."""
+    outcome = task.outcome
     repeats = min(max(_ENOUGH // len(split.fit), 1), _MOST_REPEATS)
     total = np.zeros((len(_PENALTIES), len(task.values)))
     strata = outcome.strata(task)
@@ -64,12 +83,7 @@ def fit_baseline(
         for found, model in zip(total, _path(x, task, train), strict=True):
             predicted = outcome.predict_linear(model, x[judged], task)
             found[judged] += outcome.sample_losses(task.values[judged], predicted)
-    penalty = _PENALTIES[_weakest_of_the_best(total[:, split.fit] / repeats)]
-    scaler = fit_scaler(table, split.fit)
-    x = scaler(table).to_numpy()
-    model = outcome.linear_model()
-    outcome.fit_linear(model, x, task, split.fit, penalty, _CONVERGED)
-    return Baseline(model, scaler, penalty, task)
+    return _PENALTIES[_weakest_of_the_best(total[:, split.fit] / repeats)]
 
 
 def _weakest_of_the_best(loss: NDArray[np.float64]) -> int:

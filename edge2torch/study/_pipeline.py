@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,9 @@ KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
 COVARIATES = "covariates alone"
 
 _FORGETFUL = Progress()
+
+
+_Predict = Callable[[NDArray[np.int64]], NDArray[np.float64]]  # of samples by number
 
 
 @dataclass(frozen=True)
@@ -223,19 +227,24 @@ def _run_seed(
     )
     rows: list[dict[str, object]] = []
     ahead: dict[tuple[str, int], pd.DataFrame] = {}
+    beside: dict[str, Any] = {}
     linear = _LinearModels(study, table, split, seed)
-    alone = None if linear.covariates is None else linear.predict([])
+    covariates = None if linear.covariates is None else linear.fit([])
+    alone = None if covariates is None else covariates(split.test)
 
     def record(
-        model: str,
-        n: int,
-        predicted: NDArray[np.float64],
-        guess: NDArray[np.float64] | None = alone,
-    ) -> None:
+        model: str, n: int, predict: _Predict, guess: NDArray[np.float64] | None = alone
+    ) -> NDArray[np.float64]:
+        held_out = predict(split.test)
+        predicted = outcome.completed(
+            task, split.fit, lambda: predict(split.fit), split.test, held_out
+        )
+        beside.update(outcome.predicted_beside(model, n, predicted))
         parts = task, split.fit, split.test, predicted
         rows.append({"model": model, "features": n, "seed": seed, **outcome.scores(*parts)})
         leads = outcome.leads(*parts, balanced=settings.class_weights, guess=guess)
         ahead[model, n] = leads
+        return predicted
 
     def fit(network: Network, name: str) -> tuple[Trained, NDArray[np.float64]]:
         bar = f"{name}, seed {seed}"
@@ -250,8 +259,10 @@ def _run_seed(
             progress=progress,
             name=bar,
         )
-        predicted = found.predict_rows(table[network.features], task, split.test)
-        record(name, len(network.features), predicted)
+        own = table[network.features]
+        predicted = record(
+            name, len(network.features), lambda rows: found.predict_rows(own, task, rows)
+        )
         return found, predicted
 
     trained, predicted = fit(study.network, KPNN)
@@ -260,15 +271,17 @@ def _run_seed(
     if study.wider is not None:
         fit(study.wider, WIDER)
     for features in _baseline_features(study):
-        record(outcome.linear, len(features), linear.predict(features))
-    if alone is not None and task.covariates is not None:
-        record(COVARIATES, task.covariates.shape[1], alone, None)
+        record(outcome.linear, len(features), linear.fit(features))
+    if covariates is not None and task.covariates is not None:
+        record(COVARIATES, task.covariates.shape[1], covariates, None)
     console.say(_line(study, rows, seed, trained.epochs))
     return _Seed(
         rows=rows,
         gains=ahead,
         attribution=attribute(trained, table, task, split.test, settings, seed),
-        predictions=predictions_frame(task, table.index, split.test, predicted).assign(seed=seed),
+        predictions=predictions_frame(task, table.index, split.test, predicted).assign(
+            **beside, seed=seed
+        ),
         trained=trained,
         alone=alone,
         split=split,
@@ -286,13 +299,13 @@ class _LinearModels:
         if samples is not None:
             self.covariates = fit_encoding(samples, split.fit)(samples).set_axis(table.index)
 
-    def predict(self, features: list[str]) -> NDArray[np.float64]:
-        """Fit one of some features, and predict the held-out samples."""
+    def fit(self, features: list[str]) -> _Predict:
+        """Fit one of some features; return what it predicts of any samples."""
         table, study = self.table[features], self.study
         if self.covariates is not None:
             table = pd.concat([table, self.covariates.add_prefix("covariate ")], axis=1)
         model = fit_baseline(table, study.task, self.split, self.seed, study.groups)
-        return model.predict(table.iloc[self.split.test])
+        return lambda rows: model.predict(table.iloc[rows])
 
 
 def _baseline_features(study: Study) -> list[list[str]]:

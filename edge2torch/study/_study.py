@@ -201,7 +201,11 @@ def _carry_out(
         "edges": study.network.edges,
         # given only where there are any, so that what was begun without them can go on
         **({} if study.groups is None else {"groups": pd.DataFrame({"group": study.groups})}),
-        **({} if not (said := study.task.options) else {"label": pd.DataFrame(said, index=[0])}),
+        **(
+            {}
+            if not (said := study.task.options)
+            else {"label": pd.Series(said).map(repr).to_frame("said")}
+        ),
         **({} if (beside := study.task.covariates) is None else {"covariates": beside}),
         **({} if study.held_out is None else {"test_data": pd.DataFrame({"test": study.held_out})}),
     }

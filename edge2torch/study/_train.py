@@ -143,7 +143,7 @@ def _fit(
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
         drawn = torch.stack([shuffled(rows, generator)[:size] for rows, _ in folds])
-        return drawn.tensor_split(steps, dim=1)  # equal parts, for batch normalisation
+        return parts_of(task, drawn, steps)
 
     def loss(rows: Tensor) -> Tensor:
         y = model(F.dropout(x[which, rows], settings.input_dropout))
@@ -221,7 +221,14 @@ def goal_of(task: Task, rows: NDArray[np.int64], settings: StudySettings) -> Goa
 
 def steps_of(task: Task, n: int, settings: StudySettings) -> int:
     """How many batches an epoch over ``n`` training samples has."""
+    if whole := task.outcome.whole_steps:
+        return whole
     return max(n // task.outcome.batch_size(n, settings.batch_of(n)), 1)
+
+
+def parts_of(task: Task, drawn: Tensor, steps: int) -> Sequence[Tensor]:
+    """Samples (..., n) of each step: in equal parts, for batch normalisation, or all of them."""
+    return [drawn] * steps if task.outcome.whole_steps else drawn.tensor_split(steps, dim=-1)
 
 
 def shuffled(rows: NDArray[np.int64], generator: torch.Generator) -> Tensor:

@@ -31,7 +31,15 @@ from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._train import Trained, beside_of, goal_of, shuffled, steps_of, trained_with
+from edge2torch.study._train import (
+    Trained,
+    beside_of,
+    goal_of,
+    parts_of,
+    shuffled,
+    steps_of,
+    trained_with,
+)
 from edge2torch.train import Split, fit
 
 _STEPS = 10  # of the path integral
@@ -245,7 +253,7 @@ def _loop(
     steps = steps_of(task, len(split.fit), settings)
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
-        return shuffled(split.fit, generator).tensor_split(steps)
+        return parts_of(task, shuffled(split.fit, generator), steps)
 
     def train(stack: ReplicateStack, seed: int) -> NDArray[np.float64]:
         def loss(rows: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 The loss is ``edge2torch.cox_loss``.
 """
 
+from edge2torch.survival._asked import TimeToEvent
 from edge2torch.survival._brier import brier_at, calibration_at, integrated_brier
 from edge2torch.survival._cox import CoxRegression, calibration_slope, cox_regression
 from edge2torch.survival._curves import (
@@ -28,6 +29,7 @@ __all__ = [
     "CoxRegression",
     "LogRank",
     "Outcome",
+    "TimeToEvent",
     "auc_at",
     "baseline_hazard",
     "brier_at",

@@ -138,12 +138,12 @@ def cox_regression(
     >>> fitted.coefficients.abs().idxmax()
     'a'
     """
-    names = [str(name) for name in features.columns]
+    names = list(features.columns)
     values = _values(features, outcome)
     if odd := [name for name in unpenalized if name not in names]:
         raise Edge2TorchError(f"unpenalized: there is no column {listing(odd)} in features.")
     check_outcome(outcome)
-    free = np.isin(names, list(unpenalized))
+    free = np.array([name in set(unpenalized) for name in names])
     if penalty is None:
         penalty = _best_penalty(values, outcome, free, ties, n_folds, groups, seed)
     check_number("penalty", penalty, least=0)

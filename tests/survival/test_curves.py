@@ -81,7 +81,9 @@ def test_a_constant_is_taken_up_by_the_baseline() -> None:
 
 def test_curves_do_not_go_beyond_the_follow_up() -> None:
     baseline = baseline_hazard(np.zeros(24), Outcome(TIME, EVENT))
-    with pytest.raises(Edge2TorchError, match=r"at: 11\.0 is beyond the follow-up, which ends at 10"):
+    with pytest.raises(
+        Edge2TorchError, match=r"at: 11\.0 is beyond the follow-up, which ends at 10"
+    ):
         baseline.survival_curves([0.0], at=[5.0, 11.0])
     strata = baseline_hazard(np.zeros(24), Outcome(TIME, EVENT, strata=SITE))
     with pytest.raises(Edge2TorchError, match="strata: 'c' was not fitted"):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 OUTCOMES: dict[str, str] = {
     "classification": "edge2torch.study._outcomes._classes",
     "regression": "edge2torch.study._outcomes._numbers",
+    "survival": "edge2torch.study._outcomes._survival",
 }
 
 

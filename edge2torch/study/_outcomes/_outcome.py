@@ -208,6 +208,8 @@ class Outcome(ABC):
     name: ClassVar[str]  # in the registry, and as task=
     metrics: ClassVar[tuple[Metric, ...]]  # the first decides
     by_class: ClassVar[bool] = False  # an output, and a ranking of nodes, for each class
+    # Steps of an epoch, where each of them needs all samples at once; 0 where batches do.
+    whole_steps: ClassVar[int] = 0
     answered: ClassVar[str] = "classes"  # what several outputs are
     loss: ClassVar[str]  # as in "the mean squared error was minimised"
     linear: ClassVar[str]  # the baseline, as "ridge regression"
@@ -283,6 +285,12 @@ class Outcome(ABC):
 
     # -------------------------------------------------------------------------- the baselines
 
+    def linear_penalty(
+        self, x: Features, task: Task, rows: Rows, groups: NDArray[Any] | None, seed: int
+    ) -> float | None:
+        """Penalty of the linear model, where it is not to be chosen by the loss of each sample."""
+        return None
+
     @abstractmethod
     def linear_model(self) -> Any:
         """Return a linear model that is yet to be fitted."""
@@ -302,6 +310,17 @@ class Outcome(ABC):
         """What such a model predicts (b, k); as a goal's ``answer``."""
 
     # ------------------------------------------------------------------------ how good it is
+
+    def completed(
+        self,
+        task: Task,
+        fitted: Rows,
+        of_fitted: Callable[[], Numbers],
+        rows: Rows,
+        predicted: Numbers,
+    ) -> Numbers:
+        """Add columns to what was predicted of held-out ``rows``, from the same of those fitted."""
+        return predicted
 
     @abstractmethod
     def sample_losses(self, truth: NDArray[Any], predicted: Numbers) -> Numbers:
@@ -346,6 +365,10 @@ class Outcome(ABC):
     def predicted(self, task: Task, predicted: Numbers) -> dict[str, Any]:
         """What each sample is taken for, as columns of the predictions."""
         return {"predicted": predicted[:, 0]}
+
+    def predicted_beside(self, model: str, features: int, predicted: Numbers) -> dict[str, Any]:
+        """Columns of the predictions for each of the models that are compared."""
+        return {}
 
     def tables(self, task: Task, predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
         """Further tables, by the name of the file without ``.csv``."""

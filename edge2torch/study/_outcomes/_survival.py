@@ -1,0 +1,349 @@
+"""A time to an event, censored or not: partial likelihood, concordance, and groups of risk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edge2torch._core.messages import plural
+from edge2torch.errors import Edge2TorchError
+from edge2torch.nn import CoxLoss
+from edge2torch.study._outcomes._outcome import (
+    Features,
+    Goal,
+    Label,
+    Metric,
+    Numbers,
+    Outcome,
+    Rows,
+    Section,
+    Task,
+)
+from edge2torch.study._outcomes._survival_report import survival_sections
+from edge2torch.study._words import Words
+from edge2torch.survival import (
+    CoxRegression,
+    baseline_hazard,
+    cox_regression,
+    fold_classes,
+    harrell_c,
+    integrated_brier,
+    kaplan_meier,
+    martingale_residuals,
+    outcome_of,
+    uno_c,
+)
+from edge2torch.survival import Outcome as Times
+
+_FEWEST = 20  # events; of fewer no two models are told apart
+_FEW = 50
+_GRID = 20  # times at which survival is predicted, for the Brier score
+_CLASS = 10  # samples of a class that splits keep in equal shares, at least
+
+
+def times_of(task: Task, rows: Rows | None = None) -> Times:
+    """Outcome of the samples, or of some of them, from a task's columns of numbers."""
+    time, event, entry, stratum = task.values.T if rows is None else task.values[rows].T
+    return Times(
+        time,
+        event,
+        entry if task.options["has_entry"] else None,
+        stratum.astype(int).astype(str) if task.options["has_strata"] else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Goal(Goal):
+    task: Task
+    losses: dict[bytes, CoxLoss] = field(default_factory=dict)  # of each set of samples met
+
+    judged_with_fitted: ClassVar[bool] = True
+
+    def _sum(self, predicted: Tensor, rows: Tensor) -> Tensor:
+        """Sum of the terms, of samples in any order."""
+        ordered, order = rows.sort()
+        key = ordered.cpu().numpy().tobytes()
+        if key not in self.losses:
+            times = times_of(self.task, ordered.cpu().numpy())
+            self.losses[key] = times.loss(self.task.options["ties"])
+        return self.losses[key].terms(predicted[order]).sum()
+
+    def loss(self, predicted: Tensor, rows: Tensor) -> Tensor:
+        events = self.task.values[rows.cpu().numpy(), 1].sum()
+        return self._sum(predicted, rows) / max(float(events), 1.0)
+
+    def held_out_loss(self, predicted: Tensor, rows: Tensor, fitted: Tensor) -> float:
+        """What the held-out samples add to the likelihood of those fitted, over common risk sets."""
+        both = torch.cat([fitted, rows])
+        return self._sum(predicted[both], both).item() - self._sum(predicted[fitted], fitted).item()
+
+    def answer(self, predicted: Tensor) -> Numbers:
+        return np.asarray(predicted.double())
+
+
+class Survival(Outcome):
+    """A time, and whether the event was seen."""
+
+    name = "survival"
+    metrics = (
+        Metric("harrell_c", "Harrell's C"),
+        Metric("uno_c", "Uno's C"),
+        Metric("brier", "integrated Brier score", higher_is_better=False),
+        Metric("brier_km", "of Kaplan–Meier", higher_is_better=False),
+    )
+    whole_steps = (
+        4  # a quarter of what batches of an eighth would make: less noise, and larger steps
+    )
+    loss = "negative log partial likelihood (Cox), over the risk sets of all training samples,"
+    linear = "ridge Cox"
+    guess = "all alike"
+    guessing = "taking all for alike"
+    ahead = "log partial likelihood per sample higher by"
+    halved_by = "the predicted risk"
+
+    def read(
+        self, label: Label, name: str, notes: Sequence[str], options: Mapping[str, Any],
+        min_class_size: int,
+    ) -> Task:  # fmt: skip
+        if not isinstance(label, pd.DataFrame):
+            raise Edge2TorchError(
+                "task='survival' needs a time and an event: label=survival.TimeToEvent(time, event)."
+            )
+        times, said = self._read(label, options)
+        strata = [] if times.strata is None else sorted(set(times.strata.tolist()))
+        last = float(times.time.max())
+        horizon = options["horizon"]
+        if horizon is None:
+            horizon = float(f"{np.quantile(times.time[times.event], 0.8):.2g}")
+        if not horizon < last:
+            raise Edge2TorchError(
+                f"horizon={horizon:g} is beyond the follow-up, which ends at {last:g}."
+            )
+        if times.n_events < _FEWEST and not options["force_few_events"]:
+            raise Edge2TorchError(
+                f"event: {times.n_events} events, of {len(times)} samples, are too few to tell models "
+                f"apart: {_FEWEST} are the least. force_few_events=True goes on all the same."
+            )
+        if times.n_events < _FEW:
+            said.append(
+                f"WARNING: {times.n_events} events. A quarter of them says little: folds=5 holds every "
+                "sample out once."
+            )
+        return Task(
+            self.name,
+            name,
+            (),
+            _numbers(times, strata),
+            np.ones(len(times), bool),
+            (*notes, *said),
+            {
+                **options,
+                "event_value": None
+                if options["event_value"] is None
+                else str(options["event_value"]),
+                "horizon": float(horizon),
+                "has_entry": times.entry is not None,
+                "has_strata": times.strata is not None,
+                "strata": strata,
+            },
+        )
+
+    def _read(self, label: pd.DataFrame, options: Mapping[str, Any]) -> tuple[Times, list[str]]:
+        roles = {role: role for role in ("entry", "strata") if role in label}
+        return outcome_of(label, "time", "event", event_value=options["event_value"], **roles)
+
+    def of_cohort(
+        self, label: Label, task: Task
+    ) -> tuple[NDArray[Any], NDArray[np.bool_], list[str]]:
+        times, notes = self._read(pd.DataFrame(label), task.options)
+        known = list(task.options["strata"])
+        others = [] if times.strata is None else sorted(set(times.strata.tolist()) - set(known))
+        # a stratum that was not trained with has no baseline, but an order of its own
+        return _numbers(times, known + others), np.ones(len(times), bool), notes
+
+    def described(self, task: Task) -> str:
+        times = times_of(task)
+        return f"time until {task.label!r}, {plural('event', times.n_events)}"
+
+    def strata(self, task: Task) -> NDArray[Any]:
+        return fold_classes(times_of(task), _CLASS)
+
+    def goal(self, task: Task, rows: Rows, *, balanced: bool) -> Goal:
+        return _Goal(task)
+
+    def batch_size(self, n: int, asked: int) -> int:
+        return n  # in a batch most of those at risk would be missing
+
+    def control_labels(self, task: Task) -> NDArray[Any]:
+        return martingale_residuals(times_of(task))
+
+    # ------------------------------------------------------------------------- the baseline
+
+    def linear_penalty(self, x: Features, task: Task, rows: Rows, groups: Any, seed: int) -> float:
+        own = None if groups is None else groups[rows]
+        fitted = cox_regression(
+            pd.DataFrame(x[rows]),
+            times_of(task, rows),
+            ties=task.options["ties"],
+            groups=own,
+            seed=seed,
+        )
+        return fitted.penalty
+
+    def linear_model(self) -> Any:
+        return _Linear()
+
+    def fit_linear(
+        self, model: Any, x: Features, task: Task, rows: Rows, penalty: float, tolerance: float
+    ) -> None:
+        model.fitted = cox_regression(
+            pd.DataFrame(x[rows]), times_of(task, rows), penalty=penalty, ties=task.options["ties"]
+        )
+
+    def predict_linear(self, model: Any, x: Features, task: Task) -> Numbers:
+        return np.asarray(model.fitted.log_hazard(pd.DataFrame(x)), np.float64)[:, None]
+
+    # ---------------------------------------------------------------------- how good it is
+
+    def completed(
+        self,
+        task: Task,
+        fitted: Rows,
+        of_fitted: Callable[[], Numbers],
+        rows: Rows,
+        predicted: Numbers,
+    ) -> Numbers:
+        """Add the median log hazard of those fitted, and the survival at each time of the grid."""
+        own = of_fitted()[:, 0]
+        times = times_of(task, fitted)
+        baseline = baseline_hazard(own, times)
+        theta = predicted[:, 0]
+        strata = None
+        if times.strata is not None:
+            strata = task.values[rows, 3].astype(int).astype(str)
+            if set(strata.tolist()) - set(baseline.times):  # another cohort has no baseline
+                nothing = np.full((len(theta), _GRID), np.nan)
+                return np.column_stack([theta, np.full(len(theta), np.median(own)), nothing])
+        curves = baseline.survival_curves(theta, _grid(task, times), strata=strata)
+        return np.column_stack([theta, np.full(len(theta), np.median(own)), curves.to_numpy()])
+
+    def sample_losses(self, truth: NDArray[Any], predicted: Numbers) -> Numbers:
+        stratum = truth[:, 3].astype(int)
+        loss = CoxLoss(truth[:, 0], truth[:, 1], entry=truth[:, 2], strata=stratum)
+        return np.asarray(loss.terms(torch.from_numpy(predicted[:, 0])))
+
+    def scores(
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers
+    ) -> dict[str, float]:
+        train, times = times_of(task, fitted), times_of(task, held_out)
+        theta, horizon = predicted[:, 0], task.options["horizon"]
+        found = {
+            "harrell_c": harrell_c(
+                times.time, times.event, theta, entry=times.entry, strata=times.strata
+            ),
+            "uno_c": np.nan,
+            "brier": np.nan,
+            "brier_km": np.nan,
+        }
+        if times.entry is not None:
+            return found
+        watched = Times(train.time, train.event)
+        if (times.event & (times.time < horizon)).any() and horizon < train.time.max():
+            found["uno_c"] = uno_c(times.time, times.event, theta, horizon, train=watched)
+        curves = predicted[:, 2:]
+        if curves.shape[1] and np.isfinite(curves).all():
+            grid = _grid(task, train)
+            judged = (times.time, times.event)
+            found["brier"] = integrated_brier(
+                *judged, pd.DataFrame(curves, columns=grid), train=watched
+            )
+            whole = kaplan_meier(train.time, train.event)["survival"]
+            steps = np.concatenate([[1.0], whole.to_numpy()])
+            common = steps[np.searchsorted(whole.index.to_numpy(), grid, side="right")]
+            alike = pd.DataFrame(np.tile(common, (len(theta), 1)), columns=grid)
+            found["brier_km"] = integrated_brier(*judged, alike, train=watched)
+        return found
+
+    def leads(
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, *, balanced: bool,
+        guess: Numbers | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Terms of the partial likelihood, over the risk sets of the held-out samples."""
+        truth = task.values[held_out]
+        guessed = predicted * 0.0 if guess is None else guess
+        alike, own = (self.sample_losses(truth, x) for x in (guessed, predicted))
+        return pd.DataFrame({"loss": alike - own}, index=held_out)
+
+    def upper(self, task: Task, rows: Rows, predicted: Numbers) -> NDArray[np.bool_]:
+        return np.asarray(predicted[:, 0] > np.median(predicted[:, 0]))
+
+    # ---------------------------------------------------------------------- tables and words
+
+    def truth(self, task: Task, rows: Rows) -> dict[str, Any]:
+        time, event, entry, stratum = task.values[rows].T
+        found: dict[str, Any] = {"time": time, "event": event.astype(int)}
+        if task.options["has_entry"]:
+            found["entry"] = entry
+        if task.options["has_strata"]:
+            found["stratum"] = stratum.astype(int)
+        return found
+
+    def predicted(self, task: Task, predicted: Numbers) -> dict[str, Any]:
+        found: dict[str, Any] = {"log hazard": predicted[:, 0]}
+        if predicted.shape[1] > 1:
+            found["median when fitted"] = predicted[:, 1]
+            found[f"survival at {task.options['horizon']:g}"] = predicted[:, -1]
+        return found
+
+    def predicted_beside(self, model: str, features: int, predicted: Numbers) -> dict[str, Any]:
+        return {f"log hazard of {model} ({features})": predicted[:, 0]}
+
+    def sections(self, task: Task, predictions: pd.DataFrame, words: Words) -> list[Section]:
+        return survival_sections(task, times_of(task), predictions, words)
+
+    def caveats(self, task: Task, predictions: pd.DataFrame, words: Words, seeds: int) -> list[str]:
+        return [
+            (
+                "A log hazard is no time: it orders those at risk. Hazards are taken to be proportional, "
+                "and censoring not to depend on what would have happened."
+            )
+        ]
+
+    def question(self, task: Task, words: Words) -> str:
+        return f"time until {task.label!r}"
+
+    def predicts(self, task: Task, words: Words) -> str:
+        return f"the time until {task.label!r} (a log hazard)"
+
+
+@dataclass
+class _Linear:
+    """Holds the model that is fitted."""
+
+    fitted: CoxRegression | None = None
+
+
+def _numbers(times: Times, strata: Sequence[str]) -> NDArray[np.float64]:
+    """Time, event, entry and the number of the stratum; entries before all times where there are none."""
+    n = len(times)
+    entry = np.full(n, -1.0) if times.entry is None else times.entry
+    codes = np.zeros(n)
+    if times.strata is not None:
+        codes = pd.Index(list(strata)).get_indexer(pd.Index(times.strata)).astype(np.float64)
+    return np.column_stack([times.time, times.event, entry, codes])
+
+
+def _grid(task: Task, times: Times) -> NDArray[np.float64]:
+    """Times up to the horizon, or to the end of the follow-up of these samples."""
+    end = min(task.options["horizon"], float(times.time.max()))
+    return np.linspace(end / 10, end, _GRID)
+
+
+OUTCOME = Survival()

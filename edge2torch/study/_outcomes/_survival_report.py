@@ -1,0 +1,243 @@
+"""The part of a report that only times to an event have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edge2torch._core.messages import plural
+from edge2torch.errors import Edge2TorchError
+from edge2torch.plot import plot_calibration, plot_survival
+from edge2torch.study._outcomes._outcome import Drawing, Section, Task
+from edge2torch.study._words import Words
+from edge2torch.survival import (
+    Outcome,
+    calibration_at,
+    calibration_slope,
+    compare_concordance,
+    cox_regression,
+    kaplan_meier,
+    logrank,
+    median_follow_up,
+    median_time,
+    survival_folds,
+)
+
+_GROUPS = "lower risk", "higher risk"
+_INFORMATIVE = 0.6  # concordance with censoring from which on readers are warned
+_OF = "log hazard of "
+
+
+def survival_sections(
+    task: Task, times: Outcome, predictions: pd.DataFrame, words: Words
+) -> list[Section]:
+    """Follow-up, models with intervals, curves by risk, calibration, proportionality."""
+    if "median when fitted" not in predictions:
+        return []
+    held_out = _held_out(predictions)
+    models = _models(predictions, held_out)
+    curves, test = _by_risk(predictions)
+    text = [_follow_up(times, words), _beside(models), test]
+    figures = {
+        "survival": Drawing(
+            lambda: plot_survival(curves, title="", xlabel=task.options["time"]).figure,
+            "Kaplan–Meier curves of held-out "
+            f"{plural(words.sample)}, cut at the median risk of those that were fitted; bands are 95 % "
+            "intervals, crosses are censored, numbers are those at risk.",
+        )
+    }
+    tables = {"Concordance of held-out samples, with 95 % intervals over samples": models.round(3)}
+    if held_out.entry is None:
+        found = _calibration(task, predictions)
+        if found is not None:
+            text.append(_calibrated(predictions, held_out))
+            figures["calibration"] = Drawing(
+                lambda: plot_calibration(found, title="").figure,
+                f"Predicted and observed events up to {task.options['horizon']:g}, in fifths of the "
+                "predicted risk; bars are 95 % intervals.",
+            )
+    text.append(_proportional(predictions, held_out))
+    return [Section("How long until", tuple(one for one in text if one), tables, figures)]
+
+
+def _held_out(predictions: pd.DataFrame) -> Outcome:
+    return Outcome(
+        predictions["time"].to_numpy(),
+        predictions["event"].to_numpy(),
+        predictions["entry"].to_numpy() if "entry" in predictions else None,
+        predictions["stratum"].to_numpy() if "stratum" in predictions else None,
+    )
+
+
+def _runs(predictions: pd.DataFrame) -> pd.Series:
+    """Which network a sample was held out from: log hazards of two have no common scale."""
+    fold = predictions.get("fold", 0)
+    return predictions["seed"].astype(str) + "/" + pd.Series(fold, predictions.index).astype(str)
+
+
+def _models(predictions: pd.DataFrame, held_out: Outcome) -> pd.DataFrame:
+    columns = {c.removeprefix(_OF): c for c in predictions if c.startswith(_OF)}
+    versus = next((name for name in columns if name.startswith("ridge Cox")), None)
+    return compare_concordance(
+        held_out,
+        {name: predictions[column].to_numpy() for name, column in columns.items()},
+        versus,
+        folds=pd.factorize(_runs(predictions))[0],
+        groups=predictions.index.to_numpy(),
+    )
+
+
+def _follow_up(times: Outcome, words: Words) -> str:
+    middle = median_follow_up(times)
+    watched = f"median follow-up {middle:g}" if np.isfinite(middle) else "no median follow-up"
+    half = median_time(kaplan_meier(times.time, times.event, entry=times.entry))
+    until = (
+        f"half have the event by {half:g}"
+        if np.isfinite(half)
+        else "fewer than half have the event"
+    )
+    said = (
+        f"{plural(words.sample, len(times))}, {plural('event', times.n_events)}, {watched} (reverse "
+        f"Kaplan–Meier); {until} (Kaplan–Meier)."
+    )
+    if times.strata is not None:
+        said += f" Baseline hazards of {plural('stratum', len(set(times.strata.tolist())))} of their own."
+    return said.replace("stratums", "strata")
+
+
+def _beside(models: pd.DataFrame) -> str:
+    """What the interval of the difference to ridge Cox says."""
+    if "difference" not in models:
+        return ""
+    own = models.iloc[0]
+    low, high = own["difference_low"], own["difference_high"]
+    said = (
+        f"The network's concordance is {own['c']:.3f} (95 % interval {own['low']:.3f} to "
+        f"{own['high']:.3f}); that of ridge Cox on the same features is {own['c'] - own['difference']:.3f}. "
+        f"The interval of the difference, {low:+.3f} to {high:+.3f}, "
+    )
+    if low > 0:
+        return said + "is above 0: the network predicts better."
+    if high < 0:
+        return said + "is below 0: use ridge Cox for prediction."
+    return said + "holds 0: neither is shown to be better, and ridge Cox is the simpler one."
+
+
+def _by_risk(predictions: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str]:
+    """Curves of the first time that each sample was held out; and whether they differ."""
+    once = predictions[predictions["seed"] == predictions["seed"].iloc[0]]
+    high = (once["log hazard"] > once["median when fitted"]).to_numpy()
+    times, runs = _held_out(once), _runs(once)
+    curves = {}
+    for name, rows in zip(_GROUPS, (~high, high), strict=True):
+        if rows.any():
+            part = times.take(rows)
+            curves[name] = kaplan_meier(part.time, part.event, entry=part.entry)
+    if len(curves) < 2:
+        return curves, "All held-out samples are on one side of the median risk of those fitted."
+    strata = runs if times.strata is None else runs + " " + pd.Series(times.strata, runs.index)
+    test = logrank(
+        np.where(high, *reversed(_GROUPS)),
+        times.time,
+        times.event,
+        entry=times.entry,
+        strata=strata.to_numpy(),
+    )
+    said = (
+        f"Above and below the median risk of those fitted: {int(high.sum())} and "
+        f"{int((~high).sum())} held-out samples, log-rank p = {test.pvalue:.2g}"
+    )
+    if runs.nunique() > 1:
+        said += (
+            " (stratified by fold; groups of cross-validation depend on each other, so this p is "
+            "somewhat too small, doi:10.1093/bib/bbr001)"
+        )
+    return curves, f"{said}. The cut was not chosen by looking at the times."
+
+
+def _calibration(task: Task, predictions: pd.DataFrame) -> pd.DataFrame | None:
+    once = predictions[predictions["seed"] == predictions["seed"].iloc[0]]
+    horizon = task.options["horizon"]
+    survival = once[f"survival at {horizon:g}"]
+    if survival.isna().any() or horizon > once["time"].max():
+        return None
+    try:
+        return calibration_at(once["time"].to_numpy(), once["event"].to_numpy(), survival, horizon)
+    except Edge2TorchError:  # fewer samples than groups
+        return None
+
+
+def _calibrated(predictions: pd.DataFrame, held_out: Outcome) -> str:
+    slope, low, high = calibration_slope(
+        Outcome(held_out.time, held_out.event, strata=_runs(predictions).to_numpy()),
+        predictions["log hazard"].to_numpy(),
+    )
+    if not np.isfinite(slope):
+        return "All predicted log hazards are the same: there is nothing to calibrate."
+    seen = predictions.index.duplicated().any()
+    said = f"Calibration slope of the held-out log hazards {slope:.2f}"
+    said += "" if seen else f" (95 % interval {low:.2f} to {high:.2f})"
+    if slope < 0.8:
+        return f"{said}: below 1, predictions are too far apart (overfitted)."
+    return f"{said}: {'above 1, predictions are too close together' if slope > 1.25 else 'about 1, as it should be'}."
+
+
+def _proportional(predictions: pd.DataFrame, held_out: Outcome) -> str:
+    """Whether the effect of the log hazard changes with time: its interaction with early and late."""
+    cases = held_out.event
+    if cases.sum() < 10:
+        return ""
+    residual = _risk_residuals(held_out, predictions["log hazard"].to_numpy(), _runs(predictions))
+    rank = pd.Series(held_out.time[cases]).rank().to_numpy()
+    own = residual[cases]
+    n = int(len(own) / max(predictions.index.value_counts().mean(), 1))  # samples, not appearances
+    r = float(np.corrcoef(rank, own)[0, 1])
+    if not np.isfinite(r) or n < 4:
+        return ""
+    from scipy.stats import t
+
+    p = 2 * float(t.sf(abs(r) * np.sqrt((n - 2) / max(1 - r**2, 1e-12)), n - 2))
+    said = (
+        f"Proportional hazards: correlation of the risk's residuals with time {r:+.2f}, p = {p:.2g}"
+    )
+    if p >= 0.05:
+        return f"{said}; no sign that the risk says more of early than of late events."
+    return f"{said}: the risk says {'less' if r < 0 else 'more'} of late events than of early ones."
+
+
+def _risk_residuals(outcome: Outcome, risk: Any, runs: pd.Series) -> Any:
+    """Schoenfeld's: risk of a case less the mean of those at risk, weighed by their hazards."""
+    found = np.zeros(len(outcome))
+    for run in runs.unique():
+        for _, own in outcome.take(runs.to_numpy() == run).by_stratum():
+            rows = np.flatnonzero(runs.to_numpy() == run)[own]
+            part, theta = outcome.take(rows), risk[rows]
+            weight = np.exp(theta - theta.max())
+            at_risk = part.time[None, :] >= part.time[:, None]
+            if part.entry is not None:
+                at_risk &= part.entry[None, :] < part.time[:, None]
+            found[rows] = theta - (at_risk * weight) @ theta / (at_risk @ weight)
+    return found
+
+
+def censoring_words(features: pd.DataFrame, times: Outcome, seed: int = 0) -> str:
+    """Warn where who is censored can be told from the features, out of fold."""
+    flipped = Outcome(times.time, ~times.event, times.entry, times.strata)
+    try:
+        folds = survival_folds(flipped, 5, seed=seed)
+    except Edge2TorchError:  # hardly anybody is censored
+        return ""
+    risk, fold = np.zeros(len(times)), np.zeros(len(times), int)
+    for k, (train, judged) in enumerate(folds):
+        fitted = cox_regression(features.iloc[train], flipped.take(train), seed=seed)
+        risk[judged], fold[judged] = fitted.log_hazard(features.iloc[judged]), k
+    found = compare_concordance(flipped, {"c": risk}, folds=fold).iloc[0]
+    if found["c"] <= _INFORMATIVE or found["low"] <= 0.5:
+        return ""
+    return (
+        f"WARNING: who is censored when can be told from the features (concordance {found['c']:.2f}, 95 % "
+        f"interval {found['low']:.2f} to {found['high']:.2f}, out of fold): curves and scores that take "
+        "censoring for independent may be biased."
+    )

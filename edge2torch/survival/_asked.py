@@ -1,0 +1,80 @@
+"""What a study is asked for, when the outcome is a time to an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from edge2torch._core.checks import check_choice, check_number
+from edge2torch.nn import TIES, Ties
+
+
+@dataclass(frozen=True, eq=False)
+class TimeToEvent:
+    """Label of a study of times to an event: ``run_study(edges, data, TimeToEvent("years", "died"))``.
+
+    Parameters
+    ----------
+    time, event : str or Series
+        Columns of the samples' table, or values by sample: how long, and whether the event was seen.
+    event_value : optional
+        Value of the event; needed where the column does not hold 0 and 1.
+    entry, strata : str or Series, optional
+        When a patient came under observation; the stratum, which has a baseline hazard of its own.
+    horizon : float, optional
+        Time at which survival is predicted, and up to which predictions are judged; by default the
+        time before which 80 % of the events are.
+    ties : {"efron", "breslow"}
+        How events at the same time are counted.
+    force_few_events : bool
+        Go on with fewer than 20 events.
+
+    Examples
+    --------
+    >>> TimeToEvent("years", "died").columns
+    {'time': 'years', 'event': 'died'}
+    """
+
+    time: str | pd.Series
+    event: str | pd.Series
+    event_value: Any = None
+    entry: str | pd.Series | None = None
+    strata: str | pd.Series | None = None
+    horizon: float | None = None
+    ties: Ties = "efron"
+    force_few_events: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("ties", self.ties, TIES)
+        if self.horizon is not None:
+            check_number("horizon", self.horizon, above=0)
+
+    @property
+    def task(self) -> str:
+        """Name of the outcome among those of a study."""
+        return "survival"
+
+    @property
+    def name(self) -> str:
+        """What the event is called."""
+        return self.event if isinstance(self.event, str) else str(self.event.name)
+
+    @property
+    def columns(self) -> Mapping[str, str | pd.Series]:
+        """Where the values come from, by role."""
+        asked = {"time": self.time, "event": self.event, "entry": self.entry, "strata": self.strata}
+        return {role: column for role, column in asked.items() if column is not None}
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What else was asked for."""
+        return {
+            "time": self.time if isinstance(self.time, str) else str(self.time.name or "time"),
+            "event_value": self.event_value,
+            "horizon": self.horizon,
+            "ties": self.ties,
+            "force_few_events": self.force_few_events,
+        }

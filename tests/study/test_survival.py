@@ -1,0 +1,200 @@
+"""A study of times to an event, from the command line's options to its report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from edge2torch import Edge2TorchError, load_study, run_study
+from edge2torch.cli._app import app
+from edge2torch.study import StudyResult, StudySettings
+from edge2torch.study._outcomes import outcome_of
+from edge2torch.study._outcomes._survival import times_of
+from edge2torch.study._outcomes._survival_report import censoring_words
+from edge2torch.survival import Outcome, TimeToEvent, simulate
+from edge2torch.train import split_samples
+
+GENES = [f"g{k}" for k in range(12)]
+EDGES = pd.DataFrame(
+    [(gene, f"set{k // 4}") for k, gene in enumerate(GENES)]
+    + [(f"set{k}", "hazard") for k in range(3)],
+    columns=["source", "target"],
+)
+QUICK = {"seeds": 2, "max_epochs": 40, "input_dropout": 0.1, "learning_rate": 0.01, "replicates": 0}
+
+
+def cohort(n: int = 160, seed: int = 0, effect: float = 1.5) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = pd.DataFrame(rng.normal(size=(n, 12)), columns=GENES, index=[f"p{k}" for k in range(n)])
+    for k in range(3):
+        x[GENES[4 * k : 4 * k + 4]] += rng.normal(size=(n, 1))
+    outcome = simulate(effect * x[GENES[:4]].mean(axis=1), ties=50, seed=seed)
+    return x.assign(years=outcome.time, died=outcome.event.astype(int), site=np.arange(n) % 2)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyResult, Path]:
+    folder = tmp_path_factory.mktemp("study")
+    label = TimeToEvent("years", "died")
+    return run_study(EDGES, cohort(), label, folder=folder, quiet=True, **QUICK), folder
+
+
+def test_the_network_learns_and_stands_beside_ridge_cox(study: tuple[StudyResult, Path]) -> None:
+    result, _ = study
+    assert result.learned
+    scores = result.scores.groupby("model", sort=False)[["harrell_c", "brier", "brier_km"]].mean()
+    assert scores.index.tolist() == ["KPNN", "KPNN, shuffled edges", "ridge Cox"]
+    assert scores.loc["KPNN", "harrell_c"] > 0.7
+    assert abs(scores.loc["KPNN", "harrell_c"] - scores.loc["ridge Cox", "harrell_c"]) < 0.06
+    assert (scores["brier"] < scores["brier_km"]).all()
+    assert result.nodes["node"].iloc[0] == "set0"
+    assert result.nodes["attribution"].iloc[0] > 0  # more of it, sooner
+
+
+def test_the_files_of_a_survival_study(study: tuple[StudyResult, Path]) -> None:
+    result, folder = study
+    found = pd.read_csv(folder / "predictions.csv", index_col="sample")
+    assert found.columns[:3].tolist() == ["time", "event", "log hazard"]
+    horizon = next(c for c in found if c.startswith("survival at "))
+    assert found[horizon].between(0, 1).all()
+    assert found["log hazard"].corr(found[horizon], method="spearman") < -0.9
+    assert {"survival.png", "calibration.png"} <= {path.name for path in folder.iterdir()}
+    report = (folder / "report.html").read_text()
+    for words in ("How long until", "reverse Kaplan–Meier", "log-rank p =", "Calibration slope"):
+        assert words in report
+    assert json.loads((folder / "summary.json").read_text())["task"] == "survival"
+    again = load_study(folder)
+    samples = cohort(seed=1)
+    pd.testing.assert_frame_equal(again.predict(samples), result.predict(samples))
+
+
+def test_the_sentence_on_ridge_cox_follows_from_the_interval() -> None:
+    from edge2torch.study._outcomes._survival_report import _beside
+
+    def said(low: float, high: float) -> str:
+        row = {"c": 0.66, "low": 0.6, "high": 0.7, "difference": 0.01}
+        return _beside(pd.DataFrame([row | {"difference_low": low, "difference_high": high}]))
+
+    assert said(-0.02, 0.04).endswith(
+        "-0.020 to +0.040, holds 0: neither is shown to be better, and ridge Cox is the simpler one."
+    )
+    assert said(0.01, 0.04).endswith("is above 0: the network predicts better.")
+    assert said(-0.05, -0.01).endswith("is below 0: use ridge Cox for prediction.")
+
+
+def test_nothing_is_claimed_of_permuted_outcomes() -> None:
+    table, rng = cohort(), np.random.default_rng(0)
+    order = rng.permutation(len(table))
+    table[["years", "died"]] = table[["years", "died"]].to_numpy()[order]
+    label = TimeToEvent("years", "died")
+    result = run_study(EDGES, table, label, quiet=True, **{**QUICK, "replicates": 2, "controls": 2})
+    assert not result.learned
+    assert result.verdicts[0].text.startswith("The KPNN learned nothing that holds for new samples")
+    assert result.nodes.empty
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    EDGES.to_csv(tmp_path / "edges.csv", index=False)
+    codes = cohort().assign(died=lambda t: np.where(t["died"] == 1, "dead", "alive"))
+    codes.to_csv(tmp_path / "data.csv", index_label="patient")
+    options = [f"--{part}" for part in ("seeds=1", "epochs=8", "replicates=0")]
+    where = ["--edges", "edges.csv", "--data", "data.csv", "--out", "out"]
+    where = [str(tmp_path / x) if "." in x or x == "out" else x for x in where]
+    asked = ["--task", "survival", "--time", "years", "--event", "died", "--strata", "site"]
+
+    def run(*more: str) -> Any:
+        return CliRunner().invoke(app, ["run", *where, *more, *options])
+
+    refused = run(*asked)
+    assert refused.exit_code == 1
+    assert "event_value='dead'" in str(refused.exception)
+    done = run(*asked, "--event-value", "dead")
+    assert done.exit_code == 0, done.output
+    assert "Baseline hazards of 2 strata" in (tmp_path / "out" / "report.html").read_text()
+    for wrong, message in [
+        (["--task", "survival", "--time", "years"], "task='survival' needs event="),
+        ([*asked, "--label", "died"], "label is not for task='survival'"),
+        (["--label", "died", "--time", "years"], "time= is for task='survival' only"),
+        ([], "label= is missing"),
+    ]:
+        found = run(*wrong)
+        assert found.exit_code == 1
+        assert message in str(found.exception)
+
+
+@pytest.mark.parametrize(
+    ("changed", "asked", "message"),
+    [
+        ({"died": 0}, {}, "event: all patients are censored"),
+        ({"died": [1] * 12 + [0] * 148}, {}, "event: 12 events, of 160 samples, are too few"),
+        ({"years": -1.0}, {}, "time must be finite and at least 0"),
+        ({}, {"horizon": 1e6}, r"horizon=1e\+06 is beyond the follow-up"),
+        ({"since": 1e9}, {"entry": "since"}, "entry must be before time"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    changed: dict[str, Any], asked: dict[str, Any], message: str
+) -> None:
+    label = TimeToEvent("years", "died", **asked)
+    with pytest.raises(Edge2TorchError, match=message):
+        run_study(EDGES, cohort().assign(**changed), label, quiet=True, **QUICK)
+
+
+def test_a_task_named_survival_needs_time_and_event() -> None:
+    with pytest.raises(Edge2TorchError, match=r"needs a time and an event: label=survival\.TimeTo"):
+        run_study(EDGES, cohort(), "years", task="survival", quiet=True, **QUICK)
+    assert StudySettings(task="survival").task == "survival"
+
+
+def _task(table: pd.DataFrame, **asked: Any) -> Any:
+    label = TimeToEvent("years", "died", **asked)
+    columns = pd.DataFrame({role: table[name] for role, name in label.columns.items()})
+    return outcome_of("survival").read(columns, "died", [], label.options, 1)
+
+
+def test_the_loss_of_a_goal_does_not_depend_on_the_order_of_samples() -> None:
+    task = _task(cohort(), strata="site")
+    goal = task.outcome.goal(task, np.arange(160), balanced=False)
+    theta, rows = torch.randn(160, 1), torch.randperm(160)[:100]
+    expected = times_of(task, np.asarray(rows)).loss()(theta[rows])
+    torch.testing.assert_close(goal.loss(theta[rows], rows), expected)
+    again = rows[torch.randperm(100)]
+    torch.testing.assert_close(goal.loss(theta[again], again), expected)
+    assert len(goal.losses) == 1
+
+
+def test_held_out_samples_are_judged_over_common_risk_sets() -> None:
+    task = _task(cohort())
+    goal = task.outcome.goal(task, np.arange(160), balanced=False)
+    theta, fitted, rest = torch.randn(160, 1), torch.arange(120), torch.arange(120, 160)
+    outcome = times_of(task)
+    whole, some = outcome.loss(), outcome.take(np.arange(120)).loss()
+    expected = whole(theta) * whole.n_events - some(theta[:120]) * some.n_events
+    assert goal.held_out_loss(theta, rest, fitted) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_splits_keep_shares_of_events_and_strata() -> None:
+    table = cohort(300)
+    task = _task(table, strata="site")
+    split = split_samples(task.outcome.strata(task), seed=0)
+    died, site = table["died"].to_numpy(), table["site"].to_numpy()
+    assert abs(died[split.test].mean() - died.mean()) < 0.05
+    assert abs(site[split.test].mean() - 0.5) < 0.1
+
+
+def test_censoring_that_features_tell_is_warned_of_and_other_is_not() -> None:
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(rng.normal(size=(250, 8)))
+    free = simulate(x[0], censored=0.5, seed=1)
+    assert censoring_words(x, free) == ""
+    last = rng.exponential(np.exp(-1.5 * x[1]))
+    time = rng.exponential(np.exp(-x[0]))
+    bound = Outcome(np.minimum(time, last), time <= last)
+    assert censoring_words(x, bound).startswith("WARNING: who is censored when can be told")
