@@ -194,7 +194,9 @@ def _label(label: str | None, task: str, **until: Any) -> Any:
         if label is not None:
             raise Edge2TorchError("label is not for task='survival': it takes time= and event=.")
         if lacking := [name for name in ("time", "event") if until[name] is None]:
-            raise Edge2TorchError(f"task='survival' needs {' and '.join(f'{x}=' for x in lacking)}.")
+            raise Edge2TorchError(
+                f"task='survival' needs {' and '.join(f'{x}=' for x in lacking)}."
+            )
         from edge2torch.survival import TimeToEvent
 
         return TimeToEvent(**until)

@@ -72,7 +72,7 @@ class TimeToEvent:
     def options(self) -> Mapping[str, Any]:
         """What else was asked for."""
         return {
-            "time": self.time if isinstance(self.time, str) else str(self.time.name or "time"),
+            "time": self.time if isinstance(self.time, str) else str(self.time.name),
             "event_value": self.event_value,
             "horizon": self.horizon,
             "ties": self.ties,

@@ -103,7 +103,7 @@ class Survival(Outcome):
     )
     loss = "negative log partial likelihood (Cox), over the risk sets of all training samples,"
     linear = "ridge Cox"
-    guess = "all alike"
+    guess = "the same log hazard for all"
     guessing = "taking all for alike"
     ahead = "log partial likelihood per sample higher by"
     halved_by = "the predicted risk"

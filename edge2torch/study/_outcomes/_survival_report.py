@@ -78,7 +78,8 @@ def _runs(predictions: pd.DataFrame) -> pd.Series:
 
 
 def _models(predictions: pd.DataFrame, held_out: Outcome) -> pd.DataFrame:
-    columns = {c.removeprefix(_OF): c for c in predictions if c.startswith(_OF)}
+    names = predictions.columns.astype(str)
+    columns = {c.removeprefix(_OF): c for c in names if c.startswith(_OF)}
     versus = next((name for name in columns if name.startswith("ridge Cox")), None)
     return compare_concordance(
         held_out,
