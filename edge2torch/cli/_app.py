@@ -145,7 +145,12 @@ def run(
         str | None, "Column, as donor: its samples stay on one side of a split."
     ] = None,
     covariates: Annotated[
-        tuple[str, ...], "Columns beside the network, as age,sex,batch; not attributed."
+        tuple[str, ...],
+        typer.Option(
+            "--covariates",
+            "--clinical",
+            help="Columns beside the network, as age,sex,batch; not attributed.",
+        ),
     ] = (),
     test_data: Annotated[
         Path | None, "Another cohort to test on; all of the data is trained with."

@@ -102,7 +102,7 @@ def test_nothing_is_claimed_of_permuted_outcomes() -> None:
 
 def test_the_command_line(tmp_path: Path) -> None:
     EDGES.to_csv(tmp_path / "edges.csv", index=False)
-    codes = cohort().assign(died=lambda t: np.where(t["died"] == 1, "dead", "alive"))
+    codes = cohort().assign(age=np.arange(160) % 50, died=lambda t: np.where(t["died"] == 1, "dead", "alive"))
     codes.to_csv(tmp_path / "data.csv", index_label="patient")
     options = [f"--{part}" for part in ("seeds=1", "epochs=8", "replicates=0")]
     where = ["--edges", "edges.csv", "--data", "data.csv", "--out", "out"]
@@ -115,8 +115,11 @@ def test_the_command_line(tmp_path: Path) -> None:
     refused = run(*asked)
     assert refused.exit_code == 1
     assert "event_value='dead'" in str(refused.exception)
-    done = run(*asked, "--event-value", "dead")
+    done = run(*asked, "--event-value", "dead", "--clinical", "age")
     assert done.exit_code == 0, done.output
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert scores["model"].tolist()[-1] == "covariates alone"
+    assert scores["harrell_c"].between(0.3, 1).all()
     assert "Baseline hazards of 2 strata" in (tmp_path / "out" / "report.html").read_text()
     for wrong, message in [
         (["--task", "survival", "--time", "years"], "task='survival' needs event="),
