@@ -12,9 +12,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import gpu
-from benchmarks.gpu_checks import Check, attribution, relative, run_check
+from benchmarks.gpu_checks import (
+    _BACKENDS,
+    Check,
+    attribution,
+    backend_model,
+    relative,
+    run_check,
+)
 
 CPU = torch.device("cpu")
 # what a GPU machine need not have; networkx comes with torch
@@ -192,3 +200,40 @@ time.sleep(60)
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
     assert done.returncode == 3
     assert json.loads((tmp_path / "gpu.json").read_text())["notes"] == ["stopped after 0 s"]
+
+
+class Asked(TorchDispatchMode):
+    """Which operators a step calls that have to look at values: no CUDA graph can hold these."""
+
+    SEES = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "unique")
+
+    def __init__(self):
+        super().__init__()
+        self.found = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        self.found |= {name} if any(name.startswith(one) for one in self.SEES) else set()
+        return func(*args, **(kwargs or {}))
+
+
+BACKENDS = [
+    pytest.param(name, {"kernel": kernel, **options}, id=f"{name}, {kernel}, {options}")
+    for name, options in _BACKENDS
+    for kernel in ("sparse", "dense")
+]
+
+
+@pytest.mark.filterwarnings("ignore:Within steps")
+@pytest.mark.parametrize(("backend", "options"), BACKENDS)
+def test_nothing_stays_behind_and_no_step_looks_at_values(backend, options) -> None:
+    """A tensor that is left on the CPU would meet one of the meta device, and torch refuses that."""
+    model = backend_model(backend, options)
+    x = torch.randn(8, len(model.artifact.feature_names), dtype=torch.float64)
+    with Asked() as asked:
+        gpu.step_of(model, [x])()
+    # a search for a steady state has to know when it is over
+    assert bool(asked.found) == (options.get("steps") == "converge")
+    there, x = model.to("meta"), x.to("meta").requires_grad_()
+    there(x).sum().backward()
+    assert {t.grad.device.type for t in (x, *there.parameters())} == {"meta"}
