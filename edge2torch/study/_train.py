@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from edge2torch._core.console import Console
 from edge2torch.data import align_features_to_input_nodes
@@ -28,7 +27,7 @@ from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.train import Fit, Scaler, Split, fit, fit_scaler
+from edge2torch.train import Fit, Scaler, Split, drop_inputs, fit, fit_scaler
 
 _VISIBLE = 0.02  # of the whole fall; plateaus reached by this loop brought 0.6 % at most
 # Patience counts in epochs, but a network learns by steps, and an epoch of few samples has two or
@@ -146,7 +145,7 @@ def _fit(
         return parts_of(task, drawn, steps)
 
     def loss(rows: Tensor) -> Tensor:
-        y = model(F.dropout(x[which, rows], settings.input_dropout))
+        y = model(drop_inputs(x[which, rows], settings.input_dropout))
         y = y if linear is None else y + linear(rows)
         losses = [goal.loss(*pair) for goal, *pair in zip(goals, y, rows, strict=True)]
         return torch.stack(losses).sum()

@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from edge2torch._core.console import Console
 from edge2torch.compile import CompileArtifact
@@ -40,7 +39,7 @@ from edge2torch.study._train import (
     steps_of,
     trained_with,
 )
-from edge2torch.train import Split, fit
+from edge2torch.train import Split, drop_inputs, fit
 
 _STEPS = 10  # of the path integral
 _FEWEST = 2
@@ -257,9 +256,9 @@ def _loop(
 
     def train(stack: ReplicateStack, seed: int) -> NDArray[np.float64]:
         def loss(rows: Tensor) -> Tensor:
-            found = stack(F.dropout(x[..., rows, :], settings.input_dropout))
+            found = stack(drop_inputs(x[..., rows, :], settings.input_dropout))
             found = found if linear is None else found + linear(rows)
-            return torch.stack([goal.loss(y, rows) for y in found]).sum()
+            return goal.summed_loss(found, rows)
 
         title = f"{n} {name}"
         fit(

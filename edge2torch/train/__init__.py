@@ -1,5 +1,6 @@
 """Splits, scaling, a training loop and scores for compiled models; your own serve as well."""
 
+from edge2torch.train._dropout import drop_inputs as drop_inputs
 from edge2torch.train._loop import Fit as Fit
 from edge2torch.train._loop import fit
 from edge2torch.train._metrics import sample_losses as sample_losses

@@ -16,6 +16,7 @@ import edge2torch as e2t
 from edge2torch.study import StudySettings
 from edge2torch.study._outcomes import OUTCOMES, outcome_of
 from edge2torch.study._outcomes._outcome import Drawing, Goal, Metric, Outcome, Section, Task
+from edge2torch.study._task import choose_task
 
 
 @dataclass(frozen=True)
@@ -233,3 +234,24 @@ def test_every_outcome_fills_its_row(task):
     assert outcome.ranking is None or outcome.ranking in names
     for word in (outcome.loss, outcome.linear, outcome.guess, outcome.ahead):
         assert word
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize(
+    "label", [pd.Series(["a", "b", "b", "c"] * 6, name="y"), pd.Series(np.arange(24.0), name="y")]
+)
+def test_the_loss_of_several_networks_is_the_sum_of_theirs(label, balanced):
+    task = choose_task(label, "auto", 2)
+    rows = torch.arange(3, 21)
+    goal = task.outcome.goal(task, rows.numpy(), balanced=balanced)
+    predicted = torch.randn(5, len(rows), max(len(task.classes), 1), dtype=torch.float64)
+    alone = sum(goal.loss(one.float(), rows) for one in predicted)
+    assert goal.loss_is_mean
+    torch.testing.assert_close(goal.summed_loss(predicted.float(), rows), alone)
+
+
+def test_a_loss_that_is_no_mean_is_summed_network_by_network():
+    goal = _Goal(torch.arange(6.0), torch.ones(6))
+    predicted, rows = torch.randn(3, 4, 1), torch.arange(4)
+    alone = sum(goal.loss(one, rows) for one in predicted)
+    torch.testing.assert_close(goal.summed_loss(predicted, rows), alone)

@@ -102,7 +102,9 @@ def test_nothing_is_claimed_of_permuted_outcomes() -> None:
 
 def test_the_command_line(tmp_path: Path) -> None:
     EDGES.to_csv(tmp_path / "edges.csv", index=False)
-    codes = cohort().assign(age=np.arange(160) % 50, died=lambda t: np.where(t["died"] == 1, "dead", "alive"))
+    codes = cohort().assign(
+        age=np.arange(160) % 50, died=lambda t: np.where(t["died"] == 1, "dead", "alive")
+    )
     codes.to_csv(tmp_path / "data.csv", index_label="patient")
     options = [f"--{part}" for part in ("seeds=1", "epochs=8", "replicates=0")]
     where = ["--edges", "edges.csv", "--data", "data.csv", "--out", "out"]

@@ -36,6 +36,7 @@ _ITERATIONS = 500
 
 @dataclass(frozen=True)
 class _Goal(Goal):
+    loss_is_mean = True
     y: Tensor
     weight: Tensor | None
 

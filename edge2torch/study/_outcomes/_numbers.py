@@ -31,6 +31,7 @@ from edge2torch.train import sample_losses, score_predictions
 
 @dataclass(frozen=True)
 class _Goal(Goal):
+    loss_is_mean = True
     y: Tensor
     center: float
     scale: float

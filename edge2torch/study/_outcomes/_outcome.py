@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -157,6 +158,16 @@ class Goal(ABC):
     @abstractmethod
     def answer(self, predicted: Tensor) -> Numbers:
         """Turn outputs (b, outputs) into what is predicted (b, k), in the units of the label."""
+
+    # Whether the loss is a mean of what each sample costs by itself.
+    loss_is_mean: ClassVar[bool] = False
+
+    def summed_loss(self, predicted: Tensor, rows: Tensor) -> Tensor:
+        """Sum over networks of the mean losses of predicted (k, b, outputs) over the same samples."""
+        if not self.loss_is_mean:
+            return torch.stack([self.loss(one, rows) for one in predicted]).sum()
+        k = len(predicted)  # as one network of k times the samples: k times fewer calls
+        return k * self.loss(predicted.flatten(0, 1), rows.repeat(k))
 
     # Whether held-out samples are judged beside those that were fitted, which then are predicted too.
     judged_with_fitted: ClassVar[bool] = False
