@@ -1,6 +1,7 @@
 """From named data to the tensor that a compiled model takes."""
 
 from edge2torch.data._align import align_features_to_input_nodes
-from edge2torch.data._report import AlignmentReport
+from edge2torch.data._report import AlignmentReport as AlignmentReport
 
-__all__ = ["AlignmentReport", "align_features_to_input_nodes"]
+# Names "as" themselves are what comes back: importable, and no part of what a user calls.
+__all__ = ["align_features_to_input_nodes"]

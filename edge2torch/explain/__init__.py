@@ -4,7 +4,8 @@ from edge2torch.explain._decoder import vae_drivers
 from edge2torch.explain._explain import explain_module
 from edge2torch.explain._gradients import ig_attributions
 from edge2torch.explain._match import usage_features
-from edge2torch.explain._result import ExplainConfig, ExplainResult
+from edge2torch.explain._result import ExplainConfig
+from edge2torch.explain._result import ExplainResult as ExplainResult
 from edge2torch.explain._structure import (
     annotate_structure,
     summarize_structure,
@@ -17,9 +18,9 @@ from edge2torch.explain._tables import (
 )
 from edge2torch.explain._write import record_files
 
+# Names "as" themselves are what comes back: importable, and no part of what a user calls.
 __all__ = [
     "ExplainConfig",
-    "ExplainResult",
     "annotate_structure",
     "explain_module",
     "gene_driver_table",

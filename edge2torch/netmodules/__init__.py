@@ -11,18 +11,18 @@ from edge2torch.netmodules._config import VaeConfig as VaeConfig
 from edge2torch.netmodules._config import WgcnaConfig as WgcnaConfig
 from edge2torch.netmodules._config import override as override
 from edge2torch.netmodules._fit import fit_modules
-from edge2torch.netmodules._input import TranscriptData, transcript_data
+from edge2torch.netmodules._input import TranscriptData as TranscriptData
+from edge2torch.netmodules._input import transcript_data
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._result import NetworkModules, load_modules, modules_to_edgelist
 from edge2torch.netmodules._scores import compare_modules, score_modules
-from edge2torch.netmodules._stability import Stability, stability_selection
+from edge2torch.netmodules._stability import Stability as Stability
+from edge2torch.netmodules._stability import stability_selection
 
 # Names "as" themselves are parts of the settings and of other rooms: importable, not shown.
 __all__ = [
     "ModulesConfig",
     "NetworkModules",
-    "Stability",
-    "TranscriptData",
     "compare_modules",
     "fit_modules",
     "load_modules",

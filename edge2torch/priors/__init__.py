@@ -22,20 +22,20 @@ from edge2torch.priors._nodes import add_data_types, map_identifiers
 from edge2torch.priors._obo import read_obo
 from edge2torch.priors._omnipath import read_omnipath
 from edge2torch.priors._prior import Prior, prepare_prior
-from edge2torch.priors._pyg import HeteroEdges, from_pyg, to_pyg
+from edge2torch.priors._pyg import HeteroEdges as HeteroEdges
+from edge2torch.priors._pyg import from_pyg, to_pyg
 from edge2torch.priors._reactome import read_reactome
-from edge2torch.priors._report import PriorReport, StepReport
+from edge2torch.priors._report import PriorReport as PriorReport
+from edge2torch.priors._report import StepReport as StepReport
 from edge2torch.priors._sets import filter_sets, merge_identical, propagate_memberships
 from edge2torch.priors._sif import read_sif
-from edge2torch.priors._summary import GraphSummary, graph_summary
+from edge2torch.priors._summary import GraphSummary as GraphSummary
+from edge2torch.priors._summary import graph_summary
 from edge2torch.priors._tables import read_edges, write_edges
 
+# Names "as" themselves are what comes back: importable, and no part of what a user calls.
 __all__ = [
-    "GraphSummary",
-    "HeteroEdges",
     "Prior",
-    "PriorReport",
-    "StepReport",
     "add_data_types",
     "add_latent",
     "add_names",

@@ -7,12 +7,13 @@ from edge2torch.train._metrics import sample_losses as sample_losses
 from edge2torch.train._metrics import score_predictions
 from edge2torch.train._scaler import Scaler as Scaler
 from edge2torch.train._scaler import fit_scaler
-from edge2torch.train._split import Split, repeated_folds, split_samples
-from edge2torch.train._steady import SteadyFit, fit_steady_state
+from edge2torch.train._split import Split as Split
+from edge2torch.train._split import repeated_folds, split_samples
+from edge2torch.train._steady import SteadyFit as SteadyFit
+from edge2torch.train._steady import fit_steady_state
 
+# Names "as" themselves are what comes back: importable, and no part of what a user calls.
 __all__ = [
-    "Split",
-    "SteadyFit",
     "fit",
     "fit_scaler",
     "fit_steady_state",

@@ -4,23 +4,20 @@ from edge2torch.priors import mirror
 from edge2torch.vae._activity import differential_activity
 from edge2torch.vae._compile import compile_vae, load_vae
 from edge2torch.vae._core import VAE
-from edge2torch.vae._diagnose import VAEDiagnostics
-from edge2torch.vae._fit import FitReport
-from edge2torch.vae._gain import ProfileGain
+from edge2torch.vae._diagnose import VAEDiagnostics as VAEDiagnostics
+from edge2torch.vae._fit import FitReport as FitReport
+from edge2torch.vae._gain import ProfileGain as ProfileGain
 from edge2torch.vae._ivae import iVAE
 from edge2torch.vae._model import EdgeVAE
-from edge2torch.vae._named import VAEArtifact
+from edge2torch.vae._named import VAEArtifact as VAEArtifact
 from edge2torch.vae._networks import Decoder, Encoder, weight_init
 
+# Names "as" themselves are what comes back: importable, and no part of what a user calls.
 __all__ = [
     "VAE",
     "Decoder",
     "EdgeVAE",
     "Encoder",
-    "FitReport",
-    "ProfileGain",
-    "VAEArtifact",
-    "VAEDiagnostics",
     "compile_vae",
     "differential_activity",
     "iVAE",
