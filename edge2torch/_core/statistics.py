@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 _LOG_MEDIAN, _LOG_MOST = 4.0, 25.0  # log2 of 16 and of 33 million
+_LOG_VALUES = 50  # of fewer it cannot be told
 
 
 def like_rounded_logs(values: NDArray[np.floating]) -> bool:
@@ -16,7 +17,11 @@ def like_rounded_logs(values: NDArray[np.floating]) -> bool:
     those above zero are 4 or more, as those of a shallow sample are not.
     """
     above = values[values > 0]
-    return bool(above.size and above.max() <= _LOG_MOST and float(np.median(above)) >= _LOG_MEDIAN)
+    return bool(
+        above.size >= _LOG_VALUES
+        and above.max() <= _LOG_MOST
+        and float(np.median(above)) >= _LOG_MEDIAN
+    )
 
 
 def benjamini_hochberg(pvalues: NDArray[np.float64]) -> NDArray[np.float64]:

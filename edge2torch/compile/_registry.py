@@ -43,11 +43,6 @@ class Backend:
         Graph and options to execution plan.
     build : callable
         Graph, plan, options, fingerprint to model, weights drawn unless the last is False.
-
-    Examples
-    --------
-    >>> find_backend("FeedForward").name
-    'feedforward'
     """
 
     name: str
@@ -121,16 +116,6 @@ def find_backend(name: object) -> Backend:
     Returns
     -------
     Backend
-
-    Raises
-    ------
-    Edge2TorchError
-        For an unknown name; lists the known ones.
-
-    Examples
-    --------
-    >>> find_backend("feedforward").allows_cycles
-    False
     """
     by_name = {one: row for row in BACKENDS for one in (row.name, *row.aliases)}
     by_options = {row.own_options: row for row in BACKENDS}

@@ -26,21 +26,6 @@ def find_edge_model(model: nn.Module, artifact: CompileArtifact | None = None) -
     Returns
     -------
     CompiledModel
-
-    Raises
-    ------
-    Edge2TorchError
-        When there is no compiled model inside, or the artifact describes another graph.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> import edge2torch as e2t
-    >>> from torch import nn
-    >>> model, artifact = e2t.compile_graph(
-    ...     pd.DataFrame({"source": ["a"], "target": ["b"]}), quiet=True)
-    >>> find_edge_model(nn.Sequential(model, nn.Tanh()), artifact) is model
-    True
     """
     return model_and_artifact(model, artifact)[0]
 
@@ -58,21 +43,6 @@ def find_artifact(model: object, artifact: object = None) -> CompileArtifact:
     Returns
     -------
     CompileArtifact
-
-    Raises
-    ------
-    Edge2TorchError
-        When there is no compiled model inside, or the artifact describes another graph.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> import edge2torch as e2t
-    >>> from torch import nn
-    >>> model, artifact = e2t.compile_graph(
-    ...     pd.DataFrame({"source": ["a"], "target": ["b"]}), quiet=True)
-    >>> find_artifact(nn.Sequential(model, nn.Tanh())) is artifact
-    True
     """
     if artifact is None and isinstance(model, CompileArtifact):
         return model

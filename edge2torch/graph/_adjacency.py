@@ -39,12 +39,6 @@ def reachable(
     Returns
     -------
     ndarray of bool, shape (n,)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> reachable(np.array([0, 2]), np.array([1, 3]), 4, np.array([0]))
-    array([ True,  True, False, False])
     """
     graph = _rooted(source, target, n_nodes, starts)
     order = breadth_first_order(graph, n_nodes, directed=True, return_predecessors=False)
@@ -73,12 +67,6 @@ def distances(
     Returns
     -------
     ndarray of float64, shape (n,)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> distances(np.array([0, 1, 0]), np.array([1, 2, 2]), 4, np.array([0])).tolist()
-    [0.0, 1.0, 1.0, inf]
     """
     graph = _rooted(source, target, n_nodes, starts)
     hops: NDArray[np.float64] = dijkstra(graph, indices=n_nodes, unweighted=True)

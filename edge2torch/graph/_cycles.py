@@ -33,12 +33,6 @@ def shortest_cycle(
     list of int or None
         From the smallest number on; it is not repeated at the end. In very large cyclic graphs the search stops
         after a bounded amount of work and the cycle is the shortest found by then.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> shortest_cycle(np.array([0, 1, 2, 1]), np.array([1, 2, 0, 0]), 3)
-    [0, 1]
     """
     loops = source[source == target]
     if len(loops):
@@ -88,12 +82,6 @@ def cycle_words(names: NDArray[np.object_], cycle: list[int]) -> str:
     Returns
     -------
     str
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> cycle_words(np.array(["a", "b"], object), [0, 1])
-    "'a' -> 'b' -> 'a'"
     """
     shown = [repr(names[node]) for node in cycle[: _SHOWN if len(cycle) > _SHOWN else None]]
     if len(cycle) > _SHOWN:

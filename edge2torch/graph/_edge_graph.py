@@ -130,20 +130,6 @@ def build_edge_graph(
     Returns
     -------
     EdgeGraph
-
-    Raises
-    ------
-    Edge2TorchError
-        Without any input or output, for unknown names, and for nodes that influence an output
-        but that no input reaches.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from edge2torch.graph import read_edge_table
-    >>> table = read_edge_table(pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"]}))
-    >>> build_edge_graph(table)
-    EdgeGraph(3 nodes, 2 edges, 1 input, 1 output)
     """
     check_choice("unused", unused, ("keep", "prune", "error"))
     n_nodes, names = len(table.node_names), table.node_names

@@ -35,14 +35,6 @@ class GnnPlan:
         Rows of the edge table, ordered by target, then source; -1 for self edges that were added.
     source, target : ndarray of int64, shape (e,)
         Node numbers.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from edge2torch.graph import build_edge_graph, plan_gnn, read_edge_table
-    >>> edges = pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"]})
-    >>> plan_gnn(build_edge_graph(read_edge_table(edges)), steps=2)
-    GnnPlan(2 layers, 1 function node, 2 edges)
     """
 
     steps: int
@@ -112,16 +104,6 @@ def plan_gnn(
     Returns
     -------
     GnnPlan
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from edge2torch.graph import build_edge_graph, read_edge_table
-    >>> edges = pd.DataFrame({"source": ["a", "b", "c"], "target": ["b", "c", "b"]})
-    >>> graph = build_edge_graph(read_edge_table(edges), outputs=["c"])
-    >>> plan = plan_gnn(graph, steps=2, self_edges=True)
-    >>> plan.functions.tolist(), plan.edges.tolist()
-    ([1, 2], [0, -1, 2, 1, -1])
     """
     rows = graph.active_rows
     source, target = graph.source[rows], graph.target[rows]

@@ -31,17 +31,6 @@ def longest_path_layers(
     -------
     ndarray of int64, shape (n,)
         -1 for nodes on a cycle or downstream of one.
-
-    Raises
-    ------
-    Edge2TorchError
-        With ``most``, for a path of more layers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> longest_path_layers(np.array([0, 1, 0]), np.array([1, 2, 2]), np.array([1, 0, 0], bool))
-    array([0, 1, 2])
     """
     n_nodes = len(is_input)
     start, following = successors(source, target, n_nodes)

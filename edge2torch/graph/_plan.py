@@ -27,17 +27,7 @@ _MOST_LAYERS = 10_000  # each is a module of its own: about a millisecond to mak
 
 
 class ExecutionPlan(Protocol):
-    """What the plan of any backend can tell.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from edge2torch.graph import build_edge_graph, plan_feedforward, read_edge_table
-    >>> edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
-    >>> plan: ExecutionPlan = plan_feedforward(build_edge_graph(read_edge_table(edges)))
-    >>> plan.site_nodes()
-    {'layer_1': array([1])}
-    """
+    """What the plan of any backend can tell."""
 
     def layer_nodes(self) -> dict[str, Int]:
         """Return node numbers by layer name."""
@@ -67,13 +57,6 @@ class BlockPlan:
     arrivals : ndarray of int64
         Where the products of skip edges that end in the target layer belong: positions in the
         layer, in the order in which earlier layers send them.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> one = np.zeros(1, np.int64)
-    >>> BlockPlan(edges=one, rows=one, columns=one, shape=(1, 1), arrivals=one[:0]).shape
-    (1, 1)
     """
 
     edges: Int
@@ -93,13 +76,6 @@ class SkipPlan:
         As in :class:`BlockPlan`; rows are numbered over all targets of all later layers.
     segments : tuple of (int, int)
         Target layer and number of rows, in row order.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> one = np.zeros(1, np.int64)
-    >>> SkipPlan(edges=one, rows=one, columns=one, shape=(1, 1), segments=((2, 1),)).segments
-    ((2, 1),)
     """
 
     edges: Int
@@ -124,14 +100,6 @@ class FeedforwardPlan:
         The longer edges that leave layer k.
     output_layer, output_position : ndarray of int64, shape (o,)
         Where each output is computed.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from edge2torch.graph import build_edge_graph, plan_feedforward, read_edge_table
-    >>> edges = pd.DataFrame({"source": ["a", "b", "a"], "target": ["b", "c", "c"]})
-    >>> plan_feedforward(build_edge_graph(read_edge_table(edges)))
-    FeedforwardPlan(3 layers, 2 edges between neighbours, 1 skip edge)
     """
 
     layers: tuple[Int, ...]
@@ -186,20 +154,6 @@ def plan_feedforward(graph: EdgeGraph) -> FeedforwardPlan:
     Returns
     -------
     FeedforwardPlan
-
-    Raises
-    ------
-    Edge2TorchError
-        For self loops and cycles; one shortest cycle is named. For more than 10,000 layers.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from edge2torch.graph import build_edge_graph, read_edge_table
-    >>> edges = pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"]})
-    >>> [layer.tolist() for layer in plan_feedforward(
-    ...     build_edge_graph(read_edge_table(edges))).layers]
-    [[0], [1], [2]]
     """
     layer_of, layers = _layers(graph)
     place = np.zeros(graph.n_nodes, np.int64)  # position within the own layer

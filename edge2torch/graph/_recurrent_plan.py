@@ -39,14 +39,6 @@ class RecurrentPlan:
         Fewest edges from any input, and to any output; inf where no path leads.
     sites : tuple of str
         What the states are called at which nodes are attributed.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from edge2torch.graph import build_edge_graph, plan_recurrent, read_edge_table
-    >>> edges = pd.DataFrame({"source": ["a", "h", "h"], "target": ["h", "h", "y"]})
-    >>> plan_recurrent(build_edge_graph(read_edge_table(edges)), sites=("step_1", "step_2"))
-    RecurrentPlan(3 nodes, 3 edges, 1 on cycles, 2 sites)
     """
 
     nodes: Int
@@ -102,15 +94,6 @@ def plan_recurrent(graph: EdgeGraph, *, sites: tuple[str, ...]) -> RecurrentPlan
     Returns
     -------
     RecurrentPlan
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from edge2torch.graph import build_edge_graph, read_edge_table
-    >>> edges = pd.DataFrame({"source": ["a", "h", "h"], "target": ["h", "h", "y"]})
-    >>> plan = plan_recurrent(build_edge_graph(read_edge_table(edges)), sites=("steady",))
-    >>> plan.rows.tolist(), plan.columns.tolist(), plan.from_input.tolist()
-    ([0, 0, 1], [0, 1, 1], [0.0, 1.0, 2.0])
     """
     edges = graph.active_rows
     source, target = graph.source[edges], graph.target[edges]

@@ -41,13 +41,6 @@ class EdgeTable:
         NaN where the table gives none.
     constraint : ndarray of int8, shape (e,)
         0 unconstrained, 1 positive, -1 negative, 2 fixed.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> table = read_edge_table(pd.DataFrame({"source": ["b", "a"], "target": ["c", "c"]}))
-    >>> table.node_names.tolist(), table.source.tolist(), table.target.tolist()
-    (['a', 'b', 'c'], [1, 0], [2, 2])
     """
 
     metadata: pd.DataFrame
@@ -83,18 +76,6 @@ def read_edge_table(edgelist: EdgesLike, *, sign_column: str | None = None) -> E
     Returns
     -------
     EdgeTable
-
-    Raises
-    ------
-    Edge2TorchError
-        When the table cannot be read as distinct named edges; says which rows and why.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> signed = pd.DataFrame({"source": ["a"], "target": ["b"], "sign": [-1]})
-    >>> read_edge_table(signed, sign_column="sign").constraint.tolist()
-    [-1]
     """
     given = edge_frame(edgelist, "edgelist")
     _check_columns(given, sign_column)

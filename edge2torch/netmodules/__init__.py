@@ -2,17 +2,18 @@
 
 from edge2torch.netmodules._backends import BACKENDS as BACKENDS
 from edge2torch.netmodules._backends import ModuleBackend as ModuleBackend
-from edge2torch.netmodules._checkpoint import Checkpoint as Checkpoint
 from edge2torch.netmodules._config import GraphConfig as GraphConfig
 from edge2torch.netmodules._config import LatentConfig as LatentConfig
-from edge2torch.netmodules._config import ModulesConfig, read_config
+from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._config import ReliabilityConfig as ReliabilityConfig
 from edge2torch.netmodules._config import VaeConfig as VaeConfig
 from edge2torch.netmodules._config import WgcnaConfig as WgcnaConfig
-from edge2torch.netmodules._config import override as override
 from edge2torch.netmodules._fit import fit_modules
+from edge2torch.netmodules._folder import Checkpoint as Checkpoint
 from edge2torch.netmodules._input import TranscriptData as TranscriptData
 from edge2torch.netmodules._input import transcript_data
+from edge2torch.netmodules._overrides import override as override
+from edge2torch.netmodules._overrides import read_config
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._result import NetworkModules, load_modules, modules_to_edgelist
 from edge2torch.netmodules._scores import compare_modules, score_modules

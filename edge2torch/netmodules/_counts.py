@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.columns import like_an_id, like_metadata
 from edge2torch._core.messages import listing, warn
 from edge2torch._core.statistics import like_rounded_logs
@@ -79,7 +80,8 @@ def as_counts(
     problems: list[str],
 ) -> tuple[Counts, pd.DataFrame | None, pd.DataFrame | None]:
     if isinstance(counts, pd.DataFrame):
-        counts = _genes_only(counts)
+        if others := _other_rows(counts.index):
+            counts = counts.loc[~counts.index.isin(others)]
         if "gene_id" in counts:
             if transcripts is None:
                 transcripts = pd.DataFrame(
@@ -92,8 +94,7 @@ def as_counts(
         matrix = Counts(values, text(counts.index), text(counts.columns))
         return matrix, transcripts, samples
     if hasattr(counts, "obs") and hasattr(counts, "var") and hasattr(counts, "X"):
-        if others := not_genes(counts.var_names):
-            _warn_of_other_rows(others)
+        if others := _other_rows(counts.var_names):
             counts = counts[:, ~counts.var_names.isin(others)]
         matrix = Counts(counts.X.T, text(counts.var_names), text(counts.obs_names))
         if transcripts is None and "gene_id" in counts.var:
@@ -129,16 +130,10 @@ def _numbers(frame: pd.DataFrame, name: str, problems: list[str]) -> NDArray[Any
     return values
 
 
-def _genes_only(counts: pd.DataFrame) -> pd.DataFrame:
-    others = not_genes(counts.index)
-    if not others:
-        return counts
-    _warn_of_other_rows(others)
-    return counts.loc[~counts.index.isin(others)]
-
-
-def _warn_of_other_rows(names: list[str]) -> None:
-    warn(f"counts: {listing(names)} count reads outside genes and were set aside.")
+def _other_rows(names: pd.Index) -> list[str]:
+    if others := not_genes(names):
+        warn(f"counts: {listing(others)} count reads outside genes and were set aside.")
+    return others
 
 
 def _check_named(ids: pd.Index, name: str, axis: str, problems: list[str]) -> None:
@@ -293,10 +288,8 @@ def _plain(name: object) -> str:
 
 def check_scale(scale: str | None) -> None:
     """Refuse an unknown scale."""
-    if scale not in (None, "counts", *_INVERSE):
-        raise Edge2TorchError(
-            f"scale={scale!r}: use 'counts', 'log2' (log2(x + 1)) or 'log1p' (natural)."
-        )
+    if scale is not None:
+        check_choice("scale", scale, ("counts", *_INVERSE))
 
 
 def as_scale(matrix: Counts, scale: str | None, name: str, problems: list[str]) -> Counts:
@@ -321,8 +314,8 @@ def as_scale(matrix: Counts, scale: str | None, name: str, problems: list[str]) 
         )
     elif scale is None and (known == np.round(known)).all() and like_rounded_logs(known):
         warn(
-            f"{name} are whole numbers, most of them above 3 and none above 25, which few counts are. If "
-            "they are logarithms without their fractions, name them in scale=; fractions tell more."
+            f"{name} are whole numbers, most above 3 and none above 25, as few counts are. If they are "
+            "logarithms without their fractions, name them in scale=; fractions tell more."
         )
     if scale not in _INVERSE or not values.size:
         return matrix

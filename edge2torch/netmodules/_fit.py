@@ -18,13 +18,14 @@ from edge2torch._core.covariates import covariate_names, resolved
 from edge2torch._core.messages import note, require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._backends import BACKENDS, find_backend
-from edge2torch.netmodules._config import ModulesConfig, as_config
+from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._counts import Scale
 from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys
 from edge2torch.netmodules._edges import gene_edges, grid_threshold_abundance, grid_threshold_switch
 from edge2torch.netmodules._features import Features, make_features, warn_if_few
 from edge2torch.netmodules._input import TranscriptData, raise_all, transcript_data
 from edge2torch.netmodules._modules import find_modules
+from edge2torch.netmodules._overrides import as_config
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._result import NetworkModules
 from edge2torch.netmodules._similarity import Request, Similarity

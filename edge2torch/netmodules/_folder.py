@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from torch import nn
 
 from edge2torch._core.files import read_json, replace_folder, restore_folder, staging_dir
 from edge2torch._core.messages import listing, require
 from edge2torch._core.parquet import read_parquet
+from edge2torch.compile import CompileArtifact, load_compiled, save_compiled
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._checkpoint import load_checkpoint, save_checkpoint
 
 # Columns of each table
 TABLES: dict[str, tuple[str, ...]] = {
@@ -43,6 +45,27 @@ _INDEXED = {"eigengenes": "module_id", "feature_scores": "sample_id", "samples":
 _FREE = ("transform",)  # its columns are those of the design
 _JSON = ("calibration", "config", "design")
 _CHECKPOINT = "vae_checkpoint"
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A fitted encoder and decoder; both are compiled graphs with node names.
+
+    Parameters
+    ----------
+    encoder, decoder : Module
+        The encoder takes standardised feature scores (b, features) and returns (b, 2k): means of
+        the latents, then what the softplus makes their standard deviations
+        of. The decoder takes latents (b, k) and returns standardised scores (b, features).
+    encoder_artifact, decoder_artifact : CompileArtifact
+        Names of their inputs and outputs. Latents are ``z0``, ``z1``, ...; the encoder's outputs
+        are the latents' names followed by ``z0 (spread)``, ...
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    encoder_artifact: CompileArtifact
+    decoder_artifact: CompileArtifact
 
 
 def save_folder(parts: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
@@ -74,7 +97,7 @@ def _fill(draft: Path, parts: Mapping[str, Any]) -> None:
             table = table.rename_axis(index=_INDEXED[name], columns=None).reset_index()
         table.to_parquet(draft / f"{name}.parquet", index=False)
     if parts["checkpoint"] is not None:
-        save_checkpoint(draft / _CHECKPOINT, parts["checkpoint"])
+        _save_checkpoint(draft / _CHECKPOINT, parts["checkpoint"])
     index = {
         "format": _FORMAT,
         "format_version": _VERSION,
@@ -93,7 +116,7 @@ def load_folder(folder: Path) -> dict[str, Any]:
     restore_folder(folder)
     index = _read_manifest(folder)
     tables = {name: _read_table(folder, name) for name in (*TABLES, *_INDEXED, *_FREE)}
-    checkpoint = load_checkpoint(folder / _CHECKPOINT) if index["vae_checkpoint"] else None
+    checkpoint = _load_checkpoint(folder / _CHECKPOINT) if index["vae_checkpoint"] else None
     return {**tables, **{name: index[name] for name in _JSON}, "checkpoint": checkpoint}
 
 
@@ -122,3 +145,14 @@ def _read_table(folder: Path, name: str) -> pd.DataFrame:
     if missing := [column for column in wanted if column not in table]:
         raise Edge2TorchError(f"{folder / name}.parquet lacks column(s) {listing(missing)}.")
     return table.set_index(_INDEXED[name]) if name in _INDEXED else table
+
+
+def _save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    save_compiled(folder / "encoder", checkpoint.encoder, checkpoint.encoder_artifact)
+    save_compiled(folder / "decoder", checkpoint.decoder, checkpoint.decoder_artifact)
+
+
+def _load_checkpoint(folder: Path) -> Checkpoint:
+    encoder, encoder_artifact = load_compiled(folder / "encoder")
+    decoder, decoder_artifact = load_compiled(folder / "decoder")
+    return Checkpoint(encoder.eval(), decoder.eval(), encoder_artifact, decoder_artifact)

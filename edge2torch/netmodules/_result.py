@@ -16,9 +16,8 @@ import pandas as pd
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._checkpoint import Checkpoint
 from edge2torch.netmodules._features import module_scores, score_samples
-from edge2torch.netmodules._folder import load_folder, save_folder
+from edge2torch.netmodules._folder import Checkpoint, load_folder, save_folder
 from edge2torch.netmodules._input import TranscriptData
 from edge2torch.netmodules._modules import leave_one_out
 from edge2torch.nn import CompiledModel

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch.netmodules._checkpoint import Checkpoint
 from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._decoys import Padded, Thresholds, explained_limits, thresholds_from
 from edge2torch.netmodules._edges import Pairs, least_similarity, select_pairs, union
 from edge2torch.netmodules._features import Features
+from edge2torch.netmodules._folder import Checkpoint
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

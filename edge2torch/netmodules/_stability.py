@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_count, check_number
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._config import ModulesConfig, as_config, override
+from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._fit import fit_modules
 from edge2torch.netmodules._input import TranscriptData, transcript_data
+from edge2torch.netmodules._overrides import as_config, override
 
 _AGREED = 0.5
 

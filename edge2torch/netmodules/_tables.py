@@ -19,8 +19,8 @@ from scipy import stats
 from edge2torch._core.covariates import category_by_name
 from edge2torch._core.messages import warn
 from edge2torch._core.statistics import benjamini_hochberg
-from edge2torch.netmodules._checkpoint import Checkpoint
 from edge2torch.netmodules._features import Features
+from edge2torch.netmodules._folder import Checkpoint
 from edge2torch.netmodules._modules import (
     Eigengenes,
     correlations,

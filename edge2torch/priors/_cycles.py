@@ -89,3 +89,16 @@ def components(graph: Graph) -> np.ndarray:
     matrix = csr_array((ones, (graph.source, graph.target)), shape=(graph.n_nodes, graph.n_nodes))
     _, component = connected_components(matrix, directed=True, connection="strong")
     return np.asarray(component)
+
+
+def refuse_cycles(edges: pd.DataFrame) -> None:
+    graph = numbered(edges)
+    cyclic = np.flatnonzero(on_cycles(graph))
+    if len(cyclic):
+        ends = zip(
+            graph.named(graph.source[cyclic]), graph.named(graph.target[cyclic]), strict=True
+        )
+        raise Edge2TorchError(
+            f"edges have cycles: {len(cyclic):,} edge(s) are on one, such as {listing(ends)}. Use "
+            "cycles='break' for backend='feedforward', or cycles='keep' for a backend that takes them."
+        )

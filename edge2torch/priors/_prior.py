@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from edge2torch._core.checks import check_choice
@@ -15,7 +14,7 @@ from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._between import keep_between
-from edge2torch.priors._cycles import break_cycles, on_cycles
+from edge2torch.priors._cycles import break_cycles, refuse_cycles
 from edge2torch.priors._edges import as_names, numbered
 from edge2torch.priors._ends import add_latent, add_root, connect_outputs, union_edges
 from edge2torch.priors._hierarchy import collapse_chains, cut_depth, limit_layers
@@ -356,10 +355,15 @@ def prepare_prior(  # noqa: C901 (one branch per step, none inside another)
         prior = prior.map_identifiers(mapping, unmapped=unmapped)
     if read and not connect:
         _check_outputs(prior.edges, read)
-    entities = features if data_types is None else _entities(measured, data_types)
+    entities = features
+    if data_types is not None:  # what the features are measurements of, each once
+        entities = list(dict.fromkeys(name.rsplit(data_types, 1)[0] for name in measured))
     prior = prior.keep_between(entities, None if connect else read)
     # cycles come before sets are counted and layers are cut: both need a graph without
-    prior = _settle_cycles(prior, cycles)
+    if cycles == "break":
+        prior = prior.break_cycles().keep_between()  # dropped edges leave loose ends
+    elif cycles == "error":
+        refuse_cycles(prior.edges)
     if min_genes != 1 or max_genes is not None:
         prior = prior.filter_sets(min_genes, max_genes)
     if depth is not None:
@@ -393,24 +397,3 @@ def _check_outputs(edges: pd.DataFrame, names: list[str]) -> None:
             f"outputs names {len(absent)} node(s) that are not in the graph: {listing(absent)}; its "
             f"ends are {ends or 'none'}. connect=True adds outputs as new nodes."
         )
-
-
-def _settle_cycles(prior: Prior, cycles: Cycles) -> Prior:
-    if cycles == "break":
-        return prior.break_cycles().keep_between()  # dropped edges leave loose ends
-    graph = numbered(prior.edges)
-    cyclic = np.flatnonzero(on_cycles(graph)) if cycles == "error" else ()
-    if len(cyclic):
-        ends = zip(
-            graph.named(graph.source[cyclic]), graph.named(graph.target[cyclic]), strict=True
-        )
-        raise Edge2TorchError(
-            f"edges have cycles: {len(cyclic):,} edge(s) are on one, such as {listing(ends)}. Use "
-            "cycles='break' for backend='feedforward', or cycles='keep' for a backend that takes them."
-        )
-    return prior
-
-
-def _entities(features: list[str], separator: str) -> list[str]:
-    """Return what the features are measurements of, each once."""
-    return list(dict.fromkeys(name.rsplit(separator, 1)[0] for name in features))

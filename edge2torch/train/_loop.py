@@ -52,11 +52,6 @@ class Fit:
         The first with the least held-out loss, counted from 0; None without held-out data.
     stopped_by : {"max_epochs", "patience", "not finite"}
         Why it ended.
-
-    Examples
-    --------
-    >>> Fit(pd.DataFrame(), epochs=8, best_epoch=5, stopped_by="patience")
-    Fit(epochs=8, best_epoch=5, stopped_by='patience')
     """
 
     history: pd.DataFrame = field(repr=False)

@@ -53,11 +53,6 @@ def sample_losses(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]
     Returns
     -------
     ndarray, shape (b,)
-
-    Examples
-    --------
-    >>> sample_losses([1.0, 2.0], [1.0, 4.0])
-    array([0., 4.])
     """
     true, found = np.asarray(truth), np.asarray(predicted, np.float64)
     if true.dtype.kind == "f":

@@ -24,12 +24,6 @@ class Scaler:
         Features.
     fill, mean, scale : ndarray of float64, shape (g,)
         What stands for a missing value (the median), what is taken off, what divides.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"a": [0.0, 2.0, 6.0, np.nan]})
-    >>> fit_scaler(table, [0, 1, 2])(table)["a"].round(2).to_numpy()
-    array([-1.07, -0.27,  1.34, -0.27], dtype=float32)
     """
 
     names: pd.Index

@@ -32,13 +32,6 @@ class VAEOutput(NamedTuple):
         The interpretative bottleneck (b, i), and the latents read back from it (b, k).
     pred_xl : Tensor or None
         The prediction from ``ld``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edge2torch.vae import VAE
-    >>> VAE(4, 8, 3, 2)(torch.ones(5, 4)).le.shape
-    torch.Size([5, 2])
     """
 
     q_z: Tensor

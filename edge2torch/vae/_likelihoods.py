@@ -67,11 +67,6 @@ class Likelihood:
         ``log_prob(x, prediction, own)``, all (b, g); ``own`` holds the gene parameters.
     own : tuple of str
         Parameters that each gene has.
-
-    Examples
-    --------
-    >>> find_likelihood("nb").is_count
-    True
     """
 
     name: str

@@ -25,13 +25,6 @@ class LatentEncoder(nn.Module):
         Its names.
     columns : sequence of int, optional
         Columns of x that the network is fed with; all by default.
-
-    Examples
-    --------
-    >>> import torch
-    >>> encoder = Encoder(4, 3, 2)
-    >>> encoder.artifact.output_names
-    ['Z1', 'Z2', 'Z1 (spread)', 'Z2 (spread)']
     """
 
     columns: Tensor | None
@@ -69,13 +62,6 @@ class GeneDecoder(nn.Module):
         Parameters per gene, such as ``"disp"``, the logarithm of the inverse dispersion.
     link : {"proportions", "identity", "probability"}
         What the network's output is turned into.
-
-    Examples
-    --------
-    >>> import torch
-    >>> decoder = Decoder(4, 3, 2)
-    >>> decoder(torch.zeros(1, 2)).sum().round()
-    tensor(1., grad_fn=<RoundBackward0>)
     """
 
     def __init__(

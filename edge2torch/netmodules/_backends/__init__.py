@@ -28,12 +28,6 @@ class ModuleBackend:
         thresholds and pairs.
     suggested : bool, default True
         Whether to propose it where another backend found no module.
-
-    Examples
-    --------
-    >>> from edge2torch.netmodules import BACKENDS
-    >>> BACKENDS["baseline"].summary
-    'partial correlations of a Ledoit-Wolf covariance'
     """
 
     name: str
