@@ -73,6 +73,12 @@ _ALL = {
     "node_activation": "At inner nodes: tanh, relu, gelu, ...",
     "class_weights": "Weigh rare classes up.",
 }
+# Of comparing priors: all but what explains one network.
+_COMPARED = {
+    name: text
+    for name, text in _ALL.items()
+    if name not in {"seeds", "replicates", "controls", "test_fraction", "impute"}
+}
 # The demo's smallest cell types have five cells.
 _OF_DEMO = {"seeds": 5, "layer": "raw", "min_class_size": 5, "direct_edges": True}
 _RESUME = "Go on where a run into this folder was stopped."
@@ -210,6 +216,31 @@ def _label(label: str | None, task: str, **until: Any) -> Any:
     if label is None:
         raise Edge2TorchError("label= is missing: the column to predict.")
     return label
+
+
+@command(
+    app,
+    "compare-priors",
+    "compare-priors reactome.csv hallmark.csv --data cells.h5ad --label cell_type --out which",
+    panel=_NETWORK,
+)
+def compare_priors(
+    *,
+    edges: Annotated[list[Path], typer.Argument(help="Edge tables, one or more.")],
+    data: Annotated[Path, DATA],
+    label: Annotated[str, "Column to predict (of obs, for h5ad)."],
+    out: Annotated[Path, "Folder for table.csv and tests.csv."],
+    groups: Annotated[str | None, "Column, as donor: its samples are held out together."] = None,
+    draws: Annotated[int, "Graphs of each control and prior."] = 5,
+    starts: Annotated[int, "Networks of each prior."] = 3,
+    folds: Annotated[int, "Parts of the samples, each held out once."] = 5,
+    settings: Annotated[StudySettings, _COMPARED],
+    console: Console,
+) -> None:
+    """Which prior helps, or would any graph of its shape do? Several, beside controls."""
+    from edge2torch.cli._compare_priors import compare_files
+
+    compare_files(edges, data, label, out, groups, draws, starts, folds, settings, console)
 
 
 command(

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from edge2torch.study._ask import positions_of as positions_of
     from edge2torch.study._ask import read_samples as read_samples
     from edge2torch.study._ask import score as score
+    from edge2torch.study._compare_priors import PriorComparison as PriorComparison
+    from edge2torch.study._compare_priors import compare_priors as compare_priors
     from edge2torch.study._data import feature_names as feature_names
+    from edge2torch.study._data import read_dataset as read_dataset
     from edge2torch.study._data import read_h5ad as read_h5ad
     from edge2torch.study._edges import read_edge_file as read_edge_file
     from edge2torch.study._report_words import ReportText as ReportText
@@ -22,20 +25,24 @@ if TYPE_CHECKING:
     from edge2torch.study._verdict import Verdict as Verdict
 
 __all__ = [
+    "PriorComparison",
     "ReportText",
     "StudyResult",
     "StudySettings",
     "Verdict",
+    "compare_priors",
     "load_study",
     "run_study",
 ]
 
 # Loaded when first asked for: `edge2torch --help` needs the settings and no torch.
 _HOME = {
+    "PriorComparison": "_compare_priors",
     "ReportText": "_report_words",
     "StudyResult": "_result",
     "StudySettings": "_settings",
     "Verdict": "_verdict",
+    "compare_priors": "_compare_priors",
     "load_study": "_result",
     "run_study": "_study",
     # for the command line
@@ -43,6 +50,7 @@ _HOME = {
     "label_outputs": "_ask",
     "positions_of": "_ask",
     "read_edge_file": "_edges",
+    "read_dataset": "_data",
     "read_h5ad": "_data",
     "read_samples": "_ask",
     "read_saved": "_saved",
