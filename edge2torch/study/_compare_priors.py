@@ -89,33 +89,32 @@ class PriorComparison:
 
     @cached_property
     def _words(self) -> str:
-        rows = self.table.set_index(["prior", "model"])
-        own = self.table[self.table["model"] == OWN].set_index("prior")
-
-        def shown(row: Any) -> str:
-            return f"{row['gain']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-
-        gains = "; ".join(f"{name} {shown(row)}" for name, row in own.iterrows())
+        names = listing(self.best)
         start = {
             "nothing": "No network predicts better than guessing, so nothing can be compared.",
-            "neither": "No prior does better than graphs of its shape that know nothing, and these "
-            "do not do better than a dense network: neither knowledge nor sparsity is seen to help.",
-            "sparsity": "Sparsity helps, not knowledge: graphs that know nothing do as well as the "
-            "priors, and better than a dense network.",
-            "knowledge": f"Knowledge helps: {listing(self.best)} does better than graphs of its shape "
-            "that know nothing"
-            + (
-                " and than every other prior."
-                if len(self.best) == 1
-                else "; these priors cannot be told apart."
-            ),
+            "neither": "No prior does better than graphs of its shape that know nothing, and these do not "
+            "do better than a dense network: neither knowledge nor sparsity is seen to help.",
+            "sparsity": "Sparsity helps, not knowledge: graphs that know nothing do as well as the priors, "
+            "and better than a dense network.",
+            "knowledge": f"Knowledge helps: {names} does better than graphs of its shape that know nothing"
+            " and is not beaten by another prior."
+            if len(self.best) == 1
+            else f"Knowledge helps: {names} do better than graphs of their shape that know nothing, and "
+            "cannot be told apart.",
         }[self.verdict]
-        linear = rows.loc[("", self._linear)]
-        return f"{start} Gain over guessing: {gains}; {self._linear} {shown(linear)}."
+        shown = self.table[(self.table["model"] == OWN) | (self.table["prior"] == "")]
+        gains = [
+            f"{row['prior'] or row['model']} {row['gain']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+            for row in shown.to_dict("records")
+        ]
+        linear = self.tests[self.tests["against"] == self._linear]
+        better = linear["prior"][linear["low"] > 0].tolist()
+        beyond = f"Better than {self._linear}: {listing(better) if better else 'no prior'}."
+        return " ".join([start, f"Gain over guessing: {'; '.join(gains)}.", beyond])
 
     @property
     def _linear(self) -> str:
-        return str(self.table.loc[self.table["prior"] == "", "model"].iloc[0])
+        return str(self.table["model"].iloc[-1])
 
     def __repr__(self) -> str:
         return f"PriorComparison: {self._words}"

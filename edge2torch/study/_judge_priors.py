@@ -90,6 +90,9 @@ def judge(
         known[prior] = max(found)  # all of them have to be beaten
     for prior, other in permutations(priors, 2):
         rivals[prior, other] = test(prior, other, means[prior, OWN] - means[other, OWN])
+    for prior in priors:
+        for other in (model for name, model in each if not name):
+            test(prior, other, means[prior, OWN] - means["", other])
     ignorant = np.mean([own for (_, model), own in means.items() if model in kinds], axis=0)
     sparse = [
         test(_SPARSE, GUESS, ignorant),

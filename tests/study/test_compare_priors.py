@@ -123,6 +123,8 @@ def test_the_right_prior_is_found_and_noise_is_not() -> None:
     found = compare_priors(priors, data, outcome(priors["b"], data), **how)
     assert (found.verdict, found.best) == ("knowledge", ("b",))
     assert found.summary().startswith("Knowledge helps: 'b' does better than graphs of its shape")
+    assert "Better than ridge regression: " in found.summary()
+    assert "; ridge regression " in found.summary()
     gain = found.table.set_index(["prior", "model"])["gain"]
     for kind in IGNORANT:
         assert gain["b", OWN] > gain["b", kind]
