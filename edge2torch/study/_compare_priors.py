@@ -39,6 +39,7 @@ Ints = NDArray[np.int64]
 _WIDEST = 64  # hidden nodes of the dense network
 _SEPARATOR = "\x1f"  # no reader of edge tables lets one through by accident
 _INNER_FOLDS = 5
+_TASKS = ("auto", "classification", "regression")
 _STEPS = 200  # as in a study: epochs of few steps are waited for longer
 
 
@@ -230,6 +231,11 @@ def compare_priors(
     if not isinstance(priors, Mapping) or not priors:
         raise Edge2TorchError(
             'priors must be edge tables by name, as {"reactome": edges}, one or more.'
+        )
+    if chosen.task not in _TASKS:
+        raise Edge2TorchError(
+            f"task={chosen.task!r}: priors are compared by what they say of classes or numbers, one of "
+            f"{listing(_TASKS)}."
         )
     label = _by_sample("y", y, X.index)
     task = choose_task(label, chosen.task, chosen.min_class_size)

@@ -221,5 +221,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         compare_priors({"a": sets(0)}, data, y, **{**QUICK, "draws": 1})
     with pytest.raises(Edge2TorchError, match="not numbers: 'g00'"):
         compare_priors({"a": sets(0)}, data.assign(g00="x"), y, **QUICK)
+    with pytest.raises(Edge2TorchError, match="task='survival': priors are compared by"):
+        compare_priors({"a": sets(0)}, data, y, task="survival", **QUICK)
     with pytest.raises(Edge2TorchError, match="seedz"):
         compare_priors({"a": sets(0)}, data, y, seedz=1, **QUICK)
