@@ -48,8 +48,8 @@ _TRAINING = {
     "seeds": "Repeats, each with its own split, start and shuffle.",
     "seed": "First seed; same seed and versions, same results.",
     "max_epochs": "Most passes over the training samples.",
-    "replicates": "Networks trained anew to judge node scores; 0: none.",
-    "controls": "The same on control inputs; 0: none.",
+    "replicates": "Networks per fold to judge the nodes; 0: none.",
+    "controls": "Times that features are exchanged for it; 0: none judged.",
 }
 _ALL = {
     "task": "auto: by the label's type.",

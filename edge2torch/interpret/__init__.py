@@ -14,7 +14,9 @@ from edge2torch.interpret._trust._audit import PriorAudit, audit_prior
 from edge2torch.interpret._trust._connectivity import graph_aware_dropout, node_connectivity
 from edge2torch.interpret._trust._controls import control_inputs
 from edge2torch.interpret._trust._cross_fit import CrossFitted, cross_fit
+from edge2torch.interpret._trust._cross_fit import Target as Target
 from edge2torch.interpret._trust._findings import NodeFindings, find_nodes
+from edge2torch.interpret._trust._findings import judge as judge
 from edge2torch.interpret._trust._gene_sets import set_test
 from edge2torch.interpret._trust._node_scores import rank_stability
 from edge2torch.interpret._trust._replicate import Replicates, replicate

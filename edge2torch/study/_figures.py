@@ -14,10 +14,8 @@ from edge2torch._core.files import write_file
 from edge2torch._core.messages import plural, require
 from edge2torch.plot import (
     draw_graph,
-    plot_degree_bias,
     plot_flow,
     plot_node_heatmap,
-    plot_stability,
     plot_top_nodes,
 )
 from edge2torch.study._outcomes._outcome import Section
@@ -32,7 +30,7 @@ _DPI = 130
 
 def draw_figures(results: Results, folder: Path) -> dict[str, Path]:
     """Write the pictures that there is something to draw in, and return them by name."""
-    attribution, words = results.attribution, results.study.words
+    attribution = results.attribution
     made = {"network": write_file(folder / "network.svg", lambda path: _network(results, path))}
     for part in sections_of(results):
         for name, drawing in part.figures.items():
@@ -43,26 +41,9 @@ def draw_figures(results: Results, folder: Path) -> dict[str, Path]:
         made["flow"] = _save(folder / "flow.png", lambda: _flow(results))
     if attribution.nodes.empty:
         return made
-    names = _names(results)
     made["top_nodes"] = _save(folder / "top_nodes.png", lambda: _bars(results))
     if len(attribution.groups) > 1:
         made["heatmap"] = _save(folder / "heatmap.png", lambda: _heatmap(results))
-    if results.trust is not None:
-        trust = results.trust
-        title = f"{plural(words.node).capitalize()}: score against number of edges"
-        made["degree_bias"] = _save(
-            folder / "degree_bias.png",
-            lambda: plot_degree_bias(trust.table.rename(index=names), title=title),
-        )
-        made["stability"] = _save(
-            folder / "stability.png",
-            lambda: (
-                plot_stability(
-                    trust.replicates.scores.rename(columns=names),
-                    xlabel=f"score (1: an average {words.node})",
-                ).figure
-            ),
-        )
     return made
 
 

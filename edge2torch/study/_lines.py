@@ -6,7 +6,7 @@ from edge2torch._core.console import Console
 from edge2torch._core.messages import plural
 from edge2torch.study._pipeline import Results, Study
 from edge2torch.study._tables import score_summary, top_nodes
-from edge2torch.study._trust import why_not
+from edge2torch.study._trust import FOLDS, why_not
 from edge2torch.study._trust_words import trust_words
 from edge2torch.study._verdict import verdicts
 
@@ -17,7 +17,9 @@ def plan_words(study: Study) -> str:
     """How many networks there are to train, before any is."""
     settings, kinds = study.settings, 3 if study.wider else 2
     of_seeds = kinds * settings.seeds
-    judging = 0 if why_not(study.network, settings) else settings.replicates + settings.controls
+    folds = FOLDS if study.held_out is None else 1
+    each = folds * settings.replicates
+    judging = 0 if why_not(study.network, settings) else each * (settings.controls + 2)
     said = (
         f"{of_seeds + judging} networks will be trained: "
         f"{plural('seed', settings.seeds)} × {kinds} (the given edges, shuffled ones"
@@ -26,8 +28,8 @@ def plan_words(study: Study) -> str:
     )
     if judging:
         said += (
-            f", then {settings.replicates} replicates and {settings.controls} controls, which "
-            "replicates=0 leaves out"
+            f", then {each} in {plural('fold', folds)} to judge the nodes, {settings.controls} times as many with "
+            "exchanged features and as many with rewired edges, which replicates=0 leaves out"
         )
     return f"{said}."
 
@@ -48,7 +50,7 @@ def say_results(results: Results, console: Console) -> None:
     for verdict in verdicts(results):
         console.say(f"- {verdict.text}")
     if (trust := trust_words(results)) is not None:
-        console.heading("How far the ranking can be trusted")
+        console.heading("How nodes were judged")
         for sentence in trust.beside_verdicts:
             console.say(f"- {sentence}")
     table = top_nodes(results, _SHOWN)[: None if results.has_learned else 0]

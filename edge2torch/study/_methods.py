@@ -8,7 +8,7 @@ from edge2torch._core.messages import plural
 from edge2torch.study._covariates import named
 from edge2torch.study._learned import ahead_words
 from edge2torch.study._pipeline import KPNN, Results
-from edge2torch.study._trust import Trust
+from edge2torch.study._trust import EPOCHS, LEVEL, Trust
 from edge2torch.study._words import Words
 
 
@@ -19,7 +19,7 @@ def methods_text(results: Results) -> str:
     if results.has_learned:
         parts.append(_attribution(results))
     if results.trust is not None:
-        parts.append(_judged(results.trust, results.study.words))
+        parts.append(_judged(results.trust, results.study.words, results.study.groups is not None))
     return " ".join([*parts, _software()])
 
 
@@ -115,14 +115,19 @@ def _attribution(results: Results) -> str:
     )
 
 
-def _judged(trust: Trust, words: Words) -> str:
+def _judged(trust: Trust, words: Words, groups: bool) -> str:
+    folds = len(trust.quality)
+    unit = "group means" if groups else plural(words.sample)
     return (
-        f"Node scores were judged by {len(trust.replicates.quality)} replicates trained from other "
-        f"starts and {len(trust.control_quality)} control networks trained on simulated inputs in "
-        f"which every {words.feature} is equally predictive (Esser-Skala and Fortelny 2023, "
-        "doi:10.1038/s41540-023-00310-8); corrected scores are log2 ratios to the controls, less "
-        "what the number of edges explains; P values were adjusted by Benjamini and Hochberg's "
-        "method within each ranking."
+        f"{plural(words.node).capitalize()} were tested by cross-fitting: {folds} folds, "
+        f"{plural('network', trust.starts)} each, {EPOCHS} epochs at most. Use: each was held at its training mean, and "
+        f"the rise of the held-out loss tested one-sided by Student's t over {unit}. Specificity: the same "
+        f"rise while the {words.node}'s strongest {plural(words.feature)} in the training part (three, and a third at most) "
+        f"were held at theirs as well, against networks over {trust.controls} permutations of the "
+        f"{plural(words.feature)} among themselves, pooled over {plural(words.node)} after a trend over "
+        f"connectivity. Both P values were adjusted by Benjamini and Hochberg's method over all "
+        f"{len(trust.table):,} {plural(words.node)}; those with both below {LEVEL:g} are called found "
+        f"({len(trust.found)}; {trust.n_rewired} with degree-preserving rewired edges)."
     )
 
 

@@ -97,7 +97,7 @@ class Results:
     seconds : float
         Wall time.
     trust : Trust or None
-        What replicates and controls say about the nodes' scores.
+        Which nodes are found.
     missing : float
         Share of the values the networks use that were missing, and so were filled in.
     untrusted : str
@@ -152,7 +152,6 @@ class _Seed:
     attribution: SeedAttribution
     predictions: pd.DataFrame
     trained: Trained
-    alone: NDArray[np.float64] | None  # what the covariates alone predict
     split: Split
     changed_edges: float
 
@@ -190,8 +189,11 @@ def train_and_judge(
         if said is not None:
             notes = (*notes, said)
         elif ahead[KPNN, len(study.network.features)]:
-            how = study.settings, console, progress, one.alone
-            trust = look_into(one.trained, table, study.task, one.split, *how)
+            trust = look_into(
+                study.network, table, study.task, study.settings,
+                groups=study.groups, held_out=study.held_out, node=study.words.node,
+                console=console, progress=progress,
+            )  # fmt: skip
     return Results(
         study=study,
         scores=pd.DataFrame([row for seed in seeds for row in seed.rows]),
@@ -283,7 +285,6 @@ def _run_seed(
             **beside, seed=seed
         ),
         trained=trained,
-        alone=alone,
         split=split,
         changed_edges=_changed(study.network, shuffled),
     )

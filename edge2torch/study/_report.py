@@ -9,8 +9,6 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from edge2torch._core.messages import plural, require
 from edge2torch.study._figures import flow_columns, sections_of
 from edge2torch.study._methods import methods_text
@@ -19,7 +17,7 @@ from edge2torch.study._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.study._report_words import ReportText, caveats_of, steps_of
 from edge2torch.study._tables import heading_of, score_summary, top_nodes
 from edge2torch.study._trust import LEVEL
-from edge2torch.study._trust_words import trust_groups, trust_sentences
+from edge2torch.study._trust_words import node_rows, trust_sentences
 from edge2torch.study._verdict import verdicts
 
 _TOP = 5
@@ -59,7 +57,7 @@ def render(results: Results, story: ReportText, figures: dict[str, Path]) -> str
             facts=_facts(results),
             trust=trust_sentences(results),
             level=f"{LEVEL:g}",
-            trust_groups=trust_groups(results, _TOP),
+            node_rows=node_rows(results, _TOP),
             kpnn=KPNN,
             shuffled=SHUFFLED,
             wider=WIDER if study.wider else None,
@@ -97,21 +95,12 @@ def _groups(results: Results) -> list[dict[str, Any]]:
     if not results.has_learned:
         return []
     table = top_nodes(results, _TOP)
-    table["qvalue"] = _qvalues(results, table)
-    table["told"] = results.trust is None or table["qvalue"].astype(float) < LEVEL
+    found = set() if results.trust is None else set(results.trust.found)
+    table["found"] = table["node"].isin(found) | (results.trust is None)
     return [
         {"name": heading_of(results, name), "rows": part.to_dict("records")}
         for name, part in table.groupby(table["class"].astype(str), sort=False)
     ]
-
-
-def _qvalues(results: Results, table: pd.DataFrame) -> list[float | None]:
-    """Of the corrected scores, where there are replicates and controls."""
-    if results.trust is None:
-        return [None] * len(table)
-    found = {name: part["qvalue"].to_dict() for name, part in results.trust.by_group.items()}
-    pairs = zip(table["class"], table["node"], strict=True)
-    return [found.get(str(group), {}).get(node) for group, node in pairs]
 
 
 def _confusion(results: Results) -> dict[str, Any] | None:

@@ -30,6 +30,15 @@ from edge2torch.study._trust import Trust
 from edge2torch.study._verdict import Verdict, verdicts
 from edge2torch.study._write import write_results
 
+_NAN = float("nan")
+# Columns of ``find_nodes``, and what stands where a node was not judged.
+_OF_NODES: dict[str, Any] = {
+    **dict.fromkeys(("gain", "gain_se", "p_use", "q_use", "coherent_gain"), _NAN),
+    **dict.fromkeys(("n_held", "p_specific", "q_specific"), _NAN),
+    "found": False,
+    "explained_by": "",
+}
+
 
 @dataclass(frozen=True, repr=False)
 class StudyResult:
@@ -76,18 +85,26 @@ class StudyResult:
     def nodes(self) -> pd.DataFrame:
         """Nodes of each class by magnitude of their score; empty where nothing was learned.
 
-        ``corrected`` and ``qvalue`` are of replicates and controls, NaN where there were none.
+        ``gain`` to ``explained_by`` are of ``edge2torch.interpret.find_nodes``, over all classes, and
+        ``class_gain``, ``class_q_use`` for the class against the rest; NaN where none was judged.
+        ``found`` says which nodes may be claimed.
         """
         size = len(self.results.attribution.nodes)
         table = top_nodes(self.results, size if self.learned else 0)
         table = table if self.learned else table.iloc[:0]
-        found = {} if self.trust is None else self.trust.by_group
-        for name in ("corrected", "qvalue"):
-            table[name] = [
-                found[str(group)][name].get(node, float("nan")) if str(group) in found else None
+        trust = self.trust
+        for name, missing in _OF_NODES.items():
+            known = {} if trust is None else trust.table[name].to_dict()
+            table[name] = [known.get(node, missing) for node in table["node"]]
+        by_class = {} if trust is None else trust.by_class
+        for column in ("gain", "q_use"):
+            table[f"class_{column}"] = [
+                float(by_class[str(group)][column].get(node, float("nan")))
+                if str(group) in by_class
+                else float("nan")
                 for group, node in zip(table["class"], table["node"], strict=True)
             ]
-        return table.astype({"corrected": float, "qvalue": float})
+        return table
 
     @property
     def attribution(self) -> Attribution:
@@ -96,7 +113,7 @@ class StudyResult:
 
     @property
     def trust(self) -> Trust | None:
-        """What replicates and controls say of the nodes' scores; None where there were none."""
+        """Which nodes are found, and what stands beside that; None where none was judged."""
         return self.results.trust
 
     @property

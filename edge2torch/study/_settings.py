@@ -65,8 +65,8 @@ class StudySettings:
     explain_samples : int
         At most so many held-out samples are attributed per seed.
     replicates, controls : int
-        Networks that are trained again on the first seed's split, on the data and on inputs in
-        which every feature is equally predictive, to correct the nodes' scores; below 2: none.
+        To judge the nodes: networks that are trained in each of four folds, and how often the same
+        is done with the features exchanged; without replicates, or below 2 controls, none is judged.
     task : str
         What the label asks for: ``"classification"`` or ``"regression"``; ``"auto"`` goes by its
         type.
@@ -113,8 +113,8 @@ class StudySettings:
     node_activation: str = "tanh"
     class_weights: bool = False
     explain_samples: int = 1000
-    replicates: int = 10
-    controls: int = 10
+    replicates: int = 6
+    controls: int = 4
     task: TaskName = "auto"
     outputs: tuple[str, ...] = ()
     layer: str | None = None

@@ -19,7 +19,6 @@ from edge2torch._core.messages import require
 from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret import Replicates
 from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._attribute import Attribution
 from edge2torch.study._covariates import Beside, Encoding
@@ -38,7 +37,7 @@ from edge2torch.study._words import Words
 from edge2torch.train import Scaler, Split
 
 _FOLDER, _TREE, _ARRAYS = "study", "study.json", "arrays.safetensors"
-_FORMAT, _VERSION = "edge2torch-study", 1
+_FORMAT, _VERSION = "edge2torch-study", 2
 # What may stand in a tree; a file names a class of this list or none.
 _CLASSES: dict[str, type] = {
     one.__name__: one
@@ -51,7 +50,6 @@ _CLASSES: dict[str, type] = {
         Interval,
         Learned,
         Network,
-        Replicates,
         ReportText,
         Results,
         Scaler,
@@ -67,9 +65,6 @@ _CLASSES: dict[str, type] = {
 # Made again from the rest, or kept by save_compiled.
 _REMADE = {
     ("Network", "artifact"),
-    ("Replicates", "artifact"),
-    ("Replicates", "models"),
-    ("Replicates", "stack"),
     ("Trained", "goal"),
     ("Trained", "model"),
 }
@@ -222,8 +217,6 @@ class _Reader:
         values = {name: self.value(one) for name, one in found.items()}
         if kind == "Network":
             values["artifact"] = self.artifact_of(values)
-        if kind == "Replicates":
-            values |= {"models": (), "artifact": self.artifact}
         if kind == "Trained":
             values |= {"model": self.model, "goal": None}
         made = _CLASSES[kind](**values)

@@ -1,9 +1,9 @@
-"""How far node scores can be trusted: replicates, controls, and scores corrected by them."""
+"""Which nodes are found: cross-fitted networks, their controls, and what both say."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,283 +11,268 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from edge2torch._core.console import Console
 from edge2torch.compile import CompileArtifact
-from edge2torch.customize import customize_model
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret import (
-    Replicates,
-    ReplicateStack,
-    control_inputs,
-    node_significance,
-    replicate,
-)
+from edge2torch.interpret import CrossFitted, Target, cross_fit, judge, node_use, rewire
 from edge2torch.nn import CustomizedEdgeModel
+from edge2torch.study._covariates import covariates_alone, fit_encoding
 from edge2torch.study._learned import Learned, ahead_words, beaten_by, learned
 from edge2torch.study._network import Network
-from edge2torch.study._outcomes._outcome import Task
+from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._train import (
-    Trained,
-    beside_of,
-    goal_of,
-    parts_of,
-    shuffled,
-    steps_of,
-    trained_with,
-)
-from edge2torch.train import Split, drop_inputs, fit
+from edge2torch.study._train import goal_of
 
-_STEPS = 10  # of the path integral
 _FEWEST = 2
-LEVEL = 0.05  # false discovery rate below which a score is told from controls
+FOLDS = 4
+# Passes over the samples, of eight steps each with the default batch. Longer trained networks lean on
+# single nodes: predictions stay as good, and fewer nodes can be told from others.
+EPOCHS = 30
+LEVEL = 0.05  # false discovery rate below which a node is found
 
 
 @dataclass(frozen=True)
 class Trust:
-    """What replicates and controls say about the nodes' scores.
+    """Which nodes are found, and what stands beside that.
 
     Parameters
     ----------
-    replicates : Replicates
-        Networks of the given edges; scores are means over the classes.
-    control_quality : Series
-        Of the control networks.
     table : DataFrame
-        Of ``node_significance``, over all classes.
-    by_group : dict of str to DataFrame
-        The same of each class.
+        Of ``edge2torch.interpret.find_nodes``, by node.
+    rewired : DataFrame
+        The same of networks with rewired edges.
+    calibration : DataFrame
+        By control, tested against the others: shares of nodes with small p.
+    by_class : dict of str to DataFrame
+        Of ``node_use`` for each class, against the rest; q over all of them together.
+    quality : Series
+        Main score of the held-out predictions, by fold.
+    starts, controls : int
+        Networks in each fold; times that features were exchanged.
     seconds : float
         Wall time.
     """
 
-    replicates: Replicates
-    control_quality: pd.Series
     table: pd.DataFrame
-    by_group: Mapping[str, pd.DataFrame]
+    rewired: pd.DataFrame
+    calibration: pd.DataFrame
+    by_class: Mapping[str, pd.DataFrame]
+    quality: pd.Series
+    starts: int
+    controls: int
     seconds: float
+
+    @property
+    def found(self) -> list[str]:
+        """Names of the found nodes, of the largest gain first."""
+        return self.table.index[self.table["found"]].astype(str).tolist()
+
+    @property
+    def alone(self) -> list[str]:
+        """The found nodes that no better one explains."""
+        return [name for name in self.found if not self.table.loc[name, "explained_by"]]
+
+    @property
+    def only_used(self) -> list[str]:
+        """Nodes that carry the prediction, and would with any features."""
+        used = (self.table["q_use"] < LEVEL) & ~self.table["found"]
+        return self.table.index[used].astype(str).tolist()
+
+    @property
+    def n_rewired(self) -> int:
+        """How many nodes the same procedure finds with rewired edges."""
+        return int(self.rewired["found"].sum())
 
 
 def why_not(network: Network, settings: StudySettings) -> str | None:
-    """Return why node scores are not looked into, if so."""
-    if settings.replicates < _FEWEST or settings.controls < _FEWEST:
-        return "Replicates and controls were not asked for."
-    if len(_hidden(network)) < _FEWEST:
+    """Return why nodes are not judged, if so."""
+    if settings.replicates < 1 or settings.controls < _FEWEST:
+        return "Networks to judge the nodes by were not asked for."
+    if len(network.inner_nodes) < _FEWEST:
         return "The graph has fewer than two inner nodes, so there is nothing to rank."
     if set(network.features) & set(network.outputs):
-        return "An output of the graph is an input as well, which replicates cannot be."
+        return "An output of the graph is an input as well, so that nodes cannot be judged."
     return None
 
 
 def look_into(
-    trained: Trained,
+    network: Network,
     table: pd.DataFrame,
     task: Task,
-    split: Split,
     settings: StudySettings,
+    *,
+    groups: NDArray[np.str_] | None = None,
+    held_out: NDArray[np.bool_] | None = None,
+    node: str = "node",
     console: Console,
     progress: Progress,
-    guess: NDArray[np.float64] | None = None,
 ) -> Trust | str:
-    """Train replicates and controls, each set at once, and compare their node scores.
+    """Train networks in folds, with the given, exchanged and rewired, and ask which nodes are found.
 
-    Where either do not predict better than guessing, or than ``guess``, there is nothing to compare:
-    the answer is a sentence that says so.
+    Where they do not predict better than guessing there is nothing to ask: the answer is a sentence
+    that says so.
     """
     begin = time.monotonic()
-    network = trained.network
-    data = trained.scaler(table[network.features])
-    how = _How(task, split, settings, trained.epochs, progress, console, network, guess)
-    found, ahead = _replicates(network, data, how, settings.replicates, "replicates")
+    n_outputs = network.head or len(network.outputs)
+    target = _OfOutcome(task.values, task.classes, task=task, settings=settings, width=n_outputs)
+    how = _How(table[network.features], target, settings, groups, console, progress)
+    try:
+        fitted = how.fit(network, "cross-fit", _folds(held_out))
+    except Edge2TorchError as error:  # classes of one donor: no fold can have them on both sides
+        return f"No node was judged: {error}"
+    ahead, quality = _quality(fitted, target)
     if not ahead:
-        return _no_better(f"The {settings.replicates} replicates", ahead, task, console)
-    labels = pd.Series(task.outcome.control_labels(task))
-    inputs = [
-        control_inputs(data, labels, seed=settings.seed * 1000 + k)
+        said = (
+            f"The networks of {len(fitted.folds)} folds do not predict better than {beaten_by(task)} "
+            f"({ahead_words(ahead, task)}), so no {node} is called found."
+        )
+        console.say(said)
+        return said
+    controls = [
+        how.fit(network, f"exchanged {k + 1}", fitted.folds, exchange=settings.seed * 1000 + k)
         for k in range(settings.controls)
     ]
-    control, ahead = _replicates(network, inputs, how, settings.controls, "controls")
-    if not ahead:
-        return _no_better(f"The {settings.controls} control networks", ahead, task, console)
-    groups = _groups(task, split)
-    options: dict[str, Any] = {"quiet": True, "attribute_kwargs": {"n_steps": _STEPS}}
-    own, controlled = {}, {}
-    for group, _ in console.count(len(groups), "node scores of replicates and controls", "classes"):
-        name, k, rows = groups[group]
-        own[name] = found.explain(data.iloc[rows], output=k, **options)
-        controlled[name] = control.explain([one.iloc[rows] for one in inputs], output=k, **options)
-    by_group = {
-        name: node_significance(own[name], controlled[name], artifact=network.artifact)
-        for name in own
-    }
-    joined = _joined(found, own)
+    shuffled = network.with_edges(rewire(network.edges, "degree", seed=settings.seed))
+    rewired = how.fit(shuffled, "rewired", fitted.folds)
+    answer = judge(fitted, controls, rewired, how.table, target, groups=groups)
+    by_class: dict[str, pd.DataFrame] = {}
+    if task.outcome.by_class:
+        names = answer.table.index.astype(str).tolist()
+        given: Any = target
+        parts = node_use(fitted, how.table, given, groups=groups, nodes=names, by_class=True)
+        by_class = {str(name): part.droplevel(0) for name, part in parts.groupby(level="class")}
     result = Trust(
-        replicates=joined,
-        control_quality=control.quality,
-        table=node_significance(joined, _joined(control, controlled), artifact=network.artifact),
-        by_group=by_group,
+        table=answer.table,
+        rewired=pd.DataFrame() if answer.rewired is None else answer.rewired,
+        calibration=answer.calibration,
+        by_class=by_class,
+        quality=quality,
+        starts=settings.replicates,
+        controls=settings.controls,
         seconds=time.monotonic() - begin,
     )
     console.say(
-        f"{settings.replicates} replicates and {settings.controls} controls in "
-        f"{result.seconds:.0f} s; replicates agree with Spearman {joined.stability:.2f}"
+        f"{len(fitted.folds)} folds × {settings.replicates} starts, {settings.controls} controls and "
+        f"rewired edges in {result.seconds:.0f} s: {len(result.found)} of {len(result.table)} found, "
+        f"{result.n_rewired} with rewired edges"
     )
     return result
 
 
-def _no_better(who: str, found: Learned, task: Task, console: Console) -> str:
-    said = (
-        f"{who} do not predict better than {beaten_by(task)} ({ahead_words(found, task)}), so no q-values "
-        f"are given."
-    )
-    console.say(said)
-    return said
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _OfOutcome(Target):
+    """What a study's outcome trains for and judges by."""
 
+    task: Task
+    settings: StudySettings
+    width: int  # outputs of the network
 
-def beyond_place(table: pd.DataFrame) -> list[str]:
-    """Nodes that score more than their place in the graph explains, the highest first."""
-    found = table[(table["corrected"] > 0) & (table["qvalue"] < LEVEL)]
-    return found.sort_values("corrected", ascending=False, kind="stable").index.astype(str).tolist()
+    @property
+    def strength_of(self) -> NDArray[Any]:
+        return self.task.outcome.control_labels(self.task)
 
+    @property
+    def strata(self) -> NDArray[Any]:
+        return self.task.outcome.strata(self.task)
 
-def _hidden(network: Network) -> set[str]:
-    ends = {*network.features, *network.outputs}
-    layers = network.artifact.node_names_by_layer.values()
-    return {name for names in layers for name in names if name not in ends}
+    @property
+    def n_outputs(self) -> tuple[int, ...]:
+        return ()  # the network was made for the task
 
+    def goal(self, rows: NDArray[np.int64]) -> tuple[Goal, Tensor | None]:
+        """Return the goal, and what covariates alone bring to the outputs of all samples (n, o)."""
+        goal, samples = goal_of(self.task, rows, self.settings), self.task.covariates
+        if samples is None:
+            return goal, None
+        z = torch.from_numpy(fit_encoding(samples, rows)(samples).to_numpy())
+        weight, bias = covariates_alone(z, goal, rows, self.width)
+        return goal, z @ weight + bias
 
-def _groups(task: Task, split: Split) -> list[tuple[str, int, NDArray[np.int64]]]:
-    """Name, output and held-out rows of every class; all rows for a number."""
-    if not task.outcome.by_class:
-        return [(task.label, 0, split.test)]
-    values = task.values[split.test]
-    return [
-        (name, k, split.test[values == k])
-        for k, name in enumerate(task.classes)
-        if (values == k).any()
-    ]
+    def training_loss(self, y: Tensor, rows: Tensor, goal: Any) -> Tensor:
+        aim, beside = goal
+        loss: Tensor = aim.loss(y if beside is None else y + beside[rows], rows)
+        return loss
 
+    def answer(self, y: Tensor, goal: Any, rows: NDArray[np.int64]) -> Tensor:
+        aim, beside = goal
+        y = y if beside is None else y + beside[torch.from_numpy(rows)]
+        flat: Tensor = torch.from_numpy(aim.answer(y.flatten(0, -2)))
+        return flat.view(*y.shape[:-1], flat.shape[-1])
 
-def _joined(found: Replicates, parts: Mapping[str, Replicates]) -> Replicates:
-    """Mean over classes of the shares that each node has in a network."""
-    shares = [part.scores.div(part.scores.mean(axis=1), axis=0) for part in parts.values()]
-    scores = sum(shares[1:], shares[0]) / len(shares)
-    means = [part.means for part in parts.values()]
-    return Replicates(
-        scores=scores,
-        means=sum(means[1:], means[0]) / len(means),
-        quality=found.quality,
-        kept=found.kept,
-        models=found.models,
-        artifact=found.artifact,
-    )
+    def losses(
+        self, y: Tensor, rows: NDArray[np.int64], goal: Any, classes: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
+        if self.classes:
+            return super().losses(y, rows, goal, classes)
+        answers, truth = self.answer(y, goal, rows).numpy(), self.task.values[rows]
+        flat = answers.reshape(-1, *answers.shape[-2:])
+        each = [self.task.outcome.sample_losses(truth, one) for one in flat]
+        return np.stack(each).reshape(1, *answers.shape[:-1])
 
 
 @dataclass(frozen=True)
 class _How:
-    """What replicates and controls are trained with."""
+    """What networks are trained with."""
 
-    task: Task
-    split: Split
+    table: pd.DataFrame
+    target: _OfOutcome
     settings: StudySettings
-    epochs: int
-    progress: Progress
+    groups: NDArray[np.str_] | None
     console: Console
-    network: Network
-    guess: NDArray[np.float64] | None
+    progress: Progress
 
+    def fit(
+        self, network: Network, name: str, folds: Any, *, exchange: int | None = None
+    ) -> CrossFitted:
+        settings, task = self.settings, self.target.task
+        seeds = iter(range(settings.seed * 1000, (settings.seed + 1) * 1000 * 1000))
 
-def _replicates(
-    network: Network, data: pd.DataFrame | list[pd.DataFrame], how: _How, n: int, name: str
-) -> tuple[Replicates, Learned]:
-    """Train n networks at once, and say if they learned; a list of tables gives each its own."""
-    task, settings = how.task, how.settings
-    tables = data if isinstance(data, list) else [data]
-    x = torch.stack([_tensor(table, network) for table in tables])
-    x = x if isinstance(data, list) else x[0]
-    seeds = iter(range(settings.seed * 1000, settings.seed * 1000 + n))
+        def start() -> tuple[CustomizedEdgeModel, CompileArtifact]:
+            return network.build(settings, next(seeds)), network.artifact
 
-    def start() -> tuple[CustomizedEdgeModel, CompileArtifact]:
-        model = network.build(settings, next(seeds))
-        if (explained := task.outcome.explained()) is not None:
-            heads = [*model.after.values(), explained]
-            model = customize_model(model, head=nn.Sequential(*heads))
-        return model, network.artifact
-
-    ahead: list[pd.DataFrame] = []
-    samples = [table.iloc[how.split.test[:2]] for table in tables]  # scored class by class later
-    found = replicate(
-        start,
-        _loop(x, how, name, ahead),
-        samples if isinstance(data, list) else samples[0],
-        n=n,
-        seed=settings.seed,
-        output=0,
-        together=True,
-        quiet=True,
-        min_quality=None,
-        attribute_kwargs={"n_steps": _STEPS},
-    )
-    return found, learned(ahead)
-
-
-def _tensor(table: pd.DataFrame, network: Network) -> Tensor:
-    return torch.from_numpy(table[network.features].to_numpy(np.float32))
-
-
-def _loop(
-    x: Tensor, how: _How, name: str, ahead: list[pd.DataFrame]
-) -> Callable[[ReplicateStack, int], NDArray[np.float64]]:
-    """The training loop of the main network, with the loss summed over replicates.
-
-    It adds to ``ahead`` how far each is ahead of guessing.
-    """
-    task, split, settings = how.task, how.split, how.settings
-    goal = goal_of(task, split.fit, settings)
-    n = getattr(settings, name)
-    linear = beside_of(task, [goal] * n, [(split.fit, split.fit[:0])] * n, how.network)
-    steps = steps_of(task, len(split.fit), settings)
-
-    def batches(generator: torch.Generator) -> Sequence[Tensor]:
-        return parts_of(task, shuffled(split.fit, generator), steps)
-
-    def train(stack: ReplicateStack, seed: int) -> NDArray[np.float64]:
-        def loss(rows: Tensor) -> Tensor:
-            found = stack(drop_inputs(x[..., rows, :], settings.input_dropout))
-            found = found if linear is None else found + linear(rows)
-            return goal.summed_loss(found, rows)
-
-        title = f"{n} {name}"
-        fit(
-            trained_with(stack, linear),
-            loss,
-            batches,
-            max_epochs=how.epochs,
+        n = len(self.table) * (FOLDS - 1) // FOLDS
+        steps = task.outcome.whole_steps or 1  # of an epoch in which each step takes all samples
+        return cross_fit(
+            start,
+            self.table,
+            self.target,  # type: ignore[arg-type]
+            folds=folds,
+            starts=settings.replicates,
+            groups=self.groups,
+            exchange_features=exchange,
+            seed=settings.seed,
+            max_epochs=min(EPOCHS, settings.max_epochs) * steps,
+            batch_size=task.outcome.batch_size(n, settings.batch_of(n)),
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
-            seed=seed,
-            checkpoint=how.progress.file(name),
-            on_checkpoint=how.progress.note_time,
-            progress=lambda to_come: how.console.count(
-                to_come.stop, title, "epochs", first=to_come.start
+            input_dropout=settings.input_dropout,
+            checkpoint=self.progress.file(name),
+            on_checkpoint=self.progress.note_time,
+            progress=lambda to_come: self.console.count(
+                to_come.stop, name, "epochs", first=to_come.start
             ),
         )
-        with torch.no_grad():
-            rows = torch.from_numpy(split.test)
-            found = stack(x[..., rows, :])
-            predicted = [
-                goal.answer(y) for y in (found if linear is None else found + linear(rows))
-            ]
-        outcome, parts, balanced = task.outcome, (split.fit, split.test), settings.class_weights
-        ahead.extend(
-            outcome.leads(task, *parts, p, balanced=balanced, guess=how.guess) for p in predicted
-        )
-        quality = [outcome.scores(task, *parts, p)[outcome.metric.name] for p in predicted]
-        if np.isnan(quality).any():
-            raise Edge2TorchError("data: the label has one value only among the held-out samples.")
-        return np.array(quality)
 
-    return train
+
+def _folds(held_out: NDArray[np.bool_] | None) -> Any:
+    """Folds of all samples; where another cohort is the test, that one is held out."""
+    return FOLDS if held_out is None else [(np.flatnonzero(~held_out), np.flatnonzero(held_out))]
+
+
+def _quality(fitted: CrossFitted, target: _OfOutcome) -> tuple[Learned, pd.Series]:
+    """How far ahead of guessing the held-out predictions are, and their main score, by fold."""
+    task, outcome = target.task, target.task.outcome
+    seen = np.unique(np.concatenate([held_out for _, held_out in fitted.folds]))
+    predicted = fitted.predictions.to_numpy()
+    leads, quality = [], []
+    for rows, held_out in fitted.folds:
+        own = predicted[np.searchsorted(seen, held_out)]
+        aim, beside = target.goal(rows)
+        guess = None if beside is None else aim.answer(beside[torch.from_numpy(held_out)])
+        balanced = target.settings.class_weights
+        leads.append(outcome.leads(task, rows, held_out, own, balanced=balanced, guess=guess))
+        quality.append(outcome.scores(task, rows, held_out, own)[outcome.metric.name])
+    return learned([pd.concat(leads)]), pd.Series(quality, name="quality").rename_axis("fold")

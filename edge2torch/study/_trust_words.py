@@ -1,137 +1,133 @@
-"""What replicates and controls say, in words and rows; every word follows from the numbers."""
+"""Which nodes are found, in words and rows; every word follows from the numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from edge2torch._core.messages import plural
 from edge2torch.study._pipeline import Results
-from edge2torch.study._trust import LEVEL, Trust, beyond_place
+from edge2torch.study._trust import LEVEL, Trust
 from edge2torch.study._verdict import against_shuffled
-
-_STABLE, _BIASED = 0.8, 0.3
 
 
 @dataclass(frozen=True)
 class TrustWords:
-    """A sentence on each question that replicates and controls answer.
+    """A sentence on each question that the tests of nodes answer.
 
     Parameters
     ----------
-    stability : str
-        How far networks from other starts agree.
-    controls : str
-        What control networks saw, and what corrected scores are.
-    shape : str
-        How far the number of edges decides the raw ranking.
-    found, edges : str
-        How many nodes are told from controls, and whether the given edges helped; a verdict each.
+    use, specific : str
+        What was asked of every node, and how many say yes.
+    beside : str
+        What the same procedure finds with rewired edges, and a test without a network.
+    null : str
+        How far the test of controls is calibrated.
+    edges : str
+        Whether the given edges helped.
     """
 
-    stability: str
-    controls: str
-    shape: str
-    found: str
+    use: str
+    specific: str
+    beside: str
+    null: str
     edges: str
 
     @property
     def beside_verdicts(self) -> tuple[str, ...]:
         """What no verdict says."""
-        return self.stability, self.controls, self.shape
+        return self.use, self.specific, self.null
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """All of them."""
-        return *self.beside_verdicts, self.found, self.edges
+        return *self.beside_verdicts, self.beside, self.edges
 
 
 def trust_words(results: Results) -> TrustWords | None:
-    """Say how stable scores are, how far the graph's shape made them, and if the edges helped."""
+    """Say what was asked of every node, and what came out."""
     trust, words = results.trust, results.study.words
     if trust is None:
         return None
-    metric = results.metric
-    n, m = len(trust.replicates.quality), len(trust.control_quality)
-    stable = trust.replicates.stability
-    before, after = degree_bias(trust)
-    nodes = plural(words.node, len(trust.table))
-    one = (
-        f"one network would nearly do. The mean over {n} is more stable still."
-        if stable >= _STABLE
-        else f"a single network's ranking is partly chance, and means over all {n} are shown."
-    )
-    shape = (
-        "The raw ranking is in good part the graph's shape: read the corrected one."
-        if abs(before) >= _BIASED
-        else "The graph's shape does not decide the raw ranking here."
-    )
-    found = (
-        f"{len(beyond_place(trust.table))} of {nodes} score more than their place in the graph "
-        f"explains (false discovery rate {LEVEL:.0%})."
-    )
-    if results.outcome.by_class:
-        found = f"Over all {plural(words.group)} together, {found}"
+    table, metric = trust.table, results.metric
+    nodes = plural(words.node, len(table))
+    unit = plural(words.sample) if results.study.groups is None else "groups"
+    used, specific = (int((table[name] < LEVEL).sum()) for name in ("q_use", "q_specific"))
+    sets = int((table["q_set"] < LEVEL).sum())
+    both = int((table["found"] & (table["q_set"] < LEVEL)).sum())
+    share = float(trust.calibration["p<.05"].mean())
+    # two standard errors of a share of so many nodes
+    most = LEVEL + 2 * (LEVEL * (1 - LEVEL) / (len(table) * trust.controls)) ** 0.5
+    wide = "as it should be" if share <= most else "more than it should: read q with care"
+    n_folds = len(trust.quality)
     return TrustWords(
-        stability=f"The network was trained {n} more times on the first seed's split, from other "
-        f"starts: {metric.name} {metric.show_spread(trust.replicates.quality)}. Between two such "
-        f"networks the ranking of {plural(words.node)} agrees with Spearman {stable:.2f}: {one}",
-        controls=f"{m} control networks saw simulated {plural(words.sample)} in which every "
-        f"{words.feature} is equally predictive ({metric.name} "
-        f"{metric.show_spread(trust.control_quality)}). What a {words.node} scores there, the "
-        "graph's shape alone gives it. Corrected scores are the log2 ratio of a "
-        f"{words.node}'s share to that, less what {plural(words.node)} so well connected have "
-        "on average.",
-        shape=f"Over {nodes}, raw scores go with the number of edges by Spearman {before:+.2f}, "
-        f"corrected ones by {after:+.2f}. {shape}",
-        found=found,
+        use=f"Does the prediction of new {plural(words.sample)} rest on the {words.node}? "
+        f"{plural('network', n_folds * trust.starts)} of {plural('fold', n_folds)} were asked "
+        f"({metric.name} {metric.show_spread(trust.quality)}): each {words.node} was held at its "
+        f"training mean, and the loss of every held-out {words.sample} compared. For {used} of {nodes} it rises "
+        f"(one-sided t-test over {unit}, false discovery rate {LEVEL:.0%}).",
+        specific=f"More than as many other {plural(words.feature)} would? With its strongest "
+        f"{plural(words.feature)} held at their means, {specific} of {nodes} still "
+        f"lower the loss more than in networks whose {plural(words.feature)} were exchanged "
+        f"{trust.controls} times. Found is what says yes to both: {len(trust.found)}.",
+        beside=f"The same procedure finds {trust.n_rewired} of {nodes} with rewired edges. Without any "
+        f"network, a test of the {plural(words.feature)} under each {words.node} (Wilcoxon's, with their "
+        f"correlation) has {sets}, {both} of the found among them.",
+        null=f"Each of the {trust.controls} controls held against the others: {share:.1%} of its "
+        f"{plural(words.node)} have p below .05 on average, {wide}.",
         edges=f"Did the given edges do better than rewired ones? {against_shuffled(results).text}",
     )
 
 
 def trust_sentences(results: Results) -> list[str]:
-    """Return all that is said of replicates and controls; nothing where there were none."""
+    """Return all that is said of the tests of nodes; nothing where there were none."""
     said = trust_words(results)
     return [] if said is None else list(said.sentences)
 
 
-def degree_bias(trust: Trust) -> tuple[float, float]:
-    """Spearman's correlation with degree of raw and of corrected scores."""
-    columns = (trust.table["score"], trust.table["corrected"])
-    degree = trust.table["degree"]
-    if degree.nunique() < 2:
-        return 0.0, 0.0
-    before, after = (float(np.nan_to_num(spearmanr(column, degree)[0])) for column in columns)
-    return before, after
-
-
-def trust_groups(results: Results, n: int) -> list[dict[str, Any]]:
-    """The n nodes of highest corrected score of each class."""
-    if results.trust is None:
+def node_rows(results: Results, n: int) -> list[dict[str, Any]]:
+    """The found nodes, then the first ``n`` of those that any features would stand in for."""
+    trust = results.trust
+    if trust is None:
         return []
-    groups, label = [], results.study.network.artifact.label
-    for name, table in results.trust.by_group.items():
-        raw = table["score"].rank(ascending=False).astype(int)
-        rows = [
+    label, best = results.study.network.artifact.label, _class_of(trust)
+    rows = []
+    for node in [*trust.found, *trust.only_used[:n]]:
+        one: Any = trust.table.loc[node]
+        rows.append(
             {
                 "label": label(node),
-                "corrected": table.loc[node, "corrected"],
-                "qvalue": table.loc[node, "qvalue"],
-                "degree": int(table.loc[node, "degree"]),
-                "raw_rank": int(raw[node]),
-                "told": bool(table.loc[node, "qvalue"] < LEVEL),
+                "group": best.get(node, ""),
+                "gain": float(one["gain"]),
+                "gain_se": float(one["gain_se"]),
+                "q_use": float(one["q_use"]),
+                "coherent_gain": float(one["coherent_gain"]),
+                "q_specific": float(one["q_specific"]),
+                "n_inputs": int(one["n_inputs"]),
+                "explained_by": label(one["explained_by"]) if one["explained_by"] else "",
+                "found": bool(one["found"]),
             }
-            for node in table.index[:n]
-        ]
-        groups.append({"name": name, "rows": rows})
-    return groups
+        )
+    return rows
 
 
-def significance_table(trust: Trust) -> pd.DataFrame:
-    """All classes under one another, for a file."""
-    parts = {"all": trust.table, **trust.by_group} if len(trust.by_group) > 1 else trust.by_group
-    return pd.concat(parts, names=["class"]).reset_index("node").rename_axis("class")
+def _class_of(trust: Trust) -> dict[str, str]:
+    """The class of largest gain, against the rest, of every node that is used for any."""
+    if not trust.by_class:
+        return {}
+    gain = pd.DataFrame({name: part["gain"] for name, part in trust.by_class.items()})
+    q = pd.DataFrame({name: part["q_use"] for name, part in trust.by_class.items()})
+    first = gain.where(q < LEVEL).dropna(how="all").idxmax(axis=1)
+    return {str(node): str(name) for node, name in first.items()}
+
+
+def found_table(trust: Trust) -> pd.DataFrame:
+    """All nodes with their tests, for a file; the gain for each class behind."""
+    table = trust.table.copy()
+    for name, part in trust.by_class.items():
+        table[f"gain {name}"] = part["gain"]
+        table[f"q_use {name}"] = part["q_use"]
+    table = table.rename_axis("node").reset_index()
+    return table.set_axis(pd.RangeIndex(1, len(table) + 1, name="rank"))

@@ -13,7 +13,7 @@ from edge2torch.study._learned import ahead_words, beaten_by
 from edge2torch.study._network import bottleneck_words
 from edge2torch.study._outcomes._outcome import Metric
 from edge2torch.study._pipeline import COVARIATES, KPNN, SHUFFLED, WIDER, Results
-from edge2torch.study._trust import LEVEL, Trust, beyond_place
+from edge2torch.study._trust import Trust
 
 _CLOSE = 0.02  # two points
 _FIRST = 3
@@ -42,7 +42,7 @@ class Verdict:
 
 
 def verdicts(results: Results) -> list[Verdict]:
-    """Judge the network against guessing, the linear model and shuffled edges, in this order.
+    """Say what was found; then judge the network against guessing, the linear model, shuffled edges.
 
     Of a network that is no better than guessing nothing is said but that.
     """
@@ -54,7 +54,12 @@ def verdicts(results: Results) -> list[Verdict]:
     if not results.has_learned:
         missed = [_what_linear_learned(results, by_seed[key], key) for key in linear]
         return [*_limits(results), _nothing_learned(results), _level(results, kpnn), *missed]
-    said = [*_copies(results), *_limits(results), _level(results, kpnn)]
+    said = [*_copies(results), *_limits(results)]
+    if results.trust is not None:
+        said += _found(results, results.trust)
+    if results.untrusted:
+        said.append(Verdict(False, results.untrusted))
+    said.append(_level(results, kpnn))
     said += [_beside_covariates(results, key) for key in keys if key[0] == COVARIATES]
     for name, count in linear:
         seen = plural(study.words.feature, count)
@@ -70,10 +75,6 @@ def verdicts(results: Results) -> list[Verdict]:
                 other = f"{name} on the same {plural(study.words.feature, count)}"
                 said.append(_against_linear(results, (WIDER, count), (name, count), other, who))
     said.append(against_shuffled(results))
-    if results.trust is not None:
-        said.append(_beyond_place(results, results.trust))
-    if results.untrusted:
-        said.append(Verdict(False, results.untrusted))
     return said
 
 
@@ -125,8 +126,8 @@ def _nothing_learned(results: Results) -> Verdict:
     return Verdict(
         False,
         f"The KPNN learned nothing that holds for new {plural(words.sample)}: on held-out ones it "
-        f"does not predict better than {beaten_by(task)} {why}. So no {words.node} is ranked and "
-        "none has a q-value, and whether the given edges help cannot be said.",
+        f"does not predict better than {beaten_by(task)} {why}. So no {words.node} is ranked or "
+        "called found, and whether the given edges help cannot be said.",
     )
 
 
@@ -148,30 +149,62 @@ def against_shuffled(results: Results) -> Verdict:
     return _of_gain(results, results.metric.lead(by_seed[(KPNN, own)], by_seed[(SHUFFLED, own)]))
 
 
-def _beyond_place(results: Results, trust: Trust) -> Verdict:
-    """The main finding: how many nodes are told from controls, and which come first."""
-    words, found = results.study.words, beyond_place(trust.table)
-    size = plural(words.node, len(trust.table))
-    several = results.outcome.by_class
-    over = f", over all {plural(words.group)} together" if several else ""
-    start = (
-        f"{len(found):,} of {size} {'scores' if len(found) == 1 else 'score'} more than "
-        f"{'its' if len(found) == 1 else 'their'} place in the graph explains (q below "
-        f"{LEVEL:g}{over})"
-    )
-    if found:
-        first = [results.study.network.artifact.label(node) for node in found[:_FIRST]]
-        more = f" and {len(found) - _FIRST:,} more" if len(found) > _FIRST else ""
-        return Verdict(True, f"{start}: {'; '.join(first)}{more}.")
-    alone = {group: len(beyond_place(table)) for group, table in trust.by_group.items()}
-    if several and any(alone.values()):
-        parts = [f"{count} for {group}" for group, count in alone.items() if count]
-        return Verdict(False, f"{start}; {words.group} by {words.group}, {', '.join(parts)}.")
-    return Verdict(
-        False,
-        f"{start}: the ranking below cannot be told from that of control networks, to whom every "
-        f"{words.feature} says as much.",
-    )
+def _found(results: Results, trust: Trust) -> list[Verdict]:
+    """What was found and holds up; then what carries the prediction, and would with any features."""
+    words, found, alone = results.study.words, trust.found, trust.alone
+    nodes = plural(words.node, len(trust.table))
+    beside = f"with rewired edges: {trust.n_rewired:,}"
+    said = []
+    if found and trust.n_rewired < len(found):
+        own = "" if len(alone) == len(found) else f", {len(alone):,} of them on their own"
+        said.append(
+            Verdict(
+                True,
+                f"Found: {len(found):,} of {nodes} ({beside}){own}: {_first(results, alone)}. New "
+                f"{plural(words.sample)} are predicted worse without {'it' if len(found) == 1 else 'them'}, and other "
+                f"{plural(words.feature)} in {'its' if len(found) == 1 else 'their'} place would say less.",
+            )
+        )
+    elif found:
+        said.append(
+            Verdict(
+                False,
+                f"{len(found):,} of {nodes} pass both tests, but {beside}: the knowledge in the edges "
+                "is not what they pass by, and nothing can be claimed of them.",
+            )
+        )
+    else:
+        said.append(
+            Verdict(
+                False,
+                f"Found: none of {nodes} ({beside}). No {words.node} says more than as many other "
+                f"{plural(words.feature)} would, so nothing can be claimed of a single one.",
+            )
+        )
+    if used := trust.only_used:
+        said.append(
+            Verdict(
+                None,
+                f"{len(used):,} {'other ' if found else ''}{plural(words.node)} carry the prediction "
+                f"({_first(results, used)}), but as many other {plural(words.feature)} in their place "
+                "would as well: no finding.",
+            )
+        )
+    elif not found:
+        said.append(
+            Verdict(
+                None,
+                f"No {words.node} is needed either: each can stand in for another. Where the signal is "
+                "everywhere, this network cannot tell them apart.",
+            )
+        )
+    return said
+
+
+def _first(results: Results, nodes: list[str]) -> str:
+    named = [results.study.network.artifact.label(node) for node in nodes[:_FIRST]]
+    more = f" and {len(nodes) - _FIRST:,} more" if len(nodes) > _FIRST else ""
+    return f"{'; '.join(named)}{more}"
 
 
 def _by_seed(results: Results) -> pd.DataFrame:

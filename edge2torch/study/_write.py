@@ -16,13 +16,14 @@ from edge2torch.study._report_words import ReportText
 from edge2torch.study._saved import save_model
 from edge2torch.study._summary import summary
 from edge2torch.study._tables import top_nodes, wide_attribution
-from edge2torch.study._trust_words import significance_table
+from edge2torch.study._trust_words import found_table
 
 _ALL_RANKS = 20
 _RANKINGS = ("node_attribution", "feature_attribution", "top_nodes", "edge_attribution")
 # what a run may write or not, and so must not leave from an earlier one beside its own
 _SOMETIMES = {
-    *(f"{name}.csv" for name in (*_RANKINGS, "node_significance", "replicates", "covariates")),
+    *(f"{name}.csv" for name in (*_RANKINGS, "found_nodes", "covariates")),
+    *(f"{name}.csv" for name in ("node_significance", "replicates")),  # of earlier versions
     *(f"{name}.png" for name in ("flow", "top_nodes", "heatmap", "degree_bias", "stability")),
 }
 
@@ -83,14 +84,13 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
     if not results.has_learned:
         tables = {name: table for name, table in tables.items() if name not in _RANKINGS}
     if results.trust is not None:
-        tables["node_significance"] = significance_table(results.trust)
-        tables["replicates"] = results.trust.replicates.scores
+        tables["found_nodes"] = found_table(results.trust)
     task = results.study.task
     tables |= task.outcome.tables(task, results.predictions)
     if results.study.network.artifact.labels:
         for table in (nodes, features):
             table.insert(0, "label", [label(str(name)) for name in table.index])
-        for name in {"top_nodes", "node_significance"} & set(tables):
+        for name in {"top_nodes", "found_nodes"} & set(tables):
             place = list(tables[name].columns).index("node")
             tables[name].insert(place + 1, "label", tables[name]["node"].astype(str).map(label))
     return tables

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from edge2torch.cli._app import app
 
 QUICK = ["--seeds", "1", "--epochs", "30", "--input-dropout", "0.1", "--learning-rate", "0.01"]
-QUICK += ["--replicates", "3", "--controls", "3"]
+QUICK += ["--replicates", "1", "--controls", "2"]
 
 
 def run(folder: Path, *options: str, data: str = "cells.csv", label: str = "kind"):

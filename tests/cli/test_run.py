@@ -27,12 +27,9 @@ NAMES = {
     "network.svg",
     "top_nodes.png",
     "heatmap.png",
-    "node_significance.csv",
-    "replicates.csv",
-    "degree_bias.png",
+    "found_nodes.csv",
     "flow.png",
     "edge_attribution.csv",
-    "stability.png",
     "report.html",
     "model",
     "study",
@@ -76,8 +73,8 @@ def test_the_network_learns_and_the_right_pathway_is_found(finished):
     assert re.search(r"g[0-3] ↑", best.loc["T", "drivers"])
     assert re.search(r"g[0-3] ↓", best.loc["B", "drivers"])
     assert "Classification: 'kind' is text." in printed
-    assert "10 networks will be trained: 2 seeds × 2 " in printed
-    assert "then 3 replicates and 3 controls" in printed
+    assert "20 networks will be trained: 2 seeds × 2 " in printed
+    assert "then 4 in 4 folds to judge the nodes, 2 times as many with exchanged" in printed
     assert "The graph's outputs are the classes." in printed
     assert "shuffled" in printed
 
@@ -87,33 +84,33 @@ def test_the_report_stands_alone(finished):
     page = (folder / "out" / "report.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     images = re.findall(r'src="data:(image/[a-z+]+);base64,([^"]+)"', page)
-    assert sorted(kind for kind, _ in images) == ["image/png"] * 5 + ["image/svg+xml"]
+    assert sorted(kind for kind, _ in images) == ["image/png"] * 3 + ["image/svg+xml"]
     assert all(base64.b64decode(content) for _, content in images)
     for verdict in json.loads((folder / "out" / "summary.json").read_text())["verdicts"]:
         assert verdict["text"].split("(")[0].strip()[:40] in page
 
 
-def test_the_page_says_first_how_many_nodes_are_told_from_controls(finished):
+def test_the_page_says_first_what_was_found(finished):
     out = finished[0] / "out"
-    table = pd.read_csv(out / "node_significance.csv").query("`class` == 'all'")
-    found = table.query("corrected > 0 and qvalue < 0.05")
+    table = pd.read_csv(out / "found_nodes.csv")
+    found = table[(table["q_use"] < 0.05) & (table["q_specific"] < 0.05)]
+    assert table["found"].sum() == len(found)
     page = (out / "report.html").read_text(encoding="utf-8")
     short = page[page.index('id="short"') : page.index('id="done"')]
-    verb = "scores more than its" if len(found) == 1 else "score more than their"
-    assert f"{len(found)} of 3 nodes {verb} place in the graph explains" in short
+    said = re.findall("<li[^>]*>(.*?)</li>", short, flags=re.DOTALL)
+    first = next(text for text in said if "still falling" not in text)
+    assert first.startswith(f"Found: {len(found) or 'none'} of 3 nodes (with rewired edges: 0)")
+    assert page.index('id="trust"') < page.index('id="accuracy"') < page.index('id="nodes"')
 
 
-def test_rows_that_cannot_be_told_from_controls_are_grey(finished):
-    page = (finished[0] / "out" / "report.html").read_text(encoding="utf-8")
-    rows = re.findall(
-        r"<tr( class=\"untold\")?><td(?: class=\"name\")?>(?:[BT]?</td><td class=\"name\">)?path \d</td>(.*?)</tr>",
-        page,
-    )
-    numbers = [re.findall(r'class="number">([\d.e-]+)</td>', rest) for _, rest in rows]
-    qvalues = [float(found[0]) for found in numbers]
-    assert [bool(grey) for grey, _ in rows] == [q >= 0.05 for q in qvalues]
-    assert len(rows) == 12
-    assert "the same. q: is" in page.replace("\n", "")
+def test_rows_that_were_not_found_are_grey(finished):
+    out = finished[0] / "out"
+    found = set(pd.read_csv(out / "found_nodes.csv").query("found")["node"])
+    page = (out / "report.html").read_text(encoding="utf-8")
+    page = page[page.index('id="nodes"') :]
+    rows = re.findall(r"<tr( class=\"untold\")?><td class=\"name\">(path \d)</td>", page)
+    assert [bool(grey) for grey, _ in rows] == [name not in found for _, name in rows]
+    assert len(rows) == 6
 
 
 def test_the_methods_paragraph_holds_this_runs_numbers(finished):
@@ -125,7 +122,8 @@ def test_the_methods_paragraph_holds_this_runs_numbers(finished):
         "for seeds 0 to 1",
         "30 held-out samples",
         "logistic regression",
-        "3 replicates",
+        "4 folds, 1 network each",
+        "2 permutations of the features",
         "doi:10.48550/arXiv.1805.12233",
         f"edge2torch {e2t.__version__}",
     ):
@@ -152,17 +150,18 @@ def test_links_in_the_report_lead_somewhere(finished):
     assert "@media print" in page
 
 
-def test_replicates_and_controls_stand_in_the_report(finished):
+def test_the_tests_of_nodes_stand_in_the_report(finished):
     out = finished[0] / "out"
     page = (out / "report.html").read_text(encoding="utf-8")
     said = json.loads((out / "summary.json").read_text())["trust"]
     assert len(said) == 5
     assert all(sentence.split("(")[0][:40] in page for sentence in said)
     assert "rewired" in said[-1]
-    table = pd.read_csv(out / "node_significance.csv")
-    assert set(table["class"]) == {"all", "B", "T"}
-    assert table["pvalue"].between(0, 1).all()
-    assert len(pd.read_csv(out / "replicates.csv")) == 3
+    table = pd.read_csv(out / "found_nodes.csv")
+    assert table["p_use"].between(0, 1).all()
+    assert table["p_specific"].between(0, 1).all()
+    assert {"gain B", "q_use T", "explained_by", "q_set"} <= set(table)
+    assert table.loc[table["gain"].idxmax(), "node"] == "path 0"
 
 
 def test_saved_tables_fit_together(finished):

@@ -16,7 +16,7 @@ from edge2torch.study import ReportText, StudySettings
 from tests.cli.running import run
 
 QUICK = {"seeds": 1, "max_epochs": 30, "input_dropout": 0.1, "learning_rate": 0.01}
-QUICK |= {"replicates": 3, "controls": 3}
+QUICK |= {"replicates": 1, "controls": 2}
 BARE = QUICK | {"replicates": 0, "quiet": True}
 
 

@@ -80,8 +80,8 @@ def association(
     """Return how much of each feature's variance the target tells, over rows (b, g) of the data."""
     values = values.astype(np.float64) - values.mean(axis=0)
     total = np.maximum((values**2).sum(axis=0), 1e-12)
-    own = target.values[rows]
-    if not target.classes:
+    own = target.strength_of[rows]
+    if own.dtype.kind == "f":
         own = own - own.mean()
         return np.asarray((own @ values) ** 2 / (max(float(own @ own), 1e-12) * total))
     if of_class is not None:

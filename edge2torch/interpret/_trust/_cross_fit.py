@@ -33,7 +33,10 @@ Folds = int | ArrayLike | Sequence[tuple[ArrayLike, ArrayLike]]
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What is predicted: class numbers or values of each sample, and the loss of a prediction."""
+    """What is predicted: class numbers or values of each sample, and the loss of a prediction.
+
+    A subclass may train and judge otherwise; what ``goal`` returns is handed back to it.
+    """
 
     values: NDArray[Any]
     classes: tuple[str, ...] = ()
@@ -41,6 +44,8 @@ class Target:
     @classmethod
     def of(cls, target: Any, n: int, artifact: CompileArtifact) -> Target:
         """Read labels: floating-point numbers are values, everything else is classes."""
+        if isinstance(target, Target):
+            return target
         given = np.asarray(target)
         if given.ndim == 2 and given.shape[1] == 1:
             given = given[:, 0]
@@ -66,30 +71,41 @@ class Target:
         return cls(codes.astype(np.int64), tuple(classes))
 
     @property
+    def strength_of(self) -> NDArray[Any]:
+        """Class numbers or values that features are ranked by."""
+        return self.values
+
+    @property
+    def strata(self) -> NDArray[Any]:
+        """What folds have in equal shares."""
+        return self.values
+
+    @property
     def n_outputs(self) -> tuple[int, ...]:
         """How many outputs a network may have that predicts this."""
         return {0: (1,), 2: (1, 2)}.get(len(self.classes), (len(self.classes),))
 
-    def scale_of(self, rows: Ints) -> tuple[float, float]:
-        """Return centre and spread of values on some rows; 0 and 1 of classes."""
+    def goal(self, rows: Ints) -> Any:
+        """Return what training on some rows aims at: centre and spread of values, 0 and 1 of classes."""
         if self.classes:
             return 0.0, 1.0
         return float(self.values[rows].mean()), float(self.values[rows].std()) or 1.0
 
-    def training_loss(self, y: Tensor, rows: Tensor, scale: tuple[float, float]) -> Tensor:
+    def training_loss(self, y: Tensor, rows: Tensor, goal: Any) -> Tensor:
         """Mean loss of outputs y (b, o) of some rows."""
         own = torch.as_tensor(self.values)[rows].to(y.device)
         if not self.classes:
-            return F.mse_loss(y[:, 0], ((own - scale[0]) / scale[1]).to(y))
+            return F.mse_loss(y[:, 0], ((own - goal[0]) / goal[1]).to(y))
         if y.shape[1] == 1:
             return F.binary_cross_entropy_with_logits(y[:, 0], own.to(y))
         return F.cross_entropy(y, own)
 
-    def answer(self, y: Tensor, scale: tuple[float, float]) -> Tensor:
+    def answer(self, y: Tensor, goal: Any, rows: Ints) -> Tensor:  # noqa: ARG002 - a subclass's
         """Class probabilities (..., b, classes), or values (..., b, 1) in units of the target."""
         y = y.double().cpu()
         if not self.classes:
-            return y * scale[1] + scale[0]
+            found: Tensor = y * goal[1] + goal[0]
+            return found
         if y.shape[-1] == 1:
             chance = y.sigmoid()
             return torch.cat([1 - chance, chance], -1)
@@ -99,11 +115,11 @@ class Target:
         self,
         y: Tensor,
         rows: Ints,
-        scale: tuple[float, float],
+        goal: Any,
         classes: Sequence[int] | None = None,
     ) -> NDArray[np.float64]:
         """Loss of each sample, (1, ..., b); of classes (len(classes), ..., b), each against the rest."""
-        answer = self.answer(y, scale)
+        answer = self.answer(y, goal, rows)
         own = torch.as_tensor(self.values[rows])
         if not self.classes:
             return np.asarray((answer[..., 0] - own).square()[None])
@@ -166,7 +182,7 @@ class CrossFitted:
 
     def inputs(self, data: Any) -> Iterator[Tensor]:
         """Yield all samples (b, i) as the networks of each fold read them."""
-        table = read_table(data, self.artifact, self.columns)
+        table = read_table(data, self.artifact, self.columns, may_miss=bool(self.scalers))
         like = next(self.models[0][0].parameters(), torch.empty(0))
         for k in range(len(self.folds)):
             own = self.scalers[k](table) if self.scalers else table
@@ -189,6 +205,7 @@ def cross_fit(
     weight_decay: float = 0.5,
     input_dropout: float = 0.5,
     quiet: bool = True,
+    **options: Any,
 ) -> CrossFitted:
     """Train networks of one graph in folds, from several starts, all side by side.
 
@@ -223,6 +240,8 @@ def cross_fit(
         probability of hiding a feature in a training step.
     quiet : bool
         Show no progress bar.
+    **options
+        Further options of :func:`edge2torch.train.fit`: ``checkpoint``, ``progress``.
 
     Returns
     -------
@@ -257,7 +276,7 @@ def cross_fit(
     if exchange_features is not None:
         order = np.random.default_rng([exchange_features, 7]).permutation(len(columns))
         columns = [columns[k] for k in order]
-    table = read_table(data, artifact, tuple(columns))
+    table = read_table(data, artifact, tuple(columns), may_miss=True)
     own = Target.of(target, len(table), artifact)
     parts = read_folds(folds, own, groups, seed)
     models, artifact, _ = draw_starts(compile_or_model, len(parts) * int(starts), seed)
@@ -268,7 +287,8 @@ def cross_fit(
     _train(
         stack, x, own, parts, int(starts), seed,
         max_epochs=max_epochs, batch_size=batch_size, learning_rate=learning_rate,
-        weight_decay=weight_decay, input_dropout=input_dropout, quiet=quiet,
+        weight_decay=weight_decay, input_dropout=input_dropout,
+        **{"progress": None if not quiet else False, **options},
     )  # fmt: skip
     trained = [model.eval() for model in stack.unstack()]
     split = tuple(
@@ -289,7 +309,6 @@ def _train(
     *,
     batch_size: int | None,
     input_dropout: float,
-    quiet: bool,
     **options: Any,
 ) -> None:
     """Train the networks of all folds in step: none has a part in the loss of another."""
@@ -297,7 +316,7 @@ def _train(
     batch = batch_size or min(max(size // 8, 16), 256)
     steps = max(size // batch, 1)
     fitted = [torch.from_numpy(rows) for rows, _ in folds for _ in range(starts)]
-    scales = [target.scale_of(rows) for rows, _ in folds for _ in range(starts)]
+    goals = [target.goal(rows) for rows, _ in folds for _ in range(starts)]
     which = torch.arange(len(folds)).repeat_interleave(starts)[:, None]
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
@@ -306,7 +325,7 @@ def _train(
 
     def loss(rows: Tensor) -> Tensor:
         outputs = stack(F.dropout(x[which, rows], input_dropout))
-        if outputs.shape[-1] not in target.n_outputs:
+        if target.n_outputs and outputs.shape[-1] not in target.n_outputs:
             kind = f"{len(target.classes)} classes" if target.classes else "numbers"
             raise Edge2TorchError(
                 f"compile_or_model has {outputs.shape[-1]} output(s), and target holds {kind}: "
@@ -314,10 +333,10 @@ def _train(
                 f"customize_model(model, head=torch.nn.Linear({outputs.shape[-1]}, "
                 f"{target.n_outputs[-1]}))."
             )
-        each = zip(outputs, rows, scales, strict=True)
+        each = zip(outputs, rows, goals, strict=True)
         return torch.stack([target.training_loss(*one) for one in each]).sum()
 
-    fit(stack, loss, batches, seed=seed, progress=None if not quiet else False, **options)
+    fit(stack, loss, batches, seed=seed, **options)
 
 
 class _Apart(nn.Module):
@@ -349,27 +368,32 @@ def _predictions(fitted: CrossFitted, x: Tensor, target: Target, index: pd.Index
     columns = list(fitted.classes) or ["value"]
     total, count = np.zeros((len(index), len(columns))), np.zeros(len(index))
     for k, (rows, held_out) in enumerate(fitted.folds):
-        scale = target.scale_of(rows)
+        goal = target.goal(rows)
         for model in fitted.models[k]:
             with torch.no_grad():
-                answer = target.answer(model(x[k, torch.from_numpy(held_out)]), scale)
+                answer = target.answer(model(x[k, torch.from_numpy(held_out)]), goal, held_out)
             total[held_out] += answer.numpy()
             count[held_out] += 1
     seen = count > 0
     return pd.DataFrame(total[seen] / count[seen, None], index[seen], columns)
 
 
-def read_table(data: Any, artifact: CompileArtifact, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return samples × inputs, each from its column of the data."""
-    x = align_features_to_input_nodes(data, artifact).detach().cpu().numpy()
-    index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(x))
-    if (names := getattr(data, "obs_names", None)) is not None:
-        index = pd.Index(names)
+def read_table(
+    data: Any, artifact: CompileArtifact, columns: tuple[str, ...], *, may_miss: bool = False
+) -> pd.DataFrame:
+    """Return samples × inputs, each from its column of the data; NaN only where a scaler fills it."""
     own = list(artifact.feature_names)
-    table = pd.DataFrame(x, index=index, columns=own)
-    if columns and list(columns) != own:
-        table = table[list(columns)].set_axis(own, axis=1)
-    return table
+    known = isinstance(data, pd.DataFrame) and data.columns.is_unique and set(own) <= set(data)
+    if known and may_miss and all(pd.api.types.is_numeric_dtype(kind) for kind in data[own].dtypes):
+        table = data[own].astype(np.float64)
+    else:
+        x = align_features_to_input_nodes(data, artifact).detach().cpu().numpy()
+        index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(x))
+        if (names := getattr(data, "obs_names", None)) is not None:
+            index = pd.Index(names)
+        table = pd.DataFrame(x, index=index, columns=own)
+    order = list(columns) if columns else own
+    return pd.DataFrame(table[order].to_numpy(), table.index, own)
 
 
 def read_folds(folds: Any, target: Target, groups: Any, seed: int) -> tuple[Fold, ...]:
@@ -380,7 +404,7 @@ def read_folds(folds: Any, target: Target, groups: Any, seed: int) -> tuple[Fold
         count = check_count("folds", folds)
         if count < 2:
             raise Edge2TorchError("folds must be 2 or more, found 1: nothing would be held out.")
-        found = repeated_folds(target.values, None, count, groups=of_sample, seed=seed)
+        found = repeated_folds(target.strata, None, count, groups=of_sample, seed=seed)
     else:
         found = _given_folds(folds, n)
     for k, (fitted, held_out) in enumerate(found):

@@ -47,8 +47,8 @@ class NodeFindings:
     table : DataFrame
         By node, found ones first, then by ``gain``: the columns of :func:`node_use` and
         :func:`node_specific`; ``found``, where both q are below .05; ``explained_by``, the found
-        node of larger gain whose inputs, held at their means, leave this one nothing; ``q_set`` of
-        :func:`set_test`.
+        node of larger gain whose inputs, held at their means, leave this one nothing (empty for nodes
+        that stand on their own); ``q_set`` of :func:`set_test`.
     rewired : DataFrame or None
         The same columns but the last two, of the same procedure on rewired edges.
     calibration : DataFrame
@@ -198,7 +198,8 @@ def judge(
     specific, null = specific_test(fitted, controls, data, own, groups, numbers, n_held)
     table = _both(node_use(fitted, data, target, groups=groups, nodes=names), specific)
     found = table[table["found"]].sort_values("gain", ascending=False).index.tolist()
-    table["explained_by"] = pd.Series(_explained(fitted, data, own, groups, found), dtype=object)
+    explained = _explained(fitted, data, own, groups, found)
+    table["explained_by"] = [explained.get(name, "") for name in table.index]
     table["q_set"] = set_test(fitted.artifact, data, target, nodes=names)["q_set"]
     order = table.sort_values(["found", "gain"], ascending=False, kind="stable").index
     beside = None

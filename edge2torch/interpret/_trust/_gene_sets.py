@@ -71,7 +71,8 @@ def set_test(
     >>> table["p_set"].idxmin() == problem.causal[0]
     True
     """
-    table = read_table(data, artifact, ())
+    table = read_table(data, artifact, (), may_miss=True)
+    table = table.fillna(table.median()).fillna(0.0)
     own = Target.of(target, len(table), artifact)
     numbers = chosen_nodes(artifact, nodes)
     below = inputs_below(artifact, numbers)
@@ -90,11 +91,11 @@ def set_test(
 
 def _within(x: Values, target: Target) -> Values:
     """Return what the target leaves of each feature, of length 1."""
-    if target.classes:
-        means = pd.DataFrame(x).groupby(target.values).transform("mean").to_numpy()
-        left = x - means
+    own = target.strength_of
+    if own.dtype.kind != "f":
+        left = x - pd.DataFrame(x).groupby(own).transform("mean").to_numpy()
     else:
-        own = target.values - target.values.mean()
+        own = own - own.mean()
         left = x - x.mean(axis=0)
         left = left - np.outer(own, own @ left) / max(float(own @ own), 1e-12)
     size = np.sqrt((left**2).sum(axis=0))

@@ -148,7 +148,7 @@ def with_target(
         raise Edge2TorchError(
             "folds: these networks bring the folds that they were trained in. Leave it out."
         )
-    n = len(read_table(data, networks.artifact, ()))
+    n = len(read_table(data, networks.artifact, (), may_miss=True))
     own = Target.of(target, n, networks.artifact)
     last = max(int(part.max()) for pair in networks.folds for part in pair)
     if own.classes != networks.classes or last >= n:
@@ -224,14 +224,14 @@ def loss_changes(
     total: Values = np.zeros(())
     for k, x in enumerate(fitted.inputs(data)):
         rows, held_out = fitted.folds[k]
-        scale = target.scale_of(rows) if fitted.scalers else (0.0, 1.0)
+        goal = target.goal(rows) if fitted.scalers else (0.0, 1.0)
         groups = list(held(k))
         other = [np.empty(0, np.int64)] if against is None else list(against(k))
         plan = Held(fitted.artifact, [*other, *groups])
         seen, at_rest = x[torch.from_numpy(held_out)], x[torch.from_numpy(rows)]
         for model in fitted.models[k]:
             parts = [
-                target.losses(y, held_out, scale, classes)
+                target.losses(y, held_out, goal, classes)
                 for _, y in plan.outputs(model, seen, at_rest)
             ]
             loss = np.concatenate(parts, axis=1)
