@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge2torch._core.console import Console
 from edge2torch._core.messages import plural
 from edge2torch.compile import edge_weights
+from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import rewire
 from edge2torch.study._attribute import Attribution, SeedAttribution, attribute, summarize
 from edge2torch.study._baseline import fit_baseline
@@ -31,7 +32,7 @@ from edge2torch.study._threads import threads_for
 from edge2torch.study._train import Trained, train
 from edge2torch.study._trust import Trust, look_into, why_not
 from edge2torch.study._words import Words
-from edge2torch.train import Split, split_samples
+from edge2torch.train import Split, repeated_folds, split_samples
 
 KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
 COVARIATES = "covariates alone"
@@ -222,7 +223,7 @@ def _run_seed(
     split = split_samples(
         outcome.strata(task),
         groups=study.groups,
-        test=study.held_out,
+        test=_held_out(study, seed),
         test_fraction=settings.test_fraction,
         validation_fraction=settings.validation_fraction,
         seed=seed,
@@ -288,6 +289,28 @@ def _run_seed(
         split=split,
         changed_edges=_changed(study.network, shuffled),
     )
+
+
+def _held_out(study: Study, seed: int) -> NDArray[np.bool_] | None:
+    """Samples of the test part, where it is not to be drawn: another cohort, or a fold."""
+    settings, task = study.settings, study.task
+    if study.held_out is not None or not settings.folds:
+        return study.held_out
+    repeat, fold = divmod(seed - settings.seed, settings.folds)
+    parts = repeated_folds(
+        task.outcome.strata(task),
+        n_folds=settings.folds,
+        groups=study.groups,
+        seed=settings.seed + repeat,
+    )
+    if len(parts) < settings.folds:
+        raise Edge2TorchError(
+            f"folds={settings.folds}: the samples can be divided into {len(parts)} parts at most, by "
+            "their groups and the smallest of their classes."
+        )
+    test = np.zeros(len(task.values), bool)
+    test[parts[fold][1]] = True
+    return test
 
 
 class _LinearModels:

@@ -73,8 +73,7 @@ def _held_out(predictions: pd.DataFrame) -> Outcome:
 
 def _runs(predictions: pd.DataFrame) -> pd.Series:
     """Which network a sample was held out from: log hazards of two have no common scale."""
-    fold = predictions.get("fold", 0)
-    return predictions["seed"].astype(str) + "/" + pd.Series(fold, predictions.index).astype(str)
+    return predictions["seed"].astype(str)
 
 
 def _models(predictions: pd.DataFrame, held_out: Outcome) -> pd.DataFrame:
@@ -128,7 +127,7 @@ def _beside(models: pd.DataFrame) -> str:
 
 def _by_risk(predictions: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str]:
     """Curves of the first time that each sample was held out; and whether they differ."""
-    once = predictions[predictions["seed"] == predictions["seed"].iloc[0]]
+    once = predictions[~predictions.index.duplicated()]
     high = (once["log hazard"] > once["median when fitted"]).to_numpy()
     times, runs = _held_out(once), _runs(once)
     curves = {}
@@ -159,7 +158,7 @@ def _by_risk(predictions: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str]:
 
 
 def _calibration(task: Task, predictions: pd.DataFrame) -> pd.DataFrame | None:
-    once = predictions[predictions["seed"] == predictions["seed"].iloc[0]]
+    once = predictions[~predictions.index.duplicated()]
     horizon = task.options["horizon"]
     survival = once[f"survival at {horizon:g}"]
     if survival.isna().any() or horizon > once["time"].max():
