@@ -159,7 +159,8 @@ class _Seed:
 
 def check_study(study: Study, *, impute: bool) -> list[str]:
     """Refuse missing values unless they are to be filled in; return what is done about them."""
-    return check_complete(_used(study), impute=impute)
+    used, task = _used(study), study.task
+    return [*check_complete(used, impute=impute), *task.outcome.doubts(used, task)]
 
 
 def _used(study: Study) -> pd.DataFrame:

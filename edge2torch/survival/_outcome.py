@@ -240,6 +240,9 @@ def _events(column: pd.Series, value: Any) -> tuple[pd.Series, list[str]]:
     """Which patients had the event."""
     if (bad := np.flatnonzero(column.isna())).size:
         raise Edge2TorchError(f"event: {column.name!r} is missing for {_rows(bad, column.index)}.")
+    if column.dtype == object:  # lists and what else cannot be told apart as it is
+        kept = (bool, int, float, str, np.generic)
+        column = column.map(lambda one: one if isinstance(one, kept) else str(one))
     values = sorted(set(column.tolist()), key=str)
     if value is None:
         if set(values) <= {0, 1} and not any(isinstance(one, str) for one in values):
@@ -325,8 +328,14 @@ def _numbers(
     if found.ndim != 1 or not len(found) or (n is not None and len(found) != n):
         wanted = "(n,), n at least 1" if n is None else f"({n},), as time"
         raise Edge2TorchError(f"{argument} must have shape {wanted}, found {found.shape}.")
-    numbers = pd.to_numeric(pd.Series(found), errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    missing = pd.isna(pd.Series(found)).to_numpy()
+    column = pd.Series(found)
+    if (
+        found.dtype.kind not in "biuf"
+    ):  # text of numbers counts as what it says, a list as no number
+        column = column.map(lambda one: one if one is None or np.isscalar(one) else str(one))
+        column = column.map(lambda one: str(one) if isinstance(one, complex | bytes) else one)
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    missing = column.isna().to_numpy()
     if (bad := np.flatnonzero(np.isnan(numbers) & ~missing)).size:
         raise Edge2TorchError(
             f"{argument} must hold numbers, and does not for {_rows(bad, names)}: found "

@@ -272,6 +272,10 @@ class Outcome(ABC):
         """The label in the first sentence on the data."""
         return f"label {task.label!r}"
 
+    def doubts(self, features: pd.DataFrame, task: Task) -> list[str]:
+        """What the samples' features, before anything is trained, say against the label."""
+        return []
+
     # --------------------------------------------------------------------------- the training
 
     def strata(self, task: Task) -> NDArray[Any]:

@@ -26,7 +26,7 @@ from edge2torch.study._outcomes._outcome import (
     Section,
     Task,
 )
-from edge2torch.study._outcomes._survival_report import survival_sections
+from edge2torch.study._outcomes._survival_report import censoring_words, survival_sections
 from edge2torch.study._words import Words
 from edge2torch.survival import (
     CoxRegression,
@@ -171,6 +171,10 @@ class Survival(Outcome):
     def described(self, task: Task) -> str:
         times = times_of(task)
         return f"time until {task.label!r}, {plural('event', times.n_events)}"
+
+    def doubts(self, features: pd.DataFrame, task: Task) -> list[str]:
+        said = censoring_words(features.fillna(features.median()), times_of(task))
+        return [said] if said else []
 
     def strata(self, task: Task) -> NDArray[Any]:
         return fold_classes(times_of(task), _CLASS)
