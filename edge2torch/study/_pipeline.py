@@ -295,18 +295,18 @@ def _run_seed(
 def _held_out(study: Study, seed: int) -> NDArray[np.bool_] | None:
     """Samples of the test part, where it is not to be drawn: another cohort, or a fold."""
     settings, task = study.settings, study.task
-    if study.held_out is not None or not settings.folds:
+    if study.held_out is not None or not settings.test_folds:
         return study.held_out
-    repeat, fold = divmod(seed - settings.seed, settings.folds)
+    repeat, fold = divmod(seed - settings.seed, settings.test_folds)
     parts = repeated_folds(
         task.outcome.strata(task),
-        n_folds=settings.folds,
+        n_folds=settings.test_folds,
         groups=study.groups,
         seed=settings.seed + repeat,
     )
-    if len(parts) < settings.folds:
+    if len(parts) < settings.test_folds:
         raise Edge2TorchError(
-            f"folds={settings.folds}: the samples can be divided into {len(parts)} parts at most, by "
+            f"test_folds={settings.test_folds}: the samples can be divided into {len(parts)} parts at most, by "
             "their groups and the smallest of their classes."
         )
     test = np.zeros(len(task.values), bool)

@@ -71,8 +71,8 @@ def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
             f"All of it was repeated with {plural('seed', settings.seeds)}: another split, another "
             "start, another shuffle each time."
         )
-        if settings.folds:
-            repeated += f" Each held out another of {settings.folds} parts (cross-validation)."
+        if settings.test_folds:
+            repeated += f" Each held out another of {settings.test_folds} parts (cross-validation)."
     return [
         ("Question", _question(results)),
         ("Data", " ".join(told)),

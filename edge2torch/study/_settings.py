@@ -50,9 +50,9 @@ class StudySettings:
         The first seed, and how many runs follow it; each has its own split, start and shuffle.
     test_fraction, validation_fraction : float
         Held-out part of all samples; part of the rest that decides when to stop.
-    folds : int
-        Parts that samples are divided into, of which each seed holds out another: with ``folds=5``
-        and ``seeds=5`` every sample is held out once. 0 draws ``test_fraction`` anew for each seed.
+    test_folds : int
+        Parts that samples are divided into, of which each seed holds out another: with
+        ``test_folds=5`` and ``seeds=5`` every sample is held out once. 0 draws ``test_fraction`` anew.
     max_epochs, patience : int
         At most so many passes; stop after so many without a better validation loss.
     learning_rate, weight_decay
@@ -106,7 +106,7 @@ class StudySettings:
     seeds: int = 3
     test_fraction: float = 0.25
     validation_fraction: float = 0.2
-    folds: int = 0
+    test_folds: int = 0
     max_epochs: int = 300
     patience: int = 25
     learning_rate: float = 2e-3
@@ -151,9 +151,11 @@ class StudySettings:
             raise Edge2TorchError(
                 f"seeds= is the number of repeats, at most {_MOST:,}; seed= is where they start."
             )
-        if self.folds and (check_count("folds", self.folds, 2) and self.seeds % self.folds):
+        if self.test_folds and (
+            check_count("test_folds", self.test_folds, 2) and self.seeds % self.test_folds
+        ):
             raise Edge2TorchError(
-                f"folds={self.folds} needs as many seeds, or a multiple, for each seed holds out one part; "
+                f"test_folds={self.test_folds} needs as many seeds, or a multiple, for each seed holds out one part; "
                 f"found seeds={self.seeds}."
             )
         for names, allowed, words in _ALLOWED:

@@ -174,8 +174,8 @@ def run_study(
     wider = _with_direct_edges(table, dataset, network, task) if settings.direct_edges else None
     donors = None if groups is None else group_names(dataset.given("groups").iloc[:, 0], task.kept)
     study = Study(dataset, task, network, settings, text.words, wider, donors)
-    if test_data is not None and settings.folds:
-        raise Edge2TorchError("folds: the test part is test_data; leave one of the two out.")
+    if test_data is not None and settings.test_folds:
+        raise Edge2TorchError("test_folds: the test part is test_data; leave one of the two out.")
     if test_data is not None:
         cohort = read_dataset(
             test_data, label, _node_names(table), argument="test_data", design=design, **reading

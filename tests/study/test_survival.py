@@ -76,11 +76,11 @@ def test_the_files_of_a_survival_study(study: tuple[StudyResult, Path]) -> None:
 
 
 def test_folds_hold_every_sample_out_once() -> None:
-    quick = {**QUICK, "seeds": 3, "folds": 3, "max_epochs": 4}
+    quick = {**QUICK, "seeds": 3, "test_folds": 3, "max_epochs": 4}
     result = run_study(EDGES, cohort(90), TimeToEvent("years", "died"), quiet=True, **quick)
     assert sorted(result.predictions.index) == sorted(cohort(90).index)
-    with pytest.raises(Edge2TorchError, match="folds=3 needs as many seeds, or a multiple"):
-        StudySettings(seeds=4, folds=3)
+    with pytest.raises(Edge2TorchError, match="test_folds=3 needs as many seeds, or a multiple"):
+        StudySettings(seeds=4, test_folds=3)
 
 
 def test_the_sentence_on_ridge_cox_follows_from_the_interval() -> None:

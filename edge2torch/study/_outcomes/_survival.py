@@ -133,7 +133,7 @@ class Survival(Outcome):
             )
         if times.n_events < _FEW:
             said.append(
-                f"WARNING: {times.n_events} events. A quarter of them says little: folds=5 with seeds=5 "
+                f"WARNING: {times.n_events} events. A quarter of them says little: test_folds=5 with seeds=5 "
                 "holds every sample out once."
             )
         return Task(
