@@ -100,3 +100,34 @@ def test_bad_input():
     assert len(rewire(loop, "permute_inputs")) == 3
     with pytest.raises(e2t.Edge2TorchError, match="'degree'"):
         rewire(loop, "all")
+
+
+@given(seed=seeds)
+@settings(max_examples=60)
+def test_what_inputs_reach_and_what_leads_to_an_end_does_so_still(seed):
+    rng = np.random.default_rng(seed)
+    n = 25
+    pairs = np.unique(rng.integers(0, n, (45, 2)), axis=0)
+    edges = pd.DataFrame(pairs.astype(str), columns=_ENDS)
+    more = pd.DataFrame({"source": ["x", "x", "z", "1"], "target": ["1", "2", "2", "y"]})
+    edges = pd.concat([edges, more], ignore_index=True)
+    other = rewire(edges, seed=seed)
+
+    def reached(table):
+        graph = nx.from_pandas_edgelist(table, create_using=nx.DiGraph)
+        inputs = [node for node in graph if not graph.in_degree(node)]
+        ends = [node for node in graph if not graph.out_degree(node)]
+        return (
+            set().union(*({one} | nx.descendants(graph, one) for one in inputs)),
+            set().union(*({one} | nx.ancestors(graph, one) for one in ends)),
+        )
+
+    for before, after in zip(reached(edges), reached(other), strict=True):
+        assert before <= after
+    for side in _ENDS:
+        assert sorted(other[side]) == sorted(edges[side])
+    assert not other.duplicated(_ENDS).any()
+    loops = [
+        edges[table["source"] == table["target"]]["source"].tolist() for table in (edges, other)
+    ]
+    assert loops[0] == loops[1]

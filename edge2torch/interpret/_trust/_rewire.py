@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
-from edge2torch.graph import longest_path_layers, read_edge_table
+from edge2torch.graph import longest_path_layers, reachable, read_edge_table
 
 __all__ = ["rewire"]
 
 Ints = NDArray[np.int64]
 How = Literal["degree", "permute_inputs", "shuffle_labels"]
 _HOW = ("degree", "permute_inputs", "shuffle_labels")
+Bools = NDArray[np.bool_]
 _ROUNDS = 40
+_TRIES = 200  # exchanges that bring nothing, before what is cut off is left so
 _INPUT, _INNER, _END = range(3)
 
 
@@ -34,7 +36,8 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
         there twice, and no cycle can arise. Where every source meets every target nothing moves.
         A graph with cycles has no layers: there edges exchange targets that join the same kinds of
         node (inputs, inner ones, ends that lead nowhere). Cycles arise and vanish, edges from a
-        node to itself stay, and no others come up.
+        node to itself stay, and no others come up. What an input reached, some input reaches still,
+        and what led to an end leads to one.
         The question: does *this* graph do better than one like it that knows nothing?
         ``"permute_inputs"``: the graph stays, and inputs exchange their names, so that each data
         feature feeds another input. The question: does it matter *which* features stand under a node?
@@ -73,7 +76,9 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
         group = rank[source] * (int(rank.max()) + 1) + rank[target]
         loops = np.flatnonzero(source == target)
         group[loops] = int(group.max()) + 1 + np.arange(len(loops))  # each alone: they stay
-        return table.frame.assign(target=names[exchange_targets(source, target, group, rng)])
+        new = exchange_targets(source, target, group, rng)
+        new = _reached_again(source, target, new, len(names), rng)
+        return table.frame.assign(target=names[new])
     if how == "permute_inputs":
         group = np.where(_kinds(source, target, len(names)) == _INPUT, 0, -1)
     else:
@@ -108,6 +113,61 @@ def exchange_targets(
         first, second = first[free], second[free]
         target[first], target[second] = target[second], target[first]
     return target
+
+
+def _reached_again(
+    source: Ints, before: Ints, target: Ints, n_nodes: int, rng: np.random.Generator
+) -> Ints:
+    """Exchange a few more targets, so that what was reached is reached, and what led on leads on.
+
+    Where a node is cut off, the edges into it come from cycles that nothing enters. One of them and an
+    edge from elsewhere exchange targets, kinds of node kept, if fewer nodes are cut off then.
+    """
+    kind = _kinds(source, before, n_nodes)
+    ends = np.flatnonzero(kind == _INPUT), np.flatnonzero(kind == _END)
+
+    def seen(target: Ints) -> tuple[Bools, Bools]:
+        return (
+            reachable(source, target, n_nodes, ends[0]),
+            reachable(target, source, n_nodes, ends[1]),
+        )
+
+    below, above = seen(before)
+
+    def lost(target: Ints) -> tuple[Bools, Bools]:
+        now = seen(target)
+        return below & ~now[0], above & ~now[1]
+
+    missing = lost(target)
+    tries = 0
+    while (count := int(missing[0].sum() + missing[1].sum())) and tries < _TRIES:
+        tries += 1
+        exchanged = _exchange_one(source, target, kind, missing, rng)
+        found = lost(exchanged)
+        if int(found[0].sum() + found[1].sum()) < count:
+            target, missing, tries = exchanged, found, 0
+    return target
+
+
+def _exchange_one(
+    source: Ints, target: Ints, kind: Ints, missing: tuple[Bools, Bools], rng: np.random.Generator
+) -> Ints:
+    """Exchange the target of an edge into what is cut off (or out of it) with another edge's."""
+    is_loop = source == target
+    one = rng.choice(np.flatnonzero((missing[0][target] | missing[1][source]) & ~is_loop))
+    u, v = source[one], target[one]
+    free = ~is_loop & (source != v) & (target != u) & ~(missing[0][source] | missing[1][target])
+    free &= kind[target] == kind[v]
+    present = np.sort(source * len(kind) + target)
+    for pair in (u * len(kind) + target, source * len(kind) + v):
+        place = np.minimum(np.searchsorted(present, pair), len(present) - 1)
+        free &= present[place] != pair
+    if not free.any():
+        return target
+    other = rng.choice(np.flatnonzero(free))
+    exchanged = target.copy()
+    exchanged[one], exchanged[other] = target[other], v
+    return exchanged
 
 
 def _pairs(group: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
