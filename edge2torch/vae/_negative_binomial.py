@@ -11,6 +11,8 @@ dispersion / (dispersion + i) over 0 <= i < x in its place.
 
 from __future__ import annotations
 
+import functools
+import importlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,10 @@ from torch.autograd.function import once_differentiable
 
 _FEW = 8  # up to this count the terms do not cancel in float32
 _IN_CACHE = 1 << 17  # values that are computed at a time
+# One pass has fewer results on the way, so that more calls cost more than a cache that is too small;
+# and with fewer values there is no time that could be saved.
+_IN_ONE_PASS = 1 << 19
+_WORTH_COMPILING = 1 << 15
 
 
 def nb_log_prob(x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
@@ -42,13 +48,16 @@ class _NegativeBinomial(Function):
         counts = x.expand(own).to(log_mean.dtype).reshape(-1, genes)
         means = log_mean.expand(shape).reshape(-1, *counts.shape)
         by_gene = log_dispersion.numel() == log_dispersion.shape[-1:].numel()
-        spread = log_dispersion.expand(genes if by_gene else own).reshape(-1, genes)
+        spread = log_dispersion.reshape(-1) if by_gene else log_dispersion
+        spread = spread.expand(genes if by_gene else own).reshape(-1, genes)
         results = [torch.empty_like(means) for _ in range(3 if any(ctx.needs_input_grad) else 1)]
-        step = max(1, _IN_CACHE // max(1, genes * len(means)))
         table = _Dispersion.of(spread) if by_gene else None
+        fast = by_gene and _in_one_pass(counts, means, spread, results)
+        step = max(1, (_IN_ONE_PASS if fast else _IN_CACHE) // max(1, genes * len(means)))
+        fill = _fill_in_one_pass if fast else _fill
         for start in range(0, len(counts), step):
             rows = slice(start, start + step)
-            _fill(
+            fill(
                 counts[rows],
                 means[:, rows],
                 _Dispersion.of(spread[rows]) if table is None else table,
@@ -62,7 +71,15 @@ class _NegativeBinomial(Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> Any:
         parts = zip(ctx.saved_tensors, ctx.needs_input_grad[1:], ctx.shapes, strict=True)
-        return None, *((g * by).sum_to_size(own) if asked else None for by, asked, own in parts)
+        return None, *(_weighed(g, by, own) if asked else None for by, asked, own in parts)
+
+
+def _weighed(g: Tensor, by: Tensor, shape: torch.Size) -> Tensor:
+    """Return g × by (..., b, g), summed to a shape."""
+    if shape == by.shape[-1:] and g.stride(-1) == 0 and g.shape[-1] > 1:
+        # the gradient of a sum over genes is one number per cell: a product with a vector
+        return g[..., 0].reshape(-1) @ by.view(-1, by.shape[-1])
+    return (g * by).sum_to_size(shape)
 
 
 class _Dispersion(NamedTuple):
@@ -112,6 +129,38 @@ def _fill(x: Tensor, log_mean: Tensor, own: _Dispersion, results: list[Tensor]) 
         slope = own.slope.index_select(0, place).view_as(x)
         large.put(slope.unsqueeze(0), large.slope().unsqueeze(0))
         torch.sub(slope, zero, out=by_dispersion).sub_(by_mean)
+
+
+@functools.cache
+def _one_pass() -> Any:
+    """The pass that numba compiles, or None where there is no numba."""
+    try:
+        return importlib.import_module("edge2torch.vae._one_pass").fill
+    except ImportError:
+        return None
+
+
+def _in_one_pass(x: Tensor, log_mean: Tensor, log: Tensor, results: list[Tensor]) -> bool:
+    """Whether one pass can do it: with derivatives, in single precision, on a CPU."""
+    tensors = (x, log_mean, log)
+    return (
+        len(results) > 1
+        and log_mean.numel() >= _WORTH_COMPILING
+        and all(one.device.type == "cpu" and one.dtype == torch.float32 for one in tensors)
+        and _one_pass() is not None
+    )
+
+
+def _fill_in_one_pass(x: Tensor, log_mean: Tensor, own: _Dispersion, results: list[Tensor]) -> None:
+    """Write what ``_fill`` writes."""
+    decay = (log_mean - own.log).abs_().neg_().exp_()
+    rest = decay.log1p()
+    large = _Large(x, own)
+    exact, slope = large.log_prob(log_mean), large.slope()
+    for k in range(len(log_mean)):
+        read = x, log_mean[k], own.log[0], own.plain[0], decay[k], rest[k], own.ways, own.slope
+        arrays = [one.contiguous().numpy() for one in (*read, exact[k], slope)]
+        _one_pass()(*arrays, _FEW, *(part[k].numpy() for part in results))
 
 
 class _Large:

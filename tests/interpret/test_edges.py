@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -201,3 +203,14 @@ def test_levels_and_options_of_edges() -> None:
         setting.ask("edges", attribute_kwargs={"n_steps": 0})
     with pytest.raises(e2t.Edge2TorchError, match=r"method.*'gausslegendre'"):
         setting.ask("edges", attribute_kwargs={"method": "simpson"})
+
+
+def test_scores_of_edges_load_no_compiler():
+    code = (
+        "import sys, pandas as pd, torch, edge2torch as e2t\n"
+        "edges = pd.DataFrame({'source': ['a', 'h'], 'target': ['h', 'y']})\n"
+        "model, artifact = e2t.compile_graph(edges, quiet=True)\n"
+        "e2t.interpret_model(model, artifact, torch.ones(3, 1), target='edges', output='y', quiet=True)\n"
+        "assert 'sympy' not in sys.modules, 'the shapes of gradients are compared by the compiler'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from edge2torch.vae import _negative_binomial
 from edge2torch.vae._negative_binomial import nb_log_prob
 
 COUNTS = torch.tensor([[0.0, 1.0, 2.0], [8.0, 9.0, 3000.0]], dtype=torch.float64)
@@ -39,3 +40,45 @@ def test_a_block_at_a_time_is_the_whole(monkeypatch: pytest.MonkeyPatch) -> None
     whole = nb_log_prob(counts, log_mean, log_dispersion)
     monkeypatch.setattr("edge2torch.vae._negative_binomial._IN_CACHE", 24)
     torch.testing.assert_close(nb_log_prob(counts, log_mean, log_dispersion), whole)
+
+
+@pytest.mark.parametrize("own", [(200,), (1, 200), (1,), ()], ids=str)
+def test_one_pass_is_the_steps_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, own: tuple[int, ...]
+) -> None:
+    """Counts below, at and above the tables', several predictions, and the gradient of a sum."""
+    pytest.importorskip("numba")
+    torch.manual_seed(0)
+    x = torch.poisson(torch.rand(90, 200).mul(3).exp())
+    assert {0.0, 1.0, 8.0, 9.0} < set(x.flatten().tolist())
+
+    def found(limit: int, dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+        monkeypatch.setattr(_negative_binomial, "_WORTH_COMPILING", limit)
+        torch.manual_seed(1)
+        log_mean = (3 * torch.randn(2, 90, 200)).to(dtype).requires_grad_()
+        log_dispersion = torch.randn(own).to(dtype).requires_grad_()
+        value = nb_log_prob(x.to(dtype), log_mean, log_dispersion)
+        value.sum(-1).mul(torch.tensor([[1.0], [2.0]])).mean().backward()
+        return [value.detach(), log_mean.grad, log_dispersion.grad]
+
+    passes = []
+    fill = _negative_binomial._fill_in_one_pass
+    monkeypatch.setattr(
+        _negative_binomial, "_fill_in_one_pass", lambda *given: passes.append(fill(*given))
+    )
+    monkeypatch.setattr(_negative_binomial, "_IN_ONE_PASS", 2 * 200 * 40)  # in three pieces
+    fast = found(0)
+    assert len(passes) == 3
+    for exact, one, other in zip(found(0, torch.float64), fast, found(10**9), strict=True):
+        assert one.shape == other.shape
+        torch.testing.assert_close(one, other, rtol=2e-5, atol=2e-5)
+        torch.testing.assert_close(one.double(), exact, rtol=1e-4, atol=1e-4)
+    assert len(passes) == 3
+
+
+def test_a_mean_that_is_no_number_stays_one() -> None:
+    log_mean = torch.zeros(200, 200).index_put(
+        (torch.tensor(3), torch.tensor(5)), torch.tensor(torch.nan)
+    )
+    value = nb_log_prob(torch.ones(200, 200), log_mean.requires_grad_(), torch.zeros(200))
+    assert value.isnan().nonzero().tolist() == [[3, 5]]

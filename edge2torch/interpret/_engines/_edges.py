@@ -47,8 +47,9 @@ class EdgeRead:
         """Return weight × Σ over rows of gradient at the target × input at the source, (k,)."""
         unit = torch.zeros_like(self.weights, requires_grad=True)
         with torch.enable_grad():
-            total = self.module.product(unit, inputs.detach())
-        return torch.autograd.grad(total, unit, gradients.detach())[0] * self.weights
+            # a sum, for torch compares the shapes of given gradients by its compiler: 0.4 s to load
+            total = (self.module.product(unit, inputs.detach()) * gradients.detach()).sum()
+        return torch.autograd.grad(total, unit)[0] * self.weights
 
     def carried(self, factor: Tensor, inputs: Tensor) -> Tensor:
         """Return what weights times a factor (k,) bring to the targets, (b, o)."""
