@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge2torch._core.console import Console
 from edge2torch._core.messages import plural
 from edge2torch.study._pipeline import Results, Study
-from edge2torch.study._tables import score_summary, top_nodes
+from edge2torch.study._tables import interval_cells, score_summary, top_nodes
 from edge2torch.study._trust import FOLDS, why_not
 from edge2torch.study._trust_words import trust_words
 from edge2torch.study._verdict import verdicts
@@ -37,15 +37,15 @@ def plan_words(study: Study) -> str:
 def say_results(results: Results, console: Console) -> None:
     words, metric = results.study.words, results.metric
     several = results.study.settings.seeds > 1
-    console.heading(f"Held-out {metric.label}" + (", mean ± sd" if several else ""))
+    mean_of = f"mean over {plural('seed', results.study.settings.seeds)}, " if several else ""
+    console.heading(f"Held-out {metric.label} ({mean_of}90 % interval)")
+    found = interval_cells(results)
     for row in score_summary(results).to_dict("records"):
-        mean, sd = (metric.show(row[f"{metric.name}_{part}"]) for part in ("mean", "sd"))
+        mean = metric.show(row[f"{metric.name}_mean"])
+        ends = found.get((row["model"], row["features"], metric.name), ())
+        between = " to ".join(metric.show(end).removesuffix(" %") for end in ends)
         name = f"{row['model']} ({plural(words.feature, row['features'])})"
-        console.say(
-            f"{name:<48} {mean.removesuffix(' %'):>6} ± {sd}"
-            if several
-            else f"{name:<48} {mean:>8}"
-        )
+        console.say(f"{name:<48} {mean:>8}  {between}".rstrip())
     console.say()
     for verdict in verdicts(results):
         console.say(f"- {verdict.text}")

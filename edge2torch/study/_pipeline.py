@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from edge2torch.study._baseline import fit_baseline
 from edge2torch.study._covariates import fit_encoding
 from edge2torch.study._data import Dataset
 from edge2torch.study._flow import Flow, flow_of
+from edge2torch.study._intervals import Between, HeldOut, Key, intervals
 from edge2torch.study._learned import Learned, learned
 from edge2torch.study._metrics import predictions_frame
 from edge2torch.study._network import Network
@@ -109,6 +110,8 @@ class Results:
         How far each model, by name and number of features, is ahead of guessing.
     flow : Flow
         Edge attributions of one class in the first seed's network.
+    intervals : DataFrame
+        Of every score, and of the network's lead over the other models.
     """
 
     study: Study
@@ -127,11 +130,23 @@ class Results:
     trust: Trust | None = None
     untrusted: str = ""
     cut_off: tuple[int, ...] = ()
+    intervals: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def has_learned(self) -> bool:
         """Whether the network predicts better than guessing, so that it can be asked why."""
         return bool(self.learned[KPNN, len(self.study.network.features)])
+
+    def interval(self, model: Key, against: Key = ("", 0)) -> Between | None:
+        """Main score of a model, or its lead over another; None in what was saved without them."""
+        if self.intervals.empty:
+            return None
+        table = self.intervals
+        names = ("model", "features", "against", "against_features", "metric")
+        wanted = zip(names, (*model, *against, self.metric.name), strict=True)
+        for name, value in wanted:
+            table = table[table[name] == value]
+        return Between(*table[["value", "low", "high"]].to_numpy(float)[0])
 
     @property
     def outcome(self) -> Outcome:
@@ -149,6 +164,7 @@ class _Seed:
     """What one seed brings."""
 
     rows: list[dict[str, object]]
+    held_out: HeldOut
     gains: dict[tuple[str, int], pd.DataFrame]
     attribution: SeedAttribution
     predictions: pd.DataFrame
@@ -212,6 +228,9 @@ def train_and_judge(
         missing=float(_used(study).isna().to_numpy().mean()),
         trust=None if isinstance(trust, str) else trust,
         untrusted=trust if isinstance(trust, str) else "",
+        intervals=intervals(
+            study.task, [seed.held_out for seed in seeds], _compared([*ahead], study), study.groups
+        ),
         cut_off=tuple(len(seed.trained.losses) for seed in seeds if seed.trained.cut_off),
     )
 
@@ -230,6 +249,7 @@ def _run_seed(
         seed=seed,
     )
     rows: list[dict[str, object]] = []
+    made: dict[Key, NDArray[np.float64]] = {}
     ahead: dict[tuple[str, int], pd.DataFrame] = {}
     beside: dict[str, Any] = {}
     linear = _LinearModels(study, table, split, seed)
@@ -247,7 +267,7 @@ def _run_seed(
         parts = task, split.fit, split.test, predicted
         rows.append({"model": model, "features": n, "seed": seed, **outcome.scores(*parts)})
         leads = outcome.leads(*parts, balanced=settings.class_weights, guess=guess)
-        ahead[model, n] = leads
+        ahead[model, n], made[model, n] = leads, predicted
         return predicted
 
     def fit(network: Network, name: str) -> tuple[Trained, NDArray[np.float64]]:
@@ -281,6 +301,7 @@ def _run_seed(
     console.say(_line(study, rows, seed, trained.epochs))
     return _Seed(
         rows=rows,
+        held_out=HeldOut(split.fit, split.test, made),
         gains=ahead,
         attribution=attribute(trained, table, task, split.test, settings, seed),
         predictions=predictions_frame(task, table.index, split.test, predicted).assign(
@@ -312,6 +333,17 @@ def _held_out(study: Study, seed: int) -> NDArray[np.bool_] | None:
     test = np.zeros(len(task.values), bool)
     test[parts[fold][1]] = True
     return test
+
+
+def _compared(models: list[Key], study: Study) -> list[tuple[Key, Key]]:
+    """Pairs of models: the network and each other one, the wider one and linear ones as wide."""
+    first, *others = models
+    pairs = [(first, other) for other in others]
+    if study.wider is not None:
+        wider = (WIDER, len(study.wider.features))
+        linear = [key for key in others if key[0] == study.task.outcome.linear]
+        pairs += [(wider, key) for key in linear if key[1] == wider[1]]
+    return pairs
 
 
 class _LinearModels:

@@ -15,7 +15,7 @@ from edge2torch.study._methods import methods_text
 from edge2torch.study._outcomes._outcome import Section
 from edge2torch.study._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.study._report_words import ReportText, caveats_of, steps_of
-from edge2torch.study._tables import heading_of, score_summary, top_nodes
+from edge2torch.study._tables import heading_of, interval_cells, score_summary, top_nodes
 from edge2torch.study._trust import LEVEL
 from edge2torch.study._trust_words import node_rows, trust_sentences
 from edge2torch.study._verdict import verdicts
@@ -80,13 +80,14 @@ def _section(part: Section) -> dict[str, Any]:
 
 
 def _score_rows(results: Results) -> list[dict[str, Any]]:
-    rows = []
+    rows, found = [], interval_cells(results)
     for row in score_summary(results).to_dict("records"):
         cells = []
         for metric in results.outcome.metrics:
-            mean, sd = (metric.show(row[f"{metric.name}_{part}"]) for part in ("mean", "sd"))
-            several = results.study.settings.seeds > 1
-            cells.append(f"{mean.removesuffix(' %')} ± {sd}" if several else mean)
+            mean = metric.show(row[f"{metric.name}_mean"])
+            between = found.get((row["model"], row["features"], metric.name))
+            ends = [metric.show(one).removesuffix(" %") for one in between or ()]
+            cells.append((mean, " to ".join(ends)))
         rows.append({"model": row["model"], "features": row["features"], "cells": cells})
     return rows
 

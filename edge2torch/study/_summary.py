@@ -26,6 +26,10 @@ def summary(results: Results, story: ReportText) -> dict[str, Any]:
         "classes": list(results.study.task.classes),
         "main_score": results.metric.name,
         "scores": [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")],
+        "intervals": [
+            {str(k): _plain(v) for k, v in row.items()}
+            for row in results.intervals.to_dict("records")
+        ],
         "learned": results.has_learned,
         "ahead_of_guessing": _ahead(results),
         "verdicts": [_verdict(verdict) for verdict in verdicts(results)],

@@ -23,6 +23,17 @@ def score_summary(results: Results) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index()
 
 
+def interval_cells(results: Results) -> dict[tuple[str, int, str], tuple[float, float]]:
+    """Interval of each model's scores, by model, features and metric."""
+    table = results.intervals
+    if table.empty:
+        return {}
+    own = table[table["against"] == ""]
+    names = zip(own["model"], own["features"], own["metric"], strict=True)
+    found = dict(zip(names, zip(own["low"], own["high"], strict=True), strict=True))
+    return {key: ends for key, ends in found.items() if np.isfinite(ends).all()}
+
+
 def top_nodes(results: Results, n: int) -> pd.DataFrame:
     """The ``n`` strongest nodes of each class, and the strongest of a sign that they lack."""
     found, drivers = results.attribution, _Drivers(results)

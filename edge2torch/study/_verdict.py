@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from edge2torch._core.messages import plural
 from edge2torch.study._covariates import named
 from edge2torch.study._data import copies_words
+from edge2torch.study._intervals import Between
 from edge2torch.study._learned import ahead_words, beaten_by
 from edge2torch.study._network import bottleneck_words
 from edge2torch.study._outcomes._outcome import Metric
@@ -82,7 +84,7 @@ def _beside_covariates(results: Results, key: tuple[str, int]) -> Verdict:
     """What the network adds to the covariates; by the loss, as this decides what it learned."""
     task, by_seed = results.study.task, _by_seed(results)
     beside = pd.DataFrame() if task.covariates is None else task.covariates
-    reached = results.metric.show_spread(by_seed[key])
+    reached = _shown(results, key, by_seed[key])
     found = results.learned[KPNN, len(results.study.network.features)]
     return Verdict(
         bool(found),
@@ -135,7 +137,9 @@ def _what_linear_learned(results: Results, linear: pd.Series, key: tuple[str, in
     words, found = results.study.words, results.learned[key]
     beaten = beaten_by(results.study.task)
     start = f"{_capital(key[0])} on {plural(words.feature, key[1])} "
-    reached = f"({results.metric.show_spread(linear)}; {ahead_words(found, results.study.task)})"
+    reached = (
+        f"({results.metric.show(float(linear.mean()))}; {ahead_words(found, results.study.task)})"
+    )
     if found:
         return Verdict(
             False, f"{start}does better than {beaten} {reached}: the KPNN missed what it found."
@@ -145,8 +149,10 @@ def _what_linear_learned(results: Results, linear: pd.Series, key: tuple[str, in
 
 def against_shuffled(results: Results) -> Verdict:
     """Judge the given edges by shuffled ones."""
-    by_seed, own = _by_seed(results), len(results.study.network.features)
-    return _of_gain(results, results.metric.lead(by_seed[(KPNN, own)], by_seed[(SHUFFLED, own)]))
+    by_seed, n = _by_seed(results), len(results.study.network.features)
+    own, other = (KPNN, n), (SHUFFLED, n)
+    gain = float(results.metric.lead(by_seed[own], by_seed[other]).mean())
+    return _of_gain(results, gain, results.interval(own, other))
 
 
 def _found(results: Results, trust: Trust) -> list[Verdict]:
@@ -214,13 +220,13 @@ def _by_seed(results: Results) -> pd.DataFrame:
 
 
 def _level(results: Results, kpnn: pd.Series) -> Verdict:
-    study = results.study
-    seeds = plural("seed", len(kpnn))
-    spread = (
-        f"(mean ± sd over {seeds})" if len(kpnn) > 1 else "(one seed: its scatter is not known)"
-    )
-    shown, task = results.metric.show_spread(kpnn), study.task
-    ahead = ahead_words(results.learned[KPNN, len(study.network.features)], task)
+    study, own = results.study, (KPNN, len(results.study.network.features))
+    spread = f"mean over {plural('seed', len(kpnn))}" if len(kpnn) > 1 else "one seed"
+    if (found := results.interval(own)) is not None and np.isfinite(found.low):
+        spread += f"; {results.metric.range_words(found.low, found.high)}"
+    spread = f"({spread})"
+    shown, task = results.metric.show(float(kpnn.mean())), study.task
+    ahead = ahead_words(results.learned[own], task)
     against = beaten_by(task)
     against = task.outcome.guessing if against == "guessing" else against
     reached = task.outcome.reached(task, study.words, shown, spread)
@@ -241,17 +247,36 @@ def _against_linear(
             why = f"while its {name} is the same {beside}: both rank samples alike, and differ in where they draw the line between classes"
         return Verdict(
             None,
-            f"{_capital(other)} reaches {results.metric.show_spread(linear)}, "
+            f"{_capital(other)} reaches {_shown(results, other_one, linear)}, "
             f"{results.metric.gap(gap)} {side} {who}, {why}, so neither is called better.",
         )
-    start = f"{_capital(other)} reaches {results.metric.show_spread(linear)}"
-    end = "" if who == "the KPNN" else f" ({results.metric.show_spread(network)})"
-    if gap >= 0:
-        return Verdict(True, f"{start}: {who}{end} is {results.metric.gap(gap)} above it.")
-    within = gap >= -_CLOSE
-    limit = results.metric.limit(_CLOSE)
-    judged = f"within {limit}" if within else f"more than {limit}: it does not keep up here"
-    return Verdict(within, f"{start}: {who}{end} is {results.metric.gap(gap)} below it, {judged}.")
+    start = f"{_capital(other)} reaches {_shown(results, other_one, linear)}"
+    end = "" if who == "the KPNN" else f" ({_shown(results, own, network)})"
+    found, limit = results.interval(own, other_one), results.metric.limit(_CLOSE)
+    side = f"{results.metric.gap(gap)} {'above' if gap >= 0 else 'below'} it"
+    said = f"{start}: {who}{end} is {side}"
+    if found is None or not np.isfinite(found.low):
+        return Verdict(None, f"{said}; how much of that is chance is not known.")
+    said += f" ({results.metric.gap_interval(found.low, found.high)})"
+    if found.low > 0:
+        return Verdict(True, f"{said}.")
+    if found.low >= -_CLOSE:
+        return Verdict(True, f"{said}: within {limit}, or better.")
+    if found.high < 0:
+        return Verdict(False, f"{said}: it does not keep up here.")
+    return Verdict(
+        None,
+        f"{said}: neither is shown to be better, nor {who} to be within {limit}. More held-out "
+        f"{plural(results.study.words.sample)} would tell.",
+    )
+
+
+def _shown(results: Results, key: tuple[str, int], values: pd.Series) -> str:
+    """A model's score with its interval."""
+    found, value = results.interval(key), float(values.mean())
+    if found is None or not np.isfinite(found.low):
+        return results.metric.show(value)
+    return results.metric.show_interval(value, found.low, found.high)
 
 
 def _contradiction(
@@ -275,12 +300,8 @@ def _ranking(results: Results) -> Metric:
     return next(one for one in outcome.metrics if one.name == outcome.ranking)
 
 
-def _of_gain(results: Results, gain: pd.Series) -> Verdict:
-    mean, wins, n = float(gain.mean()), int((gain > 0).sum()), len(gain)
-    sd = float(gain.std(ddof=1)) if n > 1 else 0.0
-    gap = results.metric.gap(mean)
-    spread = f" ± {results.metric.gap(sd).split()[0]}" if n > 1 else ""
-    text = gap.replace(" ", f"{spread} ", 1)
+def _of_gain(results: Results, gain: float, found: Between | None) -> Verdict:
+    text = results.metric.gap(gain)
     moved = f"(the shuffle moves {100 * results.changed_edges:.0f} % of the edges that it can move)"
     if results.changed_edges == 0:
         return Verdict(
@@ -288,28 +309,34 @@ def _of_gain(results: Results, gain: pd.Series) -> Verdict:
             "The edges cannot be shuffled: with every node's number of edges kept there is only "
             "one such graph, so nothing can be said about the knowledge in them.",
         )
-    if gap.startswith(("0.0 ", "0.000 ")):
+    readable = "The knowledge in the edges does not help prediction here; it only makes the network readable."
+    if found is None or not np.isfinite(found.low):
+        side = "better" if gain >= 0 else "worse"
+        return Verdict(
+            None,
+            f"True edges are {text} {side} than shuffled ones {moved}; how much of that is chance is not known.",
+        )
+    if gain:
+        text += f" ({results.metric.gap_interval(found.low, found.high)})"
+    if found.low > 0:
+        return Verdict(True, f"True edges beat shuffled ones {moved} by {text}.")
+    if found.high < 0:
         return Verdict(
             False,
-            f"True edges do not beat shuffled ones {moved}: both do equally well. The knowledge in "
-            "the edges does not help prediction here; it only makes the network readable.",
+            f"True edges do not beat shuffled ones {moved}: shuffled edges are {text} better. {readable}",
         )
-    if mean <= 0:
+    if gain > 0:
         return Verdict(
             False,
-            f"True edges do not beat shuffled ones {moved}: shuffled edges are {text} better. The "
-            "knowledge in the edges does not help prediction here; it only makes the network "
-            "readable.",
+            f"True edges are {text} better than shuffled ones {moved}. The interval holds 0: this does "
+            "not show that the knowledge in the edges helps prediction.",
         )
-    if n > 1 and (wins < n or mean <= sd):
-        return Verdict(
-            False,
-            f"True edges are {text} better than shuffled ones {moved}, in {wins} of {n} seeds. "
-            "That is within the scatter between seeds: this does not show that the knowledge in "
-            "the edges helps prediction.",
-        )
-    seeds = f"in all {n} seeds" if n > 1 else "in the one seed that was run"
-    return Verdict(True, f"True edges beat shuffled ones {moved} by {text}, {seeds}.")
+    return Verdict(
+        False,
+        f"True edges do not beat shuffled ones {moved}: "
+        + (f"shuffled edges are {text} better" if gain else "both do equally well")
+        + f". {readable}",
+    )
 
 
 def _capital(text: str) -> str:

@@ -69,6 +69,9 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
     features = wide_attribution(found.features, found.feature_sd, "feature")
     tables = {
         "scores": results.scores.set_index("model"),
+        "intervals": results.intervals.set_index("model")
+        if len(results.intervals)
+        else results.intervals,
         "node_attribution": nodes,
         "feature_attribution": features,
         "top_nodes": top_nodes(results, _ALL_RANKS).drop(columns="label").set_index("class"),

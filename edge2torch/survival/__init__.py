@@ -21,6 +21,7 @@ from edge2torch.survival._logrank import LogRank, logrank
 from edge2torch.survival._outcome import Outcome, outcome_of
 from edge2torch.survival._outcome import check_outcome as check_outcome
 from edge2torch.survival._pairs import auc_at, harrell_c, uno_c
+from edge2torch.survival._pairs import comparable as comparable
 from edge2torch.survival._pairs import default_tau as default_tau
 from edge2torch.survival._simulate import simulate
 

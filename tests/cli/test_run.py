@@ -16,6 +16,7 @@ from tests.cli.running import run
 
 NAMES = {
     "scores.csv",
+    "intervals.csv",
     "node_attribution.csv",
     "feature_attribution.csv",
     "top_nodes.csv",

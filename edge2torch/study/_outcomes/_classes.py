@@ -173,6 +173,27 @@ class Classes(Outcome):
     ) -> dict[str, float]:
         return score_predictions(task.values[held_out], predicted)
 
+    def resampled(
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, counts: Rows
+    ) -> dict[str, Numbers]:
+        truth, chosen = task.values[held_out], predicted.argmax(axis=1)
+        total = counts.sum(axis=1)
+        recall, f1, area = [], [], []
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for k in np.unique(truth):  # NaN where a class is not among those drawn
+                is_class, taken = truth == k, chosen == k
+                own = counts[:, is_class].sum(axis=1)
+                right = counts[:, is_class & taken].sum(axis=1)
+                recall.append(right / own)
+                both = np.where(own > 0, own + counts[:, taken].sum(axis=1), np.nan)
+                f1.append(2 * right / both)
+                area.append(_areas(predicted[:, k], is_class, counts))
+            losses = counts @ sample_losses(truth, predicted) / total
+            accuracy = counts[:, chosen == truth].sum(axis=1) / total
+        means = [_mean(np.array(part)) for part in (recall, f1, area)]
+        names = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
+        return dict(zip(names, (accuracy, *means, losses), strict=True))
+
     def leads(
         self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, *, balanced: bool,
         guess: Numbers | None = None,
@@ -247,6 +268,24 @@ def class_names(label: Label) -> pd.Series:
         whole = (values == values.round()).all()
         return pd.Series([str(int(v)) if whole else str(v) for v in values], index=label.index)
     return pd.Series([str(value).strip() for value in label], index=label.index, dtype=object)
+
+
+def _areas(score: Numbers, is_class: NDArray[np.bool_], counts: Rows) -> Numbers:
+    """Area under the ROC curve (draws,) of samples that count so often (draws, b)."""
+    order = np.argsort(score, kind="stable")
+    ties = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
+    inside, outside = (
+        np.add.reduceat(counts[:, order] * part[order], ties, axis=1)
+        for part in (is_class, ~is_class)
+    )
+    below = outside.cumsum(axis=1) - outside / 2
+    return np.asarray((inside * below).sum(axis=1) / (inside.sum(axis=1) * outside.sum(axis=1)))
+
+
+def _mean(values: Numbers) -> Numbers:
+    """Mean over classes (classes, draws) that were drawn."""
+    known = np.isfinite(values)
+    return np.asarray(np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0))
 
 
 def confusion_table(task: Task, predictions: pd.DataFrame) -> pd.DataFrame:

@@ -104,6 +104,21 @@ class Number(Outcome):
     ) -> dict[str, float]:
         return score_predictions(task.values[held_out], predicted)
 
+    def resampled(
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, counts: Rows
+    ) -> dict[str, Numbers]:
+        weight = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        truth, value = task.values[held_out], predicted[:, 0]
+        error = weight @ (truth - value) ** 2
+        # about the middle of all, so that squares of large numbers lose no digits
+        y, p = truth - truth.mean(), value - value.mean()
+        mean_y, mean_p = weight @ y, weight @ p
+        spread, spread_p = weight @ y**2 - mean_y**2, weight @ p**2 - mean_p**2
+        shared = weight @ (y * p) - mean_y * mean_p
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r2, r = 1 - error / spread, shared / np.sqrt(spread * spread_p)
+        return {"r2": r2, "pearson_r": r, "rmse": np.sqrt(error)}
+
     def leads(
         self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, *, balanced: bool,
         guess: Numbers | None = None,

@@ -134,6 +134,20 @@ class Metric:
             return f"{100 * mean:.1f} ± {100 * sd:.1f} %"
         return f"{mean:.3f} ± {sd:.3f}"
 
+    def show_interval(self, value: float, low: float, high: float) -> str:
+        """Format a score with its interval."""
+        return f"{self.show(value)} ({self.range_words(low, high)})"
+
+    def range_words(self, low: float, high: float) -> str:
+        """Format an interval of scores."""
+        shown = [self.show(one).removesuffix(" %") for one in (low, high)]
+        return f"90 % interval {shown[0]} to {shown[1]}"
+
+    def gap_interval(self, low: float, high: float) -> str:
+        """Format an interval of a difference, with its signs."""
+        scale, digits = (100, 1) if self.percent else (1, 3)
+        return f"90 % interval {scale * low:+.{digits}f} to {scale * high:+.{digits}f}"
+
     def gap(self, difference: float) -> str:
         """Format how far two scores are apart."""
         size = abs(difference)
@@ -346,6 +360,23 @@ class Outcome(ABC):
         self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers
     ) -> dict[str, float]:
         """Every metric, of held-out samples."""
+
+    def resampled(
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, counts: Rows
+    ) -> dict[str, Numbers]:
+        """Every metric (draws,) of samples of which each counts so often: ``counts`` (draws, b).
+
+        Slow as it stands: write it for metrics that can be weighed.
+        """
+        found: dict[str, list[float]] = {one.name: [] for one in self.metrics}
+        for count in counts:
+            drawn = np.repeat(np.arange(len(held_out)), count)
+            known = (
+                self.scores(task, fitted, held_out[drawn], predicted[drawn]) if len(drawn) else {}
+            )
+            for name, values in found.items():
+                values.append(known.get(name, float("nan")))
+        return {name: np.array(values) for name, values in found.items()}
 
     @abstractmethod
     def leads(

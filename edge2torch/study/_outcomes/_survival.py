@@ -31,6 +31,7 @@ from edge2torch.study._words import Words
 from edge2torch.survival import (
     CoxRegression,
     baseline_hazard,
+    comparable,
     cox_regression,
     fold_classes,
     harrell_c,
@@ -45,6 +46,7 @@ from edge2torch.survival import Outcome as Times
 _FEWEST = 20  # events; of fewer no two models are told apart
 _FEW = 50
 _GRID = 20  # times at which survival is predicted, for the Brier score
+_PAIRS = 512  # events at once, against all others
 _CLASS = 10  # samples of a class that splits keep in equal shares, at least
 
 
@@ -274,6 +276,25 @@ class Survival(Outcome):
             alike = pd.DataFrame(np.tile(common, (len(theta), 1)), columns=grid)
             found["brier_km"] = integrated_brier(*judged, alike, train=watched)
         return found
+
+    def resampled(
+        self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, counts: Rows
+    ) -> dict[str, Numbers]:
+        """Of Harrell's C; a pair counts as often as both are drawn, and the others are not drawn."""
+        times, theta = times_of(task, held_out), predicted[:, 0]
+        won, total = np.zeros(len(counts)), np.zeros(len(counts))
+        cases = np.flatnonzero(times.event)
+        drawn = counts.astype(np.float32)
+        for rows in np.array_split(cases, len(cases) // _PAIRS + 1):
+            pairs, gap = comparable(times, rows), theta[rows, None] - theta
+            half = pairs * ((gap > 0) + 0.5 * (gap == 0))
+            own = drawn[:, rows]
+            total += ((drawn @ pairs.T.astype(np.float32)) * own).sum(axis=1)
+            won += ((drawn @ half.T.astype(np.float32)) * own).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = {"harrell_c": won / total}
+        unknown = np.full(len(counts), np.nan)
+        return {metric.name: found.get(metric.name, unknown) for metric in self.metrics}
 
     def leads(
         self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, *, balanced: bool,
