@@ -39,6 +39,11 @@ def note(message: str, *, quiet: bool) -> None:
         print(f"[edge2torch] Note: {wording.get()(message)}")
 
 
+def aside(message: str) -> None:
+    """Print a one-line note beside the output, for what happens once in a process."""
+    print(f"[edge2torch] Note: {message}", file=sys.stderr)
+
+
 def warn(message: str) -> None:
     """Give an :class:`Edge2TorchWarning` that points at the user's own line."""
     frame, level = sys._getframe().f_back, 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from edge2torch._core.checks import check_choice, check_count, check_flag
 from edge2torch._core.messages import listing
@@ -14,6 +14,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import KERNELS
 
 Init = Literal["sparse", "dense"]
+Engine = Literal["auto", "graph", "layers"]
 DEFAULT_STEPS = 3
 
 
@@ -87,9 +88,21 @@ def without_steps(options: Any) -> dict[str, Any]:
     return {name: value for name, value in asdict(options).items() if name != "steps"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Feedforward:
-    """Layers of a directed acyclic graph; there is nothing to set.
+    """Layers of a directed acyclic graph.
+
+    Parameters
+    ----------
+    engine : {"auto", "graph", "layers"}
+        What computes them: ``"layers"`` one layer after the other, by the kernels of ``kernel=``;
+        ``"graph"`` the whole graph in one pass, wherever nothing asks for more than values and
+        gradients; ``"auto"`` the one that takes less time, told by the graph and the batch.
+
+    Raises
+    ------
+    Edge2TorchError
+        For another word.
 
     Examples
     --------
@@ -99,3 +112,11 @@ class Feedforward:
     >>> e2t.compile_graph(edges, backend=e2t.Feedforward(), quiet=True)[1].backend
     'feedforward'
     """
+
+    engine: Engine = "auto"
+
+    # what may differ between two models that load each other's parameters
+    passing: ClassVar[tuple[str, ...]] = ("engine",)
+
+    def __post_init__(self) -> None:
+        check_choice("engine", self.engine, get_args(Engine))

@@ -101,12 +101,15 @@ class MaskedLinear(EdgePattern):
 
     def edge_weights(self) -> Tensor:
         """Return the effective weight of every edge, shape (e,), differentiable, in O(e)."""
-        weight: Tensor = self.weight
+        return self.effective(self.weight, self.fixed)
+
+    def effective(self, weight: Tensor, fixed: Tensor | None) -> Tensor:
+        """Return what parameters and fixed weights come to, (e,)."""
         if self.sign is not None:
             weight = one_sided(weight, self.sign)
-        if self.trainable is None or self.fixed is None:
+        if self.trainable is None or fixed is None:
             return weight
-        return self.fixed.index_copy(0, self.trainable, weight)
+        return fixed.index_copy(0, self.trainable, weight)
 
     @torch.no_grad()
     def set_weights(self, weights: Tensor) -> None:

@@ -14,6 +14,7 @@ from edge2torch.nn._block import FeedforwardLayerBlock
 from edge2torch.nn._compiled import CompiledModel, NodeSlot
 from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
+from edge2torch.nn._whole import WholeGraph
 
 __all__ = ["EdgeModel"]
 
@@ -36,6 +37,8 @@ class EdgeModel(CompiledModel):
     fingerprint : bytes
         Identifies graph, order and options; kept in the ``state_dict`` so that the weights of
         another graph are refused.
+    engine : {"auto", "graph", "layers"}
+        What computes the layers: all in one pass, one after the other, or what takes less time.
 
     Examples
     --------
@@ -58,6 +61,7 @@ class EdgeModel(CompiledModel):
         output_position: NDArray[np.integer],
         in_features: int,
         fingerprint: bytes,
+        engine: str = "auto",
     ) -> None:
         super().__init__(in_features, len(output_layer), fingerprint)
         self.blocks = nn.ModuleList(blocks)
@@ -66,6 +70,8 @@ class EdgeModel(CompiledModel):
             self.skips = nn.ModuleDict({str(layer): skip for layer, (skip, _) in skips.items()})
         self._output_layer, self._output_position = output_layer, output_position
         self._read_layers = tuple(sorted({int(layer) for layer in output_layer}))
+        self.engine = engine
+        self._whole = WholeGraph()
         self._register_readout()
 
     def _register_readout(self) -> None:
@@ -88,6 +94,10 @@ class EdgeModel(CompiledModel):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, i) to (b, o)."""
+        if self.engine != "layers" and not torch.compiler.is_compiling():
+            y = self._whole.call(self, x)
+            if y is not None:
+                return y
         self.check_input(x)
         waiting: list[list[Tensor]] = [[] for _ in range(len(self.blocks) + 1)]
         read = [self._read(0, x)] if 0 in self._read_layers else []
@@ -161,6 +171,7 @@ class EdgeModel(CompiledModel):
             output_position=self._output_position,
             in_features=self.in_features,
             fingerprint=self._fingerprint,
+            engine=self.engine,
         )
 
     def edge_layers(self) -> list[MaskedLinear]:

@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edge2torch as e2t
-from edge2torch.compile import BACKENDS
 from edge2torch.interpret import METHODS
-from tests.contracts.references import compiled
+from tests.contracts.references import REFERENCES, compiled
 from tests.strategies import batch, cases, randomise, seeds
 
-pytestmark = pytest.mark.parametrize("backend", [backend.name for backend in BACKENDS])
+pytestmark = pytest.mark.parametrize("backend", list(REFERENCES))
 
 STEPS = {"n_steps": 6}
 

@@ -5,14 +5,13 @@ import pytest
 from hypothesis import given
 
 import edge2torch as e2t
-from edge2torch.compile import BACKENDS
 from edge2torch.simulate import evaluate
-from tests.contracts.references import WITH_CHANNELS, compiled
+from tests.contracts.references import REFERENCES, WITH_CHANNELS, compiled
 from tests.contracts.test_backends import TOLERANCE, stacked
 from tests.strategies import batch, cases, seeds
 
 pytestmark = pytest.mark.parametrize(
-    "backend", [backend.name for backend in BACKENDS if backend.name not in WITH_CHANNELS]
+    "backend", [name for name in REFERENCES if name not in WITH_CHANNELS]
 )
 
 

@@ -90,6 +90,20 @@ def choose_kernel(n_edges: int, n_in: int, n_out: int, *, kernel: Kernel = "auto
     return KernelChoice(dense_from, f"{density}: the faster one at batch {TYPICAL_BATCH}")
 
 
+def layer_time(n_edges: int, n_in: int, n_out: int, batch: int) -> float:
+    """Return the estimated nanoseconds of a block's forward and backward pass, the faster kernel."""
+    sizes = {"once": 1, "edge": n_edges, "node": n_in + n_out, "cell": n_in * n_out}
+    return min(
+        sum(
+            nanoseconds
+            * sizes[term.removesuffix("_sample")]
+            * (batch if term.endswith("_sample") else 1)
+            for term, nanoseconds in costs.items()
+        )
+        for costs in (_SPARSE, _DENSE)
+    )
+
+
 def _lead(n_edges: int, n_in: int, n_out: int) -> tuple[float, float]:
     """How much longer sparse takes than dense: a constant, and per sample."""
     sizes = {"once": 1, "edge": n_edges, "node": n_in + n_out, "cell": n_in * n_out}

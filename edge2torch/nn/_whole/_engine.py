@@ -1,0 +1,148 @@
+"""A feedforward model as one function of its input and its parameters."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function, forward_ad
+
+from edge2torch._core.messages import aside
+from edge2torch.nn._kernels._cost import layer_time
+from edge2torch.nn._whole._layout import Layout
+from edge2torch.nn._whole._run import LANES, WIDTH, Run, Whole
+from edge2torch.nn._whole._stages import Tables
+from edge2torch.nn._whole._watch import PLAIN, Watched
+
+_DTYPES = (torch.float32, torch.float64)
+# Nanoseconds of a forward and backward pass in one thread: a constant, for each parameter, and for
+# each edge or row and sample.
+_WHOLE = {"once": 250e3, "parameter": 5e3, "edge": 0.35, "far_edge": 0.6, "row": 0.7}
+_STAGE = 40e3  # a module at the nodes of a layer, when it is called
+_CACHE = 1 << 20  # bytes of a state that stays near
+_LEAST_GAIN = 400e3  # nanoseconds: less is not worth half a second to load numba
+_LEAST_SHARE = 0.2
+
+
+@functools.cache
+def _walk() -> Any:
+    """The compiled walk, or None where numba cannot be imported; that is said once."""
+    try:
+        return importlib.import_module("edge2torch.nn._whole._walk")
+    except ImportError as error:
+        aside(
+            f"numba cannot be imported ({error}); graphs of many thin layers are computed layer by "
+            "layer, several times slower."
+        )
+        return None
+
+
+class WholeGraph:
+    """Computes a model's output node after node, where nothing asks for more than that.
+
+    Kept by the model it belongs to; copies and pickles of the model begin with a fresh one.
+
+    Examples
+    --------
+    >>> import copy
+    >>> copy.deepcopy(WholeGraph()).layout is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self.layout: Layout | None = None
+        self._watched: Watched | None = None
+        self._tables: dict[tuple[Any, ...], Tables | None] = {}
+        self._paying: dict[int, bool] = {}
+
+    def __deepcopy__(self, memo: Any) -> WholeGraph:
+        return WholeGraph()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return WholeGraph, ()
+
+    def call(self, model: Any, x: Tensor) -> Tensor | None:
+        """Return the model's output (b, o), or None where the walk does not know how."""
+        if not _is_plain(x, model.in_features) or _is_observed():
+            return None
+        if model.engine == "auto" and not self._pays(model, x.shape[0]):
+            return None
+        run = self._prepared(model, x)
+        if run is None:
+            return None
+        if torch.is_grad_enabled() and (x.requires_grad or run.requires_grad()):
+            # torch's own apply reads the signature of forward each time
+            return super(Function, Whole).apply(run, x, *run.parameters)  # type: ignore[no-any-return, no-untyped-call]
+        return run.forward(x, keeps=False)
+
+    def _prepared(self, model: Any, x: Tensor) -> Run | None:
+        """Return a call that is ready to run, or None."""
+        watched = self._watched
+        if watched is None or not watched.is_unchanged():
+            watched = self._read(model)
+        if not watched.is_known or not watched.is_unhooked():
+            return None
+        settings = watched.settings()
+        if settings not in self._tables:
+            self._tables[settings] = watched.tabulate()
+        tables = self._tables[settings]
+        if tables is None or (tables.learns and x.shape[0] < 2):
+            return None
+        parameters = watched.parameters(x.dtype)
+        walk = _walk()
+        if parameters is None or walk is None:
+            return None
+        return Run(model, watched, tables, parameters, walk)
+
+    def _read(self, model: Any) -> Watched:
+        self._tables.clear()
+        self._watched = Watched(model)
+        self.layout = self._watched.layout
+        return self._watched
+
+    def _pays(self, model: Any, batch: int) -> bool:
+        """Tell whether one pass takes enough less than layer by layer."""
+        if batch not in self._paying:
+            layers, whole = _times(model, batch)
+            self._paying[batch] = layers - whole > max(_LEAST_GAIN, _LEAST_SHARE * layers)
+        return self._paying[batch]
+
+
+def _is_plain(x: Tensor, width: int) -> bool:
+    """Tell whether x (b, i) is an ordinary tensor that the walk can read."""
+    is_ours = type(x) in PLAIN and x.dtype in _DTYPES and x.is_cpu
+    return is_ours and x.dim() == 2 and x.shape[1] == width and x.shape[0] > 0
+
+
+def _is_observed() -> bool:
+    """Tell whether somebody maps, traces or transforms what is computed now."""
+    return (
+        torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+        or torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch.is_autocast_enabled("cpu")
+        or bool(nn.modules.module._global_forward_hooks)
+        or bool(nn.modules.module._global_forward_pre_hooks)
+        or bool(nn.modules.module._global_backward_hooks)
+        or bool(nn.modules.module._global_backward_pre_hooks)
+    )
+
+
+def _times(model: Any, batch: int) -> tuple[float, float]:
+    """Return the estimated nanoseconds of a step, layer by layer and in one pass."""
+    linear = model.edge_layers()
+    blocks = [model.block(k) for k in range(len(model.blocks))]
+    layers = sum(
+        layer_time(one.n_edges, one.in_features, one.out_features, batch) for one in linear
+    ) + _STAGE * sum(len(block.stages) for block in blocks)
+    rows = model.in_features + sum(block.linear.out_features for block in blocks)
+    samples = -(-batch // LANES) * LANES
+    edge = _WHOLE["edge" if 4 * rows * min(samples, WIDTH) < _CACHE else "far_edge"]
+    whole = _WHOLE["once"] + _WHOLE["parameter"] * sum(1 for _ in model.parameters())
+    whole += samples * (edge * sum(one.n_edges for one in linear) + _WHOLE["row"] * rows)
+    return layers, whole

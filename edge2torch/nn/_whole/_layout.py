@@ -1,0 +1,223 @@
+"""What the walk needs to know of a model: integer arrays of its graph, and where parameters stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor, nn
+
+from edge2torch.nn._linear import MaskedLinear
+
+Int = NDArray[np.integer]
+
+_CACHE = 1 << 20  # bytes: rows of a larger state are laid out component by component
+_BYTES_OF_A_ROW = 256
+
+
+class Layered(Protocol):
+    """The parts of a feedforward model that a layout is read from."""
+
+    in_features: int
+    blocks: nn.ModuleList
+    _segments: Any
+    _output_layer: Int
+    _output_position: Int
+
+    def block(self, k: int) -> Any:
+        """Return the block that computes layer k + 1."""
+
+    def skip(self, layer: int) -> MaskedLinear:
+        """Return the edges that leave a layer for layers beyond the next."""
+
+    def edge_layers(self) -> list[MaskedLinear]:
+        """Return the layers that hold the edges' weights."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A graph in walking order: inputs first, then each node after its sources.
+
+    Parameters
+    ----------
+    n_in : int
+        Inputs.
+    crow, col : ndarray of int32
+        Edges by target: where each computed node's edges start, and the row of each edge's source.
+    place : ndarray of int32, shape (e,)
+        Where each edge's weight stands among the parameters, one after the other.
+    number : ndarray of int32, shape (e,)
+        Which edge it is, in the order of the model's edge layers.
+    starts : ndarray of int64
+        The number of each edge layer's first edge.
+    sign : ndarray of int8, shape (e,)
+        1 or -1 for constrained weights.
+    ccol, target, edge : ndarray of int32
+        Edges by source: where each row's edges start; each edge's target row and number.
+    outs : ndarray of int64, shape (o,)
+        Rows of the outputs.
+    is_out : ndarray of bool, shape (rows,)
+    row_of : tuple of ndarray
+        By layer: the computed node, counted in walking order, of each column.
+    parameters : list of (module, name)
+        Parameters and buffers of the edges in order; then the biases.
+    bias_place : ndarray of int64, shape (nodes,)
+        Where each computed node's bias stands, or -1.
+    n_values : int
+        Numbers in all of them.
+    """
+
+    n_in: int
+    crow: Int
+    col: Int
+    place: Int
+    number: Int
+    starts: Int
+    sign: NDArray[np.int8]
+    ccol: Int
+    target: Int
+    edge: Int
+    outs: Int
+    is_out: NDArray[np.bool_]
+    row_of: tuple[Int, ...]
+    parameters: list[tuple[nn.Module, str]]
+    bias_place: Int
+    n_values: int
+
+    def layer_of(self) -> Int:
+        """Return which edge layer each edge belongs to, (e,)."""
+        return np.searchsorted(self.starts, self.number, side="right") - 1
+
+    @property
+    def n_nodes(self) -> int:
+        """Computed nodes."""
+        return len(self.crow) - 1
+
+    @property
+    def n_rows(self) -> int:
+        """Inputs and computed nodes."""
+        return len(self.ccol) - 1
+
+
+def lay_out(model: Layered) -> Layout:
+    """Read a model's edges, layer by layer, into one graph."""
+    n_layers = len(model.blocks)
+    widths = [model.in_features, *(model.block(k).linear.out_features for k in range(n_layers))]
+    first = np.concatenate([[0], np.cumsum(widths)])
+    parameters: list[tuple[nn.Module, str]] = []
+    n_values = 0
+    sources, targets, places, signs, sizes = [], [], [], [], [0]
+    ends = {id(layer): (start, end) for layer, start, end in _ends(model, first)}
+    for linear in model.edge_layers():
+        to_source, to_target = ends[id(linear)]
+        sources.append(to_source[_numbers(linear.col)])
+        targets.append(to_target[_numbers(linear.row)])
+        sizes.append(linear.n_edges)
+        sign = np.zeros(linear.n_edges, np.int8)
+        n_free = linear.weight.numel()
+        free = np.arange(linear.n_edges) if linear.trainable is None else _numbers(linear.trainable)
+        place = np.empty(linear.n_edges, np.int64)
+        if linear.fixed is not None:
+            place = n_values + n_free + np.arange(linear.n_edges)
+        place[free] = n_values + np.arange(n_free)
+        if linear.sign is not None:
+            sign[free] = linear.sign.numpy()
+        for name in ("weight", *(["fixed"] if linear.fixed is not None else [])):
+            parameters.append((linear, name))
+            n_values += getattr(linear, name).numel()
+        places.append(place)
+        signs.append(sign)
+    bias_place = np.full(first[-1] - first[1], -1)
+    for k in range(n_layers):
+        linear = model.block(k).linear
+        if linear.bias is not None:
+            own = slice(first[k + 1] - first[1], first[k + 2] - first[1])
+            bias_place[own] = n_values + np.arange(widths[k + 1])
+            parameters.append((linear, "bias"))
+            n_values += widths[k + 1]
+    source, target = _joined(sources), _joined(targets)
+    rank = _walking_order(source, target, widths[0], int(first[-1]))
+    outs = rank[first[model._output_layer] + model._output_position]
+    is_out = np.zeros(first[-1], bool)
+    is_out[outs] = True
+    source, target = rank[source], rank[target]
+    by_target = np.lexsort((source, target))
+    source, target = source[by_target], target[by_target]
+    by_source = np.argsort(source, kind="stable")
+    own_bias = np.empty_like(bias_place)
+    own_bias[rank[first[1] :] - widths[0]] = bias_place
+    return Layout(
+        n_in=widths[0],
+        crow=_pointer(target - widths[0], int(first[-1]) - widths[0]),
+        col=_narrow(source),
+        place=_narrow(_joined(places)[by_target]),
+        number=_narrow(by_target),
+        starts=np.cumsum(sizes),
+        sign=_joined(signs, np.int8)[by_target],
+        ccol=_pointer(source, int(first[-1])),
+        target=_narrow(target[by_source]),
+        edge=_narrow(by_source),
+        outs=outs,
+        is_out=is_out,
+        row_of=tuple(rank[first[k + 1] : first[k + 2]] - widths[0] for k in range(n_layers)),
+        parameters=parameters,
+        bias_place=own_bias,
+        n_values=n_values,
+    )
+
+
+def _ends(model: Layered, first: Int) -> Iterator[tuple[MaskedLinear, Int, Int]]:
+    """Yield each edge layer with the nodes that its columns and its rows stand for."""
+    arrived = np.zeros(len(model.blocks) + 1, np.int64)
+    for k in range(len(model.blocks)):
+        source = np.arange(first[k], first[k + 1])
+        yield model.block(k).linear, source, np.arange(first[k + 1], first[k + 2])
+        if k not in model._segments:
+            continue
+        ends = []
+        for to_layer, size in model._segments[k]:
+            arrivals = model.block(to_layer - 1).arrivals
+            position = np.empty(arrivals.n_edges, np.int64)  # of each product that waits
+            position[_numbers(arrivals.col)] = _numbers(arrivals.row)
+            own = position[arrived[to_layer] : arrived[to_layer] + size]
+            ends.append(first[to_layer] + own)
+            arrived[to_layer] += size
+        yield model.skip(k), source, np.concatenate(ends)
+
+
+def _walking_order(source: Int, target: Int, n_in: int, n: int) -> Int:
+    """Return each node's row: layer by layer, or component by component where rows fill the cache."""
+    rank = np.arange(n)
+    if n * _BYTES_OF_A_ROW <= _CACHE:
+        return rank
+    inner = source >= n_in
+    links = csr_matrix(
+        (np.ones(int(inner.sum()), bool), (source[inner] - n_in, target[inner] - n_in)),
+        shape=(n - n_in, n - n_in),
+    )
+    parts, label = connected_components(links, directed=False)
+    if parts > 1:
+        rank[n_in + np.argsort(label, kind="stable")] = np.arange(n_in, n)
+    return rank
+
+
+def _numbers(tensor: Tensor) -> Int:
+    return tensor.cpu().numpy().astype(np.int64)
+
+
+def _joined(parts: Sequence[NDArray[Any]], dtype: Any = np.int64) -> NDArray[Any]:
+    return np.concatenate([*parts, np.zeros(0, dtype)]).astype(dtype)
+
+
+def _pointer(positions: Int, size: int) -> Int:
+    return _narrow(np.concatenate([[0], np.cumsum(np.bincount(positions, minlength=size))]))
+
+
+def _narrow(numbers: NDArray[np.integer]) -> Int:
+    """Return int32: half of the reading, and what a state could hold reaches no further."""
+    return np.ascontiguousarray(numbers, dtype=np.int32)

@@ -1,0 +1,110 @@
+"""A pass once more, by operations that can be differentiated again, with the same masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edge2torch.nn._linear import MaskedLinear
+from edge2torch.nn._whole._stages import Stage
+
+
+def differentiable_gradients(
+    run: Any, x: Tensor, parameters: Sequence[Tensor], gradient: Tensor, wanted: Sequence[bool]
+) -> list[Tensor | None]:
+    """Return gradients that can be differentiated themselves, by the products along edges."""
+    operands = (x, *parameters)
+    inputs = [one for one, is_wanted in zip(operands, wanted, strict=True) if is_wanted]
+    with torch.enable_grad():
+        y = Replay(run, x, parameters).output()
+    found = iter(torch.autograd.grad(y, inputs, gradient, create_graph=True, allow_unused=True))
+    return [next(found) if is_wanted else None for is_wanted in wanted]
+
+
+class Replay:
+    """The same call by operations that can be differentiated again, with the same masks."""
+
+    def __init__(self, run: Any, x: Tensor, parameters: Sequence[Tensor]) -> None:
+        self.run, self.x = run, x
+        held = run.watched.held
+        self.given = {
+            (id(module), name): value
+            for (module, name), value in zip(held, parameters, strict=True)
+        }
+
+    def output(self) -> Tensor:
+        """Return y (b, o)."""
+        model, layout = self.run.model, self.run.layout
+        arrived: list[list[Tensor]] = [[] for _ in range(len(model.blocks) + 1)]
+        layers = [self.x]
+        for k, stages in enumerate(self.run.watched.stages):
+            layer = layers[-1]
+            if k in model._segments:
+                targets, sizes = zip(*model._segments[k], strict=True)
+                parts = self._product(model.skip(k), layer).t().split(sizes)
+                for target, part in zip(targets, parts, strict=True):
+                    arrived[target].append(part)
+            block = model.block(k)
+            y = self._product(block.linear, layer)
+            if arrived[k + 1]:
+                y = y + block.arrivals(*arrived[k + 1])
+            column = np.full(layout.n_nodes, -1)
+            column[layout.row_of[k]] = np.arange(len(layout.row_of[k]))
+            for stage in stages:
+                own = torch.from_numpy(column[stage.nodes])
+                y = y.index_copy(1, own, self._stage(stage, y.index_select(1, own)))
+            layers.append(y)
+        found = [
+            layers[layer][:, position]
+            for layer, position in zip(model._output_layer, model._output_position, strict=True)
+        ]
+        return torch.stack(found, 1)
+
+    def _product(self, linear: MaskedLinear, x: Tensor) -> Tensor:
+        weight, fixed, bias = (
+            self.given.get((id(linear), name)) for name in ("weight", "fixed", "bias")
+        )
+        weight = linear.effective(weight, fixed)  # type: ignore[arg-type]
+        tables, layout = self.run.tables, self.run.layout
+        if len(tables.edge_drop):
+            number = next(k for k, one in enumerate(self.run.model.edge_layers()) if one is linear)
+            edge = np.flatnonzero(layout.layer_of() == number)
+            edge = edge[np.argsort(layout.number[edge])]
+            mask = mask_of(~self.run.seed, edge, tables.edge_drop[edge])
+            weight = weight * torch.from_numpy(mask).to(weight)
+        return linear.product(weight, x, bias)
+
+    def _stage(self, stage: Stage, y: Tensor) -> Tensor:
+        run, module = self.run, stage.module
+        if stage.kind == "activation":
+            return module(y.clone())  # type: ignore[no-any-return]
+        if stage.kind == "dropout":
+            drop = run.tables.numbers[stage.nodes, 2]
+            node = (run.layout.n_in + stage.nodes) * run.batch
+            mask = mask_of(run.seed, node[None] + np.arange(run.batch)[:, None], drop[None])
+            return y * torch.from_numpy(mask).to(y)
+        gain, lift = (self.given.get((id(module), name)) for name in ("weight", "bias"))
+        mean = variance = None
+        if not run.tables.learns:
+            norm = run.tables.node[stage.nodes, 2]
+            mean, variance = (torch.from_numpy(part[norm]) for part in np.split(run.moments, 2))
+        epsilon = module.eps
+        return F.batch_norm(y, mean, variance, gain, lift, run.tables.learns, 0.0, epsilon)  # type: ignore[arg-type]
+
+
+def mask_of(seed: int, counter: Any, probability: Any) -> Any:
+    """Return what ``draw_mask`` of the walk gives, with numpy."""
+    x = np.asarray(counter).astype(np.uint64).astype(np.uint32)
+    key = seed & (2**64 - 1)
+    for part in (key & 0xFFFFFFFF, key >> 32):
+        x = x ^ np.uint32(part)
+        for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):
+            x = (x ^ (x >> np.uint32(shift))) * np.uint32(factor)
+    keeps = (x >> np.uint32(8)) * 2.0**-24 >= probability
+    with np.errstate(divide="ignore"):
+        return np.where(keeps, 1 / (1 - probability), 0.0)

@@ -1,0 +1,204 @@
+"""What acts on the nodes, as numbers that the walk takes; what it does not know has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edge2torch.nn._activations import MML
+from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
+
+IDENTITY, TANH, SIGMOID, RELU, LEAKY_RELU, ELU, SILU, GELU, SOFTPLUS, MML_CODE = range(10)
+_NEEDS_INPUT = (SILU, GELU, MML_CODE)  # the others' slopes follow from their values
+
+Settings = tuple[Any, ...]
+_SELU = 1.0507009873554805, 1.6732632423543772
+
+
+def _leaky(slope: float) -> tuple[int, float, float] | None:
+    return (LEAKY_RELU, slope, 0.0) if slope >= 0 else None
+
+
+# By class: the settings that matter, and what they make: code and two numbers; None: not known here.
+_ACTIVATIONS: dict[
+    type[nn.Module], tuple[tuple[str, ...], Callable[..., tuple[int, float, float] | None]]
+] = {
+    nn.Identity: ((), lambda: (IDENTITY, 0.0, 0.0)),
+    nn.Tanh: ((), lambda: (TANH, 0.0, 0.0)),
+    nn.Sigmoid: ((), lambda: (SIGMOID, 0.0, 0.0)),
+    nn.ReLU: ((), lambda: (RELU, 0.0, 0.0)),
+    nn.LeakyReLU: (("negative_slope",), _leaky),
+    nn.ELU: (("alpha",), lambda alpha: (ELU, alpha, 1.0) if alpha >= 0 else None),
+    nn.SELU: ((), lambda: (ELU, _SELU[0] * _SELU[1], _SELU[0])),
+    nn.SiLU: ((), lambda: (SILU, 0.0, 0.0)),
+    nn.GELU: (("approximate",), lambda how: (GELU, 0.0, 0.0) if how == "none" else None),
+    nn.Softplus: (
+        ("beta", "threshold"),
+        lambda beta, most: (SOFTPLUS, 0.0, 0.0) if (beta, most) == (1, 20) else None,
+    ),
+    MML: (("leak",), lambda leak: (MML_CODE, leak, 0.0)),
+}
+_NORM = ("training", "momentum", "eps", "track_running_stats", "affine")
+_ORDER = {"norm": 0, "activation": 1, "dropout": 2}
+
+
+def _kind(module: nn.Module) -> str | None:
+    kind = type(module)
+    if kind in _ACTIVATIONS:
+        return "activation"
+    return {NodeBatchNorm: "norm", nn.BatchNorm1d: "norm", nn.Dropout: "dropout"}.get(kind)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A module and the computed nodes that it acts on, in walking order."""
+
+    kind: str
+    module: nn.Module
+    nodes: NDArray[np.integer]
+
+
+def read_stages(
+    stages: Mapping[str, nn.Module], nodes: NDArray[np.integer]
+) -> Iterator[Stage | None]:
+    """Yield what acts on a layer; None for what the walk does not know."""
+    order = -1
+    for module in stages.values():
+        parts = _parts(module, nodes)
+        kinds = {None if part is None else part.kind for part in parts}
+        kind = kinds.pop() if len(kinds) == 1 else None
+        if kind is None or _ORDER[kind] <= order:
+            yield None
+            return
+        order = _ORDER[kind]
+        yield from parts
+
+
+def _parts(module: nn.Module, nodes: NDArray[np.integer]) -> list[Stage | None]:
+    if type(module) is not OnNodes:
+        kind = _kind(module)
+        return [None if kind is None else Stage(kind, module, nodes)]
+    parts: list[Stage | None] = []
+    left = np.ones(len(nodes), bool)
+    for columns, one in module.groups:
+        kind = _kind(one)
+        if kind is None or not left[columns].all() or len(set(columns)) < len(columns):
+            return [None]
+        left[columns] = False
+        parts.append(Stage(kind, one, nodes[columns]))
+    if module.others is not None:
+        kind = _kind(module.others)
+        if kind is None or kind == "norm":  # it would learn from all nodes, and be used for some
+            return [None]
+        parts.append(Stage(kind, module.others, nodes[left]))
+    return parts
+
+
+def settings_of(module: nn.Module) -> tuple[str, ...]:
+    """Return the attributes of a module that may change between two calls."""
+    kind = type(module)
+    if kind in _ACTIVATIONS:
+        return _ACTIVATIONS[kind][0]
+    if kind is nn.Dropout:
+        return ("training", "p")
+    return _NORM if _kind(module) == "norm" else ()
+
+
+@dataclass
+class Tables:
+    """The stages of all nodes at one setting.
+
+    Parameters
+    ----------
+    node : ndarray of int64, shape (nodes + 1, 4)
+        Code of the activation; row where what goes into it is kept, or -1; norm, or -1; place of the
+        bias, or -1. The last row holds how many rows are kept.
+    numbers : ndarray of float64, shape (nodes + 1, 3)
+        The activation's two numbers, and the probability of dropout.
+    norms : ndarray of int64, shape (norms, 3)
+        Places of scale and shift, or -1; whether the batch's own moments are taken.
+    epsilon : ndarray of float64, shape (norms,)
+    edge_drop : ndarray of float64, shape (e,) or (0,)
+    learning, resting : list of Module
+        Norms that take the batch's moments, and all norms.
+    """
+
+    node: NDArray[np.integer]
+    numbers: NDArray[np.float64]
+    norms: NDArray[np.integer]
+    epsilon: NDArray[np.float64]
+    edge_drop: NDArray[np.float64]
+    modules: list[nn.Module] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    n_kept: int = 0
+    learns: bool = False
+    draws: bool = False
+
+
+def tabulate(
+    stages: list[Stage],
+    bias_place: NDArray[np.integer],
+    norm_places: Mapping[int, tuple[int, int]],
+    edge_drop: NDArray[np.float64],
+) -> Tables | None:
+    """Return the tables of the stages as they are set now, or None where a setting is not known."""
+    n = len(bias_place)
+    node = np.zeros((n + 1, 4), np.int64)
+    node[:, 1:3] = -1
+    node[:n, 3] = bias_place
+    numbers = np.zeros((n + 1, 3))
+    norms: list[NDArray[np.integer]] = []
+    epsilon: list[NDArray[np.float64]] = []
+    modules: list[nn.Module] = []
+    for stage in stages:
+        module: Any = stage.module
+        if stage.kind == "activation":
+            names, make = _ACTIVATIONS[type(module)]
+            made = make(*(getattr(module, name) for name in names))
+            if made is None:
+                return None
+            node[stage.nodes, 0], numbers[stage.nodes, 0], numbers[stage.nodes, 1] = made
+        elif stage.kind == "dropout":
+            numbers[stage.nodes, 2] = module.p if module.training else 0.0
+        else:
+            live = module.training or module.running_mean is None
+            if module.training and (module.momentum is None or module.running_mean is None):
+                return None
+            size, before = len(stage.nodes), sum(map(len, norms))
+            node[stage.nodes, 2] = before + np.arange(size)
+            rows = np.full((size, 3), -1)
+            for c, place in enumerate(norm_places[id(module)]):
+                if place >= 0:
+                    rows[:, c] = place + np.arange(size)
+            rows[:, 2] = live
+            norms.append(rows)
+            epsilon.append(np.full(size, float(module.eps)))
+            modules.append(module)
+    if len({(module.training, module.running_mean is None) for module in modules}) > 1:
+        return None
+    kept = (node[:n, 2] >= 0) | np.isin(node[:n, 0], _NEEDS_INPUT)
+    node[:n, 1][kept] = np.arange(kept.sum())
+    node[n, 1] = kept.sum()
+    return Tables(
+        node,
+        numbers,
+        np.concatenate([*norms, np.zeros((0, 3), np.int64)]),
+        np.concatenate([*epsilon, np.zeros(0)]),
+        edge_drop,
+        modules,
+        [len(rows) for rows in norms],
+        n_kept=int(kept.sum()),
+        learns=any(rows[:, 2].any() for rows in norms),
+        draws=bool(numbers[:, 2].any() or edge_drop.any()),
+    )
+
+
+def running(modules: list[nn.Module]) -> list[Tensor]:
+    """Return the norms' running means, then their variances."""
+    names = ("running_mean", "running_var")
+    return [getattr(module, name) for name in names for module in modules]

@@ -1,0 +1,75 @@
+"""Shares of a batch on several threads: they compute outside Python."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import torch
+
+from edge2torch._core.messages import aside
+
+_WORTH_A_THREAD = 400_000  # edges times samples: less is done before another thread has begun
+_SLOW = 1.0  # seconds of compilation that are worth a line
+
+
+def count_threads(blocks: int, work: int) -> int:
+    """Return how many threads to take for blocks of so many edges times samples each."""
+    return max(1, min(torch.get_num_threads(), blocks, blocks * work // _WORTH_A_THREAD))
+
+
+def shares(blocks: int, threads: int) -> list[tuple[int, int]]:
+    """Return each thread's first block, and the one after its last."""
+    if threads == 1:
+        return [(0, blocks)]
+    return list(pairwise(k * blocks // threads for k in range(threads + 1)))
+
+
+class _Pool:
+    """Threads that wait for work; a forked process begins with its own."""
+
+    def __init__(self) -> None:
+        self._lock, self._owner = threading.Lock(), 0
+        self._executor: ThreadPoolExecutor | None = None
+
+    def executor(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._executor is None or self._owner != os.getpid():
+                self._executor = ThreadPoolExecutor(thread_name_prefix="edge2torch")
+                self._owner = os.getpid()
+            return self._executor
+
+
+_POOL = _Pool()
+_CALLED: set[str] = set()
+
+
+def share_out(walk: Callable[[int], None], threads: int, name: str) -> None:
+    """Call ``walk`` with 0 ... threads - 1 at the same time.
+
+    The first call of a name compiles, or reads what an earlier process compiled: it goes alone.
+    """
+    if name not in _CALLED:
+        _call_first(walk, name)
+        for k in range(1, threads):
+            walk(k)
+        return
+    others = [_POOL.executor().submit(walk, k) for k in range(1, threads)]
+    walk(0)
+    for other in others:
+        other.result()
+
+
+def _call_first(walk: Callable[[int], None], name: str) -> None:
+    start = time.process_time()
+    walk(0)
+    _CALLED.add(name)
+    if (taken := time.process_time() - start) > _SLOW:
+        aside(
+            f"The {name} of graphs in one pass was compiled in {taken:.1f} s. Later processes read it "
+            "from a cache, where one can be written."
+        )

@@ -1,0 +1,636 @@
+"""The walk through a whole acyclic graph, forward and backward, compiled by numba on first use.
+
+Rows of a state are nodes in topological order, inputs first; a row holds ``width`` samples side by
+side, a multiple of ``LANES``. A node is computed for all of them before the next one, so nothing
+waits at a layer, and what needs the whole batch (batch normalisation) has it at hand. Imported only
+when the engine runs: this file alone knows numba.
+
+Values are vectors of ``LANES`` samples (``Lanes``), written out for LLVM: loops over arrays would
+leave it to chance whether sums stay in registers. All are in one file, for numba's cache on disk
+looks only at the file of the function that it keeps.
+"""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, overload, register_model
+
+from edge2torch.nn._whole._stages import (
+    ELU,
+    GELU,
+    LEAKY_RELU,
+    MML_CODE,
+    RELU,
+    SIGMOID,
+    SILU,
+    SOFTPLUS,
+    TANH,
+)
+
+LANES = 32
+
+_I32 = ir.IntType(32)
+
+
+def kept(function):
+    """Compile with a cache on disk: beside this file, else the user's, else for this process only."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # no folder that could be written to
+        return njit(nogil=True)(function)
+
+
+class Lanes(types.Type):
+    """The value of one node for ``LANES`` samples."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        super().__init__(name=f"Lanes({dtype})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        element = dmm.lookup(fe_type.dtype).get_value_type()
+        super().__init__(dmm, fe_type, ir.VectorType(element, LANES))
+
+
+# ----------------------------------------------------------------------------- LLVM, one by one
+
+
+def _spread(context, builder, value, kind, dtype):
+    """Return a vector: what is one already, or a number in every lane."""
+    if isinstance(kind, Lanes):
+        return value
+    scalar = context.cast(builder, value, kind, dtype)
+    return _repeat(builder, scalar)
+
+
+def _repeat(builder, scalar):
+    vector = ir.VectorType(scalar.type, LANES)
+    undefined = ir.Constant(vector, ir.Undefined)
+    one = builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
+    zeros = ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
+    return builder.shuffle_vector(one, undefined, zeros)
+
+
+def _call(builder, name, result, arguments, **options):
+    kinds = [one.type for one in arguments]
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, kinds), name)
+    return builder.call(function, arguments, **options)
+
+
+def _suffix(vector):
+    return f"v{LANES}f{32 if vector.element == ir.FloatType() else 64}"
+
+
+def _address(context, builder, kind, array, index):
+    data = context.make_array(kind)(context, builder, array).data
+    element = context.get_data_type(kind.dtype)
+    size = 4 if element == ir.FloatType() else 8
+    pointer = builder.bitcast(
+        builder.gep(data, [index]), ir.VectorType(element, LANES).as_pointer()
+    )
+    return pointer, size
+
+
+@intrinsic
+def load(typingctx, array, index):
+    """Return array[index : index + LANES]."""
+
+    def code(context, builder, signature, arguments):
+        pointer, size = _address(context, builder, array, *arguments)
+        return builder.load(pointer, align=size)
+
+    return Lanes(array.dtype)(array, types.intp), code
+
+
+@intrinsic
+def store(typingctx, array, index, lanes):
+    """Set array[index : index + LANES]."""
+
+    def code(context, builder, signature, arguments):
+        pointer, size = _address(context, builder, array, *arguments[:2])
+        builder.store(arguments[2], pointer, align=size)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, lanes), code
+
+
+@intrinsic
+def spread(typingctx, array, number):
+    """Return a number in all lanes, of the array's type."""
+
+    def code(context, builder, signature, arguments):
+        return _spread(context, builder, arguments[1], number, array.dtype)
+
+    return Lanes(array.dtype)(array, number), code
+
+
+@intrinsic
+def multiply_add(typingctx, a, b, c):
+    """Return a * b + c, fused where the machine does."""
+    kind = next(one for one in (a, b, c) if isinstance(one, Lanes))
+
+    def code(context, builder, signature, arguments):
+        values = [
+            _spread(context, builder, value, one, kind.dtype)
+            for value, one in zip(arguments, (a, b, c), strict=True)
+        ]
+        vector = values[0].type
+        return _call(builder, f"llvm.fmuladd.{_suffix(vector)}", vector, values)
+
+    return kind(a, b, c), code
+
+
+@intrinsic
+def total(typingctx, lanes):
+    """Return the sum over the lanes, always in the same order."""
+
+    def code(context, builder, signature, arguments):
+        vector = arguments[0].type
+        zero = ir.Constant(vector.element, -0.0)
+        name = f"llvm.vector.reduce.fadd.{_suffix(vector)}"
+        return _call(builder, name, vector.element, [zero, arguments[0]], fastmath=("reassoc",))
+
+    return lanes.dtype(lanes), code
+
+
+@intrinsic
+def pick(typingctx, a, b, yes, no):
+    """Return, lane by lane, ``yes`` where a > b, else ``no``."""
+    kind = next(one for one in (a, b, yes, no) if isinstance(one, Lanes))
+
+    def code(context, builder, signature, arguments):
+        left, right, first, second = (
+            _spread(context, builder, value, one, kind.dtype)
+            for value, one in zip(arguments, (a, b, yes, no), strict=True)
+        )
+        return builder.select(builder.fcmp_ordered(">", left, right), first, second)
+
+    return kind(a, b, yes, no), code
+
+
+@intrinsic
+def first_lane(typingctx, lanes):
+    """Return the first of the lanes."""
+
+    def code(context, builder, signature, arguments):
+        return builder.extract_element(arguments[0], ir.Constant(_I32, 0))
+
+    return lanes.dtype(lanes), code
+
+
+@intrinsic
+def power_of_two(typingctx, shifted):
+    """Return 2**n where ``shifted`` is n + 1.5 * 2**(digits): n stands in its lowest bits."""
+
+    def code(context, builder, signature, arguments):
+        is_single = arguments[0].type.element == ir.FloatType()
+        bits, digits, one = (32, 23, 127 << 23) if is_single else (64, 52, 1023 << 52)
+        whole = ir.VectorType(ir.IntType(bits), LANES)
+        value = builder.bitcast(arguments[0], whole)
+        value = builder.shl(value, ir.Constant(whole, [digits] * LANES))
+        value = builder.add(value, ir.Constant(whole, [one] * LANES))
+        return builder.bitcast(value, arguments[0].type)
+
+    return shifted(shifted), code
+
+
+@intrinsic
+def logarithm(typingctx, lanes):
+    """Return the natural logarithm of each lane."""
+
+    def code(context, builder, signature, arguments):
+        vector = arguments[0].type
+        return _call(builder, f"llvm.log.{_suffix(vector)}", vector, arguments)
+
+    return lanes(lanes), code
+
+
+@intrinsic
+def error_function(typingctx, lanes):
+    """Return the error function of each lane, one after the other by the C library."""
+
+    def code(context, builder, signature, arguments):
+        value = result = arguments[0]
+        name = "erff" if value.type.element == ir.FloatType() else "erf"
+        for k in range(LANES):
+            at = ir.Constant(_I32, k)
+            one = builder.extract_element(value, at)
+            result = builder.insert_element(result, _call(builder, name, one.type, [one]), at)
+        return result
+
+    return lanes(lanes), code
+
+
+@intrinsic
+def draw_mask(typingctx, array, seed, counter, probability):
+    """Return 0 with the given probability, else 1 / (1 - probability), by counter: same, same."""
+
+    def code(context, builder, signature, arguments):
+        whole = ir.VectorType(_I32, LANES)
+        values = arguments[1:3]
+        low, start = (_repeat(builder, builder.trunc(value, _I32)) for value in values)
+        high = _repeat(
+            builder, builder.trunc(builder.lshr(values[0], ir.Constant(values[0].type, 32)), _I32)
+        )
+        x = builder.add(start, ir.Constant(whole, list(range(LANES))))
+        for key in (low, high):  # two rounds of a mixing of 32 bits
+            x = builder.xor(x, key)
+            for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, None)):
+                x = builder.xor(x, builder.lshr(x, ir.Constant(whole, [shift] * LANES)))
+                if factor is not None:
+                    x = builder.mul(x, ir.Constant(whole, [factor] * LANES))
+        element = context.get_data_type(array.dtype)
+        vector = ir.VectorType(element, LANES)
+        uniform = builder.uitofp(builder.lshr(x, ir.Constant(whole, [8] * LANES)), vector)
+        uniform = builder.fmul(uniform, ir.Constant(vector, [2.0**-24] * LANES))
+        p = _spread(context, builder, arguments[3], probability, array.dtype)
+        scale = builder.fdiv(
+            ir.Constant(vector, [1.0] * LANES), builder.fsub(ir.Constant(vector, [1.0] * LANES), p)
+        )
+        keep = builder.fcmp_ordered(">=", uniform, p)
+        return builder.select(keep, scale, ir.Constant(vector, [0.0] * LANES))
+
+    return Lanes(array.dtype)(array, types.int64, types.int64, probability), code
+
+
+def _binary(operation, instruction):
+    @intrinsic
+    def apply(typingctx, a, b):
+        kind = a if isinstance(a, Lanes) else b
+
+        def code(context, builder, signature, arguments):
+            left = _spread(context, builder, arguments[0], a, kind.dtype)
+            right = _spread(context, builder, arguments[1], b, kind.dtype)
+            return getattr(builder, instruction)(left, right)
+
+        return kind(a, b), code
+
+    @overload(operation)
+    def choose(a, b):
+        if isinstance(a, Lanes) or isinstance(b, Lanes):
+            return lambda a, b: apply(a, b)  # noqa: PLW0108 - numba wants a function
+        return None
+
+
+_binary(operator.add, "fadd")
+_binary(operator.sub, "fsub")
+_binary(operator.mul, "fmul")
+_binary(operator.truediv, "fdiv")
+
+
+# ---------------------------------------------------------------------------- functions of a node
+
+
+@intrinsic
+def is_single(typingctx, lanes):
+    """Tell whether these are float32: known when compiled."""
+    value = int(lanes.dtype == types.float32)
+
+    def code(context, builder, signature, arguments):
+        return ir.Constant(ir.IntType(1), value)
+
+    return types.boolean(lanes), code
+
+
+@intrinsic
+def spread_like(typingctx, lanes, number):
+    """Return a number in all lanes."""
+
+    def code(context, builder, signature, arguments):
+        return _spread(context, builder, arguments[1], number, lanes.dtype)
+
+    return lanes(lanes, number), code
+
+
+@njit
+def _reduced(x):
+    """Return 2**n and exp(r) - 1, where x = n log 2 + r and |r| <= log(2) / 2."""
+    if is_single(x):
+        x = pick(x, 88.0, 88.0, pick(-87.3, x, -87.3, x))  # NaN passes
+        shifted = multiply_add(x, 1.4426950408889634, 12582912.0)
+        n = shifted - 12582912.0
+        r = multiply_add(n, 2.12194440e-4, multiply_add(n, -0.693359375, x))
+        p = spread_like(x, 1 / 5040)
+        p = multiply_add(p, r, 1 / 720)
+    else:
+        x = pick(x, 709.0, 709.0, pick(-708.0, x, -708.0, x))
+        shifted = multiply_add(x, 1.4426950408889634, 6755399441055744.0)
+        n = shifted - 6755399441055744.0
+        r = multiply_add(
+            n, -1.90821492927058770002e-10, multiply_add(n, -6.93147180369123816490e-01, x)
+        )
+        p = spread_like(x, 1 / 6227020800)
+        p = multiply_add(p, r, 1 / 479001600)
+        p = multiply_add(p, r, 1 / 39916800)
+        p = multiply_add(p, r, 1 / 3628800)
+        p = multiply_add(p, r, 1 / 362880)
+        p = multiply_add(p, r, 1 / 40320)
+        p = multiply_add(p, r, 1 / 5040)
+        p = multiply_add(p, r, 1 / 720)
+    p = multiply_add(p, r, 1 / 120)
+    p = multiply_add(p, r, 1 / 24)
+    p = multiply_add(p, r, 1 / 6)
+    p = multiply_add(p, r, 0.5)
+    return power_of_two(shifted), multiply_add(p * r, r, r)
+
+
+@njit
+def exponential(x):
+    scale, rest = _reduced(x)
+    return multiply_add(scale, rest, scale)
+
+
+@njit
+def exponential_minus_one(x):
+    scale, rest = _reduced(x)
+    return multiply_add(scale, rest, scale - 1.0)
+
+
+@njit
+def activate(z, code, a, b):
+    """Return the activation of z; a and b are its parameters."""
+    if code == TANH:
+        e = exponential_minus_one(z + z)
+        return e / (e + 2.0)
+    if code == RELU:
+        return pick(0.0, z, 0.0, z)  # NaN passes
+    if code == SIGMOID:
+        return 1.0 / (exponential(0.0 - z) + 1.0)
+    if code == LEAKY_RELU:
+        return pick(z, 0.0, z, z * a)
+    if code == ELU:
+        return pick(z, 0.0, z * b, exponential_minus_one(z) * a)
+    if code == SILU:
+        return z / (exponential(0.0 - z) + 1.0)
+    if code == GELU:
+        return z * 0.5 * (error_function(z * 0.7071067811865476) + 1.0)
+    if code == SOFTPLUS:
+        t = exponential(pick(z, 0.0, 0.0 - z, z))
+        u = t + 1.0
+        rest = pick(u, 1.0, logarithm(u) * (t / (u - 1.0)), t)  # log(1 + t) to its last digits
+        return pick(z, 20.0, z, rest + pick(z, 0.0, z, 0.0))
+    if code == MML_CODE:
+        return pick(z, 0.5, 1.0 - 0.25 / pick(z, 0.5, z, 0.5), pick(0.0, z, z * a, z))
+    return z
+
+
+@njit
+def slope(y, z, code, a, b):
+    """Return the derivative where the activation of z is y; z is there where ``NEEDS_INPUT``."""
+    if code == TANH:
+        return 1.0 - y * y
+    if code == RELU:
+        return pick(y, 0.0, 1.0, y * 0.0)
+    if code == SIGMOID:
+        return y * (1.0 - y)
+    if code == LEAKY_RELU:
+        return pick(y, 0.0, spread_like(y, 1.0), a)
+    if code == ELU:
+        return pick(y, 0.0, b, y + a)
+    if code == SILU:
+        s = 1.0 / (exponential(0.0 - z) + 1.0)
+        return s * (z * (1.0 - s) + 1.0)
+    if code == GELU:
+        density = exponential(z * z * -0.5) * 0.3989422804014327
+        return (error_function(z * 0.7071067811865476) + 1.0) * 0.5 + z * density
+    if code == SOFTPLUS:
+        return pick(y, 20.0, 1.0, 0.0 - exponential_minus_one(0.0 - y))
+    if code == MML_CODE:
+        above = 0.5 / pick(z, 0.5, z, 0.5)
+        return pick(z, 0.5, above * above, pick(0.0, z, spread_like(z, a), 1.0))
+    return spread_like(y, 1.0)
+
+
+# ------------------------------------------------------------------------------------- the walks
+
+
+@njit
+def _in_columns(x, first, rows, n, S, base, width):
+    """Copy samples x (b, n) from ``first`` on into rows S (n, width); the rest of a row is 0."""
+    for i0 in range(0, n, 16):
+        i1 = min(i0 + 16, n)
+        for j in range(rows):
+            at = (first + j) * n
+            to = base + j
+            for i in range(i0, i1):
+                S[to + i * width] = x[at + i]
+        for i in range(i0, i1):
+            for j in range(rows, width):
+                S[base + i * width + j] = 0.0
+
+
+@njit
+def _edge_mask(w, seed, e, probability):
+    return first_lane(draw_mask(w, ~seed, e, probability))
+
+
+@njit
+def _out_columns(S, base, width, outs, y, first, rows):
+    """Copy rows ``outs`` of S into y (b, o), from sample ``first`` on."""
+    n = len(outs)
+    for i0 in range(0, n, 16):
+        i1 = min(i0 + 16, n)
+        for j in range(rows):
+            at = (first + j) * n
+            for i in range(i0, i1):
+                y[at + i] = S[base + outs[i] * width + j]
+
+
+@njit
+def _moments(S, row, width, batch, valid, mean_var, norm, n_norms, live):
+    """Set mean and variance of a row, if they are to be this batch's."""
+    if not live:
+        return
+    s = spread(S, 0.0)
+    for q in range(0, width, LANES):
+        s = multiply_add(load(S, row + q), load(valid, q), s)
+    mean = total(s) / batch
+    s = spread(S, 0.0)
+    for q in range(0, width, LANES):
+        d = (load(S, row + q) - mean) * load(valid, q)
+        s = multiply_add(d, d, s)
+    mean_var[norm] = mean
+    mean_var[n_norms + norm] = total(s) / batch
+
+
+@kept
+def forward(
+    x, flat, w, S, Z, y, valid, moments, batch, width, first_block, last_block, keeps, n_in,
+    crow, col, place, sign, edge_drop, node, numbers, norms, epsilon, outs, seed,
+):  # fmt: skip
+    """Compute blocks of samples; see :class:`Program` for what the arrays hold."""
+    n_nodes = len(crow) - 1
+    n, n_norms, n_z = n_in + n_nodes, len(epsilon), node[n_nodes, 1]
+    zero = S.dtype.type(0)
+    one = S.dtype.type(1)
+    for e in range(len(place)):
+        value = flat[place[e]]
+        if sign[e] != 0:
+            value = sign[e] * value if value > 0 else value * zero
+        w[e] = value
+    for e in range(len(edge_drop)):
+        w[e] *= _edge_mask(w, seed, e, edge_drop[e])
+    for block in range(first_block, last_block):
+        lo = block * width
+        base = lo * n if keeps else 0
+        z_base = lo * n_z if keeps else 0
+        rows = min(width, batch - lo)
+        _in_columns(x, lo, rows, n_in, S, base, width)
+        for k in range(n_nodes):
+            row = base + (n_in + k) * width
+            code, z_row, norm, bias = node[k, 0], node[k, 1], node[k, 2], node[k, 3]
+            a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
+            start, stop = crow[k], crow[k + 1]
+            shift = flat[bias] if bias >= 0 else zero
+            z_at = z_base + z_row * width
+            for q in range(0, width, LANES):
+                z = spread(S, shift)
+                for e in range(start, stop):
+                    z = multiply_add(load(S, base + col[e] * width + q), w[e], z)
+                if norm < 0:
+                    if z_row >= 0:
+                        store(Z, z_at + q, z)
+                    z = activate(z, code, a, b)
+                    if drop > 0:
+                        z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
+                store(S, row + q, z)
+            if norm < 0:
+                continue
+            _moments(S, row, width, batch, valid, moments, norm, n_norms, norms[norm, 2])
+            scale = one / np.sqrt(moments[n_norms + norm] + S.dtype.type(epsilon[norm]))
+            mean = moments[norm]
+            gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one
+            lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
+            for q in range(0, width, LANES):
+                z = (load(S, row + q) - mean) * scale
+                store(Z, z_at + q, z)
+                z = activate(z * gain + lift, code, a, b)
+                if drop > 0:
+                    z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
+                store(S, row + q, z)
+        _out_columns(S, base, width, outs, y, lo, rows)
+
+
+@kept
+def backward(
+    gy, dx, flat, w, S, Z, G, dw, dn, valid, moments, batch, width, first_block, last_block,
+    wants_dx, n_in, ccol, target, edge, node, numbers, norms, epsilon, outs, is_out, seed,
+):  # fmt: skip
+    """Set dw (e,) and dn (nodes + 2 norms,) to the gradients of blocks of samples; fill dx."""
+    n_nodes = len(node) - 1
+    n, n_norms, n_z = n_in + n_nodes, len(epsilon), node[n_nodes, 1]
+    n_out = len(outs)
+    zero = S.dtype.type(0)
+    one = S.dtype.type(1)
+    dw[:] = zero
+    dn[:] = zero
+    for block in range(first_block, last_block):
+        lo = block * width
+        base, z_base = lo * n, lo * n_z
+        rows = min(width, batch - lo)
+        for i0 in range(0, n_out, 16):
+            i1 = min(i0 + 16, n_out)
+            for j in range(rows):
+                at = (lo + j) * n_out
+                for i in range(i0, i1):
+                    G[outs[i] * width + j] = gy[at + i]
+            for i in range(i0, i1):
+                for j in range(rows, width):
+                    G[outs[i] * width + j] = zero
+        for u in range(n - 1, -1, -1):
+            row = u * width
+            start, stop = ccol[u], ccol[u + 1]
+            if u < n_in and not wants_dx:
+                for q in range(0, width, LANES):
+                    s = load(S, base + row + q)
+                    for e in range(start, stop):
+                        dw[edge[e]] += total(load(G, target[e] * width + q) * s)
+                continue
+            k = max(0, u - n_in)
+            code, z_row, norm = node[k, 0], node[k, 1], node[k, 2]
+            a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
+            z_at = z_base + z_row * width
+            gain, lift = one, zero
+            if norm >= 0:
+                gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one
+                lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
+            sum_g, sum_gz = spread(S, 0.0), spread(S, 0.0)
+            for q in range(0, width, LANES):
+                s = load(S, base + row + q)
+                g = load(G, row + q) if is_out[u] else spread(S, 0.0)
+                for e in range(start, stop):
+                    down = load(G, target[e] * width + q)
+                    g = multiply_add(down, w[edge[e]], g)
+                    dw[edge[e]] += total(down * s)
+                if u >= n_in:
+                    if drop > 0:
+                        g = g * draw_mask(S, seed, u * batch + lo + q, drop)
+                        s = s * (one - S.dtype.type(drop))
+                    if norm >= 0:
+                        z = load(Z, z_at + q)
+                        g = g * slope(s, z * gain + lift, code, a, b)
+                        sum_gz = multiply_add(g, z, sum_gz)
+                    elif z_row >= 0:
+                        g = g * slope(s, load(Z, z_at + q), code, a, b)
+                    else:
+                        g = g * slope(s, s, code, a, b)
+                    sum_g = sum_g + g
+                store(G, row + q, g)
+            if u < n_in:
+                continue
+            if norm < 0:
+                dn[k] += total(sum_g)
+                continue
+            by_lift, by_gain = total(sum_g), total(sum_gz)
+            dn[n_nodes + norm] += by_gain
+            dn[n_nodes + n_norms + norm] += by_lift
+            scale = gain / np.sqrt(moments[n_norms + norm] + S.dtype.type(epsilon[norm]))
+            live = norms[norm, 2] != 0
+            sum_g = spread(S, 0.0)
+            for q in range(0, width, LANES):
+                g = load(G, row + q)
+                if live:
+                    pull = load(Z, z_at + q) * (by_gain / batch) + by_lift / batch
+                    g = g - pull * load(valid, q)
+                g = g * scale
+                sum_g = sum_g + g
+                store(G, row + q, g)
+            dn[k] += total(sum_g)
+        if wants_dx:
+            for i0 in range(0, n_in, 16):
+                i1 = min(i0 + 16, n_in)
+                for j in range(rows):
+                    at = (lo + j) * n_in
+                    for i in range(i0, i1):
+                        dx[at + i] = G[i * width + j]
+
+
+@kept
+def place_gradients(dw, dn, d_flat, flat, place, sign, edge_drop, node, norms, seed):
+    """Put the gradients where their parameters stand in ``flat``."""
+    for e in range(len(place)):
+        slot = place[e]
+        value = dw[e]
+        if len(edge_drop):
+            value *= _edge_mask(dw, seed, e, edge_drop[e])
+        if sign[e] != 0:
+            value *= sign[e]
+            if flat[slot] <= 0 and value > 0:  # held back: it would lower a weight at its bound
+                value = value * 0
+        d_flat[slot] = value
+    n_nodes, n_norms = len(node) - 1, len(norms)
+    for k in range(n_nodes):
+        if node[k, 3] >= 0:
+            d_flat[node[k, 3]] = dn[k]
+    for k in range(n_norms):
+        for c in range(2):
+            if norms[k, c] >= 0:
+                d_flat[norms[k, c]] = dn[n_nodes + c * n_norms + k]

@@ -1,0 +1,122 @@
+"""The modules of a model as they were read, to see at each call whether that still holds."""
+
+from __future__ import annotations
+
+from operator import is_
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
+from edge2torch.nn._linear import MaskedLinear
+from edge2torch.nn._whole._layout import lay_out
+from edge2torch.nn._whole._stages import Stage, Tables, read_stages, settings_of, tabulate
+
+PLAIN = {Tensor, nn.Parameter}
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+class Watched:
+    """Modules, their settings and their parameters."""
+
+    def __init__(self, model: Any) -> None:
+        inner = list(model.modules())
+        self._modules = [one._modules for one in inner]
+        self._children = [tuple(one.values()) for one in self._modules]
+        self._inner, self._types = inner, list(map(type, inner))
+        self._hooks = [getattr(one, name) for one in inner[1:] for name in _HOOKS]
+        self.layout: Any = None
+        self.is_known = self._is_ours(model)
+        if not self.is_known:
+            return
+        layout = self.layout = lay_out(model)
+        found = [
+            list(read_stages(model.block(k).stages, nodes)) for k, nodes in enumerate(layout.row_of)
+        ]
+        known = [stage for stages in found for stage in stages]
+        norms: list[Any] = [one.module for one in known if one is not None and one.kind == "norm"]
+        self.is_known = None not in known and len({*map(id, norms)}) == len(norms)
+        if not self.is_known:
+            return
+        self.stages: list[list[Stage]] = found  # type: ignore[assignment]
+        held = self.held = list(layout.parameters)
+        n_values, self._norm_places = layout.n_values, {}
+        for module in norms:
+            places = []
+            for name in ("weight", "bias"):
+                has = getattr(module, name) is not None
+                places.append(n_values if has else -1)
+                if has:
+                    held.append((module, name))
+                    n_values += getattr(module, name).numel()
+            self._norm_places[id(module)] = (places[0], places[1])
+        self._held = [
+            (module._parameters if name in module._parameters else module._buffers, name)
+            for module, name in held
+        ]
+        self._shapes = [getattr(module, name).shape for module, name in held]
+        self.sizes = [shape[0] for shape in self._shapes]
+        self._last: list[Any] = [None] * len(held)
+        watched = [
+            (stage.module, settings_of(stage.module)) for stages in self.stages for stage in stages
+        ]
+        self.linear = model.edge_layers()
+        watched += [(linear, ("edge_dropout", "training")) for linear in self.linear]
+        self._watched = [(one.__dict__, name) for one, names in watched for name in names]
+
+    def _is_ours(self, model: Any) -> bool:
+        """Tell whether nothing but the stages may be of an unknown kind."""
+        linear = model.edge_layers()
+        blocks = [model.block(k) for k in range(len(model.blocks))]
+        return (
+            len(blocks) > 0
+            and all(type(one) is MaskedLinear for one in linear)
+            and all(type(one) is FeedforwardLayerBlock for one in blocks)
+            and sum(one.n_edges for one in linear) < 2**31
+            and all(type(getattr(one, "arrivals", None)) in (SkipSum, type(None)) for one in blocks)
+            and len(
+                {*zip(model._output_layer.tolist(), model._output_position.tolist(), strict=True)}
+            )
+            == len(model._output_layer)
+        )
+
+    def is_unchanged(self) -> bool:
+        """Tell whether the same modules are at the same places."""
+        return (
+            list(map(type, self._inner)) == self._types
+            and [tuple(one.values()) for one in self._modules] == self._children
+        )
+
+    def is_unhooked(self) -> bool:
+        """Tell whether nobody waits for the value of an inner module."""
+        return not any(self._hooks)
+
+    def settings(self) -> tuple[Any, ...]:
+        """Return what may change between two calls."""
+        return tuple([held.get(name) for held, name in self._watched])
+
+    def tabulate(self) -> Tables | None:
+        """Return the tables of the present settings."""
+        drop = np.array(
+            [one.edge_dropout if one.training else 0.0 for one in self.linear], np.float64
+        )
+        layout = self.layout
+        edge_drop = drop[layout.layer_of()] if drop.any() else np.zeros(0)
+        return tabulate(
+            [one for stages in self.stages for one in stages],
+            layout.bias_place,
+            self._norm_places,
+            edge_drop,
+        )
+
+    def parameters(self, dtype: torch.dtype) -> list[Tensor] | None:
+        """Return parameters and fixed weights as they are now; None if not all are plain ones."""
+        found: list[Any] = [held.get(name) for held, name in self._held]
+        if not all(map(is_, found, self._last)):
+            if not {*map(type, found)} <= PLAIN or [one.shape for one in found] != self._shapes:
+                return None
+            self._last = found
+        are_alike = all(one.dtype is dtype and one.is_cpu for one in found)
+        return found if are_alike else None
