@@ -7,15 +7,17 @@ import importlib
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import Function, forward_ad
+from torch.nn.modules import module as torch_module
 
 from edge2torch._core.messages import aside
 from edge2torch.nn._kernels._cost import layer_time
 from edge2torch.nn._whole._layout import Layout
 from edge2torch.nn._whole._run import LANES, WIDTH, Run, Whole
 from edge2torch.nn._whole._stages import Tables
-from edge2torch.nn._whole._watch import PLAIN, Watched
+from edge2torch.nn._whole._tensors import PLAIN
+from edge2torch.nn._whole._watch import Watched
 
 _DTYPES = (torch.float32, torch.float64)
 # Nanoseconds of a forward and backward pass in one thread: a constant, for each parameter, and for
@@ -91,9 +93,9 @@ class WholeGraph:
         tables = self._tables[settings]
         if tables is None or (tables.learns and x.shape[0] < 2):
             return None
-        parameters = watched.parameters(x.dtype)
+        parameters = watched.parameters.find(x.dtype)
         walk = _walk()
-        if parameters is None or walk is None:
+        if parameters is None or walk is None or not tables.are_plain(x.dtype):
             return None
         return Run(model, watched, tables, parameters, walk)
 
@@ -122,14 +124,15 @@ def _is_observed() -> bool:
     return (
         torch._C._are_functorch_transforms_active()
         or forward_ad._current_level >= 0
-        or torch.compiler.is_compiling()
         or torch._C._get_tracing_state() is not None
         or torch._C._len_torch_dispatch_stack() > 0
         or torch.is_autocast_enabled("cpu")
-        or bool(nn.modules.module._global_forward_hooks)
-        or bool(nn.modules.module._global_forward_pre_hooks)
-        or bool(nn.modules.module._global_backward_hooks)
-        or bool(nn.modules.module._global_backward_pre_hooks)
+        or bool(
+            torch_module._global_forward_hooks
+            or torch_module._global_forward_pre_hooks
+            or torch_module._global_backward_hooks
+            or torch_module._global_backward_pre_hooks
+        )
     )
 
 

@@ -12,7 +12,8 @@ from torch.autograd import Function
 
 from edge2torch.nn._whole._layout import Layout
 from edge2torch.nn._whole._replay import differentiable_gradients
-from edge2torch.nn._whole._stages import Tables, running
+from edge2torch.nn._whole._stages import Tables
+from edge2torch.nn._whole._tensors import Tensors
 from edge2torch.nn._whole._threads import count_threads, share_out, shares
 from edge2torch.nn._whole._watch import Watched
 
@@ -38,7 +39,7 @@ class Run:
         """Return the output (b, o); the state stays here if it ``keeps``."""
         layout, tables = self.layout, self.tables
         x = x.detach().contiguous()
-        self.flat = torch.cat(self.parameters).detach().numpy()
+        self.flat = self._collected(x, self.watched.parameters)
         self.seed = int(torch.randint(2**62, ())) if tables.draws else 0
         self.moments = self._moments(x)
         batch = self.batch = x.shape[0]
@@ -72,28 +73,27 @@ class Run:
             self._learn()
         return y
 
+    def _collected(self, like: Tensor, tensors: Tensors) -> Any:
+        """Return copies of many vectors, one after the other."""
+        flat = like.new_empty(tensors.total).numpy()
+        self.walk.collect(tensors.addresses, tensors.lengths, flat)
+        return flat
+
     def _moments(self, x: Tensor) -> Any:
         """Return the norms' means and variances, (2 norms,): known ones, or room for the batch's."""
         tables = self.tables
-        if tables.learns or not tables.modules:
+        if tables.learns or tables.running is None:
             return x.new_empty(2 * len(tables.norms)).numpy()
-        return torch.cat(running(tables.modules)).to(x.dtype).detach().numpy()
+        return self._collected(x, tables.running)
 
     def _learn(self) -> None:
         """Move the running moments of norms that learn towards the batch's."""
-        modules: list[Any] = self.tables.modules
-        if modules[0].running_mean is None:
-            return
-        mean, variance = torch.from_numpy(self.moments).chunk(2)
-        variance = variance * (self.batch / (self.batch - 1))
-        new = [*mean.split(self.tables.sizes), *variance.split(self.tables.sizes)]
-        old = running(modules)
-        if len({module.momentum for module in modules}) == 1:
-            torch._foreach_lerp_(old, new, modules[0].momentum)
-        else:
-            for value, now, module in zip(old, new, [*modules, *modules], strict=True):
-                value.lerp_(now, module.momentum)
-        torch._foreach_add_([module.num_batches_tracked for module in modules], 1)
+        running, counts = self.tables.running, self.tables.counts
+        if running is not None and counts is not None:
+            self.walk.learn(
+                running.addresses, running.lengths, counts.addresses, self.moments,
+                self.tables.momentum, self.batch / (self.batch - 1),
+            )  # fmt: skip
 
     def backward(self, gradient: Tensor, *, wants_x: bool) -> tuple[Tensor | None, Tensor]:
         """Return the gradients of the input (b, i) and of all parameters, one after the other."""
@@ -145,7 +145,7 @@ class Whole(Function):
         if torch.is_grad_enabled():  # to be differentiated again: by what can be
             return None, *differentiable_gradients(run, x, parameters, gradient, wanted[1:])
         dx, flat = run.backward(gradient, wants_x=wanted[1])
-        parts = torch.unsafe_split_with_sizes(flat, run.watched.sizes)
+        parts = torch.unsafe_split_with_sizes(flat, run.watched.parameters.sizes)
         return (
             None,
             dx,

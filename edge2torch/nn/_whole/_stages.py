@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from edge2torch.nn._activations import MML
 from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
+from edge2torch.nn._whole._tensors import Tensors
 
 IDENTITY, TANH, SIGMOID, RELU, LEAKY_RELU, ELU, SILU, GELU, SOFTPLUS, MML_CODE = range(10)
 _NEEDS_INPUT = (SILU, GELU, MML_CODE)  # the others' slopes follow from their values
@@ -124,8 +126,16 @@ class Tables:
         Places of scale and shift, or -1; whether the batch's own moments are taken.
     epsilon : ndarray of float64, shape (norms,)
     edge_drop : ndarray of float64, shape (e,) or (0,)
-    learning, resting : list of Module
-        Norms that take the batch's moments, and all norms.
+    modules : list of Module
+        The norms' modules.
+    n_kept : int
+        Rows that are kept.
+    running, counts : Tensors, optional
+        The norms' running means, then their variances; how many batches each has seen.
+    momentum : ndarray of float64
+        By module.
+    learns, draws : bool
+        Whether running moments are learnt, and whether anything is dropped.
     """
 
     node: NDArray[np.integer]
@@ -134,10 +144,19 @@ class Tables:
     epsilon: NDArray[np.float64]
     edge_drop: NDArray[np.float64]
     modules: list[nn.Module] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
     n_kept: int = 0
+    running: Tensors | None = None
+    counts: Tensors | None = None
+    momentum: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     learns: bool = False
     draws: bool = False
+
+    def are_plain(self, dtype: torch.dtype) -> bool:
+        """Tell whether the running moments are where the walk can read and move them."""
+        if self.running is None or self.counts is None:
+            return True
+        is_running = self.running.find(dtype) is not None
+        return is_running and (not self.learns or self.counts.find(torch.int64) is not None)
 
 
 def tabulate(
@@ -184,21 +203,20 @@ def tabulate(
     kept = (node[:n, 2] >= 0) | np.isin(node[:n, 0], _NEEDS_INPUT)
     node[:n, 1][kept] = np.arange(kept.sum())
     node[n, 1] = kept.sum()
-    return Tables(
+    tables = Tables(
         node,
         numbers,
         np.concatenate([*norms, np.zeros((0, 3), np.int64)]),
         np.concatenate([*epsilon, np.zeros(0)]),
         edge_drop,
         modules,
-        [len(rows) for rows in norms],
         n_kept=int(kept.sum()),
         learns=any(rows[:, 2].any() for rows in norms),
         draws=bool(numbers[:, 2].any() or edge_drop.any()),
     )
-
-
-def running(modules: list[nn.Module]) -> list[Tensor]:
-    """Return the norms' running means, then their variances."""
-    names = ("running_mean", "running_var")
-    return [getattr(module, name) for name in names for module in modules]
+    if modules and getattr(modules[0], "running_mean", None) is not None:
+        names = ("running_mean", "running_var")
+        tables.running = Tensors([(module, name) for name in names for module in modules])
+        tables.counts = Tensors([(module, "num_batches_tracked") for module in modules])
+        tables.momentum = np.array([float(module.momentum or 0) for module in modules])  # type: ignore[arg-type]
+    return tables

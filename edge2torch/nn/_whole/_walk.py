@@ -161,6 +161,32 @@ def total(typingctx, lanes):
     return lanes.dtype(lanes), code
 
 
+def _place(context, builder, array, address, index):
+    element = context.get_data_type(array.dtype)
+    return builder.gep(builder.inttoptr(address, element.as_pointer()), [index])
+
+
+@intrinsic
+def peek(typingctx, array, address, index):
+    """Return number ``index`` of the vector at an address, of the array's type."""
+
+    def code(context, builder, signature, arguments):
+        return builder.load(_place(context, builder, array, *arguments[1:]))
+
+    return array.dtype(array, types.int64, types.intp), code
+
+
+@intrinsic
+def poke(typingctx, array, address, index, value):
+    """Set number ``index`` of the vector at an address."""
+
+    def code(context, builder, signature, arguments):
+        builder.store(arguments[3], _place(context, builder, array, *arguments[1:3]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.intp, array.dtype), code
+
+
 @intrinsic
 def pick(typingctx, a, b, yes, no):
     """Return, lane by lane, ``yes`` where a > b, else ``no``."""
@@ -425,6 +451,31 @@ def _in_columns(x, first, rows, n, S, base, width):
         for i in range(i0, i1):
             for j in range(rows, width):
                 S[base + i * width + j] = 0.0
+
+
+@kept
+def collect(addresses, lengths, flat):
+    """Copy vectors from where they lie into one."""
+    at = 0
+    for k in range(len(addresses)):
+        for i in range(lengths[k]):
+            flat[at + i] = peek(flat, addresses[k], i)
+        at += lengths[k]
+
+
+@kept
+def learn(running, lengths, counts, moments, momentum, unbiased):
+    """Move running means, then variances, towards the batch's, and count the batch."""
+    n, at = len(counts), 0
+    for k in range(len(running)):
+        share = moments.dtype.type(momentum[k % n])
+        factor = moments.dtype.type(unbiased if k >= n else 1.0)
+        for i in range(lengths[k]):
+            old = peek(moments, running[k], i)
+            poke(moments, running[k], i, old + share * (moments[at + i] * factor - old))
+        at += lengths[k]
+    for k in range(n):
+        poke(counts, counts[k], 0, peek(counts, counts[k], 0) + 1)
 
 
 @njit

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from operator import is_
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
 from edge2torch.nn._linear import MaskedLinear
 from edge2torch.nn._whole._layout import lay_out
 from edge2torch.nn._whole._stages import Stage, Tables, read_stages, settings_of, tabulate
+from edge2torch.nn._whole._tensors import Tensors
 
-PLAIN = {Tensor, nn.Parameter}
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -52,13 +49,7 @@ class Watched:
                     held.append((module, name))
                     n_values += getattr(module, name).numel()
             self._norm_places[id(module)] = (places[0], places[1])
-        self._held = [
-            (module._parameters if name in module._parameters else module._buffers, name)
-            for module, name in held
-        ]
-        self._shapes = [getattr(module, name).shape for module, name in held]
-        self.sizes = [shape[0] for shape in self._shapes]
-        self._last: list[Any] = [None] * len(held)
+        self.parameters = Tensors(held)
         watched = [
             (stage.module, settings_of(stage.module)) for stages in self.stages for stage in stages
         ]
@@ -110,13 +101,3 @@ class Watched:
             self._norm_places,
             edge_drop,
         )
-
-    def parameters(self, dtype: torch.dtype) -> list[Tensor] | None:
-        """Return parameters and fixed weights as they are now; None if not all are plain ones."""
-        found: list[Any] = [held.get(name) for held, name in self._held]
-        if not all(map(is_, found, self._last)):
-            if not {*map(type, found)} <= PLAIN or [one.shape for one in found] != self._shapes:
-                return None
-            self._last = found
-        are_alike = all(one.dtype is dtype and one.is_cpu for one in found)
-        return found if are_alike else None
