@@ -61,7 +61,10 @@ class Layout:
         Edges by source: where each row's edges start; each edge's target row and number.
     outs : ndarray of int64, shape (o,)
         Rows of the outputs.
-    is_out : ndarray of bool, shape (rows,)
+    out_of : ndarray of int32, shape (rows,)
+        Which output each row is, or -1.
+    segments : ndarray of int64
+        Rows of computed nodes at which another part begins that shares no edge with the ones before.
     row_of : tuple of ndarray
         By layer: the computed node, counted in walking order, of each column.
     parameters : list of (module, name)
@@ -83,7 +86,8 @@ class Layout:
     target: Int
     edge: Int
     outs: Int
-    is_out: NDArray[np.bool_]
+    out_of: Int
+    segments: Int
     row_of: tuple[Int, ...]
     parameters: list[tuple[nn.Module, str]]
     bias_place: Int
@@ -92,6 +96,11 @@ class Layout:
     def layer_of(self) -> Int:
         """Return which edge layer each edge belongs to, (e,)."""
         return np.searchsorted(self.starts, self.number, side="right") - 1
+
+    @property
+    def longest(self) -> int:
+        """Rows of the longest segment."""
+        return int(np.diff(self.segments).max())
 
     @property
     def n_nodes(self) -> int:
@@ -141,10 +150,10 @@ def lay_out(model: Layered) -> Layout:
             parameters.append((linear, "bias"))
             n_values += widths[k + 1]
     source, target = _joined(sources), _joined(targets)
-    rank = _walking_order(source, target, widths[0], int(first[-1]))
+    rank, segments = _walking_order(source, target, widths[0], int(first[-1]))
     outs = rank[first[model._output_layer] + model._output_position]
-    is_out = np.zeros(first[-1], bool)
-    is_out[outs] = True
+    out_of = np.full(first[-1], -1)
+    out_of[outs] = np.arange(len(outs))
     source, target = rank[source], rank[target]
     by_target = np.lexsort((source, target))
     source, target = source[by_target], target[by_target]
@@ -163,7 +172,8 @@ def lay_out(model: Layered) -> Layout:
         target=_narrow(target[by_source]),
         edge=_narrow(by_source),
         outs=outs,
-        is_out=is_out,
+        out_of=_narrow(out_of),
+        segments=segments,
         row_of=tuple(rank[first[k + 1] : first[k + 2]] - widths[0] for k in range(n_layers)),
         parameters=parameters,
         bias_place=own_bias,
@@ -190,20 +200,22 @@ def _ends(model: Layered, first: Int) -> Iterator[tuple[MaskedLinear, Int, Int]]
         yield model.skip(k), source, np.concatenate(ends)
 
 
-def _walking_order(source: Int, target: Int, n_in: int, n: int) -> Int:
-    """Return each node's row: layer by layer, or component by component where rows fill the cache."""
+def _walking_order(source: Int, target: Int, n_in: int, n: int) -> tuple[Int, Int]:
+    """Return each node's row, and where segments begin: one, or one for each component.
+
+    Components come one after the other where all rows together would fill the cache.
+    """
     rank = np.arange(n)
     if n * _BYTES_OF_A_ROW <= _CACHE:
-        return rank
+        return rank, np.array([n_in, n])
     inner = source >= n_in
     links = csr_matrix(
         (np.ones(int(inner.sum()), bool), (source[inner] - n_in, target[inner] - n_in)),
         shape=(n - n_in, n - n_in),
     )
     parts, label = connected_components(links, directed=False)
-    if parts > 1:
-        rank[n_in + np.argsort(label, kind="stable")] = np.arange(n_in, n)
-    return rank
+    rank[n_in + np.argsort(label, kind="stable")] = np.arange(n_in, n)
+    return rank, n_in + np.concatenate([[0], np.cumsum(np.bincount(label, minlength=parts))])
 
 
 def _numbers(tensor: Tensor) -> Int:

@@ -100,9 +100,9 @@ class Run:
         layout, tables = self.layout, self.tables
         out = gradient.contiguous().numpy().reshape(-1)
         n_edges, n_sums = len(layout.place), layout.n_nodes + 2 * len(tables.norms)
+        n_rows = layout.n_rows if wants_x else layout.longest
         rooms = [
-            _rooms(gradient, layout.n_rows * self.width, n_edges, n_sums)
-            for _ in range(self.threads)
+            _rooms(gradient, n_rows * self.width, n_edges, n_sums) for _ in range(self.threads)
         ]
         dx = gradient.new_empty(self.batch, layout.n_in) if wants_x else None
         into = self.flat if dx is None else dx.numpy().reshape(-1)
@@ -112,9 +112,9 @@ class Run:
         def walk(k: int) -> None:
             self.walk.backward(
                 out, into, self.flat, self.w, self.state, self.kept, *rooms[k], self.valid,
-                self.moments, self.batch, self.width, *parts[k], wants_x, layout.n_in, layout.ccol,
-                layout.target, layout.edge, tables.node, tables.numbers, tables.norms,
-                tables.epsilon, layout.outs, layout.is_out, self.seed,
+                self.moments, self.batch, self.width, *parts[k], wants_x, layout.n_in, layout.crow,
+                layout.col, layout.ccol, layout.target, layout.edge, layout.segments, tables.node,
+                tables.numbers, tables.norms, tables.epsilon, layout.outs, layout.out_of, self.seed,
             )  # fmt: skip
 
         share_out(walk, self.threads, f"backward pass in {gradient.dtype}")

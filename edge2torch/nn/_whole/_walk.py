@@ -496,6 +496,26 @@ def _out_columns(S, base, width, outs, y, first, rows):
 
 
 @njit
+def _read_column(y, first, rows, n, column, G, at, width):
+    """Copy a column of y (b, n), from sample ``first`` on, into a row of G; its rest is 0."""
+    for j in range(rows):
+        G[at + j] = y[(first + j) * n + column]
+    for j in range(rows, width):
+        G[at + j] = 0.0
+
+
+@njit
+def _out_rows(G, n, width, x, first, rows):
+    """Copy the first n rows of G into x (b, n), from sample ``first`` on."""
+    for i0 in range(0, n, 16):
+        i1 = min(i0 + 16, n)
+        for j in range(rows):
+            at = (first + j) * n
+            for i in range(i0, i1):
+                x[at + i] = G[i * width + j]
+
+
+@njit
 def _moments(S, row, width, batch, valid, mean_var, norm, n_norms, live):
     """Set mean and variance of a row, if they are to be this batch's."""
     if not live:
@@ -573,9 +593,14 @@ def forward(
 @kept
 def backward(
     gy, dx, flat, w, S, Z, G, dw, dn, valid, moments, batch, width, first_block, last_block,
-    wants_dx, n_in, ccol, target, edge, node, numbers, norms, epsilon, outs, is_out, seed,
+    wants_dx, n_in, crow, col, ccol, target, edge, segments, node, numbers, norms, epsilon, outs,
+    out_of, seed,
 ):  # fmt: skip
-    """Set dw (e,) and dn (nodes + 2 norms,) to the gradients of blocks of samples; fill dx."""
+    """Set dw (e,) and dn (nodes + 2 norms,) to the gradients of blocks of samples; fill dx.
+
+    Rows of one segment have no edges to those of another, so one after the other they share G;
+    where dx is wanted, G has room for all rows.
+    """
     n_nodes = len(node) - 1
     n, n_norms, n_z = n_in + n_nodes, len(epsilon), node[n_nodes, 1]
     n_out = len(outs)
@@ -587,41 +612,28 @@ def backward(
         lo = block * width
         base, z_base = lo * n, lo * n_z
         rows = min(width, batch - lo)
-        for i0 in range(0, n_out, 16):
-            i1 = min(i0 + 16, n_out)
-            for j in range(rows):
-                at = (lo + j) * n_out
-                for i in range(i0, i1):
-                    G[outs[i] * width + j] = gy[at + i]
-            for i in range(i0, i1):
-                for j in range(rows, width):
-                    G[outs[i] * width + j] = zero
-        for u in range(n - 1, -1, -1):
-            row = u * width
-            start, stop = ccol[u], ccol[u + 1]
-            if u < n_in and not wants_dx:
+        for segment in range(len(segments) - 2, -1, -1):
+            shift = 0 if wants_dx else segments[segment]
+            for u in range(segments[segment + 1] - 1, segments[segment] - 1, -1):
+                row, at = base + u * width, (u - shift) * width
+                k = u - n_in
+                code, z_row, norm = node[k, 0], node[k, 1], node[k, 2]
+                a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
+                z_at = z_base + z_row * width
+                gain, lift = one, zero
+                if norm >= 0:
+                    gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one
+                    lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
+                if out_of[u] >= 0:
+                    _read_column(gy, lo, rows, n_out, out_of[u], G, at, width)
+                sum_g, sum_gz = spread(S, 0.0), spread(S, 0.0)
                 for q in range(0, width, LANES):
-                    s = load(S, base + row + q)
-                    for e in range(start, stop):
-                        dw[edge[e]] += total(load(G, target[e] * width + q) * s)
-                continue
-            k = max(0, u - n_in)
-            code, z_row, norm = node[k, 0], node[k, 1], node[k, 2]
-            a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
-            z_at = z_base + z_row * width
-            gain, lift = one, zero
-            if norm >= 0:
-                gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one
-                lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
-            sum_g, sum_gz = spread(S, 0.0), spread(S, 0.0)
-            for q in range(0, width, LANES):
-                s = load(S, base + row + q)
-                g = load(G, row + q) if is_out[u] else spread(S, 0.0)
-                for e in range(start, stop):
-                    down = load(G, target[e] * width + q)
-                    g = multiply_add(down, w[edge[e]], g)
-                    dw[edge[e]] += total(down * s)
-                if u >= n_in:
+                    s = load(S, row + q)
+                    g = load(G, at + q) if out_of[u] >= 0 else spread(S, 0.0)
+                    for e in range(ccol[u], ccol[u + 1]):
+                        down = load(G, (target[e] - shift) * width + q)
+                        g = multiply_add(down, w[edge[e]], g)
+                        dw[edge[e]] += total(down * s)
                     if drop > 0:
                         g = g * draw_mask(S, seed, u * batch + lo + q, drop)
                         s = s * (one - S.dtype.type(drop))
@@ -634,34 +646,40 @@ def backward(
                     else:
                         g = g * slope(s, s, code, a, b)
                     sum_g = sum_g + g
-                store(G, row + q, g)
-            if u < n_in:
-                continue
-            if norm < 0:
+                    store(G, at + q, g)
+                if norm >= 0:
+                    by_lift, by_gain = total(sum_g), total(sum_gz)
+                    dn[n_nodes + norm] += by_gain
+                    dn[n_nodes + n_norms + norm] += by_lift
+                    scale = gain / np.sqrt(moments[n_norms + norm] + S.dtype.type(epsilon[norm]))
+                    live = norms[norm, 2] != 0
+                    sum_g = spread(S, 0.0)
+                    for q in range(0, width, LANES):
+                        g = load(G, at + q)
+                        if live:
+                            pull = load(Z, z_at + q) * (by_gain / batch) + by_lift / batch
+                            g = g - pull * load(valid, q)
+                        g = g * scale
+                        sum_g = sum_g + g
+                        store(G, at + q, g)
                 dn[k] += total(sum_g)
-                continue
-            by_lift, by_gain = total(sum_g), total(sum_gz)
-            dn[n_nodes + norm] += by_gain
-            dn[n_nodes + n_norms + norm] += by_lift
-            scale = gain / np.sqrt(moments[n_norms + norm] + S.dtype.type(epsilon[norm]))
-            live = norms[norm, 2] != 0
-            sum_g = spread(S, 0.0)
-            for q in range(0, width, LANES):
-                g = load(G, row + q)
-                if live:
-                    pull = load(Z, z_at + q) * (by_gain / batch) + by_lift / batch
-                    g = g - pull * load(valid, q)
-                g = g * scale
-                sum_g = sum_g + g
-                store(G, row + q, g)
-            dn[k] += total(sum_g)
+                for e in range(crow[k], crow[k + 1]):  # sources in order: inputs come first
+                    if col[e] >= n_in:
+                        break
+                    d = load(G, at) * load(S, base + col[e] * width)
+                    for q in range(LANES, width, LANES):
+                        d = multiply_add(load(G, at + q), load(S, base + col[e] * width + q), d)
+                    dw[e] += total(d)
         if wants_dx:
-            for i0 in range(0, n_in, 16):
-                i1 = min(i0 + 16, n_in)
-                for j in range(rows):
-                    at = (lo + j) * n_in
-                    for i in range(i0, i1):
-                        dx[at + i] = G[i * width + j]
+            for u in range(n_in):
+                if out_of[u] >= 0:
+                    _read_column(gy, lo, rows, n_out, out_of[u], G, u * width, width)
+                for q in range(0, width, LANES):
+                    g = load(G, u * width + q) if out_of[u] >= 0 else spread(S, 0.0)
+                    for e in range(ccol[u], ccol[u + 1]):
+                        g = multiply_add(load(G, target[e] * width + q), w[edge[e]], g)
+                    store(G, u * width + q, g)
+            _out_rows(G, n_in, width, dx, lo, rows)
 
 
 @kept
