@@ -40,6 +40,7 @@ from edge2torch.interpret._request import (
     nodes_by_choice,
     prepared_task,
 )
+from edge2torch.nn import layer_by_layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -234,6 +235,7 @@ def _n_outputs(task: Task) -> int:
         return task.probe.outputs(task.x[:1]).shape[1]
 
 
+@layer_by_layer()
 def _run(screen: _Screen, task: Task) -> NDArray[Any]:
     """Return changes (groups, o), means over samples, or (groups, b, o)."""
     task = with_update_sites(task)

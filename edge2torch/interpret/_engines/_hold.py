@@ -20,6 +20,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._sites import Site, update_of
 from edge2torch.interpret._engines._task import OutputScores, Part, Task, parts, with_progress
 from edge2torch.interpret._engines._walk import record_calls
+from edge2torch.nn import layer_by_layer
 
 _EPSILON = 1e-2
 _WITHOUT_CHANNELS = 2  # dimensions of values (b, n)
@@ -72,6 +73,7 @@ class Places:
             yield self.group[here] - items.start, self.column[here]
 
 
+@layer_by_layer()
 def by_holding(task: Task) -> list[OutputScores]:
     """Return what each node's change does to the outputs, at each site or wherever it is."""
     task = with_update_sites(task)

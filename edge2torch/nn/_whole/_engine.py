@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -40,6 +43,19 @@ def _walk() -> Any:
             "layer, several times slower."
         )
         return None
+
+
+_BY_LAYER: ContextVar[bool] = ContextVar("by layer", default=False)
+
+
+@contextmanager
+def layer_by_layer() -> Iterator[None]:
+    """Compute by layers: what is compared to a run with changed layers is to differ by that alone."""
+    token = _BY_LAYER.set(True)
+    try:
+        yield
+    finally:
+        _BY_LAYER.reset(token)
 
 
 class WholeGraph:
@@ -122,7 +138,8 @@ def _is_plain(x: Tensor, width: int) -> bool:
 def _is_observed() -> bool:
     """Tell whether somebody maps, traces or transforms what is computed now."""
     return (
-        torch._C._are_functorch_transforms_active()
+        _BY_LAYER.get()
+        or torch._C._are_functorch_transforms_active()
         or forward_ad._current_level >= 0
         or torch._C._get_tracing_state() is not None
         or torch._C._len_torch_dispatch_stack() > 0
