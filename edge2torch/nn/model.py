@@ -40,6 +40,11 @@ class EdgeModel(CompiledModel):
     engine : {"auto", "graph", "layers"}
         What computes the layers: all in one pass, one after the other, or what takes less time.
 
+    Attributes
+    ----------
+    n_alike : int
+        Graphs that stand side by side in this one; the engine is the one that a single one has.
+
     Examples
     --------
     >>> import pandas as pd, torch
@@ -70,7 +75,7 @@ class EdgeModel(CompiledModel):
             self.skips = nn.ModuleDict({str(layer): skip for layer, (skip, _) in skips.items()})
         self._output_layer, self._output_position = output_layer, output_position
         self._read_layers = tuple(sorted({int(layer) for layer in output_layer}))
-        self.engine = engine
+        self.engine, self.n_alike = engine, 1
         self._whole = WholeGraph()
         self._register_readout()
 
@@ -164,7 +169,7 @@ class EdgeModel(CompiledModel):
             )
             for k in range(len(self.blocks))
         ]
-        return EdgeModel(
+        model = EdgeModel(
             blocks,
             skips,
             output_layer=self._output_layer,
@@ -173,6 +178,8 @@ class EdgeModel(CompiledModel):
             fingerprint=self._fingerprint,
             engine=self.engine,
         )
+        model.n_alike = self.n_alike
+        return model
 
     def edge_layers(self) -> list[MaskedLinear]:
         """Return each layer's edges to the next layer, then those that skip it."""

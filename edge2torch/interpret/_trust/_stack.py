@@ -20,7 +20,7 @@ from edge2torch.interpret._trust._copies import (
     wide_name,
 )
 from edge2torch.interpret._trust._start import Start, draw_starts
-from edge2torch.nn import CompiledModel, CustomizedEdgeModel, NodeBatchNorm
+from edge2torch.nn import CompiledModel, CustomizedEdgeModel, EdgeModel, NodeBatchNorm
 
 __all__ = ["ReplicateStack", "stack_replicates"]
 
@@ -70,6 +70,7 @@ class ReplicateStack(nn.Module):
         self.single, self.shared_inputs = artifact, shared_inputs
         base, self.artifact = compile_copies(artifact, len(models), shared_inputs=shared_inputs)
         bases = [find_edge_model(model, artifact) for model in models]
+        cast(EdgeModel, base).n_alike = len(models)
         copy_in(base, self.artifact, bases, artifact)
         stages = {
             slot.name: {

@@ -155,14 +155,15 @@ def _is_observed() -> bool:
 
 def _times(model: Any, batch: int) -> tuple[float, float]:
     """Return the estimated nanoseconds of a step, layer by layer and in one pass."""
-    linear = model.edge_layers()
+    n, linear = model.n_alike, model.edge_layers()
     blocks = [model.block(k) for k in range(len(model.blocks))]
     layers = sum(
-        layer_time(one.n_edges, one.in_features, one.out_features, batch) for one in linear
+        layer_time(one.n_edges // n, one.in_features // n, one.out_features // n, batch)
+        for one in linear
     ) + _STAGE * sum(len(block.stages) for block in blocks)
-    rows = model.in_features + sum(block.linear.out_features for block in blocks)
+    rows = model.in_features + sum(block.linear.out_features for block in blocks) // n
     samples = -(-batch // LANES) * LANES
     edge = _WHOLE["edge" if 4 * rows * min(samples, WIDTH) < _CACHE else "far_edge"]
     whole = _WHOLE["once"] + _WHOLE["parameter"] * sum(1 for _ in model.parameters())
-    whole += samples * (edge * sum(one.n_edges for one in linear) + _WHOLE["row"] * rows)
+    whole += samples * (edge * sum(one.n_edges for one in linear) // n + _WHOLE["row"] * rows)
     return layers, whole
