@@ -285,7 +285,8 @@ def _areas(score: Numbers, is_class: NDArray[np.bool_], counts: Rows) -> Numbers
 def _mean(values: Numbers) -> Numbers:
     """Mean over classes (classes, draws) that were drawn."""
     known = np.isfinite(values)
-    return np.asarray(np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0))
+    with np.errstate(invalid="ignore"):  # NaN where no area is known, of draws of one class
+        return np.asarray(np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0))
 
 
 def confusion_table(task: Task, predictions: pd.DataFrame) -> pd.DataFrame:
