@@ -71,8 +71,8 @@ class StudySettings:
         To judge the nodes: networks that are trained in each of four folds, and how often the same
         is done with the features exchanged; without replicates, or below 2 controls, none is judged.
     task : str
-        What the label asks for: ``"classification"`` or ``"regression"``; ``"auto"`` goes by its
-        type.
+        What the label asks for: ``"classification"``, ``"regression"`` or ``"survival"``, which needs
+        a :class:`edge2torch.survival.TimeToEvent`; ``"auto"`` goes by its type.
     outputs : tuple of str
         Nodes to read; the graph's ends if there are none.
     layer : str, optional

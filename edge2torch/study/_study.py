@@ -72,7 +72,7 @@ def run_study(
         A row per sample. The columns of a table that are no features, such as ids, are set aside.
     label : str, Series or outcome
         Column to predict (of ``obs``, for an AnnData), values by sample, or an object for an outcome
-        of more than one column.
+        of more than one column, as :class:`edge2torch.survival.TimeToEvent`.
     groups : str or Series, optional
         Column (of ``obs``), or values by sample, of what samples share, such as their donor: all
         samples of one are on the same side of every split.

@@ -193,6 +193,15 @@ def test_held_out_samples_are_judged_over_common_risk_sets() -> None:
     assert goal.held_out_loss(theta, rest, fitted) == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_a_study_says_so_before_it_trains() -> None:
+    rng, table = np.random.default_rng(0), cohort(250)
+    when, last = rng.exponential(size=250), rng.exponential(np.exp(-1.5 * table["g1"]))
+    table[["years", "died"]] = np.column_stack([np.minimum(when, last), when <= last])
+    said = outcome_of("survival").doubts(table[GENES], _task(table))
+    assert len(said) == 1
+    assert said[0].startswith("WARNING: who is censored")
+
+
 def test_splits_keep_shares_of_events_and_strata() -> None:
     table = cohort(300)
     task = _task(table, strata="site")
