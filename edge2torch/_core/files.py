@@ -6,19 +6,21 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
 __all__ = [
     "lock_folder",
     "output_folder",
     "read_json",
+    "read_manifest",
     "replace_folder",
     "restore_folder",
     "staging_dir",
@@ -55,6 +57,30 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Edge2TorchError(f"{os.fspath(path)} is damaged: it holds no object.")
     return found
+
+
+def read_manifest(
+    path: Path, form: str, version: int, *, writer: str, needed: Collection[str], oldest: int = 1
+) -> dict[str, Any]:
+    """Read the JSON that says what a folder holds, of the formats ``oldest`` to ``version``."""
+    if not path.is_file():
+        raise Edge2TorchError(
+            f"path={str(path.parent)!r} is not a folder that {writer} wrote: it has no {path.name}."
+        )
+    index = read_json(path)
+    if index.get("format") != form:
+        raise Edge2TorchError(f"{path} was not written by {writer}.")
+    found = index.get("format_version")
+    if not isinstance(found, int) or not oldest <= found <= version:
+        is_old = isinstance(found, int) and found < oldest
+        advice = "Make it anew" if is_old else "Upgrade with pip install --upgrade edge2torch"
+        reads = f"up to {version}" if oldest == 1 else f"{oldest} to {version}"
+        raise Edge2TorchError(
+            f"{path} has format version {found!r}; this edge2torch reads {reads}. {advice}."
+        )
+    if missing := sorted(set(needed) - set(index)):
+        raise Edge2TorchError(f"{path} is damaged: it lacks {listing(missing)}.")
+    return index
 
 
 @contextmanager

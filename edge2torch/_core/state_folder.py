@@ -17,8 +17,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
-from edge2torch._core.files import read_json, write_file
-from edge2torch._core.messages import listing
+from edge2torch._core.files import read_manifest, write_file
 from edge2torch._core.tensor_file import unshare_memory
 from edge2torch.errors import Edge2TorchError
 
@@ -70,23 +69,13 @@ class StateFolder:
     def read(self, path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return the content of the index and the tensors, on the CPU. No code is run."""
         folder = Path(path)
-        file = folder / self.index
-        if not file.is_file():
-            raise Edge2TorchError(
-                f"path={str(folder)!r} is not a folder that {self.writer} wrote: it has no "
-                f"{self.index}."
-            )
-        index = read_json(file)
-        if index.get("format") != self.format:
-            raise Edge2TorchError(f"{file} was not written by {self.writer}.")
-        version = index.get("format_version")
-        if not isinstance(version, int) or version > self.version:
-            raise Edge2TorchError(
-                f"{file} has format version {version!r}; this edge2torch reads up to "
-                f"{self.version}. Upgrade with pip install --upgrade edge2torch."
-            )
-        if missing := sorted({"weights", "weights_sha256", *self.needed} - set(index)):
-            raise Edge2TorchError(f"{file} is damaged: it lacks {listing(missing)}.")
+        index = read_manifest(
+            folder / self.index,
+            self.format,
+            self.version,
+            writer=self.writer,
+            needed=("weights", "weights_sha256", *self.needed),
+        )
         tensors = _read_weights(folder, str(index["weights"]), index["weights_sha256"])
         return {name: index.get(name) for name in (*self.needed, *self.optional)}, tensors
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch._core.files import read_json, write_file
+from edge2torch._core.files import read_manifest, write_file
 from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._result import ExplainConfig, ExplainResult
@@ -99,7 +99,9 @@ def record_files(output_dir: str | os.PathLike[str], files: Iterable[Path]) -> P
             f"output_dir={str(output_dir)!r} does not hold {MANIFEST}. Write tables first, with "
             "explain_module(..., output_dir=)."
         )
-    index = read_json(folder / MANIFEST)
+    index = read_manifest(
+        folder / MANIFEST, _FORMAT, _VERSION, writer="explain_module", needed=("files",)
+    )
     added = [Path(path).resolve().relative_to(folder.resolve()).as_posix() for path in files]
     index["files"] = sorted({*index["files"], *added})
     return _write_manifest(folder, index)

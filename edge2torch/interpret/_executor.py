@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pickle
+import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from types import ModuleType
@@ -55,6 +56,16 @@ def map_on_executor(
         for key, arguments in items.items():
             yield key, function(*arguments)
         return
+    with warnings.catch_warnings():
+        # of an idle worker that ends: as an error it would end loky's own thread, and no result
+        # would ever come
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        yield from _as_they_come(executor, function, items)
+
+
+def _as_they_come(
+    executor: Executor | int, function: Callable[..., Any], items: Mapping[Key, tuple[Any, ...]]
+) -> Iterator[tuple[Key, Any]]:
     pool = _workers(executor) if is_whole(executor) else _checked(executor)
     futures = {pool.submit(_call, function, *arguments): key for key, arguments in items.items()}
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from edge2torch._core.files import read_json, replace_folder, restore_folder, staging_dir
+from edge2torch._core.files import read_manifest, replace_folder, restore_folder, staging_dir
 from edge2torch._core.messages import listing, require
 from edge2torch._core.parquet import read_parquet
 from edge2torch.compile import CompileArtifact, load_compiled, save_compiled
@@ -114,29 +114,17 @@ def load_folder(folder: Path) -> dict[str, Any]:
     """Read all parts back."""
     require("pyarrow", extra="modules")
     restore_folder(folder)
-    index = _read_manifest(folder)
+    index = read_manifest(
+        folder / _MANIFEST,
+        _FORMAT,
+        _VERSION,
+        writer="NetworkModules.save",
+        needed=(*_JSON, "vae_checkpoint"),
+        oldest=_VERSION,
+    )
     tables = {name: _read_table(folder, name) for name in (*TABLES, *_INDEXED, *_FREE)}
     checkpoint = _load_checkpoint(folder / _CHECKPOINT) if index["vae_checkpoint"] else None
     return {**tables, **{name: index[name] for name in _JSON}, "checkpoint": checkpoint}
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    if not (folder / _MANIFEST).is_file():
-        raise Edge2TorchError(
-            f"path={str(folder)!r} is not a folder of modules: it has no {_MANIFEST}. Give the folder "
-            "that NetworkModules.save wrote."
-        )
-    index = read_json(folder / _MANIFEST)
-    if index.get("format") != _FORMAT:
-        raise Edge2TorchError(f"{folder / _MANIFEST} is not the manifest of {_FORMAT}.")
-    if index.get("format_version") != _VERSION:
-        raise Edge2TorchError(
-            f"{folder / _MANIFEST} has format version {index.get('format_version')!r}; this "
-            f"edge2torch reads {_VERSION}. Update edge2torch, or fit again."
-        )
-    if missing := [name for name in (*_JSON, "vae_checkpoint") if name not in index]:
-        raise Edge2TorchError(f"{folder / _MANIFEST} is damaged: it lacks {listing(missing)}.")
-    return index
 
 
 def _read_table(folder: Path, name: str) -> pd.DataFrame:

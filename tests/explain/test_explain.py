@@ -80,7 +80,7 @@ def test_bad_input(fit, folder, data):
         explain_module(folder, table, meta.assign(gene_id=None))
     with pytest.raises(Edge2TorchError, match="feature_table is given without feature_meta"):
         explain_module(folder, table)
-    with pytest.raises(Edge2TorchError, match="not a folder of modules"):
+    with pytest.raises(Edge2TorchError, match=r"not a folder that NetworkModules\.save wrote"):
         explain_module("no_such_folder", table, meta)
     with pytest.raises(Edge2TorchError, match="structure_annotation lacks"):
         explain_module(fit, structure_annotation=meta)

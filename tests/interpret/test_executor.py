@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -155,3 +156,17 @@ def test_a_script_without_a_main_guard(tmp_path):
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     assert said.stdout.split("\n")[:2] == ["begins", "[(0, 2), (1, 3)]"]
+
+
+def _as_loky_warns(x: int) -> int:
+    warnings.warn("A worker stopped while some jobs were given to the executor.", stacklevel=1)
+    return x
+
+
+def test_a_worker_that_ends_is_no_error_where_warnings_are() -> None:
+    """As an error it would end the thread that brings results, and they would never come."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(1) as pool:
+        warnings.simplefilter("error")
+        assert dict(map_on_executor(pool, _as_loky_warns, {"a": (1,)})) == {"a": 1}
+        with pytest.raises(UserWarning, match="A worker stopped"):
+            _as_loky_warns(1)
