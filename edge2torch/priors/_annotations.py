@@ -56,6 +56,7 @@ _NEGATED_COLUMN = re.compile(r"(is_?)?(not|negated|negation)", re.IGNORECASE)
 _TRUE = ("true", "t", "yes", "y", "1", "not")
 # In a column of unknown meaning only a qualifier as GO writes it: free text may hold the word, too.
 _LEADING_NOT = re.compile(rf"(.*[|,;]\s*)?NOT([|,;].*|[\s_]+({_QUALIFIER.pattern}))?")
+_BETWEEN = re.compile(r"(?<=[a-z]) (?=[a-z])")  # words
 _EVIDENCE = ("evidence", "evidence code", "evidence_code", "evidencecode", "go evidence code")
 _TERM = re.compile(r"(?:GO|HP|MP|DOID|MONDO|PW):\d+")
 _ID = re.compile(r"[A-Za-z][\w.-]*:\S+")
@@ -217,17 +218,21 @@ def says_not(table: pd.DataFrame) -> NDArray[np.bool_]:
     """Mark rows of text that say NOT: in a column of qualifiers, by a flag, or as GO writes it."""
     negated = np.zeros(len(table), bool)
     for column in table:
-        values = table[column].astype(str).str.strip()
-        distinct = {value.lower() for value in values.unique()} - {"", "-"}
-        parts = (part for value in distinct for part in re.split(r"[|,;\s]+", value))
-        of_go = bool(distinct) and all(map(_QUALIFIER.fullmatch, parts))
+        # by distinct values: pandas' text methods take a millisecond a column, of which there may be
+        # as many as a line has tabs
+        values = [str(value).strip() for value in table[column]]
+        distinct = set(values)
+        words = {value.lower() for value in distinct} - {"", "-"}
+        parts = (part for value in words for part in re.split(r"[|,;\s]+", value))
+        of_go = bool(words) and all(map(_QUALIFIER.fullmatch, parts))
         if _NEGATED_COLUMN.fullmatch(str(column).strip()):
-            negated |= values.str.lower().isin(_TRUE).to_numpy(bool)
+            says = {value for value in distinct if value.lower() in _TRUE}
         elif of_go or _RELATION_COLUMN.search(str(column)):
-            negated |= values.str.contains(_NOT).to_numpy(bool)
+            says = {value for value in distinct if _NOT.search(value)}
         else:
-            words = values.str.replace(r"(?<=[a-z]) (?=[a-z])", "_", regex=True)
-            negated |= words.str.fullmatch(_LEADING_NOT).to_numpy(bool)
+            says = {value for value in distinct if _LEADING_NOT.fullmatch(_BETWEEN.sub("_", value))}
+        if says:
+            negated |= np.fromiter((value in says for value in values), bool, len(values))
     return negated
 
 
@@ -259,12 +264,12 @@ def _from_table(rows: Rows, gene: str | int, term: str | int) -> tuple[pd.DataFr
 
 def _check_places(rows: Rows, table: pd.DataFrame, *, header: list[str]) -> None:
     """Refuse a table with a header, or with its terms elsewhere, that would be read by place."""
-    is_id = table.apply(lambda column: column.str.fullmatch(_ID))
-    if len(table) > 1 and not is_id["1"].iloc[0] and is_id["1"].iloc[1:].all():
+    is_id = table["1"].str.fullmatch(_ID)
+    if len(table) > 1 and not is_id.iloc[0] and is_id.iloc[1:].all():
         known = f"gene={header[0]!r}, term={header[1]!r}"
         raise rows.error(0, f"this looks like a header. Name the columns: {known}.")
     is_term = table.iloc[-1].str.fullmatch(_TERM)
-    if not is_id["1"].any() and is_term.any():
+    if not is_id.any() and is_term.any():
         place = int(is_term.to_numpy().argmax())
         raise rows.error(
             0,

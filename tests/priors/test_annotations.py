@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -107,3 +108,15 @@ def test_a_gene_without_a_symbol_is_called_by_its_identifier(
     assert "1 without a symbol are called by identifier: 'P1'" in capsys.readouterr().out
     with pytest.raises(Edge2TorchError, match="line 2: neither a symbol nor an identifier"):
         read(tmp_path, text.replace("P1", ""), quiet=True)
+
+
+def test_a_line_of_tabs_is_read_in_seconds(tmp_path: Path) -> None:
+    """A damaged file may have any number of columns; each took milliseconds."""
+    names = [f"c{k}" for k in range(20_000)]
+    lines = ["\t".join(["gene", "term", *names]), "\t".join(["TP53", "GO:1", *["NOT"] * 20_000])]
+    (tmp_path / "wide.tsv").write_text("\n".join(lines) + "\n")
+    start = time.process_time()
+    assert priors.read_annotations(
+        tmp_path / "wide.tsv", gene="gene", term="term", quiet=True
+    ).empty
+    assert time.process_time() - start < 5
