@@ -151,3 +151,8 @@ benchmark: $(VENV)/.ready-dev ## time this library beside its peers; one row: AR
 benchmark-recovery: $(VENV)/.ready-dev ## do node scores find planted nodes? ARGS="--seeds 3 --settings deep"
 	$(BIN)/python benchmarks/setup_peers.py edge2torch binn
 	PYTHONPATH=. $(BIN)/python benchmarks/recovery.py $(ARGS)
+
+.PHONY: benchmark-priors
+benchmark-priors: $(VENV)/.ready-dev ## is the right prior named, the right method first? about 20 CPU minutes
+	PYTHONPATH=. $(BIN)/python benchmarks/which_prior.py $(ARGS)
+	PYTHONPATH=. $(BIN)/python benchmarks/faithfulness.py
