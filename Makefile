@@ -156,3 +156,7 @@ benchmark-recovery: $(VENV)/.ready-dev ## do node scores find planted nodes? ARG
 benchmark-priors: $(VENV)/.ready-dev ## is the right prior named, the right method first? about 20 CPU minutes
 	PYTHONPATH=. $(BIN)/python benchmarks/which_prior.py $(ARGS)
 	PYTHONPATH=. $(BIN)/python benchmarks/faithfulness.py
+
+.PHONY: benchmark-trust
+benchmark-trust: $(VENV)/.ready-dev ## does "found" mean found? the bars, row by row; ARGS="--rows planted --runs 3"
+	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python benchmarks/trust.py $(ARGS)

@@ -117,8 +117,8 @@ class StudySettings:
     node_activation: str = "tanh"
     class_weights: bool = False
     explain_samples: int = 1000
-    replicates: int = 6
-    controls: int = 4
+    replicates: int = 5
+    controls: int = 3
     task: TaskName = "auto"
     outputs: tuple[str, ...] = ()
     layer: str | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -196,6 +198,10 @@ class _OfOutcome(Target):
         loss: Tensor = aim.loss(y if beside is None else y + beside[rows], rows)
         return loss
 
+    def alike(self, goals: Sequence[Any]) -> bool:
+        weighs = self.settings.class_weights or self.task.covariates is not None
+        return bool(self.classes) and not weighs and goals[0][0].loss_is_mean
+
     def answer(self, y: Tensor, goal: Any, rows: NDArray[np.int64]) -> Tensor:
         aim, beside = goal
         y = y if beside is None else y + beside[torch.from_numpy(rows)]
@@ -223,15 +229,21 @@ class _How:
     groups: NDArray[np.str_] | None
     console: Console
     progress: Progress
+    built: dict[str, dict[int, CustomizedEdgeModel]] = field(default_factory=dict)
 
     def fit(
         self, network: Network, name: str, folds: Any, *, exchange: int | None = None
     ) -> CrossFitted:
         settings, task = self.settings, self.target.task
-        seeds = iter(range(settings.seed * 1000, (settings.seed + 1) * 1000 * 1000))
+        seeds = itertools.count(settings.seed * 1000)
+        # the same starts for the given features and for exchanged ones: compiled once
+        built = self.built.setdefault(network.artifact.fingerprint, {})
 
         def start() -> tuple[CustomizedEdgeModel, CompileArtifact]:
-            return network.build(settings, next(seeds)), network.artifact
+            seed = next(seeds)
+            if seed not in built:
+                built[seed] = network.build(settings, seed)
+            return copy.deepcopy(built[seed]), network.artifact
 
         n = len(self.table) * (FOLDS - 1) // FOLDS
         steps = task.outcome.whole_steps or 1  # of an epoch in which each step takes all samples

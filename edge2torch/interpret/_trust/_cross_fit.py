@@ -21,7 +21,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._stack import ReplicateStack
 from edge2torch.interpret._trust._start import Start, draw_starts
 from edge2torch.nn import CompiledModel, CustomizedEdgeModel
-from edge2torch.train import Scaler, fit, fit_scaler, repeated_folds
+from edge2torch.train import Scaler, drop_inputs, fit, fit_scaler, repeated_folds
 
 __all__ = ["CrossFitted", "cross_fit"]
 
@@ -99,6 +99,17 @@ class Target:
         if y.shape[1] == 1:
             return F.binary_cross_entropy_with_logits(y[:, 0], own.to(y))
         return F.cross_entropy(y, own)
+
+    def summed_loss(self, y: Tensor, rows: Tensor, goals: Sequence[Any]) -> Tensor:
+        """Sum over networks of the mean losses of their outputs y (k, b, o) for rows (k, b)."""
+        if self.alike(goals):  # as one network of k times the samples: k times fewer calls
+            return len(y) * self.training_loss(y.flatten(0, 1), rows.flatten(), goals[0])
+        each = zip(y, rows, goals, strict=True)
+        return torch.stack([self.training_loss(*one) for one in each]).sum()
+
+    def alike(self, goals: Sequence[Any]) -> bool:  # noqa: ARG002 - a subclass's
+        """Whether all networks are trained for the same, by a mean over samples."""
+        return bool(self.classes)
 
     def answer(self, y: Tensor, goal: Any, rows: Ints) -> Tensor:  # noqa: ARG002 - a subclass's
         """Class probabilities (..., b, classes), or values (..., b, 1) in units of the target."""
@@ -324,7 +335,7 @@ def _train(
         return torch.stack(drawn).tensor_split(steps, dim=1)
 
     def loss(rows: Tensor) -> Tensor:
-        outputs = stack(F.dropout(x[which, rows], input_dropout))
+        outputs = stack(drop_inputs(x[which, rows], input_dropout))
         if target.n_outputs and outputs.shape[-1] not in target.n_outputs:
             kind = f"{len(target.classes)} classes" if target.classes else "numbers"
             raise Edge2TorchError(
@@ -333,8 +344,7 @@ def _train(
                 f"customize_model(model, head=torch.nn.Linear({outputs.shape[-1]}, "
                 f"{target.n_outputs[-1]}))."
             )
-        each = zip(outputs, rows, goals, strict=True)
-        return torch.stack([target.training_loss(*one) for one in each]).sum()
+        return target.summed_loss(outputs, rows, goals)
 
     fit(stack, loss, batches, seed=seed, **options)
 
