@@ -10,6 +10,7 @@ from edge2torch.interpret._knock_out import knock_out
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS, attribution_methods
 from edge2torch.interpret._score_graph import cut_graph, score_graph
+from edge2torch.interpret._trust._alone import node_alone
 from edge2torch.interpret._trust._audit import PriorAudit, audit_prior
 from edge2torch.interpret._trust._connectivity import graph_aware_dropout, node_connectivity
 from edge2torch.interpret._trust._controls import control_inputs
@@ -51,6 +52,7 @@ __all__ = [
     "graph_aware_dropout",
     "interpret_model",
     "knock_out",
+    "node_alone",
     "node_connectivity",
     "node_significance",
     "node_specific",

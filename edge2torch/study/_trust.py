@@ -18,7 +18,15 @@ from torch import Tensor
 from edge2torch._core.console import Console
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret import CrossFitted, Target, cross_fit, judge, node_use, rewire
+from edge2torch.interpret import (
+    CrossFitted,
+    Target,
+    cross_fit,
+    judge,
+    node_alone,
+    node_use,
+    rewire,
+)
 from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._covariates import covariates_alone, fit_encoding
 from edge2torch.study._learned import Learned, ahead_words, beaten_by, learned
@@ -56,6 +64,8 @@ class Trust:
         Networks in each fold; times that features were exchanged.
     seconds : float
         Wall time.
+    sufficient : float or None
+        Share of nodes that predict by themselves, with all others held, where none is needed.
     """
 
     table: pd.DataFrame
@@ -66,6 +76,7 @@ class Trust:
     starts: int
     controls: int
     seconds: float
+    sufficient: float | None = None
 
     @property
     def found(self) -> list[str]:
@@ -146,6 +157,11 @@ def look_into(
         given: Any = target
         parts = node_use(fitted, how.table, given, groups=groups, nodes=names, by_class=True)
         by_class = {str(name): part.droplevel(0) for name, part in parts.groupby(level="class")}
+    sufficient = None
+    if not (answer.table["q_use"] < LEVEL).any():
+        goal: Any = target
+        alone = node_alone(fitted, controls, how.table, goal, groups=groups)
+        sufficient = float((alone["q_alone"] < LEVEL).mean())
     result = Trust(
         table=answer.table,
         rewired=pd.DataFrame() if answer.rewired is None else answer.rewired,
@@ -155,6 +171,7 @@ def look_into(
         starts=settings.replicates,
         controls=settings.controls,
         seconds=time.monotonic() - begin,
+        sufficient=sufficient,
     )
     console.say(
         f"{len(fitted.folds)} folds × {settings.replicates} starts, {settings.controls} controls and "

@@ -19,6 +19,7 @@ from edge2torch.study._trust import Trust
 
 _CLOSE = 0.02  # two points
 _FIRST = 3
+_MOST = 0.5
 
 
 @dataclass(frozen=True)
@@ -197,13 +198,13 @@ def _found(results: Results, trust: Trust) -> list[Verdict]:
             )
         )
     elif not found:
-        said.append(
-            Verdict(
-                None,
-                f"No {words.node} is needed either: each can stand in for another. Where the signal is "
-                "everywhere, this network cannot tell them apart.",
-            )
+        share = trust.sufficient or 0.0
+        everywhere = (
+            f"The signal is everywhere: {share:.0%} of {plural(words.node)} predict by themselves, with all "
+            f"others held, and none is needed. This network cannot tell one {words.node} from another."
         )
+        other = f"No {words.node} is needed either: each can stand in for another."
+        said.append(Verdict(None, everywhere if share > _MOST else other))
     return said
 
 

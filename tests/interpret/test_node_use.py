@@ -16,6 +16,7 @@ from edge2torch.interpret import (
     CrossFitted,
     cross_fit,
     find_nodes,
+    node_alone,
     node_specific,
     node_use,
     set_test,
@@ -24,7 +25,7 @@ from edge2torch.interpret._trust._findings import _explained
 from edge2torch.interpret._trust._gene_sets import _rank_sum
 from edge2torch.interpret._trust._held import Held
 from edge2torch.interpret._trust._specific import NullFit
-from edge2torch.interpret._trust._use import with_target
+from edge2torch.interpret._trust._use import chosen_nodes, loss_changes, with_target
 from edge2torch.simulate import layered_graph
 
 GENES = [f"g{k}" for k in range(80)]
@@ -217,6 +218,26 @@ def test_found_are_the_pathways_and_none_of_rewired_ones():
     # with the genes of P00 held nothing is left to a set of some of them
     _, own = with_target(found.networks, x, y, None, None)
     assert _explained(found.networks, x, own, None, ["P00", "P01", "nested"]) == {"nested": "P00"}
+
+
+def test_where_the_signal_is_everywhere_no_node_is_needed_and_all_suffice():
+    rng = np.random.default_rng(1)
+    y = np.repeat(["a", "b"], 60)
+    x = pd.DataFrame(rng.normal(size=(120, len(GENES))), columns=GENES)
+    x[y == "b"] += 1.0
+    pair = start(sets(), head=2)
+    networks = cross_fit(pair, x, y, starts=2, **OPTIONS)
+    controls = [cross_fit(pair, x, y, starts=2, exchange_features=k, **OPTIONS) for k in range(2)]
+    alone = node_alone(networks, controls, x, y)
+    assert (alone["q_alone"] < 0.05).all()
+    assert (alone["p_alone_specific"] > 0.001).all()  # and so do other genes
+    # what is left of all held nodes' network is no more than the class frequencies
+    _, own = with_target(networks, x, y, None, None)
+    every = chosen_nodes(networks.artifact, None, networks.models[0][0])
+    rise = loss_changes(networks, x, own, lambda _: [every])[0, 0]
+    right = networks.predictions.to_numpy()[np.arange(120), (y == "b").astype(int)]
+    assert (rise - np.log(right)).mean() == pytest.approx(np.log(2), abs=0.1)
+    assert alone["gain_alone"].max() < rise.mean()
 
 
 def test_the_null_is_calibrated_also_with_a_trend_and_a_heavy_tail():

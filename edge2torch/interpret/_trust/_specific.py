@@ -117,7 +117,7 @@ def node_specific(
             f"were; found {type(networks).__name__}."
         )
     n_held = check_count("n_held", n_held, least=0)
-    controls = _checked(controls, networks)
+    controls = check_controls(controls, networks)
     fitted, own = with_target(networks, data, target, None, groups)
     numbers = chosen_nodes(fitted.artifact, nodes, fitted.models[0][0])
     names = fitted.artifact.graph.names(numbers)
@@ -162,7 +162,8 @@ def specific_test(
     return table[["coherent_gain", "coherent_t", "n_held", "n_inputs", "p_specific"]], null
 
 
-def _checked(controls: Any, networks: CrossFitted) -> list[CrossFitted]:
+def check_controls(controls: Any, networks: CrossFitted) -> list[CrossFitted]:
+    """Return controls after checking that they are of the same graph over other features."""
     given = list(controls) if isinstance(controls, list | tuple) else [controls]
     if len(given) < 2 or not all(isinstance(one, CrossFitted) for one in given):
         raise Edge2TorchError(
