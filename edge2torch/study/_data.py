@@ -70,7 +70,8 @@ class Dataset:
         Features that say nothing but the label.
     design : DataFrame, samples × columns
         What was asked for beside the features; each column's name is a pair, of the argument by which
-        it came, ``groups`` or ``covariates``, and its own.
+        it came, ``groups`` or ``covariates``, and its own. ``others`` are the columns of the sample
+        table that are neither that nor features.
     """
 
     name: str
@@ -85,6 +86,8 @@ class Dataset:
 
     def given(self, argument: str) -> pd.DataFrame:
         """Return the columns that came by an argument, ``groups`` or ``covariates``."""
+        if argument not in self.design.columns.get_level_values(0):
+            return pd.DataFrame(index=self.design.index)
         return pd.DataFrame(self.design.xs(argument, axis=1))
 
     def with_features(self, needed: Sequence[str], argument: str, *, of: str = "model") -> Dataset:
@@ -217,7 +220,7 @@ def from_anndata(
         totals,
         notes=notes,
         set_aside=set_aside,
-        design=beside,
+        design=_with_others(beside, data.obs.drop(columns=[*_names_of(label)], errors="ignore")),
     )
 
 
@@ -267,6 +270,17 @@ def _design_of(
         return pd.DataFrame(index=obs.index)
     found = pd.concat([column.set_axis(obs.index) for _, column in columns], axis=1)
     return found.set_axis(pd.MultiIndex.from_tuples(names), axis=1)
+
+
+def _with_others(design: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Put further columns of the sample table behind those that were asked for."""
+    asked = set(design.columns.get_level_values(-1))
+    left = others.loc[:, [column for column in others if str(column) not in asked]]
+    left = left.loc[:, ~left.columns.duplicated()].set_axis(design.index)
+    if not len(left.columns):
+        return design
+    left.columns = pd.MultiIndex.from_tuples([("others", str(name)) for name in left.columns])
+    return pd.concat([design, left], axis=1) if len(design.columns) else left
 
 
 def _column(argument: str, value: str | pd.Series, obs: pd.DataFrame, name: str) -> pd.Series:
@@ -377,7 +391,7 @@ def _from_table(
         totals,
         notes=notes,
         set_aside=tuple(columns.aside),
-        design=beside,
+        design=_with_others(beside, features[list(columns.aside)]),
     )
 
 

@@ -58,6 +58,8 @@ class Study:
         Donor, or whatever samples share, of the samples of the task; on one side of every split.
     held_out : ndarray of bool, shape (n,), optional
         Which samples are of the cohort that the study is tested on.
+    suspects : tuple of str
+        What was warned of columns that look like groups.
     """
 
     dataset: Dataset
@@ -68,6 +70,7 @@ class Study:
     wider: Network | None = None
     groups: NDArray[np.str_] | None = None
     held_out: NDArray[np.bool_] | None = None
+    suspects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from edge2torch.study._cohort import group_names, with_cohort
 from edge2torch.study._covariates import bare_name, covariates_of
 from edge2torch.study._data import Dataset, read_dataset
 from edge2torch.study._edges import read_edge_file
+from edge2torch.study._groups_like import group_warnings
 from edge2torch.study._lines import plan_words, say_results
 from edge2torch.study._names import with_names
 from edge2torch.study._network import Network, fit_network
@@ -173,7 +174,17 @@ def run_study(
     console.say(_SCALED)
     wider = _with_direct_edges(table, dataset, network, task) if settings.direct_edges else None
     donors = None if groups is None else group_names(dataset.given("groups").iloc[:, 0], task.kept)
-    study = Study(dataset, task, network, settings, text.words, wider, donors)
+    suspects = group_warnings(
+        dataset.given("others")[task.kept],
+        dataset.table.loc[task.kept, network.features],
+        task,
+        donors,
+    )
+    for line in suspects:
+        console.say(line)
+    study = Study(
+        dataset, task, network, settings, text.words, wider, donors, None, tuple(suspects)
+    )
     if test_data is not None and settings.test_folds:
         raise Edge2TorchError("test_folds: the test part is test_data; leave one of the two out.")
     if test_data is not None:

@@ -95,9 +95,10 @@ def _beside_covariates(results: Results, key: tuple[str, int]) -> Verdict:
 
 
 def _copies(results: Results) -> list[Verdict]:
-    """A feature that holds the answer stands before all that was found with its help."""
+    """What stands before all that was found: a feature that holds the answer, groups in two parts."""
     dataset, label = results.study.dataset, results.study.task.label
-    return [Verdict(False, copies_words(dataset.copies, label))] if dataset.copies else []
+    said = [copies_words(dataset.copies, label)] if dataset.copies else []
+    return [Verdict(False, text) for text in (*said, *results.study.suspects)]
 
 
 def _limits(results: Results) -> list[Verdict]:
