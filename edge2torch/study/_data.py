@@ -361,11 +361,13 @@ def _from_table(
     frame.index = frame.index.astype(str)
     labels.index, beside.index = frame.index, frame.index
     taken = {*own, *(value for _, value in design if isinstance(value, str))}
-    if isinstance(label, pd.Series) and str(labels.name) in frame.columns:
-        taken.add(str(labels.name))
-        more.append(
-            f"The column {labels.name!r} is left out: the label that was given stands for it."
-        )
+    asked = as_asked(label)
+    for value in [label] if asked is None else asked.columns.values():
+        if isinstance(value, pd.Series) and str(value.name) in frame.columns:
+            taken.add(str(value.name))
+            more.append(
+                f"The column {str(value.name)!r} is left out: the label that was given stands for it."
+            )
     features = frame.drop(columns=[column for column in frame.columns if column in taken])
     text = [c for c in features.columns if not pd.api.types.is_numeric_dtype(features[c].dtype)]
     if bad := sorted(set(text) & set(wanted)):

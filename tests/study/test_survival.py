@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from edge2torch import Edge2TorchError, load_study, run_study
 from edge2torch.cli._app import app
 from edge2torch.study import StudyResult, StudySettings
+from edge2torch.study._data import read_dataset
 from edge2torch.study._outcomes import outcome_of
 from edge2torch.study._outcomes._survival import times_of
 from edge2torch.study._outcomes._survival_report import censoring_words
@@ -200,6 +201,14 @@ def test_a_study_says_so_before_it_trains() -> None:
     said = outcome_of("survival").doubts(table[GENES], _task(table))
     assert len(said) == 1
     assert said[0].startswith("WARNING: who is censored")
+
+
+def test_columns_that_the_outcome_stands_in_are_no_features() -> None:
+    table = cohort()
+    label = TimeToEvent(table["years"], table["died"])
+    found = read_dataset(table, label, set(EDGES["source"]))
+    assert not {"years", "died"} & set(found.table.columns)
+    assert "The column 'years' is left out: the label that was given stands for it." in found.notes
 
 
 def test_splits_keep_shares_of_events_and_strata() -> None:
