@@ -21,7 +21,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -362,11 +362,8 @@ def coverage(runs: int) -> Iterator[Row]:
             table = node_use(fitted, x, y, groups=group, nodes=["p"])
             new, truth, _ = _donors(rng, 4000, donors)
             both, labels = pd.concat([x, new], ignore_index=True), np.concatenate([y, truth])
-            later = [(rows, np.arange(n, n + 4000)) for rows, _ in fitted.folds]
-            true = node_use(
-                [list(own) for own in fitted.models],
-                pd.concat([fitted.scalers[0](both)]), labels, folds=later, nodes=["p"],
-            )["gain"]["p"]  # fmt: skip
+            later = tuple((rows, np.arange(n, n + 4000)) for rows, _ in fitted.folds)
+            true = node_use(replace(fitted, folds=later), both, labels, nodes=["p"])["gain"]["p"]
             units = n if group is None else len(set(group))
             wide = stats.t.ppf(0.95, units - 1) * table["gain_se"]["p"]
             hits.append(float(abs(table["gain"]["p"] - true) <= wide))
