@@ -5,6 +5,7 @@ The loss is ``edge2torch.cox_loss``.
 
 from edge2torch.survival._asked import TimeToEvent
 from edge2torch.survival._brier import brier_at, calibration_at, integrated_brier
+from edge2torch.survival._brier import brier_terms as brier_terms
 from edge2torch.survival._cox import CoxRegression, calibration_slope, cox_regression
 from edge2torch.survival._curves import (
     BaselineHazard,
@@ -17,12 +18,14 @@ from edge2torch.survival._curves import (
 from edge2torch.survival._folds import fold_classes as fold_classes
 from edge2torch.survival._folds import survival_folds
 from edge2torch.survival._intervals import compare_concordance
+from edge2torch.survival._intervals import shares_of_draws as shares_of_draws
 from edge2torch.survival._logrank import LogRank, logrank
 from edge2torch.survival._outcome import Outcome, outcome_of
 from edge2torch.survival._outcome import check_outcome as check_outcome
 from edge2torch.survival._pairs import auc_at, harrell_c, uno_c
 from edge2torch.survival._pairs import comparable as comparable
 from edge2torch.survival._pairs import default_tau as default_tau
+from edge2torch.survival._pairs import uno_weights as uno_weights
 from edge2torch.survival._simulate import simulate
 
 __all__ = [

@@ -52,7 +52,7 @@ def brier_at(
     [0.25]
     """
     outcome = Outcome(time, event)
-    terms = _brier_terms(outcome, survival, train or outcome)
+    terms = brier_terms(outcome, survival, train or outcome)
     return pd.Series(terms.mean(axis=0), index=survival.columns, name="brier").rename_axis("time")
 
 
@@ -92,7 +92,7 @@ def integrated_brier(
     return float(trapezoid(found.to_numpy(), when) / (when[-1] - when[0]))
 
 
-def _brier_terms(outcome: Outcome, survival: pd.DataFrame, train: Outcome) -> NDArray[np.float64]:
+def brier_terms(outcome: Outcome, survival: pd.DataFrame, train: Outcome) -> NDArray[np.float64]:
     """Weighted squared error of each patient at each time."""
     predicted, when = _probabilities(survival, len(outcome)), survival.columns.to_numpy(np.float64)
     left = censoring_curve(train)

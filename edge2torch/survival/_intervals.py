@@ -103,7 +103,7 @@ def compare_concordance(
                 f"{repeats.shape} and {where.shape}."
             )
         parts = [
-            _shares(outcome, _risks(risk, n), fold, weights, drawn)
+            shares_of_draws(outcome, _risks(risk, n), fold, weights, drawn)
             for risk, fold in zip(repeats, where, strict=True)
         ]
         point[name] = float(np.mean([one for one, _ in parts]))
@@ -146,14 +146,18 @@ def _draws(
     return found
 
 
-def _shares(
+def shares_of_draws(
     outcome: Outcome,
     risk: NDArray[np.float64],
     fold: NDArray[Any],
     weights: NDArray[np.float64],
     drawn: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64]]:
-    """Concordance of all patients, and of every draw: pairs are of one fold (and stratum)."""
+    """Concordance of all patients, and of every draw: pairs are of one fold (and stratum).
+
+    ``weights`` (n,) of the pairs of each patient with an event; ``drawn`` (draws, n), how often each
+    patient is drawn. NaN for draws in which no two can be compared.
+    """
     won, total, all_won, all_pairs = np.zeros(len(drawn)), np.zeros(len(drawn)), 0.0, 0.0
     for one in np.unique(fold):
         rows = np.flatnonzero(fold == one)

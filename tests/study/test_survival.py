@@ -203,6 +203,24 @@ def test_a_study_says_so_before_it_trains() -> None:
     assert said[0].startswith("WARNING: who is censored")
 
 
+def test_draws_are_scored_at_once_as_one_by_one() -> None:
+    task, rng = _task(cohort()), np.random.default_rng(0)
+    outcome, fitted, rest = task.outcome, np.arange(110), np.arange(110, 160)
+    theta = rng.normal(size=160)
+    predicted = outcome.completed(
+        task, fitted, lambda: theta[fitted, None], rest, theta[rest, None]
+    )
+    counts = rng.multinomial(50, np.full(50, 0.02), 6)
+    counts[0] = 0  # in which no two can be compared
+    counts[0, 0] = 50
+    found = outcome.resampled(task, fitted, rest, predicted, counts)
+    assert np.isnan(found["harrell_c"][0])
+    for k in range(1, 6):
+        drawn = np.repeat(np.arange(50), counts[k])
+        one = outcome.scores(task, fitted, rest[drawn], predicted[drawn])
+        assert {name: values[k] for name, values in found.items()} == pytest.approx(one)
+
+
 def test_columns_that_the_outcome_stands_in_are_no_features() -> None:
     table = cohort()
     label = TimeToEvent(table["years"], table["died"])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 from torch import Tensor
 
 from edge2torch._core.messages import plural
@@ -31,15 +32,16 @@ from edge2torch.study._words import Words
 from edge2torch.survival import (
     CoxRegression,
     baseline_hazard,
-    comparable,
+    brier_terms,
     cox_regression,
     fold_classes,
     harrell_c,
-    integrated_brier,
     kaplan_meier,
     martingale_residuals,
     outcome_of,
+    shares_of_draws,
     uno_c,
+    uno_weights,
 )
 from edge2torch.survival import Outcome as Times
 
@@ -261,40 +263,55 @@ class Survival(Outcome):
         if times.entry is not None:
             return found
         watched = Times(train.time, train.event)
-        if (times.event & (times.time < horizon)).any() and horizon < train.time.max():
+        if self._can_uno(times, train, horizon):
             found["uno_c"] = uno_c(times.time, times.event, theta, horizon, train=watched)
-        curves = predicted[:, 2:]
-        if curves.shape[1] and np.isfinite(curves).all():
-            grid = _grid(task, train)
-            judged = (times.time, times.event)
-            found["brier"] = integrated_brier(
-                *judged, pd.DataFrame(curves, columns=grid), train=watched
-            )
-            whole = kaplan_meier(train.time, train.event)["survival"]
-            steps = np.concatenate([[1.0], whole.to_numpy()])
-            common = steps[np.searchsorted(whole.index.to_numpy(), grid, side="right")]
-            alike = pd.DataFrame(np.tile(common, (len(theta), 1)), columns=grid)
-            found["brier_km"] = integrated_brier(*judged, alike, train=watched)
+        for name, terms in self._squares(task, train, times, predicted).items():
+            found[name] = float(terms.mean())
         return found
 
     def resampled(
         self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, counts: Rows
     ) -> dict[str, Numbers]:
-        """Of Harrell's C; a pair counts as often as both are drawn, and the others are not drawn."""
-        times, theta = times_of(task, held_out), predicted[:, 0]
-        won, total = np.zeros(len(counts)), np.zeros(len(counts))
-        cases = np.flatnonzero(times.event)
-        drawn = counts.astype(np.float32)
-        for rows in np.array_split(cases, len(cases) // _PAIRS + 1):
-            pairs, gap = comparable(times, rows), theta[rows, None] - theta
-            half = pairs * ((gap > 0) + 0.5 * (gap == 0))
-            own = drawn[:, rows]
-            total += ((drawn @ pairs.T.astype(np.float32)) * own).sum(axis=1)
-            won += ((drawn @ half.T.astype(np.float32)) * own).sum(axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = {"harrell_c": won / total}
-        unknown = np.full(len(counts), np.nan)
-        return {metric.name: found.get(metric.name, unknown) for metric in self.metrics}
+        train, times, theta = times_of(task, fitted), times_of(task, held_out), predicted[:, 0]
+        drawn, fold = counts.astype(np.float64), np.zeros(len(times))
+        nothing = np.full(len(drawn), np.nan)
+        found = {metric.name: nothing for metric in self.metrics}
+        ones = np.ones(len(times))
+        found["harrell_c"] = shares_of_draws(times, theta, fold, ones, drawn)[1]
+        if times.entry is not None:
+            return found
+        horizon = task.options["horizon"]
+        if self._can_uno(times, train, horizon):
+            plain = Times(times.time, times.event)
+            counted, weight = uno_weights(plain, horizon, Times(train.time, train.event))
+            weight = np.where(counted, weight, 0.0)
+            found["uno_c"] = shares_of_draws(plain, theta, fold, weight, drawn)[1]
+        for name, terms in self._squares(task, train, times, predicted).items():
+            with np.errstate(invalid="ignore"):
+                found[name] = drawn @ terms / drawn.sum(axis=1)
+        return found
+
+    def _can_uno(self, times: Times, train: Times, horizon: float) -> bool:
+        return bool((times.event & (times.time < horizon)).any() and horizon < train.time.max())
+
+    def _squares(
+        self, task: Task, train: Times, times: Times, predicted: Numbers
+    ) -> dict[str, Numbers]:
+        """What each sample adds to the integrated Brier score, and to that of Kaplan-Meier."""
+        curves = predicted[:, 2:]
+        if not curves.shape[1] or not np.isfinite(curves).all():
+            return {}
+        grid = _grid(task, train)
+        whole = kaplan_meier(train.time, train.event)["survival"]
+        steps = np.concatenate([[1.0], whole.to_numpy()])
+        common = steps[np.searchsorted(whole.index.to_numpy(), grid, side="right")]
+        alike = np.tile(common, (len(curves), 1))
+        plain, watched = Times(times.time, times.event), Times(train.time, train.event)
+        found = {}
+        for name, values in {"brier": curves, "brier_km": alike}.items():
+            terms = brier_terms(plain, pd.DataFrame(values, columns=grid), watched)
+            found[name] = np.asarray(trapezoid(terms, grid, axis=1)) / (grid[-1] - grid[0])
+        return found
 
     def leads(
         self, task: Task, fitted: Rows, held_out: Rows, predicted: Numbers, *, balanced: bool,
