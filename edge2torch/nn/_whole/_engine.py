@@ -26,7 +26,8 @@ _DTYPES = (torch.float32, torch.float64)
 # Nanoseconds of a forward and backward pass in one thread: a constant, for each parameter, and for
 # each edge or row and sample.
 _WHOLE = {"once": 250e3, "parameter": 5e3, "edge": 0.35, "far_edge": 0.6, "row": 0.7}
-_STAGE = 40e3  # a module at the nodes of a layer, when it is called
+_STAGE = 80e3  # a module at the nodes of a layer, when it is called
+_ONE_THREAD = 1.4  # how much longer layers take than the cost model of kernels says for two
 _CACHE = 1 << 20  # bytes of a state that stays near
 _LEAST_GAIN = 400e3  # nanoseconds: less is not worth half a second to load numba
 _LEAST_SHARE = 0.2
@@ -160,7 +161,8 @@ def _times(model: Any, batch: int) -> tuple[float, float]:
     layers = sum(
         layer_time(one.n_edges // n, one.in_features // n, one.out_features // n, batch)
         for one in linear
-    ) + _STAGE * sum(len(block.stages) for block in blocks)
+    )
+    layers = _ONE_THREAD * (layers + _STAGE * sum(len(block.stages) for block in blocks))
     rows = model.in_features + sum(block.linear.out_features for block in blocks) // n
     samples = -(-batch // LANES) * LANES
     edge = _WHOLE["edge" if 4 * rows * min(samples, WIDTH) < _CACHE else "far_edge"]
