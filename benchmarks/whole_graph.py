@@ -47,7 +47,9 @@ def work(edges: str, engine: str, batch: int, threads: int, replicates: int, nor
 
     model, artifact = start()
     if replicates:
-        model = e2t.stack_replicates(start, replicates)
+        from edge2torch.interpret import stack_replicates
+
+        model = stack_replicates(start, replicates)
     x = torch.randn(batch, len(artifact.feature_names))
     adam = torch.optim.Adam(model.parameters(), fused=True)
     clock = time.process_time if threads == 1 else time.perf_counter
