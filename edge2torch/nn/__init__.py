@@ -16,7 +16,7 @@ from edge2torch.nn._cox import TIES as TIES
 from edge2torch.nn._cox import CoxLoss, cox_backward, cox_loss
 from edge2torch.nn._cox import Ties as Ties
 from edge2torch.nn._customized import CustomizedEdgeModel
-from edge2torch.nn._gnn import EdgeGraphNNModel
+from edge2torch.nn._gnn import EdgeGraphNNModel as EdgeGraphNNModel
 from edge2torch.nn._kernels import KERNELS as KERNELS
 from edge2torch.nn._kernels import EdgePattern as EdgePattern
 from edge2torch.nn._kernels import KernelChoice as KernelChoice
@@ -30,29 +30,25 @@ from edge2torch.nn._nodes import NodeBatchNorm as NodeBatchNorm
 from edge2torch.nn._nodes import OnNodes as OnNodes
 from edge2torch.nn._one_sided import one_sided as one_sided
 from edge2torch.nn._readout import Readout as Readout
-from edge2torch.nn._recurrent import RecurrentEdgeModel
+from edge2torch.nn._recurrent import RecurrentEdgeModel as RecurrentEdgeModel
 from edge2torch.nn._spectral import Amplification as Amplification
 from edge2torch.nn._spectral import Loops as Loops
 from edge2torch.nn._spectral import amplification as amplification
 from edge2torch.nn._spectral import spectral_radius
-from edge2torch.nn._steady import Convergence
+from edge2torch.nn._steady import Convergence as Convergence
 from edge2torch.nn._steady import FewSteps as FewSteps
 from edge2torch.nn._steady import SteadySolver as SteadySolver
 from edge2torch.nn._whole import layer_by_layer as layer_by_layer
-from edge2torch.nn.model import EdgeModel
+from edge2torch.nn.model import EdgeModel as EdgeModel
 
 # Names "as" themselves are for other rooms: importable, and no part of what the room shows.
 __all__ = [
     "ACTIVATIONS",
     "MML",
     "CompiledModel",
-    "Convergence",
     "CoxLoss",
     "CustomizedEdgeModel",
-    "EdgeGraphNNModel",
-    "EdgeModel",
     "MaskedLinear",
-    "RecurrentEdgeModel",
     "cox_backward",
     "cox_loss",
     "spectral_radius",
