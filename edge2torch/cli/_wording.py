@@ -28,7 +28,7 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
 
     def option(match: re.Match[str]) -> str:
         name, value = option_of(match[1]), match[2].strip("'\"")
-        if value == "False" and (off := name.replace("--", "--no-", 1)) in options:
+        if value == "False" and (off := f"{name[:2]}no-{name[2:]}") in options:
             return off
         if name not in options:
             return match[0]

@@ -323,7 +323,9 @@ def test_a_wrapped_model_is_saved_as_what_is_wrapped(tmp_path, wrapper):
     again, artifact = e2t.load_compiled(path)
     assert type(again) is type(model)
     x = torch.randn(5, 2)
-    assert torch.equal(again(x), model(x))
+    # what is compiled inside adds up layer by layer, the bare model in one pass: another last digit
+    torch.testing.assert_close(again(x), model(x))
+    assert torch.equal(again.head.weight, model.head.weight)
     pd.testing.assert_frame_equal(e2t.edge_weights(again, artifact), e2t.edge_weights(base))
 
 

@@ -155,7 +155,7 @@ def command() -> Work:
         for page in (folder / "out").glob("report.html"):
             assert page.read_text(encoding="utf-8").rstrip().endswith("</html>")
 
-    tables = ("scores.csv", "predictions.csv", "edge_weights.csv", "replicates.csv")
+    tables = ("scores.csv", "predictions.csv", "edge_weights.csv", "found_nodes.csv")
     return Work(step, check, lambda folder: _contents(folder / "out", tables))
 
 

@@ -50,7 +50,7 @@ def test_a_confounder_beside_the_network_leaves_its_pathway_nothing(label, ends)
     study = e2t.run_study(pathway_edges(*ends), table, label, covariates=["batch", "age"], **QUICK)
     assert shares(bare).idxmax() == "other"
     assert shares(study).idxmax() == "signal"
-    assert shares(study)["other"] < 0.25 * shares(bare)["other"]
+    assert shares(study)["other"] < 0.5 * shares(bare)["other"]
     assert study.results.learned["KPNN", 12].loss.mean > 0  # beyond the covariates alone
     assert study.scores["model"].tolist()[-1] == "covariates alone"
     by, linear = {"kind": "log_loss", "dose": "rmse"}[label], study.results.outcome.linear
