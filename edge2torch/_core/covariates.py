@@ -178,7 +178,12 @@ def apply_recipe(samples: pd.DataFrame, recipe: Mapping[str, Any]) -> Design:
             for level in how["levels"][1:]:  # the first is the intercept's
                 columns[f"{name}={level}"] = (text == level).to_numpy(dtype=float)
         else:
-            values = pd.to_numeric(column).to_numpy(dtype=float)
+            values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+            if (odd := np.isnan(values) & column.notna().to_numpy()).any():
+                raise Edge2TorchError(
+                    f"covariate {name!r} was a number in the fit, and holds "
+                    f"{listing(sorted(set(column[odd].astype(str))))}."
+                )
             # a gap becomes the mean of the fit, which moves nothing
             values = np.where(np.isnan(values), how["mean"], values)
             columns[name] = (values - how["mean"]) / how["sd"]

@@ -344,6 +344,11 @@ def _from_table(
     own = _names_of(label)
     _refuse_transposed(frame, own, wanted, name)
     shown = name if name.startswith("the ") else repr(name)
+    if twice := sorted({*frame.columns[frame.columns.duplicated()]}):
+        raise Edge2TorchError(
+            f"data: {shown} has {len(twice)} column name(s) more than once: {listing(twice)}. Keep one "
+            "of each."
+        )
     for column, argument in own.items():  # before one is taken for the names of samples
         _column(argument, column, frame, shown)
     said: list[str] = []

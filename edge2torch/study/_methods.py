@@ -67,13 +67,15 @@ def _training(results: Results) -> str:
     if len(split.folds) == 1:
         validation = plural(study.words.sample, len(split.folds[0][1]))
         chosen = f"of lowest loss on a validation part of {validation}"
+    whole = outcome.whole_steps  # steps of an epoch in which each takes all samples
+    steps = f", {whole} such steps an epoch" if whole else ""
     return filled + (
         f"{plural(study.words.feature).capitalize()} were standardised by the training part and "
         f"clipped at ten standard deviations. Inner nodes had {settings.node_activation} activation, "
         f"batch normalisation and dropout of {settings.node_dropout:g} (inputs: "
         f"{settings.input_dropout:g}). The {outcome.loss}{weights} was minimised with AdamW (learning rate "
         f"{settings.learning_rate:g}, weight decay {settings.weight_decay:g}, batches of "
-        f"{outcome.batch_size(n, settings.batch_of(n))}) for the number of epochs, at most {settings.max_epochs}, "
+        f"{outcome.batch_size(n, settings.batch_of(n))}{steps}) for the number of epochs, at most {settings.max_epochs}, "
         f"{chosen}, and the network was then trained anew on training and "
         f"validation part ({len(split.fit):,}). Performance was measured once on "
         f"{len(split.test):,} held-out {plural(study.words.sample)}, {repeats}."

@@ -234,8 +234,9 @@ def caveats_of(results: Results, story: ReportText) -> list[str]:
         for sentence in filled_words(results)
     ]
     said += study.task.outcome.caveats(study.task, results.predictions, words, study.settings.seeds)
+    others = " that was not found" if results.trust is not None and results.trust.found else ""
     said += [
-        f"{verdict.text} So a high-ranking {words.node} is a readable summary of its "
+        f"{verdict.text} So a high-ranking {words.node}{others} is a readable summary of its "
         f"{plural(words.feature)}, not a finding about the {words.node} itself."
         for verdict in [against_shuffled(results)]
         if verdict.good is False and results.has_learned

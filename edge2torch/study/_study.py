@@ -154,7 +154,10 @@ def run_study(
         )
     asked = as_asked(label)
     task = choose_task(dataset.label, settings.task, settings.min_class_size, asked)
-    task = _with_covariates(task, dataset, covariates, _node_names(table))
+    predicted = {
+        one for one in (asked.columns.values() if asked else [label]) if isinstance(one, str)
+    }
+    task = _with_covariates(task, dataset, covariates, _node_names(table), predicted)
     network = fit_network(
         table,
         dataset.table.columns,
@@ -249,7 +252,11 @@ def _columns_of(covariates: Sequence[str] | pd.DataFrame) -> list[str | pd.Serie
 
 
 def _with_covariates(
-    task: Task, dataset: Dataset, given: Sequence[str] | pd.DataFrame, nodes: set[str]
+    task: Task,
+    dataset: Dataset,
+    given: Sequence[str] | pd.DataFrame,
+    nodes: set[str],
+    predicted: set[str],
 ) -> Task:
     """Put covariates beside the values of the task, and say how each is taken."""
     columns = [*given]
@@ -260,6 +267,10 @@ def _with_covariates(
         raise Edge2TorchError(
             f"covariates: {listing(fed)} are nodes of the graph, which are attributed. A column is "
             "one or the other: leave it out of the covariates, or of the edges."
+        )
+    if asked := sorted({*samples.columns} & predicted):
+        raise Edge2TorchError(
+            f"covariates: {listing(asked)} is what is to be predicted. Leave it out of the covariates."
         )
     found = covariates_of(samples, [str(name) for name in columns])
     note = f"Covariates beside the network: {covariate_names(samples, [*found.columns])}."

@@ -335,9 +335,9 @@ def _of_gain(results: Results, gain: float, found: Between | None) -> Verdict:
         )
     return Verdict(
         False,
-        f"True edges do not beat shuffled ones {moved}: "
+        f"True edges are not shown to beat shuffled ones {moved}: "
         + (f"shuffled edges are {text} better" if gain else "both do equally well")
-        + f". {readable}",
+        + ". The interval holds 0, so neither is shown to be better.",
     )
 
 

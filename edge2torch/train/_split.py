@@ -195,7 +195,13 @@ def _folds(
     if groups is not None:
         # of numbers all are of one class: then folds are about equally large, and that is all
         classes = np.zeros(len(rows), np.int64) if is_number else own
-        n_folds = max(min(n_folds, len(np.unique(groups[rows]))), 2)
+        n_groups = len(np.unique(groups[rows]))
+        if n_groups < 2:
+            raise Edge2TorchError(
+                f"groups: all {len(rows)} samples are of one group, and a group is held out as a whole. "
+                "Two groups are the least."
+            )
+        n_folds = max(min(n_folds, n_groups), 2)
         for repeat in range(repeats):
             maker = selection.StratifiedGroupKFold(
                 n_folds, shuffle=True, random_state=seed + repeat

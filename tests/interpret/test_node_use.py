@@ -141,6 +141,24 @@ def test_used_nodes_are_told_from_idle_ones(fitted):
     assert by_class.loc["c", "gain"].drop(["P00", "P01"]).abs().max() < 0.05
 
 
+def test_labels_of_the_same_names_are_put_into_the_order_of_the_samples(fitted):
+    x, y, networks, _ = fitted
+    named = x.set_axis([f"s{k}" for k in range(len(x))])
+    labels = pd.Series(np.asarray(y), named.index)
+    pd.testing.assert_frame_equal(
+        node_use(networks, named, labels[::-1]), node_use(networks, named, labels)
+    )
+    donors = pd.Series(np.arange(len(x)) // 30, named.index).astype(str)
+    one, other = (
+        cross_fit(
+            start(sets(3)), named, labels[::step], groups=donors[::step], starts=1,
+            **(OPTIONS | {"max_epochs": 1}),
+        )
+        for step in (1, -1)
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(one.predictions, other.predictions)
+
+
 def test_every_sample_is_predicted_by_networks_that_have_not_seen_it(fitted):
     x, y, networks, _ = fitted
     assert networks.predictions.index.tolist() == x.index.tolist()

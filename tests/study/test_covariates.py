@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import edge2torch as e2t
+from edge2torch.errors import Edge2TorchError
 from edge2torch.study._covariates import covariates_alone, fit_encoding
 from edge2torch.study._task import choose_task
 from tests.cli.running import run
@@ -102,6 +103,8 @@ def test_covariates_are_kept_and_asked_for(tmp_path):
         study.predict(table.assign(age=table["age"].where(table.index != "s3")))
     with pytest.warns(e2t.Edge2TorchWarning, match="batch=b9"):
         study.predict(table.assign(batch="b9"))
+    with pytest.raises(e2t.Edge2TorchError, match="'age' was a number in the fit, and holds 'old'"):
+        study.predict(table.assign(age="old"))
 
 
 def test_covariates_come_as_columns_or_beside(files, edges, cells):
@@ -165,3 +168,12 @@ def test_the_start_is_the_fit_of_covariates_alone():
     np.testing.assert_allclose(goal.answer(z @ weight + bias)[:, 0], y, atol=0.02)
     strange = encoding(samples.assign(sex="other"))["sex=m"]
     np.testing.assert_allclose(strange, 0.5)
+
+
+@pytest.mark.parametrize("covariates", [["kind"], ["batch", "kind"]])
+def test_what_is_predicted_is_no_covariate(covariates):
+    with pytest.raises(Edge2TorchError, match="'kind' is what is to be predicted"):
+        e2t.run_study(
+            pathway_edges("B", "T"), confounded(60).drop(columns="dose"), "kind",
+            covariates=covariates, **QUICK
+        )  # fmt: skip

@@ -104,7 +104,7 @@ def test_seeds_that_disagree_widen_an_interval_and_equal_ones_do_not():
         (0.05, 0.01, 0.09, True, "True edges beat shuffled ones"),
         (0.05, -0.01, 0.11, False, "The interval holds 0"),
         (-0.05, -0.09, -0.01, False, "shuffled edges are 5.0 points"),
-        (0.0, -0.02, 0.02, False, "both do equally well"),
+        (0.0, -0.02, 0.02, False, "neither is shown to be better"),
         (0.05, float("nan"), float("nan"), None, "how much of that is chance is not known"),
     ],
 )

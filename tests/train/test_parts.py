@@ -203,3 +203,8 @@ def test_what_is_dropped_is_fixed_by_the_seed_of_torch():
     assert not torch.equal(one, other)
     assert torch.equal(drop_inputs(x, 0.0), x)
     assert not drop_inputs(x, 1 - 1e-9).any()
+
+
+def test_one_group_cannot_be_held_out():
+    with pytest.raises(Edge2TorchError, match="Two groups are the least"):
+        repeated_folds(["a", "b"] * 10, n_folds=3, groups=["x"] * 20)

@@ -288,8 +288,8 @@ def cross_fit(
         order = np.random.default_rng([exchange_features, 7]).permutation(len(columns))
         columns = [columns[k] for k in order]
     table = read_table(data, artifact, tuple(columns), may_miss=True)
-    own = Target.of(target, len(table), artifact)
-    parts = read_folds(folds, own, groups, seed)
+    own = Target.of(by_sample(target, table.index), len(table), artifact)
+    parts = read_folds(folds, own, by_sample(groups, table.index), seed)
     models, artifact, _ = draw_starts(compile_or_model, len(parts) * int(starts), seed)
     scalers = tuple(fit_scaler(table, rows) for rows, _ in parts)
     like = next(models[0].parameters(), torch.empty(0))  # in its type, and where it is
@@ -404,6 +404,14 @@ def read_table(
         table = pd.DataFrame(x, index=index, columns=own)
     order = list(columns) if columns else own
     return pd.DataFrame(table[order].to_numpy(), table.index, own)
+
+
+def by_sample(values: Any, samples: pd.Index) -> Any:
+    """Put a Series that names the same samples into their order; leave anything else as it is."""
+    if not isinstance(values, pd.Series) or values.index.equals(samples):
+        return values
+    both_name = samples.is_unique and values.index.is_unique and len(values) == len(samples)
+    return values.reindex(samples) if both_name and values.index.isin(samples).all() else values
 
 
 def read_folds(folds: Any, target: Target, groups: Any, seed: int) -> tuple[Fold, ...]:

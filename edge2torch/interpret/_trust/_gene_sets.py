@@ -12,7 +12,7 @@ from scipy import stats
 
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._trust._coherent import association, inputs_below
-from edge2torch.interpret._trust._cross_fit import Target, read_table
+from edge2torch.interpret._trust._cross_fit import Target, by_sample, read_table
 from edge2torch.interpret._trust._use import chosen_nodes
 
 __all__ = ["set_test"]
@@ -73,7 +73,7 @@ def set_test(
     """
     table = read_table(data, artifact, (), may_miss=True)
     table = table.fillna(table.median()).fillna(0.0)
-    own = Target.of(target, len(table), artifact)
+    own = Target.of(by_sample(target, table.index), len(table), artifact)
     numbers = chosen_nodes(artifact, nodes)
     below = inputs_below(artifact, numbers)
     x = table.to_numpy(np.float64)

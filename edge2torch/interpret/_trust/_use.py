@@ -21,6 +21,7 @@ from edge2torch.interpret._trust._cross_fit import (
     CrossFitted,
     Folds,
     Target,
+    by_sample,
     read_folds,
     read_groups,
     read_table,
@@ -148,8 +149,9 @@ def with_target(
         raise Edge2TorchError(
             "folds: these networks bring the folds that they were trained in. Leave it out."
         )
-    n = len(read_table(data, networks.artifact, (), may_miss=True))
-    own = Target.of(target, n, networks.artifact)
+    samples = read_table(data, networks.artifact, (), may_miss=True).index
+    n = len(samples)
+    own = Target.of(by_sample(target, samples), n, networks.artifact)
     last = max(int(part.max()) for pair in networks.folds for part in pair)
     if own.classes != networks.classes or last >= n:
         raise Edge2TorchError(
@@ -157,7 +159,7 @@ def with_target(
             f"the networks were trained with, {last + 1} of {listing(networks.classes) or 'numbers'}."
         )
     if groups is not None:
-        read_folds(networks.folds, own, groups, 0)
+        read_folds(networks.folds, own, by_sample(groups, samples), 0)
     return networks, own
 
 
@@ -175,9 +177,9 @@ def _as_cross_fitted(networks: Any, data: Any, target: Any, folds: Any, groups: 
             "pairs of (rows to fit, rows held out)."
         )
     artifact = find_artifact(starts[0][0], None)
-    n = len(read_table(data, artifact, ()))
-    own = Target.of(target, n, artifact)
-    parts = read_folds(folds, own, groups, 0)
+    samples = read_table(data, artifact, ()).index
+    own = Target.of(by_sample(target, samples), len(samples), artifact)
+    parts = read_folds(folds, own, by_sample(groups, samples), 0)
     if len(parts) != len(starts):
         raise Edge2TorchError(f"folds: {len(parts)} for the networks of {len(starts)} folds.")
     return CrossFitted(tuple(starts), artifact, parts, pd.DataFrame(), own.classes)
