@@ -98,6 +98,7 @@ def main(folder: Path) -> None:
         found[backend] = gradients(model, x[rank::size], y[rank::size])
     if rank == 0:
         torch.save(found, folder / "gradients.pt")
+    dist.barrier()  # or the first to leave closes a line on which the other still waits
     dist.destroy_process_group()
 
 
