@@ -131,3 +131,22 @@ def test_what_inputs_reach_and_what_leads_to_an_end_does_so_still(seed):
         edges[table["source"] == table["target"]]["source"].tolist() for table in (edges, other)
     ]
     assert loops[0] == loops[1]
+
+
+@pytest.mark.parametrize(
+    ("edges", "alike"),
+    [
+        # two edges that have only each other: as often exchanged as not
+        ([("a", "x"), ("b", "y")], 2),
+        # all nine graphs of four nodes with one edge into and one out of each, none to itself
+        ([("a", "b"), ("b", "c"), ("c", "d"), ("d", "a")], 9),
+    ],
+)
+def test_every_graph_of_these_degrees_comes_up_as_often(edges, alike):
+    table = pd.DataFrame(edges, columns=_ENDS)
+    drawn = pd.Series(
+        [tuple(sorted(rewire(table, seed=s)["target"] + table["source"])) for s in range(400)]
+    )
+    expected = 400 / alike
+    assert drawn.nunique() == alike
+    assert ((drawn.value_counts() - expected).abs() < 5 * expected**0.5).all()

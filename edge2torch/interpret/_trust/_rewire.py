@@ -91,7 +91,12 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
 def exchange_targets(
     source: Ints, target: Ints, group: Ints, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Exchange targets within groups of edges, every edge once a round, keeping edges unique."""
+    """Exchange targets within groups of edges, keeping edges unique.
+
+    In a round every edge has one partner, and half of the pairs exchange. If all of them did, two
+    edges that have only each other would be back where they were after every other round, and
+    small graphs would alternate between a few of the many that have their degrees.
+    """
     n_nodes = int(max(source.max(), target.max())) + 1
     target = target.copy()
     for _ in range(_ROUNDS):
@@ -109,7 +114,7 @@ def exchange_targets(
         _, inverse, count = np.unique(new, return_inverse=True, return_counts=True)
         clash = (present[place] == new) | (count[inverse.reshape(new.shape)] > 1)
         clash |= np.stack([source[first] == target[second], source[second] == target[first]])
-        free = ~clash.any(axis=0)
+        free = ~clash.any(axis=0) & (rng.random(len(first)) < 0.5)
         first, second = first[free], second[free]
         target[first], target[second] = target[second], target[first]
     return target
