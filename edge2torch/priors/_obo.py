@@ -36,7 +36,8 @@ def read_obo(
         An OBO file of any version up to 1.4, ``.gz`` or not. Obsolete terms are left out; what
         leads to one leads to the term that it is ``replaced_by``, if that is a single one.
         ``consider`` is not followed. Edges to terms of other ontologies are left out where these
-        are not in the file.
+        are not in the file, and those of a general class inclusion (``gci_filler=``), which hold
+        for the part of a term that is within another one only (in a taxon, say).
     relations : list of str
         Relations that become edges, such as ``"is_a"``, ``"part_of"``, ``"regulates"``.
     namespace : str or list of str, optional
@@ -111,6 +112,7 @@ _FATES = {
     "moved": "edge(s) lead to what now stands for their parent",
     "gone": "edge(s) to an obsolete parent without a single replacement were left out",
     "imported": "edge(s) to terms of other ontologies were left out",
+    "conditional": "edge(s) that hold only within another term (gci_filler) were left out",
 }
 
 
@@ -120,7 +122,10 @@ def _edges(file: Path, ontology: Ontology, wanted: list[str]) -> tuple[pd.DataFr
     other_relations: Counter[str] = Counter()
     fates: dict[str, list[tuple[str, str]]] = {fate: [] for fate in _FATES}
     for child, term in ontology.terms.items():
-        for kind, parent, line in () if term.is_obsolete else term.parents:
+        if term.is_obsolete:
+            continue
+        fates["conditional"] += [(child, to) for kind, to, _ in term.conditional if kind in wanted]
+        for kind, parent, line in term.parents:
             if kind not in wanted:
                 other_relations[kind] += 1
                 continue

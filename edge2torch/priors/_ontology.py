@@ -17,6 +17,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines would also split inside 
 _ID = re.compile(r"(?:\\.|[^\s\\{!])+")
 _CUT = re.compile(r"\\.|[!{]")  # an escape, or where a comment or modifiers may begin
 _MODIFIERS = re.compile(r"(?:\{[^{}]*\}\s*)+")
+_CONDITION = re.compile(r"\{[^{}]*\bgci_(?:filler|relation)\s*=")
 _BLANKS = "ntW"  # escaped line end, tab and blank: a blank in a name, which is one line
 _LISTS = {"alt_id": "alternatives", "replaced_by": "replaced_by", "consider": "consider"}
 _QUOTED = ("def", "synonym")
@@ -38,6 +39,8 @@ class Term:
     namespace: str | None = None
     is_obsolete: bool = False
     parents: list[tuple[str, str, int]] = field(default_factory=list)  # relation, term, line
+    # those of the intersection with another term, a general class inclusion: not of the term itself
+    conditional: list[tuple[str, str, int]] = field(default_factory=list)
     alternatives: list[str] = field(default_factory=list)
     replaced_by: list[str] = field(default_factory=list)
     consider: list[str] = field(default_factory=list)
@@ -135,10 +138,12 @@ def _take(file: Path, number: int, term: Term, tag: str, value: str) -> None:
         term.namespace = term.namespace or _plain(value)
     elif tag == "is_obsolete":
         term.is_obsolete = _plain(value).lower() in ("true", "1")  # 1: OBO 1.0
-    elif tag == "is_a":
-        term.parents.append((tag, *_ids(file, number, value, tag, 1), number))  # type: ignore[arg-type]
-    elif tag == "relationship":
-        term.parents.append((*_ids(file, number, value, tag, 2), number))  # type: ignore[arg-type]
+    elif tag in ("is_a", "relationship"):
+        kind, parent = ([tag] if tag == "is_a" else []) + _ids(
+            file, number, value, tag, 1 + (tag == "relationship")
+        )
+        parents = term.conditional if _CONDITION.search(value) else term.parents
+        parents.append((kind, parent, number))
     elif tag in _LISTS:
         getattr(term, _LISTS[tag]).extend(_ids(file, number, value, tag, 1))
 

@@ -151,3 +151,21 @@ def test_annotations_that_meet_no_term_that_is_kept(tmp_path: Path) -> None:
 def test_a_line_that_says_too_much_or_too_little(tmp_path: Path, line: str, words: str) -> None:
     with pytest.raises(Edge2TorchError, match=words):
         read(tmp_path, TWO.replace("is_a: X:1", line), quiet=True)
+
+
+@pytest.mark.parametrize("tag", ["is_a:", "relationship: part_of"])
+@pytest.mark.parametrize(
+    "behind",
+    [
+        '{gci_relation="part_of", gci_filler="T:9606"} ! root',
+        '{source="a ! b"} {gci_filler="T:9606"}',
+    ],
+)
+def test_what_holds_within_another_term_only_is_left_out_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tag: str, behind: str
+) -> None:
+    text = f"{TWO}\n[Term]\nid: X:3\nis_a: X:2\n{tag} X:1 {behind}\n"
+    assert pairs(read(tmp_path, text)) == [("X:2", "X:1"), ("X:3", "X:2")]
+    told = capsys.readouterr().out
+    assert "1 edge(s) that hold only within another term (gci_filler) were left out" in told
+    assert "X:3" in told
