@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,14 +17,22 @@ from edge2torch.errors import Edge2TorchError
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["auto", "gmt", "reactome", "obo", "sif", "omnipath", "graphml", "edges"]
+Format = Literal[
+    "auto", "gmt", "reactome", "obo", "sif", "omnipath", "graphml", "cx2", "kgml", "edges"
+]
 
 _BY_SUFFIX: dict[str, Format] = {
     ".gmt": "gmt",
     ".obo": "obo",
     ".sif": "sif",
     ".graphml": "graphml",
+    ".cx2": "cx2",
+    ".kgml": "kgml",
 }
+_BY_ROOT: dict[str, Format] = {"pathway": "kgml", "graphml": "graphml"}  # of a file called .xml
+_HEAD = 20_000  # bytes; comments and a licence may stand before the first element
+_NO_ROOT = re.compile(r"<!--.*?-->|<[?!][^>]*>", re.DOTALL)
+_ROOT = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
 # Options that only the reader of one format takes; `priors.read_x` reads the format `x`.
 _TAKES: dict[str, tuple[str, ...]] = {
     "gmt": ("identifier", "description"),
@@ -32,6 +41,8 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "sif": (),
     "omnipath": (),
     "graphml": ("identifier", "isolated", "duplicates"),
+    "cx2": ("names", "isolated"),
+    "kgml": ("genes", "compounds", "maps", "strip"),
     "edges": ("source", "target", "sign", "duplicates"),
 }
 
@@ -41,7 +52,9 @@ class Reading:
     """Options that only the readers of some formats take."""
 
     members: Annotated[Path | None, "Reactome: which gene or protein is in which pathway."] = None
-    names: Annotated[Path | None, "Reactome: names of the pathways."] = None
+    names: Annotated[
+        str | None, "Reactome: file with names of pathways. CX2: attribute to call nodes by."
+    ] = None
     species: Annotated[str | None, "Reactome: three letters, as HSA."] = None
     annotations: Annotated[Path | None, "OBO: GAF, GPAD, or a table of genes and terms."] = None
     namespace: Annotated[tuple[str, ...], "OBO: keep these only, separated by commas."] = ()
@@ -59,11 +72,22 @@ class Reading:
     target: Annotated[str | None, "Edges: column they lead to."] = None
     sign: Annotated[str | None, "Edges: column that says +1, -1, or activation, inhibition."] = None
     join: Annotated[bool, "Edges, GraphML: make one edge of repeated ones."] = False
-    isolated: Annotated[Literal["error", "drop"] | None, "GraphML: nodes without edges."] = None
+    isolated: Annotated[Literal["error", "drop"] | None, "GraphML, CX2: nodes without edges."] = (
+        None
+    )
+    genes: Annotated[Literal["each", "entry"] | None, "KGML: one node per gene, or per box."] = None
+    compounds: Annotated[
+        Literal["drop", "node"] | None, "KGML: whether small molecules are nodes."
+    ] = None
+    maps: Annotated[Literal["drop", "keep"] | None, "KGML: links to other pathways."] = None
+    strip: Annotated[bool, "KGML: cut hsa: and the like off."] = False
 
     def given(self) -> dict[str, Any]:
         """Return what was given, as arguments of the readers."""
-        options = vars(self) | {"duplicates": "join" if self.join else None}
+        options = vars(self) | {
+            "duplicates": "join" if self.join else None,
+            "strip": self.strip or None,
+        }
         del options["join"]
         lists = {name: list(value) for name, value in options.items() if isinstance(value, tuple)}
         return {k: v for k, v in (options | lists).items() if v not in (None, "", [])}
@@ -95,7 +119,10 @@ class Fitting:
 def prior(
     *,
     file: Annotated[
-        Path, typer.Argument(help="GMT, Reactome relation, OBO, SIF, OmniPath, GraphML or edges.")
+        Path,
+        typer.Argument(
+            help="GMT, Reactome relation, OBO, SIF, OmniPath, GraphML, CX2, KGML or edges."
+        ),
     ],
     features: Annotated[Path, "The data: h5ad, CSV, TSV or Parquet; only names are read."],
     out: Annotated[Path, "Edge table to write: .csv, .tsv or .parquet."],
@@ -147,12 +174,11 @@ def prior(
 def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> pd.DataFrame:
     """Read a file by its kind; an option of another kind is refused, not ignored."""
     import edge2torch.priors as readers
-    from edge2torch._core.packed import plain_suffix
     from edge2torch._core.table_arguments import existing_file
 
     existing_file(file, "FILE")
     if kind == "auto":
-        kind = "reactome" if "members" in given else _BY_SUFFIX.get(plain_suffix(file), "edges")
+        kind = "reactome" if "members" in given else _kind_of(file)
         if kind == "edges" and not given and _has_flags(file):
             kind = "omnipath"
             console.say(
@@ -169,8 +195,9 @@ def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> 
             )
     if kind == "reactome" and "members" not in given:
         raise Edge2TorchError("Reactome needs --members, the map from genes or proteins.")
-    for name in {"members", "names", "annotations"} & set(given):
-        existing_file(given[name], f"--{name}")
+    of_files = ("members", "names") if kind == "reactome" else ("annotations",)
+    for name in set(of_files) & set(given):
+        existing_file(Path(given[name]), f"--{name}")
     reader = getattr(readers, f"read_{kind}")
     table: pd.DataFrame = reader(file, **given, quiet=console.quiet)
     return table
@@ -209,6 +236,23 @@ def _refuse_transposed(file: Path, measured: list[str], edges: pd.DataFrame) -> 
             f"called as nodes of the graph ({listing(known)}), none of its columns is. Features have "
             "to be columns: write the table's transpose (.T in pandas and AnnData)."
         )
+
+
+def _kind_of(file: Path) -> Format:
+    """Tell a format by the ending, and one of XML by its first element."""
+    from edge2torch._core.packed import opened, plain_suffix
+
+    suffix = plain_suffix(file)
+    if suffix != ".xml":
+        return _BY_SUFFIX.get(suffix, "edges")
+    with opened(file) as stream:
+        head = stream.read(_HEAD).decode("utf-8", "replace")
+    found = _ROOT.search(_NO_ROOT.sub("", head))
+    if found is None or found[1] not in _BY_ROOT:
+        raise Edge2TorchError(
+            f"{file.name!r}: XML of which kind? Say it with --format: {listing(_BY_ROOT.values())}."
+        )
+    return _BY_ROOT[found[1]]
 
 
 def _has_flags(file: Path) -> bool:

@@ -6,6 +6,7 @@ computation. Every step of fitting returns a new table and a report of what it d
 
 from edge2torch.priors._annotations import read_annotations
 from edge2torch.priors._between import keep_between
+from edge2torch.priors._cx2 import read_cx2
 from edge2torch.priors._cycles import break_cycles
 from edge2torch.priors._ends import (
     add_latent,
@@ -16,6 +17,7 @@ from edge2torch.priors._ends import (
 )
 from edge2torch.priors._gmt import read_gmt
 from edge2torch.priors._hierarchy import collapse_chains, cut_depth, limit_layers, mirror
+from edge2torch.priors._kgml import read_kgml
 from edge2torch.priors._names import add_names
 from edge2torch.priors._networkx import from_networkx, read_graphml, to_networkx
 from edge2torch.priors._nodes import add_data_types, map_identifiers
@@ -57,9 +59,11 @@ __all__ = [
     "prepare_prior",
     "propagate_memberships",
     "read_annotations",
+    "read_cx2",
     "read_edges",
     "read_gmt",
     "read_graphml",
+    "read_kgml",
     "read_obo",
     "read_omnipath",
     "read_reactome",

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
-from xml.parsers import expat
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing, note, require, warn
 from edge2torch.errors import Edge2TorchError
+from edge2torch.priors._documents import scan_xml
 from edge2torch.priors._edges import join_rows
 from edge2torch.priors._names import add_names
 from edge2torch.priors._reach import tidy
@@ -275,29 +275,15 @@ def read_graphml(
 
 
 def _check_nodes(file: Path, text: str) -> None:
-    """Refuse nodes that are declared twice, and entities, which can grow without bound."""
-    parser = expat.ParserCreate()
+    """Refuse nodes that are declared twice, broken XML and entities."""
     seen: dict[str, int] = {}
 
-    def start(name: str, attributes: dict[str, str]) -> None:
+    def start(name: str, attributes: dict[str, str], line: int) -> None:
         node = attributes.get("id")
         if name.rpartition(":")[2] != "node" or node is None:
             return
-        line = parser.CurrentLineNumber
         if seen.setdefault(node, line) != line:
             words = f"node {node!r} is there twice, first on line {seen[node]}."
             raise bad_line(file, line, words)
 
-    def entity(name: str, *_: object) -> None:
-        raise bad_line(
-            file,
-            parser.CurrentLineNumber,
-            f"the file declares an entity, {name!r}, which GraphML has no use for. Remove it.",
-        )
-
-    parser.StartElementHandler, parser.EntityDeclHandler = start, entity
-    try:
-        parser.Parse(text, True)
-    except expat.ExpatError as error:
-        words = f"broken XML ({error}). Is the file cut short?"
-        raise bad_line(file, error.lineno, words) from error
+    scan_xml(file, text, start)

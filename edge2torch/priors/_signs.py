@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.checks import is_whole
 from edge2torch._core.messages import listing
 from edge2torch._core.tables import MISSING
 from edge2torch.errors import Edge2TorchError
@@ -69,6 +71,21 @@ _TEXT_KINDS = ("string", "categorical", "mixed-integer")  # a column of 1 and "+
 _STRENGTH_COLUMNS = ("mor", "mode_of_regulation", "effect", "weight")
 
 
+def known_signs(signs: Any) -> dict[str, int]:
+    """Return the words that are known, with those of a user."""
+    if signs is None:
+        return dict(SIGNS)
+    if not isinstance(signs, Mapping):
+        raise Edge2TorchError(
+            f"signs must be a dict such as {{'binds': 0}}, found {type(signs).__name__}."
+        )
+    if wrong := [word for word, sign in signs.items() if not (is_whole(sign) and abs(sign) <= 1)]:
+        raise Edge2TorchError(
+            f"signs says what words mean by 1, -1 or 0; it does not for {listing(wrong)}."
+        )
+    return {**SIGNS, **{str(word): int(sign) for word, sign in signs.items()}}
+
+
 def sign_of(word: str, signs: Mapping[str, int]) -> int | None:
     """Return what a word says; capital letters mean nothing where they are not in ``signs``."""
     return signs.get(word, signs.get(word.lower()))
@@ -83,7 +100,7 @@ def read_signs(
         return pd.Series(np.sign(column.fillna(0).to_numpy()).astype(int), index=column.index)
     if len(present) and pd.api.types.infer_dtype(present) not in _TEXT_KINDS:
         raise Edge2TorchError(f"{argument} holds neither numbers nor words.")
-    known = {**SIGNS, **dict.fromkeys(MISSING, 0), **(signs or {})}
+    known = {**dict.fromkeys(MISSING, 0), **known_signs(signs)}
     codes = {word: sign_of(str(word).strip(), known) for word in present.unique()}
     if unknown := [word for word, sign in codes.items() if sign is None]:
         raise Edge2TorchError(

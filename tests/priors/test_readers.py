@@ -277,8 +277,17 @@ READ: dict[str, Callable[..., Any]] = {
     "edges": priors.read_edges,
     "annotations": priors.read_annotations,
     "graphml": priors.read_graphml,
+    "cx2": priors.read_cx2,
+    "kgml": priors.read_kgml,
     "relation": lambda path, **options: priors.read_reactome(path, path, **options),
 }
+
+KGML = """<pathway name="path:hsa1">
+<entry id="1" name="hsa:1" type="gene"/>
+<entry id="2" name="hsa:2" type="gene"/>
+<relation entry1="1" entry2="2" type="PPrel"/>
+</pathway>"""
+REACTIONS = "<pathway><entry id='1' name='hsa:1'/><reaction id='1'/><reaction id='2'/></pathway>"
 
 BROKEN = [
     ("gmt", "a\tx\tg\nb\tx\n", 2, "at least one gene"),
@@ -313,6 +322,18 @@ BROKEN = [
     ("annotations", GAF.replace("\tP\t", "\tQ\t", 1), 2, "the aspect must be one of"),
     ("graphml", "<graphml><graph>\n<node id='a'/>\n<node id='a'/></graph></graphml>", 3, "twice"),
     ("graphml", "<graphml>\n<graph edgedefault='directed'>\n<node id='a'/>", 3, "broken XML"),
+    ("cx2", '[{"CXVersion": "2.0"},\n{"nodes": [}]', 2, "broken JSON"),
+    ("cx2", '[{"nodes": [{"@id": 1}]}, {"status": [{"success": true}]}]', 1, "CX of version 1"),
+    ("cx2", "[NaN]", 1, "broken JSON (NaN is not a number"),
+    ("cx2", '{"elements": {}}', 1, "a CX2 file is an array of objects"),
+    ("cx2", '[{"CXVersion": "2.0"}, {"status": [{"success": true}]}]', 1, "holds no edges"),
+    ("kgml", KGML.replace('entry2="2"', 'entry2="7"'), 4, "there is no entry '7'"),
+    ("kgml", KGML.replace('id="2"', 'id="1"'), 3, "'1' is there twice, first on line 2"),
+    ("kgml", KGML.replace("pathway", "map"), 1, "the root is <map>, that of KGML is <pathway>"),
+    ("kgml", KGML[:-4], 5, "broken XML"),
+    ("kgml", KGML.replace("hsa:2", "&alpha;"), 3, "broken XML (undefined entity"),
+    ("kgml", REACTIONS, 1, "It has 2 reaction(s): a map of chemistry"),
+    ("kgml", "<pathway/>", 1, "holds no edges"),
     ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\n", 2, "2 columns were expected"),
     ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\tDNA\n", 2, "'DNA' is not a Reactome identifier"),
     ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\tR-HSA-2\n", 2, "twice, first on line 1"),

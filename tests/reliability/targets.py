@@ -129,6 +129,23 @@ EDGES = pd.DataFrame(
 PAIRS = pd.DataFrame({"gene_id": ["A"], "transcript_id_a": ["A.1"], "transcript_id_b": ["A.2"]})
 
 
+HCX = """[{"CXVersion":"2.0","hasFragments":false},
+{"metaData":[{"name":"nodes","elementCount":3},{"name":"edges","elementCount":2}]},
+{"attributeDeclarations":[{"networkAttributes":{"ndexSchema":{"d":"string"}},
+"nodes":{"name":{"d":"string"},"HCX::memberNames":{"d":"list_of_string"}},"edges":{"interaction":{"d":"string"}}}]},
+{"networkAttributes":[{"ndexSchema":"hierarchy_v0.1"}]},
+{"nodes":[{"id":0,"v":{"name":"all","HCX::memberNames":["a b","c","d"]}},
+{"id":1,"v":{"name":"left","HCX::memberNames":["a b"]}},{"id":2,"v":{"name":"right","HCX::memberNames":["c"]}}]},
+{"edges":[{"id":0,"s":0,"t":1},{"id":1,"s":0,"t":2}]},{"status":[{"success":true}]}]"""
+CORNERS = Path(__file__).parents[1] / "priors" / "files"
+
+
+def corners(kind: str) -> Callable[[], Files]:
+    """Return an invented file with every odd case of its format."""
+    name = f"corners.{kind}"
+    return lambda: {name: (CORNERS / name).read_bytes()}
+
+
 def one(name: str, text: str) -> Callable[[], Files]:
     return lambda: {name: text.encode()}
 
@@ -529,6 +546,9 @@ TARGETS = [
     Target("read_sif", one("x.sif", "a 1 b c\nb\t-1\tmy node\nc + d\n"), _reader(priors.read_sif, "x.sif")),
     Target("read_omnipath", one("o.tsv", OMNIPATH), _reader(priors.read_omnipath, "o.tsv")),
     Target("read_graphml", one("n.graphml", GRAPHML), _reader(priors.read_graphml, "n.graphml")),
+    Target("read_cx2", corners("cx2"), _reader(priors.read_cx2, "corners.cx2"), share=1 / 2),
+    Target("read_cx2, hierarchy", one("tree.cx2", HCX), _reader(priors.read_cx2, "tree.cx2"), share=1 / 2),
+    Target("read_kgml", corners("kgml"), _reader(priors.read_kgml, "corners.kgml", compounds="node", maps="keep", names=True)),
     *(
         Target(
             f"read_edges and compile, {kind}",

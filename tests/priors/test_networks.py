@@ -1,0 +1,271 @@
+"""Networks of other programs: every odd case of a format gives the table that it should."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from edge2torch import Edge2TorchError, priors
+
+FILES = Path(__file__).parent / "files"
+
+
+def expected(name: str, **types: Any) -> pd.DataFrame:
+    """Return a table that stands beside a file, its blanks missing."""
+    table = pd.read_csv(FILES / name, sep="\t", dtype={"source": str, "target": str, **types})
+    return (
+        table.astype({c: object for c in table if table[c].dtype == object})
+        .where(table.notna(), None)
+        .astype({c: table[c].dtype for c in table if table[c].dtype != object})
+    )
+
+
+def rows(edges: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
+    return list(edges[["source", "target", *columns]].itertuples(index=False, name=None))
+
+
+# --------------------------------------------------------------------------------- KGML
+
+
+def test_every_odd_case_of_kgml(capsys: pytest.CaptureFixture[str]) -> None:
+    edges = priors.read_kgml(FILES / "corners.kgml")
+    pd.testing.assert_frame_equal(edges, expected("corners.kgml.expected.tsv"))
+    said = capsys.readouterr().out
+    assert "opposite signs, now 0, at 'hsa:6' -> 'hsa:7', 'ko:K00001' -> 'hsa:3'" in said
+    assert "2 relation(s) with compounds, 2 link(s) to other maps, 1 missing interaction(s)" in said
+
+
+def test_boxes_compounds_and_maps_as_nodes(capsys: pytest.CaptureFixture[str]) -> None:
+    edges = priors.read_kgml(
+        FILES / "corners.kgml", genes="entry", compounds="node", maps="keep", strip=True, names=True
+    )
+    found = {(source, target): sign for source, target, sign in rows(edges, "sign")}
+    assert found["hsa:1|hsa:2", "hsa:3"] == 1
+    assert ("hsa:3", "hsa:6") not in found  # by way of the compound, not directly
+    assert found["hsa:3", "cpd:C00001"] == found["cpd:C00001", "hsa:6"] == 0
+    assert found["hsa:6", "cpd:C00001"] == 1
+    assert found["hsa:5", "path:hsa88888"] == 1
+    names = dict(zip(edges["target"], edges["target_name"], strict=True))
+    assert names["path:hsa88888"] == "Other map"
+    assert names["hsa:3"] == "BBB"
+    assert names["hsa:1|hsa:2"] is None  # the drawing names the first of two genes alone
+    assert "prefixes differ (hsa:, cpd:, path:, ko:) and stay" in capsys.readouterr().out
+
+
+def test_a_prefix_that_all_share_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "map.xml"
+    path.write_text(
+        '<pathway><relation entry1="1" entry2="2"/><entry id="1" name="hsa:1 hsa:2"/>'
+        '<entry id="2" name="hsa:3"/></pathway>'  # a relation may come before its entries
+    )
+    edges = priors.read_kgml(path, strip=True, quiet=True)
+    assert rows(edges, "sign") == [("1", "3", 0), ("2", "3", 0)]
+
+
+def test_boxes_that_claim_too_many_edges(tmp_path: Path) -> None:
+    ids = " ".join(f"hsa:{k}" for k in range(3_000))
+    path = tmp_path / "map.xml"
+    path.write_text(
+        f'<pathway><entry id="1" name="{ids}"/><entry id="2" name="{ids}"/>'
+        '<relation entry1="1" entry2="2"/></pathway>'
+    )
+    with pytest.raises(Edge2TorchError, match=r"line 1: over 5,000,000 edges.*genes='entry'"):
+        priors.read_kgml(path, quiet=True)
+    assert len(priors.read_kgml(path, genes="entry", quiet=True)) == 1
+
+
+def test_a_group_that_contains_itself(tmp_path: Path) -> None:
+    path = tmp_path / "map.xml"
+    path.write_text(
+        '<pathway>\n<entry id="1" name="undefined" type="group"><component id="1"/></entry>'
+        '<relation entry1="1" entry2="1"/></pathway>'
+    )
+    with pytest.raises(Edge2TorchError, match="line 2: group '1' contains itself"):
+        priors.read_kgml(path, quiet=True)
+
+
+# ---------------------------------------------------------------------------------- CX2
+
+
+def test_every_odd_case_of_cx2(capsys: pytest.CaptureFixture[str]) -> None:
+    edges = priors.read_cx2(FILES / "corners.cx2")
+    pd.testing.assert_frame_equal(edges, expected("corners.cx2.expected.tsv", pmids=object))
+    said = capsys.readouterr().out
+    assert "without a known sign, now 0: 'binds' (1)" in said
+    assert "left out: 1 node(s) without edges" in said
+    known = priors.read_cx2(FILES / "corners.cx2", signs={"binds": -1}, quiet=True)
+    assert known["sign"].tolist() == [1, -1, 1, -1]
+    with pytest.raises(Edge2TorchError, match=r"1 have no edges.*'alone'.*isolated='drop'"):
+        priors.read_cx2(FILES / "corners.cx2", isolated="error")
+
+
+def cx2(
+    nodes: list[dict[str, Any]],
+    edges: list[dict[str, Any]],
+    declared: dict[str, dict[str, Any]],
+    about: dict[str, Any] | None = None,
+    status: dict[str, Any] | None = None,
+) -> str:
+    return json.dumps(
+        [
+            {"CXVersion": "2.0", "hasFragments": False},
+            {"attributeDeclarations": [declared]},
+            {"networkAttributes": [about or {}]},
+            {"nodes": [{"id": k, "v": values} for k, values in enumerate(nodes)]},
+            {"edges": [{"id": k, **edge} for k, edge in enumerate(edges)]},
+            {"status": [status or {"success": True}]},
+        ]
+    )
+
+
+NAMED = {"nodes": {"name": {"d": "string"}, "represents": {"d": "string"}}}
+
+
+def test_values_of_the_types_that_are_declared_and_text_where_none_is(tmp_path: Path) -> None:
+    path = tmp_path / "net.cx2"
+    kinds = {"yes": "boolean", "n": "integer", "x": "double", "several": "list_of_double"}
+    declared = {**NAMED, "edges": {name: {"d": kind} for name, kind in kinds.items()}}
+    edges = [
+        {"s": 0, "t": "1", "v": {"yes": "false", "n": "3", "x": 1, "several": [1, 2.5], "free": [1, 2.5]}},
+        {"s": 1, "t": 0, "v": {"yes": None, "n": 4, "x": "1e-300", "free": 1}},
+    ]  # fmt: skip
+    path.write_text(cx2([{"name": "a"}, {"name": "b"}], edges, declared))
+    found = priors.read_cx2(path, quiet=True)
+    assert list(found)[4:] == ["yes", "n", "x", "free", "several"]
+    assert found["yes"].tolist() == [False, None]
+    assert found["n"].tolist() == [3, 4]
+    assert found["n"].dtype == "int64"
+    assert found["x"].tolist() == [1.0, 1e-300]
+    assert found["several"].tolist() == ["1.0|2.5", None]
+    assert found["free"].tolist() == ["[1, 2.5]", "1"]
+
+
+@pytest.mark.parametrize(
+    ("edge", "nodes", "words"),
+    [
+        ({"s": 0, "t": 9}, 2, "edge 0: there is no node 9"),
+        ({"s": 0, "t": 1, "v": {"x": "many"}}, 2, "'x' is declared as double, found \"many\""),
+        ({"s": 0, "t": 1, "v": {"x": 1, "y": 2}}, 2, "'x' is there twice, by name and by alias"),
+        ({"s": 0, "t": 1.5}, 2, "a whole number was expected, found 1.5"),
+    ],
+)
+def test_what_a_cx2_file_may_not_hold(
+    tmp_path: Path, edge: dict[str, Any], nodes: int, words: str
+) -> None:
+    path = tmp_path / "net.cx2"
+    declared = {**NAMED, "edges": {"x": {"d": "double", "a": "y"}}}
+    path.write_text(cx2([{"name": f"n{k}"} for k in range(nodes)], [edge], declared))
+    with pytest.raises(Edge2TorchError) as caught:
+        priors.read_cx2(path, quiet=True)
+    assert words in str(caught.value)
+
+
+def test_a_cx2_file_that_is_not_whole(tmp_path: Path) -> None:
+    path, whole = tmp_path / "net.cx2", (FILES / "corners.cx2").read_text()
+    for old, new, words in (
+        (
+            '"elementCount":4}]',
+            '"elementCount":5}]',
+            "edges: metaData says 5 element.s., there are 4",
+        ),
+        (',\n{"status":[{"success":true}]}', "", "status: there is none at the end"),
+        ('"success":true', '"success":false,"error":"disk full"', "failed: disk full"),
+        ('"id":1,"s"', '"id":0,"s"', "edges: the id 0 is there twice"),
+        ('"id":13', '"id":12', "nodes: the id 12 is there twice"),
+    ):
+        assert old in whole
+        path.write_text(whole.replace(old, new))
+        with pytest.raises(Edge2TorchError, match=words):
+            priors.read_cx2(path, quiet=True)
+
+
+def test_nodes_are_called_by_an_attribute_that_tells_them_apart(tmp_path: Path) -> None:
+    path = tmp_path / "net.cx2"
+    nodes = [{"name": "p53", "represents": "7157"}, {"name": "p53", "represents": "22059"}]
+    path.write_text(cx2(nodes, [{"s": 0, "t": 1}], NAMED))
+    with pytest.raises(
+        Edge2TorchError, match=r"share a 'name': 'p53' \(id 0\), 'p53' \(id 1\). names='represents'"
+    ):
+        priors.read_cx2(path, quiet=True)
+    edges = priors.read_cx2(path, names="represents", quiet=True)
+    assert rows(edges, "source_name", "target_name") == [("7157", "22059", "p53", "p53")]
+    with pytest.raises(Edge2TorchError, match=r"2 node.s. have no 'symbol'.*There are 'name'"):
+        priors.read_cx2(path, names="symbol", quiet=True)
+
+
+def test_a_sign_of_its_own_comes_before_the_word(tmp_path: Path) -> None:
+    path = tmp_path / "net.cx2"
+    kinds = {"interaction": "string", "sign": "integer", "relation": "string", "target": "string"}
+    declared = {**NAMED, "edges": {name: {"d": kind} for name, kind in kinds.items()}}
+    values = {"interaction": "activates", "sign": -1, "relation": "binds", "target": "x"}
+    path.write_text(cx2([{"name": "a"}, {"name": "b"}], [{"s": 0, "t": 1, "v": values}], declared))
+    edges = priors.read_cx2(path, quiet=True)
+    assert edges.to_dict("records") == [
+        {"source": "a", "target": "b", "sign": -1, "relation": "binds", "target_": "x", "interaction": "activates"}
+    ]  # fmt: skip
+    with pytest.raises(Edge2TorchError, match=r"signs says what words mean by 1, -1 or 0.*'binds'"):
+        priors.read_cx2(path, signs={"binds": "up"}, quiet=True)
+
+
+TREE = [
+    {"name": "all", "CD_MemberList": "A B C,D"},
+    {"name": "left", "CD_MemberList": "A B"},
+    {"name": "right", "CD_MemberList": "B,C"},
+]
+PARTS = [{"s": 0, "t": 1}, {"s": 0, "t": 2}]
+
+
+def test_a_hierarchy_is_turned_round_and_genes_enter_at_the_lowest_systems(tmp_path: Path) -> None:
+    path = tmp_path / "tree.cx2"
+    path.write_text(cx2(TREE, PARTS, NAMED, {"ndexSchema": "hierarchy_v0.1"}))
+    edges = priors.read_cx2(path, quiet=True)
+    lowest = [("D", "all"), ("A", "left"), ("B", "left"), ("B", "right"), ("C", "right")]
+    assert rows(edges) == [("left", "all"), ("right", "all"), *lowest]
+    plain = priors.read_cx2(path, hierarchy=False, quiet=True)
+    assert rows(plain) == [("all", "left"), ("all", "right")]
+    path.write_text(cx2(TREE, PARTS, NAMED))
+    assert len(priors.read_cx2(path, quiet=True)) == 2
+    assert len(priors.read_cx2(path, hierarchy=True, quiet=True)) == 7
+
+
+def test_genes_by_number_are_named_by_the_interactome(tmp_path: Path) -> None:
+    path, below = tmp_path / "tree.cx2", tmp_path / "below.cx2"
+    declared = {"nodes": {**NAMED["nodes"], "HCX::members": {"d": "list_of_long"}}}
+    nodes = [{"name": "all", "HCX::members": [0, 1]}, {"name": "left", "HCX::members": [0]}]
+    path.write_text(cx2(nodes, [{"s": 0, "t": 1}], declared, {"ndexSchema": "hierarchy_v0.1"}))
+    below.write_text(cx2([{"name": "A"}, {"name": "B"}], [], NAMED))
+    with pytest.raises(Edge2TorchError, match=r"by number alone.*Give interactome="):
+        priors.read_cx2(path, quiet=True)
+    edges = priors.read_cx2(path, interactome=below, quiet=True)
+    assert rows(edges) == [("left", "all"), ("B", "all"), ("A", "left")]
+
+
+# ---------------------------------------------------------------------- the same everywhere
+
+READ_ALL = """
+import sys
+from edge2torch import priors
+files = sys.argv[1]
+for read, name in ((priors.read_cx2, "corners.cx2"), (priors.read_kgml, "corners.kgml")):
+    print(read(f"{files}/{name}").to_csv())
+"""
+
+
+def test_every_process_reads_the_same_bytes() -> None:
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", READ_ALL, str(FILES)],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in (1, 2)
+    ]
+    assert said[0] == said[1]
