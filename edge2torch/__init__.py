@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge2torch.data import align_features_to_input_nodes as align_features_to_input_nodes
     from edge2torch.errors import Edge2TorchError as Edge2TorchError
     from edge2torch.errors import Edge2TorchWarning as Edge2TorchWarning
+    from edge2torch.exchange import write_network as write_network
     from edge2torch.interpret import Attribution as Attribution
     from edge2torch.interpret import activations as activations
     from edge2torch.interpret import attribute as attribute
@@ -63,6 +64,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         "customize": ("customize_model",),
         "data": ("align_features_to_input_nodes",),
         "errors": ("Edge2TorchError", "Edge2TorchWarning"),
+        "exchange": ("write_network",),
         "explain": (),
         "graph": (),
         "interpret": (

@@ -11,6 +11,7 @@ from edge2torch.plot._draw import draw_graph
 from edge2torch.plot._faithfulness import faithfulness
 from edge2torch.plot._flow import plot_flow
 from edge2torch.plot._heatmap import plot_node_heatmap
+from edge2torch.plot._layout import node_positions as node_positions
 from edge2torch.plot._module_drivers import plot_module_drivers, plot_module_heatmap
 from edge2torch.plot._module_summary import (
     plot_module_summary,
@@ -19,6 +20,7 @@ from edge2torch.plot._module_summary import (
 )
 from edge2torch.plot._survival import plot_calibration, plot_survival
 
+# Names "as" themselves are for other rooms: importable, and no part of what the room shows.
 __all__ = [
     "attribution",
     "draw_graph",

@@ -48,7 +48,7 @@ def lay_out(graph: Subgraph, labels: list[str], headers: list[str], font_size: f
     np.maximum.at(boxes, column, text)
     column_x = np.cumsum(widest + GAP) - GAP - widest / 2
     height = ROW * max(np.bincount(column).max(), 4)
-    rank = _order(graph, column)
+    rank = _order(column, graph.source, graph.target)
     count = np.bincount(column)
     pitch = np.minimum(height / count, 3 * ROW)
     y = (count[column] / 2 - 0.5 - rank) * pitch[column] + height / 2
@@ -56,13 +56,27 @@ def lay_out(graph: Subgraph, labels: list[str], headers: list[str], font_size: f
     return Layout(column_x[column], y, boxes[column], column_x, size)
 
 
-def _order(graph: Subgraph, column: NDArray[np.int64]) -> NDArray[np.int64]:
+def node_positions(
+    layer: NDArray[np.int64], source: NDArray[np.int64], target: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return x and y, upwards, of every node (n, 2), in units of columns and of rows.
+
+    Columns are the layers, inputs on the left, and stand centred beside each other.
+    """
+    column = np.unique(layer, return_inverse=True)[1].astype(np.int64)
+    rank, count = _order(column, source, target), np.bincount(column)
+    return np.stack([column.astype(np.float64), (count[column] - 1) / 2 - rank], axis=1)
+
+
+def _order(
+    column: NDArray[np.int64], source: NDArray[np.int64], target: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Rank of each node in its column, after sweeps that pull nodes towards their neighbours."""
     rank = _ranks(column, np.arange(len(column), dtype=np.float64))
     count = np.bincount(column)[column]
     for sweep in range(_SWEEPS):
         height = (rank + 0.5) / count  # columns of different sizes share one scale
-        ends = (graph.source, graph.target)
+        ends = (source, target)
         here, there = ends if sweep % 2 else ends[::-1]
         total = np.bincount(here, height[there], len(rank))
         n = np.bincount(here, minlength=len(rank))

@@ -46,6 +46,7 @@ SIGNS: Mapping[str, int] = {
     "--|": -1,
     "0": 0,
     "unknown": 0,
+    "to": 0,  # as write_network calls an edge of which nothing more is known
 }
 FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
     "any": {
