@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge2torch.errors import Edge2TorchError
+from edge2torch.graph import UnitGraph
 from edge2torch.nn import CompiledModel, MaskedLinear
 
 Int = NDArray[np.int64]
@@ -51,16 +53,27 @@ class BoundModel:
     model : CompiledModel
         Without any wrapper.
     plan : ExecutionPlan
-        Of the graph it was compiled from.
+        Of the graph it was compiled from; of its units where nodes have several.
+    units : UnitGraph, optional
+        Which node and which edge they belong to.
     """
 
     model: CompiledModel
     plan: Any
+    units: UnitGraph | None = None
 
     def edge_layers(self) -> list[tuple[Int, MaskedLinear]]:
         """Return rows of the edge table and the layer that holds their weights.
 
-        Several layers may hold weights of the same edges, such as the gates of a recurrent cell.
+        Several layers may hold weights of the same edges, such as the gates of a recurrent cell;
+        a row is there once for every weight of a block between units.
+        """
+        return [(self._rows(numbers), layer) for numbers, layer in self.weight_layers()]
+
+    def weight_layers(self) -> list[tuple[Int, MaskedLinear]]:
+        """Return numbers of weights and the layer that holds them, each number once.
+
+        A weight's number is its edge's row, or its place among the weights of all rows' blocks.
         """
         rows, layers = self.plan.edge_rows(), self.model.edge_layers()
         repeated = [*rows] * (len(layers) // max(len(rows), 1))
@@ -72,14 +85,39 @@ class BoundModel:
         return list(zip(repeated, layers, strict=True))
 
     def edge_values(self) -> list[tuple[Int, Tensor]]:
-        """Return rows of the edge table and one weight for each, (e,)."""
+        """Return rows of the edge table and their weights, (e,); a block's weights each with its row."""
+        return [(self._rows(numbers), values) for numbers, values in self.weight_values()]
+
+    def weight_values(self) -> list[tuple[Int, Tensor]]:
+        """Return numbers of weights, as :meth:`weight_layers` has them, and the weights, (e,)."""
         return list(zip(self.plan.edge_rows(), self.model.edge_values(), strict=True))
 
     def edge_norms(self) -> list[tuple[Int, Tensor]]:
         """Return rows of the edge table and the norm of all values of each, (e,)."""
-        return list(zip(self.plan.edge_rows(), self.model.edge_norms(), strict=True))
+        norms = list(zip(self.plan.edge_rows(), self.model.edge_norms(), strict=True))
+        return norms if self.units is None else [self._block_norms(*one) for one in norms]
+
+    def _block_norms(self, numbers: Int, values: Tensor) -> tuple[Int, Tensor]:
+        rows, place = np.unique(self._rows(numbers), return_inverse=True)
+        index = torch.from_numpy(place).to(values.device)
+        total = values.new_zeros(len(rows)).index_add(0, index, values.square())
+        # the slope of a root has no end at 0, where a lasso leaves blocks
+        return rows, torch.where(total > 0, total, torch.ones_like(total)).sqrt() * (total > 0)
 
     def biases(self) -> list[tuple[Int, Tensor]]:
-        """Return node numbers and their biases (n,), for the layers that have any."""
+        """Return node numbers and their biases (n,), for the layers that have any.
+
+        A node is there once for each of its units.
+        """
+        node = None if self.units is None else self.units.node
+        return [
+            (nodes if node is None else node[nodes], bias) for nodes, bias in self.unit_biases()
+        ]
+
+    def unit_biases(self) -> list[tuple[Int, Tensor]]:
+        """Return numbers of units and their biases; of nodes, where each is one unit."""
         pairs = zip(self.plan.biased_nodes(), self.model.node_biases(), strict=True)
         return [(nodes, bias) for nodes, bias in pairs if bias is not None]
+
+    def _rows(self, numbers: Int) -> Int:
+        return numbers if self.units is None else self.units.edge[numbers]

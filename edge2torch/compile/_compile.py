@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from edge2torch.compile._options import (
 )
 from edge2torch.compile._recurrent import Recurrent
 from edge2torch.compile._registry import BACKENDS, Backend, find_backend
+from edge2torch.compile._units import Units, read_units, unit_graph
 from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import EdgeGraph, build_edge_graph, read_edge_table
@@ -49,6 +51,7 @@ def compile_graph(
     sign_column: str | None = None,
     unused: Literal["keep", "prune", "error"] = "keep",
     kernel: Literal["auto", "sparse", "dense"] = "auto",
+    units: Units | None = None,
     **own: Any,
 ) -> tuple[CompiledModel, CompileArtifact]:
     """Compile a table of named edges into a trainable model that computes along them.
@@ -86,6 +89,10 @@ def compile_graph(
         What to do with nodes that reach no output. Kept and pruned ones are named in a warning.
     kernel : {"auto", "sparse", "dense"}
         What computes each block of edges; ``artifact.kernels`` says what was chosen and why.
+    units : int, mapping of node to int, or function, optional
+        Units of every hidden node, 1 by default; an edge is a block of weights, from all units of
+        its source to all of its target. A mapping names nodes (outputs too), the others have one.
+        A function is called with the number of inputs below a node. ``"gnn"`` has ``channels``.
     **own
         Options that only the chosen backend has.
 
@@ -141,8 +148,19 @@ def compile_graph(
         table, inputs=inputs, outputs=outputs, unused=unused, acyclic=not row.allows_cycles
     )
     _check_representable(graph)
+    if units is not None:
+        _check_takes_units(row)
+        options = replace(options, units=read_units(graph, units))
     with seeded(None if seed is None else check_seed("seed", seed)):
         return build(row, graph, options, draw=True)
+
+
+def _check_takes_units(row: Backend) -> None:
+    if not row.takes_units:
+        raise Edge2TorchError(
+            f"units: nodes of backend={row.name!r} have channels, alike for all of them. Give "
+            "channels=, or use backend='feedforward' or 'recurrent'."
+        )
 
 
 def _read_backend(
@@ -177,8 +195,12 @@ def build(
     fingerprint = _fingerprint(row, graph, options)
     if expected not in (None, fingerprint):
         raise ValueError("its edge table or options are not those that were compiled")
-    plan = row.plan(graph, options)
-    model = row.build(graph, plan, options, bytes.fromhex(fingerprint), draw)
+    plan = unit_plan = row.plan(graph, options)
+    units = unit_graph(graph, options.units)
+    if units is not None:
+        unit_plan = row.plan(units.graph, options)
+    computed = graph if units is None else units.graph
+    model = row.build(computed, unit_plan, options, bytes.fromhex(fingerprint), draw)
     artifact = CompileArtifact(
         backend=row.name,
         feature_names=graph.names(graph.inputs),
@@ -190,6 +212,8 @@ def build(
         kernels=_kernels(model),
         options=options.as_dict(),
         fingerprint=fingerprint,
+        unit_graph=units,
+        unit_plan=unit_plan,
     )
     model.artifact = artifact
     return model, artifact
@@ -241,6 +265,8 @@ def _fingerprint(row: Backend, graph: EdgeGraph, options: CompileOptions) -> str
         "steps": options.steps,
         "own": {name: value for name, value in options.own.items() if name not in passing},
     }
+    if options.units:
+        head["units"] = dict(options.units)
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     digest.update(json.dumps(graph.node_names.tolist()).encode())
     rows = graph.active_rows

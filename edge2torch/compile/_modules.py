@@ -13,7 +13,14 @@ from torch import Tensor, nn
 from edge2torch._core.messages import listing
 from edge2torch._core.wrappers import COMPILED, unwrap
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn import ACTIVATIONS, CompiledModel, CustomizedEdgeModel, NodeBatchNorm, OnNodes
+from edge2torch.nn import (
+    ACTIVATIONS,
+    CompiledModel,
+    CustomizedEdgeModel,
+    NodeBatchNorm,
+    NodeDropout,
+    OnNodes,
+)
 
 _BUILT: dict[str, type[nn.Module]] = {
     kind.__name__: kind
@@ -21,10 +28,11 @@ _BUILT: dict[str, type[nn.Module]] = {
         *(kind for kind in ACTIVATIONS.values() if isinstance(kind, type)),
         *(nn.PReLU, nn.Hardtanh, nn.LogSigmoid, nn.Softmax, nn.LogSoftmax, nn.Softsign),
         *(nn.Dropout, nn.AlphaDropout, nn.Dropout1d, nn.Flatten),
-        *(NodeBatchNorm, nn.BatchNorm1d, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
+        *(NodeDropout, NodeBatchNorm, nn.BatchNorm1d, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
         *(nn.Linear, nn.Sequential, nn.ModuleList, OnNodes, CustomizedEdgeModel),
     )
 }
+_NO_CLASSES = ("compiled model", "dropout", "stages")  # what else a description names
 _WITHOUT_EFFECT = {"inplace", "device", "dtype"}
 
 
@@ -125,6 +133,7 @@ def compare(found: dict[str, Any], saved: dict[str, Any], *, where: Path) -> Non
 def _flat(told: dict[str, Any]) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
     """Yield every module's place with its class and settings."""
     for slot, stages in told["nodes"].items():
+        yield f"{slot} order", ("stages", {"order": list(stages)})
         for kind, one in stages.items():
             yield from _walk(f"{slot}.{kind}", one)
     yield "edges", ("dropout", {"p": told["edge_dropout"]})
@@ -206,7 +215,7 @@ def _unknown(saved: dict[str, Any], base: CompiledModel) -> Iterator[str]:
     own = dict(_flat(describe(base, base)))
     for place, (kind, settings) in _flat(saved):
         is_there = own.get(place) == (kind, settings)
-        if kind not in _BUILT and kind not in ("compiled model", "dropout") and not is_there:
+        if kind not in _BUILT and kind not in _NO_CLASSES and not is_there:
             yield kind
     around = saved["around"]
     if around["class"] not in ("compiled model", CustomizedEdgeModel.__name__):
@@ -218,12 +227,14 @@ def _build(one: dict[str, Any], n_values: int, width: int = 0) -> nn.Module:
     if kind is nn.Sequential:
         return nn.Sequential(*(_build(part, n_values, width) for part in parts.values()))
     if kind is OnNodes:
-        modules = [_build(part, n_values) for part in parts["group_modules"]["parts"].values()]
-        groups = list(zip(settings["columns"], modules, strict=True))
+        one_each = zip(settings["columns"], parts["group_modules"]["parts"].values(), strict=True)
+        groups = [(own, _build(part, n_values, len(own))) for own, part in one_each]
         if any(not 0 <= column < width for columns, _ in groups for column in columns):
             raise ValueError("a node that is not there")
         others = _build(parts["others"], n_values, width) if "others" in parts else None
         return OnNodes(groups, others=others)
+    if kind is NodeDropout and sum(settings["units"]) != width:
+        raise ValueError("units that are not there")
     if "device" not in inspect.signature(kind.__init__).parameters:
         return kind(**settings)
     module = kind(**settings, device="meta")  # takes no memory and draws nothing

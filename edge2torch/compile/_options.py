@@ -28,10 +28,12 @@ class CompileOptions:
     steps: int | str | None
     sign_column: str | None
     own: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, int] | None = None  # of the nodes that have more than one
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return asdict(self)
+        """Return plain values, ready for JSON; ``units`` only where a node has several."""
+        found = asdict(self)
+        return found if self.units else {k: v for k, v in found.items() if k != "units"}
 
 
 def check_options(options: CompileOptions) -> CompileOptions:

@@ -43,6 +43,8 @@ class Backend:
         Graph and options to execution plan.
     build : callable
         Graph, plan, options, fingerprint to model, weights drawn unless the last is False.
+    takes_units : bool
+        Whether nodes may have several units: plan and build are then given the graph of the units.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Backend:
     plan: Callable[[EdgeGraph, CompileOptions], Any]
     build: Callable[[EdgeGraph, Any, CompileOptions, bytes, bool], CompiledModel]
     own_options: type[Any]
+    takes_units: bool = True
 
 
 BACKENDS: tuple[Backend, ...] = (
@@ -85,6 +88,7 @@ BACKENDS: tuple[Backend, ...] = (
         plan=plan_of_options,
         build=build_gnn,
         own_options=GNN,
+        takes_units=False,
     ),
 )
 """Backends of ``compile_graph``: a new backend is a new row."""

@@ -17,7 +17,7 @@ from edge2torch._core.checks import check_type
 from edge2torch._core.sketch import sketch
 from edge2torch.compile._bound import BoundModel, compiled_part
 from edge2torch.compile._labels import read_labels, with_labels
-from edge2torch.graph import EdgeGraph, ExecutionPlan, FeedforwardPlan, GraphTopology
+from edge2torch.graph import EdgeGraph, ExecutionPlan, FeedforwardPlan, GraphTopology, UnitGraph
 
 __all__ = ["CompileArtifact", "graph_topology"]
 
@@ -51,6 +51,10 @@ class CompileArtifact:
         The options of ``compile_graph`` that shaped the model.
     fingerprint : str
         Identifies graph, node order and options; hexadecimal.
+    unit_graph : UnitGraph, optional
+        Units and weights, and the nodes and edges that they belong to, where nodes have several.
+    unit_plan : ExecutionPlan, optional
+        The order of computation of what the model's tensors hold: units, or nodes of one unit.
 
     Examples
     --------
@@ -77,6 +81,31 @@ class CompileArtifact:
     kernels: pd.DataFrame = field(repr=False)
     options: Mapping[str, Any] = field(repr=False)
     fingerprint: str = field(repr=False)
+    unit_graph: UnitGraph | None = field(default=None, repr=False)
+    unit_plan: Any = field(default=None, repr=False)
+
+    @cached_property
+    def units(self) -> pd.Series[int]:
+        """How many units each node has, by name."""
+        graph, units = self.graph, self.unit_graph
+        counts = np.ones(graph.n_nodes, np.int64) if units is None else units.counts
+        return pd.Series(counts, index=pd.Index(graph.node_names, name="node"), name="units")
+
+    @cached_property
+    def unit_slices(self) -> Mapping[str, slice]:
+        """The columns of a node's units among the values of its layer, by name."""
+        found = {}
+        for names in self.node_names_by_layer.values():
+            ends = np.cumsum(self.units[names].to_numpy()).tolist()
+            starts = [0, *ends[:-1]]
+            found.update({n: slice(*ab) for n, *ab in zip(names, starts, ends, strict=True)})
+        return found
+
+    def column_names(self, names: list[str]) -> list[str]:
+        """Return the nodes of a layer or site column by column: a name for each of its units."""
+        if self.unit_graph is None:
+            return names
+        return list(np.repeat(np.array(names, object), self.units[names].to_numpy()).tolist())
 
     @cached_property
     def labels(self) -> Mapping[str, str]:
@@ -144,7 +173,8 @@ class CompileArtifact:
         >>> [(rows.tolist(), values.tolist()) for rows, values in artifact.bind(model).edge_values()]
         [([0], [2.0])]
         """
-        return BoundModel(compiled_part(model, self.fingerprint), self.execution_plan)
+        plan = self.execution_plan if self.unit_graph is None else self.unit_plan
+        return BoundModel(compiled_part(model, self.fingerprint), plan, self.unit_graph)
 
     def __copy__(self) -> CompileArtifact:
         return self
@@ -159,6 +189,7 @@ class CompileArtifact:
             (len(self.output_names), "output"),
             (len(self.node_names_by_layer), "layer"),
             (self.graph.n_edges, "edge"),
+            *([] if (units := self.unit_graph) is None else [(len(units.node), "unit")]),
         )
         return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +15,12 @@ from edge2torch._core.checks import check_choice
 from edge2torch._core.hooks import recorded
 from edge2torch.compile import CompileArtifact, find_artifact, find_edge_model
 from edge2torch.interpret._attribute import attribute
-from edge2torch.interpret._frames import summarize
+from edge2torch.interpret._engines._sites import Site
+from edge2torch.interpret._engines._units import first_direction
+from edge2torch.interpret._engines._walk import record_calls
+from edge2torch.interpret._frames import summarize, table_frame
+from edge2torch.interpret._methods import METHODS
+from edge2torch.interpret._request import Request, prepared_task
 
 if TYPE_CHECKING:
     from edge2torch.interpret._samples import Samples
@@ -30,6 +38,7 @@ def activations(
     *,
     level: Literal["summary", "sites"] = "summary",
     site_aggregation: Join = "last",
+    agg: Literal["first", "all"] = "first",
 ) -> Any:
     """Return the value of every node for every sample, inputs included.
 
@@ -48,11 +57,17 @@ def activations(
         One table with a column per node, or a dict of tables, one per layer or step.
     site_aggregation : {"last", "sum", "mean", "max"}
         How ``"summary"`` joins the values of a node that is computed in several layers or steps.
+    agg : {"first", "all"}
+        Of a node with several units: its position along the first principal direction of its
+        units, 0 at the samples' mean, with the sign that goes up with the (first) output; or every
+        unit. Units may be mixed without a change of the model, so their mean says nothing.
 
     Returns
     -------
     DataFrame or dict of str to DataFrame
-        Rows are samples with the data's own index. A node with channels has their mean.
+        Rows are samples with the data's own index. A node with channels has their mean. Where
+        nodes have several units, ``attrs["explained"]`` of a table is the share of their variance
+        along that direction, by node; ``agg="all"`` has columns (node, unit), counted from 0.
 
     Examples
     --------
@@ -67,12 +82,58 @@ def activations(
     """
     check_choice("level", level, ("summary", "sites"))
     check_choice("site_aggregation", site_aggregation, get_args(Join))
+    check_choice("agg", agg, ("first", "all"))
     given, data = artifact_and_data(artifact, data)
+    if find_artifact(model, given).unit_graph is not None:
+        return _of_units(model, given, data, level, site_aggregation, agg)
     values = attribute(
         model, data, "nodes", "LayerActivation", artifact=given, nodes="all", quiet=True
     )
     tables = values.frame("sites")
     return tables if level == "sites" else summarize(tables, values.samples, site_aggregation)
+
+
+def _of_units(
+    model: nn.Module, given: Any, data: Any, level: str, join: Join, agg: str
+) -> pd.DataFrame | dict[str, pd.DataFrame]:
+    """Return the values of nodes with several units: of every unit, or of the direction they share."""
+    artifact = find_artifact(model, given)
+    request = Request(METHODS["LayerActivation"], nodes="all", quiet=True)
+    with prepared_task(request, model, artifact, data) as (task, sites, index):
+        modules = [site.module for site in sites]
+        with record_calls(task, modules, with_gradients=False) as calls:
+            y = task.outputs_at(task.x)[0]
+        tables, shares = {}, pd.Series(dtype=float)
+        for call in calls:
+            site = sites[call.place]
+            if agg == "all":
+                tables[site.name] = _by_unit(site, call.output, index)
+                continue
+            values, share = first_direction(site, call.output, y)
+            tables[site.name] = table_frame(site.nodes, values.cpu(), index)
+            own = pd.Series(share.cpu().double().numpy(), pd.Index(site.nodes, name="node"))
+            tables[site.name].attrs["explained"] = own
+            shares = own.combine_first(
+                shares
+            )  # the last site's where it is computed more than once
+    if level == "sites":
+        return tables
+    table = summarize(tables, index, join)
+    if agg == "all":
+        names = ["node", "unit"]
+        table.columns = pd.MultiIndex.from_arrays(
+            list(zip(*table.columns, strict=True)), names=names
+        )
+        return table
+    table.attrs["explained"] = shares[list(table.columns)]
+    return table
+
+
+def _by_unit(site: Site, values: Tensor, index: pd.Index) -> pd.DataFrame:
+    counts = np.ones(len(site.nodes), int) if site.units is None else site.units
+    pairs = [(n, k) for n, count in zip(site.nodes, counts, strict=True) for k in range(count)]
+    columns = pd.Index(pairs, tupleize_cols=False)
+    return pd.DataFrame(values.cpu().numpy(), index, columns)
 
 
 def get_node_activations(
@@ -105,7 +166,8 @@ def get_node_activations(
     Returns
     -------
     dict of str to Tensor
-        (b,) per node, (b, c) where nodes have channels; with ``level="sites"`` (b, s) or (b, s, c).
+        (b,) per node, (b, c) where nodes have channels, (b, u) for a node of u > 1 units; with
+        ``level="sites"`` (b, s) or (b, s, c).
         Gradients flow: use ``torch.no_grad()`` where they are not wanted.
 
     Examples
@@ -130,8 +192,14 @@ def get_node_activations(
         model(x)
     parts: dict[str, list[Tensor]] = {}
     for site, calls in seen.items():
-        for column, node in enumerate(names.node_names_by_site[site]):
-            parts.setdefault(node, []).append(calls[-1][:, column])
+        nodes = names.node_names_by_site[site]
+        if names.unit_graph is None:
+            columns: Iterable[Tensor] = calls[-1].unbind(1)
+        else:
+            split = calls[-1].split(names.units[nodes].tolist(), dim=1)
+            columns = (own.squeeze(1) if own.shape[1] == 1 else own for own in split)
+        for node, own in zip(nodes, columns, strict=True):
+            parts.setdefault(node, []).append(own)
     by_site = {node: torch.stack(values, 1) for node, values in parts.items()}
     if level == "sites":
         return by_site

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,6 @@ from torch import Tensor, nn
 from edge2torch._core.arguments import artifact_and_data
 from edge2torch.compile import CompileArtifact, find_artifact, find_edge_model
 from edge2torch.errors import Edge2TorchError
-from edge2torch.graph import RecurrentPlan
 from edge2torch.nn import EdgePattern, Loops, RecurrentEdgeModel, amplification
 
 _CYCLES = ["nodes", "n_nodes", "n_edges", "radius", "bound", "gap"]
@@ -74,7 +72,7 @@ def convergence(
     """
     given, x = artifact_and_data(artifact, x, "x")
     artifact = find_artifact(model, given)
-    base, plan = _recurrent(model, artifact)
+    base, names = _recurrent(model, artifact)
     base.check_input(x)
     if base.solver is not None:
         tolerance = base.solver.tolerance
@@ -87,7 +85,7 @@ def convergence(
     finally:
         for part, mode in modes:
             part.training = mode
-    table["node"] = artifact.graph.names(plan.computed[table["node"].to_numpy()])
+    table["node"] = [names[column] for column in table["node"]]
     return table
 
 
@@ -134,7 +132,8 @@ def cycles(model: nn.Module, artifact: CompileArtifact | None = None) -> pd.Data
     Returns
     -------
     DataFrame, one row per strongly connected component, the strongest first
-        ``nodes``, sorted by how much they take part; ``n_nodes``; ``n_edges``; ``radius``, the
+        ``nodes``, sorted by how much they take part; ``n_nodes`` and ``n_edges``, or units and
+        weights where nodes have several units; ``radius``, the
         spectral radius of the weights, which makes a linear model grow without end where it
         passes 1; ``bound``, that of their absolute values; and ``gap``, by how much the radius may
         lie below, where a large component did not settle, or else 0.
@@ -157,7 +156,7 @@ def cycles(model: nn.Module, artifact: CompileArtifact | None = None) -> pd.Data
     0  [a, b]        2        2     1.0    1.0  0.0
     """
     artifact = find_artifact(model, artifact)
-    base, plan = _recurrent(model, artifact)
+    base, names = _recurrent(model, artifact)
     loops = Loops.of(base)
     rows, columns = (part.cpu().numpy() for part in (loops.pattern.row, loops.pattern.col))
     weights = base.edge_values()[0].detach().cpu()[loops.edges.cpu()]
@@ -175,7 +174,7 @@ def cycles(model: nn.Module, artifact: CompileArtifact | None = None) -> pd.Data
         order = np.argsort(-share.round(9), kind="stable")
         table.append(
             {
-                "nodes": artifact.graph.names(plan.computed[loops.nodes[nodes[order]]]),
+                "nodes": list(dict.fromkeys(names[k] for k in loops.nodes[nodes[order]].tolist())),
                 "n_nodes": len(nodes),
                 "n_edges": len(own),
                 "radius": 0.0 if found is None else round(found.radius, 6),
@@ -187,13 +186,12 @@ def cycles(model: nn.Module, artifact: CompileArtifact | None = None) -> pd.Data
     return frame.sort_values("radius", ascending=False, kind="stable", ignore_index=True)
 
 
-def _recurrent(
-    model: nn.Module, artifact: CompileArtifact
-) -> tuple[RecurrentEdgeModel, RecurrentPlan]:
+def _recurrent(model: nn.Module, artifact: CompileArtifact) -> tuple[RecurrentEdgeModel, list[str]]:
+    """Return the recurrent model, and the node of each column that a step computes."""
     base = find_edge_model(model, artifact)
     if not isinstance(base, RecurrentEdgeModel):
         raise Edge2TorchError(
             f"model was compiled with backend={artifact.backend!r}, and steps belong to "
             "backend='recurrent'."
         )
-    return base, cast(RecurrentPlan, artifact.execution_plan)
+    return base, artifact.column_names(artifact.node_names_by_layer["state"])

@@ -46,7 +46,8 @@ def refuse_not_finite(task: Task, index: pd.Index) -> NoReturn:
         values = call.output if call.output.dim() == 2 else call.output.sum(2)
         if bool((bad := ~values.isfinite()).any()):
             site = sites[call.place]
-            nodes = [site.nodes[k] for k in bad.any(0).nonzero().flatten().tolist()]
+            columns = site.columns
+            nodes = list(dict.fromkeys(columns[k] for k in bad.any(0).nonzero().flatten().tolist()))
             samples = index[bad.any(1).cpu().numpy()]
             raise Edge2TorchError(
                 f"model: values are not finite from {site.name} on, at {len(nodes)} node(s): "
@@ -118,7 +119,7 @@ def _cut_off(
         gradients = torch.autograd.grad(total, values, allow_unused=True)
     reached: dict[str, bool] = {}
     for call, gradient in zip(calls, gradients, strict=True):
-        nodes = sites[call.place].nodes
+        nodes = sites[call.place].columns
         some = [False] * len(nodes)
         if gradient is not None:
             some = gradient.movedim(1, 0).flatten(1).any(1).tolist()

@@ -424,7 +424,7 @@ class _Holding:
 
     @classmethod
     def of(cls, task: Task, items: pd.Index) -> _Holding:
-        places = [items.get_indexer(pd.Index(site.nodes)) for site in task.sites]
+        places = [items.get_indexer(pd.Index(site.columns)) for site in task.sites]
         index = [torch.from_numpy(np.where(own < 0, len(items), own)) for own in places]
         return cls(task, values_to_hold(task), index)
 

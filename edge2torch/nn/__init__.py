@@ -27,6 +27,7 @@ from edge2torch.nn._node_norms import NODE_NORMS as NODE_NORMS
 from edge2torch.nn._node_norms import NodeNorm as NodeNorm
 from edge2torch.nn._node_update import NodeUpdate as NodeUpdate
 from edge2torch.nn._nodes import NodeBatchNorm as NodeBatchNorm
+from edge2torch.nn._nodes import NodeDropout as NodeDropout
 from edge2torch.nn._nodes import OnNodes as OnNodes
 from edge2torch.nn._one_sided import one_sided as one_sided
 from edge2torch.nn._readout import Readout as Readout

@@ -56,6 +56,44 @@ class OnNodes(nn.Module):
         return changed.movedim(-1, 0)
 
 
+class NodeDropout(nn.Module):
+    """Drop whole nodes of several units: all units of a node, or none.
+
+    Parameters
+    ----------
+    p : float
+        Probability of dropping a node in training; the others are scaled up.
+    units : sequence of int
+        Units of each node, one node after the other.
+
+    Examples
+    --------
+    >>> import torch
+    >>> y = NodeDropout(0.5, [2, 1])(torch.ones(100, 3))
+    >>> bool((y[:, 0] == y[:, 1]).all()), sorted(y.unique().tolist())
+    (True, [0.0, 2.0])
+    """
+
+    places: Tensor
+
+    def __init__(self, p: float, units: Sequence[int]) -> None:
+        super().__init__()
+        self.p, self.units = p, list(units)
+        places = torch.arange(len(self.units)).repeat_interleave(torch.tensor(self.units))
+        self.register_buffer("places", places, persistent=False)
+
+    def extra_repr(self) -> str:
+        """Show the probability."""
+        return f"p={self.p}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (b, units of all nodes) to the same shape."""
+        if not self.training or self.p == 0:
+            return x
+        kept = nn.functional.dropout(x.new_ones(len(self.units), x.shape[0]), self.p)
+        return x * kept.index_select(0, self.places).t()
+
+
 class NodeBatchNorm(nn.BatchNorm1d):
     """Batch normalisation of each node on its own, computed in the feature-major layout.
 

@@ -58,11 +58,7 @@ class _Whole:
     source: NDArray[np.int64]
     target: NDArray[np.int64]
     weight: NDArray[np.float64]
-
-    @property
-    def strength(self) -> NDArray[np.float64]:
-        """Magnitude of each edge, 1 where weights are not known."""
-        return np.where(np.isnan(self.weight), 1.0, np.abs(self.weight))
+    strength: NDArray[np.float64]  # magnitudes, 1 where weights are not known
 
     @property
     def relative_strength(self) -> NDArray[np.float64]:
@@ -133,7 +129,7 @@ def _read(
         _scores_by_number(names, scores),
         graph.source[rows],
         graph.target[rows],
-        _weights_by_row(artifact, weights)[rows],
+        *(values[rows] for values in _weights_by_row(artifact, weights)),
     )
 
 
@@ -162,10 +158,13 @@ def _scores_by_number(names: pd.Index[Any], scores: pd.Series | None) -> NDArray
     return scores.reindex(names).to_numpy(np.float64)
 
 
-def _weights_by_row(artifact: CompileArtifact, weights: pd.DataFrame | None) -> NDArray[np.float64]:
+def _weights_by_row(
+    artifact: CompileArtifact, weights: pd.DataFrame | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return weights, NaN where unknown, and magnitudes; a block has no sign: weight 0, its norm."""
     edges = artifact.graph.edges
     if weights is None:
-        return np.full(len(edges), np.nan)
+        return np.full(len(edges), np.nan), np.ones(len(edges))
     needed = ["source", "target", "weight"]
     if not isinstance(weights, pd.DataFrame) or not set(needed) <= set(weights.columns):
         raise Edge2TorchError(
@@ -177,7 +176,10 @@ def _weights_by_row(artifact: CompileArtifact, weights: pd.DataFrame | None) -> 
         raise Edge2TorchError(
             "weights lists other edges than the artifact. Use edge_weights(model, artifact)."
         )
-    return weights["weight"].to_numpy(np.float64)
+    weight = weights["weight"].to_numpy(np.float64)
+    size = weights.get("norm", weights["weight"].abs()).to_numpy(np.float64)
+    is_block = np.isnan(weight) & ~np.isnan(size)
+    return np.where(is_block, 0.0, weight), np.where(np.isnan(size), 1.0, size)
 
 
 def _most_important(whole: _Whole, max_nodes: int) -> NDArray[np.int64]:

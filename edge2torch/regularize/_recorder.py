@@ -21,6 +21,11 @@ class Recorder:
 
     def __init__(self, model: nn.Module, artifact: CompileArtifact) -> None:
         self.base = find_edge_model(model, artifact)
+        if artifact.unit_graph is not None:
+            raise Edge2TorchError(
+                "model: the values of its nodes are compared one number with another, and nodes have "
+                "several units. Use backend='gnn', whose channels all nodes have alike."
+            )
         self.sites = list(self.base.sites())
         by_site = artifact.node_names_by_site
         self.is_same = len({tuple(by_site[name]) for name in self.sites}) == 1

@@ -223,3 +223,19 @@ def test_an_edge_back_leaves_the_way_it_came_and_has_a_head():
     assert sorted(height > 5 for height in heights) == [False, False, False, True]
     assert lines.get_alpha().min() > 0.35  # a weak one too
     assert len(heads.get_offsets()) == 1
+
+
+def test_blocks_are_as_wide_as_their_norm_and_have_no_sign():
+    edges = pd.DataFrame({"source": ["a", "b", "h", "k"], "target": ["h", "k", "y", "y"]})
+    model, artifact = e2t.compile_graph(edges, units={"h": 3}, seed=0, quiet=True)
+    weights = e2t.edge_weights(model, artifact)
+    weights["norm"] = [8.0, 1.0, 2.0, 4.0]
+    weights.loc[[1, 3], "weight"] = [1.0, -4.0]
+    graph = choose_subgraph(
+        artifact, scores=None, weights=weights, outputs=None, max_nodes=99, max_edges=99
+    )
+    ends = zip(*(np.array(graph.names)[side] for side in (graph.source, graph.target)), strict=True)
+    found = dict(zip(ends, zip(graph.weight, graph.strength, strict=True), strict=True))
+    assert found == {
+        ("a", "h"): (0, 1), ("b", "k"): (1, 1 / 8), ("h", "y"): (0, 0.5), ("k", "y"): (-4, 1)
+    }  # fmt: skip

@@ -20,6 +20,7 @@ from edge2torch.interpret._engines._task import (
     evaluations_at_once,
     progress_bar,
 )
+from edge2torch.interpret._engines._units import first_direction, first_of, norms, summed
 from edge2torch.interpret._method import AttributionMethod
 
 _ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving
@@ -88,17 +89,27 @@ def _attribute_chunk(
             "LayerConductance."
         ) from error
     score, delta = result if task.delta else (result, None)
-    if not isinstance(score, Tensor) or score.shape[:2] != (len(x), len(site.nodes)):
+    if not isinstance(score, Tensor) or score.shape[:2] != (len(x), len(site.columns)):
         found = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
         raise Edge2TorchError(
-            f"{task.method.name} returned {found} for {len(x)} sample(s) and {len(site.nodes)} "
+            f"{task.method.name} returned {found} for {len(x)} sample(s) and {len(site.columns)} "
             "name(s). Leave out constructor_kwargs and attribute_kwargs that change the shape."
         )
     if score.dim() == 3:  # gradients of a node's channels add up; the others are alike or a mean
         score = score.sum(2) if task.method.by_gradient else score.mean(2)
+    score = _by_node(task, site, score)
     if delta is not None:  # methods with a set have one per pair: their mean is the sample's own
         delta = delta.detach().reshape(len(x), -1).mean(1).cpu()
     return score.detach().to("cpu", x.dtype), delta  # some methods of Captum compute in float32
+
+
+def _by_node(task: Task, site: Site, score: Tensor) -> Tensor:
+    """Join the scores of a node's units: shares of the output add up, a change has them all at once."""
+    if task.method.name == "LayerActivation":
+        return first_direction(site, score, score.new_zeros(len(score)))[0]
+    if task.method.name == "InternalInfluence":
+        return norms(site, score)
+    return (summed if task.method.by_gradient else first_of)(site, score)
 
 
 @contextmanager
@@ -124,6 +135,8 @@ def _arguments(task: Task, site: Site, chunk: slice, batching: Mapping[str, int]
     arguments.update(batching)
     if method.target == "nodes" and method.cost == "features":  # a node with all its channels
         nodes = torch.arange(len(site.nodes), device=task.x.device)
+        if site.units is not None:
+            nodes = nodes.repeat_interleave(torch.from_numpy(site.units).to(nodes))
         arguments["layer_mask"] = nodes.reshape(1, -1, *[1] * (task.dims[site.name] - 2))
     arguments.update({name: _cut(name, v, chunk) for name, v in task.call.items()})
     if task.delta:

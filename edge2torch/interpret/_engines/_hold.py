@@ -19,6 +19,7 @@ from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._sites import Site, update_of
 from edge2torch.interpret._engines._task import OutputScores, Part, Task, parts, with_progress
+from edge2torch.interpret._engines._units import directions, first_of
 from edge2torch.interpret._engines._walk import record_calls
 from edge2torch.nn import layer_by_layer
 
@@ -46,9 +47,9 @@ class Places:
         group = [
             numbers.setdefault((k if by_site else None, node), len(numbers))
             for k, site in enumerate(sites)
-            for node in site.nodes
+            for node in site.columns
         ]
-        sizes = torch.tensor([len(site.nodes) for site in sites], dtype=torch.int64)
+        sizes = torch.tensor([len(site.columns) for site in sites], dtype=torch.int64)
         site = torch.arange(len(sites)).repeat_interleave(sizes)
         column = torch.cat([torch.arange(size) for size in sizes.tolist()])
         return cls(torch.tensor(group, dtype=torch.int64), site, column, len(numbers), len(sites))
@@ -58,7 +59,7 @@ class Places:
         """Find the nodes of each group at all sites."""
         wanted = pd.DataFrame({"group": range(len(groups)), "node": groups}).explode("node")
         computed = [
-            pd.DataFrame({"node": site.nodes, "site": k, "column": range(len(site.nodes))})
+            pd.DataFrame({"node": site.columns, "site": k, "column": range(len(site.columns))})
             for k, site in enumerate(sites)
         ]
         places = wanted.merge(pd.concat(computed), on="node")[["group", "site", "column"]]
@@ -80,9 +81,11 @@ def by_holding(task: Task) -> list[OutputScores]:
     places = Places.of(task.sites, by_site=task.by_site)
     totals = [task.x.new_zeros(len(task.x), places.n_groups) for _ in task.outputs]
     is_difference = task.method.name == "NodeDifference"
-    shifts = _shifts(task) if is_difference else [None]
+    shifts: Sequence[float | None] = _shifts(task) if is_difference else [None]
     values = None if is_difference else values_to_hold(task)
     unchanged = task.outputs_at(task.x)
+    if is_difference and any(site.units is not None for site in task.sites):
+        return _along_gradients(task, places, _shifts(task))
     for part in with_progress(task, parts(task, places.n_groups)):
         for shift in shifts:
             y = run_changed(task, places, part, values, shift)
@@ -94,6 +97,32 @@ def by_holding(task: Task) -> list[OutputScores]:
                 else:
                     here += new / (2 * shift)
     return [_scores_by_site(task.sites, places, total.cpu()) for total in totals]
+
+
+def _along_gradients(task: Task, places: Places, shifts: Sequence[float]) -> list[OutputScores]:
+    """Return the slope along each node's own gradient, whatever directions its units stand for."""
+    results = []
+    for output in task.outputs:
+        modules = [site.module for site in task.sites]
+        with record_calls(task, modules, with_gradients=True) as calls:
+            y = output.of(task.probe.outputs(task.x), slice(None)).sum()
+        values = [call.output for call in calls]
+        found = torch.autograd.grad(y, values, allow_unused=True)
+        ways = [
+            directions(task.sites[call.place], torch.zeros_like(v) if g is None else g)
+            for call, v, g in zip(calls, values, found, strict=True)
+        ]
+        total = task.x.new_zeros(len(task.x), places.n_groups)
+        for part in with_progress(task, parts(task, places.n_groups)):
+            for shift in shifts:
+                own = [way[part.samples] for way in ways]
+                new = output.of(
+                    run_changed(task, places, part, None, shift, own).flatten(0, 1), part.samples
+                )
+                steps = part.items.stop - part.items.start
+                total[part.samples, part.items] += new.view(steps, -1).T / (2 * shift)
+        results.append(_scores_by_site(task.sites, places, total.cpu()))
+    return results
 
 
 def change_when_held(held: Tensor, unchanged: Tensor) -> Tensor:
@@ -110,10 +139,14 @@ def run_changed(
     part: Part,
     values: list[Tensor] | None,
     shift: float | None = None,
+    ways: Sequence[Tensor] | None = None,
 ) -> Tensor:
-    """Return all outputs (groups, b, o) of a part's samples, each of its groups changed in turn."""
+    """Return all outputs (groups, b, o) of a part's samples, each of its groups changed in turn.
+
+    A shift goes along the ``ways`` (b, columns) of each site, or adds the same to every value.
+    """
     n_groups = part.items.stop - part.items.start
-    change = partial(_change, values, shift, n_groups)
+    change = partial(_change, values, shift, n_groups, ways)
     with torch.no_grad(), _changed(task.sites, list(places.among(part.items)), change):
         x = task.x[part.samples].repeat(n_groups, 1)
         y: Tensor = task.probe.outputs(x).unflatten(0, (n_groups, -1))
@@ -126,9 +159,13 @@ def with_update_sites(task: Task) -> Task:
 
 
 def _scores_by_site(sites: Sequence[Site], places: Places, total: Tensor) -> OutputScores:
-    of_sites = places.group.split([len(site.nodes) for site in sites])
+    of_sites = places.group.split([len(site.columns) for site in sites])
     return OutputScores(
-        {site.name: total[:, groups] for site, groups in zip(sites, of_sites, strict=True)}, {}
+        {
+            site.name: first_of(site, total[:, groups])
+            for site, groups in zip(sites, of_sites, strict=True)
+        },
+        {},
     )
 
 
@@ -172,7 +209,7 @@ def _by_name(value: pd.Series[Any], task: Task) -> list[Tensor]:
             "that is held, such as a row of edge2torch.activations(model, artifact, data)."
         )
     like = task.x if task.x.is_floating_point() else task.x.float()
-    held = (like.new_tensor(given[site.nodes].to_numpy(np.float64)) for site in task.sites)
+    held = (like.new_tensor(given[site.columns].to_numpy(np.float64)) for site in task.sites)
     return [
         numbers[:, None] if task.dims[site.name] > _WITHOUT_CHANNELS else numbers
         for site, numbers in zip(task.sites, held, strict=True)
@@ -183,6 +220,7 @@ def _change(
     values: list[Tensor] | None,
     shift: float | None,
     n_groups: int,
+    ways: Sequence[Tensor] | None,
     place: int,
     chosen: tuple[Tensor, Tensor],
     output: Tensor,
@@ -198,7 +236,9 @@ def _change(
     by_group = partial(_by_group, n_groups=n_groups)  # (groups, n[, c], b)
     rows = by_group(output).clone()  # nothing is changed in place: others may hold the output too
     if values is None:
-        portion = 1.0 if share is None else by_group(share)[groups, columns]
+        portion: Any = 1.0 if share is None else by_group(share)[groups, columns]
+        if ways is not None:
+            portion = portion * ways[place].t()[columns]
         rows[groups, columns] += cast(float, shift) * portion
     else:
         held = values[place]

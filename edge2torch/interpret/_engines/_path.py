@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edge2torch.interpret._engines._sites import update_of
+from edge2torch.interpret._engines._sites import Site, update_of
 from edge2torch.interpret._engines._task import OutputScores, Task
+from edge2torch.interpret._engines._units import first_direction, norms, summed
 from edge2torch.interpret._engines._walk import Path, PathChunk, walk
 
 Score = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -23,7 +24,7 @@ def along_path(task: Task) -> list[OutputScores]:
     inner = [one for site in task.sites if slope and (one := update_of(site, task.base))]
     seen = [*task.sites, *inner]
     totals = [
-        [task.x.new_zeros(len(task.x), len(site.nodes)) for site in seen] for _ in task.outputs
+        [task.x.new_zeros(len(task.x), len(site.columns)) for site in seen] for _ in task.outputs
     ]
     lengths = torch.tensor(path.length, dtype=task.x.dtype, device=task.x.device)
 
@@ -62,6 +63,13 @@ def influence(_: Tensor, slopes: Tensor, lengths: Tensor) -> Tensor:
     return mean
 
 
+def _by_node(task: Task, site: Site, scores: Tensor, k: int) -> Tensor:
+    """Join the scores (b, columns) of a node's units: only what is shared out adds up."""
+    if task.method.name == "LayerActivation":
+        return first_direction(site, scores, task.outputs_at(task.x)[k])[0]
+    return (norms if task.method.name == "InternalInfluence" else summed)(site, scores)
+
+
 _SCORES: dict[str, Score] = {
     "LayerConductance": conductance,
     "InternalInfluence": influence,
@@ -90,5 +98,8 @@ def _results(task: Task, totals: list[list[Tensor]], inner: list[str]) -> list[O
             deltas = {name: (score.sum(1) - gaps[k]).cpu() for name, score in scores.items()}
         for name, of_update in zip(inner, total[n_sites:], strict=True):
             scores[name][:, n_inputs:] = of_update[:, n_inputs:]
+        for site in task.sites:
+            if site.units is not None:
+                scores[site.name] = _by_node(task, site, scores[site.name], k)
         results.append(OutputScores({name: score.cpu() for name, score in scores.items()}, deltas))
     return results

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge2torch._core.hooks import hooked
@@ -20,12 +22,21 @@ class Site:
 
     ``is_update`` marks the update that leads to a steady state, where a node's value is what it
     brings: where a leak or a gate lets a share of that in, the rest only stays where it was.
+    ``units`` (n,) counts the columns of each node, side by side; None for one each.
     """
 
     name: str
     module: nn.Module
     nodes: list[str]
     is_update: bool = False
+    units: NDArray[np.int64] | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """The node of each column."""
+        if self.units is None:
+            return self.nodes
+        return list(np.repeat(np.array(self.nodes, object), self.units).tolist())
 
     def share(self, inputs: tuple[Any, ...]) -> Tensor | None:
         """Return which share (b, n) of the values is new, by the arguments of the module."""
@@ -40,7 +51,12 @@ def find_sites(probe: Probe, base: CompiledModel, artifact: CompileArtifact) -> 
     """Return the inputs as layer_0, then every layer or step of the model."""
     inputs = Site("layer_0", probe.entry, artifact.feature_names)
     names = artifact.node_names_by_site
-    return [inputs, *(Site(name, module, names[name]) for name, module in base.sites().items())]
+    several = artifact.unit_graph is not None
+    units = {
+        n: np.array(artifact.units[own], np.int64) if several else None for n, own in names.items()
+    }
+    inner = base.sites().items()
+    return [inputs, *(Site(name, m, names[name], units=units[name]) for name, m in inner)]
 
 
 def update_of(site: Site, base: CompiledModel) -> Site | None:

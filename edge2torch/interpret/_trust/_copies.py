@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.nn import CompiledModel
+
+Ints = NDArray[np.int64]
 
 # A unit separator: no reader of edge tables lets one through by accident.
 SEPARATOR = "\x1f"
@@ -37,6 +40,10 @@ def compile_copies(
             table.assign(source=names[graph.source[rows]], target=names[graph.target[rows]])
         )
     options = {key: value for key, value in artifact.options.items() if key != "own"}
+    if units := options.get("units"):
+        options["units"] = {
+            wide_name(k, digits, name): count for k in range(n) for name, count in units.items()
+        }
     return compile_graph(
         pd.concat(parts, ignore_index=True),
         backend=artifact.backend,
@@ -59,8 +66,8 @@ def copy_in(
 ) -> None:
     """Give the wide model the weights and biases of the single ones."""
     weights = torch.cat([_weights(model, artifact) for model in models])
-    for rows, layer in wide_artifact.bind(wide).edge_layers():
-        layer.set_weights(weights[torch.from_numpy(rows)])
+    for numbers, layer in wide_artifact.bind(wide).weight_layers():
+        layer.set_weights(weights[torch.from_numpy(numbers)])
     values = [
         torch.cat([bias for _, bias in artifact.bind(model).biases()])
         for model in models
@@ -81,13 +88,14 @@ def copy_out(
     artifact: CompileArtifact,
 ) -> None:
     """Give the single models the weights and biases of the wide one."""
-    active = torch.from_numpy(artifact.graph.active_rows)
+    computed = artifact.graph if artifact.unit_graph is None else artifact.unit_graph.graph
+    active = torch.from_numpy(computed.active_rows)
     weights = _weights(wide, wide_artifact).view(len(models), -1)
     for by_edge, model in zip(weights, models, strict=True):
-        by_row = by_edge.new_zeros(artifact.graph.n_edges)
-        by_row[active] = by_edge
-        for rows, layer in artifact.bind(model).edge_layers():
-            layer.set_weights(by_row[torch.from_numpy(rows)])
+        by_number = by_edge.new_zeros(computed.n_edges)
+        by_number[active] = by_edge
+        for numbers, layer in artifact.bind(model).weight_layers():
+            layer.set_weights(by_number[torch.from_numpy(numbers)])
     if not wide_artifact.bind(wide).biases():
         return
     place = torch.cat(_bias_places(wide, wide_artifact, models[0], artifact))
@@ -102,10 +110,10 @@ def copy_out(
 
 
 def _weights(model: CompiledModel, artifact: CompileArtifact) -> Tensor:
-    """Effective weights of the active edges, in the table's row order."""
-    rows, layers = zip(*artifact.bind(model).edge_layers(), strict=True)
+    """Effective weights of the active edges, in the table's row order, block by block."""
+    numbers, layers = zip(*artifact.bind(model).weight_layers(), strict=True)
     values = torch.cat([layer.edge_weights() for layer in layers])
-    return values[torch.from_numpy(np.argsort(np.concatenate(rows), kind="stable"))]
+    return values[torch.from_numpy(np.argsort(np.concatenate(numbers), kind="stable"))]
 
 
 def _bias_places(
@@ -115,11 +123,22 @@ def _bias_places(
     artifact: CompileArtifact,
 ) -> list[Tensor]:
     """For each bias vector of the wide model: positions among all single biases, one after another."""
-    nodes = np.concatenate([nodes for nodes, _ in artifact.bind(single).biases()])
-    position = pd.Series(np.arange(len(nodes)), index=artifact.graph.names(nodes))
+    own = np.concatenate([numbers for numbers, _ in artifact.bind(single).unit_biases()])
+    names, units = _named(artifact, own)
+    position = pd.Series(np.arange(len(own)), index=pd.MultiIndex.from_arrays([names, units]))
     places = []
-    for of_layer, _ in wide_artifact.bind(wide).biases():
-        pairs = [name.split(SEPARATOR, 1) for name in wide_artifact.graph.names(of_layer)]
-        offset = np.array([int(k) for k, _ in pairs]) * len(nodes)
-        places.append(torch.from_numpy(offset + position[[name for _, name in pairs]].to_numpy()))
+    for numbers, _ in wide_artifact.bind(wide).unit_biases():
+        wide_names, units = _named(wide_artifact, numbers)
+        pairs = [name.split(SEPARATOR, 1) for name in wide_names]
+        wanted = pd.MultiIndex.from_arrays([[name for _, name in pairs], units])
+        offset = np.array([int(k) for k, _ in pairs]) * len(own)
+        places.append(torch.from_numpy(offset + position.loc[wanted].to_numpy()))
     return places
+
+
+def _named(artifact: CompileArtifact, numbers: Ints) -> tuple[list[str], Ints]:
+    """Return the node of each unit, and which of its units it is."""
+    units = artifact.unit_graph
+    if units is None:
+        return artifact.graph.names(numbers), np.zeros(len(numbers), np.int64)
+    return units.graph.names(numbers), units.unit_of(numbers)

@@ -257,7 +257,7 @@ def node_functions(
 ) -> tuple[_Functions, list[nn.Module]] | None:
     """Return a model as functions of single nodes and what comes after; None where it is not that."""
     base = find_edge_model(model, artifact)
-    bare = isinstance(model, CompiledModel | CustomizedEdgeModel)
+    bare = isinstance(model, CompiledModel | CustomizedEdgeModel) and artifact.unit_graph is None
     if not bare or type(base) is not EdgeModel or any(p.is_cuda for p in model.parameters()):
         return None
     graph, bound = artifact.graph, artifact.bind(base)

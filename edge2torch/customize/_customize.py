@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import groupby
 from typing import Any
 
 import torch
 from torch import nn
 
-from edge2torch._core.checks import check_probability, is_number
+from edge2torch._core.checks import check_flag, check_probability, is_number
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact, find_artifact
@@ -18,12 +19,12 @@ from edge2torch.nn import (
     ACTIVATIONS,
     CompiledModel,
     CustomizedEdgeModel,
+    EdgeGraphNNModel,
     NodeBatchNorm,
+    NodeDropout,
     NodeSlot,
     OnNodes,
 )
-
-__all__ = ["customize_model"]
 
 NodeModule = nn.Module | type[nn.Module] | str | float
 NodeSpec = NodeModule | Mapping[str, NodeModule]
@@ -38,6 +39,8 @@ def customize_model(
     node_activation: NodeSpec | None = None,
     node_dropout: NodeSpec | None = None,
     node_normalization: NodeSpec | None = None,
+    norm_first: bool | None = None,
+    unit_dropout: NodeSpec | None = None,
     edge_dropout: float | None = None,
     artifact: CompileArtifact | None = None,
 ) -> CustomizedEdgeModel:
@@ -61,11 +64,16 @@ def customize_model(
         module (each layer gets its own copy), a class, a name such as ``"relu"``, or a mapping
         from ``"layer_1"``, ... or from node names to any of these.
     node_dropout : optional
-        The same for dropout; a number is a probability.
+        The same for dropout; a number is a probability. A node of several units is dropped as a
+        whole by a number; a module acts as it does.
     node_normalization : optional
-        The same for normalisation, which comes before the activation. ``"batch"`` normalises
-        each node over the batch. A class is called with the number of nodes. A module that
-        mixes nodes (``nn.LayerNorm``) joins nodes that share no edge.
+        The same for normalisation. ``"batch"`` normalises each node, or each of its units, over
+        the batch. A class is called with the number of nodes, or units. A module that mixes nodes
+        (``nn.LayerNorm``) joins nodes that share no edge.
+    norm_first : bool, optional
+        Whether normalisation comes before the activation, as it does by default.
+    unit_dropout : optional
+        The same as ``node_dropout`` for single units, after all else.
     edge_dropout : float, optional
         Probability with which an edge is left out of a training step, for the whole batch; the
         others are scaled up as in ordinary dropout.
@@ -116,11 +124,17 @@ def customize_model(
         "normalization": node_normalization,
         "activation": node_activation,
         "dropout": node_dropout,
+        "unit_dropout": unit_dropout,
     }
+    if norm_first is not None or unit_dropout is not None:
+        _check_has_order(base)
     if edge_dropout is not None:
         edge_dropout = check_probability("edge_dropout", edge_dropout)
-    if edge_dropout is not None or any(spec is not None for spec in stages.values()):
-        base = base.with_stages(_stages(base, stages, artifact), edge_dropout=edge_dropout)
+    asked = [norm_first, edge_dropout, *stages.values()]
+    if any(one is not None for one in asked):
+        norm_first = None if norm_first is None else check_flag("norm_first", norm_first)
+        own = _stages(base, stages, artifact, norm_first)
+        base = base.with_stages(own, edge_dropout=edge_dropout)
     after = {
         **before,
         **_given(activation=_after_output("activation", activation)),
@@ -163,21 +177,47 @@ def _check_head(base: CompiledModel, head: nn.Module) -> None:
 # ------------------------------------------------------------------ modules at nodes
 
 
+def _check_has_order(base: CompiledModel) -> None:
+    if isinstance(base, EdgeGraphNNModel):
+        raise Edge2TorchError(
+            "norm_first and unit_dropout: layers of backend='gnn' have an order of their own. Give "
+            "norm_first= to compile_graph, and node_dropout=, which drops single numbers there."
+        )
+
+
+def _argument(kind: str) -> str:
+    return kind if kind == "unit_dropout" else f"node_{kind}"
+
+
 def _stages(
-    base: CompiledModel, specs: Mapping[str, NodeSpec | None], artifact: CompileArtifact | None
+    base: CompiledModel,
+    specs: Mapping[str, NodeSpec | None],
+    artifact: CompileArtifact | None,
+    norm_first: bool | None,
 ) -> dict[str, dict[str, nn.Module]]:
-    """Return the modules of every slot: those that are there, and what is given instead."""
+    """Return the modules of every slot in order: those that are there, and what is given instead."""
     for kind, spec in specs.items():
         if isinstance(spec, Mapping):
-            _check_keys(f"node_{kind}", spec, base, artifact)
+            _check_keys(_argument(kind), spec, base, artifact)
     stages = {}
     for slot in base.node_slots():
         own = dict(slot.stages)
         for kind, spec in specs.items():
             if spec is not None and (module := _stage(kind, spec, slot, artifact)):
                 own[kind] = module
-        stages[slot.name] = {kind: own[kind] for kind in specs if kind in own}
+        kinds, before = list(specs), list(slot.stages)
+        kept = (
+            before.index("activation") > before.index("normalization")
+            if {*before} >= _BOTH
+            else True
+        )
+        if not (kept if norm_first is None else norm_first):
+            kinds[:2] = ["activation", "normalization"]
+        stages[slot.name] = {kind: own[kind] for kind in kinds if kind in own}
     return stages
+
+
+_BOTH = {"normalization", "activation"}
 
 
 def _stage(
@@ -192,18 +232,29 @@ def _stage(
         groups = _by_node(spec, slot, artifact)
     if not groups:
         return None
-    modules = [(columns, _make(kind, one, len(columns))) for one, columns in groups]
+    units = _unit_counts(slot, artifact)
+    modules = [(columns, _make(kind, one, len(columns), units(columns))) for one, columns in groups]
     if len(modules) == 1 and len(modules[0][0]) == slot.width:
         return modules[0][1]
     is_by_node = isinstance(spec, Mapping) and not _is_by_layer(spec)
     return OnNodes(modules, others=slot.stages.get(kind) if is_by_node else None)
 
 
+def _unit_counts(
+    slot: NodeSlot, artifact: CompileArtifact | None
+) -> Callable[[list[int]], list[int]]:
+    """Return what tells the units of each node among some columns, whole nodes side by side."""
+    names = [] if artifact is None else artifact.node_names_by_layer[slot.name]
+    columns = range(slot.width) if artifact is None else artifact.column_names(names)
+    of_column = list(columns)
+    return lambda own: [len(list(same)) for _, same in groupby(of_column[k] for k in own)]
+
+
 def _by_node(
     spec: Mapping[str, NodeModule], slot: NodeSlot, artifact: CompileArtifact | None
 ) -> list[tuple[NodeModule, list[int]]]:
     """Group a layer's named nodes by the module they were given."""
-    names = artifact.node_names_by_layer[slot.name] if artifact else []
+    names = artifact.column_names(artifact.node_names_by_layer[slot.name]) if artifact else []
     groups: dict[int, tuple[NodeModule, list[int]]] = {}
     for column, name in enumerate(names):
         if name in spec:
@@ -235,15 +286,17 @@ def _check_keys(
         )
 
 
-def _make(kind: str, spec: NodeModule, width: int) -> nn.Module:
-    """Return a module of its own for a group of nodes."""
-    argument = f"node_{kind}"
+def _make(kind: str, spec: NodeModule, width: int, units: list[int]) -> nn.Module:
+    """Return a module of its own for a group of nodes, of so many columns and units each."""
+    argument = _argument(kind)
     if isinstance(spec, nn.Module):
         return copy.deepcopy(spec)
     if isinstance(spec, type) and issubclass(spec, nn.Module):
         return spec(width) if kind == "normalization" else spec()
-    if kind == "dropout" and is_number(spec):
-        return nn.Dropout(check_probability(argument, spec))
+    if kind in ("dropout", "unit_dropout") and is_number(spec):
+        p = check_probability(argument, spec)
+        is_whole = kind == "dropout" and max(units, default=1) > 1
+        return NodeDropout(p, units) if is_whole else nn.Dropout(p)
     if kind == "normalization" and spec == "batch":
         return NodeBatchNorm(width)
     if kind == "activation" and isinstance(spec, str) and spec.lower() in ACTIVATIONS:
@@ -251,6 +304,7 @@ def _make(kind: str, spec: NodeModule, width: int) -> nn.Module:
     choices = {
         "activation": f"one of {listing(ACTIVATIONS, 20)}",
         "dropout": "a probability",
+        "unit_dropout": "a probability",
         "normalization": "'batch'",
     }
     raise Edge2TorchError(
