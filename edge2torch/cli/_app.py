@@ -15,6 +15,7 @@ from edge2torch._core.messages import wording
 from edge2torch.cli._annotate_structure import annotate_structure_command
 from edge2torch.cli._draw import draw
 from edge2torch.cli._explain_module import explain_module_command
+from edge2torch.cli._export import export
 from edge2torch.cli._info import info
 from edge2torch.cli._interpret import interpret
 from edge2torch.cli._modules import modules
@@ -26,8 +27,9 @@ from edge2torch.study import StudySettings
 _HELP = """A table of named edges in; a trained network and its explanation out.
 
 Gene sets or a network become an edge table with `prior`, `run` trains and explains a network of it
-and writes a report, `interpret` asks a trained one again, `draw` makes pictures. `demo` does it all
-on real cells. Every command has --help, with an example.
+and writes a report, `interpret` asks a trained one again, `draw` makes pictures, `export`
+writes networks for Cytoscape and others. `demo` does it all on real cells. Every command has --help,
+with an example.
 """
 _END = """Exit code 0: done; 1: something in your files or options is wrong, and one line on stderr
 says what; 2: there is no such option; 130: interrupted."""
@@ -262,6 +264,12 @@ command(
     "draw results --scores scores/nodes.csv --where output=B --out network.svg",
     panel=_NETWORK,
 )(draw)
+command(
+    app,
+    "export",
+    "export results --scores results/found_nodes.csv --column gain --to network.cx2",
+    panel=_NETWORK,
+)(export)
 command(app, "info", "info", panel=_START)(info)
 app.add_typer(
     modules,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ def read_scores(
     path: Path, column: str | None, where: list[str] | None, artifact: CompileArtifact
 ) -> pd.Series:
     """A score per node of the graph; names in the column of that name, or else in the first one."""
+    table, shown = read_score_table(path, column, where, artifact.graph.node_names)
+    values: pd.Series = table[shown]
+    return values
+
+
+def read_score_table(
+    path: Path, column: str | None, where: list[str] | None, nodes: Iterable[str]
+) -> tuple[pd.DataFrame, str]:
+    """Rows of a table that name nodes, by node, and which of its columns is the score."""
     table = _where(read_table(path, "--scores", text=(0, "node", "feature")), where, "--scores")
     names = next((c for c in ("node", "feature") if c in table.columns), table.columns[0])
     numeric = [c for c in table.columns if c != names and pd.api.types.is_numeric_dtype(table[c])]
@@ -48,18 +58,18 @@ def read_scores(
         )
     if not numeric:
         raise Edge2TorchError(f"--scores: {path.name!r} has no column of numbers.")
-    values = table.set_index(table[names].astype(str))[column or numeric[0]]
-    if twice := values.index[values.index.duplicated()].unique().tolist():
+    by_node = table.drop(columns=names).set_axis(table[names].astype(str), axis=0)
+    if twice := by_node.index[by_node.index.duplicated()].unique().tolist():
         raise Edge2TorchError(
             f"--scores: {path.name!r} names nodes more than once: {listing(twice)}. Choose rows "
             "with --where, such as --where output=B."
         )
-    found: pd.Series = values[values.index.isin(artifact.graph.node_names)]
+    found = by_node[by_node.index.isin(list(nodes))]
     if found.empty:
         raise Edge2TorchError(
-            f"--scores: no name in column {names!r} is a node of the graph: {listing(values.index)}."
+            f"--scores: no name in column {names!r} is a node of the graph: {listing(by_node.index)}."
         )
-    return found
+    return found, column or ("score" if "score" in numeric else numeric[0])
 
 
 def _where(table: pd.DataFrame, where: list[str] | None, option: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from edge2torch._core.files import write_file
 from edge2torch.study._figures import draw_figures
+from edge2torch.study._node_table import NETWORK, write_for_others
 from edge2torch.study._outcomes import OUTCOMES, outcome_of
 from edge2torch.study._pipeline import Results
 from edge2torch.study._report import render
@@ -42,6 +43,7 @@ def write_results(results: Results, story: ReportText, folder: Path) -> list[Pat
     written.append(
         write_file(folder / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
     )
+    written.append(write_for_others(results, story.title, folder / NETWORK))
     page = render(results, story, figures)
     report = write_file(
         folder / "report.html", lambda path: path.write_text(page, encoding="utf-8")

@@ -12,6 +12,7 @@ from torch import nn
 
 import edge2torch as e2t
 from edge2torch.cli import main
+from tests.exchange.files import Cx2
 
 QUICK = ["--seeds", "1", "--epochs", "3", "--replicates", "0", "--controls", "0", "--quiet"]
 
@@ -232,6 +233,33 @@ def test_wrong_pictures(ran, scores, tmp_path, capsys, options, message):
     assert not (tmp_path / "x.svg").exists()
 
 
+def test_export_with_scores_and_weights(ran, scores, tmp_path, capsys):
+    rows = ["--where", "output=T", "--where", "group=T"]
+    asked = ["export", ran / "out", "--scores", scores / "nodes.csv", *rows]
+    code, out, error = call(capsys, *asked, "--to", tmp_path / "net.cx2", "--title", "of T")
+    assert code == 0, error
+    assert "net.cx2" in out
+    file = Cx2(tmp_path / "net.cx2")
+    table = pd.read_csv(scores / "nodes.csv").query("output == 'T' and group == 'T'")
+    wanted = dict(zip(table["node"], table["attribution"], strict=True))
+    shown = {name: one["v"]["score"] for name, one in file.nodes.items() if "score" in one["v"]}
+    assert shown == pytest.approx(wanted)
+    assert file.about["name"] == "of T"
+    assert all("weight" in one["v"] for one in file.edges)
+
+
+def test_export_an_edge_table(tmp_path, edges, capsys):
+    edges.to_csv(tmp_path / "edges.csv", index=False)
+    asked = ["export", tmp_path / "edges.csv", "--to", tmp_path / "net.sif", "--relations", "signs"]
+    assert call(capsys, *asked, "--quiet")[:2] == (0, "")
+    assert len((tmp_path / "net.sif").read_text().splitlines()) == len(edges)
+    code, _, error = call(capsys, "export", tmp_path / "edges.csv", "--to", tmp_path / "net.txt")
+    assert code == 1
+    assert "'.cx2'" in error
+    code, _, error = call(capsys, *asked, "--where", "output=T")
+    assert "--where chooses rows of --scores" in error
+
+
 def test_info_says_what_is_here(capsys):
     code, out, _ = call(capsys, "info")
     assert code == 0
@@ -249,10 +277,21 @@ def test_info_says_what_is_not_here(capsys, monkeypatch):
 
 def test_help_guides(capsys):
     out = call(capsys, "--help")[1]
-    for name in ("run", "demo", "prior", "draw", "interpret", "modules", "explain-module", "info"):
+    commands = (
+        "run",
+        "demo",
+        "prior",
+        "draw",
+        "export",
+        "interpret",
+        "modules",
+        "explain-module",
+        "info",
+    )
+    for name in commands:
         assert f" {name} " in out
     assert "Exit code" in out
-    for name in ("run", "demo", "prior", "draw", "interpret", "info"):
+    for name in ("run", "demo", "prior", "draw", "export", "interpret", "info"):
         assert "Example: edge2torch" in call(capsys, name, "--help")[1]
     for name in ("fit", "benchmark", "compare", "settings"):
         assert "Example: edge2torch modules" in call(capsys, "modules", name, "--help")[1]

@@ -13,6 +13,7 @@ import pytest
 
 import edge2torch as e2t
 from tests.cli.running import run
+from tests.exchange.files import Cx2
 
 NAMES = {
     "scores.csv",
@@ -26,6 +27,7 @@ NAMES = {
     "confusion.csv",
     "summary.json",
     "network.svg",
+    "network.cx2",
     "top_nodes.png",
     "heatmap.png",
     "found_nodes.csv",
@@ -112,6 +114,26 @@ def test_rows_that_were_not_found_are_grey(finished):
     rows = re.findall(r"<tr( class=\"untold\")?><td class=\"name\">(path \d)</td>", page)
     assert [bool(grey) for grey, _ in rows] == [name not in found for _, name in rows]
     assert len(rows) == 6
+
+
+def test_the_network_for_other_programs_has_what_the_tables_have(finished):
+    out = finished[0] / "out"
+    file = Cx2(out / "network.cx2")
+    found = pd.read_csv(out / "found_nodes.csv").set_index("node")
+    scores = pd.read_csv(out / "node_attribution.csv").set_index("node")
+    assert len(file.nodes) == 17
+    assert len(file.edges) == 18
+    for name in found.index:
+        own = file.nodes[name]["v"]
+        assert own["found"] is bool(found.loc[name, "found"])
+        largest = found.loc[name, ["q_use", "q_specific"]].max()
+        assert own["qvalue"] == pytest.approx(largest, rel=1e-5)
+        assert own["score_T"] == pytest.approx(scores.loc[name, "T"], rel=1e-5)
+        assert own["sd_T"] == pytest.approx(scores.loc[name, "T sd"], rel=1e-5)
+        assert 0 <= own["agreement_T"] <= 1
+        assert own["score"] == pytest.approx(scores.loc[name, ["B", "T"]].abs().mean(), rel=1e-5)
+    assert "qvalue" not in file.nodes["g0"]["v"]
+    assert "network.cx2" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_methods_paragraph_holds_this_runs_numbers(finished):

@@ -1,0 +1,68 @@
+"""``edge2torch export``: an edge table or a saved model in, a network for another program out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from edge2torch._core.console import Console
+from edge2torch.errors import Edge2TorchError
+
+
+def export(
+    *,
+    graph: Annotated[
+        Path, typer.Argument(help="Edge table; or folder of a run or of save_compiled.")
+    ],
+    to: Annotated[Path, "File to write: .cx2, .cyjs, .graphml, .sif or .hcx."],
+    scores: Annotated[
+        Path | None, "Table with a row per node, names first: its columns go along."
+    ] = None,
+    column: Annotated[
+        str | None, "Of --scores, to be shown; default: score, or its first column of numbers."
+    ] = None,
+    where: Annotated[list[str] | None, "Rows of --scores, as output=B; may be repeated."] = None,
+    relations: Annotated[
+        Literal["words", "signs"], "In a .sif file; signs: 1, -1 and 0, as CellNOpt reads them."
+    ] = "words",
+    interactome: Annotated[
+        Path | None, "For .hcx: table of edges between inputs, written beside it."
+    ] = None,
+    interactome_uuid: Annotated[str | None, "For .hcx: what NDEx calls that network."] = None,
+    title: Annotated[str, "What the network is called; default: the file's name."] = "",
+    console: Console,
+) -> None:
+    """Write a network, with scores and weights, for Cytoscape, NDEx, Gephi and others."""
+    from edge2torch.cli._drawn import read_score_table
+    from edge2torch.compile import edge_weights
+    from edge2torch.exchange import write_network
+    from edge2torch.study import read_edge_file, read_saved
+
+    if where and scores is None:
+        raise Edge2TorchError("--where chooses rows of --scores; give that.")
+    network: Any
+    weights = None
+    if graph.is_dir():
+        saved = read_saved(graph, "GRAPH")
+        network, weights = saved.artifact, edge_weights(saved.model, saved.artifact)
+        names = saved.artifact.graph.node_names.tolist()
+    else:
+        network = read_edge_file(graph, "GRAPH")
+        names = [*network["source"].astype(str), *network["target"].astype(str)]
+    nodes = show = None
+    if scores is not None:
+        nodes, show = read_score_table(scores, column, where, names)
+    write_network(
+        network,
+        to,
+        nodes=nodes,
+        edges=weights,
+        show=show,
+        title=title or None,
+        relations=relations,
+        interactome=None if interactome is None else read_edge_file(interactome, "--interactome"),
+        interactome_uuid=interactome_uuid,
+        quiet=console.quiet,
+    )
