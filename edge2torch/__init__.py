@@ -83,6 +83,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         ),
         "netmodules": (),
         "nn": ("cox_loss",),
+        "perturb": (),
         "plot": (),
         "priors": (
             "Prior",

@@ -18,6 +18,8 @@ from edge2torch.priors._ends import (
 from edge2torch.priors._gmt import read_gmt
 from edge2torch.priors._hierarchy import collapse_chains, cut_depth, limit_layers, mirror
 from edge2torch.priors._kgml import read_kgml
+from edge2torch.priors._midas import Midas as Midas
+from edge2torch.priors._midas import read_midas
 from edge2torch.priors._names import add_names
 from edge2torch.priors._networkx import from_networkx, read_graphml, to_networkx
 from edge2torch.priors._nodes import add_data_types, map_identifiers
@@ -64,6 +66,7 @@ __all__ = [
     "read_gmt",
     "read_graphml",
     "read_kgml",
+    "read_midas",
     "read_obo",
     "read_omnipath",
     "read_reactome",

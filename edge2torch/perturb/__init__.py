@@ -1,0 +1,20 @@
+"""What was given and what was read: designs of perturbations, their folds, and what predicts them."""
+
+from edge2torch.perturb._compare import Comparison as Comparison
+from edge2torch.perturb._compare import baselines
+from edge2torch.perturb._design import Design as Design
+from edge2torch.perturb._design import read_design
+from edge2torch.perturb._folds import Fold as Fold
+from edge2torch.perturb._folds import Folds as Folds
+from edge2torch.perturb._folds import folds
+from edge2torch.perturb._kernel import GraphKernel
+from edge2torch.perturb._midas import read_midas
+
+# Names "as" themselves are what comes back: importable, and no part of what a user calls.
+__all__ = [
+    "GraphKernel",
+    "baselines",
+    "folds",
+    "read_design",
+    "read_midas",
+]

@@ -1,0 +1,201 @@
+"""Folds, sisters, rules and the kernel, against values that were worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edge2torch import Edge2TorchError
+from edge2torch.perturb import GraphKernel, baselines, folds, read_design
+from edge2torch.perturb._problem import Problem, levels
+from edge2torch.perturb._rules import additive, nearest, ridge, sister
+from edge2torch.perturb._scores import Held, scored
+
+
+def screen(n: int = 6, seed: int = 0):
+    """Ligands with and without LPS, of which two each share a receptor."""
+    rng = np.random.default_rng(seed)
+    ligands = [f"L{k}" for k in range(n)]
+    doses = pd.DataFrame(0.0, ["none", "LPS"], [*ligands, "LPS"])
+    doses.loc["LPS", "LPS"] = 1.0
+    for ligand in ligands:
+        doses.loc[ligand] = doses.loc[f"{ligand} LPS"] = 0.0
+        doses.loc[[ligand, f"{ligand} LPS"], ligand] = 1.0
+        doses.loc[f"{ligand} LPS", "LPS"] = 1.0
+    effect = rng.normal(size=(n // 2, 8))
+    y = doses[ligands].to_numpy() @ np.repeat(effect, 2, axis=0)
+    y = y + np.outer(doses["LPS"], rng.normal(size=8)) + 0.05 * rng.normal(size=y.shape)
+    read = pd.DataFrame(y, doses.index, [f"y{k}" for k in range(8)])
+    edges = pd.DataFrame({"source": ligands, "target": [f"R{k // 2}" for k in range(n)]})
+    more = pd.DataFrame({"source": ["R0", "R1", "R2"], "target": ["y0", "y1", "y2"]})
+    return read_design(doses, read), pd.concat([edges, more], ignore_index=True)
+
+
+def test_sisters_are_counted() -> None:
+    design, _ = screen()
+    by_condition = folds(design, {"L0": 1, "L3 LPS": 2})
+    assert (by_condition.sisters, by_condition.conditions) == (2, 2)
+    assert "can be solved without the graph" in repr(by_condition)
+    by_treatment = folds(design, "treatment")
+    assert len(by_treatment) == 6  # LPS is what the others are given on
+    assert by_treatment.sisters == 0
+    assert "solved" not in repr(by_treatment)
+    for fold in by_treatment:
+        name = fold.left_out[0]
+        assert set(design.samples["condition"].iloc[fold.held_out]) == {name, f"{name} LPS"}
+
+
+def test_a_sister_by_a_treatment_that_is_new_is_none() -> None:
+    doses = pd.DataFrame({"A": [0, 1, 0, 1], "B": [0, 0, 1, 1], "C": [0, 0, 0, 0]}, list("0abc"))
+    design = read_design(doses.assign(C=[0, 0, 0, 1]), pd.DataFrame({"y": range(4)}, list("0abc")))
+    # c differs from b by A and C; from nothing by one treatment
+    assert not design.sisters(["0", "a", "b"], ["c"])["c"]
+    # b differs from 0 by B, which nobody else was given
+    assert not design.sisters(["0", "a"], ["b"])["b"]
+
+
+@pytest.mark.parametrize(
+    ("leave", "n"), [("condition", 10), ("treatment", 6), ("target", 6), ("combination", 6)]
+)
+def test_replicates_never_part(leave: str, n: int) -> None:
+    design, _ = screen()
+    twice = read_design(
+        design.doses,
+        pd.concat([design.readouts.set_axis(design.doses.index)] * 2),
+    )
+    made = folds(twice, leave, k=10)
+    assert len(made) == n
+    for fold in made:
+        inside = set(twice.samples["condition"].iloc[fold.training])
+        assert not inside & set(twice.samples["condition"].iloc[fold.held_out])
+
+
+def test_doses_times_and_contexts_can_be_left_out() -> None:
+    doses = pd.DataFrame({"A": [0, 1, 10, 0], "B": [0, 0, 0, 1]}, list("0abc"))
+    read = pd.DataFrame({"y": np.arange(8.0)}, list("0abc") * 2)
+    design = read_design(doses, read.assign(time=[5] * 4 + [9] * 4))
+    assert {fold.left_out for fold in folds(design, "time")} == {("5",), ("9",)}
+    assert {fold.left_out for fold in folds(design, "dose")} == {("A 1",), ("A 10",)}
+    with pytest.raises(Edge2TorchError, match=r"leave='context': the design has only ''"):
+        folds(design, "context")
+
+
+def test_a_fold_without_a_treated_condition_is_refused() -> None:
+    design = read_design(
+        pd.DataFrame({"A": [0, 1], "B": [0, 0]}, list("0a")),
+        pd.DataFrame({"y": [0.0, 1]}, list("0a")),
+    )
+    with pytest.raises(Edge2TorchError, match="no treated condition is left"):
+        folds(design, "condition", k=2)
+    with pytest.raises(Edge2TorchError, match="leave names condition"):
+        folds(design, {"z": 1})
+
+
+def test_levels_of_doses() -> None:
+    doses = pd.DataFrame({"A": [0.0, 1.0, 9.0], "B": [0.0, 5.0, 5.0]})
+    low, high = pd.Series({"A": 1.0, "B": np.nan}), doses.max()
+    expected = [[0, 0], [np.log(2) / np.log(10), 1], [1, 1]]
+    np.testing.assert_allclose(levels(doses, low, high), expected)
+
+
+def test_rules_by_hand() -> None:
+    doses = pd.DataFrame({"A": [0, 1, 0, 1], "B": [0, 0, 1, 1]}, list("0abc"))
+    design = read_design(doses, pd.DataFrame({"y": [1.0, 3.0, 2.0, 9.0]}, list("0abc")))
+    problem, training = Problem.of(design), np.arange(3)
+    # a + (B's shift, 1) is 4, b + (A's shift, 2) is 4
+    assert sister(problem, training)[3, 0] == 4.0
+    assert additive(problem, training)[3, 0] == pytest.approx(4.0)
+    assert nearest(1)(problem, training)[3, 0] == pytest.approx(2.5)  # a and b are as near
+    x, y = problem.u[:3], problem.y[:3]
+    a = x - x.mean(axis=0)
+    b = np.linalg.solve(a.T @ a + np.eye(2), a.T @ (y - y.mean(axis=0)))
+    by_hand = (problem.u - x.mean(axis=0)) @ b + y.mean(axis=0)
+    np.testing.assert_allclose(ridge(1.0)(problem, training), by_hand)
+
+
+def test_what_was_not_measured_changes_nothing_but_itself() -> None:
+    design, edges = screen()
+    holes = design.readouts.mask(np.random.default_rng(1).random(design.readouts.shape) < 0.3)
+    holes["y0"] = design.readouts["y0"]
+    gappy = read_design(design.doses, holes.set_axis(design.doses.index))
+    made = folds(design, "treatment")
+    full, less = (baselines(d, made, edges) for d in (design, gappy))
+    for name in ("ridge", "graph kernel", "sister + mean shift", "5 nearest"):
+        np.testing.assert_allclose(full.predictions[name]["y0"], less.predictions[name]["y0"])
+        assert less.predictions[name].notna().all(axis=None)
+
+
+def test_the_kernel_equals_its_equation() -> None:
+    design, edges = screen()
+    edges = edges.assign(sign=[-1, 1, 1, -1, 1, 1, 1, -1, 1])
+    kernel = GraphKernel(edges, damping=0.8, penalty=2.0)
+    names = list(kernel.nodes)
+    n = len(names)
+    w = np.zeros((n, n))
+    for s, t, sign in edges.itertuples(index=False):
+        w[names.index(t), names.index(s)] = sign
+    into, out = (np.maximum((w != 0).sum(axis=k), 1) for k in (1, 0))
+    spread = np.linalg.inv(np.eye(n) - 0.8 * w / np.sqrt(np.outer(into, out)))
+    z = np.zeros((len(design.doses), n))
+    for row, (_, given) in enumerate(design.doses.iterrows()):
+        for name in given.index[(given > 0) & (given.index != "LPS")]:
+            z[row] = spread[:, names.index(name)]
+            z[row, names.index(name)] = 0
+    length = np.linalg.norm(z, axis=1, keepdims=True)
+    z = np.divide(z, length, out=np.zeros_like(z), where=length > 0)
+    training = np.array([0, 1, 2, 3, 6, 7, 8])
+    lps = design.doses["LPS"].to_numpy()
+    y = design.readouts.to_numpy()
+    base = np.stack([y[training][lps[training] == state].mean(axis=0) for state in lps])
+    gram = z[training] @ z[training].T + 2.0 * np.eye(len(training))
+    expected = base + z @ z[training].T @ np.linalg.solve(gram, (y - base)[training])
+    np.testing.assert_allclose(kernel.predict(design, training).to_numpy(), expected)
+
+
+def test_the_kernel_knows_a_new_ligand_by_its_receptor_and_not_on_another_graph() -> None:
+    design, edges = screen()
+    made = folds(design, "treatment")
+    scores = baselines(design, made, edges).scores
+    assert scores.loc["graph kernel", "beyond_r"] > 0.9
+    # each left-out ligand has taken the training mean with it, so that the others can only err
+    assert scores.loc[["ridge", "dense net", "additive"], "beyond_r"].max() < 0.5
+    wrong = design.with_targets_exchanged(1)
+    assert baselines(wrong, made, edges).scores.loc["graph kernel", "beyond_r"] < 0.5
+
+
+def test_a_new_design_is_predicted_as_a_held_out_one() -> None:
+    design, edges = screen()
+    training = np.flatnonzero(~design.samples["condition"].isin(["L1", "L1 LPS"]))
+    kernel = GraphKernel(edges)
+    whole = kernel.predict(design, training)
+    new = read_design(pd.DataFrame({"L1": [1.0, 1.0], "LPS": [0.0, 1.0]}, ["p", "q"]))
+    found = kernel.predict(design.at(training), new=new)
+    at = design.samples.index[design.samples["condition"].isin(["L1", "L1 LPS"])]
+    np.testing.assert_allclose(found, whole.loc[at])
+
+
+def test_scores_by_hand() -> None:
+    truth = np.array([[1.0, 2.0], [3.0, 1.0], [0.0, np.nan]])
+    base = np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    found = np.array([[1.5, 1.5], [2.0, 0.5], [0.5, 9.0]])
+    count = np.arange(3)
+    held = Held(count, count, count, count, truth, base)
+    row = scored(held, {"m": found, "background mean": base}, 0).loc["m"]
+    ok = ~np.isnan(truth)
+    assert row["mse"] == pytest.approx(((found - truth)[ok] ** 2).mean())
+    assert row["skill"] == pytest.approx(
+        1 - ((found - truth)[ok] ** 2).sum() / ((base - truth)[ok] ** 2).sum()
+    )
+    assert row["beyond_r"] == pytest.approx(
+        np.corrcoef((found - base)[ok], (truth - base)[ok])[0, 1]
+    )
+    assert row["beyond_lower"] <= row["beyond_r"] <= row["beyond_upper"]
+
+
+def test_the_sentence_on_sisters_comes_first_and_only_then() -> None:
+    design, edges = screen()
+    assert baselines(design, folds(design, {"L0": 1}), edges).verdicts == [
+        "This split can be solved without the graph."
+    ]
+    assert baselines(design, folds(design, "treatment"), edges).verdicts == []
