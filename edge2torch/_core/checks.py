@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import Any, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
@@ -115,3 +116,30 @@ def check_type(argument: str, value: Any, kinds: type | tuple[type, ...], wanted
     """Refuse what is of another type; ``wanted`` says in words what belongs there."""
     if not isinstance(value, kinds):
         raise Edge2TorchError(f"{argument} must be {wanted}, found {type(value).__name__}.")
+
+
+def row_numbers(rows: Any, n: int, argument: str = "rows") -> NDArray[np.int64]:
+    """Return numbers of some of n rows."""
+    found = np.asarray(rows)
+    if found.ndim != 1 or found.dtype.kind not in "iu" or not len(found):
+        raise Edge2TorchError(
+            f"{argument} must be numbers of rows, one or more, found {shown(rows)}."
+        )
+    if found.min() < -n or found.max() >= n:
+        raise Edge2TorchError(
+            f"{argument} must be from 0 to {n - 1}, as there are {n} samples, found {found.max()}."
+        )
+    return found.astype(np.int64)
+
+
+def check_numbers(argument: str, values: Any) -> NDArray[Any]:
+    """Return an array of numbers; text, lists of unequal length and what else is none are refused."""
+    try:
+        found = np.asarray(values)
+    except (TypeError, ValueError):
+        found = np.array(None)
+    if found.dtype.kind not in "biuf":
+        raise Edge2TorchError(
+            f"{argument} must be an array of numbers, found {type(values).__name__} of {found.dtype}."
+        )
+    return found

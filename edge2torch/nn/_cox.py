@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge2torch._core.checks import check_choice, check_count
+from edge2torch._core.checks import check_choice, check_count, check_numbers
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
@@ -137,6 +137,7 @@ class CoxLoss:
         Tensor, shape (n,)
             Minus the log of how likely it was that this patient had the event; 0 where censored.
         """
+        log_hazard = _tensor(log_hazard)
         theta = log_hazard.reshape(-1)
         if log_hazard.ndim > 2 or len(theta) != self.n:
             raise Edge2TorchError(
@@ -183,8 +184,8 @@ def cox_loss(
 
     Parameters
     ----------
-    log_hazard : Tensor, shape (n,) or (n, 1)
-        What a model returns, the higher the sooner.
+    log_hazard : Tensor or array, shape (n,) or (n, 1)
+        What a model returns, the higher the sooner; floating point.
     time : array, shape (n,)
         Of the event, or of the last look, in any unit.
     event : array of bool or of 0 and 1, shape (n,)
@@ -273,6 +274,13 @@ def cox_backward(
     for k, share in enumerate(incoming.split(chunk_size)):
         out(k).backward(share)
     return value.detach()
+
+
+def _tensor(log_hazard: Any) -> Tensor:
+    """Return log hazards as a tensor; of an array, such as a prediction, nothing is differentiated."""
+    if isinstance(log_hazard, Tensor):
+        return log_hazard
+    return torch.from_numpy(check_numbers("log_hazard", log_hazard).copy())
 
 
 def _vector(argument: str, values: Any, n: int | None = None) -> NDArray[Any]:

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from edge2torch._core.checks import check_count, check_number, check_type
+from edge2torch._core.checks import check_choice, check_count, check_number, check_type
+from edge2torch._core.complete import check_complete
 from edge2torch._core.console import Console
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
@@ -154,7 +155,8 @@ def compare_priors(
     priors : mapping of str to DataFrame or Prior
         Edge tables by name; acyclic. What the data cannot feed is left out.
     X : DataFrame, samples × features
-        NaN where a value is missing.
+        NaN where a value is missing, which ``impute=True`` fills with the median of the samples that
+        are trained with.
     y : Series or array, shape (n,)
         Classes or numbers, by sample; a Series is matched by its index.
     groups : Series or array, shape (n,), optional
@@ -224,10 +226,9 @@ def compare_priors(
     ):
         check_count(name, value, least)
     check_number("level", level, above=0, below=1)
-    if odd := [name for name in controls if name not in IGNORANT] or (
-        [] if len(controls) else ["none"]
-    ):
-        raise Edge2TorchError(f"controls: {listing(odd)}. There are {listing(IGNORANT)}.")
+    check_type("controls", controls, (tuple, list), f"a list of some of {listing(IGNORANT)}")
+    for one in controls or [""]:
+        check_choice("controls", one, IGNORANT)
     if not isinstance(priors, Mapping) or not priors:
         raise Edge2TorchError(
             'priors must be edge tables by name, as {"reactome": edges}, one or more.'
@@ -245,6 +246,7 @@ def compare_priors(
     console = Console(quiet)
     fitted = {str(name): _fitted(name, edges, X, task, chosen) for name, edges in priors.items()}
     _check_numbers(X, _read(fitted))
+    check_complete(X[_read(fitted)], impute=chosen.impute, argument="X")
     networks = _networks(fitted, X, controls, draws, starts, chosen.seed)
     strata = task.outcome.strata(task)
     parts = repeated_folds(strata, None, folds, repeats=repeats, groups=of, seed=chosen.seed)
@@ -457,7 +459,12 @@ def _by_sample(argument: str, values: Any, index: pd.Index) -> pd.Series[Any]:
                 "Series with X's index, or an array in its order."
             )
         values = values.loc[index]
-    found = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
+    given = np.asarray(values)
+    if given.ndim != 1:
+        raise Edge2TorchError(
+            f"{argument} must have one value per sample, found shape {given.shape}."
+        )
+    found = values if isinstance(values, pd.Series) else pd.Series(given)
     if len(found) != len(index):
         raise Edge2TorchError(f"{argument} has {len(found)} values for {len(index)} samples of X.")
     if found.isna().any():

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.complete import check_finite
 from edge2torch._core.h5ad import anndata_matrix, check_layer
 from edge2torch._core.h5ad import read_h5ad as read_anndata
 from edge2torch._core.messages import listing
@@ -488,9 +489,7 @@ def _dataset(
         notes.append(f"{int(unknown.sum()):,} of {len(label):,} samples have no label: left out.")
         table, label, totals = table[~unknown], label[~unknown], totals[~unknown]
         design = design[~unknown]
-    if np.isinf(table.to_numpy()).any():
-        bad = table.columns[np.isinf(table.to_numpy()).any(axis=0)]
-        raise Edge2TorchError(f"data: infinite values in {listing(bad)}.")
+    check_finite(table)
     same = table.columns[copies_of(table.to_numpy(), label)].tolist()
     if same:
         named = label.name if isinstance(label, pd.Series) else " and ".join(map(str, label))

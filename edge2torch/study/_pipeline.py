@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.complete import check_complete
 from edge2torch._core.console import Console
 from edge2torch._core.messages import plural
 from edge2torch.compile import edge_weights
@@ -28,7 +29,6 @@ from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Metric, Outcome, Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._split import check_complete
 from edge2torch.study._threads import threads_for
 from edge2torch.study._train import Trained, train
 from edge2torch.study._trust import Trust, look_into, why_not

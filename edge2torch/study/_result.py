@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
+from edge2torch._core.complete import check_complete
 from edge2torch._core.files import lock_folder, output_folder
 from edge2torch._core.messages import listing, plural
 from edge2torch.compile import CompileArtifact
@@ -22,7 +23,6 @@ from edge2torch.study._pipeline import Results
 from edge2torch.study._report_words import ReportText
 from edge2torch.study._saved import save_model
 from edge2torch.study._settings import StudySettings
-from edge2torch.study._split import check_complete
 from edge2torch.study._store import read_state, write_state
 from edge2torch.study._summary import summary
 from edge2torch.study._tables import top_nodes

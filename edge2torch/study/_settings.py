@@ -180,6 +180,8 @@ class StudySettings:
 
 def settings_of(settings: StudySettings | None, options: Mapping[str, Any]) -> StudySettings:
     """Return the settings with some of them replaced, by name."""
+    if settings is not None and not isinstance(settings, StudySettings):
+        raise Edge2TorchError(f"settings must be StudySettings, found {type(settings).__name__}.")
     known = [one.name for one in fields(StudySettings)]
     if odd := [name for name in options if name not in known]:
         raise Edge2TorchError(

@@ -129,6 +129,12 @@ def run_study(
     (True, 'signal')
     """
     settings = settings_of(settings, options)
+    _check_types(
+        ("groups", groups, (str, pd.Series), "a column, or a Series of values by sample"),
+        ("text", text, ReportText, "a ReportText"),
+        ("folder", folder, (str, os.PathLike), "a path"),
+        ("progress", progress, Callable, "a function that takes each line"),
+    )
     if isinstance(edges, Prior) and edges.outputs and not settings.outputs:
         settings = replace(settings, outputs=edges.outputs)
     console = Console(quiet, progress)
@@ -197,6 +203,13 @@ def run_study(
         study = with_cohort(study, cohort)
         console.say(study.task.notes[-1])
     return _carry_out(study, text, place, console, resume=resume)
+
+
+def _check_types(*each: tuple[str, Any, Any, str]) -> None:
+    """Check what may be left out."""
+    for name, value, kinds, wanted in each:
+        if value is not None:
+            check_type(name, value, kinds, wanted)
 
 
 def _carry_out(

@@ -272,6 +272,7 @@ class _How:
             starts=settings.replicates,
             groups=self.groups,
             exchange_features=exchange,
+            impute=settings.impute,
             seed=settings.seed,
             max_epochs=min(EPOCHS, settings.max_epochs) * steps,
             batch_size=task.outcome.batch_size(n, settings.batch_of(n)),

@@ -52,7 +52,7 @@ def brier_at(
     [0.25]
     """
     outcome = Outcome(time, event)
-    terms = brier_terms(outcome, survival, train or outcome)
+    terms = brier_terms(outcome, survival, outcome if train is None else train)
     return pd.Series(terms.mean(axis=0), index=survival.columns, name="brier").rename_axis("time")
 
 

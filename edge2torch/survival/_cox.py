@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from edge2torch._core.checks import check_count, check_number
+from edge2torch._core.checks import check_count, check_number, check_numbers, check_type
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CoxLoss, Ties
 from edge2torch.survival._curves import BaselineHazard, baseline_hazard
 from edge2torch.survival._folds import survival_folds
-from edge2torch.survival._outcome import Outcome, check_outcome
+from edge2torch.survival._outcome import Outcome, check_outcome, require_outcome
 
 # Weight of half the squared norm of the coefficients of standardised features, beside the partial
 # likelihood of an event; from strong to weak.
@@ -138,6 +138,8 @@ def cox_regression(
     >>> fitted.coefficients.abs().idxmax()
     'a'
     """
+    require_outcome(outcome)
+    check_type("features", features, pd.DataFrame, "a DataFrame with a row per patient")
     names = list(features.columns)
     values = _values(features, outcome)
     if odd := [name for name in unpenalized if name not in names]:
@@ -188,8 +190,9 @@ def calibration_slope(outcome: Outcome, log_hazard: Any) -> tuple[float, float, 
     >>> low < 0.5 < high
     True
     """
-    theta = np.asarray(log_hazard, np.float64).reshape(-1)
-    if np.ptp(theta) == 0:
+    require_outcome(outcome)
+    theta = check_numbers("log_hazard", log_hazard).astype(np.float64).reshape(-1)
+    if len(theta) and np.ptp(theta) == 0:
         return float("nan"), float("nan"), float("nan")
     fitted = cox_regression(pd.DataFrame({"theta": theta}), outcome, penalty=0)
     slope, error = float(fitted.coefficients.iloc[0]), float(fitted.errors.iloc[0])

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
-from edge2torch._core.checks import check_number
+from edge2torch._core.checks import check_number, check_numbers
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.survival._outcome import Outcome
+from edge2torch.survival._outcome import Outcome, require_outcome
 
 
 def kaplan_meier(
@@ -100,6 +100,7 @@ def median_follow_up(outcome: Outcome) -> float:
     >>> median_follow_up(Outcome([1.0, 2.0, 3.0, 4.0], [1, 0, 1, 0]))
     4.0
     """
+    require_outcome(outcome)
     return median_time(kaplan_meier(outcome.time, ~outcome.event, entry=outcome.entry))
 
 
@@ -123,6 +124,7 @@ def _life_table(outcome: Outcome) -> pd.DataFrame:
 
 def censoring_curve(outcome: Outcome) -> Callable[[ArrayLike, bool], NDArray[np.float64]]:
     """Probability G of not being censored: ``G(t, before=True)`` is that just before t."""
+    require_outcome(outcome, "train")
     if outcome.entry is not None:
         raise Edge2TorchError(
             "entry: weights by the probability of being censored are not defined for patients who "
@@ -291,6 +293,7 @@ def martingale_residuals(outcome: Outcome, log_hazard: Any = None) -> NDArray[np
     >>> martingale_residuals(Outcome([1.0, 2.0], [1, 1])).tolist()
     [0.5, -0.5]
     """
+    require_outcome(outcome)
     theta = np.zeros(len(outcome)) if log_hazard is None else _log_hazards(log_hazard, outcome)
     baseline = baseline_hazard(theta, outcome)
     expected = np.exp(baseline.log_hazard_until(outcome.time, outcome.strata) + theta)
@@ -301,7 +304,8 @@ def martingale_residuals(outcome: Outcome, log_hazard: Any = None) -> NDArray[np
 
 
 def _log_hazards(log_hazard: Any, outcome: Outcome) -> NDArray[np.float64]:
-    theta = np.asarray(log_hazard, np.float64).reshape(-1)
+    require_outcome(outcome)
+    theta = check_numbers("log_hazard", log_hazard).astype(np.float64).reshape(-1)
     if len(theta) != len(outcome) or not np.isfinite(theta).all():
         raise Edge2TorchError(
             f"log_hazard must hold a finite number for each of {len(outcome)} patients, found shape "

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_count, check_seed
 from edge2torch.errors import Edge2TorchError
-from edge2torch.survival._outcome import Outcome
+from edge2torch.survival._outcome import Outcome, require_outcome
 from edge2torch.train import repeated_folds
 
 _FEWEST = 5  # events in a fold that is judged
@@ -54,6 +54,7 @@ def survival_folds(
     >>> len(folds), len(folds[0][1])
     (5, 20)
     """
+    require_outcome(outcome)
     check_count("n_folds", n_folds, 2)
     check_count("repeats", repeats)
     check_seed("seed", seed)

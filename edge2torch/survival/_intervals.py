@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from edge2torch._core.checks import check_count, check_number, check_seed
+from edge2torch._core.checks import check_count, check_number, check_numbers, check_seed, check_type
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.survival._outcome import Outcome
+from edge2torch.survival._outcome import Outcome, require_outcome
 from edge2torch.survival._pairs import _risks, comparable, pairs_of, uno_weights
 
 _MATRIX = 3000  # patients up to which all pairs are kept at once
@@ -84,18 +84,22 @@ def compare_concordance(
     >>> table.loc["ours", "c"], bool(table.loc["ours", "difference"] > 0)
     (np.float64(1.0), True)
     """
+    require_outcome(outcome)
     check_number("interval", interval, above=0, below=1)
+    check_type("risks", risks, (Mapping, pd.DataFrame), "log hazards by the name of a model")
     names = [str(name) for name in risks]
-    if versus is not None and versus not in names:
+    if versus is not None and str(versus) not in names:
         raise Edge2TorchError(f"versus: there is no model {versus!r} among {listing(names)}.")
     if len(names) == 0:
         raise Edge2TorchError("risks: no model is given.")
     n = len(outcome)
     drawn = _draws(outcome, groups, check_count("draws", draws), check_seed("seed", seed))
-    weights = np.ones(n) if tau is None else _weights(outcome, tau, train or outcome)
+    weights = (
+        np.ones(n) if tau is None else _weights(outcome, tau, outcome if train is None else train)
+    )
     point, spread = {}, {}
     for name in names:
-        repeats = np.atleast_2d(np.asarray(risks[name], np.float64))
+        repeats = np.atleast_2d(check_numbers(f"risks[{name!r}]", risks[name]).astype(np.float64))
         where = np.zeros_like(repeats) if folds is None else np.atleast_2d(np.asarray(folds))
         if repeats.shape[1] != n or where.shape != repeats.shape:
             raise Edge2TorchError(

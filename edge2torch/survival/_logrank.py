@@ -73,7 +73,7 @@ def logrank(
     0.025
     """
     outcome = Outcome(time, event, entry, strata)
-    labels = pd.Series(np.asarray(groups, object))
+    labels = pd.Series(np.asarray(groups, object) if np.ndim(groups) == 1 else [], dtype=object)
     if labels.shape != (len(outcome),) or labels.isna().any():
         raise Edge2TorchError(
             f"groups must name the group of each of {len(outcome)} patients, found shape "

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from edge2torch._core.checks import check_type, shown
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
@@ -74,9 +75,9 @@ class Outcome:
                 )
         strata = self.strata
         if strata is not None:
+            if np.shape(strata) != (n,):
+                raise Edge2TorchError(f"strata must have shape ({n},), found {np.shape(strata)}.")
             given = pd.Series(np.asarray(strata, object))
-            if given.shape != (n,):
-                raise Edge2TorchError(f"strata must have shape ({n},), found {given.shape}.")
             if (bad := np.flatnonzero(given.isna())).size:
                 raise Edge2TorchError(f"strata is missing for {_rows(bad, names)}.")
             strata = given.astype(str).to_numpy(str)
@@ -187,8 +188,11 @@ def outcome_of(
     >>> outcome.event.tolist()
     [True, False, True]
     """
+    check_type("table", table, pd.DataFrame, "a DataFrame with a row per patient")
     asked = {"time": time, "event": event, "entry": entry, "strata": strata}
     for argument, name in asked.items():
+        if not isinstance(name, str | int) and (name is not None or argument in ("time", "event")):
+            raise Edge2TorchError(f"{argument} must be the name of a column, found {shown(name)}.")
         if name is not None and name not in table.columns:
             hint = nearest(str(name), [str(column) for column in table.columns])
             raise Edge2TorchError(f"{argument}: there is no column {name!r} in the table.{hint}")
@@ -210,6 +214,12 @@ def outcome_of(
     ]
     outcome = Outcome(*columns)
     return outcome, [*notes, *check_outcome(outcome)]
+
+
+def require_outcome(outcome: Any, argument: str = "outcome") -> None:
+    """Refuse what is not an outcome; a pair is what :func:`outcome_of` returns."""
+    wanted = "an Outcome: Outcome(time, event), or the first of what outcome_of() returns"
+    check_type(argument, outcome, Outcome, wanted)
 
 
 def check_outcome(outcome: Outcome) -> list[str]:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from edge2torch._core.checks import check_number
+from edge2torch._core.checks import check_number, check_numbers
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.survival._curves import censoring_curve
-from edge2torch.survival._outcome import Outcome
+from edge2torch.survival._outcome import Outcome, require_outcome
 
 _ROWS = 512  # events at once, against all patients
 
@@ -102,7 +102,7 @@ def uno_c(
     1.0
     """
     outcome = Outcome(time, event)
-    counted, weight = uno_weights(outcome, tau, train or outcome)
+    counted, weight = uno_weights(outcome, tau, outcome if train is None else train)
     found = pairs_of(outcome, _risks(risk, len(outcome)))
     weight = np.where(counted, weight, 0.0)
     return _share((found.won * weight).sum(), (found.all * weight).sum())
@@ -112,6 +112,7 @@ def uno_weights(
     outcome: Outcome, tau: float | None, train: Outcome
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Whose events count, and what each of their pairs weighs."""
+    require_outcome(train, "train")
     limit = default_tau(train) if tau is None else check_number("tau", tau, above=0)
     counted = outcome.event & (outcome.time < limit)
     left = censoring_curve(train)(outcome.time, True)
@@ -167,7 +168,7 @@ def auc_at(
     [0.75]
     """
     outcome = Outcome(time, event)
-    score, left = _risks(risk, len(outcome)), censoring_curve(train or outcome)
+    score, left = _risks(risk, len(outcome)), censoring_curve(outcome if train is None else train)
     found = {}
     for one in np.asarray(at, np.float64).reshape(-1).tolist():
         case, beyond = outcome.event & (outcome.time <= one), np.sort(score[outcome.time > one])
@@ -274,7 +275,7 @@ def _behind(starts: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _risks(risk: ArrayLike, n: int) -> NDArray[np.float64]:
-    found = np.asarray(risk, np.float64).reshape(-1)
+    found = check_numbers("risk", risk).astype(np.float64).reshape(-1)
     if len(found) != n:
         raise Edge2TorchError(f"risk must have shape ({n},), as time, found {np.shape(risk)}.")
     if (bad := np.flatnonzero(np.isnan(found))).size:

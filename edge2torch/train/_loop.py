@@ -23,7 +23,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from edge2torch._core.checks import check_count
+from edge2torch._core.checks import check_count, check_number, check_seed
 from edge2torch._core.console import Console
 from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError
@@ -148,6 +148,10 @@ def fit(
     counts = {"max_epochs": max_epochs, "batch_size": batch_size, "patience": patience}
     for name, value in {**counts, "plateau": 1 if plateau is None else plateau}.items():
         check_count(name, value)
+    check_number("learning_rate", learning_rate, above=0)
+    check_number("weight_decay", weight_decay, least=0)
+    check_number("min_gain", min_gain)
+    check_seed("seed", seed)
     batches = rows if callable(rows) else _shuffled(_row_numbers("rows", rows), batch_size)
     evaluate = held_out if callable(held_out) else _mean_loss(loss, held_out)
     devices = sorted({one.device for one in model.parameters() if one.is_cuda}, key=str)

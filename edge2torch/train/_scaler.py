@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from edge2torch._core.checks import check_type, row_numbers
+from edge2torch._core.complete import check_finite
 from edge2torch._core.messages import require
 
 _CLIP = 10.0  # standard deviations; a single outlier does not drive a weight
@@ -33,6 +35,7 @@ class Scaler:
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return samples × features in standard deviations from the mean, cut off at ten."""
+        check_finite(table[self.names])
         values = table[self.names].to_numpy(np.float64)
         values = np.where(np.isnan(values), self.fill, values)
         scaled = np.clip((values - self.mean) / self.scale, -_CLIP, _CLIP)
@@ -59,6 +62,11 @@ def fit_scaler(table: pd.DataFrame, rows: ArrayLike) -> Scaler:
     Scaler
         A feature without spread is centred and not scaled; one that these rows never have is 0.
 
+    Raises
+    ------
+    Edge2TorchError
+        For infinite values, and rows that the table does not have.
+
     Examples
     --------
     >>> fit_scaler(pd.DataFrame({"a": [0.0, 2.0, 100.0]}), [0, 1]).as_frame()
@@ -67,7 +75,9 @@ def fit_scaler(table: pd.DataFrame, rows: ArrayLike) -> Scaler:
     a         1.0   1.0    1.0
     """
     preprocessing = require("sklearn.preprocessing", extra="train")
-    values = table.to_numpy(np.float64)[np.asarray(rows)]
+    check_type("table", table, pd.DataFrame, "a DataFrame of samples × features")
+    check_finite(table)
+    values = table.to_numpy(np.float64)[row_numbers(rows, len(table))]
     fill = _medians(values)
     values = np.where(np.isnan(values), fill, values)
     found = preprocessing.StandardScaler().fit(values)

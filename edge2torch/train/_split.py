@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edge2torch._core.checks import check_count, check_number, check_seed, row_numbers
 from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
 
+_SEEDS = 2**32  # as many as scikit-learn knows
 _FEWEST = 12
 # A mean log loss over fewer samples scatters by more than what a choice is made by (of a coin, by
 # about 0.1 of its 0.69): below this the parts take turns instead.
@@ -100,12 +102,9 @@ def split_samples(
     """
     values = _labels(labels)
     groups = _groups(groups, len(values))
-    for name, share in (
-        ("test_fraction", test_fraction),
-        ("validation_fraction", validation_fraction),
-    ):
-        if not 0 < share < 1:
-            raise Edge2TorchError(f"{name} must be between 0 and 1, found {share!r}.")
+    seed = check_seed("seed", seed) % _SEEDS
+    check_number("test_fraction", test_fraction, above=0, below=1)
+    check_number("validation_fraction", validation_fraction, above=0, below=1)
     if len(values) < _FEWEST:
         raise Edge2TorchError(
             f"labels: {len(values)} samples are too few to train and hold out some; {_FEWEST} are the "
@@ -171,7 +170,12 @@ def repeated_folds(
     """
     values = _labels(labels)
     groups = _groups(groups, len(values))
-    chosen = np.arange(len(values)) if rows is None else np.asarray(rows)
+    seed = check_seed("seed", seed) % _SEEDS
+    check_count("n_folds", n_folds, least=2)
+    check_count("repeats", repeats)
+    chosen = np.arange(len(values)) if rows is None else row_numbers(rows, len(values))
+    if len(chosen) < 2:
+        raise Edge2TorchError(f"labels: {len(chosen)} sample cannot be divided into parts.")
     with warnings.catch_warnings():  # a class of one row: some part has to do without it
         warnings.filterwarnings("ignore", message="The least populated class")
         return [

@@ -52,7 +52,10 @@ def test_repeats_divide_anew():
         ({"labels": ["a"] * 20, "groups": ["d"] * 19}, r"groups must have shape \(20,\)"),
         ({"labels": ["a"] * 19 + ["b"], "groups": list("abcd" * 5)}, "no sample of class 'b'"),
         ({"labels": list("abcdefghij") * 2}, "Leave small classes out"),
-        ({"labels": ["a"] * 20, "test_fraction": 1.5}, "test_fraction must be between"),
+        (
+            {"labels": ["a"] * 20, "test_fraction": 1.5},
+            r"test_fraction must be a number in \(0, 1\)",
+        ),
     ],
 )
 def test_what_cannot_be_split(options, words):

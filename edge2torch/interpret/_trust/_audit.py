@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from edge2torch._core.checks import check_count, check_number, check_seed, check_type
+from edge2torch._core.complete import check_complete
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing, plural
 from edge2torch.compile import CompileArtifact, compile_graph
@@ -214,6 +215,7 @@ def audit_prior(
         head=None if len(ends) else nn.Linear(len(graph.outputs), 1),
     )
     own = X[[name for name in artifact.feature_names if name in X]]
+    check_complete(own, impute=True, argument="X")  # the median stands for what is missing
     if own.shape[1] < len(artifact.feature_names):
         align_features_to_input_nodes(own.fillna(0.0), artifact)  # says which are missing
     scaled = fit_scaler(own, np.arange(len(own)))(own)

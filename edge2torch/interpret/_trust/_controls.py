@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from edge2torch._core.checks import check_seed
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
@@ -82,7 +83,7 @@ def control_inputs(
         )
     elif not 0 < strength <= 1:
         raise Edge2TorchError(f"strength must be above 0 and at most 1, found {strength!r}.")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed("seed", seed))
     n_classes, n_features = int(classes.max()) + 1, values.shape[1]
     # Ranks of random numbers are a permutation: for each feature, which half of the classes is high.
     order = rng.random((n_classes, n_features)).argsort(axis=0).argsort(axis=0)

@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge2torch._core.checks import check_count
+from edge2torch._core.arguments import check_options
+from edge2torch._core.checks import check_count, check_flag, check_probability, check_seed
+from edge2torch._core.complete import check_complete
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact
 from edge2torch.data import align_features_to_input_nodes
@@ -27,6 +29,7 @@ __all__ = ["CrossFitted", "cross_fit"]
 
 Ints = NDArray[np.int64]
 Fold = tuple[Ints, Ints]  # rows to fit, rows held out
+OF_FIT = ("checkpoint", "on_checkpoint", "progress")  # options that go on to fit
 _LEAST = 1e-12  # probability: a confident mistake has a finite loss
 Folds = int | ArrayLike | Sequence[tuple[ArrayLike, ArrayLike]]
 
@@ -162,6 +165,8 @@ class CrossFitted:
         What brings data to the networks of each fold; empty where data are fed as they are.
     columns : tuple of str
         The data's column that each input reads; not its own where features were exchanged.
+    impute : bool
+        Whether missing values are filled with medians of each fold's training samples.
 
     Examples
     --------
@@ -183,6 +188,7 @@ class CrossFitted:
     classes: tuple[str, ...] = ()
     scalers: tuple[Scaler, ...] = field(default=(), repr=False)
     columns: tuple[str, ...] = field(default=(), repr=False)
+    impute: bool = field(default=False, repr=False)
 
     def __repr__(self) -> str:
         """Say how many."""
@@ -193,7 +199,7 @@ class CrossFitted:
 
     def inputs(self, data: Any) -> Iterator[Tensor]:
         """Yield all samples (b, i) as the networks of each fold read them."""
-        table = read_table(data, self.artifact, self.columns, may_miss=bool(self.scalers))
+        table = read_table(data, self.artifact, self.columns, impute=self.impute)
         like = next(self.models[0][0].parameters(), torch.empty(0))
         for k in range(len(self.folds)):
             own = self.scalers[k](table) if self.scalers else table
@@ -209,6 +215,7 @@ def cross_fit(
     starts: int = 3,
     groups: ArrayLike | None = None,
     exchange_features: int | None = None,
+    impute: bool = False,
     seed: int = 0,
     max_epochs: int = 30,
     batch_size: int | None = None,
@@ -243,6 +250,9 @@ def cross_fit(
         Let the features exchange their places, by this seed: what stands under a node is then as
         many other features, with their strength and their correlations. For the null of
         :func:`node_specific`.
+    impute : bool
+        Fill missing values with each feature's median among a fold's training samples; without it
+        they are refused.
     seed : int
         Same seed, same folds, starts and batches.
     max_epochs, batch_size, learning_rate, weight_decay, input_dropout
@@ -252,7 +262,8 @@ def cross_fit(
     quiet : bool
         Show no progress bar.
     **options
-        Further options of :func:`edge2torch.train.fit`: ``checkpoint``, ``progress``.
+        Further options of :func:`edge2torch.train.fit`: ``checkpoint``, ``on_checkpoint``,
+        ``progress``.
 
     Returns
     -------
@@ -262,7 +273,8 @@ def cross_fit(
     ------
     Edge2TorchError
         For networks with another number of outputs than the target asks for, folds that share
-        samples or groups with what they hold out, and data without the inputs.
+        samples or groups with what they hold out, and data without the inputs or with values that
+        are missing or infinite.
 
     References
     ----------
@@ -282,12 +294,20 @@ def cross_fit(
     """
     check_count("starts", starts)
     check_count("max_epochs", max_epochs)
+    check_flag("impute", impute)
+    check_seed("seed", seed)
+    check_probability("input_dropout", input_dropout)
+    if batch_size is not None:
+        check_count("batch_size", batch_size)
+    if exchange_features is not None:
+        check_seed("exchange_features", exchange_features)
+    check_options("cross_fit", options, OF_FIT)
     models, artifact, _ = draw_starts(compile_or_model, 1, seed)
     columns = list(artifact.feature_names)
     if exchange_features is not None:
         order = np.random.default_rng([exchange_features, 7]).permutation(len(columns))
         columns = [columns[k] for k in order]
-    table = read_table(data, artifact, tuple(columns), may_miss=True)
+    table = read_table(data, artifact, tuple(columns), impute=impute)
     own = Target.of(by_sample(target, table.index), len(table), artifact)
     parts = read_folds(folds, own, by_sample(groups, table.index), seed)
     models, artifact, _ = draw_starts(compile_or_model, len(parts) * int(starts), seed)
@@ -306,7 +326,9 @@ def cross_fit(
         tuple(trained[k * int(starts) : (k + 1) * int(starts)]) for k in range(len(parts))
     )
     blank = pd.DataFrame(index=table.index)
-    fitted = CrossFitted(split, artifact, parts, blank, own.classes, scalers, tuple(columns))
+    fitted = CrossFitted(
+        split, artifact, parts, blank, own.classes, scalers, tuple(columns), impute
+    )
     return replace(fitted, predictions=_predictions(fitted, x, own, table.index))
 
 
@@ -389,13 +411,15 @@ def _predictions(fitted: CrossFitted, x: Tensor, target: Target, index: pd.Index
 
 
 def read_table(
-    data: Any, artifact: CompileArtifact, columns: tuple[str, ...], *, may_miss: bool = False
+    data: Any, artifact: CompileArtifact, columns: tuple[str, ...], *, impute: bool = False
 ) -> pd.DataFrame:
-    """Return samples × inputs, each from its column of the data; NaN only where a scaler fills it."""
+    """Return samples × inputs, each from its column of the data; NaN only where it is filled later."""
     own = list(artifact.feature_names)
     known = isinstance(data, pd.DataFrame) and data.columns.is_unique and set(own) <= set(data)
-    if known and may_miss and all(pd.api.types.is_numeric_dtype(kind) for kind in data[own].dtypes):
-        table = data[own].astype(np.float64)
+    if known and all(pd.api.types.is_numeric_dtype(kind) for kind in data[own].dtypes):
+        check_complete(data[own], impute=impute)
+        values = data[own].to_numpy(np.float64, na_value=np.nan)
+        table = pd.DataFrame(values, data.index, own)
     else:
         x = align_features_to_input_nodes(data, artifact).detach().cpu().numpy()
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(x))

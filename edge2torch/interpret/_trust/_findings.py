@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from torch import nn
 
+from edge2torch._core.arguments import check_options
 from edge2torch._core.checks import check_count
 from edge2torch._core.messages import note
 from edge2torch.compile import compile_graph, find_edge_model
@@ -159,6 +161,11 @@ def find_nodes(
     (True, 0)
     """
     check_count("controls", controls, least=2)
+    check_count("n_held", n_held, least=0)
+    # not of one training alone, as a checkpoint is
+    trained = inspect.signature(cross_fit).parameters.keys() - {"options", "exchange_features"}
+    known = inspect.signature(find_nodes).parameters.keys() - {"options"}
+    check_options("find_nodes", options, [*known, *(trained - known), "progress"])
     how: dict[str, Any] = {"starts": starts, "groups": groups, "seed": seed, **options}
     networks = cross_fit(compile_or_model, data, target, folds=folds, **how)
     how["folds"] = networks.folds
@@ -200,7 +207,9 @@ def judge(
     found = table[table["found"]].sort_values("gain", ascending=False).index.tolist()
     explained = _explained(fitted, data, own, groups, found)
     table["explained_by"] = [explained.get(name, "") for name in table.index]
-    table["q_set"] = set_test(fitted.artifact, data, target, nodes=names)["q_set"]
+    table["q_set"] = set_test(fitted.artifact, data, target, nodes=names, impute=fitted.impute)[
+        "q_set"
+    ]
     order = table.sort_values(["found", "gain"], ascending=False, kind="stable").index
     beside = None
     if rewired is not None:

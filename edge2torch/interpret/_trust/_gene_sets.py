@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from edge2torch._core.checks import check_type
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._trust._coherent import association, inputs_below
 from edge2torch.interpret._trust._cross_fit import Target, by_sample, read_table
@@ -26,6 +27,7 @@ def set_test(
     target: ArrayLike | pd.Series,
     *,
     nodes: Sequence[str] | None = None,
+    impute: bool = False,
 ) -> pd.DataFrame:
     """Ask without any network whether the features under a node tell more of the target than others.
 
@@ -43,6 +45,8 @@ def set_test(
         Classes; floating-point numbers are values.
     nodes : sequence of str, optional
         As in :func:`node_use`.
+    impute : bool
+        Put each feature's median where it is missing; without it missing values are refused.
 
     Returns
     -------
@@ -71,7 +75,10 @@ def set_test(
     >>> table["p_set"].idxmin() == problem.causal[0]
     True
     """
-    table = read_table(data, artifact, (), may_miss=True)
+    check_type(
+        "artifact", artifact, CompileArtifact, "what compile_graph returned beside the model"
+    )
+    table = read_table(data, artifact, (), impute=impute)
     table = table.fillna(table.median()).fillna(0.0)
     own = Target.of(by_sample(target, table.index), len(table), artifact)
     numbers = chosen_nodes(artifact, nodes)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch._core.checks import check_choice
+from edge2torch._core.checks import check_choice, check_seed
 from edge2torch._core.edges import EdgesLike
 from edge2torch.graph import longest_path_layers, reachable, read_edge_table
 
@@ -68,6 +68,7 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
     True
     """
     check_choice("how", how, _HOW)
+    check_seed("seed", seed)
     table = read_edge_table(edgelist)
     source, target, names = table.source, table.target, table.node_names
     rng = np.random.default_rng(seed)

@@ -111,11 +111,6 @@ def node_specific(
     True
     """
     check_flag("by_class", by_class)
-    if not isinstance(networks, CrossFitted):
-        raise Edge2TorchError(
-            "networks must be what cross_fit() returned, for its controls have to be trained as they "
-            f"were; found {type(networks).__name__}."
-        )
     n_held = check_count("n_held", n_held, least=0)
     controls = check_controls(controls, networks)
     fitted, own = with_target(networks, data, target, None, groups)
@@ -164,6 +159,11 @@ def specific_test(
 
 def check_controls(controls: Any, networks: CrossFitted) -> list[CrossFitted]:
     """Return controls after checking that they are of the same graph over other features."""
+    if not isinstance(networks, CrossFitted):
+        raise Edge2TorchError(
+            "networks must be what cross_fit() returned, for its controls have to be trained as they "
+            f"were; found {type(networks).__name__}."
+        )
     given = list(controls) if isinstance(controls, list | tuple) else [controls]
     if len(given) < 2 or not all(isinstance(one, CrossFitted) for one in given):
         raise Edge2TorchError(

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from torch import nn
 
-from edge2torch._core.checks import check_count
+from edge2torch._core.checks import check_count, check_seed
 from edge2torch._core.constraints import FIXED
 from edge2torch._core.messages import listing
 from edge2torch._core.randomness import seeded
@@ -26,6 +26,7 @@ def draw_starts(
 ) -> tuple[list[nn.Module], CompileArtifact, list[int]]:
     """Return n networks with weights of their own, and a seed for each one's training."""
     check_count("n", n)
+    check_seed("seed", seed)
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(int(n))]
     is_function = callable(start) and not isinstance(start, nn.Module)
     make: Callable[[], Any] = cast(Any, start) if is_function else with_new_weights(start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,7 +149,7 @@ def with_target(
         raise Edge2TorchError(
             "folds: these networks bring the folds that they were trained in. Leave it out."
         )
-    samples = read_table(data, networks.artifact, (), may_miss=True).index
+    samples = read_table(data, networks.artifact, (), impute=networks.impute).index
     n = len(samples)
     own = Target.of(by_sample(target, samples), n, networks.artifact)
     last = max(int(part.max()) for pair in networks.folds for part in pair)
@@ -197,7 +197,8 @@ def chosen_nodes(artifact: CompileArtifact, nodes: Any, model: nn.Module | None 
         if not names or ("head" in after and len(artifact.output_names) > 1):
             names = nodes_by_choice("non_input", sites, artifact)
         return artifact.graph.numbers(names, "nodes")
-    names = [] if isinstance(nodes, str) else [str(one).strip() for one in nodes]
+    listed = isinstance(nodes, Iterable) and not isinstance(nodes, str)
+    names = [str(one).strip() for one in nodes] if listed else []
     if not names or len(set(names)) < len(names):
         raise Edge2TorchError(
             f"nodes must be a list of names, each once, found {nodes!r}. Leave it out for all."
