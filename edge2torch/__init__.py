@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edge2torch.compile import load_compiled as load_compiled
     from edge2torch.compile import node_biases as node_biases
     from edge2torch.compile import save_compiled as save_compiled
+    from edge2torch.customize import NodeHeads as NodeHeads
     from edge2torch.customize import customize_model as customize_model
     from edge2torch.data import align_features_to_input_nodes as align_features_to_input_nodes
     from edge2torch.errors import Edge2TorchError as Edge2TorchError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from edge2torch.interpret import replicate as replicate
     from edge2torch.interpret import rewire as rewire
     from edge2torch.nn import cox_loss as cox_loss
+    from edge2torch.nn import head_loss as head_loss
     from edge2torch.priors import Prior as Prior
     from edge2torch.priors import graph_summary as graph_summary
     from edge2torch.priors import prepare_prior as prepare_prior
@@ -61,7 +63,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
             "node_biases",
             "save_compiled",
         ),
-        "customize": ("customize_model",),
+        "customize": ("NodeHeads", "customize_model"),
         "data": ("align_features_to_input_nodes",),
         "errors": ("Edge2TorchError", "Edge2TorchWarning"),
         "exchange": ("write_network",),
@@ -82,7 +84,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
             "rewire",
         ),
         "netmodules": (),
-        "nn": ("cox_loss",),
+        "nn": ("cox_loss", "head_loss"),
         "perturb": (),
         "plot": (),
         "priors": (

@@ -17,6 +17,7 @@ from edge2torch.nn import (
     ACTIVATIONS,
     CompiledModel,
     CustomizedEdgeModel,
+    HeadBank,
     NodeBatchNorm,
     NodeDropout,
     OnNodes,
@@ -29,7 +30,7 @@ _BUILT: dict[str, type[nn.Module]] = {
         *(nn.PReLU, nn.Hardtanh, nn.LogSigmoid, nn.Softmax, nn.LogSoftmax, nn.Softsign),
         *(nn.Dropout, nn.AlphaDropout, nn.Dropout1d, nn.Flatten),
         *(NodeDropout, NodeBatchNorm, nn.BatchNorm1d, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
-        *(nn.Linear, nn.Sequential, nn.ModuleList, OnNodes, CustomizedEdgeModel),
+        *(nn.Linear, nn.Sequential, nn.ModuleList, OnNodes, CustomizedEdgeModel, HeadBank),
     )
 }
 _NO_CLASSES = ("compiled model", "dropout", "stages")  # what else a description names
@@ -62,7 +63,11 @@ def _describe(module: nn.Module, base: CompiledModel | None) -> dict[str, Any]:
     return {
         "class": name if is_known else f"{kind.__module__}.{kind.__qualname__}",
         "settings": _settings(module),
-        "parts": {name: _describe(part, base) for name, part in module.named_children()},
+        "parts": {
+            name: _describe(part, base)
+            for name, part in module.named_children()
+            if kind is not HeadBank  # its settings say all
+        },
     }
 
 
@@ -206,7 +211,9 @@ def with_modules(
     if around["class"] == "compiled model":
         return base
     parts = {name: one for name, one in around["parts"].items() if name != "base_model"}
-    after = {name: _build(one, n_values) for name, one in parts.items()}
+    after: dict[str, Any] = {name: _build(one, n_values) for name, one in parts.items()}
+    if (bank := after.get("node_heads")) is not None:
+        base.also_reading(bank.places())
     return CustomizedEdgeModel(base, **after)
 
 
@@ -235,6 +242,8 @@ def _build(one: dict[str, Any], n_values: int, width: int = 0) -> nn.Module:
         return OnNodes(groups, others=others)
     if kind is NodeDropout and sum(settings["units"]) != width:
         raise ValueError("units that are not there")
+    if kind is HeadBank and sum(settings["units"]) * settings["outputs"] > n_values:
+        raise ValueError("heads of more values than were saved")
     if "device" not in inspect.signature(kind.__init__).parameters:
         return kind(**settings)
     module = kind(**settings, device="meta")  # takes no memory and draws nothing

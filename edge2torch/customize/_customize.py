@@ -14,6 +14,7 @@ from edge2torch._core.checks import check_flag, check_probability, is_number
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact, find_artifact
+from edge2torch.customize._heads import NodeHeads, make_heads
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import (
     ACTIVATIONS,
@@ -42,6 +43,7 @@ def customize_model(
     norm_first: bool | None = None,
     unit_dropout: NodeSpec | None = None,
     edge_dropout: float | None = None,
+    node_heads: NodeHeads | None = None,
     artifact: CompileArtifact | None = None,
 ) -> CustomizedEdgeModel:
     """Add modules to a compiled model, at its hidden nodes or after its output.
@@ -77,6 +79,9 @@ def customize_model(
     edge_dropout : float, optional
         Probability with which an edge is left out of a training step, for the whole batch; the
         others are scaled up as in ordinary dropout.
+    node_heads : NodeHeads, optional
+        A small output at each node, for ``model.with_heads(x)`` and :func:`head_loss`; what
+        ``model(x)`` gives does not change. They are no part of the graph: neither edges nor scores.
     artifact : CompileArtifact, optional
         What ``compile_graph`` returned with the model; by default the one that it carries.
 
@@ -143,7 +148,11 @@ def customize_model(
     }
     if head is not None:
         _check_head(base, head)
-    return CustomizedEdgeModel(base, **after).train(model.training)
+    bank = model.heads if isinstance(model, CustomizedEdgeModel) else None
+    if node_heads is not None:
+        bank = make_heads(node_heads, base, find_artifact(base, artifact))
+        bank.to(next(base.parameters(), base.fingerprint.float()))
+    return CustomizedEdgeModel(base, **after, node_heads=bank).train(model.training)
 
 
 def _given(**modules: nn.Module | None) -> dict[str, nn.Module]:

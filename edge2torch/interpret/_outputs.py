@@ -15,7 +15,7 @@ from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn import MML, CompiledModel
+from edge2torch.nn import MML, CompiledModel, CustomizedEdgeModel
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,8 @@ def output_names(
     """Return the names of the outputs, or None where something after the graph mixes them."""
     # What keeps every column apart keeps the names: dropout, activations, nothing at all.
     inside = set(base.modules())
+    if isinstance(model, CustomizedEdgeModel) and model.heads is not None:
+        inside.update(model.heads.modules())  # beside the output
     leaves = [m for m in model.modules() if m not in inside and next(m.children(), None) is None]
     keeps = len(artifact.output_names) == n_outputs and all(
         isinstance(leaf, nn.Identity | nn.modules.dropout._DropoutNd) or is_activation(leaf)

@@ -17,6 +17,8 @@ from edge2torch.nn._cox import CoxLoss, cox_backward, cox_loss
 from edge2torch.nn._cox import Ties as Ties
 from edge2torch.nn._customized import CustomizedEdgeModel
 from edge2torch.nn._gnn import EdgeGraphNNModel as EdgeGraphNNModel
+from edge2torch.nn._heads import HeadBank as HeadBank
+from edge2torch.nn._heads import head_loss
 from edge2torch.nn._kernels import KERNELS as KERNELS
 from edge2torch.nn._kernels import EdgePattern as EdgePattern
 from edge2torch.nn._kernels import KernelChoice as KernelChoice
@@ -52,5 +54,6 @@ __all__ = [
     "MaskedLinear",
     "cox_backward",
     "cox_loss",
+    "head_loss",
     "spectral_radius",
 ]

@@ -108,6 +108,16 @@ class CompiledModel(nn.Module, ABC):
     ) -> CompiledModel:
         """Build what ``with_stages`` returns."""
 
+    def also_reading(self, places: Sequence[tuple[str, int]]) -> CompiledModel:
+        """Return a model of the same modules that reads more, after the outputs.
+
+        Places are layers and columns in them, as :meth:`node_slots` has them.
+        """
+        raise Edge2TorchError(
+            f"{type(self).__name__} has no values of nodes to read on their own, and {len(places)} are "
+            "asked for."
+        )
+
     @abstractmethod
     def edge_layers(self) -> list[MaskedLinear]:
         """Return the layers that hold the edges' weights, in the plan's order."""

@@ -215,6 +215,19 @@ class RecurrentEdgeModel(CompiledModel):
             solver=self.solver,
         )
 
+    def also_reading(self, places: Sequence[tuple[str, int]]) -> RecurrentEdgeModel:
+        """Return a model of the same modules that reads more, after the outputs."""
+        more = [self.in_features + column for _, column in places]
+        return RecurrentEdgeModel(
+            [self.cell(k) for k in range(len(self.cells))],
+            [cast(StepBlock, step) for step in self.step_blocks],
+            outputs=np.concatenate([self.outputs.cpu().numpy(), np.array(more, np.int64)]),
+            in_features=self.in_features,
+            is_cyclic=self.is_cyclic,
+            fingerprint=self._fingerprint,
+            solver=self.solver,
+        )
+
     def edge_layers(self) -> list[MaskedLinear]:
         """Return the edges of every cell, each followed by its gates."""
         return [layer for k in range(len(self.cells)) for layer in self.cell(k).layers()]

@@ -181,6 +181,22 @@ class EdgeModel(CompiledModel):
         model.n_alike = self.n_alike
         return model
 
+    def also_reading(self, places: Sequence[tuple[str, int]]) -> EdgeModel:
+        """Return a model of the same modules that reads more, after the outputs."""
+        layers = [int(layer.removeprefix("layer_")) for layer, _ in places]
+        columns = [column for _, column in places]
+        model = EdgeModel(
+            [self.block(k) for k in range(len(self.blocks))],
+            {layer: (self.skip(layer), segments) for layer, segments in self._segments.items()},
+            output_layer=np.concatenate([self._output_layer, np.array(layers, np.int64)]),
+            output_position=np.concatenate([self._output_position, np.array(columns, np.int64)]),
+            in_features=self.in_features,
+            fingerprint=self._fingerprint,
+            engine=self.engine,
+        )
+        model.n_alike = self.n_alike
+        return model
+
     def edge_layers(self) -> list[MaskedLinear]:
         """Return each layer's edges to the next layer, then those that skip it."""
         layers = []

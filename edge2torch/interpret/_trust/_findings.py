@@ -274,5 +274,7 @@ def rewired_start(start: Start, seed: int) -> Start | None:
     stages = {slot.name: copy.deepcopy(dict(slot.stages)) for slot in base.node_slots()}
     drawn: nn.Module = other.with_stages(stages) if any(stages.values()) else other
     if isinstance(model, CustomizedEdgeModel):
-        drawn = CustomizedEdgeModel(drawn, **copy.deepcopy(model.after))
+        drawn = CustomizedEdgeModel(
+            drawn, **copy.deepcopy(model.after), node_heads=copy.deepcopy(model.heads)
+        )
     return drawn, renamed

@@ -201,6 +201,11 @@ def _check(models: Sequence[nn.Module], artifact: CompileArtifact) -> None:
                 "'feedforward') or customize_model; these are "
                 f"{type(model).__name__} with backend {artifact.backend!r}. Use together=False."
             )
+    if any(isinstance(model, CustomizedEdgeModel) and model.heads for model in models):
+        raise Edge2TorchError(
+            "Replicates with heads at their nodes have an output each to train, and are trained one "
+            "after the other. Use together=False."
+        )
     if shared := set(artifact.feature_names) & set(artifact.output_names):
         raise Edge2TorchError(
             f"Inputs that are outputs, such as {min(shared)!r}, cannot be told apart when "

@@ -1,0 +1,192 @@
+"""A small output of its own at every node, read from the node's units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from edge2torch._core.checks import check_choice, check_number
+from edge2torch.errors import Edge2TorchError
+from edge2torch.nn._activations import ACTIVATIONS
+from edge2torch.nn._kernels import choose_kernel
+from edge2torch.nn._linear import MaskedLinear
+
+REDUCE = ("mean", "sum")
+
+
+class HeadBank(nn.Module):
+    """Heads of many nodes as one block product: ``A · activation(W · units + b) + c`` at each.
+
+    Parameters
+    ----------
+    sites : sequence of str
+        The layer at which each node is computed.
+    columns : sequence of int
+        The first of its columns there.
+    units : sequence of int
+        How many columns it has.
+    outputs : int
+        Numbers that each head gives.
+    activation : str, optional
+        By name; without one a head is ``W · units + b``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> bank = HeadBank(["layer_1", "layer_1"], [0, 3], [3, 2], outputs=4)
+    >>> bank(torch.zeros(7, 5)).shape
+    torch.Size([7, 2, 4])
+    """
+
+    def __init__(
+        self,
+        sites: Sequence[str],
+        columns: Sequence[int],
+        units: Sequence[int],
+        outputs: int = 1,
+        activation: str | None = "tanh",
+    ) -> None:
+        super().__init__()
+        self.sites, self.columns, self.units = list(sites), list(columns), list(units)
+        self.outputs, self.activation = outputs, activation
+        n, counts = len(self.units), np.array(self.units, np.int64)
+        first = np.cumsum(counts) - counts
+        node = np.repeat(np.arange(n), counts * outputs)  # row by row: node, output, unit
+        place = np.arange(len(node)) - np.repeat(first * outputs, counts * outputs)
+        output, unit = np.divmod(place, counts[node])
+        shape = (n * outputs, int(counts.sum()))
+        choice = choose_kernel(len(node), shape[1], shape[0])
+        self.linear = MaskedLinear(
+            node * outputs + output, first[node] + unit, shape, choice=choice
+        )
+        if activation is not None:
+            self.act = ACTIVATIONS[activation]()
+            self.scale = nn.Parameter(torch.empty(n, outputs, outputs))
+            self.shift = nn.Parameter(torch.empty(n, outputs))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw all values anew, as torch's linear layers do."""
+        bound = torch.tensor(self.units).to(self.linear.weight).rsqrt()
+        by_row = bound.repeat_interleave(self.outputs)
+        self.linear.weight.uniform_(-1, 1).mul_(by_row[self.linear.row.long()])
+        if self.linear.bias is not None:
+            self.linear.bias.uniform_(-1, 1).mul_(by_row)
+        if self.activation is not None:
+            most = 1 / math.sqrt(self.outputs)
+            self.scale.uniform_(-most, most)
+            self.shift.uniform_(-most, most)
+
+    def places(self) -> list[tuple[str, int]]:
+        """Return layer and column of every unit that is read, in the order of ``forward``."""
+        return [
+            (site, column + k)
+            for site, column, count in zip(self.sites, self.columns, self.units, strict=True)
+            for k in range(count)
+        ]
+
+    def forward(self, units: Tensor) -> Tensor:
+        """Map the units of all nodes (b, u) to the heads (b, n, outputs)."""
+        y: Tensor = self.linear(units).unflatten(1, (-1, self.outputs))
+        if self.activation is None:
+            return y
+        y = self.act(y)
+        if self.outputs == 1:
+            return y * self.scale[:, 0] + self.shift
+        return torch.einsum("bnk,njk->bnj", y, self.scale) + self.shift
+
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+# Means over samples, of whatever rows they are given: the heads of all nodes are more samples.
+_BY_SAMPLE = (
+    *(nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss),
+    *(nn.CrossEntropyLoss, nn.BCEWithLogitsLoss, nn.BCELoss, nn.PoissonNLLLoss),
+)
+_FUNCTIONS = (
+    *(F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss),
+    *(F.cross_entropy, F.binary_cross_entropy_with_logits, F.poisson_nll_loss),
+)
+
+
+def head_loss(
+    loss: Loss,
+    output: Tensor,
+    heads: Tensor,
+    y: Tensor,
+    *,
+    alpha: float = 0.2,
+    reduce: str = "mean",
+) -> Tensor:
+    """Return the loss of a network's output, plus ``alpha`` times that of the heads at its nodes.
+
+    Parameters
+    ----------
+    loss : callable
+        Maps predictions (b, outputs) and ``y`` to a scalar, such as ``nn.MSELoss()``,
+        ``nn.CrossEntropyLoss()`` or ``lambda risk, y: cox_loss(risk[:, 0], *y.T)``.
+    output : Tensor, shape (b, o)
+        Of the network.
+    heads : Tensor, shape (b, n, outputs)
+        Of its nodes: ``output, heads = model.with_heads(x)``.
+    y : Tensor, shape (b, ...)
+        What is to be predicted, by the heads too.
+    alpha : float
+        Weight of the heads.
+    reduce : {"mean", "sum"}
+        The mean over nodes; or their sum, as DrugCell has it: with 2,086 terms and ``alpha=0.2`` the
+        heads then weigh 417 times as much as the output.
+
+    Returns
+    -------
+    Tensor
+        A scalar.
+
+    Raises
+    ------
+    Edge2TorchError
+        For heads of another shape.
+
+    Notes
+    -----
+    torch's losses that are means over samples are computed for all nodes at once; any other callable
+    node by node.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> y = torch.ones(4, 1)
+    >>> head_loss(nn.MSELoss(), y, torch.zeros(4, 3, 1), y).item()
+    0.20000000298023224
+
+    References
+    ----------
+    DCell: Ma et al. 2018, doi:10.1038/nmeth.4627. DrugCell: Kuenzi et al. 2020,
+    doi:10.1016/j.ccell.2020.09.014.
+    """
+    check_choice("reduce", reduce, REDUCE)
+    check_number("alpha", alpha, least=0)
+    if heads.dim() != 3 or len(heads) != len(output):
+        raise Edge2TorchError(
+            f"heads must have shape ({len(output)}, nodes, outputs), as model.with_heads(x) returns "
+            f"them; found {tuple(heads.shape)}."
+        )
+    n = heads.shape[1]
+    whole = loss(output, y)
+    if not n:
+        return whole
+    if loss in _FUNCTIONS or (
+        type(loss) in _BY_SAMPLE and getattr(loss, "reduction", "") == "mean"
+    ):
+        repeated = y.unsqueeze(0).expand(n, *y.shape).flatten(0, 1)
+        mean = loss(heads.transpose(0, 1).flatten(0, 1), repeated)
+    else:
+        mean = torch.stack([loss(heads[:, k], y) for k in range(n)]).mean()
+    return whole + alpha * (mean if reduce == "mean" else n * mean)
