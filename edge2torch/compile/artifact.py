@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -16,8 +16,11 @@ from torch import nn
 from edge2torch._core.checks import check_type
 from edge2torch._core.sketch import sketch
 from edge2torch.compile._bound import BoundModel, compiled_part
+from edge2torch.compile._hold import Amount, hold_by_name
 from edge2torch.compile._labels import read_labels, with_labels
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import EdgeGraph, ExecutionPlan, FeedforwardPlan, GraphTopology, UnitGraph
+from edge2torch.nn import Hold
 
 __all__ = ["CompileArtifact", "graph_topology"]
 
@@ -175,6 +178,65 @@ class CompileArtifact:
         """
         plan = self.execution_plan if self.unit_graph is None else self.unit_plan
         return BoundModel(compiled_part(model, self.fingerprint), plan, self.unit_graph)
+
+    def hold(
+        self,
+        nodes: Sequence[str],
+        samples: int,
+        share: Amount = 1.0,
+        value: Amount = 0.0,
+        *,
+        shift: Amount | None = None,
+        acts: str = "value",
+    ) -> Hold:
+        """Say by name which nodes a model with cycles is to hold: ``model(x, hold=...)``.
+
+        Parameters
+        ----------
+        nodes : list of str
+            Of a recurrent model or a graph neural network.
+        samples : int
+            Rows of x.
+        share : float, (k,) or (samples, k)
+            How far each of the k nodes is taken from what it computes; 1 is do(node = value).
+        value, shift : float, (k,) or (samples, k)
+            What they are drawn to, and what is added after that.
+        acts : {"value", "output"}
+            On the node, or on what it sends alone.
+
+        Returns
+        -------
+        Hold
+
+        Raises
+        ------
+        Edge2TorchError
+            For nodes that the model does not compute, shares outside 0 to 1, and shapes that do not fit.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import torch
+        >>> import edge2torch as e2t
+        >>> edges = pd.DataFrame(
+        ...     {"source": ["a", "h"], "target": ["h", "y"], "initial_weight": [1.0, 2.0]})
+        >>> model, artifact = e2t.compile_graph(edges, backend="recurrent", steps=2, quiet=True)
+        >>> model(torch.tensor([[3.0]]), hold=artifact.hold(["h"], 1, share=0.5)).item()
+        3.0
+        """
+        sites = list(self.node_names_by_site.values())
+        if self.backend == "feedforward" or not sites:
+            raise Edge2TorchError(
+                f"backend={self.backend!r} takes no hold: knock_out holds nodes of any model."
+            )
+        own = len(self.feature_names)
+        # the state of a recurrent model begins with the inputs, a layer of a GNN does not
+        has_inputs = sites[0][:own] == self.feature_names
+        computed = sites[0][own:] if has_inputs else sites[0]
+        named = [str(node).strip() for node in nodes]
+        self.graph.numbers(named, "nodes")  # an unknown name is told, with the nearest
+        amounts = (share, value, shift)
+        return hold_by_name(named, self.feature_names, computed, amounts, samples, acts)
 
     def __copy__(self) -> CompileArtifact:
         return self

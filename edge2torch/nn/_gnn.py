@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from edge2torch.nn._compiled import CompiledModel, NodeSlot
+from edge2torch.nn._hold import Hold, Holds, holds_of, on_outputs, on_values
 from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
 from edge2torch.nn._node_norms import node_rows, repeating
@@ -119,10 +120,15 @@ class EdgeGraphNNModel(CompiledModel):
         """Number of layers, each of which sends messages along every edge once."""
         return len(self.nodes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (b, i) to (b, o)."""
+    def forward(self, x: Tensor, *, hold: Holds = None) -> Tensor:
+        """Map x (b, i) to (b, o).
+
+        ``hold``, a :class:`Hold` or several, keeps nodes at a value, wholly or in part, in every layer
+        and channel. Outputs are read from edges and cannot be held.
+        """
         self.check_input(x)
-        rows = feature_major(x).t()
+        holds = holds_of(hold, x.shape[0], self.in_features + self.n_functions)
+        rows = on_outputs(holds, on_values(holds, feature_major(x))).t()
         states = rows.new_zeros(self.n_edges, rows.shape[1])
         states = states.index_copy(0, self.start_edges, rows.index_select(0, self.start_inputs))
         direct = None if self.direct is None else self.direct(rows.t()).t()
@@ -130,7 +136,7 @@ class EdgeGraphNNModel(CompiledModel):
         decay = None if self.rho is None else one_sided(self.rho, self.one)
         for k in range(len(self.nodes)):
             rho = None if decay is None else decay[k]
-            states = self._layer(k, states, direct, kept, rho)
+            states = self._layer(k, states, direct, kept, rho, holds)
         y: Tensor = self.readout(states if kept is None else states * kept, rows)
         return y
 
@@ -147,9 +153,12 @@ class EdgeGraphNNModel(CompiledModel):
         direct: Tensor | None,
         kept: Tensor | None,
         rho: Tensor | None,
+        holds: tuple[Hold, ...],
     ) -> Tensor:
         """Pass edge states (e, b) through layer k."""
         h = self._values(k, states if kept is None else states * kept)
+        if holds:  # what is held is sent, and nothing else is made of a node's value
+            h = on_outputs(holds, on_values(holds, h, self.in_features), self.in_features)
         y = self.outgoing(k)(node_rows(h).flatten(0, 1).t()).t()
         if direct is not None:
             y = y.index_add(0, self.direct_edges, direct.to(y.dtype))

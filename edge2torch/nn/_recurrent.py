@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn._cells import GraphCell, StepBlock
 from edge2torch.nn._compiled import CompiledModel, NodeSlot
+from edge2torch.nn._hold import Hold, Holds, holds_of, on_outputs, on_values
 from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
 from edge2torch.nn._steady import Convergence, SteadySolver
@@ -89,83 +90,110 @@ class RecurrentEdgeModel(CompiledModel):
         return len(self.step_blocks) if self.solver is None else "converge"
 
     def forward(
-        self, x: Tensor | PackedSequence, lengths: Tensor | Sequence[int] | None = None
+        self,
+        x: Tensor | PackedSequence,
+        lengths: Tensor | Sequence[int] | None = None,
+        *,
+        hold: Holds = None,
     ) -> Tensor | PackedSequence:
         """Map x (b, i) to (b, o), or (b, time, i) to (b, time, o), padded with 0 after ``lengths``.
 
-        A PackedSequence gives a PackedSequence.
+        A PackedSequence gives a PackedSequence. ``hold``, a :class:`Hold` or several, keeps nodes at
+        a value, wholly or in part, after every update; in sequences at all times.
         """
         if isinstance(x, PackedSequence):
             self.check_input(x.data)
-            return x._replace(data=self._over_time(x.data, x.batch_sizes.tolist()))
+            sizes = x.batch_sizes.tolist()
+            holds = self._holds(hold, sizes[0] if sizes else 0, x.sorted_indices)
+            return x._replace(data=self._over_time(x.data, sizes, holds))
         self.check_input(x, dims=(2, 3))
+        holds = self._holds(hold, x.shape[0])
         if x.dim() == 2:
             if lengths is not None:
                 raise Edge2TorchError(
                     "lengths belong to sequences: x must be (batch, time, inputs)."
                 )
-            return self._read(self._run(self._start(x)))
+            return self._read(self._run(self._start(x, holds), holds))
         if lengths is None:
             batch, time, _ = x.shape
             # time by time, all samples of one after the other: as PackedSequence lays out its data
-            y = self._over_time(x.transpose(0, 1).reshape(batch * time, -1), [batch] * time)
+            rows = x.transpose(0, 1).reshape(batch * time, -1)
+            y = self._over_time(rows, [batch] * time, holds)
             return y.reshape(time, batch, -1).transpose(0, 1)
         packed = _pack(x, lengths)
-        y = self._over_time(packed.data, packed.batch_sizes.tolist())
+        holds = self._holds(hold, x.shape[0], packed.sorted_indices)
+        y = self._over_time(packed.data, packed.batch_sizes.tolist(), holds)
         padded, _ = pad_packed_sequence(
             packed._replace(data=y), batch_first=True, total_length=x.shape[1]
         )
         return padded
 
-    def trajectory(self, x: Tensor) -> Iterator[Tensor]:
+    def _holds(self, hold: Holds, batch: int, order: Tensor | None = None) -> tuple[Hold, ...]:
+        """Return what is held, its samples in the order in which they are computed."""
+        n_nodes = self.in_features + self.cell(0).edges.out_features
+        holds = holds_of(hold, batch, n_nodes)
+        return holds if order is None else tuple(one.of(order) for one in holds)
+
+    def trajectory(self, x: Tensor, *, hold: Holds = None) -> Iterator[Tensor]:
         """Yield the state (b, n) after each update, without end where steps share their weights."""
         self.check_input(x)
-        state = self._start(x)
+        holds = self._holds(hold, x.shape[0])
+        state = self._start(x, holds)
         for k in count() if len(self.cells) == 1 else range(len(self.step_blocks)):
-            state = self._step(min(k, len(self.step_blocks) - 1), state)
+            state = self._step(min(k, len(self.step_blocks) - 1), state, holds)
             yield state
 
-    def _start(self, x: Tensor) -> Tensor:
-        rows = feature_major(x).t()  # nodes as rows: inputs first, then zeros for all others
+    def _start(self, x: Tensor, holds: tuple[Hold, ...] = ()) -> Tensor:
+        rows = on_values(
+            holds, feature_major(x)
+        ).t()  # nodes as rows: inputs first, then zeros for all others
         # x.shape[0] and not len(x), which torch.export takes for a constant
         zeros = rows.new_zeros(self.cell(0).edges.out_features, x.shape[0])
         return torch.cat([rows, zeros]).t()
 
-    def _run(self, state: Tensor) -> Tensor:
+    def _run(self, state: Tensor, holds: tuple[Hold, ...] = ()) -> Tensor:
         if self.solver is not None:
-            return self._settle(state)
+            return self._settle(state, holds)
         for k in range(len(self.step_blocks)):
-            state = self._step(k, state)
+            state = self._step(k, state, holds)
         return state
 
-    def _step(self, k: int, state: Tensor) -> Tensor:
-        drive, rate = self.cell(k if len(self.cells) > 1 else 0)(state)
+    def _step(self, k: int, state: Tensor, holds: tuple[Hold, ...] = ()) -> Tensor:
+        drive, rate = self.cell(k if len(self.cells) > 1 else 0)(on_outputs(holds, state))
         following: Tensor = self.step_blocks[k](state, drive, rate)
-        return following
+        if not holds:
+            return following
+        # inputs, which are carried along, were held at the start
+        inputs, nodes = following.t().split(
+            [self.in_features, len(following.t()) - self.in_features]
+        )
+        held = on_values(holds, nodes.t(), self.in_features)
+        return torch.cat([inputs, held.t()]).t()
 
-    def _settle(self, state: Tensor) -> Tensor:
+    def _settle(self, state: Tensor, holds: tuple[Hold, ...] = ()) -> Tensor:
         inputs, nodes = state.t().split([self.in_features, state.shape[1] - self.in_features])
         solver = cast(SteadySolver, self.solver)
 
         def update(h: Tensor) -> Tensor:
-            return self._step(0, torch.cat([inputs, h.t()]).t()).t()[self.in_features :].t()
+            return self._step(0, torch.cat([inputs, h.t()]).t(), holds).t()[self.in_features :].t()
 
         h, report = solver.solve(update, nodes.t(), (*self.cells, *self.step_blocks))
         self.last_convergence = None if torch.compiler.is_exporting() else report
         settled: Tensor = self.steady(torch.cat([inputs, h.t()]).t())
         return settled
 
-    def _over_time(self, x: Tensor, sizes: list[int]) -> Tensor:
+    def _over_time(self, x: Tensor, sizes: list[int], holds: tuple[Hold, ...] = ()) -> Tensor:
         """Map time points, one after the other with fewer and fewer samples, to their outputs."""
         if not sizes:
             return x.new_zeros(0, self.out_features)
         state, read = None, []
         for now in x.split(sizes):
-            start = self._start(now)
+            here = tuple(one.of(slice(now.shape[0])) for one in holds)
+            start = self._start(now, here)
             if state is not None:
                 carried = state.t()[self.in_features :, : now.shape[0]]
                 start = torch.cat([start.t()[: self.in_features], carried]).t()
-            state = self._run(start)
+            state = self._run(start, here)
             read.append(self._read(state))
         return torch.cat(read)
 
