@@ -150,3 +150,30 @@ def test_every_graph_of_these_degrees_comes_up_as_often(edges, alike):
     expected = 400 / alike
     assert drawn.nunique() == alike
     assert ((drawn.value_counts() - expected).abs() < 5 * expected**0.5).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_reachable_keeps_degrees_and_everything_reached_in_a_small_network_with_loops(
+    seed: int,
+) -> None:
+    arrows = "E>R R>S S>R R>K K>F F>M M>P P>F I>J J>L L>A A>X X>J A>F T>Y Y>Q Q>N N>B B>N P>z A>z N>w X>w"
+    edges = pd.DataFrame(
+        [arrow.split(">") for arrow in arrows.split()], columns=["source", "target"]
+    )
+    edges["sign"] = [1, -1] * (len(edges) // 2) + [1] * (len(edges) % 2)
+    other = rewire(edges, "reachable", seed=seed)
+    for column in ("source", "target"):
+        assert sorted(other[column]) == sorted(edges[column])
+    assert other["sign"].tolist() == edges["sign"].tolist()
+    assert not other.duplicated(["source", "target"]).any()
+    assert len(other.merge(edges[["source", "target"]])) < 0.75 * len(edges)
+    graph = nx.from_pandas_edgelist(other, create_using=nx.DiGraph)
+    assert set("EIT").union(*(nx.descendants(graph, name) for name in "EIT")) == set(graph)
+    assert set("zw").union(*(nx.ancestors(graph, name) for name in "zw")) == set(graph)
+
+
+def test_reachable_leaves_a_chain_as_it_is() -> None:
+    # its only exchange would cut the end off
+    chain = pd.DataFrame({"source": list("abc"), "target": list("bcd")})
+    for seed in range(3):
+        pd.testing.assert_frame_equal(rewire(chain, "reachable", seed=seed), chain)

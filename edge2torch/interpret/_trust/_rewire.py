@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_choice, check_seed
 from edge2torch._core.edges import EdgesLike
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import longest_path_layers, reachable, read_edge_table
 
 __all__ = ["rewire"]
 
 Ints = NDArray[np.int64]
-How = Literal["degree", "permute_inputs", "shuffle_labels"]
-_HOW = ("degree", "permute_inputs", "shuffle_labels")
+How = Literal["degree", "reachable", "permute_inputs", "shuffle_labels"]
+_HOW = ("degree", "reachable", "permute_inputs", "shuffle_labels")
 Bools = NDArray[np.bool_]
 _ROUNDS = 40
+_DRAWS = 20  # rewirings, of which one has to keep everything reachable
 _TRIES = 200  # exchanges that bring nothing, before what is cut off is left so
 _INPUT, _INNER, _END = range(3)
 
@@ -30,7 +32,7 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
     ----------
     edgelist : DataFrame or Prior
         Columns ``source`` and ``target``; other columns stay with their row.
-    how : {"degree", "permute_inputs", "shuffle_labels"}
+    how : {"degree", "reachable", "permute_inputs", "shuffle_labels"}
         ``"degree"``: edges between the same two layers exchange their targets, many times over.
         Every node keeps its number of incoming and of outgoing edges, also by layer, no edge is
         there twice, and no cycle can arise. Where every source meets every target nothing moves.
@@ -39,6 +41,8 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
         node to itself stay, and no others come up. What an input reached, some input reaches still,
         and what led to an end leads to one.
         The question: does *this* graph do better than one like it that knows nothing?
+        ``"reachable"``: the same without regard to layers, for networks that may have cycles, and
+        with the promise that nothing is cut off: a draw that no exchange can mend is drawn anew.
         ``"permute_inputs"``: the graph stays, and inputs exchange their names, so that each data
         feature feeds another input. The question: does it matter *which* features stand under a node?
         ``"shuffle_labels"``: the graph stays, and hidden nodes exchange their names within their
@@ -55,7 +59,8 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
     Raises
     ------
     Edge2TorchError
-        For an unknown ``how``, and a table that is not one of edges.
+        For an unknown ``how``, a table that is not one of edges, and a graph of which no draw
+        of twenty keeps everything reachable.
 
     Examples
     --------
@@ -72,6 +77,8 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
     table = read_edge_table(edgelist)
     source, target, names = table.source, table.target, table.node_names
     rng = np.random.default_rng(seed)
+    if how == "reachable":
+        return table.frame.assign(target=names[_reachable(source, target, len(names), rng)])
     if how == "degree":
         rank = _ranks(source, target, len(names))
         group = rank[source] * (int(rank.max()) + 1) + rank[target]
@@ -87,6 +94,32 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
         group = np.where(kind == _INNER, _ranks(source, target, len(names)), -1)
     renamed = names[_permute_within(group, rng)]
     return table.frame.assign(source=renamed[source], target=renamed[target])
+
+
+def _reachable(source: Ints, target: Ints, n_nodes: int, rng: np.random.Generator) -> Ints:
+    """Exchange targets that join the same kinds of node, until a draw cuts nothing off."""
+    kind = _kinds(source, target, n_nodes)
+    ends = np.flatnonzero(kind == _INPUT), np.flatnonzero(kind == _END)
+    group = kind[source] * (_END + 1) + kind[target]
+    loops = np.flatnonzero(source == target)
+    group[loops] = int(group.max()) + 1 + np.arange(len(loops))
+    for _ in range(_DRAWS):
+        new = exchange_targets(source, target, group, rng)
+        new = _reached_again(source, target, new, n_nodes, rng)
+        kept = [
+            (reachable(a, b, n_nodes, start) <= reachable(c, d, n_nodes, start)).all()
+            for a, b, c, d, start in (
+                (source, target, source, new, ends[0]),
+                (target, source, new, source, ends[1]),
+            )
+        ]
+        if all(kept):
+            return new
+    raise Edge2TorchError(
+        f"how='reachable': in {_DRAWS} draws some node was always cut off from the inputs or from what "
+        "it leads to. The graph has too few ways to be rewired: give other seeds, or leave the "
+        "control out."
+    )
 
 
 def exchange_targets(
