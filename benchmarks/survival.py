@@ -2,12 +2,13 @@
 
     python benchmarks/survival.py loss coverage groups censoring spoiled
     python benchmarks/survival.py planted --seeds 3
+    python benchmarks/survival.py planted --null --seeds 200 --sizes 197
     python benchmarks/survival.py cohort --data patients.csv --edges edges.csv --time years --event died \\
         --covariate arm --splits splits.tsv
 
 `cohort` holds a network, trained as a study trains it, beside ridge Cox on the same features and on all,
 over the folds of a table (a column per repeat) or of its own; --from and --to train on one value of
-the covariate and test on another.
+the covariate and test on another; --set changes the network's settings.
 """
 
 from __future__ import annotations
@@ -165,9 +166,9 @@ def spoiled(args: argparse.Namespace) -> list[Row]:
 
 
 def planted(args: argparse.Namespace) -> list[Row]:
-    """One pathway of forty drives the hazard, 2.5-fold per sd of its members' mean."""
+    """One pathway of twenty drives the hazard, 2.5-fold per sd of its members' mean."""
     rows = []
-    sets, size = 40, 10
+    sets, size = 20, 10
     genes = [f"g{k}" for k in range(sets * size)]
     edges = pd.DataFrame(
         [(gene, f"set{k // size}") for k, gene in enumerate(genes)]
@@ -185,35 +186,45 @@ def planted(args: argparse.Namespace) -> list[Row]:
             x["time"], x["event"] = outcome.time, outcome.event.astype(int)
             begin = time.process_time()
             study = run_study(
-                edges, x, TimeToEvent("time", "event"), quiet=True, seeds=1, seed=seed
-            )
+                edges, x, TimeToEvent("time", "event"), quiet=True,
+                **{"seeds": 1, "seed": seed, **given_settings(args)},
+            )  # fmt: skip
             held_out = study.predictions
             rest = ~x.index.astype(str).isin(held_out.index)
             members = x[genes[:size]]
             told = cox_regression(members[rest], outcome.take(rest))
             judged = outcome.take(~rest)
-            ranked = None if study.trust is None else study.trust.table
-            found = (
-                []
-                if ranked is None
-                else ranked.index[(ranked["corrected"] > 0) & (ranked["qvalue"] < 0.05)]
-            )
-            rows.append(
-                {
-                    "patients": n,
-                    "seed": seed,
-                    "network": study.scores["harrell_c"].iloc[0],
-                    "ridge Cox": study.scores["harrell_c"].iloc[2],
-                    "ridge told the members": harrell_c(
-                        judged.time, judged.event, told.log_hazard(members[~rest])
-                    ),
-                    "learned": study.learned,
-                    "first": None if ranked is None else str(ranked["corrected"].idxmax()),
-                    "told from controls": ", ".join(map(str, found)),
-                    "CPU seconds": round(time.process_time() - begin),
-                }
-            )
-    return rows
+            trust = study.trust
+            c = study.scores.set_index("model")["harrell_c"]
+            row: Row = {
+                "patients": n,
+                "seed": seed,
+                "network": c["KPNN"],
+                "ridge Cox": c["ridge Cox"],
+                "ridge told the members": harrell_c(
+                    judged.time, judged.event, told.log_hazard(members[~rest])
+                ),
+                "learned": study.learned,
+                "judged": trust is not None,
+                "first": trust is not None and trust.table["gain"].idxmax() == "set0",
+                "found": trust is not None and "set0" in trust.found,
+                "others found": 0 if trust is None else len(set(trust.found) - {"set0"}),
+                "rewired found": 0 if trust is None else trust.n_rewired,
+                "beats": any("above it" in one.text and one.good for one in study.verdicts),
+                "CPU seconds": time.process_time() - begin,
+            }
+            print({k: v if isinstance(v, bool | str) else round(v, 3) for k, v in row.items()})
+            rows.append(row)
+    table = pd.DataFrame(rows).drop(columns="seed")
+    means = table.groupby("patients").mean().reset_index()
+    means.insert(1, "runs", table.groupby("patients").size().to_numpy())
+    return means.to_dict("records")
+
+
+def given_settings(args: argparse.Namespace) -> dict[str, float]:
+    """Settings of a study from name=number."""
+    pairs = (one.split("=") for one in args.set)
+    return {name: int(value) if value.isdigit() else float(value) for name, value in pairs}
 
 
 def cohort(args: argparse.Namespace) -> list[Row]:
@@ -259,14 +270,9 @@ def cohort(args: argparse.Namespace) -> list[Row]:
                 }
             rows.append(row)
         if args.network:
-            rows.append(
-                {
-                    "repeat": repeat,
-                    "fold": fold,
-                    "model": "network",
-                    "C": _network_c(args, edges, table, x, test, repeat),
-                }
-            )
+            found_c, inner = _network_c(args, edges, table, x, test, repeat)
+            own_row = {"repeat": repeat, "fold": fold, "model": "network", "C": found_c}
+            rows.append({**own_row, "inner loss": inner})
         print(pd.DataFrame(rows).tail(len(models) + args.network).to_string(), flush=True)
     found = pd.DataFrame(rows).drop(columns=["repeat", "fold"])
     parts = found.groupby("model", sort=False)
@@ -284,7 +290,7 @@ def _folds(
         splits = pd.read_csv(args.splits, sep="\t", index_col=0).loc[table.index]
         return [
             (k, int(fold), (splits.iloc[:, k] == fold).to_numpy())
-            for k in range(min(args.repeats, splits.shape[1]))
+            for k in range(args.first_repeat, min(args.repeats, splits.shape[1]))
             for fold in np.unique(splits.iloc[:, k])
         ]
     found = []
@@ -302,8 +308,11 @@ def _network_c(
     x: pd.DataFrame,
     test: Any,
     seed: int,
-) -> float:
-    """The first part of a study: the network of the given edges, tested on one fold."""
+) -> tuple[float, float]:
+    """The first part of a study: the network of the given edges, tested on one fold.
+
+    Beside it the least loss of the inner folds, by which settings are chosen.
+    """
     label = TimeToEvent(table[args.time], table[args.event])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -314,8 +323,9 @@ def _network_c(
             test_data=x[test],
             quiet=True,
             settings=StudySettings(seeds=1, seed=seed, replicates=0),
+            **given_settings(args),
         )
-    return float(study.scores["harrell_c"].iloc[0])
+    return float(study.scores["harrell_c"].iloc[0]), float(min(study.results.first.losses))
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
@@ -343,6 +353,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--covariate", nargs="+", default=[])
     parser.add_argument("--horizon", type=float)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--first-repeat", type=int, default=0)
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="of a study")
     parser.add_argument("--network", action="store_true")
     parser.add_argument("--permuted", type=int, help="permute (time, event) pairs with this seed")
     args = parser.parse_args(argv)

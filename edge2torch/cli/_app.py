@@ -71,7 +71,7 @@ _ALL = {
     "learning_rate": "Of Adam.",
     "weight_decay": "Decoupled weight decay.",
     "batch_size": "Samples per step; 0: by their number.",
-    "input_dropout": "Share of features hidden at each step.",
+    "input_dropout": "Share of features hidden; .5, of survival .8.",
     "node_dropout": "Share of inner nodes hidden at each step.",
     "node_activation": "At inner nodes: tanh, relu, gelu, ...",
     "class_weights": "Weigh rare classes up.",

@@ -383,7 +383,9 @@ def _train(
     kept = torch.zeros(len(split.test), n, n_answers)
 
     def loss(part: Tensor) -> Tensor:
-        y = model(F.dropout(x[part], settings.input_dropout)).unflatten(1, (n, n_answers))
+        y = model(F.dropout(x[part], settings.input_dropout_of(task.outcome))).unflatten(
+            1, (n, n_answers)
+        )
         return _sum_of_losses(goal, y, part)
 
     def held_out() -> float:

@@ -129,7 +129,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
     ]
     study, n = results.study, len(results.sizes.fit)
     batch = study.task.outcome.batch_size(n, study.settings.batch_of(n))
-    settings = study.settings.of_training() | {"batch_size": batch}
+    settings = study.settings.of_training(study.task.outcome) | {"batch_size": batch}
     first, count = settings.pop("seed"), settings.pop("seeds")
     return [
         ("Seeds", f"{first}" if count == 1 else f"{first} to {first + count - 1}"),

@@ -102,7 +102,7 @@ def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
             "Training",
             (
                 f"Adam with weight decay; {settings.node_activation} and batch normalisation at every "
-                f"inner node; {settings.input_dropout:.0%} of the {features} and "
+                f"inner node; {settings.input_dropout_of(study.task.outcome):.0%} of the {features} and "
                 f"{settings.node_dropout:.0%} of the inner nodes hidden at random at each step. At "
                 f"most {settings.max_epochs} passes, as many as had the lowest validation loss "
                 f"({results.first.epochs} for the first seed); then trained anew on training and "

@@ -12,6 +12,8 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.study._outcomes import OUTCOMES
 
 if TYPE_CHECKING:
+    from edge2torch.study._outcomes._outcome import Outcome
+
     TaskName = str
 else:
     TaskName = Literal[("auto", *OUTCOMES)]  # the command line shows them
@@ -34,6 +36,7 @@ _ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 # How data are read, which a report tells in sentences and not among the settings.
 _OF_READING = {"task", "outputs", "layer", "feature_names", "normalize", "metadata", "all_features"}
 _OF_READING |= {"impute", "missing", "min_class_size", "direct_edges"}
+_BY_OUTCOME = ("input_dropout",)  # what the outcome says, unless it is given
 _CHOICES = {
     "normalize": ("none", "log1p", "counts"),
     "missing": ("drop", "error"),
@@ -59,8 +62,11 @@ class StudySettings:
         Of Adam with decoupled weight decay.
     batch_size : int
         Samples per step; 0 takes an eighth of the training samples, at least 16 and at most 256.
-    input_dropout, node_dropout : float
-        Probability of hiding a feature, and a hidden node, during training.
+    input_dropout : float, optional
+        Probability of hiding a feature during training; .5 by default, and .8 for survival, which has
+        few events for many features.
+    node_dropout : float
+        Probability of hiding a hidden node during training.
     node_activation : str
         At every hidden node.
     class_weights : bool
@@ -112,7 +118,7 @@ class StudySettings:
     learning_rate: float = 2e-3
     weight_decay: float = 0.5
     batch_size: int = 0
-    input_dropout: float = 0.5
+    input_dropout: float | None = None
     node_dropout: float = 0.2
     node_activation: str = "tanh"
     class_weights: bool = False
@@ -161,13 +167,19 @@ class StudySettings:
         for names, allowed, words in _ALLOWED:
             for name in names:
                 value = getattr(self, name)
+                if value is None and name in _BY_OUTCOME:
+                    continue
                 if not is_number(value) or not allowed(value):
                     raise Edge2TorchError(f"{name} must be {words}.")
 
-    def of_training(self) -> dict[str, Any]:
+    def of_training(self, outcome: Outcome) -> dict[str, Any]:
         """Return what was chosen for splits, training and explanation, by name."""
-        found = vars(self).items()
-        return {name: value for name, value in found if name not in _OF_READING}
+        found = vars(self) | {"input_dropout": self.input_dropout_of(outcome)}
+        return {name: value for name, value in found.items() if name not in _OF_READING}
+
+    def input_dropout_of(self, outcome: Outcome) -> float:
+        """Return the probability of hiding a feature."""
+        return outcome.input_dropout if self.input_dropout is None else self.input_dropout
 
     def batch_of(self, n: int) -> int:
         """Return how many of ``n`` training samples make a step."""

@@ -36,7 +36,7 @@ def summary(results: Results, story: ReportText) -> dict[str, Any]:
         "trust": trust_sentences(results),
         "notes": list(results.notes),
         "methods": methods_text(results),
-        "settings": results.study.settings.of_training(),
+        "settings": results.study.settings.of_training(results.study.task.outcome),
         "seconds": round(results.seconds, 1),
     }
 

@@ -145,7 +145,7 @@ def _fit(
         return parts_of(task, drawn, steps)
 
     def loss(rows: Tensor) -> Tensor:
-        y = model(drop_inputs(x[which, rows], settings.input_dropout))
+        y = model(drop_inputs(x[which, rows], settings.input_dropout_of(task.outcome)))
         y = y if linear is None else y + linear(rows)
         losses = [goal.loss(*pair) for goal, *pair in zip(goals, y, rows, strict=True)]
         return torch.stack(losses).sum()

@@ -278,7 +278,7 @@ class _How:
             batch_size=task.outcome.batch_size(n, settings.batch_of(n)),
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
-            input_dropout=settings.input_dropout,
+            input_dropout=settings.input_dropout_of(task.outcome),
             checkpoint=self.progress.file(name),
             on_checkpoint=self.progress.note_time,
             progress=lambda to_come: self.console.count(

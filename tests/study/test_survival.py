@@ -16,7 +16,7 @@ from edge2torch import Edge2TorchError, load_study, run_study
 from edge2torch.cli._app import app
 from edge2torch.study import StudyResult, StudySettings
 from edge2torch.study._data import read_dataset
-from edge2torch.study._outcomes import outcome_of
+from edge2torch.study._outcomes import OUTCOMES, outcome_of
 from edge2torch.study._outcomes._survival import times_of
 from edge2torch.study._outcomes._survival_report import censoring_words
 from edge2torch.survival import Outcome, TimeToEvent, simulate
@@ -74,6 +74,20 @@ def test_the_files_of_a_survival_study(study: tuple[StudyResult, Path]) -> None:
     again = load_study(folder)
     samples = cohort(seed=1)
     pd.testing.assert_frame_equal(again.predict(samples), result.predict(samples))
+
+
+def test_more_features_are_hidden_than_of_other_outcomes_unless_told(
+    study: tuple[StudyResult, Path],
+) -> None:
+    hidden = {name: StudySettings().input_dropout_of(outcome_of(name)) for name in OUTCOMES}
+    assert hidden["survival"] == 0.8
+    assert {hidden[name] for name in ("classification", "regression")} == {0.5}
+    assert study[0].summary()["settings"]["input_dropout"] == 0.1
+    quick = {"seeds": 1, "max_epochs": 2, "replicates": 0, "quiet": True}
+    usual = run_study(EDGES, cohort(), TimeToEvent("years", "died"), **quick)
+    assert usual.summary()["settings"]["input_dropout"] == 0.8
+    told = run_study(EDGES, cohort(), TimeToEvent("years", "died"), input_dropout=0.8, **quick)
+    pd.testing.assert_frame_equal(usual.scores, told.scores)
 
 
 def test_folds_hold_every_sample_out_once() -> None:

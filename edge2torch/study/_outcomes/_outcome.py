@@ -235,6 +235,7 @@ class Outcome(ABC):
     by_class: ClassVar[bool] = False  # an output, and a ranking of nodes, for each class
     # Steps of an epoch, where each of them needs all samples at once; 0 where batches do.
     whole_steps: ClassVar[int] = 0
+    input_dropout: ClassVar[float] = 0.5  # where the settings do not say
     answered: ClassVar[str] = "classes"  # what several outputs are
     loss: ClassVar[str]  # as in "the mean squared error was minimised"
     linear: ClassVar[str]  # the baseline, as "ridge regression"

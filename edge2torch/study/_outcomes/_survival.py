@@ -105,6 +105,7 @@ class Survival(Outcome):
     whole_steps = (
         4  # a quarter of what batches of an eighth would make: less noise, and larger steps
     )
+    input_dropout = 0.8  # by the inner folds of real patients, and of simulated ones
     loss = "negative log partial likelihood (Cox), over the risk sets of all training samples,"
     linear = "ridge Cox"
     guess = "the same log hazard for all"
