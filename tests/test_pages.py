@@ -33,6 +33,8 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(
     text = page.read_text(encoding="utf-8")
     if "before torch 2.13:" in text and Version(torch.__version__) < Version("2.13"):
         pytest.skip("its code is for torch 2.13; what to write before is in its text")
+    if "edge2torch[sbml]" in text:
+        pytest.importorskip("libsbml", reason="needs libsbml: edge2torch[sbml]")
     monkeypatch.chdir(tmp_path)
     mpl.use("agg")
     with mock.patch.dict(METHODS):  # one page adds a method

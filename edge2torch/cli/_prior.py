@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Format = Literal[
-    "auto", "gmt", "reactome", "obo", "sif", "omnipath", "graphml", "cx2", "kgml", "edges"
+    "auto",
+    "gmt",
+    "reactome",
+    "obo",
+    "sif",
+    "omnipath",
+    "graphml",
+    "cx2",
+    "kgml",
+    "gpml",
+    "sbml_qual",
+    "edges",
 ]
 
 _BY_SUFFIX: dict[str, Format] = {
@@ -28,8 +39,15 @@ _BY_SUFFIX: dict[str, Format] = {
     ".graphml": "graphml",
     ".cx2": "cx2",
     ".kgml": "kgml",
+    ".gpml": "gpml",
+    ".sbml": "sbml_qual",
 }
-_BY_ROOT: dict[str, Format] = {"pathway": "kgml", "graphml": "graphml"}  # of a file called .xml
+_BY_ROOT: dict[str, Format] = {  # of a file called .xml
+    "pathway": "kgml",
+    "Pathway": "gpml",
+    "sbml": "sbml_qual",
+    "graphml": "graphml",
+}
 _HEAD = 20_000  # bytes; comments and a licence may stand before the first element
 _NO_ROOT = re.compile(r"<!--.*?-->|<[?!][^>]*>", re.DOTALL)
 _ROOT = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
@@ -38,11 +56,13 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "gmt": ("identifier", "description"),
     "reactome": ("members", "names", "species"),
     "obo": ("annotations", "namespace", "relations"),
-    "sif": (),
-    "omnipath": (),
+    "sif": ("signs", "gates", "undirected", "isolated"),
+    "omnipath": ("undirected",),
     "graphml": ("identifier", "isolated", "duplicates"),
     "cx2": ("names", "isolated"),
     "kgml": ("genes", "compounds", "maps", "strip"),
+    "gpml": ("names", "undirected", "groups"),
+    "sbml_qual": ("names", "signs", "input_loops"),
     "edges": ("source", "target", "sign", "duplicates"),
 }
 
@@ -53,7 +73,8 @@ class Reading:
 
     members: Annotated[Path | None, "Reactome: which gene or protein is in which pathway."] = None
     names: Annotated[
-        str | None, "Reactome: file with names of pathways. CX2: attribute to call nodes by."
+        str | None,
+        "Reactome: file with names of pathways. CX2, GPML, SBML: what nodes are called by.",
     ] = None
     species: Annotated[str | None, "Reactome: three letters, as HSA."] = None
     annotations: Annotated[Path | None, "OBO: GAF, GPAD, or a table of genes and terms."] = None
@@ -72,15 +93,30 @@ class Reading:
     target: Annotated[str | None, "Edges: column they lead to."] = None
     sign: Annotated[str | None, "Edges: column that says +1, -1, or activation, inhibition."] = None
     join: Annotated[bool, "Edges, GraphML: make one edge of repeated ones."] = False
-    isolated: Annotated[Literal["error", "drop"] | None, "GraphML, CX2: nodes without edges."] = (
-        None
-    )
+    isolated: Annotated[
+        Literal["error", "drop"] | None, "GraphML, CX2, SIF: nodes without edges."
+    ] = None
     genes: Annotated[Literal["each", "entry"] | None, "KGML: one node per gene, or per box."] = None
     compounds: Annotated[
         Literal["drop", "node"] | None, "KGML: whether small molecules are nodes."
     ] = None
     maps: Annotated[Literal["drop", "keep"] | None, "KGML: links to other pathways."] = None
     strip: Annotated[bool, "KGML: cut hsa: and the like off."] = False
+    gates: Annotated[
+        Literal["keep", "dissolve"] | None, "SIF: CellNOpt's and1, and2; dissolve: no nodes."
+    ] = None
+    undirected: Annotated[
+        Literal["drop", "both"] | None, "OmniPath, SIF, GPML: rows or lines without a direction."
+    ] = None
+    groups: Annotated[
+        Literal["members", "node"] | None, "GPML: a group's members, or the group."
+    ] = None
+    signs: Annotated[
+        str | None, "SIF: 'pathway commons'. SBML: auto, declared, or function, to compute all."
+    ] = None
+    input_loops: Annotated[
+        Literal["drop", "keep"] | None, "SBML: inputs that only copy themselves."
+    ] = None
 
     def given(self) -> dict[str, Any]:
         """Return what was given, as arguments of the readers."""
@@ -121,7 +157,7 @@ def prior(
     file: Annotated[
         Path,
         typer.Argument(
-            help="GMT, Reactome relation, OBO, SIF, OmniPath, GraphML, CX2, KGML or edges."
+            help="GMT, Reactome relation, OBO, SIF, OmniPath, GraphML, CX2, KGML, GPML, SBML or edges."
         ),
     ],
     features: Annotated[Path, "The data: h5ad, CSV, TSV or Parquet; only names are read."],

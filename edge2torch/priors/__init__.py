@@ -16,6 +16,7 @@ from edge2torch.priors._ends import (
     union_edges,
 )
 from edge2torch.priors._gmt import read_gmt
+from edge2torch.priors._gpml import read_gpml
 from edge2torch.priors._hierarchy import collapse_chains, cut_depth, limit_layers, mirror
 from edge2torch.priors._kgml import read_kgml
 from edge2torch.priors._midas import Midas as Midas
@@ -31,6 +32,7 @@ from edge2torch.priors._pyg import from_pyg, to_pyg
 from edge2torch.priors._reactome import read_reactome
 from edge2torch.priors._report import PriorReport as PriorReport
 from edge2torch.priors._report import StepReport as StepReport
+from edge2torch.priors._sbml_qual import read_sbml_qual
 from edge2torch.priors._sets import filter_sets, merge_identical, propagate_memberships
 from edge2torch.priors._sif import read_sif
 from edge2torch.priors._summary import GraphSummary as GraphSummary
@@ -64,12 +66,14 @@ __all__ = [
     "read_cx2",
     "read_edges",
     "read_gmt",
+    "read_gpml",
     "read_graphml",
     "read_kgml",
     "read_midas",
     "read_obo",
     "read_omnipath",
     "read_reactome",
+    "read_sbml_qual",
     "read_sif",
     "to_networkx",
     "to_pyg",

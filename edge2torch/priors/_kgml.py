@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,13 @@ import pandas as pd
 from edge2torch._core.checks import check_choice, check_flag
 from edge2torch.priors._documents import Element, read_xml
 from edge2torch.priors._edges import JOINED_BY
-from edge2torch.priors._network import check_size, network_table, no_edges, without_names
+from edge2torch.priors._network import (
+    check_depth,
+    check_size,
+    network_table,
+    no_edges,
+    without_names,
+)
 from edge2torch.priors._rows import FilePath, bad_line
 
 # Phosphorylation, binding and their kin say nothing of up or down by themselves.
@@ -124,6 +130,7 @@ class _Boxes:
     by_id: dict[str, Element]
     genes: str
     labels: dict[str, str]  # the human name of a node, of boxes of a single gene
+    known: dict[str, list[str]] = field(default_factory=dict)  # nodes of the groups met so far
 
     @classmethod
     def of(cls, file: Path, root: Element, genes: str) -> _Boxes:
@@ -154,10 +161,14 @@ class _Boxes:
         if entry["type"] == "group" or any(entry.of("component")):
             if entry["id"] in above:
                 raise bad_line(self.file, entry.line, f"group {entry['id']!r} contains itself.")
+            if entry["id"] in self.known:
+                return self.known[entry["id"]]
             above |= {entry["id"]}
+            check_depth(self.file, entry.line, len(above))
             found: dict[str, None] = {}
             for component in entry.of("component"):
                 found |= dict.fromkeys(self.nodes(self.entry(component, component["id"]), above))
+            self.known[entry["id"]] = list(found)
             return list(found)
         ids = list(dict.fromkeys(entry["name"].split()))
         if " ".join(ids) in _NAMELESS:

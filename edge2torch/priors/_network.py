@@ -16,6 +16,8 @@ from edge2torch.priors._rows import bad_line
 
 _MOST = 5_000_000  # edges between the members of boxes, of which a small file can claim any number
 
+_DEEPEST = 100
+
 
 def network_table(
     file: Path,
@@ -72,6 +74,12 @@ def check_size(file: Path, line: int, found: int, advice: str) -> None:
     """Refuse more edges than a network has; boxes of many members claim them easily."""
     if found > _MOST:
         raise bad_line(file, line, f"over {_MOST:,} edges between members of boxes.{advice}")
+
+
+def check_depth(file: Path, line: int, depth: int) -> None:
+    """Refuse parts within parts, or edges on edges, beyond what any drawing has."""
+    if depth > _DEEPEST:
+        raise bad_line(file, line, f"parts refer to others over {_DEEPEST} deep.")
 
 
 def no_edges(file: Path, left_out: Mapping[str, int], advice: str = "") -> Edge2TorchError:

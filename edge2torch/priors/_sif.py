@@ -1,21 +1,53 @@
-"""Signed networks in SIF files."""
+"""Signed networks in SIF files, those of CellNOpt and Pathway Commons among them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
 
-from edge2torch._core.messages import listing, note
-from edge2torch.priors._edges import join_rows
+from edge2torch._core.checks import check_choice
+from edge2torch._core.messages import listing
+from edge2torch.errors import Edge2TorchError
+from edge2torch.priors._network import check_depth, check_size, network_table, without_names
 from edge2torch.priors._rows import FilePath, bad_line, read_text, shown
-from edge2torch.priors._signs import SIGNS, read_signs, sign_of
+from edge2torch.priors._signs import known_signs, sign_of
 
 _MIN_FIELDS = 3
+_GATE = re.compile(r"and\d+")  # as CellNOpt calls them
+_DIALECT = "pathway commons"
+_UNDIRECTED = ("in-complex-with", "interacts-with", "neighbor-of", "reacts-with")
+_COMMONS = (
+    "catalysis-precedes",
+    "chemical-affects",
+    "consumption-controlled-by",
+    "controls-expression-of",
+    "controls-phosphorylation-of",
+    "controls-production-of",
+    "controls-state-change-of",
+    "controls-transport-of",
+    "controls-transport-of-chemical",
+    "used-to-produce",
+    *_UNDIRECTED,
+)
+_HEADER = ["PARTICIPANT_A", "INTERACTION_TYPE", "PARTICIPANT_B"]  # of its extended form
+_NODES, _NAME = "PARTICIPANT", "PARTICIPANT_NAME"  # of the second table there
 
 
 def read_sif(
-    path: FilePath, *, signs: Mapping[str, int] | None = None, quiet: bool = False
+    path: FilePath,
+    *,
+    signs: Mapping[str, int] | Literal["pathway commons"] | None = None,
+    gates: Literal["keep", "dissolve"] = "keep",
+    undirected: Literal["drop", "both"] = "drop",
+    isolated: Literal["error", "drop"] = "drop",
+    quiet: bool = False,
 ) -> pd.DataFrame:
     r"""Read a signed network: ``node relation node``, with further targets on the same line.
 
@@ -23,11 +55,21 @@ def read_sif(
     ----------
     path : str or path
         Fields are separated by tabs where the line has one, otherwise by blanks. A node alone on
-        its line has no edge: it is named in the note, and an edge table cannot hold it.
-    signs : dict of str to int, optional
+        its line has no edge.
+    signs : dict of str to int, or "pathway commons", optional
         Further relations and what they say: 1, -1, or 0 for neither, such as ``{"pp": 0}``.
         Known are ``1``, ``-1``, ``0``, ``+``, ``-``, ``activates``, ``inhibits`` and their kin, in
-        capital letters or not.
+        capital letters or not. ``"pathway commons"`` knows the relations of that resource, none of
+        which says a sign, and its extended form, with a header and a second table of nodes.
+    gates : {"keep", "dissolve"}
+        What becomes of CellNOpt's gates, ``and1``, ``and2``, …: nodes like any other, or edges from
+        what enters a gate to what it leads to. Their sign is the product of both, and their
+        ``relation`` the gate's name.
+    undirected : {"drop", "both"}
+        What becomes of Pathway Commons' relations without a direction (``in-complex-with``,
+        ``interacts-with``, ``neighbor-of``, ``reacts-with``): left out, or an edge each way.
+    isolated : {"error", "drop"}
+        What becomes of nodes without edges, which an edge table cannot hold; the note names them.
     quiet : bool
         Print no note.
 
@@ -35,7 +77,7 @@ def read_sif(
     -------
     DataFrame, one row per edge
         ``source``, ``target``, ``relation`` as in the file, and ``sign``: compile it with
-        ``sign_column="sign"``.
+        ``sign_column="sign"``. Of Pathway Commons' extended form further columns, and names.
 
     Raises
     ------
@@ -53,47 +95,198 @@ def read_sif(
     1    Ras    Erk       -1    -1
     2    Ras    Akt       -1    -1
     """
-    known = {**SIGNS, **(signs or {})}
-    file, text = read_text(path)
-    found: list[tuple[str, str, str]] = []
-    alone: dict[str, None] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        fields = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
-        if not any(fields[1:]):
-            alone[fields[0]] = None
-            continue
-        if len(fields) < _MIN_FIELDS or not all(fields[:_MIN_FIELDS]):
-            raise bad_line(
-                file, number, f"a line is source, relation and target(s); found {shown(line)}."
-            )
-        source, relation, *targets = fields
-        if sign_of(relation, known) is None:
-            raise bad_line(
-                file,
-                number,
-                f"unknown relation {relation!r}; known are {listing(known, 20)}. Say what it means "
-                f"with signs={{{relation!r}: 0}}, or 1, or -1.",
-            )
-        found += [(source, target, relation) for target in targets if target]
-    if not found:
-        raise bad_line(file, 1, "the file holds no edges.")
-    edges = pd.DataFrame(found, columns=["source", "target", "relation"], dtype=object)
-    joined = join_rows(edges.assign(sign=read_signs(edges["relation"], "relation", known)))
-    ends = {*joined.frame["source"], *joined.frame["target"]}
-    words = (
-        f"{file.name}: {len(joined.frame):,} edges, {_counts(joined.frame['sign'])}{joined.words}"
+    check_choice("gates", gates, ("keep", "dissolve"))
+    check_choice("undirected", undirected, ("drop", "both"))
+    check_choice("isolated", isolated, ("error", "drop"))
+    of_commons = isinstance(signs, str)
+    if of_commons:
+        check_choice("signs", signs, (_DIALECT,))
+    known = (
+        {**known_signs(None), **dict.fromkeys(_COMMONS, 0)}
+        if isinstance(signs, str)
+        else known_signs(signs)
     )
-    if isolated := [node for node in alone if node not in ends]:
-        words += (
-            f"; {len(isolated):,} node(s) without edges are not in the table: {listing(isolated)}"
+    file, text = read_text(path)
+    lines = _Lines()
+    if of_commons and text.lstrip().split("\t", 1)[0].strip() == _HEADER[0]:
+        lines.extended(file, io.StringIO(text, newline=None), known)
+    else:
+        lines.plain(file, io.StringIO(text, newline=None), known)
+    rows, left_out = lines.rows, Counter[str]()
+    if of_commons:
+        rows = _directed(rows, undirected, left_out)
+    gone: list[str] = []
+    if gates == "dissolve":
+        rows, gone = _dissolved(file, rows, left_out)
+    if not rows:
+        raise bad_line(file, 1, "the file holds no edges.")
+    ends = {row[end] for row in rows for end in ("source", "target")}
+    further = []
+    if gone:
+        further.append(f"{len(gone):,} gate(s) were dissolved: {listing(gone)}")
+    if alone := [node for node in lines.alone if node not in ends]:
+        words = f"{len(alone):,} node(s) without edges are not in the table: {listing(alone)}"
+        if isolated == "error":
+            raise Edge2TorchError(f"{file}: {words}. Use isolated='drop' to leave them out.")
+        further.append(words)
+    frame = network_table(file, rows, left_out, further=further, quiet=quiet)
+    return without_names(frame)
+
+
+@dataclass
+class _Lines:
+    """What the lines of a file say: edges, and nodes alone."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    alone: dict[str, None] = field(default_factory=dict)
+
+    def plain(self, file: Path, lines: Iterable[str], known: Mapping[str, int]) -> None:
+        """Take lines of a source, a relation and any number of targets."""
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            fields = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
+            if not any(fields[1:]):
+                self.alone[fields[0]] = None
+                continue
+            if len(fields) < _MIN_FIELDS or not all(fields[:_MIN_FIELDS]):
+                raise bad_line(
+                    file,
+                    number,
+                    f"a line is source, relation and target(s); found {shown(line.rstrip())}.",
+                )
+            sign = _sign(file, number, fields[1], known)
+            self.rows += [
+                {"source": fields[0], "target": target, "relation": fields[1], "sign": sign}
+                for target in fields[2:]
+                if target
+            ]
+
+    def extended(self, file: Path, lines: Iterable[str], known: Mapping[str, int]) -> None:
+        """Take a table of edges with a header, and one of nodes below an empty line."""
+        header: list[str] = []
+        names: dict[str, str] = {}
+        for number, line in enumerate(lines, 1):
+            fields = [part.strip() for part in line.split("\t")]
+            if not any(fields):
+                continue
+            if fields[0] in (_HEADER[0], _NODES):
+                header = fields
+                if header[:3] != _HEADER and (header[0] != _NODES or _NAME not in header):
+                    raise bad_line(file, number, f"an unknown header: {shown(line)}.")
+                continue
+            if len(fields) > len(header):
+                words = f"{len(header)} fields were expected by the header, found {len(fields)}."
+                raise bad_line(file, number, words)
+            row: dict[str, Any] = dict(zip(header, fields, strict=False))
+            if header[0] == _NODES:
+                names[fields[0]] = row.get(_NAME, "")
+                continue
+            if not all(row.get(name) for name in _HEADER):
+                raise bad_line(file, number, f"source, relation or target is blank: {shown(line)}.")
+            source, relation, target = fields[:3]
+            more: dict[str, Any] = {name: row.get(name) or None for name in header[3:] if name}
+            sign = _sign(file, number, relation, known)
+            ends: dict[str, Any] = {
+                "source": source,
+                "target": target,
+                "relation": relation,
+                "sign": sign,
+            }
+            self.rows.append({**ends, **{k: v for k, v in more.items() if k not in ends}})
+        for row in self.rows:
+            for end in ("source", "target"):
+                row[f"{end}_name"] = names.get(row[end]) or None
+        self.alone |= dict.fromkeys(filter(None, names))
+
+
+def _sign(file: Path, line: int, relation: str, known: Mapping[str, int]) -> int:
+    sign = sign_of(relation, known)
+    if sign is None:
+        commons = relation in _COMMONS or relation == _HEADER[1]
+        raise bad_line(
+            file,
+            line,
+            f"unknown relation {relation!r}; known are {listing(known, 20)}. Say what it means "
+            f"with signs={{{relation!r}: 0}}, or 1, or -1."
+            + (f" It is one of Pathway Commons: signs={_DIALECT!r}." if commons else ""),
         )
-    note(f"{words}.", quiet=quiet)
-    return joined.frame
+    return sign
 
 
-def _counts(sign: pd.Series) -> str:
-    unsigned = int((sign == 0).sum())
-    words = f"{int((sign > 0).sum()):,} positive and {int((sign < 0).sum()):,} negative"
-    return words + (f", {unsigned:,} without a sign" if unsigned else "")
+def _directed(
+    rows: list[dict[str, Any]], undirected: str, left_out: Counter[str]
+) -> list[dict[str, Any]]:
+    """Leave relations without a direction out, or make them an edge each way."""
+    free = [row["relation"] in _UNDIRECTED for row in rows]
+    if undirected == "drop":
+        left_out["row(s) without a direction"] = sum(free)
+        return [row for row, is_free in zip(rows, free, strict=True) if not is_free]
+    there = {"source": "target", "target": "source"}
+    there |= {f"{end}_name": f"{other}_name" for end, other in there.items()}
+    return [
+        way
+        for row, is_free in zip(rows, free, strict=True)
+        for way in ((row, {n: row[there.get(n, n)] for n in row}) if is_free else (row,))
+    ]
+
+
+@dataclass(frozen=True)
+class _Gates:
+    """CellNOpt's gates: the sources of what enters each, with signs."""
+
+    file: Path
+    into: dict[str, list[tuple[str, int]]]
+    known: dict[str, dict[tuple[str, int], None]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, file: Path, rows: list[dict[str, Any]]) -> _Gates:
+        ends = dict.fromkeys(row[end] for row in rows for end in ("source", "target"))
+        into: dict[str, list[tuple[str, int]]] = {n: [] for n in ends if _GATE.fullmatch(n)}
+        for row in rows:
+            if row["target"] in into:
+                into[row["target"]].append((row["source"], row["sign"]))
+        return cls(file, into)
+
+    def entering(self, gate: str, above: tuple[str, ...] = ()) -> dict[tuple[str, int], None]:
+        """Return sources and signs of what enters a gate; for another gate what enters that one."""
+        if gate in above:
+            words = f"gates lead to themselves: {listing((*above, gate))}."
+            raise bad_line(self.file, 1, words)
+        check_depth(self.file, 1, len(above))
+        if gate not in self.known:
+            found: dict[tuple[str, int], None] = {}
+            for source, sign in self.into[gate]:
+                if source in self.into:
+                    below = self.entering(source, (*above, gate))
+                    found |= {(one, its * sign): None for one, its in below}
+                else:
+                    found[source, sign] = None
+            self.known[gate] = found
+        return self.known[gate]
+
+
+def _dissolved(
+    file: Path, rows: list[dict[str, Any]], left_out: Counter[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Let what enters a gate lead to where the gate leads; the rows stand where the gate's did."""
+    gates = _Gates.of(file, rows)
+    leading = {row["source"] for row in rows}
+    lost = [len(ends) for gate, ends in gates.into.items() if gate not in leading]
+    left_out["edge(s) to gates that lead nowhere"] = sum(lost)
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        gate = row["source"]
+        if row["target"] in gates.into:
+            continue
+        if gate not in gates.into:
+            found.append(row)
+            continue
+        below = gates.entering(gate)
+        left_out["edge(s) from gates that nothing enters"] += not below
+        check_size(file, 1, len(found) + len(below), "")
+        found += [
+            {**row, "source": one, "relation": gate, "sign": sign * row["sign"]}
+            for one, sign in below
+        ]
+    return found, list(gates.into)

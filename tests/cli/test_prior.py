@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from typing import get_args
 
@@ -220,6 +221,48 @@ def test_errors_are_one_line(folder, capsys, arguments, message):
     assert said.startswith("error: ")
     assert said.count("\n") == 1
     assert message in said
+
+
+FILES = Path(__file__).parents[1] / "priors" / "files"
+
+
+@pytest.mark.parametrize(
+    ("name", "as_name", "options", "gene", "edge"),
+    [
+        ("corners.kgml", "map.xml", ["--genes", "entry"], "hsa:1|hsa:2", ("hsa:1|hsa:2", "hsa:3")),
+        ("corners.kgml", "map.kgml", ["--maps", "keep"], "hsa:5", ("hsa:5", "path:hsa88888")),
+        ("corners.2021.gpml", "wp.gpml", ["--names", "label"], "C", ("C", "B beta")),
+        ("corners.gpml", "wp.xml", ["--undirected", "both"], "ncbigene:1", ("ncbigene:1", "B beta")),
+        ("corners.sbml", "model.xml", ["--signs", "function"], "in1", ("in1", "a")),
+    ],
+)  # fmt: skip
+def test_networks_of_other_programs(folder, name, as_name, options, gene, edge):
+    if name.endswith("sbml"):
+        pytest.importorskip("libsbml", reason="needs libsbml: edge2torch[sbml]")
+    (folder / as_name).write_bytes((FILES / name).read_bytes())
+    pd.DataFrame({gene: [1.0, 2.0]}).to_csv("gene.csv", index=False)
+    wanted = ["--outputs", edge[1], "--cycles", "keep", "-q"]
+    edges = prior(as_name, *options, *wanted, features="gene.csv")
+    assert edge in pairs(edges)
+
+
+def test_cx2(folder):
+    network = [
+        {"CXVersion": "2.0"},
+        {"nodes": [{"id": 0, "v": {"n": "ATM"}}, {"id": 1, "v": {"n": "repair"}}, {"id": 2}]},
+        {"edges": [{"id": 0, "s": 0, "t": 1}]},
+        {"status": [{"success": True}]},
+    ]
+    (folder / "net.cx2").write_text(json.dumps(network))
+    assert pairs(prior("net.cx2", "--names", "n", "-q")) == {("ATM", "repair")}
+
+
+def test_xml_of_another_kind(folder, capsys):
+    (folder / "page.xml").write_text("<!-- <pathway> --><html/>")
+    with pytest.raises(SystemExit):
+        main(["prior", "page.xml", "--features", "cells.csv", "--out", "edges.csv"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "XML of which kind? Say it with --format: 'kgml', 'gpml', 'sbml_qual', 'graphml'" in said
 
 
 def test_every_format_has_its_reader():

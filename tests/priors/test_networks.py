@@ -247,14 +247,221 @@ def test_genes_by_number_are_named_by_the_interactome(tmp_path: Path) -> None:
     assert rows(edges) == [("left", "all"), ("B", "all"), ("A", "left")]
 
 
+# --------------------------------------------------------------------------------- GPML
+
+CORNERS_OF_GPML = [
+    ("ncbigene:1", "B beta", 0, "conversion"),
+    ("chebi:CHEBI:3", "B beta", 1, "catalysis"),  # at an anchor: acts on the target of that line
+    ("wikipathways:WP9", "B beta", 0, "input"),  # without a head, at an anchor
+    ("B beta", "uniprot:P2", -1, "inhibition"),  # from a state, head on the first point, at a group
+    ("B beta", "uniprot:P1", -1, "inhibition"),  # of a group in the group
+    ("chebi:CHEBI:3", "uniprot:P2", 1, "inhibition"),  # inhibits that inhibition
+    ("chebi:CHEBI:3", "uniprot:P1", 1, "inhibition"),
+    ("ncbigene:1", "wikipathways:WP9", 0, "directed"),  # from an anchor: from the line's source
+    ("ncbigene:1", "chebi:CHEBI:3", 0, "conversion"),  # heads on both ends: an edge each way
+    ("chebi:CHEBI:3", "ncbigene:1", 0, "directed"),
+]
+
+
+@pytest.mark.parametrize("name", ["corners.gpml", "corners.2021.gpml"])
+def test_every_odd_case_of_gpml_in_both_dialects(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edges = priors.read_gpml(FILES / name)
+    assert rows(edges, "sign", "relation") == CORNERS_OF_GPML
+    assert edges["target_name"].tolist()[:4] == ["B beta", "B beta", "B beta", "E"]
+    said = capsys.readouterr().out
+    assert "1 line(s) without a direction, 1 open end(s)" in said
+    assert "3 end(s) at a label, a shape or nothing, 1 graphical line(s)" in said
+    other = priors.read_gpml(FILES / name, names="label", groups="node", undirected="both")
+    assert rows(other, "sign")[3] == ("B beta", "E|D", -1)
+    assert rows(other)[-2:] == [("A", "E"), ("E", "A")]
+    assert ("A again", "C") in rows(other)  # another label of the same entry
+
+
+def test_lines_on_lines_without_end(tmp_path: Path) -> None:
+    lines = "".join(
+        f'<Interaction GraphId="i{k}"><Graphics><Point GraphRef="a"/>'
+        f'<Point GraphRef="x{k + 1}" ArrowHead="TBar"/><Anchor GraphId="x{k}"/></Graphics></Interaction>'
+        for k in range(3_000)
+    )
+    path = tmp_path / "deep.gpml"
+    path.write_text(
+        '<Pathway xmlns="http://pathvisio.org/GPML/2013a"><DataNode TextLabel="A" GraphId="a"/>'
+        f"{lines}</Pathway>"
+    )
+    with pytest.raises(Edge2TorchError, match="parts refer to others over 100 deep"):
+        priors.read_gpml(path, quiet=True)
+
+
+# --------------------------------------------------------------------------- SBML-qual
+
+DECLARED = [  # source, target, the file's word, threshold, sign as declared, and by the function
+    ("in1", "a", None, 1.0, 0, 1),
+    ("in2", "a", None, None, 0, 0),  # rises and falls: exclusive or
+    ("b", "a", None, None, 0, 0),
+    ("a", "a", "unknown", None, 0, 0),  # not in the formula
+    ("a", "b", "negative", 2.0, -1, 1),  # contradicted
+    ("a", "d", "negative", 2.0, -1, 1),
+    ("d", "b", "dual", None, 0, 1),
+    ("d", "d", "dual", None, 0, 1),  # one of several inputs: no copy of itself
+    ("in2", "b", "positive|negative", None, 0, 0),
+    ("in2", "d", "positive|negative", None, 0, 0),
+]
+
+
+@pytest.mark.parametrize("signs", ["auto", "declared", "function"])
+def test_every_odd_case_of_sbml_qual(signs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("libsbml", reason="needs libsbml: edge2torch[sbml]")
+    edges = priors.read_sbml_qual(FILES / "corners.sbml", signs=signs)  # type: ignore[arg-type]
+    own = edges[edges["source"] != edges["target"]] if signs == "declared" else edges
+    wanted = [row for row in DECLARED if signs != "declared" or row[0] != row[1]]
+    assert rows(own, "relation") == [row[:3] for row in wanted]
+    assert own["level"].fillna(0).tolist() == [row[3] or 0 for row in wanted]
+    by = {"declared": [4] * 10, "function": [5] * 10, "auto": [5] * 4 + [4] * 6}[signs]
+    found = dict(zip(rows(edges), edges["sign"], strict=True))
+    assert (
+        found.items()
+        >= {(row[0], row[1]): row[k] for row, k in zip(DECLARED, by, strict=True)}.items()
+    )
+    assert ("in1", "in1") in found if signs == "declared" else ("in1", "in1") not in found
+    said = capsys.readouterr().out
+    assert "1 transition(s) without inputs" in said
+    assert ("1 sign(s) declared and contradicted by the function" in said) == (signs != "declared")
+
+
+def test_names_and_loops_of_sbml_qual() -> None:
+    pytest.importorskip("libsbml", reason="needs libsbml: edge2torch[sbml]")
+    path = FILES / "corners.sbml"
+    edges = priors.read_sbml_qual(path, names="name", input_loops="keep", quiet=True)
+    assert rows(edges, "sign")[:2] == [("Ligand & co", "Ligand & co", 1), ("Ligand & co", "A", 1)]
+    assert rows(edges)[2] == ("in2", "A")  # has no name
+    by_id = priors.read_sbml_qual(path, quiet=True)
+    assert rows(by_id, "source_name", "target_name")[0] == ("in1", "a", "Ligand & co", "A")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('qualitativeSpecies="d" qual:tr', 'qualitativeSpecies="x" qual:tr', "line 40: there is no species 'x'"),
+        ('qual:id="d"', 'qual:id="b"', "line 12: species 'b' is there twice, first on line 11"),
+        ('qual:name="D"', 'qual:name="B"', "species share a name: 'B' (b), 'B' (d)"),
+        ("qual/version1", "fbc/version2", "this SBML holds no logical model, no package qual"),
+        ("level3/version1/core", "level2/version4", "this is SBML of level 2: reactions"),
+        ("<sbml", "<!DOCTYPE sbml><sbml", "line 3: the file has a DOCTYPE"),
+    ],
+)  # fmt: skip
+def test_what_sbml_qual_may_not_be(tmp_path: Path, old: str, new: str, words: str) -> None:
+    pytest.importorskip("libsbml", reason="needs libsbml: edge2torch[sbml]")
+    text = (FILES / "corners.sbml").read_text()
+    assert old in text
+    text = text.replace(old, new) if "version" in old else text.replace(old, new, 1)
+    path = tmp_path / "model.sbml"
+    path.write_text(text.replace(' level="3"', ' level="2"') if "level2" in new else text)
+    with pytest.raises(Edge2TorchError) as caught:
+        priors.read_sbml_qual(path, names="name", quiet=True)
+    assert words in str(caught.value)
+
+
+def test_models_of_other_programs_name_the_exporter(tmp_path: Path) -> None:
+    (tmp_path / "model.zginml").write_bytes(b"PK\x03\x04")
+    with pytest.raises(Edge2TorchError, match=r"GINsim's own format. Export"):
+        priors.read_sbml_qual(tmp_path / "model.zginml")
+    (tmp_path / "map.xml").write_text(
+        '<sbml xmlns="http://www.sbml.org/sbml/level2/version4" '
+        'xmlns:cd="http://www.sbml.org/2001/ns/celldesigner"><model><cd:extension/></model></sbml>'
+    )
+    with pytest.raises(Edge2TorchError, match=r"CellDesigner's own kind of SBML. The program casq"):
+        priors.read_sbml_qual(tmp_path / "map.xml")
+
+
+def test_functions_with_too_many_combinations_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("libsbml", reason="needs libsbml: edge2torch[sbml]")
+    text = (FILES / "corners.sbml").read_text().replace('qual:maxLevel="2"', 'qual:maxLevel="5000"')
+    path = tmp_path / "model.sbml"
+    path.write_text(text)
+    edges = priors.read_sbml_qual(path)
+    assert edges["sign"].tolist()[:4] == [0, 0, 0, 0]
+    assert "8 sign(s) cannot be computed (over 4,096 combinations)" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------------------------- SIF
+
+GATES = "TNFa\t1\tTRAF6\ncJun\t-1\tand1\nTRAF6\t1\tand1\nand1\t-1\tJnk\n"
+
+
+def test_gates_are_nodes_or_dissolved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pkn.sif"
+    path.write_text(GATES)
+    assert ("and1", "Jnk", -1) in rows(priors.read_sif(path, quiet=True), "sign")
+    edges = priors.read_sif(path, gates="dissolve")
+    assert rows(edges, "relation", "sign") == [
+        ("TNFa", "TRAF6", "1", 1),
+        ("cJun", "Jnk", "and1", 1),  # two negatives
+        ("TRAF6", "Jnk", "and1", -1),
+    ]
+    assert "1 gate(s) were dissolved: 'and1'" in capsys.readouterr().out
+    path.write_text(GATES + "and1\t1\tand2\nX\t1\tand2\nand2\t1\tY\nand3\t1\tY\nX\t1\tand4\n")
+    edges = priors.read_sif(path, gates="dissolve")
+    assert rows(edges, "sign")[3:] == [("cJun", "Y", -1), ("TRAF6", "Y", 1), ("X", "Y", 1)]
+    said = capsys.readouterr().out
+    assert "1 edge(s) to gates that lead nowhere, 1 edge(s) from gates that nothing enters" in said
+    path.write_text("X 1 and1\nand1 1 and2\nand2 1 and1\nand2 1 Y\n")
+    with pytest.raises(Edge2TorchError, match="gates lead to themselves: 'and2', 'and1', 'and2'"):
+        priors.read_sif(path, gates="dissolve", quiet=True)
+
+
+def test_nodes_alone_and_line_ends_in_sif(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "net.sif"
+    path.write_bytes("A\u2028a\t1\tB\r\nalone\nB\n".encode())  # U+2028 is part of the name
+    assert rows(priors.read_sif(path)) == [("A\u2028a", "B")]
+    assert "1 node(s) without edges are not in the table: 'alone'" in capsys.readouterr().out
+    with pytest.raises(Edge2TorchError, match=r"1 node.s. without edges .*isolated='drop'"):
+        priors.read_sif(path, isolated="error")
+
+
+COMMONS = (
+    "PARTICIPANT_A\tINTERACTION_TYPE\tPARTICIPANT_B\tINTERACTION_DATA_SOURCE\n"
+    "TP53\tcontrols-expression-of\tBAX\treactome;kegg\n"
+    "TP53\tin-complex-with\tMDM2\t\n\n"
+    "PARTICIPANT\tPARTICIPANT_TYPE\tPARTICIPANT_NAME\n"
+    "TP53\tProteinReference\tp53\nALB\tProteinReference\tAlbumin\n"
+)
+
+
+def test_pathway_commons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pc.sif"
+    path.write_text(COMMONS)
+    edges = priors.read_sif(path, signs="pathway commons")
+    assert edges.to_dict("records") == [
+        {"source": "TP53", "target": "BAX", "relation": "controls-expression-of", "sign": 0,
+         "INTERACTION_DATA_SOURCE": "reactome;kegg", "source_name": "p53", "target_name": None}
+    ]  # fmt: skip
+    said = capsys.readouterr().out
+    assert "left out: 1 row(s) without a direction" in said
+    assert "'ALB'" in said
+    both = priors.read_sif(path, signs="pathway commons", undirected="both", quiet=True)
+    assert rows(both, "source_name")[1:] == [("TP53", "MDM2", "p53"), ("MDM2", "TP53", None)]
+    path.write_text("TP53\tcontrols-expression-of\tBAX\n")
+    with pytest.raises(Edge2TorchError, match=r"one of Pathway Commons: signs='pathway commons'"):
+        priors.read_sif(path, quiet=True)
+    assert len(priors.read_sif(path, signs="pathway commons", quiet=True)) == 1
+    with pytest.raises(Edge2TorchError, match="signs must be one of 'pathway commons'"):
+        priors.read_sif(path, signs="omnipath")  # type: ignore[arg-type]
+
+
 # ---------------------------------------------------------------------- the same everywhere
 
 READ_ALL = """
 import sys
 from edge2torch import priors
 files = sys.argv[1]
-for read, name in ((priors.read_cx2, "corners.cx2"), (priors.read_kgml, "corners.kgml")):
-    print(read(f"{files}/{name}").to_csv())
+for kind in ("cx2", "kgml", "gpml"):
+    print(getattr(priors, f"read_{kind}")(f"{files}/corners.{kind}").to_csv())
 """
 
 

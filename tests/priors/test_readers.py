@@ -280,6 +280,8 @@ READ: dict[str, Callable[..., Any]] = {
     "graphml": priors.read_graphml,
     "cx2": priors.read_cx2,
     "kgml": priors.read_kgml,
+    "gpml": priors.read_gpml,
+    "sbml_qual": priors.read_sbml_qual,
     "relation": lambda path, **options: priors.read_reactome(path, path, **options),
 }
 
@@ -288,6 +290,11 @@ KGML = """<pathway name="path:hsa1">
 <entry id="2" name="hsa:2" type="gene"/>
 <relation entry1="1" entry2="2" type="PPrel"/>
 </pathway>"""
+GPML = """<Pathway xmlns="http://pathvisio.org/GPML/2013a">
+<DataNode GraphId="a" TextLabel="A"/>
+<DataNode GraphId="b" TextLabel="B"/>
+<Interaction><Graphics><Point GraphRef="a"/><Point ArrowHead="Arrow"/></Graphics></Interaction>
+</Pathway>"""
 REACTIONS = "<pathway><entry id='1' name='hsa:1'/><reaction id='1'/><reaction id='2'/></pathway>"
 
 BROKEN = [
@@ -344,6 +351,12 @@ BROKEN = [
     ("kgml", KGML.replace("hsa:2", "&alpha;"), 3, "broken XML (undefined entity"),
     ("kgml", REACTIONS, 1, "It has 2 reaction(s): a map of chemistry"),
     ("kgml", "<pathway/>", 1, "holds no edges"),
+    ("gpml", GPML.replace("2013a", "2010a"), 1, "this is GPML 2010a; 2013a and 2021 are read"),
+    ("gpml", GPML.replace('"b"', '"a"'), 3, "the id 'a' is there twice, first on line 2"),
+    ("gpml", GPML, 1, "holds no edges (left out: '1 open end(s)')"),
+    ("gpml", GPML[:-3], 5, "broken XML"),
+    ("sbml_qual", GPML, 1, "the root is <Pathway>, that of SBML is <sbml>"),
+    ("sbml_qual", "<sbml>\n<model>", 2, "broken XML"),
     ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\n", 2, "2 columns were expected"),
     ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\tDNA\n", 2, "'DNA' is not a Reactome identifier"),
     ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\tR-HSA-2\n", 2, "twice, first on line 1"),

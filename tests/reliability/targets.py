@@ -550,6 +550,9 @@ TARGETS = [
     Target("read_graphml", one("n.graphml", GRAPHML), _reader(priors.read_graphml, "n.graphml")),
     Target("read_cx2", corners("cx2"), _reader(priors.read_cx2, "corners.cx2"), share=1 / 2),
     Target("read_cx2, hierarchy", one("tree.cx2", HCX), _reader(priors.read_cx2, "tree.cx2"), share=1 / 2),
+    Target("read_gpml, 2013a", corners("gpml"), _reader(priors.read_gpml, "corners.gpml"), share=1 / 2),
+    Target("read_gpml, 2021", corners("2021.gpml"), _reader(priors.read_gpml, "corners.2021.gpml", groups="node"), share=1 / 2),
+    Target("read_sbml_qual", corners("sbml"), _reader(priors.read_sbml_qual, "corners.sbml")),
     Target("read_kgml", corners("kgml"), _reader(priors.read_kgml, "corners.kgml", compounds="node", maps="keep", names=True)),
     *(
         Target(
