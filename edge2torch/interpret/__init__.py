@@ -9,6 +9,7 @@ from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._knock_out import knock_out
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS, attribution_methods
+from edge2torch.interpret._predictive import predictive_power
 from edge2torch.interpret._score_graph import cut_graph, score_graph
 from edge2torch.interpret._trust._alone import node_alone
 from edge2torch.interpret._trust._audit import PriorAudit, audit_prior
@@ -57,6 +58,7 @@ __all__ = [
     "node_significance",
     "node_specific",
     "node_use",
+    "predictive_power",
     "rank_stability",
     "replicate",
     "rewire",

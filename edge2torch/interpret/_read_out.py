@@ -1,0 +1,127 @@
+"""Linear read-outs of a few columns, out of fold: ridge for numbers, logistic ridge for classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from scipy.stats import rankdata
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+PENALTIES: Floats = np.logspace(-2, 4, 13)
+_INNER = 5  # folds that choose the penalty
+_NEWTON = 50  # steps of a logistic fit; five to ten are usual
+_SETTLED = 1e-10
+
+
+@dataclass(frozen=True)
+class ReadOut:
+    """What is predicted, and how: numbers, or classes by number."""
+
+    y: NDArray[np.generic]
+    n_classes: int = 0
+
+    def scores(
+        self, columns: Floats, folds: Sequence[tuple[Ints, Ints]], n_components: int | None = None
+    ) -> Floats:
+        """Return the score of every fold's held-out rows: Spearman's rho, or the mean AUC."""
+        return np.array([self._score(columns, *fold, n_components) for fold in folds])
+
+    def _score(self, columns: Floats, fit: Ints, held_out: Ints, n_components: int | None) -> float:
+        mean, spread = columns[fit].mean(0), columns[fit].std(0)
+        scaled = (columns - mean) / np.where(spread > 0, spread, 1.0)
+        if n_components is not None and n_components < columns.shape[1]:
+            _, _, basis = np.linalg.svd(scaled[fit], full_matrices=False)
+            scaled = scaled @ basis[:n_components].T
+        x, new = scaled[fit], scaled[held_out]
+        if not self.n_classes:
+            y = self.y.astype(np.float64)
+            return spearman(ridge(x, y[fit], new), y[held_out])
+        of = range(self.n_classes) if self.n_classes > 2 else [1]
+        own = [(self.y == k).astype(np.float64) for k in of]
+        areas = [auc(logistic(x, one[fit], new), one[held_out]) for one in own]
+        return float(np.nanmean(areas)) if np.isfinite(areas).any() else 0.5
+
+
+def inner_folds(n: int) -> list[tuple[Ints, Ints]]:
+    """Return consecutive parts, in turn held out: rows of a fold are in random order already."""
+    parts = np.array_split(np.arange(n), min(_INNER, n))
+    return [(np.concatenate(parts[:k] + parts[k + 1 :]), part) for k, part in enumerate(parts)]
+
+
+def ridge(x: Floats, y: Floats, new: Floats) -> Floats:
+    """Return predictions for new rows, with the penalty that explains most variance of left-out ones."""
+    gained = np.zeros(len(PENALTIES))
+    for fit, left_out in inner_folds(len(x)):
+        predicted = _ridge_path(x[fit], y[fit], x[left_out], PENALTIES)
+        goal = y[left_out][:, None]
+        rest = ((goal - predicted) ** 2).sum(0)
+        total = ((goal - goal.mean()) ** 2).sum()
+        gained += 1 - rest / total if total > 0 else 0.0
+    best = PENALTIES[[int(gained.argmax())]]
+    found: Floats = _ridge_path(x, y, new, best)[:, 0]
+    return found
+
+
+def _ridge_path(x: Floats, y: Floats, new: Floats, penalties: Floats) -> Floats:
+    """Return predictions (rows, penalties), by one decomposition for all penalties."""
+    centre, level = x.mean(0), y.mean()
+    own, goal = x - centre, y - level
+    if x.shape[1] <= x.shape[0]:
+        power, basis = np.linalg.eigh(own.T @ own)
+        weights = basis @ ((basis.T @ (own.T @ goal))[:, None] / (power[:, None] + penalties))
+    else:
+        power, basis = np.linalg.eigh(own @ own.T)
+        weights = own.T @ (basis @ ((basis.T @ goal)[:, None] / (power[:, None] + penalties)))
+    found: Floats = (new - centre) @ weights + level
+    return found
+
+
+def logistic(x: Floats, y: Floats, new: Floats) -> Floats:
+    """Return log odds for new rows, with the penalty of the best likelihood of left-out rows."""
+    lost = np.zeros(len(PENALTIES))
+    for fit, left_out in inner_folds(len(x)):
+        path = _logistic_path(x[fit], y[fit], x[left_out], PENALTIES)
+        lost += np.logaddexp(0, np.where(y[left_out] == 1, -path, path)).sum(1)
+    odds: Floats = _logistic_path(x, y, new, PENALTIES[[int(lost.argmin())]])[0]
+    return odds
+
+
+def _logistic_path(x: Floats, y: Floats, new: Floats, penalties: Floats) -> Floats:
+    """Return log odds (penalties, rows): Newton's steps for all penalties at once."""
+    design = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    penalty = np.repeat(penalties[:, None], design.shape[1], axis=1)
+    penalty[:, -1] = 1e-8  # the intercept is free, but one class alone must not send it to infinity
+    beta = np.zeros_like(penalty)
+    for _ in range(_NEWTON):
+        p = expit(beta @ design.T)
+        slope = (p - y) @ design + penalty * beta
+        bend = np.einsum("an,ni,nj->aij", p * (1 - p), design, design, optimize=True)
+        bend[:, np.arange(design.shape[1]), np.arange(design.shape[1])] += penalty
+        step = np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
+        beta -= step
+        if np.abs(step).max() < _SETTLED * max(1.0, np.abs(beta).max()):
+            break
+    odds: Floats = beta[:, :-1] @ new.T + beta[:, -1:]
+    return odds
+
+
+def spearman(one: Floats, other: Floats) -> float:
+    """Return the rank correlation; 0 where either is constant."""
+    ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (one, other)]
+    power = np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1]))
+    return float(ranks[0] @ ranks[1] / power) if power > 0 else 0.0
+
+
+def auc(score: Floats, y: Floats) -> float:
+    """Return the area under the ROC curve; NaN where one class is missing."""
+    n = int(y.sum())
+    if n in (0, len(y)):
+        return float("nan")
+    ranks = rankdata(score)[y == 1].sum()
+    return float((ranks - n * (n + 1) / 2) / (n * (len(y) - n)))

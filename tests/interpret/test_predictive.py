@@ -1,0 +1,191 @@
+"""Predictive power out of fold: beside scikit-learn, on noise, and where an interaction is planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import edge2torch as e2t
+from edge2torch.interpret import predictive_power
+from edge2torch.interpret._read_out import PENALTIES, _ridge_path
+from edge2torch.simulate import layered_graph
+from edge2torch.train import repeated_folds
+
+EDGES = layered_graph([12, 5, 3, 1], [20, 8, 3], seed=1)
+
+
+def network(units=3, seed=0):
+    torch.manual_seed(seed)
+    model, artifact = e2t.compile_graph(EDGES, units=units, seed=seed, quiet=True)
+    return e2t.customize_model(model, node_activation="tanh"), artifact
+
+
+def samples(artifact, n=90, seed=0):
+    rng = np.random.default_rng(seed)
+    shape = (n, len(artifact.feature_names))
+    return pd.DataFrame(rng.normal(size=shape), [f"s{k}" for k in range(n)], artifact.feature_names)
+
+
+def columns_of(model, artifact, x, node):
+    seen = e2t.activations(model, artifact, x, agg="all")
+    below = artifact.topology.parents(node)
+    return seen[node].to_numpy(np.float64), seen[below].to_numpy(np.float64)
+
+
+def test_it_is_scikit_learns_ridge_out_of_fold():
+    model, artifact = network()
+    x = samples(artifact)
+    y = x.iloc[:, 0] + np.random.default_rng(1).normal(size=len(x))
+    table = predictive_power(model, artifact, x, y, nodes=["L2_0"], folds=3, repeats=2, seed=4)
+    folds = repeated_folds(y, None, 3, repeats=2, seed=4)
+    for node in ("L2_0",):
+        scores = []
+        for columns in columns_of(model, artifact, x, node):
+            own = []
+            for fit, held_out in folds:
+                ridge = RidgeCV(PENALTIES, cv=KFold(5))
+                pipeline = make_pipeline(StandardScaler(), ridge).fit(columns[fit], y.iloc[fit])
+                found = stats.spearmanr(pipeline.predict(columns[held_out]), y.iloc[held_out])
+                own.append(found.statistic)
+            scores.append(np.array(own))
+        parent, children = scores
+        row = table.loc[node]
+        np.testing.assert_allclose(row["parent"], parent.mean(), atol=1e-8)
+        np.testing.assert_allclose(row["children"], children.mean(), atol=1e-8)
+        gain = parent - children
+        t = gain.mean() / (gain.std(ddof=1) * np.sqrt(1 / 6 + 30 / 60))
+        np.testing.assert_allclose(row["p"], stats.t.sf(t, 2), atol=1e-8)
+
+
+def test_wide_tables_are_fitted_from_the_other_side():
+    rng = np.random.default_rng(0)
+    x, y, new = rng.normal(size=(20, 60)), rng.normal(size=20), rng.normal(size=(5, 60))
+    found = _ridge_path(x, y, new, np.array([0.1, 10.0]))
+    for k, penalty in enumerate((0.1, 10.0)):
+        np.testing.assert_allclose(found[:, k], Ridge(penalty).fit(x, y).predict(new), atol=1e-10)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classes_are_read_by_logistic_regression(n_classes):
+    model, artifact = network()
+    x = samples(artifact, 120)
+    noise = np.random.default_rng(2).normal(size=len(x))
+    codes = pd.qcut(x.iloc[:, 0] + x.iloc[:, 3] + noise, n_classes, labels=False).to_numpy()
+    y = np.array(["u", "v", "w"])[codes]
+    table = predictive_power(
+        model, artifact, x, y, nodes=["L1_1"], task="classification", folds=2, repeats=1
+    )
+    folds = repeated_folds(codes, None, 2, seed=0)
+    columns, _ = columns_of(model, artifact, x, "L1_1")
+    scores = []
+    for fit, held_out in folds:
+        scaler = StandardScaler().fit(columns[fit])
+        own, new = scaler.transform(columns[fit]), scaler.transform(columns[held_out])
+        areas = []
+        for k in range(n_classes) if n_classes > 2 else [1]:
+            goal = (codes[fit] == k).astype(int)
+            lost = np.zeros(len(PENALTIES))
+            for a, b in KFold(5).split(own):
+                for place, penalty in enumerate(PENALTIES):
+                    p = _fitted(own[a], goal[a], penalty).predict_proba(own[b])[:, 1]
+                    lost[place] -= np.log(np.where(goal[b] == 1, p, 1 - p)).sum()
+            best = _fitted(own, goal, PENALTIES[lost.argmin()]).decision_function(new)
+            areas.append(roc_auc_score(codes[held_out] == k, best))
+        scores.append(np.mean(areas))
+    np.testing.assert_allclose(table.loc["L1_1", "parent"], np.mean(scores), atol=1e-6)
+
+
+def _fitted(x, y, penalty):
+    return LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=5000).fit(x, y)
+
+
+def test_the_published_numbers_are_in_sample():
+    model, artifact = network(units=4)
+    x = samples(artifact)
+    table = predictive_power(model, artifact, x, compatible="drugcell")
+    assert table.attrs["in_sample"]
+    y = (
+        model.eval()(torch.tensor(x.to_numpy(), dtype=torch.float32))[:, 0]
+        .detach()
+        .double()
+        .numpy()
+    )
+    for node in ("L2_0",):
+        scores = []
+        for columns in columns_of(model, artifact, x, node):
+            parts = PCA(min(4, columns.shape[1]), svd_solver="full").fit_transform(columns)
+            scores.append(stats.spearmanr(RidgeCV(cv=5).fit(parts, y).predict(parts), y).statistic)
+        row = table.loc[node]
+        np.testing.assert_allclose([row["parent"], row["children"]], scores, atol=1e-8)
+        np.testing.assert_allclose(row["rlipp"], scores[0] / scores[1], atol=1e-8)
+
+
+def test_noise_is_no_finding_out_of_fold_and_one_in_sample():
+    model, artifact = network(units=6)
+    found, published = [], []
+    for seed in range(4):
+        x = samples(artifact, 100, seed)
+        y = np.random.default_rng(100 + seed).normal(size=len(x))
+        table = predictive_power(model, artifact, x, y, repeats=1, seed=seed)
+        found += table["p"].tolist()
+        assert not (table["q"] < 0.05).any()
+        assert sorted(table.index) == artifact.topology.hidden
+        assert table["ratio"].isna()[table["children"] <= 0.05].all()
+        columns = [columns_of(model, artifact, x, node)[0] for node in ("L1_0", "L1_3", "L2_1")]
+        published += [
+            stats.spearmanr(RidgeCV(cv=5).fit(own, y).predict(own), y).pvalue for own in columns
+        ]
+    assert np.mean(np.array(found) < 0.05) < 0.15  # of 32; benchmarks/visible.py has hundreds
+    assert np.mean(np.array(published) < 0.05) > 0.3
+
+
+def test_a_node_that_multiplies_its_children_is_found():
+    edges = pd.DataFrame(
+        {
+            "source": ["g1", "g2", "g3", "g4", "a", "b", "c", "a", "m", "n"],
+            "target": ["a", "b", "c", "c", "m", "m", "n", "n", "y", "y"],
+        }
+    )
+    model, artifact = e2t.compile_graph(edges, units={"m": 4, "n": 4}, seed=0, quiet=True)
+    model = e2t.customize_model(model, node_activation={"m": "softplus", "n": "softplus"})
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(rng.normal(size=(250, 4)), columns=["g1", "g2", "g3", "g4"])
+    y = x["g1"] * x["g2"]
+    with torch.no_grad():  # a and b pass their gene on; units of m see sums of them, and bend
+        for layer in model.base_model.edge_layers():
+            layer.set_weights(layer.edge_weights().sign() * 1.5)
+    weights = e2t.edge_weights(model, artifact, level="units").query("target == 'm'")
+    assert len(weights) == 8
+    table = predictive_power(model, artifact, x, y, repeats=2)
+    assert table["gain"].idxmax() == "m"
+    assert table.loc["m", "p"] < 0.05
+
+
+def test_samples_and_nodes_that_say_nothing_are_named():
+    model, artifact = network()
+    x = samples(artifact, 40)
+    y = np.arange(40.0)
+    with pytest.raises(e2t.Edge2TorchError, match="29 samples"):
+        predictive_power(model, artifact, x[:29], y[:29])
+    with pytest.raises(e2t.Edge2TorchError, match="trained_on: 's3', 's5'"):
+        predictive_power(model, artifact, x, y, trained_on=["s3", "s5", "t1"])
+    with pytest.raises(e2t.Edge2TorchError, match="read nothing"):
+        predictive_power(model, artifact, x, y, nodes=[artifact.feature_names[0]])
+    with pytest.raises(e2t.Edge2TorchError, match="y is missing"):
+        predictive_power(model, artifact, x)
+    with pytest.raises(e2t.Edge2TorchError, match="one class only"):
+        predictive_power(model, artifact, x, ["u"] * 40, task="classification")
+    with torch.no_grad():
+        for layer in model.base_model.edge_layers()[:1]:
+            layer.set_weights(layer.edge_weights() * 0)
+            layer.bias.zero_()
+    with pytest.warns(e2t.Edge2TorchWarning, match="same values"):
+        table = predictive_power(model, artifact, x, y, repeats=1)
+    assert table["parent"].isna().any()
