@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge2torch._core.covariates import apply_recipe, level_names, make_design, resolved
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import listing, plural
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
-from edge2torch.study._outcomes._outcome import Goal
+from edge2torch.study._features import copies_of
+from edge2torch.study._outcomes._outcome import Goal, Label
 
 _PENALTY = 1e-3  # beside the mean loss; keeps weights finite where a batch is of one class only
 _STEPS = 200
@@ -38,9 +39,42 @@ def check_known(samples: pd.DataFrame) -> None:
     if bad := [str(name) for name in samples if unknown[name].any()]:
         rows = samples.index[unknown.any(axis=1)]
         raise Edge2TorchError(
-            f"covariates: {listing(bad)} have missing values, in {len(rows)} sample(s): {listing(rows)}. "
-            "Fill them, or leave these samples out."
+            f"covariates: values are missing of {listing(bad)}, in {plural('sample', len(rows))}: "
+            f"{listing(rows)}. Fill them, or leave these samples out."
         )
+
+
+def twins_of(samples: pd.DataFrame, label: Label) -> list[str]:
+    """Covariates that are the label under another name: one value for each of its, or the same order."""
+    values = np.column_stack([_numbered(samples[name]) for name in samples])
+    return [str(name) for name in samples.columns[copies_of(values, label)]]
+
+
+def telling(samples: pd.DataFrame, label: Label) -> list[str]:
+    """Covariates of which each value, or each range of numbers, goes with one class only."""
+    columns = [label] if isinstance(label, pd.Series) else [label[role] for role in label]
+    return [
+        str(name) for name in samples if any(_is_told(samples[name], column) for column in columns)
+    ]
+
+
+def _is_told(column: pd.Series, label: pd.Series) -> bool:
+    values, codes = pd.Series(_numbered(column)), pd.Series(pd.factorize(label)[0])
+    most = len(codes) // 2  # more values than that hardly repeat
+    if not 1 < codes.nunique() <= most or (codes.groupby(values).nunique() > 1).any():
+        return False
+    if values.nunique() <= most:
+        return True
+    in_order = codes[np.argsort(values, kind="stable")].to_numpy()
+    is_number = pd.api.types.is_numeric_dtype(column.dtype)
+    return is_number and int((np.diff(in_order) != 0).sum()) < codes.nunique()
+
+
+def _numbered(column: pd.Series) -> NDArray[np.float64]:
+    """Return numbers as they are, and one for each category."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(np.float64, na_value=np.nan)
+    return pd.factorize(column)[0].astype(np.float64)
 
 
 @dataclass(frozen=True)

@@ -266,7 +266,7 @@ def _design_of(
     columns = [(argument, _column(argument, v, by_sample(v), name)) for argument, v in design]
     names = [(argument, str(column.name)) for argument, column in columns]
     if twice := sorted({pair for pair in names if names.count(pair) > 1}):
-        raise Edge2TorchError(f"{twice[0][0]}: {listing([n for _, n in twice])} are given twice.")
+        raise Edge2TorchError(f"{twice[0][0]}: given twice: {listing([n for _, n in twice])}.")
     if not columns:
         return pd.DataFrame(index=obs.index)
     found = pd.concat([column.set_axis(obs.index) for _, column in columns], axis=1)

@@ -77,8 +77,18 @@ def _interval(parts: Sequence[pd.Series]) -> Interval:
 
 def ahead_words(found: Learned, task: Task) -> str:
     """How far ahead, as numbers to be put in brackets."""
-    loss = found.loss
-    return f"{task.outcome.ahead} {loss.mean:.3f}, 95 % interval {loss.low:.3f} to {loss.high:.3f}"
+    loss, words, sign = found.loss, task.outcome.ahead, 1
+    if loss.mean < 0 and task.outcome.behind:
+        words, sign = task.outcome.behind, -1
+    low, high = sorted([sign * loss.low, sign * loss.high])
+    # 0 is added for its sign: nothing is lower by -0.000
+    shown = [f"{round(one, 3) + 0.0:.3f}" for one in (sign * loss.mean, low, high)]
+    return "{} {}, 95 % interval {} to {}".format(words, *shown)
+
+
+def lagging(found: Learned) -> bool:
+    """Whether a model that has not learned is behind the guess, and not only not shown to be ahead."""
+    return found.loss.high < 0 or found.loss.low > 0  # the second: by its hits
 
 
 def beaten_by(task: Task) -> str:

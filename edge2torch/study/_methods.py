@@ -66,7 +66,12 @@ def _training(results: Results) -> str:
     chosen = f"of lowest loss in {len(split.folds)}-fold cross-validation within these"
     if len(split.folds) == 1:
         validation = plural(study.words.sample, len(split.folds[0][1]))
-        chosen = f"of lowest loss on a validation part of {validation}"
+        of_first = (
+            f" (with seed {settings.seed})"
+            if study.groups is not None and settings.seeds > 1
+            else ""
+        )
+        chosen = f"of lowest loss on a validation part of {validation}{of_first}"
     whole = outcome.whole_steps  # steps of an epoch in which each takes all samples
     steps = f", {whole} such steps an epoch" if whole else ""
     return filled + (
@@ -77,8 +82,8 @@ def _training(results: Results) -> str:
         f"{settings.learning_rate:g}, weight decay {settings.weight_decay:g}, batches of "
         f"{outcome.batch_size(n, settings.batch_of(n))}{steps}) for the number of epochs, at most {settings.max_epochs}, "
         f"{chosen}, and the network was then trained anew on training and "
-        f"validation part ({len(split.fit):,}). Performance was measured once on "
-        f"{len(split.test):,} held-out {plural(study.words.sample)}, {repeats}."
+        f"validation part ({results.sizes_words('fit')}). Performance was measured once on "
+        f"{results.sizes_words('test')} held-out {plural(study.words.sample)}, {repeats}."
     )
 
 
@@ -98,7 +103,7 @@ def _learned(results: Results) -> str:
     if study.task.covariates is not None:
         guess = f"{outcome.linear} on the covariates alone"
     return (
-        f"On held-out {plural(study.words.sample)} it was {'' if found else 'not '}better than {guess} "
+        f"On held-out {plural(study.words.sample)} it was {'' if found else 'not shown to be '}better than {guess} "
         f"({ahead_words(found, study.task)}, over "
         f"{plural(study.words.sample)} and seeds)."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -93,7 +93,7 @@ class Results:
     first : Trained
         The network of the first seed.
     sizes : Split
-        Of the first seed.
+        Of the first seed; :meth:`sizes_words` speaks of all.
     changed_edges : float
         Share of edges that the shuffle moved, among those that lead to nodes whose edges can move;
         mean over seeds.
@@ -134,6 +134,13 @@ class Results:
     untrusted: str = ""
     cut_off: tuple[int, ...] = ()
     intervals: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def sizes_words(self, part: Literal["test", "fit"]) -> str:
+        """How many samples are held out, or trained on: of every seed, which differ where groups do."""
+        held_out = self.predictions["seed"].value_counts()
+        counts = held_out if part == "test" else len(self.study.task.values) - held_out
+        low, high = int(counts.min()), int(counts.max())
+        return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
     @property
     def has_learned(self) -> bool:

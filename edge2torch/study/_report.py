@@ -6,10 +6,11 @@ import base64
 import importlib.metadata
 import importlib.resources
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge2torch._core.messages import plural, require
+from edge2torch._core.messages import plural, require, wording
 from edge2torch.study._figures import flow_columns, sections_of
 from edge2torch.study._methods import methods_text
 from edge2torch.study._outcomes._outcome import Section
@@ -32,6 +33,7 @@ def render(results: Results, story: ReportText, figures: dict[str, Path]) -> str
         autoescape=True, undefined=jinja.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     study, outcome = results.study, results.outcome
+    said = wording.get()  # on the command line options stand where the library has arguments
     return str(
         environment.from_string(source.read_text(encoding="utf-8")).render(
             story=story,
@@ -40,9 +42,9 @@ def render(results: Results, story: ReportText, figures: dict[str, Path]) -> str
             classes=study.task.classes,
             by_class=outcome.by_class,
             halved_by=outcome.halved_by,
-            verdicts=verdicts(results),
-            steps=steps_of(results, story),
-            caveats=caveats_of(results, story),
+            verdicts=[replace(one, text=said(one.text)) for one in verdicts(results)],
+            steps=[(name, said(text)) for name, text in steps_of(results, story)],
+            caveats=[said(text) for text in caveats_of(results, story)],
             methods=methods_text(results),
             learned=results.has_learned,
             several=results.study.settings.seeds > 1,
@@ -55,7 +57,7 @@ def render(results: Results, story: ReportText, figures: dict[str, Path]) -> str
             sections=[_section(part) for part in sections_of(results)],
             figures={name: _inline(path) for name, path in figures.items()},
             facts=_facts(results),
-            trust=trust_sentences(results),
+            trust=[said(text) for text in trust_sentences(results)],
             level=f"{LEVEL:g}",
             node_rows=node_rows(results, _TOP),
             kpnn=KPNN,

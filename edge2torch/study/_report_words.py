@@ -13,7 +13,6 @@ from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._pipeline import Results
 from edge2torch.study._verdict import against_shuffled
 from edge2torch.study._words import Words
-from edge2torch.train import Split
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class ReportText:
 
 
 def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
-    study, split, settings = results.study, results.sizes, results.study.settings
+    study, settings = results.study, results.study.settings
     words, artifact = study.words, study.network.artifact
     samples, features = plural(words.sample), plural(words.feature)
     layers = [len(names) for names in artifact.node_names_by_layer.values()]
@@ -87,8 +86,9 @@ def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
         (
             "Split",
             (
-                f"{len(split.test):,} {samples} {_held_out(results)}, {len(split.fit):,} were "
-                f"trained on; {_turns(split)} of these decided when to stop. {repeated}"
+                f"{results.sizes_words('test')} {samples} {_held_out(results)}, "
+                f"{results.sizes_words('fit')} were trained on; {_turns(results)} of these decided "
+                f"when to stop. {repeated}"
             ),
         ),
         (
@@ -150,10 +150,16 @@ def _held_out(results: Results) -> str:
     return f"were held out for testing, with all that share their group ({groups:,} groups in all)"
 
 
-def _turns(split: Split) -> str:
+def _turns(results: Results) -> str:
     """How many samples decided when to stop."""
+    split, settings = results.sizes, results.study.settings
     if len(split.folds) == 1:
-        return f"{len(split.folds[0][1]):,}"
+        of_first = (
+            f" (with seed {settings.seed})"
+            if settings.seeds > 1 and results.study.groups is not None
+            else ""
+        )
+        return f"{len(split.folds[0][1]):,}{of_first}"
     return f"each of {len(split.folds)} parts in turn"
 
 
@@ -182,7 +188,7 @@ def _question(results: Results) -> str:
 def _attribution_words(results: Results) -> str:
     words = results.study.words
     if not results.has_learned:
-        return "Of a network that learned nothing there is nothing to attribute."
+        return "Nothing is attributed of a network that is not shown to have learned anything."
     how = (
         f"Inner nodes by layer conductance (doi:10.48550/arXiv.1805.12233), "
         f"{plural(words.feature)} by integrated gradients (doi:10.48550/arXiv.1703.01365), each "

@@ -18,7 +18,7 @@ from edge2torch._core.messages import listing, plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import Prior, add_names
 from edge2torch.study._cohort import group_names, with_cohort
-from edge2torch.study._covariates import bare_name, covariates_of
+from edge2torch.study._covariates import bare_name, covariates_of, telling, twins_of
 from edge2torch.study._data import Dataset, read_dataset
 from edge2torch.study._edges import read_edge_file
 from edge2torch.study._groups_like import group_warnings
@@ -155,8 +155,8 @@ def run_study(
     dataset = read_dataset(data, label, _node_names(table), design=design, **reading)
     if odd := [name for name in settings.metadata if name not in dataset.set_aside]:
         raise Edge2TorchError(
-            f"metadata: {listing(odd)} are no columns of the data that could be left out: the label, "
-            "nodes of the graph, names of samples, or not there."
+            f"metadata: not among the columns of the data that can be left out: {listing(odd)}. The "
+            "label, nodes of the graph and names of samples stay."
         )
     asked = as_asked(label)
     task = choose_task(dataset.label, settings.task, settings.min_class_size, asked)
@@ -278,16 +278,27 @@ def _with_covariates(
     samples = dataset.given("covariates")[task.kept]
     if fed := sorted({*samples.columns} & nodes):
         raise Edge2TorchError(
-            f"covariates: {listing(fed)} are nodes of the graph, which are attributed. A column is "
-            "one or the other: leave it out of the covariates, or of the edges."
+            f"covariates: what is a node of the graph is attributed, and no covariate: {listing(fed)}. "
+            "Leave it out of the covariates, or of the edges."
         )
     if asked := sorted({*samples.columns} & predicted):
         raise Edge2TorchError(
-            f"covariates: {listing(asked)} is what is to be predicted. Leave it out of the covariates."
+            f"covariates: what is to be predicted is none: {listing(asked)}. Leave it out of the covariates."
         )
     found = covariates_of(samples, [str(name) for name in columns])
-    note = f"Covariates beside the network: {covariate_names(samples, [*found.columns])}."
-    return replace(task, covariates=found, notes=(*task.notes, note))
+    label = dataset.label[task.kept]
+    if same := twins_of(samples, label):
+        raise Edge2TorchError(
+            f"covariates: the same as the label {task.label!r} under another name: {listing(same)}. "
+            "Beside the answer a network has nothing to add. Leave it out of the covariates."
+        )
+    notes = [f"Covariates beside the network: {covariate_names(samples, [*found.columns])}."]
+    if told := telling(samples, label):
+        notes.append(
+            f"WARNING: the label {task.label!r} follows without exception from a covariate: "
+            f"{listing(told)}. What stands beside it can add nothing, and the two cannot be told apart."
+        )
+    return replace(task, covariates=found, notes=(*task.notes, *notes))
 
 
 def _edges_of(edges: Any) -> tuple[pd.DataFrame, str]:

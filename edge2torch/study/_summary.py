@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.messages import wording
 from edge2torch.study._methods import methods_text
 from edge2torch.study._pipeline import Results
 from edge2torch.study._report_words import ReportText
 from edge2torch.study._tables import score_summary
 from edge2torch.study._trust_words import trust_sentences
-from edge2torch.study._verdict import Verdict, verdicts
+from edge2torch.study._verdict import verdicts
 
 
 def summary(results: Results, story: ReportText) -> dict[str, Any]:
     """Return what a program would want to read of a report."""
-    table = score_summary(results)
+    table, said = score_summary(results), wording.get()
     return {
         "title": story.title,
         "command": story.command,
@@ -32,9 +33,9 @@ def summary(results: Results, story: ReportText) -> dict[str, Any]:
         ],
         "learned": results.has_learned,
         "ahead_of_guessing": _ahead(results),
-        "verdicts": [_verdict(verdict) for verdict in verdicts(results)],
-        "trust": trust_sentences(results),
-        "notes": list(results.notes),
+        "verdicts": [{"good": one.good, "text": said(one.text)} for one in verdicts(results)],
+        "trust": [said(text) for text in trust_sentences(results)],
+        "notes": [said(text) for text in results.notes],
         "methods": methods_text(results),
         "settings": results.study.settings.of_training(results.study.task.outcome),
         "seconds": round(results.seconds, 1),
@@ -53,10 +54,6 @@ def _ahead(results: Results) -> list[dict[str, Any]]:
         }
         rows.append({"model": model, "features": features, "learned": bool(found), **leads})
     return rows
-
-
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {"good": verdict.good, "text": verdict.text}
 
 
 def _plain(value: Any) -> Any:

@@ -29,7 +29,7 @@ from edge2torch.interpret import (
 )
 from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._covariates import covariates_alone, fit_encoding
-from edge2torch.study._learned import Learned, ahead_words, beaten_by, learned
+from edge2torch.study._learned import Learned, ahead_words, beaten_by, lagging, learned
 from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._progress import Progress
@@ -139,7 +139,8 @@ def look_into(
     ahead, quality = _quality(fitted, target)
     if not ahead:
         said = (
-            f"The networks of {len(fitted.folds)} folds do not predict better than {beaten_by(task)} "
+            f"The networks of {len(fitted.folds)} folds {'do not' if lagging(ahead) else 'are not shown to'} "
+            f"predict better than {beaten_by(task)} "
             f"({ahead_words(ahead, task)}), so no {node} is called found."
         )
         console.say(said)

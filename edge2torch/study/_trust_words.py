@@ -65,7 +65,7 @@ def trust_words(results: Results) -> TrustWords | None:
     return TrustWords(
         use=f"Does the prediction of new {plural(words.sample)} rest on the {words.node}? "
         f"{plural('network', n_folds * trust.starts)} of {plural('fold', n_folds)} were asked "
-        f"({metric.name} {metric.show_spread(trust.quality)}): each {words.node} was held at its "
+        f"({metric.label} {metric.show_spread(trust.quality)}): each {words.node} was held at its "
         f"training mean, and the loss of every held-out {words.sample} compared. For {used} of {nodes} it rises "
         f"(one-sided t-test over {unit}, false discovery rate {LEVEL:.0%}).",
         specific=f"More than as many other {plural(words.feature)} would? With its strongest "

@@ -11,7 +11,7 @@ from edge2torch._core.messages import plural
 from edge2torch.study._covariates import named
 from edge2torch.study._data import copies_words
 from edge2torch.study._intervals import Between
-from edge2torch.study._learned import ahead_words, beaten_by
+from edge2torch.study._learned import ahead_words, beaten_by, lagging
 from edge2torch.study._network import bottleneck_words
 from edge2torch.study._outcomes._outcome import Metric
 from edge2torch.study._pipeline import COVARIATES, KPNN, SHUFFLED, WIDER, Results
@@ -108,7 +108,7 @@ def _limits(results: Results) -> list[Verdict]:
     if cut:
         said.append(
             f"The validation loss was still falling at the last of {plural('epoch', cut[0])}, in "
-            f"{len(cut)} of {plural('seed', results.study.settings.seeds)}: raise it (max_epochs, --epochs)."
+            f"{len(cut)} of {plural('seed', results.study.settings.seeds)}: raise max_epochs=."
         )
     if narrow := bottleneck_words(len(network.outputs), len(task.classes)):
         said.append(narrow)
@@ -127,11 +127,18 @@ def _nothing_learned(results: Results) -> Verdict:
             f"by {-100 * found.hits.mean:.1f} points, 95 % interval {-100 * found.hits.high:.1f} to "
             f"{-100 * found.hits.low:.1f})"
         )
+    start = (
+        f"The KPNN learned nothing that holds for new {plural(words.sample)}: it predicts held-out "
+        f"ones worse than {beaten_by(task)}"
+        if lagging(found)
+        else f"The KPNN is not shown to have learned anything that holds for new "
+        f"{plural(words.sample)}: whether it predicts held-out ones better than {beaten_by(task)} "
+        "cannot be told"
+    )
     return Verdict(
         False,
-        f"The KPNN learned nothing that holds for new {plural(words.sample)}: on held-out ones it "
-        f"does not predict better than {beaten_by(task)} {why}. So no {words.node} is ranked or "
-        "called found, and whether the given edges help cannot be said.",
+        f"{start} {why}. So no {words.node} is ranked or called found, and whether the given edges "
+        "help cannot be said.",
     )
 
 
@@ -146,7 +153,8 @@ def _what_linear_learned(results: Results, linear: pd.Series, key: tuple[str, in
         return Verdict(
             False, f"{start}does better than {beaten} {reached}: the KPNN missed what it found."
         )
-    return Verdict(None, f"{start}does not predict better than {beaten} either {reached}.")
+    less = "predicts worse than" if lagging(found) else "is not shown to predict better than"
+    return Verdict(None, f"{start}{less} {beaten} either {reached}.")
 
 
 def against_shuffled(results: Results) -> Verdict:

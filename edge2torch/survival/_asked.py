@@ -72,9 +72,16 @@ class TimeToEvent:
     def options(self) -> Mapping[str, Any]:
         """What else was asked for."""
         return {
-            "time": self.time if isinstance(self.time, str) else str(self.time.name),
+            "time": _name(self.time, "time"),
+            "columns": {role: _name(column, role) for role, column in self.columns.items()},
             "event_value": self.event_value,
             "horizon": self.horizon,
             "ties": self.ties,
             "force_few_events": self.force_few_events,
         }
+
+
+def _name(column: str | pd.Series, role: str) -> str:
+    if isinstance(column, str):
+        return column
+    return role if column.name is None else str(column.name)

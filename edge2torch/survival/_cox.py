@@ -212,7 +212,7 @@ def _values(features: pd.DataFrame, outcome: Outcome) -> NDArray[np.float64]:
         )
     if (bad := ~np.isfinite(values).all(axis=0)).any():
         raise Edge2TorchError(
-            f"features: {listing(features.columns[bad].tolist())} hold missing or infinite values."
+            f"features: missing or infinite values in {listing(features.columns[bad].tolist())}."
         )
     return values
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -57,13 +58,13 @@ class Outcome:
         n = len(time)
         if (bad := np.flatnonzero(~np.isfinite(time) | (time < 0))).size:
             raise Edge2TorchError(
-                f"time must be finite and at least 0, and is not for {_rows(bad, names)}: found "
+                f"{_called('time', self.time)} must be finite and at least 0, and is not for {_rows(bad, names)}: found "
                 f"{listing(time[bad].tolist())}."
             )
         flags = _numbers("event", self.event, names, n)
         if odd := sorted(set(flags.tolist()) - {0.0, 1.0}):
             raise Edge2TorchError(
-                f"event must be 0 (censored) or 1 (event), found {listing(odd)}. Say which value is "
+                f"{_called('event', self.event)} must be 0 (censored) or 1 (event), found {listing(odd)}. Say which value is "
                 "the event: outcome_of(..., event_value=1)."
             )
         entry = self.entry
@@ -71,7 +72,8 @@ class Outcome:
             entry = _numbers("entry", entry, names, n)
             if (bad := np.flatnonzero(~(entry < time))).size:
                 raise Edge2TorchError(
-                    f"entry must be before time, and is not for {_rows(bad, names)}."
+                    f"{_called('entry', self.entry)} must be before {_called('time', self.time)}, and is not for "
+                    f"{_rows(bad, names)}."
                 )
         strata = self.strata
         if strata is not None:
@@ -79,7 +81,9 @@ class Outcome:
                 raise Edge2TorchError(f"strata must have shape ({n},), found {np.shape(strata)}.")
             given = pd.Series(np.asarray(strata, object))
             if (bad := np.flatnonzero(given.isna())).size:
-                raise Edge2TorchError(f"strata is missing for {_rows(bad, names)}.")
+                raise Edge2TorchError(
+                    f"{_called('strata', self.strata)} is missing for {_rows(bad, names)}."
+                )
             strata = given.astype(str).to_numpy(str)
         for name, value in {
             "time": time,
@@ -213,7 +217,7 @@ def outcome_of(
         *(None if name is None else table[name] for name in (entry, strata)),
     ]
     outcome = Outcome(*columns)
-    return outcome, [*notes, *check_outcome(outcome)]
+    return outcome, [*notes, *check_outcome(outcome, given)]
 
 
 def require_outcome(outcome: Any, argument: str = "outcome") -> None:
@@ -222,16 +226,23 @@ def require_outcome(outcome: Any, argument: str = "outcome") -> None:
     check_type(argument, outcome, Outcome, wanted)
 
 
-def check_outcome(outcome: Outcome) -> list[str]:
-    """Refuse what no model can be fitted to; return what is to be known, as sentences."""
+def check_outcome(outcome: Outcome, columns: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """Refuse what no model can be fitted to; return what is to be known, as sentences.
+
+    ``columns`` says what time, event and strata are called by the user.
+    """
+
+    def called(role: str) -> str:
+        return f"{role} {columns[role]!r}" if columns.get(role, role) != role else role
+
     if not outcome.n_events:
         raise Edge2TorchError(
-            "event: all patients are censored, so there is nothing to learn from. Is 1 the event?"
+            f"{called('event')}: all patients are censored, so there is nothing to learn from. Is 1 the event?"
         )
     when = outcome.time[outcome.event]
     if len(outcome) > 1 and (when == when[0]).all():
         raise Edge2TorchError(
-            f"time: {plural('event', len(when))} at one time, {when[0]:g}, and no other: nothing tells who "
+            f"{called('time')}: {plural('event', len(when))} at one time, {when[0]:g}, and no other: nothing tells who "
             "has it sooner."
         )
     notes = []
@@ -242,7 +253,9 @@ def check_outcome(outcome: Outcome) -> list[str]:
         )
     bare = [name for name, rows in outcome.by_stratum() if not outcome.event[rows].any()]
     if bare:
-        notes.append(f"Without an event, and so of no weight: stratum {listing(bare)}.")
+        notes.append(
+            f"Without an event, and so of no weight: {called('strata')}, of value {listing(bare)}."
+        )
     return notes
 
 
@@ -322,6 +335,12 @@ def _refuse_dates(argument: str, column: pd.Series) -> None:
         )
 
 
+def _called(argument: str, values: Any) -> str:
+    """Name an argument, and the column that it was given by."""
+    name = values.name if isinstance(values, pd.Series) else None
+    return argument if name is None or str(name) == argument else f"{argument} {str(name)!r}"
+
+
 def _row_names(*values: Any) -> pd.Index[Any] | None:
     return next((one.index for one in values if isinstance(one, pd.Series)), None)
 
@@ -334,6 +353,7 @@ def _rows(positions: NDArray[np.int64], names: pd.Index[Any] | None) -> str:
 def _numbers(
     argument: str, values: Any, names: pd.Index[Any] | None, n: int | None = None
 ) -> NDArray[np.float64]:
+    argument = _called(argument, values)
     found = np.asarray(values)
     if found.ndim != 1 or not len(found) or (n is not None and len(found) != n):
         wanted = "(n,), n at least 1" if n is None else f"({n},), as time"

@@ -148,9 +148,11 @@ def test_errors_of_the_edge_table_come_through(files: Path, edges, capsys):
 
 def test_a_label_without_variety(files: Path, cells, capsys):
     cells.assign(kind="B").to_csv(files / "cells.csv", index=False)
-    assert "1 class(es)" in fail(capsys, *arguments(files))
+    assert "is 'B' for all 120 samples, so there is nothing to tell apart" in fail(
+        capsys, *arguments(files)
+    )
     cells.assign(kind=1.5).to_csv(files / "cells.csv", index=False)
-    assert "one value only" in fail(capsys, *arguments(files))
+    assert "is 1.5 for all 120 samples" in fail(capsys, *arguments(files))
 
 
 def test_too_few_samples(files: Path, cells, capsys):

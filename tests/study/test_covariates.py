@@ -10,7 +10,7 @@ import torch
 
 import edge2torch as e2t
 from edge2torch.errors import Edge2TorchError
-from edge2torch.study._covariates import covariates_alone, fit_encoding
+from edge2torch.study._covariates import covariates_alone, fit_encoding, telling
 from edge2torch.study._task import choose_task
 from tests.cli.running import run
 
@@ -73,7 +73,9 @@ def test_a_network_that_adds_nothing_to_covariates_has_learned_nothing():
     assert not study.learned
     assert study.nodes.empty
     said = study.verdicts[0].text
-    assert "does not predict better than the covariates alone" in said
+    assert (
+        "whether it predicts held-out ones better than the covariates alone cannot be told" in said
+    )
 
 
 def test_covariates_are_kept_and_asked_for(tmp_path):
@@ -99,7 +101,9 @@ def test_covariates_are_kept_and_asked_for(tmp_path):
     pd.testing.assert_frame_equal(study.predict(bare, covariates=apart), study.predict(table))
     with pytest.raises(e2t.Edge2TorchError, match=r"^covariates: .* no column 'age'"):
         study.predict(table.drop(columns="age"))
-    with pytest.raises(e2t.Edge2TorchError, match=r"^covariates: 'age' have missing .* 's3'"):
+    with pytest.raises(
+        e2t.Edge2TorchError, match=r"^covariates: values are missing of 'age', in 1 sample: 's3'"
+    ):
         study.predict(table.assign(age=table["age"].where(table.index != "s3")))
     with pytest.warns(e2t.Edge2TorchWarning, match="batch=b9"):
         study.predict(table.assign(batch="b9"))
@@ -130,10 +134,10 @@ def test_covariates_come_as_columns_or_beside(files, edges, cells):
     [
         (["agee"], r"^covariates: .* no column 'agee'.*'age'"),
         ("age", r"^covariates must be a list of columns"),
-        (["g3"], r"^covariates: 'g3' are nodes of the graph"),
+        (["g3"], r"^covariates: what is a node of the graph .*: 'g3'"),
         (["same"], r"^covariates: covariate 'same' is constant"),
-        (["age", "age"], r"^covariates: 'age' are given twice"),
-        (["gap"], r"^covariates: 'gap' have missing values, in 1 sample\(s\): 's7'"),
+        (["age", "age"], r"^covariates: given twice: 'age'"),
+        (["gap"], r"^covariates: values are missing of 'gap', in 1 sample: 's7'"),
     ],
 )
 def test_covariates_that_cannot_be_are_refused(covariates, said):
@@ -172,8 +176,44 @@ def test_the_start_is_the_fit_of_covariates_alone():
 
 @pytest.mark.parametrize("covariates", [["kind"], ["batch", "kind"]])
 def test_what_is_predicted_is_no_covariate(covariates):
-    with pytest.raises(Edge2TorchError, match="'kind' is what is to be predicted"):
+    with pytest.raises(Edge2TorchError, match="what is to be predicted is none: 'kind'"):
         e2t.run_study(
             pathway_edges("B", "T"), confounded(60).drop(columns="dose"), "kind",
             covariates=covariates, **QUICK
         )  # fmt: skip
+
+
+def twins(n: int = 80) -> pd.DataFrame:
+    table = confounded(n).drop(columns="dose")
+    is_t = table["kind"] == "T"
+    return table.assign(
+        twin=is_t.map({True: "yes", False: "no"}),
+        coded=is_t.map({True: 7, False: 3}),
+        site=[f"{'t' if one else 'b'}{k % 3}" for k, one in enumerate(is_t)],
+        score=np.where(is_t, 5.0, 1.0) + np.linspace(0, 1, n),
+    )
+
+
+@pytest.mark.parametrize("name", ["twin", "coded"])
+def test_the_label_under_another_name_is_no_covariate(name):
+    with pytest.raises(
+        Edge2TorchError, match=f"^covariates: the same as the label 'kind'.*'{name}'"
+    ):
+        e2t.run_study(pathway_edges("B", "T"), twins(), "kind", covariates=[name], **QUICK)
+
+
+def test_a_covariate_that_tells_the_label_is_warned_of():
+    table = twins()
+    label = table["kind"]
+    assert telling(table[["age", "batch", "site", "score"]], label) == ["site", "score"]
+    names = pd.DataFrame({"id": [f"s{k}" for k in range(80)]}, index=table.index)
+    assert telling(names, label) == []  # names tell everything, and say nothing of new samples
+    times = pd.DataFrame({"time": np.arange(80.0), "event": (label == "T").astype(int)})
+    cause = np.where(label == "B", "alive", np.where(np.arange(80) % 2, "heart", "cancer"))
+    assert telling(pd.DataFrame({"cause": cause}, index=table.index), times) == ["cause"]
+    said = []
+    e2t.run_study(
+        pathway_edges("B", "T"), table.drop(columns=["twin", "coded", "score"]), "kind",
+        covariates=["site"], progress=said.append, **(QUICK | {"max_epochs": 2, "quiet": False}),
+    )  # fmt: skip
+    assert any("WARNING" in line and "'site'" in line for line in said)

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from edge2torch._core.console import Console
+from edge2torch.cli import main
 from edge2torch.cli._app import app
-from edge2torch.study._learned import learned
+from edge2torch.study._learned import Interval, Learned, ahead_words, lagging, learned
 from edge2torch.study._network import fit_network
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
@@ -136,12 +137,14 @@ def test_permuted_labels_bring_no_ranking(permuted):
     assert summary["ahead_of_guessing"][0]["loss"]["low"] < 0
     assert summary["trust"] == []
     said = [verdict["text"] for verdict in summary["verdicts"]]
-    assert said[0].startswith("The KPNN learned nothing that holds for new samples")
+    assert said[0].startswith(
+        "The KPNN is not shown to have learned anything that holds for new samples"
+    )
     assert not any("shuffled" in text for text in said)
     assert "Top nodes" not in printed
     assert "signal" not in printed
     page = (out / "report.html").read_text()
-    assert page.index("learned nothing that holds") < page.index('id="done"')
+    assert page.index("not shown to have learned anything that holds") < page.index('id="done"')
     assert "signal</td>" not in page
     assert "attributed" not in summary["methods"]
     assert "An attribution says" not in page
@@ -178,5 +181,60 @@ def test_networks_that_learned_nothing_find_no_node(edges, cells):
     quiet = {"console": Console(quiet=True), "progress": Progress()}
     said = look_into(network, table, task, settings, **quiet)
     assert isinstance(said, str)
-    assert said.startswith("The networks of 4 folds do not predict better than guessing")
+    assert said.startswith("The networks of 4 folds are not shown to predict better than guessing")
     assert said.endswith("so no node is called found.")
+
+
+@pytest.mark.parametrize(
+    ("mean", "kind", "said"),
+    [
+        (0.02, "classification", "log loss lower by 0.020, 95 % interval -0.080 to 0.120"),
+        (-0.019, "classification", "log loss higher by 0.019, 95 % interval -0.081 to 0.119"),
+        (-0.0001, "classification", "log loss higher by 0.000, 95 % interval -0.100 to 0.100"),
+        (-0.5, "regression", "R² -0.500, 95 % interval -0.600 to -0.400"),
+    ],
+)
+def test_the_word_turns_and_not_the_sign(mean: float, kind: str, said: str) -> None:
+    labels = {"classification": list("ab") * 20, "regression": np.linspace(0, 1, 40)}
+    task = choose_task(pd.Series(labels[kind], name="y"), kind, 2)
+    found = Learned(Interval(mean, mean - 0.1, mean + 0.1), None)
+    assert ahead_words(found, task) == said
+
+
+def test_behind_is_told_from_not_shown_to_be_ahead() -> None:
+    def of(low: float, high: float, hits: Interval | None = None) -> bool:
+        return lagging(Learned(Interval((low + high) / 2, low, high), hits))
+
+    assert of(-0.3, -0.1)
+    assert not of(-0.3, 0.1)
+    assert of(0.1, 0.3, Interval(-0.2, -0.3, -0.1))  # by what it names rightly
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_sizes_are_of_all_seeds_where_groups_differ(files, cells):
+    donors = np.repeat([f"d{k}" for k in range(8)], [5, 25, 10, 20, 8, 22, 12, 18])
+    cells.assign(donor=donors).to_csv(files / "cells.csv", index=False)
+    printed = run(files, "--groups", "donor", "--replicates", "0", "--seeds", "4", "--epochs", "3")
+    assert "--all-features" not in printed  # nothing was set aside
+    sizes = pd.read_csv(files / "out" / "predictions.csv")["seed"].value_counts()
+    low, high = sizes.min(), sizes.max()
+    assert low < high
+    page = (files / "out" / "report.html").read_text()
+    assert f"{low} to {high} samples were held out for testing" in page
+    assert f"{120 - high} to {120 - low} were trained on" in page
+    assert f"once on {low} to {high} held-out samples" in page
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_report_from_the_shell_speaks_of_options(files, cells):
+    cells.assign(age=30.5, note="x").to_csv(files / "cells.csv", index=False)
+    where = {"edges": files / "edges.csv", "data": files / "cells.csv", "out": files / "out"}
+    options = {**where, "label": "kind", "seeds": 1, "epochs": 3, "replicates": 0}
+    with pytest.raises(SystemExit, match="0"):
+        main(["run", *(f"--{name}={value}" for name, value in options.items()), "--quiet"])
+    page = (files / "out" / "report.html").read_text()
+    summary = (files / "out" / "summary.json").read_text()
+    for text in (page, summary):
+        assert "--all-features takes in" in text
+        assert "all_features=" not in text
+        assert "max_epochs=" not in text

@@ -18,7 +18,7 @@ from edge2torch.study import StudyResult, StudySettings
 from edge2torch.study._data import read_dataset
 from edge2torch.study._outcomes import OUTCOMES, outcome_of
 from edge2torch.study._outcomes._survival import times_of
-from edge2torch.study._outcomes._survival_report import censoring_words
+from edge2torch.study._outcomes._survival_report import _calibrated, censoring_words
 from edge2torch.survival import Outcome, TimeToEvent, simulate
 from edge2torch.train import split_samples
 
@@ -29,6 +29,7 @@ EDGES = pd.DataFrame(
     columns=["source", "target"],
 )
 QUICK = {"seeds": 2, "max_epochs": 40, "input_dropout": 0.1, "learning_rate": 0.01, "replicates": 0}
+NOT_SHOWN = "The KPNN is not shown to have learned anything that holds for new samples: whether "
 
 
 def cohort(n: int = 160, seed: int = 0, effect: float = 1.5) -> pd.DataFrame:
@@ -119,7 +120,7 @@ def test_nothing_is_claimed_of_permuted_outcomes() -> None:
     label = TimeToEvent("years", "died")
     result = run_study(EDGES, table, label, quiet=True, **{**QUICK, "replicates": 2, "controls": 2})
     assert not result.learned
-    assert result.verdicts[0].text.startswith("The KPNN learned nothing that holds for new samples")
+    assert result.verdicts[0].text.startswith(NOT_SHOWN)
     assert result.nodes.empty
 
 
@@ -160,11 +161,17 @@ def test_the_command_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "asked", "message"),
     [
-        ({"died": 0}, {}, "event: all patients are censored"),
-        ({"died": [1] * 12 + [0] * 148}, {}, "event: 12 events, of 160 samples, are too few"),
-        ({"years": -1.0}, {}, "time must be finite and at least 0"),
+        ({"died": 0}, {}, "^event 'died': all patients are censored"),
+        (
+            {"died": [1] * 12 + [0] * 148},
+            {},
+            "^event 'died': 12 events, of 160 samples, are too few",
+        ),
+        ({"years": -1.0}, {}, "^time 'years' must be finite and at least 0"),
         ({}, {"horizon": 1e6}, r"horizon=1e\+06 is beyond the follow-up"),
-        ({"since": 1e9}, {"entry": "since"}, "entry must be before time"),
+        ({"died": [1] * 30 + [2] * 130}, {}, "^event: 'died' holds 1, 2"),
+        ({"years": "long"}, {}, "^time 'years' must hold numbers"),
+        ({"since": 1e9}, {"entry": "since"}, "^entry 'since' must be before time 'years'"),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -261,3 +268,25 @@ def test_censoring_that_features_tell_is_warned_of_and_other_is_not() -> None:
     time = rng.exponential(np.exp(-x[0]))
     bound = Outcome(np.minimum(time, last), time <= last)
     assert censoring_words(x, bound).startswith("WARNING: who is censored when can be told")
+
+
+def test_strata_are_called_as_in_the_data() -> None:
+    table = cohort(160).assign(site=["north", "south"] * 80)
+    label = TimeToEvent("years", "died", strata="site", force_few_events=True)
+    brief = {**QUICK, "seeds": 1, "max_epochs": 2}
+    assert set(run_study(EDGES, table, label, quiet=True, **brief).predictions["stratum"]) == {
+        "north",
+        "south",
+    }
+    alone = table.assign(died=table["died"].where(table["site"] == "north", 0))
+    notes = run_study(EDGES, alone, label, quiet=True, **brief).results.notes
+    assert any("strata 'site', of value 'south'" in note for note in notes)
+
+
+def test_a_slope_whose_interval_holds_1_is_not_called_overfitted() -> None:
+    theta = np.random.default_rng(0).normal(size=60)
+    outcome = simulate(0.6 * theta, seed=0)
+    table = pd.DataFrame({"log hazard": theta, "seed": 0}, index=[f"p{k}" for k in range(60)])
+    said = _calibrated(table, outcome)
+    assert "the interval holds 1" in said
+    assert "too far apart" in _calibrated(table.assign(**{"log hazard": 5 * theta}), outcome)

@@ -87,7 +87,12 @@ def test_the_fit_is_the_same_for_other_units() -> None:
 @pytest.mark.parametrize(
     ("features", "outcome", "options", "message"),
     [
-        (X.assign(age=np.nan), Outcome(TIME, EVENT), {}, "features: 'age' hold missing"),
+        (
+            X.assign(age=np.nan),
+            Outcome(TIME, EVENT),
+            {},
+            "features: missing or infinite values in 'age'",
+        ),
         (
             X.assign(age="old"),
             Outcome(TIME, EVENT),

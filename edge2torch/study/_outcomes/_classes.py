@@ -31,6 +31,7 @@ from edge2torch.train import sample_losses, score_predictions
 
 _FEW_NUMBERS = 10  # so many whole numbers, each of them repeated, are taken for classes
 _FEW_HELD_OUT = 10
+_SHOWN = 5
 _ITERATIONS = 500
 
 
@@ -71,7 +72,7 @@ class Classes(Outcome):
     linear = "logistic regression"
     guess = "the class frequencies"
     guessing = "guessing by how common they are"
-    ahead = "log loss lower by"
+    ahead, behind = "log loss lower by", "log loss higher by"
     ranking = "roc_auc"
     files = ("confusion.csv",)
 
@@ -103,10 +104,17 @@ class Classes(Outcome):
             )
         kept = ~names.isin(small).to_numpy()
         classes = tuple(sorted(set(names[kept])))
-        if len(classes) < 2:
+        if len(sizes) < 2:
             raise Edge2TorchError(
-                f"label: {name!r} has {len(classes)} class(es) of at least {min_class_size} samples; "
-                "two are needed. Choose another label, or lower min_class_size=."
+                f"label: {name!r} is {listing(sizes.index)} for all {len(names)} samples, so there is nothing to tell "
+                "apart. Choose another label."
+            )
+        if len(classes) < 2:
+            few = ", ".join(f"{one!r}: {size}" for one, size in sizes.head(_SHOWN).items())
+            raise Edge2TorchError(
+                f"label: {name!r} has {plural('class', len(classes))} of at least {min_class_size} samples "
+                f"({few}{', ...' if len(sizes) > _SHOWN else ''}); two are needed. Choose another "
+                "label, or lower min_class_size=."
             )
         codes = pd.Index(classes).get_indexer(pd.Index(names[kept])).astype(np.int64)
         return Task(self.name, name, classes, codes, kept, tuple(said), options)

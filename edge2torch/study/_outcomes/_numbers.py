@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from edge2torch._core.messages import require
+from edge2torch._core.messages import listing, plural, require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._outcomes._outcome import (
     Features,
@@ -71,8 +71,17 @@ class Number(Outcome):
             raise Edge2TorchError(
                 f"task='regression': {name!r} holds values that are not numbers ({error})."
             ) from error
-        if not np.isfinite(values).all() or np.ptp(values) == 0:
-            raise Edge2TorchError(f"label: {name!r} has infinite values, or one value only.")
+        if not np.isfinite(values).all():
+            bad = label.index[~np.isfinite(values)]
+            raise Edge2TorchError(
+                f"label: infinite values of {name!r}, in {plural('sample', len(bad))}: {listing(bad)}. "
+                "Leave them out."
+            )
+        if np.ptp(values) == 0:
+            raise Edge2TorchError(
+                f"label: {name!r} is {values[0]:g} for all {len(values)} samples, so there is nothing to "
+                "tell apart. Choose another label."
+            )
         return Task(self.name, name, (), values, np.ones(len(values), bool), tuple(notes), options)
 
     def of_cohort(

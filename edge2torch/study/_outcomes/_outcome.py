@@ -241,7 +241,8 @@ class Outcome(ABC):
     linear: ClassVar[str]  # the baseline, as "ridge regression"
     guess: ClassVar[str]  # as in "better than the mean of the samples that were fitted"
     guessing: ClassVar[str]  # as in "against guessing the mean"
-    ahead: ClassVar[str]  # what the lead over the guess is measured in
+    ahead: ClassVar[str]  # what the lead over the guess is measured in, as "log loss lower by"
+    behind: ClassVar[str] = ""  # the same of a lag; empty where a number keeps its sign, as R² does
     ranking: ClassVar[str | None] = None  # a metric that no threshold moves, to be held beside
     # What samples are halved by where there are no classes: "the upper half of the label".
     halved_by: ClassVar[str] = "the label"

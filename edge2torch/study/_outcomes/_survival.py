@@ -111,6 +111,7 @@ class Survival(Outcome):
     guess = "the same log hazard for all"
     guessing = "taking all for alike"
     ahead = "log partial likelihood per sample higher by"
+    behind = "log partial likelihood per sample lower by"
     halved_by = "the predicted risk"
 
     def read(
@@ -133,7 +134,7 @@ class Survival(Outcome):
             )
         if times.n_events < _FEWEST and not options["force_few_events"]:
             raise Edge2TorchError(
-                f"event: {times.n_events} events, of {len(times)} samples, are too few to tell models "
+                f"event {name!r}: {times.n_events} events, of {len(times)} samples, are too few to tell models "
                 f"apart: {_FEWEST} are the least. force_few_events=True goes on all the same."
             )
         if times.n_events < _FEW:
@@ -161,8 +162,11 @@ class Survival(Outcome):
         )
 
     def _read(self, label: pd.DataFrame, options: Mapping[str, Any]) -> tuple[Times, list[str]]:
-        roles = {role: role for role in ("entry", "strata") if role in label}
-        return outcome_of(label, "time", "event", event_value=options["event_value"], **roles)
+        # by the names that the user's columns have, of which errors speak
+        called = options.get("columns", {})
+        names = {str(role): str(called.get(role, role)) for role in label}
+        table = label.set_axis([*names.values()], axis=1)
+        return outcome_of(table, event_value=options["event_value"], **names)
 
     def of_cohort(
         self, label: Label, task: Task
@@ -335,7 +339,8 @@ class Survival(Outcome):
         if task.options["has_entry"]:
             found["entry"] = entry
         if task.options["has_strata"]:
-            found["stratum"] = stratum.astype(int)
+            known = dict(enumerate(task.options["strata"]))  # another cohort may have more
+            found["stratum"] = [known.get(k, f"new {k}") for k in stratum.astype(int).tolist()]
         return found
 
     def predicted(self, task: Task, predicted: Numbers) -> dict[str, Any]:

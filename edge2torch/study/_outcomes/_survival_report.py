@@ -184,6 +184,8 @@ def _calibrated(predictions: pd.DataFrame, held_out: Outcome) -> str:
     seen = predictions.index.duplicated().any()
     said = f"Calibration slope of the held-out log hazards {slope:.2f}"
     said += "" if seen else f" (95 % interval {low:.2f} to {high:.2f})"
+    if not seen and low <= 1 <= high:
+        return f"{said}: the interval holds 1, as it should."
     if slope < 0.8:
         return f"{said}: below 1, predictions are too far apart (overfitted)."
     return f"{said}: {'above 1, predictions are too close together' if slope > 1.25 else 'about 1, as it should be'}."
