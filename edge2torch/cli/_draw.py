@@ -17,7 +17,7 @@ def draw(
     graph: Annotated[
         Path, typer.Argument(help="Edge table; or folder of a run or of save_compiled.")
     ],
-    out: Annotated[Path, "Picture to write: .svg, .png or .pdf."],
+    out: Annotated[Path, "Picture to write: .svg, .png, .pdf; .html to click."],
     scores: Annotated[
         Path | None, "Table with a row per node, names first: colours the nodes."
     ] = None,
@@ -31,8 +31,10 @@ def draw(
     outputs: Annotated[
         tuple[str, ...], "Draw what leads to these, separated by commas; default: all."
     ] = (),
-    max_nodes: Annotated[int, "Above this, the most important part."] = 60,
-    max_edges: Annotated[int, "The same for edges."] = 180,
+    max_nodes: Annotated[
+        int | None, "Above this, the most important part; default: 60, of a page 300."
+    ] = None,
+    max_edges: Annotated[int | None, "The same for edges; default: 180, of a page 1000."] = None,
     engine: Annotated[
         Literal["auto", "graphviz", "matplotlib"],
         "auto: graphviz where its dot program is installed.",

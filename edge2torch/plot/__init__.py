@@ -6,6 +6,8 @@ Needs matplotlib (``pip install "edge2torch[plot]"``). Graphs are laid out by gr
 
 from edge2torch.plot._attribution import attribution
 from edge2torch.plot._bars import plot_stability, plot_top_nodes
+from edge2torch.plot._clickable import ClickableNetwork as ClickableNetwork
+from edge2torch.plot._clickable import clickable_network as clickable_network
 from edge2torch.plot._degree_bias import plot_degree_bias
 from edge2torch.plot._draw import draw_graph
 from edge2torch.plot._faithfulness import faithfulness
@@ -18,6 +20,7 @@ from edge2torch.plot._module_summary import (
     plot_module_usage,
     save_module_figures,
 )
+from edge2torch.plot._records import NodeFacts as NodeFacts
 from edge2torch.plot._survival import plot_calibration, plot_survival
 
 # Names "as" themselves are for other rooms: importable, and no part of what the room shows.

@@ -11,14 +11,19 @@ import pandas as pd
 from torch.nn import Module
 
 from edge2torch._core.checks import check_count
+from edge2torch._core.files import write_file
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
+from edge2torch.plot._clickable import MOST_EDGES, MOST_NODES, clickable_network
 from edge2torch.plot._graphviz import draw_with_graphviz
 from edge2torch.plot._matplotlib import draw_with_matplotlib
 from edge2torch.plot._names import short_labels
+from edge2torch.plot._records import NodeFacts
 from edge2torch.plot._scores import node_scores
 from edge2torch.plot._style import check_path, save_axes, save_digraph
 from edge2torch.plot._subgraph import Subgraph, choose_subgraph
+
+_MOST = (60, 180)  # nodes and edges of a still picture
 
 
 def draw_graph(
@@ -27,8 +32,8 @@ def draw_graph(
     scores: Any | None = None,
     weights: pd.DataFrame | None = None,
     outputs: Iterable[str] | None = None,
-    max_nodes: int = 60,
-    max_edges: int = 180,
+    max_nodes: int | None = None,
+    max_edges: int | None = None,
     engine: Literal["auto", "graphviz", "matplotlib"] = "auto",
     path: str | Path | None = None,
     title: str | None = None,
@@ -54,12 +59,13 @@ def draw_graph(
         ``edge_weights(model, artifact)``: colours edges by sign, and widens strong ones.
     outputs : iterable of str, optional
         Draw only what leads to these outputs.
-    max_nodes, max_edges : int
-        The size above which only a part is drawn.
+    max_nodes, max_edges : int, optional
+        The size above which only a part is drawn: 60 and 180, of a page 300 and 1,000.
     engine : {"auto", "graphviz", "matplotlib"}
         ``"auto"`` takes graphviz where its ``dot`` program is installed.
     path : str or Path, optional
-        Also write the picture: ``.svg``, ``.png`` or ``.pdf``.
+        Also write the picture: ``.svg``, ``.png`` or ``.pdf``; or ``.html``, a page in which nodes can
+        be searched and clicked, with neighbours and weights. It needs no network and asks for none.
     title, score_label : str, optional
         Words on the picture.
     label_width : int, default 32
@@ -69,8 +75,8 @@ def draw_graph(
 
     Returns
     -------
-    graphviz.Digraph or matplotlib.axes.Axes
-        By engine.
+    graphviz.Digraph, matplotlib.axes.Axes or Path
+        By engine; of a page its path.
 
     Raises
     ------
@@ -90,13 +96,33 @@ def draw_graph(
     ['attribution', 'cell', 'g1', 'g2']
     """
     artifact = find_artifact(artifact)
-    check_count("max_nodes", max_nodes)
-    check_count("max_edges", max_edges)
-    target = None if path is None else check_path(path)
+    target = None if path is None else check_path(path, ".html")
+    is_page = target is not None and target.suffix.lower() == ".html"
+    usual = (MOST_NODES, MOST_EDGES) if is_page else _MOST
+    max_nodes = check_count("max_nodes", usual[0] if max_nodes is None else max_nodes)
+    max_edges = check_count("max_edges", usual[1] if max_edges is None else max_edges)
+    values = None if scores is None else node_scores(scores)
+    if is_page and target is not None:
+        if ax is not None or engine == "graphviz":
+            raise Edge2TorchError(
+                "path ends in .html: a page takes no ax= and no engine='graphviz'."
+            )
+        facts = NodeFacts() if values is None else NodeFacts(values.to_frame(score_label))
+        network = clickable_network(
+            artifact,
+            facts,
+            weights,
+            outputs=outputs,
+            max_nodes=max_nodes,
+            max_edges=max_edges,
+            score_label=score_label,
+        )
+        page = network.page(title or "The network")
+        return write_file(target, lambda draft: draft.write_text(page, encoding="utf-8"))
     chosen = _engine(engine, ax, target)
     graph = choose_subgraph(
         artifact,
-        scores=None if scores is None else node_scores(scores),
+        scores=values,
         weights=weights,
         outputs=outputs,
         max_nodes=max_nodes,

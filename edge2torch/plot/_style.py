@@ -85,12 +85,12 @@ def legend_below(axes: Any, columns: int, **options: Any) -> None:
 _SUFFIXES = (".svg", ".png", ".pdf")
 
 
-def check_path(path: str | Path) -> Path:
+def check_path(path: str | Path, *more: str) -> Path:
     """Return a path whose suffix and folder can be written to."""
     checked = Path(path)
-    if checked.suffix.lower() not in _SUFFIXES:
+    if checked.suffix.lower() not in (*_SUFFIXES, *more):
         raise Edge2TorchError(
-            f"path={str(path)!r}: pictures are written as {listing(_SUFFIXES)}, by the suffix."
+            f"path={str(path)!r}: pictures are written as {listing((*_SUFFIXES, *more))}, by the suffix."
         )
     if not checked.parent.is_dir():
         raise Edge2TorchError(f"path={str(path)!r}: the folder {str(checked.parent)!r} is missing.")

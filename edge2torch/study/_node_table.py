@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.messages import plural
 from edge2torch.exchange import write_network
+from edge2torch.plot import ClickableNetwork, NodeFacts, clickable_network
 from edge2torch.study._figures import importance
 from edge2torch.study._pipeline import Results
-from edge2torch.study._trust import Trust
+from edge2torch.study._trust import LEVEL, Trust
 
 NETWORK = "network.cx2"
 
@@ -29,6 +31,36 @@ def write_for_others(results: Results, title: str, path: Path) -> Path:
     )
 
 
+def clickable(results: Results) -> ClickableNetwork:
+    """The network of the report; of one that learned nothing, the given edges alone."""
+    words, learned, found = results.study.words, results.has_learned, results.attribution
+    facts = NodeFacts()
+    if learned:
+        several = results.study.settings.seeds > 1
+        facts = NodeFacts(
+            _stacked(found.nodes, found.features),
+            _stacked(found.node_sd, found.feature_sd) if several else None,
+            found.node_agreement if several and len(found.nodes) else None,
+            None if results.trust is None else results.trust.table,
+        )
+    by_class = results.outcome.by_class
+    end = words.group if by_class else "output"
+    return clickable_network(
+        results.study.network.artifact,
+        facts,
+        results.weights if learned else None,
+        level=LEVEL,
+        score_label="attribution",
+        group=words.group,
+        roles=(words.feature, words.node, end),
+        headers=(plural(words.feature), plural(words.node), plural(end)),
+    )
+
+
+def _stacked(*parts: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([part for part in parts if len(part)])
+
+
 def node_table(results: Results) -> pd.DataFrame:
     """Return a row per node and feature that has a score.
 
@@ -37,10 +69,8 @@ def node_table(results: Results) -> pd.DataFrame:
     larger one of their two tests, ``found`` and ``gain``.
     """
     found = results.attribution
-    scores, sds = (
-        pd.concat([part for part in parts if len(part)])
-        for parts in ((found.nodes, found.features), (found.node_sd, found.feature_sd))
-    )
+    scores = _stacked(found.nodes, found.features)
+    sds = _stacked(found.node_sd, found.feature_sd)
     several = len(found.groups) > 1
     columns: dict[str, Any] = {"score": importance(results) if several else scores.iloc[:, 0]}
     for group in found.groups:

@@ -13,6 +13,7 @@ from typing import Any
 from edge2torch._core.messages import plural, require, wording
 from edge2torch.study._figures import flow_columns, sections_of
 from edge2torch.study._methods import methods_text
+from edge2torch.study._node_table import clickable
 from edge2torch.study._outcomes._outcome import Section
 from edge2torch.study._pipeline import KPNN, SHUFFLED, WIDER, Results
 from edge2torch.study._report_words import ReportText, caveats_of, steps_of
@@ -55,7 +56,8 @@ def render(results: Results, story: ReportText, figures: dict[str, Path]) -> str
             groups=_groups(results),
             confusion=_confusion(results),
             sections=[_section(part) for part in sections_of(results)],
-            figures={name: _inline(path) for name, path in figures.items()},
+            figures={name: _inline(path) for name, path in figures.items() if name != "network"},
+            network=clickable(results),
             facts=_facts(results),
             trust=[said(text) for text in trust_sentences(results)],
             level=f"{LEVEL:g}",

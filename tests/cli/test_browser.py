@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
+import pandas as pd
 import pytest
 
 from edge2torch.cli import main
+from tests.browsing import CHROMIUM, Page
+from tests.cli.running import run
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome on the PATH")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium or Chrome on the PATH")
 QUICK = ["--seeds", "1", "--epochs", "2", "--replicates", "0", "--controls", "0", "--quiet"]
 
 
@@ -24,7 +23,7 @@ def browse(folder: Path, *options: str) -> str:
     """Open the report without a window; return what the browser had to say."""
     done = subprocess.run(
         [
-            str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
             f"--user-data-dir={folder / 'profile'}", *options, (folder / "out/report.html").as_uri(),
         ],
         capture_output=True, text=True, check=False,
@@ -55,3 +54,27 @@ def test_light_dark_and_printed(files: Path):
     content = (files / "page.pdf").read_bytes()
     assert content.startswith(b"%PDF")
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", content)) <= 14
+
+
+def test_the_network_answers_with_what_the_tables_say(files: Path):
+    run(files)
+    table = pd.read_csv(files / "out/found_nodes.csv").set_index("node")
+    report, name = files / "out/report.html", str(table.index[0])
+    with Page(files / "profile") as page:
+        page.open(report)
+        page.click(".net-search")
+        page.type(name)
+        page.press("Enter")
+        said = page.eval("document.querySelector('.net-panel').innerText").replace("−", "-")
+        assert name in said
+        q = table.loc[name, "q_use"]
+        assert float(re.search(r"q, use\s+(\S+)", said)[1]) == pytest.approx(q, rel=0.1)
+        page.eval(
+            "(s => { s.value = '0.05'; s.dispatchEvent(new Event('change')); })"
+            "(document.querySelector('.net-q'))"
+        )
+        count = page.eval("document.querySelector('.net-count').textContent")
+        assert count.startswith(f"{table['found'].sum()} of ")
+        sent = [url for url in page.requests if not url.startswith("data:")]
+        assert sent == [report.as_uri()]
+        assert page.said == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import html
 import json
 import re
 from pathlib import Path
@@ -87,10 +89,34 @@ def test_the_report_stands_alone(finished):
     page = (folder / "out" / "report.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     images = re.findall(r'src="data:(image/[a-z+]+);base64,([^"]+)"', page)
-    assert sorted(kind for kind, _ in images) == ["image/png"] * 3 + ["image/svg+xml"]
+    assert [kind for kind, _ in images] == ["image/png"] * 3
     assert all(base64.b64decode(content) for _, content in images)
     for verdict in json.loads((folder / "out" / "summary.json").read_text())["verdicts"]:
         assert verdict["text"].split("(")[0].strip()[:40] in page
+
+
+def test_the_network_of_the_report_can_be_asked_and_nothing_else_runs(finished):
+    out = finished[0] / "out"
+    page = (out / "report.html").read_text(encoding="utf-8")
+    scripts = re.findall("<script>(.*?)</script>", page, re.DOTALL)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    (policy,) = re.findall('http-equiv="Content-Security-Policy" content="([^"]+)"', page)
+    assert f"script-src 'sha256-{digest}'" in html.unescape(policy)
+    (text,) = re.findall('<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    data = json.loads(text)
+    assert data["classes"] == ["B", "T"]
+    found = pd.read_csv(out / "found_nodes.csv").set_index("node")
+    scores = pd.read_csv(out / "node_attribution.csv").set_index("node")
+    at = {name: k for k, name in enumerate(data["name"])}
+    for name in found.index:
+        k = at[name]
+        assert data["tests"][0][k] == pytest.approx(found.loc[name, "q_use"], rel=0.01)
+        assert data["tests"][2][k] is bool(found.loc[name, "found"])
+        assert data["score"][1][k] == pytest.approx(scores.loc[name, "T"], rel=0.01)
+        assert data["sd"][1][k] == pytest.approx(scores.loc[name, "T sd"], rel=0.01)
+    ranks = scores["T"].abs().rank(ascending=False)
+    assert [data["rank"][1][at[name]] for name in ranks.index] == ranks.astype(int).tolist()
 
 
 def test_the_page_says_first_what_was_found(finished):
