@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 from unittest import mock
 
 import matplotlib as mpl
@@ -12,7 +13,10 @@ import torch
 from packaging.version import Version
 
 import edge2torch as e2t
+import edge2torch.compile as compile_room
 from docs.pictures import PICTURES
+from edge2torch import netmodules, perturb, priors, study, vae
+from edge2torch.cli._prior import Format
 from edge2torch.interpret import METHODS
 from tests.contracts.test_docstrings import doors
 from tests.pages import ROOT, code_of, pages
@@ -63,6 +67,22 @@ def test_every_page_of_docs_has_a_place_in_the_site() -> None:
     placed = set(re.findall(r"[\w/-]+\.md", text[text.index("\nnav:") :]))
     made = {f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert placed == made | {str(page.relative_to(ROOT / "docs")) for page in pages()[1:]}
+
+
+def test_every_reader_and_every_format_of_the_shell_is_on_the_page_of_formats() -> None:
+    text = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    rooms = (priors, perturb, netmodules, compile_room, vae, study)
+    readers = {
+        name
+        for room in rooms
+        for name in room.__all__
+        if name.startswith(("read_", "load_", "from_"))
+    }
+    assert {
+        name for name in readers if f"`{name}`" not in text and f".{name}`" not in text
+    } == set()
+    named = {*re.findall(r"`read_(\w+)`", text)}
+    assert set(get_args(Format)) - {"auto"} - named == set()
 
 
 def test_every_notebook_is_on_the_page_of_notebooks() -> None:

@@ -29,6 +29,7 @@ Format = Literal[
     "kgml",
     "gpml",
     "sbml_qual",
+    "gocam",
     "edges",
 ]
 
@@ -41,6 +42,7 @@ _BY_SUFFIX: dict[str, Format] = {
     ".kgml": "kgml",
     ".gpml": "gpml",
     ".sbml": "sbml_qual",
+    ".json": "gocam",
 }
 _BY_ROOT: dict[str, Format] = {  # of a file called .xml
     "pathway": "kgml",
@@ -63,6 +65,7 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "kgml": ("genes", "compounds", "maps", "strip"),
     "gpml": ("names", "undirected", "groups"),
     "sbml_qual": ("names", "signs", "input_loops"),
+    "gocam": (),
     "edges": ("source", "target", "sign", "duplicates"),
 }
 
@@ -157,7 +160,7 @@ def prior(
     file: Annotated[
         Path,
         typer.Argument(
-            help="GMT, Reactome relation, OBO, SIF, OmniPath, GraphML, CX2, KGML, GPML, SBML or edges."
+            help="GMT, Reactome relation, OBO, SIF, OmniPath, GraphML, CX2, KGML, GPML, SBML, GO-CAM or edges."
         ),
     ],
     features: Annotated[Path, "The data: h5ad, CSV, TSV or Parquet; only names are read."],
@@ -166,6 +169,9 @@ def prior(
     reading: Reading,
     layer: Annotated[str | None, "raw: names of an h5ad file's raw."] = None,
     feature_names: Annotated[str | None, "Column of var (h5ad) that holds the names."] = None,
+    clean_names: Annotated[
+        bool, "Let names fit the features: prefix, species, version, isoform, case."
+    ] = False,
     outputs: Annotated[tuple[str, ...], OUTPUTS] = (),
     label: Annotated[
         str | None, "Column of the data (of obs, for h5ad): its classes are the outputs."
@@ -177,12 +183,16 @@ def prior(
     console: Console,
 ) -> None:
     """Fit gene sets, an ontology or a network to your data; write an edge table."""
+    from edge2torch.priors import clean_names as clean
     from edge2torch.priors import prepare_prior, write_edges
     from edge2torch.study import feature_names as names_of_features
     from edge2torch.study import label_outputs
 
     measured = names_of_features(features, "--features", layer=layer, names_column=feature_names)
     prior_edges = _read(file, kind, reading.given(), console)
+    if clean_names:
+        prior_edges, cleaned = clean(prior_edges, measured)
+        console.say(repr(cleaned))
     if fitting.mapping is None:
         _refuse_transposed(features, measured, prior_edges)
     read, options = list(outputs), vars(fitting)

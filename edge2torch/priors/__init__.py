@@ -6,6 +6,7 @@ computation. Every step of fitting returns a new table and a report of what it d
 
 from edge2torch.priors._annotations import read_annotations
 from edge2torch.priors._between import keep_between
+from edge2torch.priors._clean import clean_names
 from edge2torch.priors._cx2 import read_cx2
 from edge2torch.priors._cycles import break_cycles
 from edge2torch.priors._ends import (
@@ -16,6 +17,7 @@ from edge2torch.priors._ends import (
     union_edges,
 )
 from edge2torch.priors._gmt import read_gmt
+from edge2torch.priors._gocam import read_gocam
 from edge2torch.priors._gpml import read_gpml
 from edge2torch.priors._hierarchy import collapse_chains, cut_depth, limit_layers, mirror
 from edge2torch.priors._kgml import read_kgml
@@ -47,6 +49,7 @@ __all__ = [
     "add_names",
     "add_root",
     "break_cycles",
+    "clean_names",
     "collapse_chains",
     "connect_outputs",
     "cut_depth",
@@ -66,6 +69,7 @@ __all__ = [
     "read_cx2",
     "read_edges",
     "read_gmt",
+    "read_gocam",
     "read_gpml",
     "read_graphml",
     "read_kgml",

@@ -257,6 +257,21 @@ def test_cx2(folder):
     assert pairs(prior("net.cx2", "--names", "n", "-q")) == {("ATM", "repair")}
 
 
+def test_names_that_fit(folder, capsys):
+    (folder / "net.sif").write_text("hsa:472 1 p\nhsa:7157 1 p\n")
+    pd.DataFrame({"472": [1.0], "7157": [2.0]}).to_csv("genes.csv", index=False)
+    edges = prior("net.sif", "--clean-names", features="genes.csv")
+    assert pairs(edges) == {("472", "p"), ("7157", "p")}
+    assert "prefix: 0 -> 2 feature(s)" in capsys.readouterr().out
+    (folder / "model.json").write_text(
+        '{"activities": [{"id": "a", "enabled_by": {"term": "A"}, "causal_associations": '
+        '[{"predicate": "RO:0002629", "downstream_activity": "b"}]}, '
+        '{"id": "b", "enabled_by": {"term": "B"}}]}'
+    )
+    pd.DataFrame({"A": [1.0]}).to_csv("genes.csv", index=False)
+    assert pairs(prior("model.json", "-q", features="genes.csv")) == {("A", "B")}
+
+
 def test_xml_of_another_kind(folder, capsys):
     (folder / "page.xml").write_text("<!-- <pathway> --><html/>")
     with pytest.raises(SystemExit):

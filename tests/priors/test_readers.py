@@ -281,6 +281,7 @@ READ: dict[str, Callable[..., Any]] = {
     "cx2": priors.read_cx2,
     "kgml": priors.read_kgml,
     "gpml": priors.read_gpml,
+    "gocam": priors.read_gocam,
     "sbml_qual": priors.read_sbml_qual,
     "relation": lambda path, **options: priors.read_reactome(path, path, **options),
 }
@@ -355,6 +356,9 @@ BROKEN = [
     ("gpml", GPML.replace('"b"', '"a"'), 3, "the id 'a' is there twice, first on line 2"),
     ("gpml", GPML, 1, "holds no edges (left out: '1 open end(s)')"),
     ("gpml", GPML[:-3], 5, "broken XML"),
+    ("gocam", '{"activities": [\n{"id": }]}', 2, "broken JSON"),
+    ("gocam", '{"individuals": [], "facts": []}', 1, "a list called 'activities' was expected"),
+    ("gocam", '{"activities": [{"id": "a", "enabled_by": {"term": "P1"}}]}', 1, "holds no edges"),
     ("sbml_qual", GPML, 1, "the root is <Pathway>, that of SBML is <sbml>"),
     ("sbml_qual", "<sbml>\n<model>", 2, "broken XML"),
     ("relation", "R-HSA-1\tR-HSA-2\nR-HSA-1\n", 2, "2 columns were expected"),

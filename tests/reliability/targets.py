@@ -138,6 +138,18 @@ HCX = """[{"CXVersion":"2.0","hasFragments":false},
 {"nodes":[{"id":0,"v":{"name":"all","HCX::memberNames":["a b","c","d"]}},
 {"id":1,"v":{"name":"left","HCX::memberNames":["a b"]}},{"id":2,"v":{"name":"right","HCX::memberNames":["c"]}}]},
 {"edges":[{"id":0,"s":0,"t":1},{"id":1,"s":0,"t":2}]},{"status":[{"success":true}]}]"""
+GOCAM = """{"id": "gomodel:1", "activities": [
+{"id": "a", "enabled_by": {"term": "GO:1", "has_part": [{"term": "UniProtKB:P1"}, {"term": "UniProtKB:P2"}]},
+"causal_associations": [{"predicate": "RO:0002629", "downstream_activity": "b"}]},
+{"id": "b", "enabled_by": {"term": "UniProtKB:P3"}, "causal_associations":
+[{"predicate": "RO:0002630", "downstream_activity": "a"}, {"predicate": "RO:0002413", "downstream_activity": "c"}]},
+{"id": "c", "molecular_function": {"term": "GO:3"}}], "objects": [{"id": "UniProtKB:P1", "label": "one"}]}"""
+SIF = "a 1 and1\nb -1 and1\nand1 1 and2\nc 1 and2\nand2 -1 d\na 1 d\nalone\n"
+COMMONS = (
+    "PARTICIPANT_A\tINTERACTION_TYPE\tPARTICIPANT_B\tINTERACTION_DATA_SOURCE\n"
+    "A\tcontrols-expression-of\tB\treactome;kegg\nA\tin-complex-with\tC\t\n\n"
+    "PARTICIPANT\tPARTICIPANT_TYPE\tPARTICIPANT_NAME\nA\tProteinReference\tone\n"
+)
 CORNERS = Path(__file__).parents[1] / "priors" / "files"
 
 
@@ -553,6 +565,14 @@ TARGETS = [
     Target("read_gpml, 2013a", corners("gpml"), _reader(priors.read_gpml, "corners.gpml"), share=1 / 2),
     Target("read_gpml, 2021", corners("2021.gpml"), _reader(priors.read_gpml, "corners.2021.gpml", groups="node"), share=1 / 2),
     Target("read_sbml_qual", corners("sbml"), _reader(priors.read_sbml_qual, "corners.sbml")),
+    Target("read_gocam", one("model.json", GOCAM), _reader(priors.read_gocam, "model.json")),
+    Target("read_sif, gates", one("g.sif", SIF), _reader(priors.read_sif, "g.sif", gates="dissolve"), share=1 / 2),
+    Target(
+        "read_sif, Pathway Commons",
+        one("pc.sif", COMMONS),
+        _reader(priors.read_sif, "pc.sif", signs="pathway commons", undirected="both"),
+        share=1 / 2,
+    ),
     Target("read_kgml", corners("kgml"), _reader(priors.read_kgml, "corners.kgml", compounds="node", maps="keep", names=True)),
     *(
         Target(
