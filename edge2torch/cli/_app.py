@@ -75,12 +75,16 @@ _ALL = {
     "node_dropout": "Share of inner nodes hidden at each step.",
     "node_activation": "At inner nodes: tanh, relu, gelu, ...",
     "class_weights": "Weigh rare classes up.",
+    "units": "Units of every inner node.",
+    "node_heads": "Let every inner node predict, too, in training.",
+    "head_weight": "Weight of the nodes' own predictions.",
 }
+_OF_UNITS = ("units", "node_heads", "head_weight")
 # Of comparing priors: all but what explains one network.
 _COMPARED = {
     name: text
     for name, text in _ALL.items()
-    if name not in {"seeds", "replicates", "controls", "test_fraction", "impute"}
+    if name not in {"seeds", "replicates", "controls", "test_fraction", "impute", *_OF_UNITS}
 }
 # The demo's smallest cell types have five cells.
 _OF_DEMO = {"seeds": 5, "layer": "raw", "min_class_size": 5, "direct_edges": True}

@@ -219,6 +219,10 @@ def compare_priors(
     ['the prior', 'rewired', 'dense network', 'untrained network', 'ridge regression']
     """
     chosen = settings_of(settings, options)
+    if chosen.units > 1 or chosen.node_heads:
+        raise Edge2TorchError(
+            "units and node_heads are for run_study: priors are compared by networks of one unit."
+        )
     check_type("X", X, pd.DataFrame, "a DataFrame of samples × features")
     for name, value, least in (
         *(("draws", draws, 2), ("starts", starts, 1)),

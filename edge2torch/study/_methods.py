@@ -28,10 +28,19 @@ def _network(results: Results) -> str:
     artifact, words, task = study.network.artifact, study.words, study.task
     n = len(task.values)
     goal = task.outcome.predicts(task, words)
+    units = results.study.network.units
+    weights = "one weight per edge"
+    if units > 1:
+        weights = f"{units} units per hidden node and a block of weights per edge"
+    if results.study.settings.node_heads:
+        weights += (
+            f", with a head at every hidden node whose mean loss was added to the output's with a "
+            f"weight of {results.study.settings.head_weight:g} in training"
+        )
     return (
         f"A knowledge-primed neural network (Fortelny and Bock 2020, doi:10.1186/s13059-020-02100-5) "
         f"of {plural('node', artifact.graph.n_nodes)} and {plural('edge', artifact.graph.n_edges)}, "
-        f"one weight per edge, was trained to predict {goal} of {plural(words.sample, n)} from "
+        f"{weights}, was trained to predict {goal} of {plural(words.sample, n)} from "
         f"{plural(words.feature, len(artifact.feature_names))}."
     )
 

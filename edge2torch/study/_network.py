@@ -15,7 +15,7 @@ from torch import nn
 from edge2torch._core.messages import listing
 from edge2torch._core.names import case_hint
 from edge2torch.compile import CompileArtifact, compile_graph
-from edge2torch.customize import customize_model
+from edge2torch.customize import NodeHeads, customize_model
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.nn import CompiledModel, CustomizedEdgeModel
 from edge2torch.study._outcomes._outcome import Task
@@ -38,6 +38,8 @@ class Network:
         Width of the linear layer on top, 0 for none.
     notes : tuple of str
         What was decided and left out, as sentences.
+    units : int
+        Of every hidden node.
     """
 
     edges: pd.DataFrame
@@ -45,6 +47,7 @@ class Network:
     outputs: tuple[str, ...]
     head: int
     notes: tuple[str, ...]
+    units: int = 1
 
     @property
     def features(self) -> list[str]:
@@ -67,7 +70,11 @@ class Network:
         """Return the same network over other edges between the same inputs and outputs."""
         with _quietly():
             _, artifact = compile_graph(
-                edges, quiet=True, inputs=_present(self.features, edges), outputs=self.outputs
+                edges,
+                quiet=True,
+                inputs=_present(self.features, edges),
+                outputs=self.outputs,
+                units=self.units,
             )
         return replace(self, edges=edges, artifact=artifact)
 
@@ -77,26 +84,41 @@ class Network:
         with torch.random.fork_rng(devices=[]), _quietly():
             torch.manual_seed(seed)
             model, _ = compile_graph(
-                self.edges, quiet=True, inputs=graph.feature_names, outputs=graph.output_names
+                self.edges,
+                quiet=True,
+                inputs=graph.feature_names,
+                outputs=graph.output_names,
+                units=self.units,
             )
             return customize_network(
                 model,
                 width=self.head,
                 node_activation=settings.node_activation,
                 node_dropout=settings.node_dropout,
+                heads=heads_of(self, settings),
             )
 
 
+def heads_of(network: Network, settings: StudySettings) -> int:
+    """Return how many numbers the head of each hidden node gives, as many as the output; 0: no heads."""
+    hidden = network.artifact.topology.hidden
+    return (network.head or len(network.outputs)) if settings.node_heads and hidden else 0
+
+
 def customize_network(
-    model: CompiledModel, *, width: int, node_activation: str, node_dropout: float
+    model: CompiledModel, *, width: int, node_activation: str, node_dropout: float, heads: int = 0
 ) -> CustomizedEdgeModel:
-    """Add what a run adds to a compiled model; ``width`` is that of the linear layer, 0 for none."""
+    """Add what a run adds to a compiled model.
+
+    ``width`` is that of the linear layer, and ``heads`` that of each hidden node's head; 0 for none.
+    """
     return customize_model(
         model,
         head=nn.Linear(model.out_features, width) if width else None,
         node_activation=node_activation,
         node_normalization="batch",
         node_dropout=node_dropout,
+        node_heads=NodeHeads(outputs=heads) if heads else None,
     )
 
 
@@ -120,6 +142,7 @@ def fit_network(
     *,
     missing: Literal["drop", "error"] = "drop",
     outputs: tuple[str, ...] = (),
+    units: int = 1,
 ) -> Network:
     """Keep what the data can feed, and read what the task asks for."""
     available = set(features)
@@ -157,18 +180,24 @@ def fit_network(
         )
     ends, head, words = _read_out(edges, task, outputs)
     with _quietly():
-        _, artifact = compile_graph(edges, quiet=True, outputs=ends, unused="prune")
+        _, artifact = compile_graph(edges, quiet=True, outputs=ends, unused="prune", units=units)
     pruned = ~artifact.graph.is_active
     if pruned.any():
         notes.append(f"{int(pruned.sum()):,} edge(s) lead to no output that is read: left out.")
         edges = edges[~pruned].reset_index(drop=True)
-        _, artifact = compile_graph(edges, quiet=True, outputs=ends)
+        _, artifact = compile_graph(edges, quiet=True, outputs=ends, units=units)
+    if units > 1:
+        n_weights = sum(layer["edges"] for layer in artifact.kernels.to_dict("records"))
+        notes.append(
+            f"Every hidden node has {units} units, and an edge is a block of weights: {n_weights:,} in "
+            "all. A node's score is the sum over its units."
+        )
     if fed := sorted(set(artifact.topology.hidden) & available):
         notes.append(
             f"{len(fed):,} inner node(s) bear the name of a feature ({listing(fed)}); their values "
             "are computed, not read from the data."
         )
-    return Network(edges, artifact, tuple(ends), head, (*notes, words))
+    return Network(edges, artifact, tuple(ends), head, (*notes, words), units)
 
 
 def _without(edges: pd.DataFrame, absent: list[str]) -> tuple[pd.DataFrame, int]:

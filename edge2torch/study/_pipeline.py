@@ -22,6 +22,7 @@ from edge2torch.study._baseline import fit_baseline
 from edge2torch.study._covariates import fit_encoding
 from edge2torch.study._data import Dataset
 from edge2torch.study._flow import Flow, flow_of
+from edge2torch.study._heads import head_scores
 from edge2torch.study._intervals import Between, HeldOut, Key, intervals
 from edge2torch.study._learned import Learned, learned
 from edge2torch.study._metrics import predictions_frame
@@ -113,6 +114,8 @@ class Results:
         How far each model, by name and number of features, is ahead of guessing.
     flow : Flow
         Edge attributions of one class in the first seed's network.
+    head_scores : DataFrame
+        Held-out scores of every node's own head, by seed; empty without heads.
     intervals : DataFrame
         Of every score, and of the network's lead over the other models.
     """
@@ -134,6 +137,7 @@ class Results:
     untrusted: str = ""
     cut_off: tuple[int, ...] = ()
     intervals: pd.DataFrame = field(default_factory=pd.DataFrame)
+    head_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def sizes_words(self, part: Literal["test", "fit"]) -> str:
         """How many samples are held out, or trained on: of every seed, which differ where groups do."""
@@ -181,6 +185,7 @@ class _Seed:
     trained: Trained
     split: Split
     changed_edges: float
+    head_scores: pd.DataFrame
 
 
 def check_study(study: Study, *, impute: bool) -> list[str]:
@@ -242,6 +247,7 @@ def train_and_judge(
             study.task, [seed.held_out for seed in seeds], _compared([*ahead], study), study.groups
         ),
         cut_off=tuple(len(seed.trained.losses) for seed in seeds if seed.trained.cut_off),
+        head_scores=pd.concat([seed.head_scores for seed in seeds]),
     )
 
 
@@ -300,6 +306,7 @@ def _run_seed(
         return found, predicted
 
     trained, predicted = fit(study.network, KPNN)
+    own_table = table[study.network.features]
     shuffled = study.network.with_edges(rewire(study.network.edges, "degree", seed=seed))
     fit(shuffled, SHUFFLED)
     if study.wider is not None:
@@ -320,6 +327,7 @@ def _run_seed(
         trained=trained,
         split=split,
         changed_edges=_changed(study.network, shuffled),
+        head_scores=head_scores(trained, own_table, task, split).assign(seed=seed),
     )
 
 

@@ -80,7 +80,8 @@ def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
             (
                 f"{story.graph} {' '.join(study.network.notes)} The network has "
                 f"{plural('edge', artifact.graph.n_edges)} in {len(layers)} layers of "
-                f"{', '.join(f'{size:,}' for size in layers)} nodes, one weight per edge."
+                f"{', '.join(f'{size:,}' for size in layers)} nodes"
+                f"{', one weight per edge' if study.network.units == 1 else ''}."
             ),
         ),
         (

@@ -16,7 +16,7 @@ from edge2torch.compile import CompileArtifact, load_compiled, save_compiled
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CompiledModel
 from edge2torch.study._data import Normalize
-from edge2torch.study._network import Network, customize_network
+from edge2torch.study._network import Network, customize_network, heads_of
 from edge2torch.study._pipeline import Results
 from edge2torch.train import Scaler
 
@@ -44,6 +44,8 @@ class Recipe:
         Columns of the data that the run took for no features.
     learned : bool
         Whether the run found its networks better than guessing.
+    heads : int
+        Width of each hidden node's head, 0 for none.
     """
 
     answers: tuple[str, ...]
@@ -54,6 +56,7 @@ class Recipe:
     scaler: Scaler
     set_aside: tuple[str, ...] = ()
     learned: bool = True
+    heads: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ def save_model(folder: Path, results: Results) -> None:
         "head": study.network.head,
         "node_activation": study.settings.node_activation,
         "node_dropout": study.settings.node_dropout,
+        "heads": heads_of(study.network, study.settings),
         "normalize": study.dataset.normalize,
         "set_aside": list(study.dataset.set_aside),
         "learned": results.has_learned,
@@ -119,6 +123,7 @@ def read_saved(path: Path, option: str) -> Saved:
             width=recipe.head,
             node_activation=recipe.node_activation,
             node_dropout=recipe.node_dropout,
+            heads=recipe.heads,
         ),
     )
     return Saved(model.eval(), artifact, recipe)
@@ -140,6 +145,7 @@ def _read_recipe(path: Path) -> Recipe:
             # what the first versions wrote has neither
             set_aside=tuple(map(str, found.get("set_aside", ()))),
             learned=bool(found.get("learned", True)),
+            heads=int(found.get("heads", 0)),
         )
     except Edge2TorchError:
         raise

@@ -21,14 +21,14 @@ else:
 _MOST = 1000  # networks of a kind; more is a slip, and would train for days
 _ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (
-        ("seeds", "max_epochs", "patience", "explain_samples", "min_class_size"),
+        ("seeds", "max_epochs", "patience", "explain_samples", "min_class_size", "units"),
         lambda x: x >= 1,
         "at least 1",
     ),
     (("test_fraction", "validation_fraction"), lambda x: 0 < x < 1, "between 0 and 1"),
     (("input_dropout", "node_dropout"), lambda x: 0 <= x < 1, "at least 0 and below 1"),
     (("learning_rate",), lambda x: 0 < x <= 1000, "above 0, and at most 1000"),
-    (("weight_decay", "batch_size", "seed"), lambda x: x >= 0, "at least 0"),
+    (("weight_decay", "batch_size", "seed", "head_weight"), lambda x: x >= 0, "at least 0"),
     (("replicates", "controls"), lambda x: 0 <= x <= _MOST, f"from 0 to {_MOST:,}"),
 )
 
@@ -100,6 +100,13 @@ class StudySettings:
     direct_edges : bool
         Train a second network beside the first, with an edge from every feature to every output
         as well.
+    units : int
+        Units of every hidden node: see :func:`edge2torch.compile_graph`.
+    node_heads : bool
+        Let every hidden node predict by a head of its own during training. Networks that nodes are
+        judged by have none.
+    head_weight : float
+        What the mean loss of the heads weighs beside the output's.
 
     Examples
     --------
@@ -136,6 +143,9 @@ class StudySettings:
     missing: Literal["drop", "error"] = "drop"
     min_class_size: int = 8
     direct_edges: bool = False
+    units: int = 1
+    node_heads: bool = False
+    head_weight: float = 0.2
 
     def __post_init__(self) -> None:
         # here: the command line's --help needs the defaults above, and no NumPy
@@ -151,7 +161,8 @@ class StudySettings:
             check_type(name, getattr(self, name), (tuple, list), "a tuple of names")
         for name, choices in {"task": ("auto", *OUTCOMES), **_CHOICES}.items():
             check_choice(name, getattr(self, name), choices)
-        for name in ("class_weights", "all_features", "impute", "direct_edges"):
+        check_count("units", self.units)
+        for name in ("class_weights", "all_features", "impute", "direct_edges", "node_heads"):
             check_flag(name, getattr(self, name))
         if check_count("seeds", self.seeds) > _MOST:
             raise Edge2TorchError(

@@ -235,4 +235,6 @@ class _Reader:
         )
         if same:
             return self.artifact
-        return compile_graph(edges, quiet=True, outputs=list(values["outputs"]))[1]
+        return compile_graph(
+            edges, quiet=True, outputs=list(values["outputs"]), units=values.get("units", 1)
+        )[1]

@@ -22,6 +22,7 @@ from edge2torch.study._covariates import bare_name, covariates_of, telling, twin
 from edge2torch.study._data import Dataset, read_dataset
 from edge2torch.study._edges import read_edge_file
 from edge2torch.study._groups_like import group_warnings
+from edge2torch.study._heads import head_note
 from edge2torch.study._lines import plan_words, say_results
 from edge2torch.study._names import with_names
 from edge2torch.study._network import Network, fit_network
@@ -164,13 +165,7 @@ def run_study(
         one for one in (asked.columns.values() if asked else [label]) if isinstance(one, str)
     }
     task = _with_covariates(task, dataset, covariates, _node_names(table), predicted)
-    network = fit_network(
-        table,
-        dataset.table.columns,
-        task,
-        missing=settings.missing,
-        outputs=tuple(settings.outputs),
-    )
+    network = _network_of(table, dataset, task, settings)
     place = None if folder is None else output_folder(Path(folder), "folder")
     text = _filled(text or ReportText(), dataset, task, table, f"{origin} {named}".strip())
     if not text.command:
@@ -355,6 +350,22 @@ def _call(data: Any, label: Any, settings: StudySettings) -> str:
     return f"edge2torch.run_study(edges, {', '.join([where, f'label={label!r}', *given])})"
 
 
+def _network_of(
+    table: pd.DataFrame, dataset: Dataset, task: Task, settings: StudySettings
+) -> Network:
+    """Return the network that fits data and task, with what is to be said of it."""
+    network = fit_network(
+        table,
+        dataset.table.columns,
+        task,
+        missing=settings.missing,
+        outputs=tuple(settings.outputs),
+        units=settings.units,
+    )
+    said = (head_note(network, settings),) if settings.node_heads else ()
+    return replace(network, notes=(*network.notes, *said))
+
+
 def _with_direct_edges(
     edges: pd.DataFrame, dataset: Dataset, network: Network, task: Task
 ) -> Network:
@@ -365,4 +376,4 @@ def _with_direct_edges(
         columns=["source", "target"],
     )
     both = pd.concat([edges, direct], ignore_index=True).drop_duplicates(["source", "target"])
-    return fit_network(both, features, task, outputs=network.outputs)
+    return fit_network(both, features, task, outputs=network.outputs, units=network.units)

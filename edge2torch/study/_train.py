@@ -145,9 +145,14 @@ def _fit(
         return parts_of(task, drawn, steps)
 
     def loss(rows: Tensor) -> Tensor:
-        y = model(drop_inputs(x[which, rows], settings.input_dropout_of(task.outcome)))
+        seen = drop_inputs(x[which, rows], settings.input_dropout_of(task.outcome))
+        y, heads = with_heads(model, seen)
         y = y if linear is None else y + linear(rows)
         losses = [goal.loss(*pair) for goal, *pair in zip(goals, y, rows, strict=True)]
+        losses += [
+            settings.head_weight * mean_of_heads(goal, *pair)
+            for goal, *pair in zip(goals, heads, rows, strict=False)
+        ]
         return torch.stack(losses).sum()
 
     fitted = fit(
@@ -166,6 +171,22 @@ def _fit(
         progress=lambda to_come: console.count(to_come.stop, name, "epochs", first=to_come.start),
     )
     return model, None if linear is None else linear.first(), scalers[0], goals[0], fitted
+
+
+def with_heads(model: _Apart | ReplicateStack, x: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+    """Map x (k, b, i) to outputs (k, b, o), and heads (b, n, o) of each network that has any."""
+    own = list(model.models) if isinstance(model, _Apart) else []
+    if not own or cast(CustomizedEdgeModel, own[0]).heads is None:
+        return model(x), []
+    pairs = [
+        cast(CustomizedEdgeModel, one).with_heads(part) for one, part in zip(own, x, strict=True)
+    ]
+    return torch.stack([y for y, _ in pairs]), [heads for _, heads in pairs]
+
+
+def mean_of_heads(goal: Goal, heads: Tensor, rows: Tensor) -> Tensor:
+    """Return the mean over nodes of the loss of heads (b, n, outputs)."""
+    return goal.summed_loss(heads.transpose(0, 1), rows) / heads.shape[1]
 
 
 class _Apart(nn.Module):
@@ -188,7 +209,8 @@ def _beside_each_other(
     network: Network, models: list[CustomizedEdgeModel]
 ) -> _Apart | ReplicateStack:
     """Several networks as one module that maps x (k, b, i) to (k, b, o)."""
-    if len(models) == 1 or set(network.features) & set(network.outputs):
+    shares = set(network.features) & set(network.outputs)
+    if len(models) == 1 or shares or models[0].heads is not None:
         return _Apart(models)
     return ReplicateStack(models, network.artifact, shared_inputs=False)
 

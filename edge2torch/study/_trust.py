@@ -6,7 +6,7 @@ import copy
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -260,7 +260,8 @@ class _How:
         def start() -> tuple[CustomizedEdgeModel, CompileArtifact]:
             seed = next(seeds)
             if seed not in built:
-                built[seed] = network.build(settings, seed)
+                # without heads: what judges a node must not have been told to predict by it
+                built[seed] = network.build(replace(settings, node_heads=False), seed)
             return copy.deepcopy(built[seed]), network.artifact
 
         n = len(self.table) * (FOLDS - 1) // FOLDS

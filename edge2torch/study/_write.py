@@ -24,7 +24,9 @@ _RANKINGS = ("node_attribution", "feature_attribution", "top_nodes", "edge_attri
 # what a run may write or not, and so must not leave from an earlier one beside its own
 _SOMETIMES = {
     *(f"{name}.csv" for name in (*_RANKINGS, "found_nodes", "covariates")),
-    *(f"{name}.csv" for name in ("node_significance", "replicates")),  # of earlier versions
+    *(
+        f"{name}.csv" for name in ("node_significance", "replicates", "head_scores")
+    ),  # of earlier versions
     *(f"{name}.png" for name in ("flow", "top_nodes", "heatmap", "degree_bias", "stability")),
 }
 
@@ -84,6 +86,9 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
         "predictions": results.predictions,
         "scaling": results.first.scaler.as_frame(),
     }
+    if len(results.head_scores):
+        own = results.head_scores.groupby("node", sort=False).mean(numeric_only=True)
+        tables["head_scores"] = own.drop(columns="seed")
     if results.first.beside is not None:
         tables["covariates"] = results.first.beside.as_frame(results.study.task.answers)
     if not results.has_learned:
