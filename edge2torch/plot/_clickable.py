@@ -23,6 +23,10 @@ from edge2torch.plot._wrapped import wrap_layers
 
 MOST_NODES, MOST_EDGES = 300, 1000
 _WIDTH = 30  # characters of a label
+_SIGNED, _MAGNITUDE = (
+    ", blue − to red +",
+    ", mean magnitude: the redder, the more",
+)  # as in the script
 
 
 @dataclass(frozen=True)
@@ -259,7 +263,7 @@ def _legend(graph: Subgraph, facts: NodeFacts, score_label: str) -> str:
         parts += [
             (
                 f'<span class="net-scale" aria-hidden="true"></span>{escape(score_label)}'
-                f'<span class="net-what">{"" if facts.is_signed else " (mean magnitude)"}</span>, − to +'
+                f'<span class="net-what">{_SIGNED if facts.is_signed else _MAGNITUDE}</span>'
             )
         ]
         parts += [

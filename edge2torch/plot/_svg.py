@@ -13,6 +13,8 @@ from edge2torch.plot._wrapped import BOX, Wrapped
 FONT = 10.0
 NO_SCORE = "#dde1e8"
 _WHITE = "#f7f7f7"
+_LOOP = 36.0  # how far an edge leaves a box before it turns
+_LARGEST = 1.6  # a small network does not fill the screen with huge letters
 
 
 def svg(
@@ -33,7 +35,8 @@ def svg(
     parts = [
         (
             f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="group" aria-label="{escape(name)}" '
-            f'xmlns="http://www.w3.org/2000/svg" font-size="{FONT:g}">'
+            f'xmlns="http://www.w3.org/2000/svg" font-size="{FONT:g}" '
+            f'style="max-width: {_LARGEST * width:.0f}px">'
         )
     ]
     for x, header in zip(layout.head_x, headers, strict=True):
@@ -61,14 +64,17 @@ def _edges(graph: Subgraph, layout: Wrapped) -> list[str]:
     start = layout.x[graph.source] + layout.width[graph.source] / 2
     end = layout.x[graph.target] - layout.width[graph.target] / 2
     y0, y1 = layout.y[graph.source], layout.y[graph.target]
-    bend = np.maximum(36.0, np.abs(end - start) * 0.35)
+    back = end <= start
+    bend = np.where(back, _LOOP, np.maximum(_LOOP, np.abs(end - start) * 0.35))
     kind = np.where(np.isnan(graph.weight), "u", np.where(graph.weight < 0, "m", "p"))
     known = ~np.isnan(graph.weight)
     width = np.where(known, 0.4 + 1.8 * graph.strength, 0.6)
     opacity = np.where(known, 0.12 + 0.5 * graph.strength, 0.3)
+    # what leads back has a head: its ends do not tell the way
+    heads = ["m-5 -3l5 3l-5 3" if leads_back else "" for leads_back in back]
     return [
         f'<path class="e {kind[k]}" d="M{start[k]:.1f} {y0[k]:.1f}C{start[k] + bend[k]:.1f} '
-        f'{y0[k]:.1f} {end[k] - bend[k]:.1f} {y1[k]:.1f} {end[k]:.1f} {y1[k]:.1f}" '
+        f'{y0[k]:.1f} {end[k] - bend[k]:.1f} {y1[k]:.1f} {end[k]:.1f} {y1[k]:.1f}{heads[k]}" '
         f'stroke-width="{width[k]:.2f}" opacity="{opacity[k]:.2f}"/>'
         for k in range(len(graph.source))
     ]

@@ -12,6 +12,7 @@ from edge2torch.plot._layout import node_positions, text_width
 
 ROW, BOX, PAD = 20.0, 15.0, 22.0  # height of a row and of a box; what it has beside a text: a sign
 _BETWEEN, _GAP, _HEAD, _MARGIN = 12.0, 96.0, 26.0, 8.0  # columns, layers, words above, all around
+_SIDE = 30.0  # left and right, where edges that lead back turn
 _SHAPE = 1.6  # width by height that is aimed at
 _FEWEST = 12  # rows, below which nothing is wrapped
 
@@ -62,7 +63,7 @@ def wrap_layers(
     several = np.ceil(count / rows).astype(np.int64)
     own_rows = np.ceil(count / several)
     span = _spans(several, widest, heads)
-    left = np.cumsum(span + _GAP) - span - _GAP + _MARGIN
+    left = np.cumsum(span + _GAP) - span - _GAP + _SIDE
     inner = several * (widest + _BETWEEN) - _BETWEEN
     start = left + (span - inner) / 2
     x = start[column] + (rank % several[column]) * (widest + _BETWEEN)[column] + widest[column] / 2
@@ -71,7 +72,7 @@ def wrap_layers(
     # a short layer stands in the middle, its rows up to three apart
     pitch = np.minimum(height / own_rows, 3 * ROW)[column]
     y = _MARGIN + _HEAD + height / 2 + (row - (own_rows[column] - 1) / 2) * pitch
-    size = (float(left[-1] + span[-1] + _MARGIN), float(height + _HEAD + 2 * _MARGIN))
+    size = (float(left[-1] + span[-1] + _SIDE), float(height + _HEAD + 2 * _MARGIN))
     return Wrapped(x, y, widest[column], left + span / 2, size)
 
 

@@ -111,7 +111,8 @@
 
   const paint = () => {
     const scores = nodes.map((_, k) => scoreOf(data, k, group));
-    if ($(".net-what")) $(".net-what").textContent = group === null ? " (mean magnitude)" : ` to ${data.classes[group]}`;
+    if ($(".net-what")) $(".net-what").textContent =
+      group === null ? ", mean magnitude: the redder, the more" : ` to ${data.classes[group]}, blue − to red +`;
     const most = Math.max(...scores.map((x) => Math.abs(x || 0))) || 1;
     nodes.forEach((node, k) => {
       const fill = colourOf(scores[k] === null ? null : scores[k] / most);

@@ -247,7 +247,7 @@ def _carry_out(
         progress.end()
     console.heading("Written")
     console.say(", ".join(path.name for path in files[:-1]))
-    console.say(f"Open {files[-1]} in a browser.")
+    console.say(f"Open {files[-1]} in a browser, and network.cx2 in Cytoscape.")
     return result
 
 

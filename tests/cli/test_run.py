@@ -160,6 +160,7 @@ def test_the_network_for_other_programs_has_what_the_tables_have(finished):
         assert own["score"] == pytest.approx(scores.loc[name, ["B", "T"]].abs().mean(), rel=1e-5)
     assert "qvalue" not in file.nodes["g0"]["v"]
     assert "network.cx2" in (out / "report.html").read_text(encoding="utf-8")
+    assert "and network.cx2 in Cytoscape." in finished[1]
 
 
 def test_the_methods_paragraph_holds_this_runs_numbers(finished):
