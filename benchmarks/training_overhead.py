@@ -3,7 +3,8 @@
     PYTHONPATH=. python benchmarks/training_overhead.py [demo] [replicate] [-- --seeds 1 --epochs 40]
 
 ``demo`` runs ``edge2torch demo`` (needs the demo's data: ``make demo`` fetches them); what follows
-``--`` are its options. ``replicate`` trains 50 small networks of a graph like f for 100 steps of 64.
+``--`` are its options. ``replicate`` trains 50 small networks of a graph like f for 100 steps of 64,
+from one that was compiled.
 Processor time is sampled 200 times a second, and each sample goes to the first row below that its
 stack tells of. Of a run of an older version: put its tree first on PYTHONPATH.
 """
@@ -134,7 +135,7 @@ def replicate(n: int = 50, steps: int = 100, batch: int = 64) -> None:
             optimizer.step()
         return [0.0] * n
 
-    e2t.replicate(start, train, x[:8], n=n, seed=0, output=0, together=True, quiet=True)
+    e2t.replicate(start(), train, x[:8], n=n, seed=0, output=0, together=True, quiet=True)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Join names and tensors: edge table in, model and artifact out; save and load both."""
 
 from edge2torch.compile._compile import compile_graph
+from edge2torch.compile._feedforward import draw_anew as draw_anew
 from edge2torch.compile._gnn import GNN
 from edge2torch.compile._options import Feedforward
 from edge2torch.compile._recurrent import Recurrent

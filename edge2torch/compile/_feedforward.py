@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from edge2torch._core.constraints import is_signed
+from edge2torch._core.constraints import FIXED, is_signed
 from edge2torch.compile._options import CompileOptions
+from edge2torch.compile.artifact import CompileArtifact
 from edge2torch.graph import BlockPlan, EdgeGraph, FeedforwardPlan, SkipPlan
 from edge2torch.nn import (
     EdgeModel,
@@ -78,6 +80,29 @@ def _linear(
         )
         linear.set_weights(weights)
     return linear
+
+
+@torch.no_grad()
+def draw_anew(model: EdgeModel, artifact: CompileArtifact, *, keep_initial: bool) -> None:
+    """Draw the weights as compiling does, number for number, and set biases to zero.
+
+    Weights that the table gives stay where they are given, unless ``keep_initial`` is false; fixed
+    ones always do.
+    """
+    units = artifact.unit_graph
+    graph = artifact.graph if units is None else units.graph
+    plan = artifact.execution_plan if units is None else artifact.unit_plan
+    init = artifact.options["init"]
+    scale = _initial_scale(graph, cast(FeedforwardPlan, plan), init)
+    given = graph.initial_weight
+    if not keep_initial:
+        given = np.where(graph.constraint == FIXED, given, np.nan)
+    for numbers, layer in artifact.bind(model).weight_layers():
+        codes = graph.constraint[numbers]
+        drawn = draw_weights(scale[numbers], codes, given[numbers], clear_of_zero=init == "sparse")
+        layer.set_weights(drawn)
+        if layer.bias is not None:
+            layer.bias.zero_()
 
 
 def _initial_scale(graph: EdgeGraph, plan: FeedforwardPlan, init: str) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from torch import nn
 
 import edge2torch as e2t
 from edge2torch.interpret import ReplicateStack, stack_replicates
+from edge2torch.interpret._trust._start import draw_starts
 from edge2torch.simulate import layered_graph
 
 EDGES = layered_graph([12, 6, 3, 2], [20, 10, 6], seed=1, skip_edges=4)
@@ -92,6 +93,32 @@ def test_stacking_leaves_the_models_as_they_were():
     for model, state in zip(models, before, strict=True):
         for name, value in model.state_dict().items():
             assert torch.equal(value, state[name])
+
+
+@pytest.mark.parametrize("options", [{}, {"init": "dense"}, {"bias": False}, {"units": 2}])
+def test_weights_that_are_drawn_anew_are_those_of_compiling_again(options):
+    edges = EDGES
+    if "units" not in options:
+        edges = EDGES.assign(
+            constraint=[("positive", "negative", None)[k % 3] for k in range(len(EDGES))],
+            initial_weight=[
+                (0.3, -0.3, 0.2)[k % 3] if k % 5 == 0 else None for k in range(len(EDGES))
+            ],
+        )
+        edges.loc[edges.index % 7 == 0, "constraint"] = "fixed"
+        edges.loc[edges.index % 7 == 0, "initial_weight"] = 0.4
+    model, artifact = e2t.compile_graph(edges, quiet=True, **options)
+    with torch.no_grad():
+        for bias in model.node_biases():
+            if bias is not None:
+                bias.fill_(3.0)
+    models, _, seeds = draw_starts((model, artifact), 2, seed=0)
+    assert models[0].edge_layers()[0].crow is models[1].edge_layers()[0].crow  # where edges lie
+    for drawn, seed in zip(models, seeds, strict=True):
+        again, _ = e2t.compile_graph(edges, quiet=True, seed=seed, **options)
+        assert drawn.state_dict().keys() == again.state_dict().keys()
+        for name, value in again.state_dict().items():
+            torch.testing.assert_close(drawn.state_dict()[name], value, rtol=0, atol=0)
 
 
 def test_what_cannot_be_stacked_is_refused():

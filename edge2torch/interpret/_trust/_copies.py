@@ -124,21 +124,26 @@ def _bias_places(
 ) -> list[Tensor]:
     """For each bias vector of the wide model: positions among all single biases, one after another."""
     own = np.concatenate([numbers for numbers, _ in artifact.bind(single).unit_biases()])
-    names, units = _named(artifact, own)
-    position = pd.Series(np.arange(len(own)), index=pd.MultiIndex.from_arrays([names, units]))
-    places = []
-    for numbers, _ in wide_artifact.bind(wide).unit_biases():
-        wide_names, units = _named(wide_artifact, numbers)
-        pairs = [name.split(SEPARATOR, 1) for name in wide_names]
-        wanted = pd.MultiIndex.from_arrays([[name for _, name in pairs], units])
-        offset = np.array([int(k) for k, _ in pairs]) * len(own)
-        places.append(torch.from_numpy(offset + position.loc[wanted].to_numpy()))
-    return places
+    node, unit = _nodes_and_units(artifact, own)
+    found = [numbers for numbers, _ in wide_artifact.bind(wide).unit_biases()]
+    nodes, units = zip(
+        *[_nodes_and_units(wide_artifact, numbers) for numbers in found], strict=True
+    )
+    # each name is split and looked up once, however many units the node has
+    asked, which = np.unique(np.concatenate(nodes), return_inverse=True)
+    pairs = [name.split(SEPARATOR, 1) for name in wide_artifact.graph.names(asked)]
+    number = pd.Index(artifact.graph.node_names).get_indexer(pd.Index([name for _, name in pairs]))
+    offset = np.array([int(k) for k, _ in pairs]) * len(own)
+    most = int(unit.max(initial=0)) + 1
+    position = np.empty(artifact.graph.n_nodes * most, np.int64)
+    position[node * most + unit] = np.arange(len(own))
+    flat = offset[which] + position[number[which] * most + np.concatenate(units)]
+    return list(torch.from_numpy(flat).split([len(numbers) for numbers in found]))
 
 
-def _named(artifact: CompileArtifact, numbers: Ints) -> tuple[list[str], Ints]:
+def _nodes_and_units(artifact: CompileArtifact, numbers: Ints) -> tuple[Ints, Ints]:
     """Return the node of each unit, and which of its units it is."""
     units = artifact.unit_graph
     if units is None:
-        return artifact.graph.names(numbers), np.zeros(len(numbers), np.int64)
-    return units.graph.names(numbers), units.unit_of(numbers)
+        return numbers, np.zeros(len(numbers), np.int64)
+    return units.node[numbers], units.unit_of(numbers)

@@ -321,7 +321,7 @@ def cross_fit(
         weight_decay=weight_decay, input_dropout=input_dropout,
         **{"progress": None if not quiet else False, **options},
     )  # fmt: skip
-    trained = [model.eval() for model in stack.unstack()]
+    trained = [model.eval() for model in stack.unstack(copies=False)]
     split = tuple(
         tuple(trained[k * int(starts) : (k + 1) * int(starts)]) for k in range(len(parts))
     )
@@ -382,8 +382,8 @@ class _Apart(nn.Module):
         """Map x (k, b, i), of each its own, to (k, b, o)."""
         return torch.stack([model(own) for model, own in zip(self.models, x, strict=True)])
 
-    def unstack(self) -> list[nn.Module]:
-        """Return the networks."""
+    def unstack(self, *, copies: bool = True) -> list[nn.Module]:  # noqa: ARG002 (as a stack has)
+        """Return the networks themselves."""
         return list(self.models)
 
 

@@ -274,7 +274,7 @@ def replicate(
         known = Kept(folder, artifact.fingerprint, seed)
         if stack is not None:
             quality = train_together(train_fn, stack, seeds[0], known)
-            models = stack.unstack()
+            models = stack.unstack(copies=False)  # drawn above
         else:
             models, quality = train_separately(
                 train_fn, models, seeds, executor, known, quiet=quiet

@@ -106,9 +106,12 @@ class ReplicateStack(nn.Module):
         """Whether anything comes after the graphs."""
         return any(len(after) for after in self.afters())
 
-    def unstack(self) -> list[nn.Module]:
-        """Return the replicates as models of their own, with the weights that they have now."""
-        models = [copy.deepcopy(model) for model in self._templates]
+    def unstack(self, *, copies: bool = True) -> list[nn.Module]:
+        """Return the replicates as models of their own, with the weights that they have now.
+
+        Without ``copies`` they are the very models that the stack was made of.
+        """
+        models = [copy.deepcopy(model) if copies else model for model in self._templates]
         bases = [find_edge_model(model, self.single) for model in models]
         copy_out(self.base, self.artifact, bases, self.single)
         slots = [model.node_slots() for model in bases]

@@ -13,8 +13,9 @@ from edge2torch._core.checks import check_count, check_seed
 from edge2torch._core.constraints import FIXED
 from edge2torch._core.messages import listing
 from edge2torch._core.randomness import seeded
-from edge2torch.compile import CompileArtifact, compile_graph, find_edge_model
+from edge2torch.compile import CompileArtifact, compile_graph, draw_anew, find_edge_model
 from edge2torch.errors import Edge2TorchError
+from edge2torch.nn import EdgeModel, MaskedLinear, SkipSum
 
 Start: TypeAlias = (
     Callable[[], tuple[nn.Module, CompileArtifact]] | tuple[nn.Module, CompileArtifact]
@@ -75,25 +76,17 @@ def with_new_weights(
     Those that the table gives are where they start, unless they are drawn as well; fixed ones stay.
     """
     model, artifact = _pair(start)
+    feedforward = artifact.backend == "feedforward"
+    compiled = None if feedforward else _compiled_again(start, keep_initial=keep_initial)
     find_edge_model(model, artifact)
-    edges = artifact.graph.edges[artifact.graph.is_active]
-    if not keep_initial and "initial_weight" in edges:
-        is_fixed = artifact.graph.constraint[artifact.graph.is_active] == FIXED
-        edges = edges.assign(initial_weight=edges["initial_weight"].where(is_fixed))
-    options = {key: value for key, value in artifact.options.items() if key != "own"}
 
     def make() -> tuple[nn.Module, CompileArtifact]:
-        fresh, _ = compile_graph(
-            edges,
-            backend=artifact.backend,
-            quiet=True,
-            inputs=artifact.feature_names,
-            outputs=artifact.output_names,
-            **options,
-            **artifact.options["own"],
-        )
-        drawn = copy.deepcopy(model)
+        drawn = copy.deepcopy(model, shared_by_copies(model))
         base = find_edge_model(drawn, artifact)
+        if compiled is None:
+            draw_anew(cast(EdgeModel, base), artifact, keep_initial=keep_initial)
+        else:
+            base.load_state_dict({**base.state_dict(), **compiled().state_dict()})
         inside = {id(module) for module in base.modules()}
         for module in drawn.modules():
             reset = getattr(module, "reset_parameters", None)
@@ -102,7 +95,40 @@ def with_new_weights(
             )
             if of_stage and callable(reset):
                 reset()
-        base.load_state_dict({**base.state_dict(), **fresh.state_dict()})
         return drawn, artifact
+
+    return make
+
+
+def shared_by_copies(model: nn.Module) -> dict[int, Any]:
+    """Return what copies of a network can share, as a memo of ``deepcopy``: where its edges lie."""
+    constant = (m for m in model.modules() if isinstance(m, MaskedLinear | SkipSum))
+    return {
+        id(m._buffers[name]): m._buffers[name]
+        for m in constant
+        for name in m._non_persistent_buffers_set
+        if m._buffers[name] is not None
+    }
+
+
+def _compiled_again(start: Any, *, keep_initial: bool) -> Callable[[], nn.Module]:
+    """Return a function that compiles the graph again."""
+    _, artifact = start
+    edges = artifact.graph.edges[artifact.graph.is_active]
+    if not keep_initial and "initial_weight" in edges:
+        is_fixed = artifact.graph.constraint[artifact.graph.is_active] == FIXED
+        edges = edges.assign(initial_weight=edges["initial_weight"].where(is_fixed))
+    options = {key: value for key, value in artifact.options.items() if key != "own"}
+
+    def make() -> nn.Module:
+        return compile_graph(
+            edges,
+            backend=artifact.backend,
+            quiet=True,
+            inputs=artifact.feature_names,
+            outputs=artifact.output_names,
+            **options,
+            **artifact.options["own"],
+        )[0]
 
     return make
