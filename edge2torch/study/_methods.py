@@ -8,7 +8,7 @@ from edge2torch._core.messages import plural
 from edge2torch.study._covariates import named
 from edge2torch.study._learned import ahead_words
 from edge2torch.study._pipeline import KPNN, Results
-from edge2torch.study._trust import EPOCHS, LEVEL, Trust
+from edge2torch.study._trust import LEVEL, Trust
 from edge2torch.study._words import Words
 
 
@@ -138,7 +138,7 @@ def _judged(trust: Trust, words: Words, groups: bool) -> str:
     unit = "group means" if groups else plural(words.sample)
     return (
         f"{plural(words.node).capitalize()} were tested by cross-fitting: {folds} folds, "
-        f"{plural('network', trust.starts)} each, {EPOCHS} epochs at most. Use: each was held at its training mean, and "
+        f"{plural('network', trust.starts)} each, {plural('epoch', trust.epochs)}. Use: each was held at its training mean, and "
         f"the rise of the held-out loss tested one-sided by Student's t over {unit}. Specificity: the same "
         f"rise while the {words.node}'s strongest {plural(words.feature)} in the training part (three, and a third at most) "
         f"were held at theirs as well, against networks over {trust.controls} permutations of the "

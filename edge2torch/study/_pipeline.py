@@ -225,6 +225,7 @@ def train_and_judge(
             trust = look_into(
                 study.network, table, study.task, study.settings,
                 groups=study.groups, held_out=study.held_out, node=study.words.node,
+                epochs=int(np.median([seed.trained.epochs for seed in seeds])),
                 console=console, progress=progress,
             )  # fmt: skip
     return Results(

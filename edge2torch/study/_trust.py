@@ -66,6 +66,8 @@ class Trust:
         Wall time.
     sufficient : float or None
         Share of nodes that predict by themselves, with all others held, where none is needed.
+    epochs : int
+        Passes over the samples in training, as a study counts them.
     """
 
     table: pd.DataFrame
@@ -77,6 +79,7 @@ class Trust:
     controls: int
     seconds: float
     sufficient: float | None = None
+    epochs: int = EPOCHS
 
     @property
     def found(self) -> list[str]:
@@ -111,6 +114,16 @@ def why_not(network: Network, settings: StudySettings) -> str | None:
     return None
 
 
+def epochs_to_judge(task: Task, settings: StudySettings, of_study: int) -> int:
+    """Return how long the networks are trained that nodes are judged by.
+
+    Where every step takes all samples an epoch has few of them, and after EPOCHS such networks are
+    far behind the study's own: these are trained as long, which was chosen by prediction alone.
+    """
+    least = max(EPOCHS, of_study) if task.outcome.whole_steps else EPOCHS
+    return min(least, settings.max_epochs)
+
+
 def look_into(
     network: Network,
     table: pd.DataFrame,
@@ -120,18 +133,20 @@ def look_into(
     groups: NDArray[np.str_] | None = None,
     held_out: NDArray[np.bool_] | None = None,
     node: str = "node",
+    epochs: int = EPOCHS,
     console: Console,
     progress: Progress,
 ) -> Trust | str:
     """Train networks in folds, with the given, exchanged and rewired, and ask which nodes are found.
 
     Where they do not predict better than guessing there is nothing to ask: the answer is a sentence
-    that says so.
+    that says so. ``epochs`` is what the study's own networks were trained for.
     """
     begin = time.monotonic()
     n_outputs = network.head or len(network.outputs)
     target = _OfOutcome(task.values, task.classes, task=task, settings=settings, width=n_outputs)
-    how = _How(table[network.features], target, settings, groups, console, progress)
+    n_epochs = epochs_to_judge(task, settings, epochs)
+    how = _How(table[network.features], target, settings, groups, console, progress, n_epochs)
     try:
         fitted = how.fit(network, "cross-fit", _folds(held_out))
     except Edge2TorchError as error:  # classes of one donor: no fold can have them on both sides
@@ -173,6 +188,7 @@ def look_into(
         controls=settings.controls,
         seconds=time.monotonic() - begin,
         sufficient=sufficient,
+        epochs=n_epochs,
     )
     console.say(
         f"{len(fitted.folds)} folds × {settings.replicates} starts, {settings.controls} controls and "
@@ -247,6 +263,7 @@ class _How:
     groups: NDArray[np.str_] | None
     console: Console
     progress: Progress
+    epochs: int
     built: dict[str, dict[int, CustomizedEdgeModel]] = field(default_factory=dict)
 
     def fit(
@@ -276,7 +293,7 @@ class _How:
             exchange_features=exchange,
             impute=settings.impute,
             seed=settings.seed,
-            max_epochs=min(EPOCHS, settings.max_epochs) * steps,
+            max_epochs=self.epochs * steps,
             batch_size=task.outcome.batch_size(n, settings.batch_of(n)),
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,

@@ -16,9 +16,12 @@ from edge2torch import Edge2TorchError, load_study, run_study
 from edge2torch.cli._app import app
 from edge2torch.study import StudyResult, StudySettings
 from edge2torch.study._data import read_dataset
+from edge2torch.study._methods import methods_text
 from edge2torch.study._outcomes import OUTCOMES, outcome_of
 from edge2torch.study._outcomes._survival import times_of
 from edge2torch.study._outcomes._survival_report import _calibrated, censoring_words
+from edge2torch.study._task import choose_task
+from edge2torch.study._trust import epochs_to_judge
 from edge2torch.survival import Outcome, TimeToEvent, simulate
 from edge2torch.train import split_samples
 
@@ -290,3 +293,22 @@ def test_a_slope_whose_interval_holds_1_is_not_called_overfitted() -> None:
     said = _calibrated(table, outcome)
     assert "the interval holds 1" in said
     assert "too far apart" in _calibrated(table.assign(**{"log hazard": 5 * theta}), outcome)
+
+
+def test_nodes_are_judged_by_networks_trained_as_long_as_the_studys() -> None:
+    label = TimeToEvent("years", "died")
+    settings = StudySettings(
+        **{**QUICK, "seeds": 1, "max_epochs": 45, "replicates": 1, "controls": 2}
+    )
+    result = run_study(EDGES, cohort(), label, settings=settings, quiet=True)
+    trust = result.results.trust
+    assert trust is not None
+    assert trust.epochs == max(30, result.results.first.epochs)
+    assert f"1 network each, {trust.epochs} epochs." in methods_text(result.results)
+    task = result.results.study.task
+    assert epochs_to_judge(task, StudySettings(), 120) == 120
+    assert epochs_to_judge(task, StudySettings(), 8) == 30
+    assert epochs_to_judge(task, StudySettings(max_epochs=20), 120) == 20
+    # with batches an epoch has steps enough, and longer networks lean on single nodes
+    classes = choose_task(pd.Series(["a", "b"] * 20, name="kind"), "auto", 2)
+    assert epochs_to_judge(classes, StudySettings(), 120) == 30
