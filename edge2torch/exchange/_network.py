@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import nn
 
 from edge2torch._core.constraints import BY_NAME, is_signed
 from edge2torch._core.edges import edge_frame
@@ -176,13 +177,21 @@ def _read(graph: Any) -> _Graph:
         return _of_networkx(graph)
     if isinstance(graph, pd.DataFrame) or isinstance(getattr(graph, "edges", None), pd.DataFrame):
         return _of_table(edge_frame(graph, "graph"))
+    if not isinstance(graph, CompileArtifact | nn.Module):
+        raise Edge2TorchError(
+            "graph must be an edge table, the CompileArtifact that compile_graph returned, the model "
+            f"that carries it, or a networkx.DiGraph; found {type(graph).__name__}."
+        )
     return _of_artifact(find_artifact(graph))
 
 
 def _of_table(frame: pd.DataFrame) -> _Graph:
     # of the other columns any may stand in the file, also those that no model could be made of
     ends = [name for name in ("source", "target") if name in frame]
-    table = read_edge_table(frame[ends])
+    try:
+        table = read_edge_table(frame[ends])
+    except Edge2TorchError as error:  # which calls it by the name that compile_graph has for it
+        raise Edge2TorchError(str(error).replace("edgelist", "graph")) from error
     names = table.node_names.tolist()
     return _Graph(
         names,

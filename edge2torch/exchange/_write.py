@@ -136,22 +136,56 @@ def write_network(
     if positions and not is_placed:
         words.append(f"no positions, as there are more than {_MOST_PLACED:,} nodes")
     place = _place(network) if is_placed and chosen != "hcx" else None
+    try:
+        words += _fill(
+            final,
+            chosen,
+            network,
+            place,
+            styled,
+            is_placed,
+            relations,
+            interactome,
+            interactome_uuid,
+        )
+    except OSError as error:
+        raise Edge2TorchError(f"path={str(path)!r} cannot be written: {error.strerror}.") from error
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which JSON alone can write
+        shown = error.object[max(error.start - 20, 0) : error.end]
+        raise Edge2TorchError(
+            f"graph: {shown!r} holds a character that text files cannot. Take it out, or write .cx2."
+        ) from error
+    counts = f"{plural('node', len(network.names))}, {plural('edge', len(network.source))}"
+    note("; ".join([f"{final.name}: {counts}", *words]) + ".", quiet=quiet)
+    return final
+
+
+def _fill(
+    final: Path,
+    chosen: str,
+    network: Network,
+    place: NDArray[np.float64] | None,
+    level: float | None,
+    is_placed: bool,
+    relations: str,
+    interactome: EdgesLike | None,
+    uuid: str | None,
+) -> list[str]:
+    """Write the file, and what belongs beside it; return what is to be said."""
     if chosen == "cx2":
-        _write(final, cx2_text(network, place, level=styled))
+        _write(final, cx2_text(network, place, level=level))
     elif chosen == "cyjs":
         text, renamed = cyjs_text(network, place)
         _write(final, text)
-        words += [f"renamed: {old} to {new}" for old, new in renamed.items()]
+        return [f"renamed: {old} to {new}" for old, new in renamed.items()]
     elif chosen == "graphml":
         write_file(final, lambda draft: write_graphml(network, place, draft))
     elif chosen == "sif":
         tables = write_sif(network, final, relations)
-        words.append(f"with {' and '.join(table.name for table in tables)}")
+        return [f"with {' and '.join(table.name for table in tables)}"]
     else:
-        words += _write_hcx(final, network, interactome, interactome_uuid, styled, is_placed)
-    counts = f"{plural('node', len(network.names))}, {plural('edge', len(network.source))}"
-    note("; ".join([f"{final.name}: {counts}", *words]) + ".", quiet=quiet)
-    return final
+        return _write_hcx(final, network, interactome, uuid, level, is_placed)
+    return []
 
 
 def _write_hcx(
@@ -225,5 +259,7 @@ def _check(
     for argument, value in (("interactome", interactome), ("interactome_uuid", uuid)):
         if value is not None and chosen != "hcx":
             raise Edge2TorchError(f"{argument} is for format='hcx', found {chosen!r}.")
+    if path.is_dir():
+        raise Edge2TorchError(f"path={str(path)!r} is a folder; give a file.")
     if not path.parent.is_dir():
         raise Edge2TorchError(f"path={str(path)!r}: the folder {str(path.parent)!r} is missing.")

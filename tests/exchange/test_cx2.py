@@ -317,6 +317,14 @@ def test_what_the_graph_does_not_have_is_refused_by_name(tmp_path: Path):
         write_network(nx.DiGraph([(1, "1")]), path)
     with pytest.raises(e2t.Edge2TorchError, match="undirected"):
         write_network(nx.Graph([("a", "b")]), path)
+    with pytest.raises(e2t.Edge2TorchError, match=r"graph must be an edge table.*found str"):
+        write_network("edges.csv", path)
+    with pytest.raises(e2t.Edge2TorchError, match="graph has no column 'target'"):
+        write_network(EDGES[["source"]], path)
+    with pytest.raises(e2t.Edge2TorchError, match="is a folder"):
+        write_network(EDGES, tmp_path, format="cx2")
+    with pytest.raises(e2t.Edge2TorchError, match="text files cannot"):
+        write_network(EDGES, tmp_path / "a.sif", names={"tf": "\ud800"})
     with pytest.raises(e2t.Edge2TorchError, match=r"folder .* is missing"):
         write_network(EDGES, tmp_path / "nowhere" / "net.cx2")
 
