@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge2torch.compile import save_compiled as save_compiled
     from edge2torch.customize import NodeHeads as NodeHeads
     from edge2torch.customize import customize_model as customize_model
+    from edge2torch.customize import join_branches as join_branches
     from edge2torch.data import align_features_to_input_nodes as align_features_to_input_nodes
     from edge2torch.errors import Edge2TorchError as Edge2TorchError
     from edge2torch.errors import Edge2TorchWarning as Edge2TorchWarning
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from edge2torch.study import compare_priors as compare_priors
     from edge2torch.study import load_study as load_study
     from edge2torch.study import run_study as run_study
+    from edge2torch.train import pairs as pairs
 else:  # a room, and torch with most of them, is imported when it is first asked for (SPEC 1)
     _ROOMS = {
         "cli": (),
@@ -63,7 +65,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
             "node_biases",
             "save_compiled",
         ),
-        "customize": ("NodeHeads", "customize_model"),
+        "customize": ("NodeHeads", "customize_model", "join_branches"),
         "data": ("align_features_to_input_nodes",),
         "errors": ("Edge2TorchError", "Edge2TorchWarning"),
         "exchange": ("write_network",),
@@ -100,7 +102,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         "simulate": (),
         "study": ("compare_priors", "load_study", "run_study"),
         "survival": (),
-        "train": (),
+        "train": ("pairs",),
         "vae": (),
     }
     _HOME = {name: room for room, names in _ROOMS.items() for name in names}

@@ -5,6 +5,8 @@ from edge2torch.train._loop import Fit as Fit
 from edge2torch.train._loop import fit
 from edge2torch.train._metrics import sample_losses as sample_losses
 from edge2torch.train._metrics import score_predictions
+from edge2torch.train._pairs import Pairs as Pairs
+from edge2torch.train._pairs import pairs
 from edge2torch.train._scaler import Scaler as Scaler
 from edge2torch.train._scaler import fit_scaler
 from edge2torch.train._split import Split as Split
@@ -17,6 +19,7 @@ __all__ = [
     "fit",
     "fit_scaler",
     "fit_steady_state",
+    "pairs",
     "repeated_folds",
     "score_predictions",
     "split_samples",

@@ -1,0 +1,331 @@
+"""Pairs of two kinds of partners, such as cells and drugs: aligned, divided, scored per drug."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch import Tensor
+
+from edge2torch._core.checks import check_choice, check_type
+from edge2torch._core.messages import listing, require
+from edge2torch.errors import Edge2TorchError
+from edge2torch.train._split import repeated_folds
+
+__all__ = ["Pairs", "pairs"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+HoldOut = Literal["cell", "drug", "both", "pair"]
+
+_FEWEST = 3  # pairs of a drug that can be ranked
+_PENALTIES = np.logspace(-2, 4, 13)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Values of pairs, and the features of both partners, by row number.
+
+    Made by :func:`pairs`.
+
+    Parameters
+    ----------
+    index : ndarray of int64, shape (n, 2)
+        Rows of ``cells`` and ``drugs``.
+    y : ndarray of float64, shape (n,)
+        What is to be predicted.
+    cells, drugs : DataFrame
+        Features, a row per partner.
+    entities : (str, str)
+        What the partners are called.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from edge2torch.train import pairs
+    >>> cells = pd.DataFrame({"g": [0.0, 1.0, 2.0]}, index=["A", "B", "C"])
+    >>> drugs = pd.DataFrame({"bit": [0.0, 1.0]}, index=["u", "v"])
+    >>> table = pd.DataFrame({"cell": [*"ABCABC"], "drug": [*"uuuvvv"], "auc": np.arange(6.0)})
+    >>> both = pairs(table, cells, drugs, label="auc")
+    >>> both, both.index[3].tolist()
+    (Pairs(6 of 3 cells and 2 drugs), [0, 1])
+    """
+
+    index: Ints
+    y: Floats
+    cells: pd.DataFrame = field(repr=False)
+    drugs: pd.DataFrame = field(repr=False)
+    entities: tuple[str, str] = ("cell", "drug")
+
+    def __repr__(self) -> str:
+        first, second = self.entities
+        n = len(self.y)
+        return f"Pairs({n:,} of {len(self.cells):,} {first}s and {len(self.drugs):,} {second}s)"
+
+    def rows(self, numbers: Ints) -> Tensor:
+        """Return the partners' rows (b, 2) of some pairs, for ``joined(cells, drugs, rows)``."""
+        return torch.from_numpy(self.index[numbers])
+
+    def folds(
+        self, hold_out: HoldOut = "cell", n_folds: int = 5, *, seed: int = 0
+    ) -> list[tuple[Ints, Ints]]:
+        """Divide the pairs into a part to fit and one to judge by, several times.
+
+        Parameters
+        ----------
+        hold_out : {"cell", "drug", "both", "pair"}
+            What the judged pairs have that no fitted one has: their cell, their drug, either of them
+            (pairs of one held-out partner are then left out), or nothing but the pair itself: then
+            both partners were seen.
+        n_folds : int
+            Parts.
+        seed : int
+            Same seed, same parts.
+
+        Returns
+        -------
+        list of (ndarray, ndarray)
+            Numbers of pairs.
+        """
+        check_choice("hold_out", hold_out, get_args(HoldOut))
+        if hold_out in ("cell", "drug"):
+            groups = self.index[:, ("cell", "drug").index(hold_out)]
+            return repeated_folds(self.y, None, n_folds, groups=groups, seed=seed)
+        if hold_out == "pair":
+            return repeated_folds(self.y, None, n_folds, seed=seed)
+        parts = []
+        for k in range(2):
+            partners = np.unique(self.index[:, k])
+            order = np.random.default_rng([seed, k]).permutation(len(partners))
+            if len(partners) < n_folds:
+                raise Edge2TorchError(
+                    f"hold_out='both': {len(partners)} {self.entities[k]}s cannot be divided into "
+                    f"{n_folds} parts."
+                )
+            part = np.empty(len(partners), np.int64)
+            part[order] = np.arange(len(partners)) % n_folds
+            parts.append(part[np.searchsorted(partners, self.index[:, k])])
+        return [
+            (
+                np.flatnonzero((parts[0] != k) & (parts[1] != k)),
+                np.flatnonzero((parts[0] == k) & (parts[1] == k)),
+            )
+            for k in range(n_folds)
+        ]
+
+    def scores(self, predicted: Floats, rows: Ints) -> dict[str, float]:
+        """Return how well pairs are predicted: within each drug first, and all together last.
+
+        Parameters
+        ----------
+        predicted : ndarray, shape (b,)
+            Of the pairs ``rows``.
+        rows : ndarray of int, shape (b,)
+            Numbers of pairs.
+
+        Returns
+        -------
+        dict
+            ``spearman`` and ``pearson``, medians over drugs of three pairs or more; ``drugs``, how many
+            these are; ``pooled_spearman`` and ``pooled_pearson``, which drugs' means alone make high.
+        """
+        y, drug = self.y[rows], self.index[rows, 1]
+        own = [np.flatnonzero(drug == k) for k in np.unique(drug)]
+        own = [part for part in own if len(part) >= _FEWEST]
+        each = np.array([_correlations(predicted[part], y[part]) for part in own]).reshape(-1, 2)
+        within = np.median(each, axis=0) if own else np.full(2, np.nan)
+        pooled = _correlations(predicted, y)
+        return {
+            "spearman": float(within[0]),
+            "pearson": float(within[1]),
+            "drugs": float(len(own)),
+            "pooled_spearman": pooled[0],
+            "pooled_pearson": pooled[1],
+        }
+
+    def compare(self, predicted: Mapping[str, Floats], fit: Ints, held_out: Ints) -> pd.DataFrame:
+        """Return the scores of predictions of held-out pairs, with the baselines' below.
+
+        Parameters
+        ----------
+        predicted : mapping of str to ndarray, shape (b,)
+            Predictions of the pairs ``held_out``, by what made them.
+        fit, held_out : ndarray of int
+            Numbers of pairs, as :meth:`folds` gives them.
+
+        Returns
+        -------
+        DataFrame
+            A row per model; the baselines are the drug's mean, this plus the cell's, ridge per drug on
+            the cell's features, and ridge on the features of both.
+        """
+        found = {**predicted, **self._baselines(fit, held_out)}
+        table = {name: self.scores(np.asarray(own), held_out) for name, own in found.items()}
+        return pd.DataFrame(table).T.rename_axis("model")
+
+    def _baselines(self, fit: Ints, held_out: Ints) -> dict[str, Floats]:
+        level = float(self.y[fit].mean())
+        first, second = self.entities
+        drug = _means(self.y[fit] - level, self.index[fit, 1], len(self.drugs))
+        rest = self.y[fit] - level - drug[self.index[fit, 1]]
+        cell = _means(rest, self.index[fit, 0], len(self.cells))
+        of_drug = level + drug[self.index[held_out, 1]]
+        return {
+            f"{second} mean": of_drug,
+            f"{second} mean + {first} mean": of_drug + cell[self.index[held_out, 0]],
+            f"ridge per {second}": self._per_drug(fit, held_out, of_drug),
+            "ridge on both": self._on_both(fit, held_out),
+        }
+
+    def _per_drug(self, fit: Ints, held_out: Ints, of_drug: Floats) -> Floats:
+        """Ridge of each drug that was seen often enough; the drug's mean for the others."""
+        found = of_drug.copy()
+        features = self.cells.to_numpy(np.float64)
+        for k in np.unique(self.index[held_out, 1]):
+            own, new = fit[self.index[fit, 1] == k], np.flatnonzero(self.index[held_out, 1] == k)
+            if len(own) >= 2 * _FEWEST:
+                x, unseen = (features[self.index[rows, 0]] for rows in (own, held_out[new]))
+                found[new] = _ridge(x, self.y[own], unseen)
+        return found
+
+    def _on_both(self, fit: Ints, held_out: Ints) -> Floats:
+        tables = [table.to_numpy(np.float64) for table in (self.cells, self.drugs)]
+
+        def side_by_side(rows: Ints) -> Floats:
+            return np.concatenate([t[self.index[rows, k]] for k, t in enumerate(tables)], axis=1)
+
+        return _ridge(side_by_side(fit), self.y[fit], side_by_side(held_out))
+
+
+def pairs(
+    table: pd.DataFrame,
+    cells: pd.DataFrame,
+    drugs: pd.DataFrame,
+    *,
+    label: str,
+    entities: Sequence[str] = ("cell", "drug"),
+) -> Pairs:
+    """Align a table of pairs with the features of both partners, by name.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per pair, with a column for each partner's name and one for the value.
+    cells, drugs : DataFrame
+        Features: a row per partner, named by the index; numbers, none missing.
+    label : str
+        The column to predict.
+    entities : (str, str)
+        The columns of the names.
+
+    Returns
+    -------
+    Pairs
+        With ``folds(hold_out=)``, ``scores`` within each drug and ``compare``, which has baselines.
+
+    Raises
+    ------
+    Edge2TorchError
+        For partners without features, pairs that are there twice, values that are missing, and
+        partners that are there twice; with counts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import edge2torch as e2t
+    >>> cells = pd.DataFrame({"g": [0.0, 1.0]}, index=["A", "B"])
+    >>> drugs = pd.DataFrame({"bit": [1.0]}, index=["u"])
+    >>> table = pd.DataFrame({"cell": ["A", "B"], "drug": ["u", "u"], "auc": [0.2, 0.9]})
+    >>> e2t.pairs(table, cells, drugs, label="auc").y.tolist()
+    [0.2, 0.9]
+    """
+    for argument, value in (("table", table), ("cells", cells), ("drugs", drugs)):
+        check_type(argument, value, pd.DataFrame, "a DataFrame")
+    first, second = entities
+    if lost := [name for name in (first, second, label) if name not in table.columns]:
+        raise Edge2TorchError(
+            f"table has no column {listing(lost)}; it has {listing(table.columns, 10)}. Name them with "
+            "entities= and label=."
+        )
+    names = table[[first, second]]
+    if names.isna().any(axis=None):
+        n = int(names.isna().any(axis=1).sum())
+        raise Edge2TorchError(f"table: {n:,} row(s) have no {first} or no {second}. Drop them.")
+    names = names.astype(str).apply(lambda column: column.str.strip())
+    index = np.stack(
+        [
+            _numbers(argument, features, names[entity], entity)
+            for argument, features, entity in (("cells", cells, first), ("drugs", drugs, second))
+        ],
+        axis=1,
+    )
+    twice = names.duplicated(keep=False)
+    if twice.any():
+        n = int(names.duplicated().sum())
+        shown = listing(list(map(tuple, names[twice].drop_duplicates().to_numpy().tolist())))
+        raise Edge2TorchError(
+            f"table: {n:,} row(s) repeat a pair: {shown}. Average replicates, or drop all but one."
+        )
+    y = pd.to_numeric(table[label], errors="coerce").to_numpy(np.float64)
+    if not np.isfinite(y).all():
+        n = int((~np.isfinite(y)).sum())
+        raise Edge2TorchError(f"table: {n:,} row(s) have no number in {label!r}. Drop them.")
+    return Pairs(index, y, cells, drugs, (first, second))
+
+
+def _numbers(argument: str, features: pd.DataFrame, names: pd.Series, entity: str) -> Ints:
+    """Return the row of each name, after checking the features."""
+    own = pd.Index([str(name).strip() for name in features.index])
+    if not own.is_unique:
+        twice = own[own.duplicated()].unique()
+        raise Edge2TorchError(
+            f"{argument}: {len(twice):,} {entity}(s) are there more than once: {listing(twice)}."
+        )
+    found = own.get_indexer(pd.Index(names))
+    unknown = pd.unique(names[found < 0])
+    if len(unknown):
+        raise Edge2TorchError(
+            f"table names {len(unknown):,} of {names.nunique():,} {entity}(s) that {argument} has no "
+            f"features of: {listing(unknown)}. Drop their {int((found < 0).sum()):,} pair(s), or add "
+            "them."
+        )
+    values = features.apply(pd.to_numeric, errors="coerce")
+    bad = ~np.isfinite(values.to_numpy(np.float64)).all(axis=1)
+    if bad.any():
+        raise Edge2TorchError(
+            f"{argument}: {int(bad.sum()):,} {entity}(s) have features that are missing or no numbers: "
+            f"{listing(own[bad])}."
+        )
+    return found.astype(np.int64)
+
+
+def _means(values: Floats, group: Ints, n: int) -> Floats:
+    """Return the mean of each group, 0 for those without values."""
+    count = np.bincount(group, minlength=n)
+    total = np.bincount(group, weights=values, minlength=n)
+    return np.asarray(total / np.maximum(count, 1), np.float64)
+
+
+def _ridge(x: Floats, y: Floats, new: Floats) -> Floats:
+    """Return ridge predictions; the penalty has the least error of samples left out one by one."""
+    linear: Any = require("sklearn.linear_model", extra="train")
+    mean, spread = x.mean(0), x.std(0)
+    scale = np.where(spread > 0, spread, 1.0)
+    model = linear.RidgeCV(_PENALTIES).fit((x - mean) / scale, y)
+    return np.asarray(model.predict((new - mean) / scale), np.float64)
+
+
+def _correlations(one: Floats, other: Floats) -> tuple[float, float]:
+    """Return Spearman's and Pearson's correlation; 0 where either is constant."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0, 0.0
+    return (
+        float(stats.spearmanr(one, other).statistic),
+        float(np.corrcoef(one, other)[0, 1]),
+    )

@@ -1,0 +1,197 @@
+"""Cells × drugs: a second branch at the graph's root, and pairs by name."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import edge2torch as e2t
+from edge2torch.simulate import layered_graph
+
+EDGES = layered_graph([12, 5, 1], [18, 5], seed=2)
+
+
+def cells(n=30, seed=0):
+    rng = np.random.default_rng(seed)
+    genes = sorted(set(EDGES["source"]) - set(EDGES["target"]))
+    return pd.DataFrame(rng.normal(size=(n, len(genes))), [f"c{k}" for k in range(n)], genes)
+
+
+def joined(width=6, features=4, heads=False):
+    torch.manual_seed(0)
+    root = min(set(EDGES["target"]) - set(EDGES["source"]))
+    terms = set(EDGES["target"])
+    model, artifact = e2t.compile_graph(EDGES, units=dict.fromkeys(terms, 3), seed=0, quiet=True)
+    model = e2t.customize_model(
+        model, node_activation="tanh", node_normalization="batch", norm_first=False,
+        node_heads=e2t.NodeHeads() if heads else None,
+    )  # fmt: skip
+    assert artifact.units[root] == 3
+    return e2t.join_branches(model, artifact, (8, 5), features=features, width=width), artifact
+
+
+def test_it_computes_as_the_paper_says():
+    model, _ = joined()
+    x, z = torch.randn(20, 12), torch.randn(20, 4)
+    first, third, second = model.other[0], model.other[2], model.other[3]
+    v = torch.tanh(first(z))
+    v = third(v)
+    v = model.other[5](torch.tanh(second(v)))
+    u = model.root[1](torch.tanh(model.graph(x)))
+    linear, norm, head, last = model.join[0], model.join[2], model.join[3], model.join[5]
+    y = last(torch.tanh(head(norm(torch.tanh(linear(torch.cat([u, v], 1)))))))
+    torch.testing.assert_close(model(x, z), y, rtol=1e-5, atol=1e-5)
+
+
+def test_each_partner_is_computed_once():
+    model, _ = joined(heads=True)
+    model.eval()
+    x, z = torch.randn(6, 12), torch.randn(3, 4)
+    pairs = torch.tensor([[0, 0], [0, 2], [5, 1], [0, 1], [5, 2]])
+    calls = []
+    model.graph.register_forward_hook(lambda _m, args, _y: calls.append(len(args[0])))
+    y = model(x, z, pairs)
+    assert calls == [2]
+    torch.testing.assert_close(y, model(x[pairs[:, 0]], z[pairs[:, 1]]))
+    output, heads = model.with_heads(x, z, pairs)
+    torch.testing.assert_close(output, y)
+    assert heads.shape == (5, len(model.graph.head_names), 1)
+    assert torch.equal(heads[0], heads[1])
+    with pytest.raises(e2t.Edge2TorchError, match="table has 3 row"):
+        model(x, z, torch.tensor([[0, 3]]))
+    with pytest.raises(e2t.Edge2TorchError, match="whole numbers"):
+        model(x, z, torch.zeros(2, 2))
+    with pytest.raises(e2t.Edge2TorchError, match="row by row"):
+        model(x, z)
+
+
+def test_scores_are_for_a_given_drug_which_stays():
+    model, artifact = joined()
+    table = cells()
+    drug, other = torch.tensor([1.0, 0, 0, 0]), torch.tensor([0.0, 2, 0, 1])
+    one, two = (
+        e2t.attribute(
+            model.given(d),
+            table,
+            "nodes",
+            nodes="all",
+            delta=True,
+            quiet=True,
+            attribute_kwargs={"n_steps": 300},
+        )
+        for d in (drug, other)
+    )
+    assert float(one.delta.abs().max().max()) < 1e-3  # what moves is the cell alone
+    assert not np.allclose(one.summary()["mean"], two.summary()["mean"])
+    given = model.eval().given(drug)
+    x = torch.tensor(table.to_numpy(), dtype=torch.float32)
+    torch.testing.assert_close(given(x), model(x, drug.expand(len(x), -1)))
+    held = e2t.knock_out(given, artifact, table, artifact.topology.hidden, quiet=True)
+    assert held.shape == (len(artifact.topology.hidden), 1)
+
+
+def test_it_is_saved_and_joined_again(tmp_path):
+    model, _ = joined()
+    model.eval()
+    e2t.save_compiled(tmp_path / "m", model)
+
+    def again(base):
+        graph = e2t.customize_model(
+            base, node_activation="tanh", node_normalization="batch", norm_first=False
+        )
+        return e2t.join_branches(graph, other=(8, 5), features=4)
+
+    loaded, _ = e2t.load_compiled(tmp_path / "m", customize=again)
+    x, z = torch.randn(5, 12), torch.randn(5, 4)
+    assert torch.equal(loaded.eval()(x, z), model(x, z))
+
+
+def test_branches_that_do_not_fit_are_refused():
+    base, artifact = e2t.compile_graph(EDGES, quiet=True)
+    with pytest.raises(e2t.Edge2TorchError, match="features is missing"):
+        e2t.join_branches(base, other=(8, 5))
+    with pytest.raises(e2t.Edge2TorchError, match="does not take features"):
+        e2t.join_branches(base, other=nn.Linear(3, 2), features=4)
+    with pytest.raises(e2t.Edge2TorchError, match="model has a head"):
+        e2t.join_branches(e2t.customize_model(base, head=nn.Linear(1, 1)), other=nn.Linear(3, 2))
+    with pytest.raises(e2t.Edge2TorchError, match="other is empty"):
+        e2t.join_branches(base, artifact, (), features=3)
+
+
+# ------------------------------------------------------------------------------------- pairs
+
+
+def responses(n_cells=30, n_drugs=8, seed=0):
+    """A drug's level, and its own pathway's activity in the cell."""
+    rng = np.random.default_rng(seed)
+    table = cells(n_cells, seed)
+    drugs = pd.DataFrame(np.eye(n_drugs), index=[f"d{k}" for k in range(n_drugs)])
+    level = rng.normal(size=n_drugs) * 3
+    rows = [
+        (cell, drug, level[k] + table.iloc[c, k % 12] + 0.1 * rng.normal())
+        for c, cell in enumerate(table.index)
+        for k, drug in enumerate(drugs.index)
+    ]
+    return pd.DataFrame(rows, columns=["cell", "drug", "auc"]), table, drugs
+
+
+def test_pairs_are_aligned_by_name_whatever_their_order():
+    table, first, second = responses()
+    both = e2t.pairs(table, first, second, label="auc")
+    shuffled = e2t.pairs(
+        table, first.sample(frac=1, random_state=0), second.iloc[::-1], label="auc"
+    )
+    for one in (both, shuffled):
+        names = one.cells.index[one.index[:, 0]], one.drugs.index[one.index[:, 1]]
+        assert (names[0] == table["cell"]).all()
+        assert (names[1] == table["drug"]).all()
+
+
+@pytest.mark.parametrize("hold_out", ["cell", "drug", "both", "pair"])
+def test_what_is_held_out_was_not_seen(hold_out):
+    table, first, second = responses()
+    both = e2t.pairs(table, first, second, label="auc")
+    folds = both.folds(hold_out, 4, seed=1)
+    assert len(folds) == 4
+    for fit, held_out in folds:
+        assert len(fit)
+        assert len(held_out)
+        seen = [set(both.index[fit, k]) & set(both.index[held_out, k]) for k in range(2)]
+        assert bool(seen[0]) == (hold_out in ("drug", "pair"))
+        assert bool(seen[1]) == (hold_out in ("cell", "pair"))
+        assert not set(fit) & set(held_out)
+
+
+def test_scores_are_within_drugs_and_baselines_stand_beside():
+    table, first, second = responses(40)
+    both = e2t.pairs(table, first, second, label="auc")
+    fit, held_out = both.folds("cell", 4)[0]
+    scores = both.compare({"truth": both.y[held_out]}, fit, held_out)
+    assert list(scores.index) == [
+        "truth", "drug mean", "drug mean + cell mean", "ridge per drug", "ridge on both"
+    ]  # fmt: skip
+    assert list(scores.columns[:2]) == ["spearman", "pearson"]
+    assert scores.loc["truth", "spearman"] == pytest.approx(1)
+    assert scores.loc["drug mean", "spearman"] == 0
+    assert scores.loc["drug mean", "pooled_pearson"] > 0.8  # means of drugs alone
+    assert scores.loc["ridge per drug", "spearman"] > 0.8
+    assert scores.loc["ridge on both", "spearman"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda t, c, d: (t, c.iloc[3:], d), r"names 3 of 30 cell\(s\) .* Drop their 24 pair"),
+        (lambda t, c, d: (t, c, d.iloc[1:]), r"1 of 8 drug\(s\)"),
+        (lambda t, c, d: (pd.concat([t, t.iloc[:2]]), c, d), r"2 row\(s\) repeat a pair"),
+        (lambda t, c, d: (t.assign(auc=t["auc"].where(t.index > 4)), c, d), r"5 row\(s\) have no"),
+        (lambda t, c, d: (t.assign(drug=t["drug"].where(t.index > 0)), c, d), r"1 row\(s\) have no cell"),
+        (lambda t, c, d: (t, pd.concat([c, c.iloc[:1]]), d), "more than once: 'c0'"),
+        (lambda t, c, d: (t, c.assign(**{c.columns[0]: c.iloc[:, 0].where(c.index != "c4")}), d), "'c4'"),
+        (lambda t, c, d: (t.rename(columns={"auc": "y"}), c, d), "no column 'auc'"),
+    ],
+)  # fmt: skip
+def test_pairs_that_do_not_fit_are_counted(spoil, said):
+    with pytest.raises(e2t.Edge2TorchError, match=said):
+        e2t.pairs(*spoil(*responses()), label="auc")
