@@ -16,6 +16,8 @@ from tests.plot.test_clickable import HOSTILE, wide
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium or Chrome on the PATH")
 
+VIEW = "document.querySelector('svg').getAttribute('viewBox')"
+
 
 @pytest.fixture(scope="module", name="made")
 def _made(tmp_path_factory: pytest.TempPathFactory):
@@ -176,8 +178,7 @@ def test_a_hostile_name_does_nothing(page: Page):
 
 
 def test_the_wheel_scrolls_the_page_unless_the_picture_has_the_focus(page: Page):
-    view = "document.querySelector('svg').getAttribute('viewBox')"
-    before = page.eval(view)
+    before = page.eval(VIEW)
     x, y = page.eval(
         "(b => [b.x + b.width / 2, b.y + b.height / 2])(document.querySelector('svg').getBoundingClientRect())"
     )
@@ -192,14 +193,45 @@ def test_the_wheel_scrolls_the_page_unless_the_picture_has_the_focus(page: Page)
             deltaY=-100,
             **options,
         )
-        return str(page.eval(view))
+        return str(page.eval(VIEW))
 
     assert wheel() == before
     assert wheel(modifiers=2) != before  # with Ctrl
     page.click("[data-zoom=all]")
-    assert page.eval(view).split()[2:] == [f"{float(part):.1f}" for part in before.split()[2:]]
+    assert page.eval(VIEW).split()[2:] == [f"{float(part):.1f}" for part in before.split()[2:]]
     page.eval("document.querySelector('.n').focus()")
     assert wheel() != before
+
+
+def test_dragging_moves_the_picture_and_selects_nothing_on_any_screen(page: Page):
+    page.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=420,
+        height=880,
+        deviceScaleFactor=1,
+        mobile=False,
+    )
+    page.click("[data-zoom=in]")
+    box = "(b => [b.x + b.width / 2, b.y + b.height / 2, b.height])"
+    x, y, height = page.eval(f"{box}(document.querySelector('svg').getBoundingClientRect())")
+    assert height > 150  # it has not given way to the panel
+    before = [float(part) for part in page.eval(VIEW).split()]
+    ways = (("mousePressed", 0), ("mouseMoved", 20), ("mouseMoved", 60), ("mouseReleased", 60))
+    for kind, by in ways:
+        page.call(
+            "Input.dispatchMouseEvent",
+            type=kind,
+            x=x + by,
+            y=y,
+            button="left",
+            buttons=1,
+            clickCount=1,
+        )
+    after = [float(part) for part in page.eval(VIEW).split()]
+    assert after[0] < before[0]
+    assert after[2:] == before[2:]
+    assert page.eval("document.querySelectorAll('.n.self').length") == 0
+    page.call("Emulation.clearDeviceMetricsOverride")
 
 
 def test_on_paper_there_are_no_controls_and_nothing_is_selected(page: Page, tmp_path: Path):
