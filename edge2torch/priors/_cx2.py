@@ -152,10 +152,10 @@ def _called(network: Network, names: str, used: set[int]) -> dict[int, str]:
         else ", ".join(f"{called[n]!r} (id {n})" for n in doubled[:5])
         + (f" and {len(doubled) - 5:,} more" if len(doubled) > 5 else "")
     )
-    others = [name for name in network.types["nodes"] if _tells_apart(network, name, used)]
+    texts = [name for name, kind in network.types["nodes"].items() if kind in ("string", "")]
+    usual = [name for name in ("represents", "name", "shared name") if name in texts]
+    others = [name for name in (*usual, *texts) if _tells_apart(network, name, used)]
     advice = f" names={others[0]!r} tells them apart." if others else ""
-    if "represents" in others:
-        advice = " names='represents' tells them apart."
     if nameless and len(nameless) == len(used):
         advice = f" There are {listing(network.types['nodes'], 12)}." + advice
     raise wrong(network.path, "nodes", f"{what}: {shown}.{advice}")
@@ -208,6 +208,10 @@ def _table(
         shown = ", ".join(f"{word!r} ({count:,})" for word, count in unknown.most_common(5))
         more = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
         said.append(f"without a known sign, now 0: {shown}{more}")
+    if free := sum(edge.values.get("directed") is False for edge in edges):
+        said.append(
+            f"{free:,} are marked as undirected and lead from first to second node all the same"
+        )
     if about_nodes := [name for name in network.types["nodes"] if name != "name"]:
         said.append(f"attributes of nodes are not in the table: {listing(about_nodes)}")
     if undeclared := [name for name, kind in types.items() if not kind]:

@@ -186,17 +186,30 @@ def test_a_cx2_file_that_is_not_whole(tmp_path: Path) -> None:
             priors.read_cx2(path, quiet=True)
 
 
+def test_edges_that_say_they_have_no_direction_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "net.cx2"
+    declared = {**NAMED, "edges": {"directed": {"d": "boolean"}}}
+    edges = [{"s": 1, "t": 0, "v": {"directed": way}} for way in (False, True)]
+    path.write_text(cx2([{"name": "a"}, {"name": "b"}], edges, declared))
+    assert rows(priors.read_cx2(path), "directed") == [("b", "a", True)]
+    assert "1 are marked as undirected and lead from first to second" in capsys.readouterr().out
+
+
 def test_nodes_are_called_by_an_attribute_that_tells_them_apart(tmp_path: Path) -> None:
     path = tmp_path / "net.cx2"
     nodes = [{"name": "p53", "represents": "7157"}, {"name": "p53", "represents": "22059"}]
-    path.write_text(cx2(nodes, [{"s": 0, "t": 1}], NAMED))
+    nodes = [{"size": k, **node} for k, node in enumerate(nodes)]  # numbers are no names
+    declared = {"nodes": {"size": {"d": "double"}, **NAMED["nodes"]}}
+    path.write_text(cx2(nodes, [{"s": 0, "t": 1}], declared))
     with pytest.raises(
         Edge2TorchError, match=r"share a 'name': 'p53' \(id 0\), 'p53' \(id 1\). names='represents'"
     ):
         priors.read_cx2(path, quiet=True)
     edges = priors.read_cx2(path, names="represents", quiet=True)
     assert rows(edges, "source_name", "target_name") == [("7157", "22059", "p53", "p53")]
-    with pytest.raises(Edge2TorchError, match=r"2 node.s. have no 'symbol'.*There are 'name'"):
+    with pytest.raises(Edge2TorchError, match=r"2 node.s. have no 'symbol'.*There are 'size'"):
         priors.read_cx2(path, names="symbol", quiet=True)
 
 
