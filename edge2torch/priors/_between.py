@@ -13,6 +13,7 @@ from edge2torch._core.messages import listing
 from edge2torch._core.names import case_hint
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import reachable
+from edge2torch.priors._clean import fitting_names
 from edge2torch.priors._edges import Bool, Graph, as_names, numbered
 from edge2torch.priors._report import StepReport, counted, step_report
 
@@ -100,10 +101,16 @@ def _naming_hint(graph: Graph, features: Any, wanted: list[str]) -> str:
         if set(graph.frame[column].dropna().map(str)) & set(wanted):
             return (
                 f"The data's names are the graph's {column!r}: read GraphML with identifier='name' (in a "
-                "shell: --identifier name), or translate with map_identifiers."
+                "shell: --identifier name), CX2 and SBML-qual with names='name', GPML with "
+                "names='label', or translate with map_identifiers."
             )
     if hint := case_hint(graph.named(graph.is_input), wanted):
         return hint.strip()
+    if found := fitting_names(graph.names.tolist(), wanted):
+        return (
+            f"{len(found):,} differ in how they are written alone, such as {listing(found, 2)}: use "
+            "clean_names (in a shell: --clean-names)."
+        )
     return "Use the same naming in both; map_identifiers translates a graph."
 
 

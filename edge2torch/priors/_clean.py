@@ -195,6 +195,12 @@ def _renamed(
     return new, applied, (total, *lines, *_collisions(new))
 
 
+def fitting_names(names: list[str], features: list[str]) -> list[tuple[str, str]]:
+    """Return the names that some rule makes features, with these."""
+    new = _renamed(names, list(dict.fromkeys(features)), list(_RULES), only_found=True)[0]
+    return [(old, name) for old, name in new.items() if old != name]
+
+
 def _changes(names: Mapping[str, str], features: list[str], rule: str) -> dict[str, str]:
     """Return what a rule makes of names, in the features' spelling where it leads to one."""
     key = _RULES[rule]

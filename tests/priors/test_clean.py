@@ -110,6 +110,14 @@ def test_numbers_of_genes_are_no_dates() -> None:
     assert priors.clean_names(["44256", "7157", "TP53"], ["44256"])[0][0] == "44256"
 
 
+def test_an_error_of_names_that_do_not_meet_says_so() -> None:
+    edges = pd.DataFrame({"source": ["hsa:472", "hsa:7157"], "target": ["p", "p"]})
+    with pytest.raises(
+        Edge2TorchError, match=r"2 differ in how they are written .*'hsa:472' -> '472'.*clean_names"
+    ):
+        priors.prepare_prior(edges, ["472", "7157"])
+
+
 def test_an_unknown_rule() -> None:
     with pytest.raises(Edge2TorchError, match=r"rules must be one of .*Nearest to 'versions'"):
         priors.clean_names(["a"], ["a"], rules=["versions"])
