@@ -39,6 +39,7 @@ _BY_SUFFIX: dict[str, Format] = {
     ".sif": "sif",
     ".graphml": "graphml",
     ".cx2": "cx2",
+    ".hcx": "cx2",
     ".kgml": "kgml",
     ".gpml": "gpml",
     ".sbml": "sbml_qual",

@@ -52,6 +52,7 @@ def scan_xml(
     *,
     namespaces: bool = False,
     doctype: bool = True,
+    deepest: int = _DEEPEST,
 ) -> None:
     """Hand every element's name, attributes and line over.
 
@@ -64,10 +65,9 @@ def scan_xml(
     def started(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth
         depth += 1
-        if depth > _DEEPEST:
-            raise bad_line(
-                file, parser.CurrentLineNumber, f"elements are nested over {_DEEPEST} deep."
-            )
+        if depth > deepest:
+            words = f"elements are nested over {deepest:,} deep."
+            raise bad_line(file, parser.CurrentLineNumber, words)
         start(name, attributes, parser.CurrentLineNumber)
 
     def ended(name: str) -> None:

@@ -54,20 +54,34 @@ def rises_and_falls(
     return {name: (bool((s > 0).any()), bool((s < 0).any())) for name, s in steps.items()}
 
 
-def _value(node: Any, known: Mapping[str, Any]) -> Any:
-    """Return the value of a formula for all combinations at once."""
+def _value(formula: Any, known: Mapping[str, Any]) -> Any:
+    """Return the value of a formula for all combinations at once.
+
+    Formulas can be nested deeper than Python calls may be, so the parts stand in a list, every part
+    before those that it is made of, and are evaluated from its end.
+    """
     kinds = _kinds()
-    kind = node.getType()
-    if node.isName():
-        if node.getName() not in known:
-            raise _UnknownError("formulas with other names")
-        return known[node.getName()]
-    if node.isNumber():
-        return node.getValue()
-    parts = [_value(node.getChild(k), known) for k in range(node.getNumChildren())]
-    if kind not in kinds:
-        raise _UnknownError("formulas of other functions")
-    return kinds[kind](parts)
+    parts, made_of = [formula], []
+    for part in parts:  # which grows
+        count = 0 if part.isName() or part.isNumber() else part.getNumChildren()
+        made_of.append(range(len(parts), len(parts) + count))
+        parts += [part.getChild(k) for k in range(count)]
+    values: list[Any] = [None] * len(parts)
+    for at in reversed(range(len(parts))):
+        part, below = parts[at], [values[k] for k in made_of[at]]
+        if part.isName():
+            if part.getName() not in known:
+                raise _UnknownError("formulas with other names")
+            values[at] = known[part.getName()]
+        elif part.isNumber():
+            values[at] = part.getValue()
+        elif part.getType() in kinds:
+            values[at] = kinds[part.getType()](below)
+        else:
+            raise _UnknownError("formulas of other functions")
+        for k in made_of[at]:
+            values[k] = None
+    return values[0]
 
 
 def _chain(compare: Callable[[Any, Any], Any]) -> Callable[[list[Any]], Any]:

@@ -20,6 +20,7 @@ from edge2torch.priors._network import check_size, network_table, no_edges, with
 from edge2torch.priors._rows import FilePath, bad_line, read_text
 
 _QUAL = "/qual/version"
+_DEEPEST = 2_000  # Cell Collective writes a or b or c as ((a or b) or c), and some lists are long
 _WORDS = ("positive", "negative", "dual", "unknown")  # as libsbml counts them
 _DECLARED = {"positive": 1, "negative": -1, "dual": 0}
 
@@ -168,7 +169,7 @@ def _model(path: FilePath) -> tuple[Path, Any]:
         space, local = name.rpartition(" ")[::2]
         names.append(local) if not names else spaces.setdefault(space, line)
 
-    scan_xml(file, text, start, namespaces=True, doctype=False)
+    scan_xml(file, text, start, namespaces=True, doctype=False, deepest=_DEEPEST)
     if names[0] != "sbml":
         raise bad_line(file, 1, f"the root is <{names[0]}>, that of SBML is <sbml>.")
     if any("celldesigner" in space for space in spaces):

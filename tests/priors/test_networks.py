@@ -248,6 +248,15 @@ def test_a_hierarchy_is_turned_round_and_genes_enter_at_the_lowest_systems(tmp_p
     assert len(priors.read_cx2(path, hierarchy=True, quiet=True)) == 7
 
 
+def test_a_list_of_names_is_one_of_whole_names(tmp_path: Path) -> None:
+    declared = {"nodes": {**NAMED["nodes"], "HCX::memberNames": {"d": "list_of_string"}}}
+    nodes = [{"name": "all", "HCX::memberNames": ["a b", "c,d"]}, {"name": "left"}]
+    path = tmp_path / "tree.cx2"
+    path.write_text(cx2(nodes, [{"s": 0, "t": 1}], declared, {"ndexSchema": "hierarchy_v0.1"}))
+    edges = priors.read_cx2(path, quiet=True)
+    assert rows(edges) == [("left", "all"), ("a b", "all"), ("c,d", "all")]
+
+
 def test_genes_by_number_are_named_by_the_interactome(tmp_path: Path) -> None:
     path, below = tmp_path / "tree.cx2", tmp_path / "below.cx2"
     declared = {"nodes": {**NAMED["nodes"], "HCX::members": {"d": "list_of_long"}}}
@@ -386,6 +395,17 @@ def test_models_of_other_programs_name_the_exporter(tmp_path: Path) -> None:
     )
     with pytest.raises(Edge2TorchError, match=r"CellDesigner's own kind of SBML. The program casq"):
         priors.read_sbml_qual(tmp_path / "map.xml")
+
+
+def test_functions_that_are_nested_deeply_are_computed(tmp_path: Path) -> None:
+    pytest.importorskip("libsbml", reason="needs libsbml: edge2torch[sbml]")
+    text = (FILES / "corners.sbml").read_text()
+    plain = '<apply><eq/><ci>in1</ci><cn type="integer">1</cn></apply>'
+    assert plain in text
+    nested = "<apply><or/>" * 600 + plain + f"{plain}</apply>" * 600
+    (tmp_path / "model.sbml").write_text(text.replace(plain, nested))
+    edges = priors.read_sbml_qual(tmp_path / "model.sbml", input_loops="keep", quiet=True)
+    assert rows(edges, "sign")[0] == ("in1", "in1", 1)
 
 
 def test_functions_with_too_many_combinations_are_counted(
