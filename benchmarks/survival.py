@@ -213,7 +213,7 @@ def planted(args: argparse.Namespace) -> list[Row]:
                 "beats": any("above it" in one.text and one.good for one in study.verdicts),
                 "CPU seconds": time.process_time() - begin,
             }
-            print({k: v if isinstance(v, bool | str) else round(v, 3) for k, v in row.items()})
+            print({k: v if isinstance(v, bool) else round(float(v), 3) for k, v in row.items()})
             rows.append(row)
     table = pd.DataFrame(rows).drop(columns="seed")
     means = table.groupby("patients").mean().reset_index()

@@ -144,7 +144,7 @@ def plot_calibration(table: pd.DataFrame, *, title: str | None = None) -> Any:
     x, y = table["predicted"], table["observed"]
     wide = np.nan_to_num(np.abs(np.stack([y - table["low"], table["high"] - y])))
     axes.plot([0, 1], [0, 1], color=NEUTRAL, lw=0.8, ls="--")
-    axes.errorbar(x, y, wide, fmt="o", color=POSITIVE, ms=5, lw=1.2)
+    axes.errorbar(x, y, wide, fmt="o", color=POSITIVE, ms=5, lw=1.2, clip_on=False, zorder=3)
     most = min(1.0, 1.08 * float(np.nanmax([x.max(), table["high"].max(), 0.1])))
     axes.set_xlim(0, most)
     axes.set_ylim(0, most)

@@ -76,9 +76,10 @@ def _inline(path: Path) -> str:
 
 def _section(part: Section) -> dict[str, Any]:
     """A part of the report that one outcome has, ready to be shown."""
-    tables = [
-        table.to_html(float_format=lambda x: f"{x:.3g}", border=0) for table in part.tables.values()
-    ]
+    tables = {
+        title: table.to_html(float_format=lambda x: f"{x:.3g}", border=0, index_names=False)
+        for title, table in part.tables.items()
+    }
     captions = {name: drawing.caption for name, drawing in part.figures.items()}
     return {"title": part.title, "text": part.text, "tables": tables, "figures": captions}
 
@@ -139,7 +140,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         ("Seeds", f"{first}" if count == 1 else f"{first} to {first + count - 1}"),
         ("Time", f"{results.seconds:.0f} s"),
         (
-            "StudySettings",
+            "Settings",
             ", ".join(f"{name.replace('_', ' ')} {v}" for name, v in settings.items()),
         ),
         ("Software", f"Python {platform.python_version()}, {', '.join(versions)}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,14 @@ def test_the_files_of_a_survival_study(study: tuple[StudyResult, Path]) -> None:
     report = (folder / "report.html").read_text()
     for words in ("How long until", "reverse Kaplan–Meier", "log-rank p =", "Calibration slope"):
         assert words in report
+    section = report[report.index("How long until") :]
+    section = section[: section.index("<h2")]
+    assert "Concordance of held-out samples, with 95 % intervals over samples." in section
+    assert "less that of ridge Cox" in section
+    assert "_low" not in section  # headings are words
+    numbers = re.findall(r"median follow-up ([\d.]+) \(.* by ([\d.]+) \(", section)
+    assert len(numbers) == 1
+    assert all(len(one.replace(".", "").lstrip("0")) <= 3 for one in numbers[0])
     assert json.loads((folder / "summary.json").read_text())["task"] == "survival"
     again = load_study(folder)
     samples = cohort(seed=1)

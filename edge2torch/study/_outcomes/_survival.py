@@ -100,7 +100,7 @@ class Survival(Outcome):
         Metric("harrell_c", "Harrell's C"),
         Metric("uno_c", "Uno's C"),
         Metric("brier", "integrated Brier score", higher_is_better=False),
-        Metric("brier_km", "of Kaplan–Meier", higher_is_better=False),
+        Metric("brier_km", "the same of Kaplan–Meier", higher_is_better=False),
     )
     whole_steps = (
         4  # a quarter of what batches of an eighth would make: less noise, and larger steps

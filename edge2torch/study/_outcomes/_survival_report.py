@@ -46,10 +46,13 @@ def survival_sections(
             lambda: plot_survival(curves, title="", xlabel=task.options["time"]).figure,
             "Kaplan–Meier curves of held-out "
             f"{plural(words.sample)}, cut at the median risk of those that were fitted; bands are 95 % "
-            "intervals, crosses are censored, numbers are those at risk.",
+            "intervals, ticks are censored, numbers are those at risk.",
         )
     }
-    tables = {"Concordance of held-out samples, with 95 % intervals over samples": models.round(3)}
+    samples = plural(words.sample)
+    tables = {
+        f"Concordance of held-out {samples}, with 95 % intervals over {samples}": _shown(models)
+    }
     if held_out.entry is None:
         found = _calibration(task, predictions)
         if found is not None:
@@ -90,12 +93,27 @@ def _models(predictions: pd.DataFrame, held_out: Outcome) -> pd.DataFrame:
     )
 
 
+def _shown(models: pd.DataFrame) -> pd.DataFrame:
+    """The same with each number and its interval in one cell."""
+    table = pd.DataFrame(index=pd.Index([str(name) for name in models.index]))
+    rows = models.to_dict("records")
+    table["Harrell's C"] = [f"{r['c']:.3f} ({r['low']:.3f} to {r['high']:.3f})" for r in rows]
+    if "difference" in models:
+        table["less that of ridge Cox"] = [
+            f"{r['difference']:+.3f} ({r['difference_low']:+.3f} to {r['difference_high']:+.3f})"
+            if r["difference_low"] < r["difference_high"]
+            else "–"
+            for r in rows
+        ]
+    return table
+
+
 def _follow_up(times: Outcome, words: Words) -> str:
     middle = median_follow_up(times)
-    watched = f"median follow-up {middle:g}" if np.isfinite(middle) else "no median follow-up"
+    watched = f"median follow-up {middle:.3g}" if np.isfinite(middle) else "no median follow-up"
     half = median_time(kaplan_meier(times.time, times.event, entry=times.entry))
     until = (
-        f"half have the event by {half:g}"
+        f"half have the event by {half:.3g}"
         if np.isfinite(half)
         else "fewer than half have the event"
     )
