@@ -80,6 +80,49 @@ def test_entities(tmp_path, text):
         priors.read_graphml(path, quiet=True)
 
 
+OF_XML = {
+    "kgml": priors.read_kgml,
+    "gpml": priors.read_gpml,
+    "sbml": priors.read_sbml_qual,
+}
+
+
+@pytest.mark.parametrize("kind", OF_XML)
+@pytest.mark.parametrize("text", [LAUGHS, OUTSIDE], ids=["that grow", "from elsewhere"])
+def test_entities_in_every_kind_of_xml(tmp_path, kind, text):
+    path = tmp_path / f"net.{kind}"
+    path.write_text(text)
+    with pytest.raises(
+        Edge2TorchError, match=r"line 1: the file (declares an entity|has a DOCTYPE)"
+    ):
+        OF_XML[kind](path, quiet=True)
+
+
+@pytest.mark.parametrize("kind", OF_XML)
+def test_deep_xml_of_every_kind(tmp_path, kind):
+    path = tmp_path / f"net.{kind}"
+    path.write_text("<pathway>" + "<entry>" * DEEP + "</entry>" * DEEP + "</pathway>")
+    with pytest.raises(Edge2TorchError, match="elements are nested over"):
+        OF_XML[kind](path, quiet=True)
+
+
+def test_attributes_without_end(tmp_path):
+    path = tmp_path / "map.xml"
+    many = " ".join(f'a{k}=""' for k in range(200_000))
+    path.write_text(f'<pathway><entry id="1" {many}/></pathway>')
+    with pytest.raises(Edge2TorchError, match="holds no edges"):
+        priors.read_kgml(path, quiet=True)
+
+
+@pytest.mark.parametrize("read", [priors.read_cx2, priors.read_gocam])
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 200_000, "9" * 200_000])
+def test_json_without_end(tmp_path, read, text):
+    path = tmp_path / "net.json"
+    path.write_text(text)
+    with pytest.raises(Edge2TorchError, match="line 1: broken JSON"):
+        read(path, quiet=True)
+
+
 DEEP = 30_000
 
 
