@@ -65,7 +65,7 @@ _ALL = {
     "missing": "What to do with inputs of the graph that the data lack.",
     "min_class_size": "Leave smaller classes out.",
     **_TRAINING,
-    "test_folds": "Hold out another of so many parts per seed; 0: draw.",
+    "test_folds": "Hold out another of so many parts, or part of a column, per seed; 0: draw.",
     "test_fraction": "Share of samples held out for testing.",
     "patience": "Stop after so many epochs without improvement.",
     "learning_rate": "Of Adam.",

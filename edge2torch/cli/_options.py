@@ -30,6 +30,7 @@ OUTPUTS = "Nodes to read, separated by commas; default: the graph's ends."
 
 _CHOICES_WIDTH = 10  # as they stand beside an option
 _NAMES = tuple[str, ...]
+_COUNT_OR_COLUMN = int | str | None
 _QUIET = typer.Option("--quiet", "-q", help="Print nothing but errors.")
 
 
@@ -125,6 +126,11 @@ def _of_dataclass(
 
     def make(given: dict[str, Any]) -> Any:
         values = {name: given.pop(name) for name in hints}
+        values |= {
+            name: _count_or_column(values[name])
+            for name in hints
+            if _split(hints[name])[0] == _COUNT_OR_COLUMN
+        }
         values |= {name: _names(values[name]) for name in hints if _split(hints[name])[0] == _NAMES}
         return kind(**{**(defaults or {}), **values})
 
@@ -147,6 +153,9 @@ def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
         about.metavar, about.help = "<word>", f"{about.help} One of {', '.join(choices)}."
     if kind == _NAMES:
         kind, default = str, ",".join(default)
+    if kind == _COUNT_OR_COLUMN:
+        kind, about = str | None, copy(about)
+        about.metavar = "<int or column>"
     return _parameter(name, Annotated[kind, about], default)
 
 
@@ -156,6 +165,10 @@ def _parameter(name: str, hint: Any, default: Any) -> inspect.Parameter:
 
 def _split(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) is Annotated else (hint,)
+
+
+def _count_or_column(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _take_names(name: str, given: dict[str, Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from edge2torch._core.console import Console
 from edge2torch._core.messages import plural
 from edge2torch.study._pipeline import Results, Study
 from edge2torch.study._tables import interval_cells, score_summary, top_nodes
-from edge2torch.study._trust import FOLDS, why_not
+from edge2torch.study._trust import n_folds_of, why_not
 from edge2torch.study._trust_words import trust_words
 from edge2torch.study._verdict import verdicts
 
@@ -17,7 +17,7 @@ def plan_words(study: Study) -> str:
     """How many networks there are to train, before any is."""
     settings, kinds = study.settings, 3 if study.wider else 2
     of_seeds = kinds * settings.seeds
-    folds = FOLDS if study.held_out is None else 1
+    folds = n_folds_of(study.held_out, study.parts)
     each = folds * settings.replicates
     judging = 0 if why_not(study.network, settings) else each * (settings.controls + 2)
     said = (

@@ -64,8 +64,8 @@ def _training(results: Results) -> str:
     if settings.seeds > 1:
         last = settings.seed + settings.seeds - 1
         repeats = f"for seeds {settings.seed} to {last}, each with its own split and start"
-        if settings.test_folds:
-            repeats += f" (another of {settings.test_folds} parts is held out each time)"
+        if study.parts_words:
+            repeats += f" (another of {study.parts_words} is held out each time)"
     filled = ""
     if results.missing:
         filled = (

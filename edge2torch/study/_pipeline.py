@@ -15,7 +15,6 @@ from edge2torch._core.complete import check_complete
 from edge2torch._core.console import Console
 from edge2torch._core.messages import plural
 from edge2torch.compile import edge_weights
-from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import rewire
 from edge2torch.study._attribute import Attribution, SeedAttribution, attribute, summarize
 from edge2torch.study._baseline import fit_baseline
@@ -30,11 +29,12 @@ from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Metric, Outcome, Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
+from edge2torch.study._test_parts import split_of
 from edge2torch.study._threads import threads_for
 from edge2torch.study._train import Trained, train
 from edge2torch.study._trust import Trust, look_into, why_not
 from edge2torch.study._words import Words
-from edge2torch.train import Split, repeated_folds, split_samples
+from edge2torch.train import Split
 
 KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
 COVARIATES = "covariates alone"
@@ -61,6 +61,8 @@ class Study:
         Which samples are of the cohort that the study is tested on.
     suspects : tuple of str
         What was warned of columns that look like groups.
+    parts : ndarray of str, shape (n,), optional
+        The part of each sample that a seed holds out as a whole, where the user named them.
     """
 
     dataset: Dataset
@@ -72,6 +74,15 @@ class Study:
     groups: NDArray[np.str_] | None = None
     held_out: NDArray[np.bool_] | None = None
     suspects: tuple[str, ...] = ()
+    parts: NDArray[np.str_] | None = None
+
+    @property
+    def parts_words(self) -> str:
+        """What each seed holds out another of; empty where a part is drawn."""
+        name = self.settings.test_folds
+        if isinstance(name, str) and self.parts is not None:
+            return f"the {len(np.unique(self.parts))} parts that {name!r} names"
+        return f"{name} parts" if name else ""
 
 
 @dataclass(frozen=True)
@@ -224,7 +235,7 @@ def train_and_judge(
         elif ahead[KPNN, len(study.network.features)]:
             trust = look_into(
                 study.network, table, study.task, study.settings,
-                groups=study.groups, held_out=study.held_out, node=study.words.node,
+                groups=study.groups, held_out=study.held_out, parts=study.parts, node=study.words.node,
                 epochs=int(np.median([seed.trained.epochs for seed in seeds])),
                 console=console, progress=progress,
             )  # fmt: skip
@@ -257,14 +268,7 @@ def _run_seed(
 ) -> _Seed:
     task, settings = study.task, study.settings
     outcome = task.outcome
-    split = split_samples(
-        outcome.strata(task),
-        groups=study.groups,
-        test=_held_out(study, seed),
-        test_fraction=settings.test_fraction,
-        validation_fraction=settings.validation_fraction,
-        seed=seed,
-    )
+    split = split_of(task, settings, study.groups, seed, held_out=study.held_out, parts=study.parts)
     rows: list[dict[str, object]] = []
     made: dict[Key, NDArray[np.float64]] = {}
     ahead: dict[tuple[str, int], pd.DataFrame] = {}
@@ -330,28 +334,6 @@ def _run_seed(
         changed_edges=_changed(study.network, shuffled),
         head_scores=head_scores(trained, own_table, task, split).assign(seed=seed),
     )
-
-
-def _held_out(study: Study, seed: int) -> NDArray[np.bool_] | None:
-    """Samples of the test part, where it is not to be drawn: another cohort, or a fold."""
-    settings, task = study.settings, study.task
-    if study.held_out is not None or not settings.test_folds:
-        return study.held_out
-    repeat, fold = divmod(seed - settings.seed, settings.test_folds)
-    parts = repeated_folds(
-        task.outcome.strata(task),
-        n_folds=settings.test_folds,
-        groups=study.groups,
-        seed=settings.seed + repeat,
-    )
-    if len(parts) < settings.test_folds:
-        raise Edge2TorchError(
-            f"test_folds={settings.test_folds}: the samples can be divided into {len(parts)} parts at most, by "
-            "their groups and the smallest of their classes."
-        )
-    test = np.zeros(len(task.values), bool)
-    test[parts[fold][1]] = True
-    return test
 
 
 def _compared(models: list[Key], study: Study) -> list[tuple[Key, Key]]:

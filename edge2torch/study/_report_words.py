@@ -70,8 +70,8 @@ def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
             f"All of it was repeated with {plural('seed', settings.seeds)}: another split, another "
             "start, another shuffle each time."
         )
-        if settings.test_folds:
-            repeated += f" Each held out another of {settings.test_folds} parts (cross-validation)."
+        if study.parts_words:
+            repeated += f" Each held out another of {study.parts_words} (cross-validation)."
     return [
         ("Question", _question(results)),
         ("Data", " ".join(told)),

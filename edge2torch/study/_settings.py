@@ -53,9 +53,12 @@ class StudySettings:
         The first seed, and how many runs follow it; each has its own split, start and shuffle.
     test_fraction, validation_fraction : float
         Held-out part of all samples; part of the rest that decides when to stop.
-    test_folds : int
+    test_folds : int or str, optional
         Parts that samples are divided into, of which each seed holds out another: with
-        ``test_folds=5`` and ``seeds=5`` every sample is held out once. 0 draws ``test_fraction`` anew.
+        ``test_folds=5`` and ``seeds=5`` every sample is held out once; or the column (of ``obs``) that
+        names the part of each. 0 draws ``test_fraction`` anew. Left out, as many parts as there are
+        seeds, or a divisor of theirs, where otherwise the rarest class would have fewer than 50 held-out
+        samples (of survival: with fewer than 50 events); else 0.
     max_epochs, patience : int
         At most so many passes; stop after so many without a better validation loss.
     learning_rate, weight_decay
@@ -119,7 +122,7 @@ class StudySettings:
     seeds: int = 3
     test_fraction: float = 0.25
     validation_fraction: float = 0.2
-    test_folds: int = 0
+    test_folds: int | str | None = None
     max_epochs: int = 300
     patience: int = 25
     learning_rate: float = 2e-3
@@ -168,13 +171,6 @@ class StudySettings:
             raise Edge2TorchError(
                 f"seeds= is the number of repeats, at most {_MOST:,}; seed= is where they start."
             )
-        if self.test_folds and (
-            check_count("test_folds", self.test_folds, 2) and self.seeds % self.test_folds
-        ):
-            raise Edge2TorchError(
-                f"test_folds={self.test_folds} needs as many seeds, or a multiple, for each seed holds out one part; "
-                f"found seeds={self.seeds}."
-            )
         for names, allowed, words in _ALLOWED:
             for name in names:
                 value = getattr(self, name)
@@ -182,6 +178,18 @@ class StudySettings:
                     continue
                 if not is_number(value) or not allowed(value):
                     raise Edge2TorchError(f"{name} must be {words}.")
+        self._check_folds()
+
+    def _check_folds(self) -> None:
+        from edge2torch._core.checks import check_count
+
+        if isinstance(self.test_folds, str):
+            return  # a column, whose parts are counted where the data are read
+        if self.test_folds and self.seeds % check_count("test_folds", self.test_folds, 2):
+            raise Edge2TorchError(
+                f"test_folds={self.test_folds} needs as many seeds, or a multiple, for each seed holds out one part; "
+                f"found seeds={self.seeds}."
+            )
 
     def of_training(self, outcome: Outcome) -> dict[str, Any]:
         """Return what was chosen for splits, training and explanation, by name."""

@@ -33,6 +33,7 @@ from edge2torch.study._report_words import ReportText
 from edge2torch.study._result import StudyResult, write_study
 from edge2torch.study._settings import StudySettings, settings_of
 from edge2torch.study._task import as_asked, choose_task
+from edge2torch.study._test_parts import with_parts
 
 _SIGNS_UNUSED = (
     "The column 'sign' is not used: every weight is free to take either sign. A column 'constraint' "
@@ -151,8 +152,9 @@ def run_study(
         "metadata": settings.metadata,
         "all_features": settings.all_features,
     }
-    design: list[tuple[str, Any]] = [] if groups is None else [("groups", groups)]
-    design += [("covariates", column) for column in _columns_of(covariates)]
+    design = _design_of(groups, covariates, settings.test_folds)
+    if test_data is not None and settings.test_folds:
+        raise Edge2TorchError("test_folds: the test part is test_data; leave one of the two out.")
     dataset = read_dataset(data, label, _node_names(table), design=design, **reading)
     if odd := [name for name in settings.metadata if name not in dataset.set_aside]:
         raise Edge2TorchError(
@@ -184,13 +186,15 @@ def run_study(
         task,
         donors,
     )
-    for line in suspects:
+    said = len(task.notes)
+    task, settings, parts = with_parts(
+        task, dataset, settings, donors, has_cohort=test_data is not None
+    )
+    for line in (*suspects, *task.notes[said:]):
         console.say(line)
     study = Study(
-        dataset, task, network, settings, text.words, wider, donors, None, tuple(suspects)
+        dataset, task, network, settings, text.words, wider, donors, None, tuple(suspects), parts
     )
-    if test_data is not None and settings.test_folds:
-        raise Edge2TorchError("test_folds: the test part is test_data; leave one of the two out.")
     if test_data is not None:
         cohort = read_dataset(
             test_data, label, _node_names(table), argument="test_data", design=design, **reading
@@ -231,6 +235,7 @@ def _carry_out(
             else {"label": pd.Series(said).map(repr).to_frame("said")}
         ),
         **({} if (beside := study.task.covariates) is None else {"covariates": beside}),
+        **({} if study.parts is None else {"test_folds": pd.DataFrame({"part": study.parts})}),
         **({} if study.held_out is None else {"test_data": pd.DataFrame({"test": study.held_out})}),
     }
     with lock_folder(folder):
@@ -249,6 +254,13 @@ def _carry_out(
     console.say(", ".join(path.name for path in files[:-1]))
     console.say(f"Open {files[-1]} in a browser, and network.cx2 in Cytoscape.")
     return result
+
+
+def _design_of(groups: Any, covariates: Any, test_folds: Any) -> list[tuple[str, Any]]:
+    """Columns beside label and features, each with the argument that it came by."""
+    design: list[tuple[str, Any]] = [] if groups is None else [("groups", groups)]
+    design += [("covariates", column) for column in _columns_of(covariates)]
+    return design + ([("test_folds", test_folds)] if isinstance(test_folds, str) else [])
 
 
 def _columns_of(covariates: Sequence[str] | pd.DataFrame) -> list[str | pd.Series]:

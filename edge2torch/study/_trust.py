@@ -132,6 +132,7 @@ def look_into(
     *,
     groups: NDArray[np.str_] | None = None,
     held_out: NDArray[np.bool_] | None = None,
+    parts: NDArray[np.str_] | None = None,
     node: str = "node",
     epochs: int = EPOCHS,
     console: Console,
@@ -148,7 +149,7 @@ def look_into(
     n_epochs = epochs_to_judge(task, settings, epochs)
     how = _How(table[network.features], target, settings, groups, console, progress, n_epochs)
     try:
-        fitted = how.fit(network, "cross-fit", _folds(held_out))
+        fitted = how.fit(network, "cross-fit", _folds(held_out, parts))
     except Edge2TorchError as error:  # classes of one donor: no fold can have them on both sides
         return f"No node was judged: {error}"
     ahead, quality = _quality(fitted, target)
@@ -171,8 +172,8 @@ def look_into(
     if task.outcome.by_class:
         names = answer.table.index.astype(str).tolist()
         given: Any = target
-        parts = node_use(fitted, how.table, given, groups=groups, nodes=names, by_class=True)
-        by_class = {str(name): part.droplevel(0) for name, part in parts.groupby(level="class")}
+        use = node_use(fitted, how.table, given, groups=groups, nodes=names, by_class=True)
+        by_class = {str(name): part.droplevel(0) for name, part in use.groupby(level="class")}
     sufficient = None
     if not (answer.table["q_use"] < LEVEL).any():
         goal: Any = target
@@ -306,9 +307,18 @@ class _How:
         )
 
 
-def _folds(held_out: NDArray[np.bool_] | None) -> Any:
-    """Folds of all samples; where another cohort is the test, that one is held out."""
+def _folds(held_out: NDArray[np.bool_] | None, parts: NDArray[np.str_] | None) -> Any:
+    """Folds of all samples: the user's parts; where another cohort is the test, that one is held out."""
+    if parts is not None:
+        return parts
     return FOLDS if held_out is None else [(np.flatnonzero(~held_out), np.flatnonzero(held_out))]
+
+
+def n_folds_of(held_out: NDArray[np.bool_] | None, parts: NDArray[np.str_] | None) -> int:
+    """Return in how many folds networks are trained to judge the nodes."""
+    if parts is not None:
+        return len(np.unique(parts))
+    return FOLDS if held_out is None else 1
 
 
 def _quality(fitted: CrossFitted, target: _OfOutcome) -> tuple[Learned, pd.Series]:

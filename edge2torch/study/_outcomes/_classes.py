@@ -31,6 +31,7 @@ from edge2torch.train import sample_losses, score_predictions
 
 _FEW_NUMBERS = 10  # so many whole numbers, each of them repeated, are taken for classes
 _FEW_HELD_OUT = 10
+_ENOUGH_HELD_OUT = 50  # of each class, for one part to be enough
 _SHOWN = 5
 _ITERATIONS = 500
 
@@ -118,6 +119,14 @@ class Classes(Outcome):
             )
         codes = pd.Index(classes).get_indexer(pd.Index(names[kept])).astype(np.int64)
         return Task(self.name, name, classes, codes, kept, tuple(said), options)
+
+    def few_held_out(self, task: Task, share: float) -> str:
+        sizes = np.bincount(task.values)
+        rarest = int(sizes.argmin())
+        n = round(share * int(sizes[rarest]))
+        if n >= _ENOUGH_HELD_OUT:
+            return ""
+        return f"A part of {share:g} would hold {plural('sample', n)} of {task.classes[rarest]!r}"
 
     def of_cohort(
         self, label: Label, task: Task

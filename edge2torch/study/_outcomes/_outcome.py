@@ -292,6 +292,10 @@ class Outcome(ABC):
         """What the samples' features, before anything is trained, say against the label."""
         return []
 
+    def few_held_out(self, task: Task, share: float) -> str:
+        """Why a part of this share would say little of new samples, if so, as a sentence's start."""
+        return ""
+
     # --------------------------------------------------------------------------- the training
 
     def strata(self, task: Task) -> NDArray[Any]:

@@ -139,8 +139,8 @@ class Survival(Outcome):
             )
         if times.n_events < _FEW:
             said.append(
-                f"WARNING: {times.n_events} events. A quarter of them says little: test_folds=5 with seeds=5 "
-                "holds every sample out once."
+                f"WARNING: {times.n_events} events are few, of which a quarter says little: seeds=5 or more "
+                "hold every sample out once."
             )
         return Task(
             self.name,
@@ -167,6 +167,12 @@ class Survival(Outcome):
         names = {str(role): str(called.get(role, role)) for role in label}
         table = label.set_axis([*names.values()], axis=1)
         return outcome_of(table, event_value=options["event_value"], **names)
+
+    def few_held_out(self, task: Task, share: float) -> str:
+        n = times_of(task).n_events
+        return (
+            f"A part of {share:g} would hold {round(share * n)} of {n} events" if n < _FEW else ""
+        )
 
     def of_cohort(
         self, label: Label, task: Task
