@@ -44,17 +44,43 @@ _NO_GENE = re.compile(
 _Read = Callable[..., pd.DataFrame]
 
 
+def existing_file(path: Path, argument: str) -> Path:
+    """Return the path of a file that is there."""
+    if not path.exists():
+        raise Edge2TorchError(f"{argument}: there is no file {str(path)!r}.")
+    if path.is_dir():
+        raise Edge2TorchError(f"{argument}: {str(path)!r} is a folder; give a file.")
+    return path
+
+
 def read_table(
-    path: Path, *, n_rows: int | None = None, text: Sequence[str | int] = ()
+    path: Path, argument: str = "", *, n_rows: int | None = None, text: Sequence[str | int] = ()
 ) -> pd.DataFrame:
-    """Read a table whose memory follows the size of its file.
+    """Read a table of text or Parquet, whose memory follows the size of its file.
+
+    Of text only so many rows, if asked; columns named in ``text``, or of these numbers, stay text. An
+    error says by which ``argument`` the path came, where it came by one.
 
     An empty cell is missing. ``NA``, ``nan``, ``null``, ``None`` and the like are missing in a
     column whose other cells are numbers or truth values; in every other column they are words: a
     gene may be called ``NA``, and a genotype ``null``. A column of ids in which a number begins with
     0 stays text.
     """
-    kind = plain_suffix(path)
+    if not argument:
+        return _read(path, plain_suffix(path), n_rows, text)
+    kind = plain_suffix(existing_file(path, argument))
+    if kind not in TABLES:
+        raise Edge2TorchError(
+            f"{argument}: unknown file type {path.name!r}. Use one of {listing(TABLES, 8)}; text "
+            "files may be compressed (.gz)."
+        )
+    try:
+        return _read(path, kind, n_rows, text)
+    except Edge2TorchError as error:
+        raise Edge2TorchError(f"{argument}: {error}") from error
+
+
+def _read(path: Path, kind: str, n_rows: int | None, text: Sequence[str | int]) -> pd.DataFrame:
     try:
         if kind == ".parquet":
             return read_parquet(path)

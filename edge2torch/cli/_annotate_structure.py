@@ -36,7 +36,7 @@ def annotate_structure_command(
 ) -> None:
     """Say how the two transcripts of each switch differ in structure."""
     from edge2torch._core.packed import plain_suffix
-    from edge2torch._core.table_arguments import read_table
+    from edge2torch._core.tables import read_table
     from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
     from edge2torch.netmodules import load_modules
 

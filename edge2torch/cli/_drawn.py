@@ -10,7 +10,7 @@ import pandas as pd
 
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing
-from edge2torch._core.table_arguments import read_table
+from edge2torch._core.tables import read_table
 from edge2torch.compile import CompileArtifact, compile_graph, edge_weights
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table, shortest_cycle

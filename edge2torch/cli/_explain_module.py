@@ -85,7 +85,7 @@ def explain_module_command(
     console: Console,
 ) -> None:
     """Explain modules: drivers, polarity, contrast, attribution; tables, figures, a manifest."""
-    from edge2torch._core.table_arguments import read_table
+    from edge2torch._core.tables import read_table
     from edge2torch.cli._module_features import indexed, read_features
     from edge2torch.explain import ExplainConfig, explain_module
     from edge2torch.netmodules import load_modules

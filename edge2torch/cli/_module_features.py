@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from edge2torch._core.table_arguments import read_table
+from edge2torch._core.tables import read_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import usage_features
 from edge2torch.netmodules import read_transcript_data

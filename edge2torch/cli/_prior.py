@@ -221,7 +221,7 @@ def prior(
 def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> pd.DataFrame:
     """Read a file by its kind; an option of another kind is refused, not ignored."""
     import edge2torch.priors as readers
-    from edge2torch._core.table_arguments import existing_file
+    from edge2torch._core.tables import existing_file
 
     existing_file(file, "FILE")
     if kind == "auto":
@@ -265,7 +265,7 @@ def _with_constraints(edges: pd.DataFrame) -> pd.DataFrame:
 def _refuse_transposed(file: Path, measured: list[str], edges: pd.DataFrame) -> None:
     """Say so where the rows of the data, and not its columns, are called as nodes are."""
     from edge2torch._core.packed import plain_suffix
-    from edge2torch._core.table_arguments import read_table
+    from edge2torch._core.tables import read_table
     from edge2torch.study import read_h5ad
 
     nodes = {*edges["source"], *edges["target"]}

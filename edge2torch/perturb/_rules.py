@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from edge2torch._core.randomness import seeded
 from edge2torch.perturb._problem import Floats, Problem, by_gaps
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -133,8 +134,7 @@ def dense(seed: int) -> Rule:
         scale = torch.tensor(_spread(problem.y[training]), dtype=torch.float32)
         if problem.is_bounded:
             centre = torch.logit(centre, eps=_CLOSE)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             net = nn.Sequential(
                 nn.Linear(x.shape[1], _HIDDEN), nn.Tanh(), nn.Linear(_HIDDEN, y.shape[1])
             )

@@ -10,7 +10,7 @@ import pandas as pd
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch._core.packed import plain_suffix
-from edge2torch._core.table_arguments import existing_file, read_table
+from edge2torch._core.tables import existing_file, read_table
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import interpret_model

@@ -20,6 +20,7 @@ from edge2torch._core.complete import check_complete
 from edge2torch._core.console import Console
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
+from edge2torch._core.randomness import seeded
 from edge2torch.compile import compile_graph
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
@@ -369,8 +370,7 @@ def _train(
     """Return what each network predicts of the test part, at the epoch that suits it best."""
     n_answers = len(task.answers)
     table, inputs, outputs = _side_by_side(networks, n_answers)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+    with seeded(settings.seed):
         base, artifact = compile_graph(table, inputs=inputs, outputs=outputs, quiet=True)
         model = customize_network(
             base,

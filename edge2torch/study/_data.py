@@ -18,8 +18,7 @@ from edge2torch._core.messages import listing
 from edge2torch._core.names import case_hint, nearest
 from edge2torch._core.packed import plain_suffix
 from edge2torch._core.statistics import like_rounded_logs
-from edge2torch._core.table_arguments import existing_file, read_table
-from edge2torch._core.tables import TABLES, missing_words, not_genes
+from edge2torch._core.tables import TABLES, existing_file, missing_words, not_genes, read_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._features import (
     Columns,

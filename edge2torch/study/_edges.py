@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from edge2torch._core.table_arguments import existing_file
+from edge2torch._core.tables import existing_file
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import read_edges
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from edge2torch._core.messages import plural
 from edge2torch._core.packed import plain_suffix
-from edge2torch._core.table_arguments import existing_file, read_table
+from edge2torch._core.tables import existing_file, read_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import add_names
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import pandas as pd
-import torch
 from torch import nn
 
 from edge2torch._core.messages import listing
 from edge2torch._core.names import case_hint
+from edge2torch._core.randomness import seeded
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.customize import NodeHeads, customize_model
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
@@ -81,8 +81,7 @@ class Network:
     def build(self, settings: StudySettings, seed: int) -> CustomizedEdgeModel:
         """Return a model with fresh weights; the same seed gives the same ones."""
         graph = self.artifact
-        with torch.random.fork_rng(devices=[]), _quietly():
-            torch.manual_seed(seed)
+        with seeded(seed), _quietly():
             model, _ = compile_graph(
                 self.edges,
                 quiet=True,

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from edge2torch._core.checks import check_count, check_number, check_seed
 from edge2torch._core.console import Console
+from edge2torch._core.randomness import seeded
 from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError
 from edge2torch.train._adam import Adam
@@ -155,8 +156,7 @@ def fit(
     batches = rows if callable(rows) else _shuffled(_row_numbers("rows", rows), batch_size)
     evaluate = held_out if callable(held_out) else _mean_loss(loss, held_out)
     devices = sorted({one.device for one in model.parameters() if one.is_cuda}, key=str)
-    with torch.random.fork_rng(devices=devices):  # dropout draws from torch's own generators
-        torch.manual_seed(seed)
+    with seeded(seed):  # dropout draws from torch's own generators
         state = _State(
             model,
             Adam(model.parameters(), learning_rate, weight_decay, fused=fused),

@@ -61,17 +61,16 @@ def node_alone(
     Examples
     --------
     >>> import edge2torch as e2t
-    >>> from edge2torch.interpret import cross_fit
+    >>> from edge2torch.interpret import find_nodes
     >>> from edge2torch.simulate import layered_graph, planted_nodes
     >>> edges = layered_graph([60, 12, 1], [120, 12], seed=0)
     >>> problem = planted_nodes(edges, effect=2.0, seed=0)
     >>> model, artifact = e2t.compile_graph(edges, quiet=True)
     >>> start = e2t.customize_model(model, node_activation="tanh"), artifact
     >>> samples = problem.x_test, problem.y_test
-    >>> options = {"starts": 1, "learning_rate": 0.02, "max_epochs": 10}
-    >>> fitted = cross_fit(start, *samples, **options)
-    >>> controls = [cross_fit(start, *samples, exchange_features=k, **options) for k in range(2)]
-    >>> table = node_alone(fitted, controls, *samples)
+    >>> answer = find_nodes(
+    ...     start, *samples, starts=1, controls=2, rewired=False, learning_rate=0.02, max_epochs=10)
+    >>> table = node_alone(answer.networks, answer.controls, *samples)
     >>> table["gain_alone"].idxmax() == problem.causal[0]
     True
     """

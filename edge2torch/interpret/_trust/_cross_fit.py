@@ -199,7 +199,7 @@ class CrossFitted:
 
     def inputs(self, data: Any) -> Iterator[Tensor]:
         """Yield all samples (b, i) as the networks of each fold read them."""
-        table = read_table(data, self.artifact, self.columns, impute=self.impute)
+        table = features_of(data, self.artifact, self.columns, impute=self.impute)
         like = next(self.models[0][0].parameters(), torch.empty(0))
         for k in range(len(self.folds)):
             own = self.scalers[k](table) if self.scalers else table
@@ -307,7 +307,7 @@ def cross_fit(
     if exchange_features is not None:
         order = np.random.default_rng([exchange_features, 7]).permutation(len(columns))
         columns = [columns[k] for k in order]
-    table = read_table(data, artifact, tuple(columns), impute=impute)
+    table = features_of(data, artifact, tuple(columns), impute=impute)
     own = Target.of(by_sample(target, table.index), len(table), artifact)
     parts = read_folds(folds, own, by_sample(groups, table.index), seed)
     models, artifact, _ = draw_starts(compile_or_model, len(parts) * int(starts), seed)
@@ -410,7 +410,7 @@ def _predictions(fitted: CrossFitted, x: Tensor, target: Target, index: pd.Index
     return pd.DataFrame(total[seen] / count[seen, None], index[seen], columns)
 
 
-def read_table(
+def features_of(
     data: Any, artifact: CompileArtifact, columns: tuple[str, ...], *, impute: bool = False
 ) -> pd.DataFrame:
     """Return samples × inputs, each from its column of the data; NaN only where it is filled later."""

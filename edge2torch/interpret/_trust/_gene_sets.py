@@ -13,7 +13,7 @@ from scipy import stats
 from edge2torch._core.checks import check_type
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._trust._coherent import association, inputs_below
-from edge2torch.interpret._trust._cross_fit import Target, by_sample, read_table
+from edge2torch.interpret._trust._cross_fit import Target, by_sample, features_of
 from edge2torch.interpret._trust._use import chosen_nodes
 
 __all__ = ["set_test"]
@@ -78,7 +78,7 @@ def set_test(
     check_type(
         "artifact", artifact, CompileArtifact, "what compile_graph returned beside the model"
     )
-    table = read_table(data, artifact, (), impute=impute)
+    table = features_of(data, artifact, (), impute=impute)
     table = table.fillna(table.median()).fillna(0.0)
     own = Target.of(by_sample(target, table.index), len(table), artifact)
     numbers = chosen_nodes(artifact, nodes)

@@ -22,9 +22,9 @@ from edge2torch.interpret._trust._cross_fit import (
     Folds,
     Target,
     by_sample,
+    features_of,
     read_folds,
     read_groups,
-    read_table,
 )
 from edge2torch.interpret._trust._held import Held, Ints
 from edge2torch.nn import CustomizedEdgeModel
@@ -149,7 +149,7 @@ def with_target(
         raise Edge2TorchError(
             "folds: these networks bring the folds that they were trained in. Leave it out."
         )
-    samples = read_table(data, networks.artifact, (), impute=networks.impute).index
+    samples = features_of(data, networks.artifact, (), impute=networks.impute).index
     n = len(samples)
     own = Target.of(by_sample(target, samples), n, networks.artifact)
     last = max(int(part.max()) for pair in networks.folds for part in pair)
@@ -177,7 +177,7 @@ def _as_cross_fitted(networks: Any, data: Any, target: Any, folds: Any, groups: 
             "pairs of (rows to fit, rows held out)."
         )
     artifact = find_artifact(starts[0][0], None)
-    samples = read_table(data, artifact, ()).index
+    samples = features_of(data, artifact, ()).index
     own = Target.of(by_sample(target, samples), len(samples), artifact)
     parts = read_folds(folds, own, by_sample(groups, samples), 0)
     if len(parts) != len(starts):
