@@ -1,0 +1,74 @@
+"""SIF of CellNOpt and Pathway Commons: gates, relations without a direction, nodes alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge2torch import Edge2TorchError, priors
+from tests.priors.networks import rows
+
+GATES = "TNFa\t1\tTRAF6\ncJun\t-1\tand1\nTRAF6\t1\tand1\nand1\t-1\tJnk\n"
+
+
+def test_gates_are_nodes_or_dissolved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pkn.sif"
+    path.write_text(GATES)
+    assert ("and1", "Jnk", -1) in rows(priors.read_sif(path, quiet=True), "sign")
+    edges = priors.read_sif(path, gates="dissolve")
+    assert rows(edges, "relation", "sign") == [
+        ("TNFa", "TRAF6", "1", 1),
+        ("cJun", "Jnk", "and1", 1),  # two negatives
+        ("TRAF6", "Jnk", "and1", -1),
+    ]
+    assert "1 gate(s) were dissolved: 'and1'" in capsys.readouterr().out
+    path.write_text(GATES + "and1\t1\tand2\nX\t1\tand2\nand2\t1\tY\nand3\t1\tY\nX\t1\tand4\n")
+    edges = priors.read_sif(path, gates="dissolve")
+    assert rows(edges, "sign")[3:] == [("cJun", "Y", -1), ("TRAF6", "Y", 1), ("X", "Y", 1)]
+    said = capsys.readouterr().out
+    assert "1 edge(s) to gates that lead nowhere, 1 edge(s) from gates that nothing enters" in said
+    path.write_text("X 1 and1\nand1 1 and2\nand2 1 and1\nand2 1 Y\n")
+    with pytest.raises(Edge2TorchError, match="gates lead to themselves: 'and2', 'and1', 'and2'"):
+        priors.read_sif(path, gates="dissolve", quiet=True)
+
+
+def test_nodes_alone_and_line_ends_in_sif(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "net.sif"
+    path.write_bytes("A\u2028a\t1\tB\r\nalone\nB\n".encode())  # U+2028 is part of the name
+    assert rows(priors.read_sif(path)) == [("A\u2028a", "B")]
+    assert "1 node(s) without edges are not in the table: 'alone'" in capsys.readouterr().out
+    with pytest.raises(Edge2TorchError, match=r"1 node.s. without edges .*isolated='drop'"):
+        priors.read_sif(path, isolated="error")
+
+
+COMMONS = (
+    "PARTICIPANT_A\tINTERACTION_TYPE\tPARTICIPANT_B\tINTERACTION_DATA_SOURCE\n"
+    "TP53\tcontrols-expression-of\tBAX\treactome;kegg\n"
+    "TP53\tin-complex-with\tMDM2\t\n\n"
+    "PARTICIPANT\tPARTICIPANT_TYPE\tPARTICIPANT_NAME\n"
+    "TP53\tProteinReference\tp53\nALB\tProteinReference\tAlbumin\n"
+)
+
+
+def test_pathway_commons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pc.sif"
+    path.write_text(COMMONS)
+    edges = priors.read_sif(path, signs="pathway commons")
+    assert edges.to_dict("records") == [
+        {"source": "TP53", "target": "BAX", "relation": "controls-expression-of", "sign": 0,
+         "INTERACTION_DATA_SOURCE": "reactome;kegg", "source_name": "p53", "target_name": None}
+    ]  # fmt: skip
+    said = capsys.readouterr().out
+    assert "left out: 1 row(s) without a direction" in said
+    assert "'ALB'" in said
+    both = priors.read_sif(path, signs="pathway commons", undirected="both", quiet=True)
+    assert rows(both, "source_name")[1:] == [("TP53", "MDM2", "p53"), ("MDM2", "TP53", None)]
+    path.write_text("TP53\tcontrols-expression-of\tBAX\n")
+    with pytest.raises(Edge2TorchError, match=r"one of Pathway Commons: signs='pathway commons'"):
+        priors.read_sif(path, quiet=True)
+    assert len(priors.read_sif(path, signs="pathway commons", quiet=True)) == 1
+    with pytest.raises(Edge2TorchError, match="signs must be one of 'pathway commons'"):
+        priors.read_sif(path, signs="omnipath")  # type: ignore[arg-type]
