@@ -271,7 +271,7 @@ command(
 command(
     app,
     "export",
-    "export results --scores results/found_nodes.csv --column gain --to network.cx2",
+    "export results --to network.graphml",
     panel=_NETWORK,
 )(export)
 command(app, "info", "info", panel=_START)(info)

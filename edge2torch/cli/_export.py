@@ -18,10 +18,11 @@ def export(
     ],
     to: Annotated[Path, "File to write: .cx2, .cyjs, .graphml, .sif or .hcx."],
     scores: Annotated[
-        Path | None, "Table with a row per node, names first: its columns go along."
+        Path | None,
+        "Table with a row per node, names first: its columns go along. Default: a run's own scores.",
     ] = None,
     column: Annotated[
-        str | None, "Of --scores, to be shown; default: score, or its first column of numbers."
+        str | None, "Of these, to be shown; default: score, or the first column of numbers."
     ] = None,
     where: Annotated[list[str] | None, "Rows of --scores, as output=B; may be repeated."] = None,
     relations: Annotated[
@@ -38,22 +39,31 @@ def export(
     from edge2torch.cli._drawn import read_score_table
     from edge2torch.compile import edge_weights
     from edge2torch.exchange import write_network
-    from edge2torch.study import read_edge_file, read_saved
+    from edge2torch.study import load_study, node_table, read_edge_file, read_saved
 
     if where and scores is None:
         raise Edge2TorchError("--where chooses rows of --scores; give that.")
     network: Any
-    weights = None
+    weights = nodes = show = None
     if graph.is_dir():
         saved = read_saved(graph, "GRAPH")
         network, weights = saved.artifact, edge_weights(saved.model, saved.artifact)
         names = saved.artifact.graph.node_names.tolist()
+        if scores is None and (graph / "study").exists():
+            study = load_study(graph)  # a run knows its scores itself
+            nodes, title = (
+                node_table(study.results) if study.learned else None,
+                title or study.text.title,
+            )
+            if nodes is not None and column is not None:
+                show = column
     else:
         network = read_edge_file(graph, "GRAPH")
         names = [*network["source"].astype(str), *network["target"].astype(str)]
-    nodes = show = None
     if scores is not None:
         nodes, show = read_score_table(scores, column, where, names)
+    if column is not None and nodes is None:
+        raise Edge2TorchError("--column chooses among scores, and there are none; give --scores.")
     write_network(
         network,
         to,

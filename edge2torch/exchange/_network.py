@@ -63,13 +63,8 @@ class Network:
 
     @property
     def labels(self) -> list[str]:
-        """What people read: the human name, with the identifier where two nodes have the same."""
-        times = Counter(self.called.get(name, name) for name in self.names)
-        labels = []
-        for name in self.names:
-            human = self.called.get(name, name)
-            labels.append(human if times[human] == 1 else f"{human} ({name})")
-        return labels
+        """What people read: the human name as the table has it, be it that of two nodes."""
+        return [self.called.get(name, name) for name in self.names]
 
     @property
     def interactions(self) -> list[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edge2torch.study._data import read_dataset as read_dataset
     from edge2torch.study._data import read_h5ad as read_h5ad
     from edge2torch.study._edges import read_edge_file as read_edge_file
+    from edge2torch.study._node_table import node_table as node_table
     from edge2torch.study._report_words import ReportText as ReportText
     from edge2torch.study._result import StudyResult as StudyResult
     from edge2torch.study._result import load_study as load_study
@@ -48,6 +49,7 @@ _HOME = {
     # for the command line
     "feature_names": "_data",
     "label_outputs": "_ask",
+    "node_table": "_node_table",
     "positions_of": "_ask",
     "read_edge_file": "_edges",
     "read_dataset": "_data",

@@ -248,6 +248,15 @@ def test_export_with_scores_and_weights(ran, scores, tmp_path, capsys):
     assert all("weight" in one["v"] for one in file.edges)
 
 
+def test_export_of_a_run_has_its_own_scores(ran, tmp_path, capsys):
+    code, _, error = call(capsys, "export", ran / "out", "--to", tmp_path / "net.cx2")
+    assert code == 0, error
+    own, written = Cx2(tmp_path / "net.cx2"), Cx2(ran / "out" / "network.cx2")
+    assert own.nodes == written.nodes
+    assert own.edges == written.edges
+    assert own.about["name"] == written.about["name"]
+
+
 def test_export_an_edge_table(tmp_path, edges, capsys):
     edges.to_csv(tmp_path / "edges.csv", index=False)
     asked = ["export", tmp_path / "edges.csv", "--to", tmp_path / "net.sif", "--relations", "signs"]
@@ -258,6 +267,8 @@ def test_export_an_edge_table(tmp_path, edges, capsys):
     assert "'.cx2'" in error
     code, _, error = call(capsys, *asked, "--where", "output=T")
     assert "--where chooses rows of --scores" in error
+    code, _, error = call(capsys, *asked, "--column", "gain")
+    assert "--column chooses among scores, and there are none" in error
 
 
 def test_info_says_what_is_here(capsys):

@@ -86,6 +86,9 @@ def test_the_words_of_the_table_and_its_human_names_come_back(tmp_path: Path):
             "target_name": ["BAX", "CASP8"],
         }
     )
+    path = write_network(table.assign(target_name="BAX"), tmp_path / "twice.cx2", quiet=True)
+    back = read_cx2(path, names="represents", quiet=True)
+    assert back["target_name"].tolist() == ["BAX", "BAX"]  # of two nodes
     path = write_network(table, tmp_path / "net.cx2", quiet=True)
     back = read_cx2(path, names="represents", quiet=True)
     pd.testing.assert_frame_equal(back[list(table)], table)
