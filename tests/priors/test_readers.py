@@ -296,6 +296,8 @@ GPML = """<Pathway xmlns="http://pathvisio.org/GPML/2013a">
 <DataNode GraphId="b" TextLabel="B"/>
 <Interaction><Graphics><Point GraphRef="a"/><Point ArrowHead="Arrow"/></Graphics></Interaction>
 </Pathway>"""
+# elsewhere: a parser has to suppose that it declares all entities, and leaves them out of names
+DOCTYPE = '<?xml version="1.0"?><!DOCTYPE pathway SYSTEM "https://www.kegg.jp/kegg/xml/KGML.dtd">'
 REACTIONS = "<pathway><entry id='1' name='hsa:1'/><reaction id='1'/><reaction id='2'/></pathway>"
 
 BROKEN = [
@@ -350,6 +352,7 @@ BROKEN = [
     ("kgml", KGML.replace("pathway", "map"), 1, "the root is <map>, that of KGML is <pathway>"),
     ("kgml", KGML[:-4], 5, "broken XML"),
     ("kgml", KGML.replace("hsa:2", "&alpha;"), 3, "broken XML (undefined entity"),
+    ("kgml", DOCTYPE + KGML.replace("hsa:2", "hsa:&alpha;2"), 3, "broken XML (undefined entity"),
     ("kgml", REACTIONS, 1, "It has 2 reaction(s): a map of chemistry"),
     ("kgml", "<pathway/>", 1, "holds no edges"),
     ("gpml", GPML.replace("2013a", "2010a"), 1, "this is GPML 2010a; 2013a and 2021 are read"),
