@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch._core.messages import listing, note
+from edge2torch._core.messages import listing, note, plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import JOINED_BY, join_rows
 from edge2torch.priors._reach import tidy
@@ -34,7 +34,7 @@ def network_table(
     if joined.n_joined and "relation" in edges:  # rows that were joined may share words
         edges["relation"] = edges["relation"].map(_once, na_action="ignore")
     gone = [f"{count:,} {what}" for what, count in left_out.items() if count]
-    words = f"{file.name}: {len(edges):,} edges, {sign_counts(edges['sign'])}{joined.words}"
+    words = f"{file.name}: {plural('edge', len(edges))}, {sign_counts(edges['sign'])}{joined.words}"
     words += "".join(f"; {part}" for part in further)
     words += f"; left out: {', '.join(gone)}" if gone else ""
     note(f"{words}.", quiet=quiet)
