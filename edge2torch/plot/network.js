@@ -79,7 +79,7 @@
   const whole = svg.getAttribute("viewBox").split(" ").map(Number);
   const boxes = nodes.map((node) => {
     const at = (name) => Number(node.children[1].getAttribute(name));
-    return { x: at("x") + at("width") / 2, y: at("y") + at("height") / 2 };
+    return { x: at("x") + at("width") / 2, y: at("y") + at("height") / 2, half: at("width") / 2 };
   });
   let view = [...whole], group = data.classes.length === 1 ? 0 : null, picked = null, limit = "", shown = [];
 
@@ -203,13 +203,31 @@
 
   const stop = (k) => nodes.forEach((node, one) => { node.tabIndex = one === k ? 0 : -1; });
 
+  // The picture has the strongest edges; of a node that is selected it shows all.
+  const lay = (row) => {
+    const [a, b] = [boxes[data.s[row]], boxes[data.t[row]]];
+    const [start, end] = [a.x + a.half, b.x - b.half], bend = end <= start ? 36 : Math.max(36, (end - start) * 0.35);
+    const edge = document.createElementNS(svg.namespaceURI, "path"), w = data.w[row];
+    edge.setAttribute("class", `e near more ${w === null ? "u" : w < 0 ? "m" : "p"}`);
+    edge.setAttribute("d", `M${start} ${a.y}C${start + bend} ${a.y} ${end - bend} ${b.y} ${end} ${b.y}`);
+    edge.setAttribute("stroke-width", "0.7");
+    edges[0].parentNode.append(edge);
+  };
+
   const mark = (k) => {
+    svg.querySelectorAll(".more").forEach((edge) => edge.remove());
     svg.classList.toggle("picked", k !== null && k < nodes.length);
     const near = new Set([k]);
     edges.forEach((edge, row) => {
       const own = from[row] === k || to[row] === k;
       edge.classList.toggle("near", own);
       if (own) near.add(from[row]).add(to[row]);
+    });
+    if (k !== null && k < nodes.length) data.s.forEach((source, row) => {
+      const target = data.t[row], other = source === k ? target : target === k ? source : null;
+      if (other === null || other >= nodes.length || near.has(other)) return;
+      near.add(other);
+      lay(row);
     });
     nodes.forEach((node, one) => {
       node.classList.toggle("near", near.has(one));
@@ -240,8 +258,8 @@
 
   const step = (k, key) => {
     if (key === "ArrowRight" || key === "ArrowLeft") {
-      const [here, there] = key === "ArrowRight" ? [from, to] : [to, from];
-      return nearest(k, here.flatMap((end, row) => (end === k ? [there[row]] : [])));
+      const [here, there] = key === "ArrowRight" ? [data.s, data.t] : [data.t, data.s];
+      return nearest(k, here.flatMap((end, row) => (end === k && there[row] < nodes.length ? [there[row]] : [])));
     }
     const layer = nodes.map((_, one) => one).filter((one) => data.column[one] === data.column[k])
       .sort((a, b) => boxes[a].y - boxes[b].y || boxes[a].x - boxes[b].x);

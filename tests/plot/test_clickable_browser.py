@@ -34,7 +34,9 @@ def _made(tmp_path_factory: pytest.TempPathFactory):
     )
     tests.loc[["set 3", "set 30", "set 77"]] = [0.001, 0.02, True]
     tests.loc[["set 5"]] = [0.001, 0.07, False]
-    network = clickable_network(artifact, NodeFacts(scores, tests=tests), e2t.edge_weights(model))
+    network = clickable_network(
+        artifact, NodeFacts(scores, tests=tests), e2t.edge_weights(model), max_edges=150
+    )
     path = tmp_path_factory.mktemp("page") / "n.html"
     path.write_text(network.page("Network"), encoding="utf-8")
     return path, scores, artifact
@@ -201,6 +203,18 @@ def test_the_wheel_scrolls_the_page_unless_the_picture_has_the_focus(page: Page)
     assert page.eval(VIEW).split()[2:] == [f"{float(part):.1f}" for part in before.split()[2:]]
     page.eval("document.querySelector('.n').focus()")
     assert wheel() != before
+
+
+def test_a_selected_node_shows_all_of_its_edges(page: Page, made):
+    artifact = made[2]
+    page.click(node(page, "out"))
+    drawn = set(page.eval("[...document.querySelectorAll('.n title')].map(t => t.textContent)"))
+    sources = set(artifact.topology.parents("out")) & drawn
+    near = set(page.eval("[...document.querySelectorAll('.n.near title')].map(t => t.textContent)"))
+    assert near == sources | {"out"}
+    assert page.eval("document.querySelectorAll('.e.near').length") == len(sources)
+    page.press("Escape")
+    assert page.eval("document.querySelectorAll('.more').length") == 0
 
 
 def test_dragging_moves_the_picture_and_selects_nothing_on_any_screen(page: Page):
