@@ -11,12 +11,15 @@ import pandas as pd
 from edge2torch._core.checks import check_seed
 from edge2torch._core.edges import EdgesLike
 from edge2torch.errors import Edge2TorchError
+from edge2torch.graph import read_edge_table
 from edge2torch.perturb._design import Design
 from edge2torch.perturb._folds import EASY, Folds
 from edge2torch.perturb._kernel import GraphKernel
 from edge2torch.perturb._problem import Floats, Problem
+from edge2torch.perturb._rewired import rewired_for
 from edge2torch.perturb._rules import rules
 from edge2torch.perturb._scores import BACKGROUND, Held, scored
+from edge2torch.perturb._verdict import wiring
 
 _BY_GROUP = ("treatment", "target")
 
@@ -63,7 +66,12 @@ class Comparison:
 
 
 def baselines(
-    design: Design, folds: Folds, edges: EdgesLike | None = None, *, seed: int = 0
+    design: Design,
+    folds: Folds,
+    edges: EdgesLike | None = None,
+    *,
+    rewired: int = 20,
+    seed: int = 0,
 ) -> Comparison:
     """Predict what each fold holds out by rules that need no graph, and by the graph's kernel.
 
@@ -80,6 +88,8 @@ def baselines(
         What :func:`folds` returned.
     edges : DataFrame or Prior, optional
         The network of the kernel.
+    rewired : int
+        Graphs with the network's degrees that the kernel is held against; 0 for none.
     seed : int
         Of the dense network and of the intervals' draws.
 
@@ -108,7 +118,18 @@ def baselines(
     problem = _problem(design)
     held = held_out(design, problem, folds)
     found = _predicted(design, problem, folds, edges, seed)
-    return compared(design, folds, held, found, seed)
+    said = [EASY] if folds.has_sisters else []
+    if edges is not None and rewired:
+        table = read_edge_table(edges).frame
+        others = {}
+        for k in range(rewired):
+            kernel = GraphKernel(rewired_for(table, design, seed + k))
+            others[f"rewired kernel {k + 1}"] = _by_kernel(design, problem, folds, kernel)
+        sentence, _ = wiring(
+            held, "graph kernel", found["graph kernel"], found["ridge"], others, seed
+        )
+        said.append(sentence)
+    return compared(design, folds, held, found, seed, said)
 
 
 def _problem(design: Design) -> Problem:
@@ -122,17 +143,22 @@ def _predicted(
 ) -> dict[str, Floats]:
     known = rules(problem, seed)
     found: dict[str, list[Floats]] = {name: [] for name in known}
-    kernel = None if edges is None else GraphKernel(edges)
-    if kernel is not None:
-        found["graph kernel"] = []
     for fold in folds:
         for name, rule in known.items():
             found[name].append(rule(problem, fold.training)[fold.held_out])
-        if kernel is not None:
-            whole = kernel.residuals(design, problem, fold.training)
-            whole = whole + problem.background_mean(fold.training)
-            found["graph kernel"].append(whole[fold.held_out])
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+    joined = {name: np.concatenate(parts) for name, parts in found.items()}
+    if edges is not None:
+        joined["graph kernel"] = _by_kernel(design, problem, folds, GraphKernel(edges))
+    return joined
+
+
+def _by_kernel(design: Design, problem: Problem, folds: Folds, kernel: GraphKernel) -> Floats:
+    """Return what a kernel predicts of the held-out samples of all folds."""
+    parts = []
+    for fold in folds:
+        whole = kernel.residuals(design, problem, fold.training)
+        parts.append((whole + problem.background_mean(fold.training))[fold.held_out])
+    return np.concatenate(parts)
 
 
 def held_out(design: Design, problem: Problem, folds: Folds) -> Held:
@@ -156,7 +182,7 @@ def compared(
     held: Held,
     predictions: dict[str, Floats],
     seed: int,
-    verdicts: list[str] | None = None,
+    verdicts: list[str],
 ) -> Comparison:
     """Return a comparison of predictions (held-out samples, o) of all folds."""
     scores = scored(held, predictions, seed)
@@ -166,8 +192,7 @@ def compared(
         for name, found in predictions.items()
         if name in scores.index or name == BACKGROUND
     }
-    said = ([EASY] if folds.has_sisters else []) if verdicts is None else verdicts
-    return Comparison(design, folds, scores, frames, said)
+    return Comparison(design, folds, scores, frames, verdicts)
 
 
 def _index(design: Design, held: Held) -> pd.MultiIndex:

@@ -32,6 +32,7 @@ _RISE = 0.1  # of all epochs, in which the learning rate rises
 _FROM_REST = 0.1  # of all epochs, at the end, in which states are sought from zero again
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Penalty = Callable[[nn.Module, int], Tensor | float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,7 @@ def fit_steady_state(
     weight_decay: float = 1e-6,
     bias_decay: float = 1e-5,
     loss: Loss | None = None,
+    penalty: Penalty | None = None,
 ) -> SteadyFit:
     """Train a copy of a model with ``steps="converge"`` by a recipe that has been measured.
 
@@ -112,6 +114,8 @@ def fit_steady_state(
         Factors of the summed squares of weights, and of biases less their start.
     loss : callable, optional
         Maps found and measured values, both (m,), to a scalar; by default the mean squared error.
+    penalty : callable, optional
+        Maps the model that is trained, and the epoch, to a scalar that is added to the loss.
 
     Returns
     -------
@@ -163,7 +167,7 @@ def fit_steady_state(
     measured = ~answers.isnan()
     biases = _start(base, model, answers, measured)
     parameters = [one for one in model.parameters() if one.requires_grad]
-    weights = [layer.weight for layer in base.edge_layers() if layer.weight.requires_grad]
+    layers = [layer for layer in base.edge_layers() if layer.weight.requires_grad]
     optimizer = torch.optim.Adam(parameters, lr=learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, learning_rate, total_steps=epochs, pct_start=max(_RISE, 2 / epochs)
@@ -186,7 +190,10 @@ def fit_steady_state(
                 cost, told = _penalty(model, radius, epoch)
                 found = model(inputs)
                 now = (loss or nn.functional.mse_loss)(found[measured], answers[measured])
-            cost = cost + now + weight_decay * sum(one.square().sum() for one in weights)
+            # anew in every epoch: a weight may be computed from other parameters
+            cost = cost + now + weight_decay * sum(one.weight.square().sum() for one in layers)
+            if penalty is not None:
+                cost = cost + penalty(model, epoch)
             for bias, start in biases:
                 cost = cost + bias_decay * (bias - start).square().sum()
             cost.backward()
@@ -310,7 +317,8 @@ def _by_name(x: Any, y: Any, model: nn.Module, base: RecurrentEdgeModel) -> tupl
 
 
 def _check(x: Tensor, y: Tensor, model: nn.Module, base: RecurrentEdgeModel) -> None:
-    base.check_input(x)
+    if _is_bare(model, base) or isinstance(model, CustomizedEdgeModel):
+        base.check_input(x)  # a module around it says itself what it takes
     if not isinstance(y, Tensor) or y.dim() != 2 or len(y) != len(x) or y.dtype != x.dtype:
         found = f"{tuple(y.shape)}, {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
         raise Edge2TorchError(

@@ -1,0 +1,287 @@
+"""Networks on the folds of a design, beside everything else, and what can be said of the wiring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from edge2torch._core.checks import check_choice, check_count, check_number, check_seed
+from edge2torch._core.edges import EdgesLike
+from edge2torch._core.messages import note
+from edge2torch.graph import read_edge_table
+from edge2torch.perturb._compare import Comparison, baselines, compared, held_out
+from edge2torch.perturb._compile import compile as compile_design
+from edge2torch.perturb._design import Design, Ints
+from edge2torch.perturb._folds import Folds
+from edge2torch.perturb._folds import folds as make_folds
+from edge2torch.perturb._problem import Floats, Problem
+from edge2torch.perturb._rewired import rewired_for
+from edge2torch.perturb._train import Recipe, Trained, train
+from edge2torch.perturb._verdict import judged
+from edge2torch.perturb._weights import WEIGHTS
+
+NETWORK, REWIRED, EXCHANGED = "network", "rewired network", "targets exchanged"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PerturbationFit(Comparison):
+    """Networks of every fold and of the whole design, and their scores beside the others'.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        The network.
+    networks : list of Trained
+        On all samples, one per replicate.
+    fold_networks : list of list of Trained
+        The same of each fold.
+    rewired : DataFrame
+        Scores of rewired graphs; empty where none were asked for.
+
+    Examples
+    --------
+    >>> from edge2torch import perturb
+    >>> edges = pd.DataFrame({"source": ["A", "B", "a"], "target": ["a", "a", "y"], "sign": 1})
+    >>> doses = pd.DataFrame({"A": [0, 1, 0, 1.0], "B": [0, 0, 1.0, 1]}, list("0abc"))
+    >>> design = perturb.read_design(doses, pd.DataFrame({"y": [0, 0.5, 0.5, 0.8]}, list("0abc")))
+    >>> found = perturb.fit(edges, design, epochs=20, controls=False)
+    >>> found.predict().columns.tolist()
+    ['condition', 'time', 'context', 'readout', 'predicted', 'lower', 'upper', 'sd']
+    """
+
+    edges: pd.DataFrame = field(default_factory=pd.DataFrame)
+    networks: list[Trained] = field(default_factory=list)
+    fold_networks: list[list[Trained]] = field(default_factory=list)
+    rewired: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def predict(self, new: Design | None = None, *, level: float = 0.9) -> pd.DataFrame:
+        """Predict conditions, with intervals from the residuals of held-out samples (CV+).
+
+        Parameters
+        ----------
+        new : Design, optional
+            What to predict; its treatments have to be in the design that was fitted. By default
+            that design's own samples.
+        level : float
+            Of the intervals, which are for samples that are new as those held out were: fit with
+            ``leave="treatment"`` for a new treatment.
+
+        Returns
+        -------
+        DataFrame
+            A row per sample and readout: ``predicted``, the mean of the replicates, ``lower`` and
+            ``upper``, and ``sd``, the replicates' spread, which is no interval.
+
+        References
+        ----------
+        Barber et al. 2021, Annals of Statistics 49:486, doi:10.1214/20-AOS1965.
+        """
+        check_number("level", level, above=0, below=1)
+        asked = self.design if new is None else new
+        each = np.stack([one.predict(self.design, new) for one in self.networks])
+        found = each.mean(axis=0)
+        sd = each.std(axis=0, ddof=1) if len(each) > 1 else np.full_like(found, np.nan)
+        lower, upper = self._interval(new, level)
+        rows = []
+        for column, name in enumerate(self.design.readouts.columns):
+            table = asked.samples[["condition", "time", "context"]].copy()
+            values = (found, lower, upper, sd)
+            for what, part in zip(("predicted", "lower", "upper", "sd"), values, strict=True):
+                table[what] = part[:, column]
+            table.insert(3, "readout", name)
+            rows.append(table)
+        return pd.concat(rows, ignore_index=True)
+
+    def _interval(self, new: Design | None, level: float) -> tuple[Floats, Floats]:
+        """Return bounds (b, o): quantiles over held-out samples of prediction -+ residual."""
+        design, out = self.design, self.predictions[NETWORK].to_numpy(float)
+        places = np.concatenate([np.full(len(f.held_out), k) for k, f in enumerate(self.folds)])
+        samples = np.concatenate([f.held_out for f in self.folds])
+        residual = np.abs(out - design.readouts.to_numpy(float)[samples])
+        per_fold = np.stack(
+            [
+                np.mean([one.predict(design, new) for one in part], axis=0)
+                for part in self.fold_networks
+            ]
+        )
+        low = np.full(per_fold.shape[1:], np.nan)
+        high = low.copy()
+        for column in range(residual.shape[1]):
+            known = ~np.isnan(residual[:, column])
+            n = int(known.sum())
+            if not n:
+                continue
+            at, size = places[known], residual[known, column]
+            alpha = 1 - level
+            # the order statistics of the CV+ interval; with few residuals these are the outermost
+            first = max(int(np.floor(alpha * (n + 1))), 1) - 1
+            last = min(int(np.ceil((1 - alpha) * (n + 1))), n) - 1
+            low[:, column] = np.sort(per_fold[at, :, column] - size[:, None], axis=0)[first]
+            high[:, column] = np.sort(per_fold[at, :, column] + size[:, None], axis=0)[last]
+        return low, high
+
+
+def fit(
+    edges: EdgesLike,
+    design: Design,
+    folds: Folds | None = None,
+    *,
+    replicates: int = 1,
+    weights: Literal["free", "shared", "shrunk"] = "free",
+    prior_mean: Literal["none", "graph_kernel"] = "none",
+    controls: bool = True,
+    rewired: int = 0,
+    epochs: int = 300,
+    learning_rate: float = 0.01,
+    weight_decay: float = 1e-6,
+    seed: int = 0,
+    quiet: bool = True,
+    **options: Any,
+) -> PerturbationFit:
+    """Train networks on the folds of a design, and hold them against all that needs no network.
+
+    Parameters
+    ----------
+    edges : DataFrame or Prior
+        The network, with signs in ``sign``.
+    design : Design
+        What was given and read.
+    folds : Folds, optional
+        What :func:`folds` returned; by default ten folds of conditions.
+    replicates : int
+        Networks per fold, whose predictions are averaged: other starts, and from the second on a
+        bootstrap of the conditions.
+    weights : {"free", "shared", "shrunk"}
+        As in :func:`compile`.
+    prior_mean : {"none", "graph_kernel"}
+        ``"graph_kernel"``: the network learns what the kernel leaves.
+    controls : bool
+        Train the same on one rewired graph, and with the treatments' targets exchanged.
+    rewired : int
+        Rewired graphs to train on; 20 of them are what a sentence on the wiring takes.
+    epochs, learning_rate : int, float
+        Of :func:`edge2torch.train.fit_steady_state`.
+    weight_decay : float
+        Of the weights; with ``weights="shrunk"`` of their relative distance from the shared ones.
+    seed : int
+        Fixes every draw.
+    quiet : bool
+        Say nothing while folds are trained.
+    **options
+        Of :func:`compile`.
+
+    Returns
+    -------
+    PerturbationFit
+
+    Raises
+    ------
+    Edge2TorchError
+        As :func:`compile` does, and where training diverges.
+
+    Notes
+    -----
+    The loss is the squared error in units of each readout's spread, or in the readouts' own where all
+    lie between 0 and 1. A readout at a node that a treatment holds is left out of it.
+
+    References
+    ----------
+    Nilsson et al. 2022, Nature Communications 13:3069, doi:10.1038/s41467-022-30684-y.
+
+    Examples
+    --------
+    >>> from edge2torch import perturb
+    >>> edges = pd.DataFrame({"source": ["A", "B", "a"], "target": ["a", "a", "y"], "sign": 1})
+    >>> doses = pd.DataFrame({"A": [0, 1, 0, 1.0], "B": [0, 0, 1.0, 1]}, list("0abc"))
+    >>> design = perturb.read_design(doses, pd.DataFrame({"y": [0, 0.5, 0.5, 0.8]}, list("0abc")))
+    >>> found = perturb.fit(edges, design, epochs=20, controls=False)
+    >>> "network" in found.scores.index
+    True
+    """
+    check_choice("weights", weights, WEIGHTS)
+    check_choice("prior_mean", prior_mean, ("none", "graph_kernel"))
+    check_count("replicates", replicates)
+    check_count("rewired", rewired, 0)
+    check_count("epochs", epochs, 3)
+    check_seed("seed", seed)
+    table = read_edge_table(edges).frame
+    made = make_folds(design, seed=seed) if folds is None else folds
+    recipe = Recipe(weights, prior_mean, epochs, learning_rate, weight_decay, options)
+    compile_design(table, design, **options)  # what is wrong is told before anything is trained
+    beside = baselines(design, made, table, seed=seed)
+    problem = Problem.of(design)
+    held = held_out(design, problem, made)
+    arms = _Arms(design, made, recipe, replicates, seed, quiet)
+    found = {name: frame.to_numpy(float) for name, frame in beside.predictions.items()}
+    found[NETWORK], fold_networks = arms.run(table, design, NETWORK)
+    if controls:
+        wrong = design.with_targets_exchanged(seed)
+        found[EXCHANGED], _ = arms.run(table, wrong, EXCHANGED, replicates=1)
+    others: dict[str, Floats] = {}
+    for k in range(max(rewired, int(controls))):
+        other = rewired_for(table, design, seed + k)
+        others[f"{REWIRED} {k + 1}"], _ = arms.run(
+            other, design, f"{REWIRED} {k + 1}", replicates=1
+        )
+    if others:
+        found[REWIRED] = next(iter(others.values()))
+    whole = np.arange(len(design.samples))
+    networks = arms.networks(table, design, whole, replicates)
+    verdicts, scores = judged(held, found, others, made, beside.verdicts, seed)
+    base = compared(design, made, held, found, seed, verdicts)
+    return PerturbationFit(
+        base.design,
+        base.folds,
+        base.scores,
+        base.predictions,
+        base.verdicts,
+        table,
+        networks,
+        fold_networks,
+        scores,
+    )
+
+
+@dataclass(frozen=True)
+class _Arms:
+    """The same training for the network and for what knows nothing."""
+
+    design: Design
+    folds: Folds
+    recipe: Recipe
+    replicates: int
+    seed: int
+    quiet: bool
+
+    def run(
+        self, edges: pd.DataFrame, design: Design, name: str, *, replicates: int | None = None
+    ) -> tuple[Floats, list[list[Trained]]]:
+        """Return predictions of held-out samples, and the networks of every fold."""
+        found, kept = [], []
+        for k, fold in enumerate(self.folds):
+            part = self.networks(edges, design, fold.training, replicates or self.replicates)
+            each = [one.predict(design)[fold.held_out] for one in part]
+            found.append(np.mean(each, axis=0))
+            kept.append(part)
+            note(f"{name}: fold {k + 1} of {len(self.folds)}", quiet=self.quiet)
+        return np.concatenate(found), kept
+
+    def networks(
+        self, edges: pd.DataFrame, design: Design, training: Ints, replicates: int
+    ) -> list[Trained]:
+        return [
+            train(edges, design, self._draw(design, training, k), self.recipe, self.seed + k)
+            for k in range(replicates)
+        ]
+
+    def _draw(self, design: Design, training: Ints, k: int) -> Ints:
+        """Return the training samples, from the second replicate on a bootstrap of their conditions."""
+        if k == 0:
+            return training
+        rows = design.rows[training]
+        rng = np.random.default_rng((self.seed, k))
+        drawn = rng.choice(np.unique(rows), len(np.unique(rows)))
+        return np.concatenate([training[rows == one] for one in drawn])

@@ -1,0 +1,288 @@
+"""Training one network on some samples of a design."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from edge2torch.errors import Edge2TorchWarning
+from edge2torch.nn import MaskedLinear
+from edge2torch.perturb._compile import compile as compile_design
+from edge2torch.perturb._design import Design, Ints
+from edge2torch.perturb._kernel import GraphKernel
+from edge2torch.perturb._model import PerturbationModel
+from edge2torch.perturb._problem import Floats, Problem
+from edge2torch.train import fit_steady_state
+
+_REST_EVERY = 10  # epochs between two looks at what held nodes are where nothing is given
+_INNER = 5  # parts of the training samples for residuals of a kernel that has not seen them
+_RISE = 0.1
+_LEAST = 1e-3  # of a weight: what is drawn to 0 would be held there by any decay
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How networks are trained.
+
+    Parameters
+    ----------
+    weights, prior_mean : str
+        As in :func:`fit`.
+    epochs : int
+        Steps of the optimizer.
+    learning_rate, weight_decay : float
+        Of Adam; the decay is that of ``(w - w0) / w0`` with ``weights="shrunk"``.
+    options : dict
+        Of :func:`compile`.
+    """
+
+    weights: str = "free"
+    prior_mean: str = "none"
+    epochs: int = 300
+    learning_rate: float = 0.01
+    weight_decay: float = 1e-6
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network, and the kernel whose residuals it has learned, if it has.
+
+    Parameters
+    ----------
+    model : PerturbationModel
+        In evaluation mode.
+    kernel : GraphKernel, optional
+        With the samples that it learned from.
+    training : ndarray of int
+        These samples.
+    """
+
+    model: PerturbationModel
+    kernel: GraphKernel | None
+    training: Ints
+
+    def predict(self, design: Design, new: Design | None = None) -> Floats:
+        """Return the readouts (b, o) of a design's samples, or of another's."""
+        asked = design if new is None else new
+        found = _read(self.model, asked, self.model.encode(asked))
+        if self.kernel is None:
+            return found
+        whole: Floats = found + self.kernel.predict(design, self.training, new).to_numpy(float)
+        return whole
+
+
+def train(
+    edges: pd.DataFrame, design: Design, training: Ints, recipe: Recipe, seed: int
+) -> Trained:
+    """Train one network on some samples, of which some may be there more than once."""
+    kernel = GraphKernel(edges) if recipe.prior_mean == "graph_kernel" else None
+    y = design.readouts.to_numpy(float)
+    if kernel is not None:
+        y = y - _unseen(kernel, design, training)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Edge2TorchWarning)
+        if recipe.weights == "shrunk":
+            first = _fitted(edges, design, training, y, replace(recipe, weights="shared"), seed)
+            model = _fitted(edges, design, training, y, recipe, seed, first)
+        else:
+            model = _fitted(edges, design, training, y, recipe, seed)
+    return Trained(model, kernel, np.unique(training))
+
+
+def _fitted(
+    edges: pd.DataFrame,
+    design: Design,
+    training: Ints,
+    y: Floats,
+    recipe: Recipe,
+    seed: int,
+    first: PerturbationModel | None = None,
+) -> PerturbationModel:
+    model, _ = compile_design(edges, design, weights=_kind(recipe), seed=seed, **recipe.options)
+    x, target = model.encode(design), masked(design, model, y)
+    rows = torch.from_numpy(training)
+    _set_units(model, target[training], bounded=design.is_bounded and recipe.prior_mean == "none")
+    answers = torch.tensor(target[training], dtype=x.dtype)
+    answers = (answers - model.offset) / model.scale if len(model.times) < 2 else answers
+    start = _start_from(model, first) if first is not None else None
+    extra = _Extra(start, recipe.weight_decay if first is not None else 0.0)
+    decay = 0.0 if first is not None else recipe.weight_decay
+    if len(model.times) > 1:
+        return _fit_sequence(model, design, x, target, training, recipe)
+    offset, scale = model.offset.clone(), model.scale.clone()
+    _start_biases(model, answers)
+    model.offset.zero_()
+    model.scale.fill_(1.0)
+    found = cast(
+        PerturbationModel,
+        fit_steady_state(
+            model,
+            x[rows],
+            answers,
+            epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate,
+            weight_decay=decay,
+            penalty=extra,
+        ).model,
+    )
+    found.offset.copy_(offset)
+    found.scale.copy_(scale)
+    found.find_rest()
+    return found
+
+
+def masked(design: Design, model: PerturbationModel, y: Floats) -> Floats:
+    """Return readouts without those of nodes that a treatment holds where they are read.
+
+    The antibody of an inhibited kinase reads what the inhibitor leaves, which no edge explains.
+    """
+    if model.acts != "value":
+        return y
+    known, y = model.encoding, y.copy()
+    given = design.doses.reindex(columns=known.treatments).to_numpy(float)[design.rows] > 0
+    for column, name in enumerate(design.readouts.columns):
+        if name in known.held:
+            stopped = known.stops[:, known.held.index(str(name))]
+            y[(given & stopped).any(axis=1), column] = np.nan
+    return y
+
+
+def _set_units(model: PerturbationModel, y: Floats, *, bounded: bool) -> None:
+    """Give the loss the unit of each readout, its spread in training; between 0 and 1 it is 1."""
+    n = (~np.isnan(y)).sum(axis=0)
+    if bounded:
+        return
+    centre = np.nansum(y, axis=0) / np.maximum(n, 1)
+    spread = np.sqrt(np.nansum((y - centre) ** 2, axis=0) / np.maximum(n, 1))
+    model.offset.copy_(torch.from_numpy(np.nan_to_num(centre)))
+    model.scale.copy_(torch.from_numpy(np.where(spread > 0, spread, 1.0)))
+
+
+def _start_biases(model: PerturbationModel, answers: Tensor) -> None:
+    """Let the outputs' biases start at the means of what was measured."""
+    base = model.base
+    bias = base.cell(0).edges.bias
+    places = base.outputs - base.in_features
+    measured = ~answers.isnan()
+    means = answers.nan_to_num().sum(0) / measured.sum(0).clamp_min(1)
+    if bias is not None:
+        with torch.no_grad():
+            bias[places] = means.to(bias)
+
+
+class _Extra:
+    """What is added to the loss: a pull towards shared weights; and rest is looked up now and then."""
+
+    def __init__(self, start: Tensor | None, decay: float) -> None:
+        self.start, self.decay = start, decay
+
+    def __call__(self, model: nn.Module, epoch: int) -> Tensor | float:
+        own = cast(PerturbationModel, model)
+        if epoch % _REST_EVERY == 0:
+            own.find_rest()
+        if self.start is None:
+            return 0.0
+        weight = own.base.cell(0).edges.weight
+        apart = (weight - self.start) / self.start.abs().clamp_min(_LEAST)
+        pull: Tensor = self.decay * apart.square().sum()
+        return pull
+
+
+def _kind(recipe: Recipe) -> Any:
+    return "shared" if recipe.weights == "shared" else "free"
+
+
+def _start_from(model: PerturbationModel, first: PerturbationModel) -> Tensor:
+    """Copy a network of shared weights into one of free ones; return these weights."""
+    mine, theirs = model.base, first.base
+    weights = theirs.cell(0).edges.edge_weights().detach()
+    with torch.no_grad():
+        mine.cell(0).edges.set_weights(weights)
+        own, bias = mine.cell(0).edges.bias, theirs.cell(0).edges.bias
+        if own is not None and bias is not None:
+            own.copy_(bias)
+        for name in ("efficacy", "strength", "log_half_dose", "rest"):
+            getattr(model, name).copy_(getattr(first, name))
+    layer: MaskedLinear = mine.cell(0).edges
+    return layer.weight.detach().clone()
+
+
+def _unseen(kernel: GraphKernel, design: Design, training: Ints) -> Floats:
+    """Return the kernel's predictions, those of training samples by folds that do not hold them.
+
+    What is given beside the background stays together: a network that learned the residuals of
+    treatments the kernel has seen would have nothing to learn.
+    """
+    problem = Problem.of(design)
+    whole = kernel.residuals(design, problem, training) + problem.background_mean(training)
+    given = design.doses.drop(columns=design.background).to_numpy() > 0
+    group = pd.factorize(pd.Series([bytes(row) for row in given])[design.rows])[0]
+    own = np.unique(group[training])
+    for part in np.array_split(np.random.default_rng(0).permutation(own), min(_INNER, len(own))):
+        rows = np.unique(training[np.isin(group[training], part)])
+        rest = training[~np.isin(group[training], part)]
+        if len(rest):
+            found = kernel.residuals(design, problem, rest) + problem.background_mean(rest)
+            whole[rows] = found[rows]
+    return whole
+
+
+def _fit_sequence(
+    model: PerturbationModel,
+    design: Design,
+    x: Tensor,
+    y: Floats,
+    training: Ints,
+    recipe: Recipe,
+) -> PerturbationModel:
+    """Train on several times at once: a sequence per condition and context."""
+    place = _places(design, model)
+    rows = torch.from_numpy(training)
+    target = torch.tensor(y, dtype=x.dtype)
+    measured = ~target[rows].isnan()
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        recipe.learning_rate,
+        total_steps=recipe.epochs,
+        pct_start=max(_RISE, 2 / recipe.epochs),
+    )
+    weights = model.base.cell(0).edges
+    for epoch in range(recipe.epochs):
+        if epoch % _REST_EVERY == 0:
+            model.find_rest()
+        optimizer.zero_grad()
+        found = model(x[rows])[torch.arange(len(rows)), place[rows]]
+        error = ((found - target[rows]) / model.scale)[measured].square().mean()
+        (error + recipe.weight_decay * weights.weight.square().sum()).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    model.find_rest()
+    return model.eval()
+
+
+def _places(design: Design, model: PerturbationModel) -> Tensor:
+    """Return which of the model's times each sample was read at."""
+    times = np.array(model.times)
+    when = design.samples["time"].to_numpy(float)
+    return torch.from_numpy(np.abs(when[:, None] - times).argmin(axis=1))
+
+
+@torch.no_grad()
+def _read(model: PerturbationModel, design: Design, x: Tensor) -> Floats:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Edge2TorchWarning)
+        found = model(x)
+    if len(model.times) > 1:
+        found = found[torch.arange(len(x)), _places(design, model)]
+    values: Floats = found.cpu().numpy().astype(float)
+    return values

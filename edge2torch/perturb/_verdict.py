@@ -1,0 +1,84 @@
+"""Sentences on what a split and a wiring show, and nothing beyond it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from edge2torch.perturb._folds import EASY, Folds
+from edge2torch.perturb._problem import Floats
+from edge2torch.perturb._scores import BACKGROUND, Held, difference, scored
+
+ENOUGH = 20  # rewired graphs, of which all but one have to be beaten
+_RULES = (
+    "sister + mean shift",
+    "additive",
+    "ridge",
+    "ridge on logit",
+    "ridge with pairs",
+    "1 nearest",
+    "5 nearest",
+    "dense net",
+)
+_FAR_BELOW = 0.5  # of the best rule's error: then the rules have not solved the split
+
+
+def wiring(
+    held: Held,
+    name: str,
+    own: Floats,
+    ridge: Floats,
+    rewired: dict[str, Floats],
+    seed: int,
+) -> tuple[str, pd.DataFrame]:
+    """Say whether the wiring matters to a model, and return the scores of the rewired graphs."""
+    scores = scored(held, rewired, seed)
+    mine = scored(held, {name: own}, seed).loc[name]
+    beaten = int((scores["skill"] < mine["skill"]).sum())
+    lead, low, high = difference(held, own, ridge, seed)
+    facts = (
+        f"its skill is above that of {beaten} of {len(scores)} rewired graphs, and {lead:+.3f} from "
+        f"ridge's (90 %: {low:+.3f} to {high:+.3f})"
+    )
+    if len(scores) < ENOUGH:
+        sentence = (
+            f"Whether the wiring matters to the {name} cannot be said of {len(scores)} rewired "
+            f"graph{'s' * (len(scores) != 1)}; {ENOUGH} are needed (rewired={ENOUGH})."
+        )
+        return sentence, scores
+    if beaten >= 0.95 * len(scores) and low > 0:
+        return f"The wiring matters to the {name}: {facts}.", scores
+    return f"The wiring is not shown to matter to the {name}: {facts}.", scores
+
+
+def judged(
+    held: Held,
+    found: dict[str, Floats],
+    rewired: dict[str, Floats],
+    folds: Folds,
+    before: list[str],
+    seed: int,
+) -> tuple[list[str], pd.DataFrame]:
+    """Return what can be said of the network, the sentence on sisters first."""
+    said = [sentence for sentence in before if sentence != EASY]
+    scores = scored(
+        held, {name: found[name] for name in (*_RULES, "network") if name in found}, seed
+    )
+    rules = scores["mse"].drop("network")
+    best = rules.index.tolist()[int(rules.to_numpy().argmin())]
+    if folds.has_sisters:
+        if scores.loc["network", "mse"] > _FAR_BELOW * rules.min():
+            said.insert(0, EASY)
+        else:
+            said.insert(
+                0,
+                "Every held-out condition has a sister in training, and no rule without a graph comes "
+                f"near the network: the least error of one is {rules.min():.3g} ({best!s}), the "
+                f"network's {scores.loc['network', 'mse']:.3g}.",
+            )
+    _, low, high = difference(held, found["network"], found[BACKGROUND], seed)
+    if low <= 0 <= high or high < 0:
+        said.append("The network is no better than the mean of the same background.")
+    if not rewired:
+        return said, pd.DataFrame()
+    sentence, table = wiring(held, "network", found["network"], found["ridge"], rewired, seed)
+    return [*said, sentence], table
