@@ -63,17 +63,17 @@ def judged(
     scores = scored(
         held, {name: found[name] for name in (*_RULES, "network") if name in found}, seed
     )
-    rules = scores["mse"].drop("network")
-    best = rules.index.tolist()[int(rules.to_numpy().argmin())]
+    mse = scores["mse"]
+    least, best = min((float(mse[name]), name) for name in _RULES if name in mse.index)
     if folds.has_sisters:
-        if scores.loc["network", "mse"] > _FAR_BELOW * rules.min():
+        if mse["network"] > _FAR_BELOW * least:
             said.insert(0, EASY)
         else:
             said.insert(
                 0,
                 "Every held-out condition has a sister in training, and no rule without a graph comes "
-                f"near the network: the least error of one is {rules.min():.3g} ({best!s}), the "
-                f"network's {scores.loc['network', 'mse']:.3g}.",
+                f"near the network: the least error of one is {least:.3g} ({best}), the "
+                f"network's {mse['network']:.3g}.",
             )
     _, low, high = difference(held, found["network"], found[BACKGROUND], seed)
     if low <= 0 <= high or high < 0:
