@@ -162,7 +162,7 @@ def test_the_kernel_equals_its_equation() -> None:
 
 def test_the_kernel_knows_a_new_ligand_by_its_receptor_and_ridge_does_not() -> None:
     design, edges = screen()
-    made = folds(design, "treatment", k=3)
+    made = folds(design, "treatment")
     problem = Problem.of(design)
     held = held_out(design, problem, made)
     by_ridge = np.concatenate([ridge(1.0)(problem, f.training)[f.held_out] for f in made])
