@@ -18,5 +18,8 @@ def seeded(seed: int | None) -> Iterator[None]:
     # for devices where CUDA has not started would start it: seconds, and no forking afterwards.
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(list(devices)):
-        torch.manual_seed(seed)
+        if torch.accelerator.is_available():
+            torch.manual_seed(seed)
+        else:  # manual_seed keeps a call, with the stack it came from, for every kind that may come
+            torch.default_generator.manual_seed(seed)
         yield

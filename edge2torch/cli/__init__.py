@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 from edge2torch._core.messages import require, wording
 from edge2torch.cli._wording import as_options, options_of
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         typer = require("typer", extra="cli")
         from edge2torch.cli._app import app
 
-        options = lambda: options_of(typer.main.get_command(app), given)  # noqa: E731
+        # once: it builds every command anew, and a report asks for each of its sentences
+        options = cache(lambda: options_of(typer.main.get_command(app), given))
         usual = wording.set(lambda text: as_options(text, options()))
         try:
             with _orderly_end():

@@ -17,6 +17,7 @@ from edge2torch._core.arguments import check_options
 from edge2torch._core.checks import check_count, check_flag, check_probability, check_seed
 from edge2torch._core.complete import check_complete
 from edge2torch._core.messages import listing
+from edge2torch._core.probabilities import softmax
 from edge2torch.compile import CompileArtifact
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
@@ -123,7 +124,7 @@ class Target:
         if y.shape[-1] == 1:
             chance = y.sigmoid()
             return torch.cat([1 - chance, chance], -1)
-        return y.softmax(-1)
+        return softmax(y)
 
     def losses(
         self,
@@ -137,10 +138,11 @@ class Target:
         own = torch.as_tensor(self.values[rows])
         if not self.classes:
             return np.asarray((answer[..., 0] - own).square()[None])
-        answer = answer.clamp(_LEAST, 1 - _LEAST)
         if classes is None:
             chosen = own.expand(answer.shape[:-1]).unsqueeze(-1)
-            return np.asarray(-answer.gather(-1, chosen)[..., 0].log()[None])
+            found = answer.gather(-1, chosen)[..., 0].clamp(_LEAST, 1 - _LEAST)
+            return np.asarray(-found.log()[None])
+        answer = answer.clamp(_LEAST, 1 - _LEAST)
         each = [torch.where(own == k, answer[..., k], 1 - answer[..., k]) for k in classes]
         return np.asarray(-torch.stack(each).log())
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge2torch._core.messages import listing, plural, require
+from edge2torch._core.probabilities import softmax
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._outcomes._outcome import (
     Features,
@@ -46,7 +47,7 @@ class _Goal(Goal):
         return F.cross_entropy(predicted, self.y[rows], weight=self.weight)
 
     def answer(self, predicted: Tensor) -> Numbers:
-        return np.asarray(predicted.double().softmax(dim=1))
+        return np.asarray(softmax(predicted))
 
 
 class _Contrast(nn.Module):
