@@ -21,6 +21,7 @@ from edge2torch.cli._interpret import interpret
 from edge2torch.cli._modules import modules
 from edge2torch.cli._options import DATA, FEATURE_NAMES, LAYER, OUTPUTS, Group, command
 from edge2torch.cli._prior import prior
+from edge2torch.cli._treatments import Treatments
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study import StudySettings
 
@@ -78,6 +79,13 @@ _ALL = {
     "units": "Units of every inner node.",
     "node_heads": "Let every inner node predict, too, in training.",
     "head_weight": "Weight of the nodes' own predictions.",
+}
+_OF_TREATMENTS = {
+    "design": "What was given: rows of conditions and treatments, or a column each.",
+    "readouts": "What was read: a row per condition.",
+    "midas": "Both, in a MIDAS file.",
+    "leave": "What is held out.",
+    "rewired": "Rewired graphs to train on; 20 for a sentence on the wiring.",
 }
 _OF_UNITS = ("units", "node_heads", "head_weight")
 # Of comparing priors: all but what explains one network.
@@ -143,9 +151,10 @@ def demo(
 def run(
     *,
     edges: Annotated[Path, "CSV, TSV or Parquet with columns source and target."],
-    data: Annotated[Path, DATA],
+    data: Annotated[Path | None, DATA] = None,
     label: Annotated[str | None, "Column to predict (of obs, for h5ad)."] = None,
     out: Annotated[Path, "Folder for the results."],
+    treatments: Annotated[Treatments, _OF_TREATMENTS],
     time: Annotated[str | None, "Column of the time, for --task survival."] = None,
     event: Annotated[str | None, "Column that says whether the event was seen (1)."] = None,
     event_value: Annotated[str | None, "Value of --event that is the event."] = None,
@@ -174,6 +183,25 @@ def run(
     console: Console,
 ) -> None:
     """Train and explain a network of your own edges on your own data; write a report."""
+    if settings.task == "perturbation":
+        from edge2torch.cli._perturbation import run_perturbation
+
+        other = {
+            "data": data,
+            "label": label,
+            "groups": groups,
+            "covariates": covariates,
+            "test_data": test_data,
+            "names": names,
+            "resume": resume,
+            "time": time,
+            "event": event,
+        }
+        run_perturbation(edges, out, treatments, settings, console, other)
+        return
+    treatments.refuse(settings.task)
+    if data is None:
+        raise Edge2TorchError("data= is missing: the table of samples.")
     from edge2torch.study import ReportText, run_study
 
     run_study(

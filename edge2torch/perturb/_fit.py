@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_choice, check_count, check_number, check_seed
 from edge2torch._core.edges import EdgesLike
+from edge2torch._core.files import output_folder, write_file
 from edge2torch._core.messages import note
 from edge2torch.graph import read_edge_table
 from edge2torch.perturb._compare import Comparison, baselines, compared, held_out
@@ -95,6 +100,77 @@ class PerturbationFit(Comparison):
             rows.append(table)
         return pd.concat(rows, ignore_index=True)
 
+    def held_out(self, *, level: float = 0.9) -> pd.DataFrame:
+        """Return what was predicted of held-out samples, with intervals from those of other folds.
+
+        Parameters
+        ----------
+        level : float
+            Of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            A row per held-out sample and readout: ``measured``, ``predicted``, ``lower``, ``upper``,
+            ``fold``, and ``sister``, whether its condition has one in training.
+        """
+        check_number("level", level, above=0, below=1)
+        design, frame = self.design, self.predictions[NETWORK]
+        samples = np.concatenate([fold.held_out for fold in self.folds])
+        found, truth = frame.to_numpy(float), design.readouts.to_numpy(float)[samples]
+        number = frame.index.get_level_values("fold").to_numpy()
+        sister = np.concatenate(
+            [_with_sister(design, self.folds, k) for k in range(len(self.folds))]
+        )
+        tables = []
+        for column, name in enumerate(frame.columns):
+            error = np.abs(found[:, column] - truth[:, column])
+            half = np.full(len(error), np.nan)
+            for k in np.unique(number):
+                others = error[(number != k) & ~np.isnan(error)]
+                if len(others):
+                    # of n residuals and a new one each is as likely to be the largest
+                    place = min(int(np.ceil(level * (len(others) + 1))), len(others)) - 1
+                    half[number == k] = np.sort(others)[place]
+            table = frame.index.to_frame(index=False)
+            table["readout"], table["measured"] = str(name), truth[:, column]
+            table["predicted"] = found[:, column]
+            table["lower"] = found[:, column] - half
+            table["upper"] = found[:, column] + half
+            table["sister"] = sister
+            tables.append(table)
+        return pd.concat(tables, ignore_index=True)
+
+    def write(self, folder: str | os.PathLike[str]) -> Path:
+        """Write scores, held-out predictions, knock-outs and the design as tables.
+
+        Parameters
+        ----------
+        folder : path
+            Gets ``perturbation_scores.csv``, ``predictions.csv``, ``knock_outs.csv``, ``design.csv``,
+            ``rewired.csv`` where graphs were rewired, and ``verdicts.txt``.
+
+        Returns
+        -------
+        Path
+        """
+        from edge2torch.perturb._screen import screen
+
+        place = output_folder(Path(folder), "folder")
+        tables = {
+            "perturbation_scores.csv": self.scores.rename_axis("model").reset_index(),
+            "predictions.csv": self.held_out(),
+            "knock_outs.csv": screen(self),
+            "design.csv": self.design.to_frame(),
+        }
+        if len(self.rewired):
+            tables["rewired.csv"] = self.rewired.rename_axis("graph").reset_index()
+        for name, table in tables.items():
+            write_file(place / name, partial(_write_csv, table))
+        lines = "\n".join([str(self.folds).splitlines()[0], *self.verdicts]) + "\n"
+        write_file(place / "verdicts.txt", lambda path: path.write_text(lines, encoding="utf-8"))
+        return place
+
     def _interval(self, new: Design | None, level: float) -> tuple[Floats, Floats]:
         """Return bounds (b, o): quantiles over held-out samples of prediction -+ residual."""
         design, out = self.design, self.predictions[NETWORK].to_numpy(float)
@@ -122,6 +198,21 @@ class PerturbationFit(Comparison):
             low[:, column] = np.sort(per_fold[at, :, column] - size[:, None], axis=0)[first]
             high[:, column] = np.sort(per_fold[at, :, column] + size[:, None], axis=0)[last]
         return low, high
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False)
+
+
+def _with_sister(design: Design, folds: Folds, k: int) -> NDArray[np.bool_]:
+    """Tell which held-out samples of a fold are of a condition with a sister in training."""
+    names = design.samples["condition"].to_numpy(object)
+    training, held = names[folds[k].training], names[folds[k].held_out]
+    if folds.leave in ("time", "context"):
+        return np.isin(held, training)
+    inside, outside = list(dict.fromkeys(training)), list(dict.fromkeys(held))
+    found: NDArray[np.bool_] = design.sisters(inside, outside).loc[held].to_numpy(bool)
+    return found
 
 
 def fit(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     TaskName = str
 else:
-    TaskName = Literal[("auto", *OUTCOMES)]  # the command line shows them
+    TaskName = Literal[("auto", *OUTCOMES, "perturbation")]  # the command line shows them
 
 _MOST = 1000  # networks of a kind; more is a slip, and would train for days
 _ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
@@ -81,7 +81,8 @@ class StudySettings:
         is done with the features exchanged; without replicates, or below 2 controls, none is judged.
     task : str
         What the label asks for: ``"classification"``, ``"regression"`` or ``"survival"``, which needs
-        a :class:`edge2torch.survival.TimeToEvent`; ``"auto"`` goes by its type.
+        a :class:`edge2torch.survival.TimeToEvent`; ``"auto"`` goes by its type. ``"perturbation"`` is the
+        command line's word for :func:`edge2torch.perturb.fit`.
     outputs : tuple of str
         Nodes to read; the graph's ends if there are none.
     layer : str, optional
@@ -162,7 +163,7 @@ class StudySettings:
 
         for name in ("outputs", "metadata"):
             check_type(name, getattr(self, name), (tuple, list), "a tuple of names")
-        for name, choices in {"task": ("auto", *OUTCOMES), **_CHOICES}.items():
+        for name, choices in {"task": ("auto", *OUTCOMES, "perturbation"), **_CHOICES}.items():
             check_choice(name, getattr(self, name), choices)
         check_count("units", self.units)
         for name in ("class_weights", "all_features", "impute", "direct_edges", "node_heads"):
@@ -220,4 +221,10 @@ def settings_of(settings: StudySettings | None, options: Mapping[str, Any]) -> S
             f"its own are fields of StudySettings: {listing(known, 40)}."
         )
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-    return replace(settings or StudySettings(), **given)
+    found = replace(settings or StudySettings(), **given)
+    if found.task == "perturbation":
+        raise Edge2TorchError(
+            "task='perturbation' is a design of treatments and no table of samples: use "
+            "edge2torch.perturb.fit, or edge2torch run --task perturbation."
+        )
+    return found
