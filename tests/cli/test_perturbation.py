@@ -39,7 +39,7 @@ def test_a_midas_file_becomes_tables_and_sentences(
             "--leave",
             "combination",
         ],
-        *["--max-epochs", "5", "--replicates", "1", "--out", "R"],
+        *["--epochs", "5", "--replicates", "1", "--out", "R"],
     ]
     with pytest.raises(SystemExit) as end:
         main(arguments)
@@ -87,5 +87,5 @@ def test_options_of_other_tasks_are_refused(
 
 def test_a_study_refuses_the_task() -> None:
     empty = pd.DataFrame()
-    with pytest.raises(e2t.Edge2TorchError, match="use edge2torch.perturb.fit"):
+    with pytest.raises(e2t.Edge2TorchError, match=r"use edge2torch\.perturb\.fit"):
         e2t.run_study(empty, empty, "y", task="perturbation")
