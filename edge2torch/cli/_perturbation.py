@@ -10,7 +10,7 @@ from edge2torch._core.console import Console
 from edge2torch._core.packed import plain_suffix
 from edge2torch.cli._treatments import Treatments
 from edge2torch.errors import Edge2TorchError
-from edge2torch.perturb import fit, folds, read_design, read_midas
+from edge2torch.perturb import fit, folds, read_design, read_midas, write_fit
 from edge2torch.priors import read_sif
 from edge2torch.study import StudySettings, read_edge_file
 
@@ -60,6 +60,6 @@ def run_perturbation(
         seed=settings.seed,
         quiet=console.quiet,
     )
-    place = found.write(out)
+    place = write_fit(found, out)
     console.say(str(found))
     console.say(f"Written: {place}")

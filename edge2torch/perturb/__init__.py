@@ -14,6 +14,7 @@ from edge2torch.perturb._kernel import GraphKernel
 from edge2torch.perturb._midas import read_midas
 from edge2torch.perturb._model import PerturbationModel as PerturbationModel
 from edge2torch.perturb._screen import screen
+from edge2torch.perturb._write import write_fit
 
 # Names "as" themselves are what comes back: importable, and no part of what a user calls.
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "read_design",
     "read_midas",
     "screen",
+    "write_fit",
 ]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +11,6 @@ from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_choice, check_count, check_number, check_seed
 from edge2torch._core.edges import EdgesLike
-from edge2torch._core.files import output_folder, write_file
 from edge2torch._core.messages import note
 from edge2torch.graph import read_edge_table
 from edge2torch.perturb._compare import Comparison, baselines, compared, held_out
@@ -141,36 +137,6 @@ class PerturbationFit(Comparison):
             tables.append(table)
         return pd.concat(tables, ignore_index=True)
 
-    def write(self, folder: str | os.PathLike[str]) -> Path:
-        """Write scores, held-out predictions, knock-outs and the design as tables.
-
-        Parameters
-        ----------
-        folder : path
-            Gets ``perturbation_scores.csv``, ``predictions.csv``, ``knock_outs.csv``, ``design.csv``,
-            ``rewired.csv`` where graphs were rewired, and ``verdicts.txt``.
-
-        Returns
-        -------
-        Path
-        """
-        from edge2torch.perturb._screen import screen
-
-        place = output_folder(Path(folder), "folder")
-        tables = {
-            "perturbation_scores.csv": self.scores.rename_axis("model").reset_index(),
-            "predictions.csv": self.held_out(),
-            "knock_outs.csv": screen(self),
-            "design.csv": self.design.to_frame(),
-        }
-        if len(self.rewired):
-            tables["rewired.csv"] = self.rewired.rename_axis("graph").reset_index()
-        for name, table in tables.items():
-            write_file(place / name, partial(_write_csv, table))
-        lines = "\n".join([str(self.folds).splitlines()[0], *self.verdicts]) + "\n"
-        write_file(place / "verdicts.txt", lambda path: path.write_text(lines, encoding="utf-8"))
-        return place
-
     def _interval(self, new: Design | None, level: float) -> tuple[Floats, Floats]:
         """Return bounds (b, o): quantiles over held-out samples of prediction -+ residual."""
         design, out = self.design, self.predictions[NETWORK].to_numpy(float)
@@ -198,10 +164,6 @@ class PerturbationFit(Comparison):
             low[:, column] = np.sort(per_fold[at, :, column] - size[:, None], axis=0)[first]
             high[:, column] = np.sort(per_fold[at, :, column] + size[:, None], axis=0)[last]
         return low, high
-
-
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    table.to_csv(path, index=False)
 
 
 def _with_sister(design: Design, folds: Folds, k: int) -> NDArray[np.bool_]:
