@@ -178,6 +178,17 @@ def run(
         Path | None, "Another cohort to test on; all of the data is trained with."
     ] = None,
     names: Annotated[Path | None, "Table of node and name, to be shown in the report."] = None,
+    pairs: Annotated[Path | None, "Table of pairs, as of cell, drug and response."] = None,
+    other: Annotated[Path | None, "Table of the second partners' features, with --pairs."] = None,
+    entities: Annotated[
+        tuple[str, ...], "Columns of --pairs: who stands in --data and --other."
+    ] = (
+        "cell",
+        "drug",
+    ),
+    hold_out: Annotated[
+        Literal["cell", "drug", "both", "pair"], "What held-out pairs have that no other has."
+    ] = "cell",
     settings: Annotated[StudySettings, _ALL],
     resume: Annotated[bool, _RESUME] = False,
     console: Console,
@@ -186,7 +197,7 @@ def run(
     if settings.task == "perturbation":
         from edge2torch.cli._perturbation import run_perturbation
 
-        other = {
+        of_samples = {
             "data": data,
             "label": label,
             "groups": groups,
@@ -196,12 +207,33 @@ def run(
             "resume": resume,
             "time": time,
             "event": event,
+            "pairs": pairs,
+            "other": other,
         }
-        run_perturbation(edges, out, treatments, settings, console, other)
+        run_perturbation(edges, out, treatments, settings, console, of_samples)
         return
     treatments.refuse(settings.task)
     if data is None:
         raise Edge2TorchError("data= is missing: the table of samples.")
+    if pairs is not None or other is not None:
+        _of_pairs(
+            {"edges": edges, "data": data, "table": pairs, "other": other, "label": label},
+            {
+                "groups": groups,
+                "covariates": covariates,
+                "test_data": test_data,
+                "names": names,
+                "time": time,
+                "event": event,
+                "resume": resume,
+            },
+            entities=entities,
+            hold_out=hold_out,
+            settings=settings,
+            out=out,
+            console=console,
+        )
+        return
     from edge2torch.study import ReportText, run_study
 
     run_study(
@@ -230,6 +262,20 @@ def run(
         progress=_say,
         quiet=console.quiet,
     )
+
+
+def _of_pairs(files: dict[str, Any], without: dict[str, Any], **how: Any) -> None:
+    """Train on pairs; what they do not take is refused."""
+    from edge2torch.study import run_pairs
+
+    words = {"table": "pairs=", "other": "other=", "label": "label="}
+    if lacking := [word for name, word in words.items() if files[name] is None]:
+        raise Edge2TorchError(
+            f"pairs= and other= go together, with label=: {', '.join(lacking)} is missing."
+        )
+    if given := [name for name, value in without.items() if value]:
+        raise Edge2TorchError(f"{given[0]}= is not for runs over pairs=.")
+    run_pairs(**files, **how)
 
 
 def _label(label: str | None, task: str, **until: Any) -> Any:

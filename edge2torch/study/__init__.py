@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge2torch.study._report_words import ReportText as ReportText
     from edge2torch.study._result import StudyResult as StudyResult
     from edge2torch.study._result import load_study as load_study
+    from edge2torch.study._run_pairs import run_pairs as run_pairs
     from edge2torch.study._saved import read_saved as read_saved
     from edge2torch.study._settings import StudySettings as StudySettings
     from edge2torch.study._study import run_study as run_study
@@ -56,6 +57,7 @@ _HOME = {
     "read_h5ad": "_data",
     "read_samples": "_ask",
     "read_saved": "_saved",
+    "run_pairs": "_run_pairs",
     "score": "_ask",
 }
 

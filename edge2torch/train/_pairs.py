@@ -135,11 +135,9 @@ class Pairs:
             ``spearman`` and ``pearson``, medians over drugs of three pairs or more; ``drugs``, how many
             these are; ``pooled_spearman`` and ``pooled_pearson``, which drugs' means alone make high.
         """
-        y, drug = self.y[rows], self.index[rows, 1]
-        own = [np.flatnonzero(drug == k) for k in np.unique(drug)]
-        own = [part for part in own if len(part) >= _FEWEST]
-        each = np.array([_correlations(predicted[part], y[part]) for part in own]).reshape(-1, 2)
-        within = np.median(each, axis=0) if own else np.full(2, np.nan)
+        y, own = self.y[rows], self._of_drugs(rows)
+        each = [_correlations(predicted[part], y[part]) for part in own.values()]
+        within = np.median(np.array(each), axis=0) if own else np.full(2, np.nan)
         pooled = _correlations(predicted, y)
         return {
             "spearman": float(within[0]),
@@ -148,6 +146,32 @@ class Pairs:
             "pooled_spearman": pooled[0],
             "pooled_pearson": pooled[1],
         }
+
+    def within(self, predicted: Floats, rows: Ints) -> pd.Series:
+        """Return Pearson's correlation within each drug of three pairs or more, by name.
+
+        Parameters
+        ----------
+        predicted : ndarray, shape (b,)
+            Of the pairs ``rows``.
+        rows : ndarray of int, shape (b,)
+            Numbers of pairs.
+
+        Returns
+        -------
+        Series
+        """
+        found = {
+            self.drugs.index[k]: _correlations(predicted[part], self.y[rows][part])[1]
+            for k, part in self._of_drugs(rows).items()
+        }
+        return pd.Series(found, dtype=float)
+
+    def _of_drugs(self, rows: Ints) -> dict[int, Ints]:
+        """Return the places among rows of each drug that can be ranked."""
+        drug = self.index[rows, 1]
+        own = {int(k): np.flatnonzero(drug == k) for k in np.unique(drug)}
+        return {k: part for k, part in own.items() if len(part) >= _FEWEST}
 
     def compare(self, predicted: Mapping[str, Floats], fit: Ints, held_out: Ints) -> pd.DataFrame:
         """Return the scores of predictions of held-out pairs, with the baselines' below.
@@ -165,11 +189,12 @@ class Pairs:
             A row per model; the baselines are the drug's mean, this plus the cell's, ridge per drug on
             the cell's features, and ridge on the features of both.
         """
-        found = {**predicted, **self._baselines(fit, held_out)}
+        found = {**predicted, **self.baselines(fit, held_out)}
         table = {name: self.scores(np.asarray(own), held_out) for name, own in found.items()}
         return pd.DataFrame(table).T.rename_axis("model")
 
-    def _baselines(self, fit: Ints, held_out: Ints) -> dict[str, Floats]:
+    def baselines(self, fit: Ints, held_out: Ints) -> dict[str, Floats]:
+        """Return what a network has to beat: predictions (b,) of the pairs ``held_out``, by name."""
         level = float(self.y[fit].mean())
         first, second = self.entities
         drug = _means(self.y[fit] - level, self.index[fit, 1], len(self.drugs))

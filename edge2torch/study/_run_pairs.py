@@ -1,0 +1,345 @@
+"""``run --pairs``: cells × drugs, trained in folds, scored within each drug beside what has to be beaten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch import Tensor, nn
+
+from edge2torch._core.console import Console
+from edge2torch._core.files import output_folder, write_file
+from edge2torch._core.messages import listing, plural
+from edge2torch._core.tables import existing_file, read_table
+from edge2torch.compile import CompileArtifact, compile_graph, save_compiled
+from edge2torch.customize import JoinedModel, NodeHeads, customize_model, join_branches
+from edge2torch.data import align_features_to_input_nodes
+from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret import attribute
+from edge2torch.nn import head_loss
+from edge2torch.study._data import read_dataset
+from edge2torch.study._edges import read_edge_file
+from edge2torch.study._network import _quietly, _without
+from edge2torch.study._settings import StudySettings
+from edge2torch.train import Pairs, Scaler, drop_inputs, fit, fit_scaler, pairs
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+JOINED = "KPNN + branch"
+_FOLDS = 5
+_ROOT_UNITS = 6  # at the root at least: what the branch is joined to
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class PairResults:
+    """What a run over pairs found.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        A row per fold and model: medians over drugs first.
+    by_drug : DataFrame
+        Pearson's r within each drug, a column per model, mean over folds.
+    predictions : DataFrame
+        Held-out pairs.
+    verdicts : tuple of str
+        In sentences.
+    """
+
+    scores: pd.DataFrame
+    by_drug: pd.DataFrame
+    predictions: pd.DataFrame
+    verdicts: tuple[str, ...]
+
+
+def run_pairs(
+    edges: Path,
+    data: Path,
+    table: Path,
+    other: Path,
+    *,
+    label: str,
+    entities: Sequence[str],
+    hold_out: Any,
+    settings: StudySettings,
+    out: Path,
+    console: Console,
+) -> PairResults:
+    """Train a joined network in each of ``settings.seeds`` folds; write scores, model and nodes."""
+    if len(entities) != 2:
+        raise Edge2TorchError(
+            f"entities must be two columns of the table of pairs, found {listing(entities)}."
+        )
+    folder = output_folder(out, "out")
+    graph = read_edge_file(edges, "edges")
+    both, artifact = _read(graph, data, table, other, label, entities, settings, console)
+    if isinstance(settings.test_folds, str):
+        raise Edge2TorchError("test_folds must be a number of folds for runs over pairs=.")
+    folds = both.folds(hold_out, settings.test_folds or _FOLDS, seed=settings.seed)
+    folds = folds[: settings.seeds]
+    console.heading("Data and network")
+    console.say(f"{both!r}; {len(artifact.feature_names):,} inputs of the graph.")
+    if hold_out == "pair":
+        console.say(
+            f"hold_out='pair': both partners of every held-out pair were seen in training, so the "
+            f"scores say nothing of a new {entities[0]} or {entities[1]}."
+        )
+    runs = [
+        _run(both, artifact, *fold, hold_out, settings, settings.seed + k, console)
+        for k, fold in enumerate(folds)
+    ]
+    results = _judged(both, runs)
+    console.heading(f"Held-out scores, within each {entities[1]} first")
+    means = results.scores.drop(columns="fold").groupby("model", sort=False).mean()
+    console.say(means.round(3).to_string())
+    for verdict in results.verdicts:
+        console.say(f"- {verdict}")
+    _write(folder, both, artifact, runs[0], results, console)
+    return results
+
+
+def _read(
+    edges: pd.DataFrame,
+    data: Path,
+    table: Path,
+    other: Path,
+    label: str,
+    entities: Sequence[str],
+    settings: StudySettings,
+    console: Console,
+) -> tuple[Pairs, CompileArtifact]:
+    """Read all tables, and keep of the graph what the data can feed."""
+    nodes = {str(one).strip() for side in ("source", "target") for one in edges[side].dropna()}
+    dataset = read_dataset(
+        data, None, nodes, layer=settings.layer, names_column=settings.feature_names,
+        normalize=settings.normalize, metadata=settings.metadata, all_features=settings.all_features,
+    )  # fmt: skip
+    with _quietly():
+        _, whole = compile_graph(edges, quiet=True)
+    kept, wanted = whole.graph.edges, whole.feature_names
+    absent = [name for name in wanted if name not in dataset.table.columns]
+    if len(absent) == len(wanted):
+        raise Edge2TorchError(
+            f"edges and data share no names: the graph's inputs are {listing(wanted)}, the data's "
+            f"features {listing(dataset.table.columns)}."
+        )
+    if absent:
+        kept, _ = _without(kept, absent)
+        console.say(f"{len(absent):,} of {len(wanted):,} inputs are not in the data: left out.")
+    ends = list(settings.outputs) or sorted(set(kept["target"]) - set(kept["source"]))
+    if len(ends) != 1:
+        raise Edge2TorchError(
+            f"outputs: the graph ends in {len(ends)} nodes ({listing(ends)}), and pairs are joined at "
+            "one root. Name it with outputs=."
+        )
+    with _quietly():
+        _, plain = compile_graph(kept, outputs=ends, unused="prune", quiet=True)
+        kept = kept[plain.graph.is_active].reset_index(drop=True)
+        units = dict.fromkeys(plain.topology.hidden, settings.units)
+        units[ends[0]] = max(settings.units, _ROOT_UNITS)
+        _, artifact = compile_graph(kept, outputs=ends, units=units, quiet=True)
+    partners = read_table(existing_file(other, "other"), "other")
+    named = entities[1] if entities[1] in partners else partners.columns[0]
+    return (
+        pairs(
+            read_table(existing_file(table, "pairs"), "pairs"),
+            dataset.table[artifact.feature_names],
+            partners.set_index(named),
+            label=label,
+            entities=entities,
+        ),
+        artifact,
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A network of one fold, and what it and the baselines predict."""
+
+    model: JoinedModel
+    scaler: Scaler
+    drugs: Tensor
+    held_out: Ints
+    predicted: dict[str, Floats]
+    epochs: int
+
+
+def _run(
+    both: Pairs,
+    artifact: CompileArtifact,
+    rows: Ints,
+    held_out: Ints,
+    hold_out: str,
+    settings: StudySettings,
+    seed: int,
+    console: Console,
+) -> _Run:
+    # what is fitted to cells and drugs is fitted to those of the training part
+    scalers = [
+        fit_scaler(table, np.unique(both.index[rows, k]))
+        for k, table in enumerate((both.cells, both.drugs))
+    ]
+    x = align_features_to_input_nodes(scalers[0](both.cells), artifact)
+    z = torch.from_numpy(scalers[1](both.drugs).to_numpy(np.float32))
+    level, spread = float(both.y[rows].mean()), float(both.y[rows].std()) or 1.0
+    y = torch.from_numpy((both.y - level) / spread).float()[:, None]
+    model = _joined(artifact, z.shape[1], settings, seed)
+    part = Pairs(both.index[rows], both.y[rows], both.cells, both.drugs, both.entities)
+    fitted, validation = part.folds(cast(Any, hold_out), _FOLDS, seed=seed)[0]
+    dropout = settings.input_dropout or 0.0
+
+    def loss(batch: Tensor) -> Tensor:
+        seen = drop_inputs(x, dropout) if model.training else x
+        which = both.rows(batch.numpy())
+        if not (settings.node_heads and model.training):
+            return nn.functional.mse_loss(model(seen, z, which), y[batch])
+        output, heads = model.with_heads(seen, z, which)
+        return head_loss(
+            nn.functional.mse_loss, output, heads, y[batch], alpha=settings.head_weight
+        )
+
+    found = fit(
+        model,
+        loss,
+        rows[fitted],
+        held_out=rows[validation],
+        max_epochs=settings.max_epochs,
+        batch_size=settings.batch_size or min(_BATCH, max(len(fitted) // 8, 16)),
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        patience=settings.patience,
+        seed=seed,
+        progress=lambda to_come: console.count(
+            to_come.stop, f"fold of seed {seed}", "epochs", first=to_come.start
+        ),
+    )
+    model.eval()
+    with torch.no_grad():
+        own = model(x, z, both.rows(held_out))[:, 0].double().numpy() * spread + level
+    predicted = {JOINED: own, **both.baselines(rows, held_out)}
+    return _Run(model, scalers[0], z, held_out, predicted, int(found.best_epoch or 0) + 1)
+
+
+def _joined(
+    artifact: CompileArtifact, features: int, settings: StudySettings, seed: int
+) -> JoinedModel:
+    with torch.random.fork_rng(devices=[]), _quietly():
+        torch.manual_seed(seed)
+        graph, _ = compile_graph(
+            artifact.graph.edges,
+            inputs=artifact.feature_names,
+            outputs=artifact.output_names,
+            units=artifact.options.get("units"),
+            quiet=True,
+        )
+        hidden = bool(artifact.topology.hidden)
+        model = customize_model(
+            graph,
+            node_activation=settings.node_activation,
+            node_normalization="batch",
+            norm_first=False,
+            node_dropout=settings.node_dropout,
+            node_heads=NodeHeads() if settings.node_heads and hidden else None,
+        )
+        return join_branches(model, artifact, features=features)
+
+
+# ------------------------------------------------------------------------------ judgement
+
+
+def _judged(both: Pairs, runs: Sequence[_Run]) -> PairResults:
+    """Put the folds together, and say what the network is ahead of, drug by drug."""
+    scores, own, predictions = [], [], []
+    first, second = both.entities
+    for fold, run in enumerate(runs):
+        for name, values in run.predicted.items():
+            scores.append({"model": name, "fold": fold, **both.scores(values, run.held_out)})
+        own.append(
+            pd.DataFrame({n: both.within(v, run.held_out) for n, v in run.predicted.items()})
+        )
+        predictions.append(
+            pd.DataFrame(
+                {
+                    first: both.cells.index[both.index[run.held_out, 0]],
+                    second: both.drugs.index[both.index[run.held_out, 1]],
+                    "value": both.y[run.held_out],
+                    **run.predicted,
+                    "fold": fold,
+                }
+            )
+        )
+    by_drug = pd.concat(own).groupby(level=0, sort=False).mean().rename_axis(second)
+    verdicts = [_verdict(by_drug, name, second) for name in by_drug.columns if name != JOINED]
+    return PairResults(
+        pd.DataFrame(scores).set_index("model"), by_drug, pd.concat(predictions), tuple(verdicts)
+    )
+
+
+def _verdict(by_drug: pd.DataFrame, other: str, drug: str) -> str:
+    """Compare with a baseline over drugs; an interval that holds 0 shows neither ahead."""
+    lead = (by_drug[JOINED] - by_drug[other]).to_numpy()
+    n = len(lead)
+    if n < 2:
+        return f"With {plural(drug, n)} of three pairs or more nothing can be said of the {other}."
+    half = stats.t.ppf(0.95, n - 1) * lead.std(ddof=1) / np.sqrt(n)
+    low, high = lead.mean() - half, lead.mean() + half
+    said = "better than" if low > 0 else "worse than" if high < 0 else "no better than"
+    return (
+        f"Within {plural(drug, n)} the network is {said} the {other}: r {lead.mean():+.3f} "
+        f"(90 % interval {low:+.3f} to {high:+.3f})."
+    )
+
+
+def _write(
+    folder: Path,
+    both: Pairs,
+    artifact: CompileArtifact,
+    run: _Run,
+    results: PairResults,
+    console: Console,
+) -> None:
+    first, second = both.entities
+    tables = {
+        "scores": results.scores,
+        f"{second}_scores": results.by_drug,
+        "predictions": results.predictions.set_index(first),
+        "scaling": run.scaler.as_frame(),
+    }
+    if "better than" in results.verdicts[0] and "no better" not in results.verdicts[0]:
+        tables["node_attribution"] = _nodes(both, artifact, run)
+    else:  # what has learned nothing of cells has no nodes to show
+        (folder / "node_attribution.csv").unlink(missing_ok=True)
+        console.say(f"No node is ranked: within {second}s the network learned nothing.")
+    for name, table in tables.items():
+        write_file(folder / f"{name}.csv", partial(pd.DataFrame.to_csv, table, float_format="%.6g"))
+    save_compiled(folder / "model", run.model, artifact)
+    console.say(f"Written: {', '.join(f'{name}.csv' for name in tables)}, model")
+
+
+def _nodes(both: Pairs, artifact: CompileArtifact, run: _Run) -> pd.DataFrame:
+    """Scores of nodes for each drug, on the held-out cells of the first fold."""
+    cells = np.unique(both.index[run.held_out, 0])
+    table = run.scaler(both.cells.iloc[cells])
+    parts = {}
+    for k in np.unique(both.index[run.held_out, 1]).tolist():
+        why = attribute(
+            run.model.given(run.drugs[k]),
+            table,
+            "nodes",
+            nodes="hidden",
+            artifact=artifact,
+            quiet=True,
+        )
+        parts[both.drugs.index[k]] = why.summary()
+    found: pd.DataFrame = pd.concat(parts, names=[both.entities[1]])
+    return found

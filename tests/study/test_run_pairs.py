@@ -1,0 +1,113 @@
+"""Cells × drugs from the shell."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import edge2torch as e2t
+from edge2torch._core.console import Console
+from edge2torch.cli._app import Treatments, run
+from edge2torch.simulate import layered_graph
+from edge2torch.study import StudySettings
+from edge2torch.study._run_pairs import JOINED, run_pairs
+
+
+@pytest.fixture(name="files")
+def _files(tmp_path):
+    """Every drug acts by one pathway, and has a level of its own."""
+    rng = np.random.default_rng(0)
+    edges = layered_graph([24, 6, 1], [28, 6], seed=0)
+    genes = sorted(set(edges["source"]) - set(edges["target"]))
+    pathways = sorted(name for name in set(edges["target"]) if name.startswith("L1"))
+    cells = pd.DataFrame(rng.normal(size=(50, 24)), [f"c{k}" for k in range(50)], genes)
+    activity = pd.DataFrame(
+        {p: cells[edges.loc[edges["target"] == p, "source"]].mean(axis=1) for p in pathways}
+    )
+    activity /= activity.std()
+    target = rng.choice(pathways, 12)
+    bits = (target[:, None] == np.array(pathways)).astype(float)
+    drugs = pd.DataFrame(bits, [f"d{k}" for k in range(12)], [f"bit{k}" for k in range(6)])
+    level = 2 * rng.normal(size=12)
+    response = pd.DataFrame(
+        [
+            (cell, f"d{k}", level[k] + activity.loc[cell, target[k]] + 0.2 * rng.normal())
+            for cell in cells.index
+            for k in range(12)
+        ],
+        columns=["cell", "drug", "auc"],
+    )
+    for name, table in {"edges": edges, "response": response}.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    cells.to_csv(tmp_path / "cells.csv", index_label="cell")
+    drugs.to_csv(tmp_path / "drugs.csv", index_label="drug")
+    return tmp_path
+
+
+def call(files, lines, **options):
+    settings = StudySettings(
+        **{"seeds": 1, "units": 3, "learning_rate": 0.01, "max_epochs": 60, **options}
+    )
+    return lambda hold_out: run_pairs(
+        files / "edges.csv", files / "cells.csv", files / "response.csv", files / "drugs.csv",
+        label="auc", entities=("cell", "drug"), hold_out=hold_out, settings=settings,
+        out=files / "out", console=Console(write=lines.append),
+    )  # fmt: skip
+
+
+def test_left_out_cells_are_predicted_within_drugs_and_nodes_are_by_drug(files):
+    lines = []
+    results = call(files, lines, node_heads=True)("cell")
+    scores = results.scores
+    assert scores.loc[JOINED, "pearson"] > 0.3
+    assert scores.loc["drug mean", "pearson"] == 0
+    assert scores.loc["drug mean", "pooled_pearson"] > 0.7
+    assert "better than the drug mean" in results.verdicts[0]
+    assert len(results.verdicts) == 4
+    nodes = pd.read_csv(files / "out" / "node_attribution.csv")
+    assert set(nodes["drug"]) == {f"d{k}" for k in range(12)}
+    assert set(nodes["node"]) <= {f"L1_{k}" for k in range(6)}
+    predictions = pd.read_csv(files / "out" / "predictions.csv")
+    assert len(predictions) == 10 * 12  # a fifth of the cells
+    assert (files / "out" / "model").is_dir()
+
+
+def test_drugs_whose_features_hold_nothing_are_no_better_than_their_mean(files):
+    rng = np.random.default_rng(1)
+    noise = pd.DataFrame(rng.normal(size=(12, 3)), [f"d{k}" for k in range(12)], [*"uvw"])
+    noise.to_csv(files / "drugs.csv", index_label="drug")
+    out = files / "out"
+    out.mkdir()
+    (out / "node_attribution.csv").write_text("of an earlier run\n")
+    table = pd.read_csv(files / "response.csv")
+    table["auc"] = table.groupby("cell")["auc"].transform("mean") * 0 + rng.normal(size=len(table))
+    table.to_csv(files / "response.csv", index=False)
+    lines = []
+    results = call(files, lines, max_epochs=5, seeds=5)("drug")
+    assert "no better than the drug mean" in results.verdicts[0]
+    assert not (out / "node_attribution.csv").exists()
+    assert any("No node is ranked" in line for line in lines)
+
+
+def test_pairs_whose_partners_were_seen_are_told_to_be(files):
+    lines = []
+    call(files, lines, max_epochs=1)("pair")
+    assert any("both partners" in line for line in lines)
+
+
+def test_what_pairs_do_not_take_is_refused(files):
+    common = {
+        "edges": files / "edges.csv", "data": files / "cells.csv", "out": files / "out",
+        "settings": StudySettings(seeds=1), "console": Console(quiet=True),
+        "treatments": Treatments(),
+    }  # fmt: skip
+    with pytest.raises(e2t.Edge2TorchError, match="other=, label= is missing"):
+        run(**common, pairs=files / "response.csv")
+    both = {"pairs": files / "response.csv", "other": files / "drugs.csv", "label": "auc"}
+    with pytest.raises(e2t.Edge2TorchError, match="groups= is not for"):
+        run(**common, **both, groups="donor")
+    with pytest.raises(e2t.Edge2TorchError, match="entities must be two"):
+        run(**common, **both, entities=("cell",))
+    edges = pd.read_csv(files / "edges.csv")
+    edges[edges["target"] != "L2_0"].to_csv(files / "edges.csv", index=False)
+    with pytest.raises(e2t.Edge2TorchError, match="one root"):
+        run(**common, **both)
