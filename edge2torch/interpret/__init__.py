@@ -16,7 +16,6 @@ from edge2torch.interpret._trust._audit import PriorAudit, audit_prior
 from edge2torch.interpret._trust._connectivity import graph_aware_dropout, node_connectivity
 from edge2torch.interpret._trust._controls import control_inputs
 from edge2torch.interpret._trust._cross_fit import CrossFitted, cross_fit
-from edge2torch.interpret._trust._cross_fit import Target as Target
 from edge2torch.interpret._trust._findings import NodeFindings, find_nodes
 from edge2torch.interpret._trust._findings import judge as judge
 from edge2torch.interpret._trust._gene_sets import set_test
@@ -26,6 +25,7 @@ from edge2torch.interpret._trust._rewire import rewire
 from edge2torch.interpret._trust._significance import node_significance
 from edge2torch.interpret._trust._specific import node_specific
 from edge2torch.interpret._trust._stack import ReplicateStack, stack_replicates
+from edge2torch.interpret._trust._target import Target as Target
 from edge2torch.interpret._trust._use import node_use
 
 __all__ = [

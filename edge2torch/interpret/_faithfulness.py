@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -19,16 +18,14 @@ from torch import Tensor, nn
 
 from edge2torch._core.checks import check_count, check_number, check_seed
 from edge2torch._core.hooks import hooked
-from edge2torch._core.messages import listing
-from edge2torch._core.randomness import seeded
-from edge2torch.compile import CompileArtifact, find_artifact, find_edge_model
+from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._attribute import attribute
 from edge2torch.interpret._engines._hold import check_value, values_to_hold, with_update_sites
 from edge2torch.interpret._engines._task import Task, parts
-from edge2torch.interpret._methods import METHODS, find_method
+from edge2torch.interpret._methods import METHODS
+from edge2torch.interpret._redrawn import redrawn_scores
 from edge2torch.interpret._request import Request, prepared_task
-from edge2torch.interpret._trust._start import with_new_weights
+from edge2torch.interpret._scorers import Asker, Scorer, by_target, scorers_of
 
 if TYPE_CHECKING:
     from edge2torch.interpret._samples import Samples
@@ -36,15 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Faithfulness", "faithfulness"]
 
 Floats: TypeAlias = NDArray[np.float64]
-Scorer: TypeAlias = Callable[[nn.Module, Any], pd.DataFrame]
 
-_QUICK = {
-    "features": ("IntegratedGradients", "InputXGradient", "Saliency"),
-    "nodes": (
-        *("LayerConductance", "InternalInfluence", "LayerGradientXActivation"),
-        *("LayerActivation", "NodeKnockout"),
-    ),
-}
 _CURVES = ("deletion", "insertion")
 _RANDOM = "random order"
 _RANDOM_ORDERS = 10
@@ -260,9 +249,9 @@ def faithfulness(
     check_value("value", value)
     check_seed("seed", seed)
     artifact = find_artifact(model, artifact)
-    ask = _Asker(artifact, data, output, seed)
-    scorers = _scorers(methods, artifact)
-    scores = _by_target({name: ask.scores(model, one) for name, one in scorers.items()}, artifact)
+    ask = Asker(artifact, data, output, seed)
+    scorers = scorers_of(methods, artifact)
+    scores = by_target({name: ask.scores(model, one) for name, one in scorers.items()}, artifact)
     index = next(iter(next(iter(scores.values())).values())).index
     if len(index) < 2:
         raise Edge2TorchError(f"data has {len(index)} sample. Two are the least for an interval.")
@@ -284,97 +273,8 @@ def faithfulness(
         areas |= {(target, *key): values for key, values in area.items()}
     table = pd.DataFrame(areas, index=index)
     table.columns.names = ["target", "method", "curve"]
-    redrawn = _redrawn(model, ask, scorers, scores, redraws)
+    redrawn = redrawn_scores(model, ask, scorers, scores, redraws)
     return Faithfulness(pd.concat(curves, ignore_index=True), table, redrawn, level)
-
-
-@dataclass(frozen=True)
-class _Asker:
-    """What is the same for every method and every model that is asked."""
-
-    artifact: CompileArtifact
-    data: Any
-    output: Any
-    seed: int
-
-    def scores(self, model: nn.Module, scorer: str | Scorer) -> pd.DataFrame:
-        """Samples × features or nodes."""
-        if not isinstance(scorer, str):
-            return scorer(model, self.data)
-        target = METHODS[scorer].target
-        which: Any = {"nodes": "hidden"} if target == "nodes" else {}
-        table: pd.DataFrame = attribute(
-            model,
-            self.data,
-            target,
-            scorer,
-            artifact=self.artifact,
-            output=self.output if METHODS[scorer].needs_output else None,
-            seed=self.seed,
-            quiet=True,
-            **which,
-        ).frame()
-        return table
-
-
-def _scorers(methods: Any, artifact: CompileArtifact) -> dict[str, str | Scorer]:
-    """Return what computes each method's scores, by the name that it goes by."""
-    if methods is None:
-        kinds = ["features", *(["nodes"] if artifact.topology.hidden else [])]
-        methods = [name for kind in kinds for name in _QUICK[kind]]
-    if isinstance(methods, str):
-        methods = [methods]
-    given = methods if isinstance(methods, Mapping) else {one: one for one in methods}
-    if not given:
-        raise Edge2TorchError("methods is empty. Name at least one, or leave it out.")
-    found: dict[str, str | Scorer] = {}
-    for name, one in given.items():
-        row = one if callable(one) else _scored(one)
-        found[str(name) if isinstance(methods, Mapping) or callable(row) else str(row)] = row
-    return found
-
-
-def _scored(method: Any) -> str:
-    """Return a known method's name; its target follows from it."""
-    plain = "".join(letter for letter in str(method).lower() if letter.isalnum())
-    for row in METHODS.values():
-        if row.name.lower() == plain:
-            if row.target == "edges":
-                raise Edge2TorchError(
-                    f"methods: {row.name} scores edges. Curves are drawn of features and nodes."
-                )
-            return row.name
-    return find_method(method, "nodes" if plain.startswith("layer") else "features").name
-
-
-def _by_target(
-    tables: Mapping[str, Any], artifact: CompileArtifact
-) -> dict[str, dict[str, pd.DataFrame]]:
-    """Sort tables of scores by what they score, and check that those of a kind score the same."""
-    known = {"features": artifact.feature_names, "nodes": artifact.topology.hidden}
-    found: dict[str, dict[str, pd.DataFrame]] = {}
-    for name, table in tables.items():
-        if not isinstance(table, pd.DataFrame) or not table.shape[1]:
-            raise Edge2TorchError(
-                f"methods: {name} must give a DataFrame, samples × features or nodes, found "
-                f"{type(table).__name__}."
-            )
-        target = next((kind for kind, all_ in known.items() if {*table} <= {*all_}), "")
-        if not target:
-            odd = [one for one in table if one not in {*known["features"], *known["nodes"]}]
-            raise Edge2TorchError(
-                f"methods: {name} scores what is neither all features nor all hidden nodes: "
-                f"{listing(odd or table.columns)}."
-            )
-        own = found.setdefault(target, {})
-        first = next(iter(own.values()), table)
-        if {*first} != {*table} or len(first) != len(table):
-            raise Edge2TorchError(
-                f"methods: {name} scores {len(table)} samples × {table.shape[1]} {target}, and "
-                f"{next(iter(own))} {len(first)} × {first.shape[1]}. All must score the same."
-            )
-        own[name] = table[first.columns]
-    return dict(sorted(found.items()))
 
 
 def _measure(
@@ -475,97 +375,6 @@ def _as_frame(target: str, share: Floats, distances: Mapping[str, Floats]) -> pd
     table = pd.concat(parts_, ignore_index=True)
     table.insert(0, "target", target)
     return table
-
-
-def _redrawn(
-    model: nn.Module,
-    ask: _Asker,
-    scorers: Mapping[str, str | Scorer],
-    scores: Mapping[str, Mapping[str, pd.DataFrame]],
-    redraws: int,
-) -> pd.DataFrame:
-    """Correlate scores with those after weights were drawn anew, from the output on."""
-    make = with_new_weights((model, ask.artifact), keep_initial=False)
-    rows: list[dict[str, Any]] = []
-    # not the seed itself: a model that was made at the same one would be drawn again as it was
-    for own_seed in np.random.SeedSequence([ask.seed, 1]).generate_state(redraws):
-        with seeded(int(own_seed)):
-            fresh, _ = make()
-        changed = copy.deepcopy(model)
-        for layer in _change_layers(changed, fresh, ask.artifact):
-            for target, own in scores.items():
-                for method, table in own.items():
-                    again = ask.scores(changed, scorers[method])[table.columns]
-                    rows.append(
-                        {
-                            "target": target,
-                            "method": method,
-                            "layer": layer,
-                            "correlation": _agreement(table, again),
-                            "unchanged": bool(np.allclose(table, again, rtol=1e-4, atol=1e-12)),
-                        }
-                    )
-    keys = ["target", "method", "layer"]
-    table = pd.DataFrame(rows, columns=[*keys, "correlation", "unchanged"])
-    how = {"correlation": "mean", "unchanged": "all"}
-    return table.groupby(keys, sort=False, as_index=False).agg(how)
-
-
-def _change_layers(model: nn.Module, fresh: nn.Module, artifact: CompileArtifact) -> Iterator[str]:
-    """Give a model the weights of a fresh one, the output's first; yield a word for each step.
-
-    A backend that uses its weights more than once is one layer. Where nothing changes, as with
-    weights that are held, nothing is yielded.
-    """
-    base = find_edge_model(model, artifact)
-    prefix = next(
-        f"{name}." if name else "" for name, part in model.named_modules() if part is base
-    )
-    new = fresh.state_dict()
-    behind = [name for name in new if prefix and not name.startswith(prefix)]
-    for module in reversed(dict.fromkeys(name.rpartition(".")[0] for name in behind)):
-        own = [name for name in behind if name.rpartition(".")[0] == module]
-        if _load(model, {name: new[name] for name in own}):
-            yield module
-    if artifact.backend != "feedforward":
-        if _load(model, {name: value for name, value in new.items() if name.startswith(prefix)}):
-            yield "graph"
-        return
-    blocks = {name: part for part, name in zip(base.sites().values(), base.sites(), strict=True)}
-    home = {id(part): name for name, part in model.named_modules()}
-    drawn = artifact.bind(find_edge_model(fresh, artifact)).edge_layers()
-    for layer in reversed(artifact.node_names_by_layer):
-        if layer not in blocks:  # the inputs
-            continue
-        inside = f"{home[id(blocks[layer])]}."
-        moved = _load(model, {name: new[name] for name in new if name.startswith(inside)})
-        ends = artifact.graph.numbers(artifact.node_names_by_layer[layer], "nodes")
-        for (rows, linear), (_, other) in zip(
-            artifact.bind(base).edge_layers(), drawn, strict=True
-        ):
-            here = torch.from_numpy(np.isin(artifact.graph.target[rows], ends))
-            was, drawn_ = linear.edge_weights().detach(), other.edge_weights().detach()
-            linear.set_weights(torch.where(here, drawn_, was))
-            moved |= bool((here & (drawn_ != was)).any())
-        if moved:
-            yield layer
-
-
-def _load(model: nn.Module, values: Mapping[str, Tensor]) -> bool:
-    """Set some of a model's tensors; say whether any of them changed."""
-    state = model.state_dict()
-    changed = any(not torch.equal(state[name], value) for name, value in values.items())
-    model.load_state_dict({**state, **values})
-    return changed
-
-
-def _agreement(first: pd.DataFrame, second: pd.DataFrame) -> float:
-    """Return the mean over samples of the rank correlation of the scores' sizes."""
-    ranks = [stats.rankdata(np.abs(one.to_numpy(np.float64)), axis=1) for one in (first, second)]
-    x, y = (one - one.mean(axis=1, keepdims=True) for one in ranks)
-    spread = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-    known = spread > 0
-    return float(((x * y).sum(axis=1)[known] / spread[known]).mean()) if known.any() else np.nan
 
 
 def _interval(values: Floats, level: float) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from edge2torch.interpret._engines._walk import record_calls
 from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._read_out import ReadOut
 from edge2torch.interpret._request import Request, known_nodes, nodes_by_choice, prepared_task
-from edge2torch.interpret._trust._cross_fit import by_sample, read_groups
+from edge2torch.interpret._trust._folds import by_sample, read_groups
 from edge2torch.train import repeated_folds
 
 if TYPE_CHECKING:

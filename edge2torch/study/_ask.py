@@ -14,7 +14,8 @@ from edge2torch._core.tables import existing_file, read_table
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import interpret_model
-from edge2torch.study._data import Dataset, Normalize, read_dataset, read_h5ad
+from edge2torch.study._data import Dataset, read_dataset, read_h5ad
+from edge2torch.study._normalize import Normalize
 from edge2torch.study._saved import Saved
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import choose_task

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -12,37 +12,31 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from edge2torch._core.checks import check_choice, check_count, check_number, check_type
 from edge2torch._core.complete import check_complete
 from edge2torch._core.console import Console
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
-from edge2torch._core.randomness import seeded
-from edge2torch.compile import compile_graph
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._baseline import fit_baseline
 from edge2torch.study._ignorant import IGNORANT
-from edge2torch.study._judge_priors import DENSE, OWN, UNTRAINED, judge
-from edge2torch.study._network import Network, customize_network, fit_network
-from edge2torch.study._outcomes._outcome import Goal, Task
+from edge2torch.study._judge_priors import OWN, UNTRAINED, judge
+from edge2torch.study._network import Network, fit_network
+from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._settings import StudySettings, settings_of
 from edge2torch.study._task import choose_task
-from edge2torch.train import Split, fit, fit_scaler, repeated_folds
+from edge2torch.study._train_priors import features_read, networks_of, train_side_by_side
+from edge2torch.train import Split, fit_scaler, repeated_folds
 
 __all__ = ["PriorComparison", "compare_priors"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_WIDEST = 64  # hidden nodes of the dense network
-_SEPARATOR = "\x1f"  # no reader of edge tables lets one through by accident
 _INNER_FOLDS = 5
 _TASKS = ("auto", "classification", "regression")
-_STEPS = 200  # as in a study: epochs of few steps are waited for longer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -250,9 +244,9 @@ def compare_priors(
     X = X[task.kept]
     console = Console(quiet)
     fitted = {str(name): _fitted(name, edges, X, task, chosen) for name, edges in priors.items()}
-    _check_numbers(X, _read(fitted))
-    check_complete(X[_read(fitted)], impute=chosen.impute, argument="X")
-    networks = _networks(fitted, X, controls, draws, starts, chosen.seed)
+    _check_numbers(X, features_read(fitted))
+    check_complete(X[features_read(fitted)], impute=chosen.impute, argument="X")
+    networks = networks_of(fitted, X, controls, draws, starts, chosen.seed)
     strata = task.outcome.strata(task)
     parts = repeated_folds(strata, None, folds, repeats=repeats, groups=of, seed=chosen.seed)
     total = np.zeros((len(networks) + len(fitted) + 1, len(X)))
@@ -261,9 +255,9 @@ def compare_priors(
         inner = repeated_folds(strata, rows, _INNER_FOLDS, groups=of, seed=chosen.seed + k)[0]
         split = Split(rows, held_out, (inner,))
         own = replace(chosen, seed=chosen.seed + k)
-        answers = _train(networks, X, task, split, own)
+        answers = train_side_by_side(networks, X, task, split, own)
         answers += [_untrained(one, X, task, split, own, of) for one in fitted.values()]
-        answers += [_linear(X[_read(fitted)], task, split, own, of)]
+        answers += [_linear(X[features_read(fitted)], task, split, own, of)]
         for lead, answer in zip(total, answers, strict=True):
             found = task.outcome.leads(task, rows, held_out, answer, balanced=chosen.class_weights)
             lead[held_out] += found["loss"] / repeats
@@ -290,140 +284,6 @@ def _check_numbers(data: pd.DataFrame, features: list[str]) -> None:
     wrong = [one for one in features if not pd.api.types.is_numeric_dtype(data[one].dtype)]
     if wrong:
         raise Edge2TorchError(f"X has features that are not numbers: {listing(wrong)}.")
-
-
-@dataclass(frozen=True)
-class _One:
-    """A network among those that are trained side by side."""
-
-    prior: str
-    model: str
-    edges: pd.DataFrame
-    outputs: tuple[str, ...]
-    has_head: bool
-
-
-def _networks(
-    priors: Mapping[str, Network],
-    data: pd.DataFrame,
-    controls: Sequence[str],
-    draws: int,
-    starts: int,
-    seed: int,
-) -> list[_One]:
-    """Return all that is trained: priors, their controls, and a dense network."""
-    found = []
-    for number, (name, own) in enumerate(priors.items()):
-        rest = (own.outputs, own.head > 0)
-        found += [_One(name, OWN, own.edges, *rest)] * starts
-        for kind in controls:
-            seeds = np.random.SeedSequence([seed, number, list(IGNORANT).index(kind)])
-            for one in seeds.generate_state(draws).tolist():
-                found.append(_One(name, kind, IGNORANT[kind](own.edges, data, one), *rest))
-    features = _read(priors)
-    readers = [
-        own.edges["target"][own.edges["source"].isin(own.features)].nunique()
-        for own in priors.values()
-    ]
-    width = min(max(int(np.median(readers)), 1), _WIDEST)
-    hidden = [f"hidden {k}" for k in range(width)]
-    dense = pd.DataFrame({"source": np.repeat(features, width), "target": hidden * len(features)})
-    return found + [_One("", DENSE, dense, tuple(hidden), True)] * starts
-
-
-def _read(priors: Mapping[str, Network]) -> list[str]:
-    """Return the features that any prior reads."""
-    return sorted({name for own in priors.values() for name in own.features})
-
-
-def _side_by_side(
-    networks: Sequence[_One], n_answers: int
-) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """Return one table of all networks over shared features, its inputs and its outputs."""
-    tables, outputs = [], []
-    for k, one in enumerate(networks):
-        edges = one.edges[[c for c in ("source", "target", "constraint") if c in one.edges]]
-        features = set(edges["source"]) - set(edges["target"])
-
-        def own(names: Iterable[str], k: int = k, features: set[str] = features) -> list[str]:
-            return [name if name in features else f"{k}{_SEPARATOR}{name}" for name in names]
-
-        answers = own(one.outputs)
-        parts = [edges.assign(source=own(edges["source"]), target=own(edges["target"]))]
-        if one.has_head:
-            ends, answers = answers, own(f"{_SEPARATOR}{c}" for c in range(n_answers))
-            pairs = {"source": np.repeat(ends, n_answers), "target": answers * len(ends)}
-            parts.append(pd.DataFrame(pairs))
-        tables += parts
-        outputs += answers
-    table = pd.concat(tables, ignore_index=True)
-    return table, sorted(set(table["source"]) - set(table["target"])), outputs
-
-
-def _train(
-    networks: Sequence[_One],
-    data: pd.DataFrame,
-    task: Task,
-    split: Split,
-    settings: StudySettings,
-) -> list[Floats]:
-    """Return what each network predicts of the test part, at the epoch that suits it best."""
-    n_answers = len(task.answers)
-    table, inputs, outputs = _side_by_side(networks, n_answers)
-    with seeded(settings.seed):
-        base, artifact = compile_graph(table, inputs=inputs, outputs=outputs, quiet=True)
-        model = customize_network(
-            base,
-            width=0,
-            node_activation=settings.node_activation,
-            node_dropout=settings.node_dropout,
-        )
-    rows, validation = split.folds[0]
-    x = align_features_to_input_nodes(fit_scaler(data[inputs], rows)(data[inputs]), artifact)
-    goal = task.outcome.goal(task, rows, balanced=settings.class_weights)
-    asked = torch.from_numpy(np.concatenate([validation, split.test]))
-    judged, n = torch.from_numpy(validation), len(networks)
-    best = torch.full((n,), torch.inf)
-    kept = torch.zeros(len(split.test), n, n_answers)
-
-    def loss(part: Tensor) -> Tensor:
-        y = model(F.dropout(x[part], settings.input_dropout_of(task.outcome))).unflatten(
-            1, (n, n_answers)
-        )
-        return _sum_of_losses(goal, y, part)
-
-    def held_out() -> float:
-        y = model(x[asked]).unflatten(1, (n, n_answers))
-        own, of_test = y[: len(judged)], y[len(judged) :]
-        now = torch.stack([goal.loss(own[:, k], judged) for k in range(n)])
-        better = now < best
-        best[better], kept[:, better] = now[better], of_test[:, better]
-        return float(now.mean())
-
-    steps = max(len(rows) // task.outcome.batch_size(len(rows), settings.batch_of(len(rows))), 1)
-    fit(
-        model,
-        loss,
-        rows,
-        held_out=held_out,
-        max_epochs=settings.max_epochs,
-        patience=max(settings.patience, -(-_STEPS // steps)),
-        batch_size=-(-len(rows) // steps),
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        keep_best=False,  # each network has a best epoch of its own
-        seed=settings.seed,
-        progress=False,
-    )
-    return [goal.answer(kept[:, k]) for k in range(n)]
-
-
-def _sum_of_losses(goal: Goal, y: Tensor, rows: Tensor) -> Tensor:
-    """Sum over networks of the mean loss of y (b, networks, answers)."""
-    n = y.shape[1]
-    if goal.judged_with_fitted:  # samples count together, as those at risk do
-        return torch.stack([goal.loss(y[:, k], rows) for k in range(n)]).sum()
-    return n * goal.loss(y.flatten(0, 1), rows.repeat_interleave(n))
 
 
 def _untrained(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -15,35 +15,31 @@ from edge2torch._core.complete import check_finite
 from edge2torch._core.h5ad import anndata_matrix, check_layer
 from edge2torch._core.h5ad import read_h5ad as read_anndata
 from edge2torch._core.messages import listing
-from edge2torch._core.names import case_hint, nearest
+from edge2torch._core.names import case_hint
 from edge2torch._core.packed import plain_suffix
-from edge2torch._core.statistics import like_rounded_logs
-from edge2torch._core.tables import TABLES, existing_file, missing_words, not_genes, read_table
+from edge2torch._core.tables import TABLES, existing_file, not_genes, read_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._features import (
-    Columns,
     choose_features,
     copies_of,
-    sample_names,
-    unlike,
-    words_of,
+    told,
+    with_sample_names,
 )
+from edge2torch.study._normalize import Normalize, few_features, normalized
 from edge2torch.study._outcomes._outcome import Label
+from edge2torch.study._sample_table import (
+    Column,
+    column_of,
+    design_of,
+    label_of,
+    missing_of,
+    names_of,
+    with_others,
+)
 from edge2torch.study._task import as_asked
-
-Normalize = Literal["none", "log1p", "counts"]
-BySample = Callable[[Any], pd.DataFrame]  # the sample table, as given values know its samples
-Column = tuple[str, "str | pd.Series"]  # the argument it came by, and a name or values by sample
 
 # A table of every feature is kept for the baseline that may use all of them up to this size.
 _ALL_FEATURES_LIMIT = 20_000_000
-_MOST_NAMED = 50  # of columns that may be no features: who is not named is not found
-_FEW_FEATURES = 100  # below it single features move the sum of a sample
-_MOST_OF_A_LOGARITHM = 25.0  # log2 of 33 million; the deepest sample has a gene of fewer reads
-_ROUNDED_LOGS = (
-    "WARNING: the values are whole numbers, most of them above 3 and none above 25: if they are "
-    "logarithms without their fractions, use normalize='none'."
-)
 
 
 @dataclass(frozen=True)
@@ -188,12 +184,12 @@ def from_anndata(
     design: Sequence[Column] = (),
 ) -> Dataset:
     """Take features and label out of an AnnData; ``layer="raw"`` reads ``.raw``."""
-    labels, said = _label_of(label, data.obs, "obs")
-    beside = _design_of(design, data.obs, "obs")
+    labels, said = label_of(label, data.obs, "obs")
+    beside = design_of(design, data.obs, "obs")
     values, var = _matrix(data, layer)
     names = _feature_names(var, names_column)
     others = [gene for gene in not_genes(names) if gene not in wanted]
-    notes = [*said, *_missing_words(labels)]
+    notes = [*said, *missing_of(labels)]
     if others:
         notes.append(f"Set aside as no features: {listing(others)} (reads of no gene).")
     aside = names.isin([*metadata, *others]) & ~names.isin(wanted)
@@ -220,86 +216,8 @@ def from_anndata(
         totals,
         notes=notes,
         set_aside=set_aside,
-        design=_with_others(beside, data.obs.drop(columns=[*_names_of(label)], errors="ignore")),
+        design=with_others(beside, data.obs.drop(columns=[*names_of(label)], errors="ignore")),
     )
-
-
-def _label_of(
-    label: Any, obs: pd.DataFrame, name: str, by_sample: BySample | None = None
-) -> tuple[Label, list[str]]:
-    """One value per sample, or one per role, and what is to be said of values that no sample has."""
-    by_sample = by_sample or (lambda _: obs)
-    if label is None:
-        return pd.Series("all", index=obs.index, name="group"), []
-    if (asked := as_asked(label)) is not None:
-        parts = {
-            role: _column(role, value, by_sample(value), name).set_axis(obs.index)
-            for role, value in asked.columns.items()
-        }
-        return pd.DataFrame(parts), []
-    found = _column("label", label, by_sample(label), name)
-    if isinstance(label, str):
-        return found, []
-    others = label.index.difference(obs.index).astype(str)
-    if not len(others):
-        return found, []
-    return found, [f"{len(others):,} label(s) are of no sample in the data: {listing(others)}."]
-
-
-def _missing_words(label: Label) -> list[str]:
-    columns = [label] if isinstance(label, pd.Series) else [label[role] for role in label]
-    return [said for column in columns for said in missing_words(column, "label")]
-
-
-def _names_of(label: Any) -> dict[str, str]:
-    """Columns that a label stands in, and the argument each came by."""
-    asked = as_asked(label)
-    values = {"label": label} if asked is None else asked.columns
-    return {value: argument for argument, value in values.items() if isinstance(value, str)}
-
-
-def _design_of(
-    design: Sequence[Column], obs: pd.DataFrame, name: str, by_sample: BySample | None = None
-) -> pd.DataFrame:
-    by_sample = by_sample or (lambda _: obs)
-    columns = [(argument, _column(argument, v, by_sample(v), name)) for argument, v in design]
-    names = [(argument, str(column.name)) for argument, column in columns]
-    if twice := sorted({pair for pair in names if names.count(pair) > 1}):
-        raise Edge2TorchError(f"{twice[0][0]}: given twice: {listing([n for _, n in twice])}.")
-    if not columns:
-        return pd.DataFrame(index=obs.index)
-    found = pd.concat([column.set_axis(obs.index) for _, column in columns], axis=1)
-    return found.set_axis(pd.MultiIndex.from_tuples(names), axis=1)
-
-
-def _with_others(design: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Put further columns of the sample table behind those that were asked for."""
-    asked = set(design.columns.get_level_values(-1))
-    left = others.loc[:, [column for column in others if str(column) not in asked]]
-    left = left.loc[:, ~left.columns.duplicated()].set_axis(design.index)
-    if not len(left.columns):
-        return design
-    left.columns = pd.MultiIndex.from_tuples([("others", str(name)) for name in left.columns])
-    return pd.concat([design, left], axis=1) if len(design.columns) else left
-
-
-def _column(argument: str, value: str | pd.Series, obs: pd.DataFrame, name: str) -> pd.Series:
-    """Return a column by its name, or values brought into the order of the samples."""
-    if isinstance(value, pd.Series):
-        if not value.index.is_unique or not obs.index.is_unique:
-            raise Edge2TorchError(f"{argument}: names of samples appear more than once.")
-        if not value.index.isin(obs.index).any():
-            raise Edge2TorchError(
-                f"{argument}: its index has none of the samples: it has {listing(value.index)}, the "
-                f"data {listing(obs.index)}."
-            )
-        return value.reindex(obs.index).rename(argument if value.name is None else str(value.name))
-    if value not in obs.columns:
-        raise Edge2TorchError(
-            f"{argument}: {name} has no column {value!r}.{nearest(value, obs.columns)} It has "
-            f"{listing(obs.columns, 10)}."
-        )
-    return obs[value]
 
 
 def _matrix(data: Any, layer: str | None) -> tuple[Any, pd.DataFrame]:
@@ -341,7 +259,7 @@ def _from_table(
     chosen: bool,
 ) -> Dataset:
     frame.columns = frame.columns.map(lambda column: str(column).strip())
-    own = _names_of(label)
+    own = names_of(label)
     _refuse_transposed(frame, own, wanted, name)
     shown = name if name.startswith("the ") else repr(name)
     if twice := sorted({*frame.columns[frame.columns.duplicated()]}):
@@ -350,19 +268,19 @@ def _from_table(
             "of each."
         )
     for column, argument in own.items():  # before one is taken for the names of samples
-        _column(argument, column, frame, shown)
+        column_of(argument, column, frame, shown)
     said: list[str] = []
     given = frame
     if isinstance(frame.index, pd.RangeIndex):
-        frame, said = _with_sample_names(frame, own, wanted)
+        frame, said = with_sample_names(frame, own, wanted)
 
     def by_sample(value: Any) -> pd.DataFrame:
         """Values may know the samples by their names, or by the index that the table had."""
         knows = isinstance(value, pd.Series) and not value.index.isin(frame.index).any()
         return frame.set_axis(given.index) if knows else frame
 
-    labels, more = _label_of(label, frame, shown, by_sample)
-    beside = _design_of(design, frame, shown, by_sample)
+    labels, more = label_of(label, frame, shown, by_sample)
+    beside = design_of(design, frame, shown, by_sample)
     frame.index = frame.index.astype(str)
     labels.index, beside.index = frame.index, frame.index
     taken = {*own, *(value for _, value in design if isinstance(value, str))}
@@ -384,8 +302,8 @@ def _from_table(
     columns = choose_features(
         features, labels, wanted, metadata=metadata, everything=all_features, counts=counts
     )
-    told = [] if chosen else _told(columns, wanted, counts=counts)
-    notes = [*said, *more, *_missing_words(labels), *told]
+    about = [] if chosen else told(columns, wanted, counts=counts)
+    notes = [*said, *more, *missing_of(labels), *about]
     table = features[columns.features].astype(np.float32)
     totals = table.to_numpy(np.float64).sum(axis=1)
     return _dataset(
@@ -398,28 +316,8 @@ def _from_table(
         totals,
         notes=notes,
         set_aside=tuple(columns.aside),
-        design=_with_others(beside, features[list(columns.aside)]),
+        design=with_others(beside, features[list(columns.aside)]),
     )
-
-
-def _told(columns: Columns, wanted: Collection[str], *, counts: bool) -> list[str]:
-    """Which columns are features and which are not, where that was decided here."""
-    notes, known = [], set(wanted)
-    if columns.aside:
-        notes.append(
-            f"Set aside as no features: {words_of(columns.aside)}. all_features=True takes in "
-            "those that are numbers."
-        )
-    if others := [c for c in columns.features if c not in known]:
-        use = "count for the sum of a sample and " if counts else ""
-        notes.append(
-            f"{len(others):,} of {len(columns.features):,} features are no node of the graph "
-            f"({listing(others)}): they {use}are seen by the baseline on all features. "
-            "metadata= leaves columns out."
-        )
-        if odd := unlike(others, [c for c in columns.features if c in known]):
-            notes.append(f"Features that are written like no node: {listing(odd, _MOST_NAMED)}.")
-    return notes
 
 
 def _refuse_transposed(
@@ -443,19 +341,6 @@ def _refuse_transposed(
         'index_label="sample") in pandas'
         + (f", where design has a row per sample and the column {named}." if label else ".")
     )
-
-
-def _with_sample_names(
-    frame: pd.DataFrame, label: Collection[str], wanted: Collection[str]
-) -> tuple[pd.DataFrame, list[str]]:
-    """Take the column that holds names of samples as names; say so where that is not plain."""
-    column = sample_names(frame, label, wanted)
-    if column is None:
-        return frame, []
-    named = frame.set_index(frame[column].astype(str)).drop(columns=column)
-    if not pd.api.types.is_numeric_dtype(frame[column].dtype) or column.startswith("Unnamed:"):
-        return named, []
-    return named, [f"The numbers in {column!r} are taken as names of samples."]
 
 
 def _dataset(
@@ -493,9 +378,9 @@ def _dataset(
     if same:
         named = label.name if isinstance(label, pd.Series) else " and ".join(map(str, label))
         notes.append(copies_words(same, str(named)))
-    table, note = _normalized(table, normalize, totals)
+    table, note = normalized(table, normalize, totals)
     if keep_all and normalize == "counts":
-        notes += _few_features(table.shape[1])
+        notes += few_features(table.shape[1])
     said = (*notes, *note)
     return Dataset(name, table, label, keep_all, said, normalize, set_aside, tuple(same), design)
 
@@ -507,65 +392,3 @@ def copies_words(copies: Collection[str], label: str) -> str:
         "model that sees one of them has the answer before it, and its scores say nothing of the "
         "others. Leave them out of the graph and of the data, unless they were measured like the rest."
     )
-
-
-def _few_features(n: int) -> list[str]:
-    """Warn of sums that single features move."""
-    if n >= _FEW_FEATURES:
-        return []
-    return [
-        (
-            f"WARNING: {n} features make up the sums: where a few of them rise, all others seem to fall. "
-            "normalize='log1p' takes logarithms and leaves the sums as they are."
-        )
-    ]
-
-
-def _normalized(
-    table: pd.DataFrame, normalize: Normalize, totals: np.ndarray[Any, np.dtype[np.float64]]
-) -> tuple[pd.DataFrame, list[str]]:
-    values = table.to_numpy()
-    known = values[~np.isnan(values)]
-    if not known.size:  # whatever lacks then is told where it is needed
-        return table, []
-    if normalize == "none":
-        if known.min() >= 0 and known.max() > 50 and (known == known.round()).all():
-            note = (
-                "Values look like raw counts and were used as they are; normalize='counts' would "
-                "bring samples to one depth and take logarithms."
-            )
-            return table, [note]
-        return table, []
-    if known.min() < 0:
-        bad = table.columns[np.flatnonzero((values < 0).any(axis=0))]
-        raise Edge2TorchError(
-            f"normalize={normalize!r}: {len(bad)} feature(s) hold negative values ({listing(bad)}), so "
-            "they are no counts. Use normalize='none', or metadata= for columns that are no features."
-        )
-    fractions = bool((known != known.round()).any())
-    rounded = [_ROUNDED_LOGS] if not fractions and like_rounded_logs(known) else []
-    if normalize == "log1p":
-        notes = ["Values were replaced by log(1 + value)."]
-        if fractions and known.max() < _MOST_OF_A_LOGARITHM:
-            notes.append(
-                f"Before, they had fractions and none was above {known.max():.3g}: if they were "
-                "logarithms already, use normalize='none'."
-            )
-        return table.apply(np.log1p), notes + rounded
-    if fractions and known.max() < _MOST_OF_A_LOGARITHM:
-        raise Edge2TorchError(
-            f"normalize='counts': the values have fractions and none is above {known.max():.3g}, so "
-            "they look like logarithms or shares, not like counts. Use normalize='none'."
-        )
-    if not (totals > 0).all():
-        lacking = table.columns[np.isnan(values).any(axis=0)]
-        where = f" (of {listing(lacking)})" if len(lacking) else ""
-        raise Edge2TorchError(
-            f"normalize='counts': {int((~(totals > 0)).sum())} sample(s) have no counts at all or "
-            f"missing ones{where}. Drop them first, or name columns that are no counts with metadata=."
-        )
-    scaled = table.mul(1e4 / totals, axis=0).astype(np.float32)
-    notes = ["Counts of each sample were scaled to a sum of 10,000 and replaced by log(1 + value)."]
-    if fractions:
-        notes.append("Some counts have fractions: they were taken for estimated ones.")
-    return scaled.apply(np.log1p), notes + rounded

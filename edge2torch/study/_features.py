@@ -16,6 +16,8 @@ from edge2torch._core.messages import listing
 from edge2torch._core.tables import not_genes
 from edge2torch.study._outcomes._outcome import Label
 
+_MOST_NAMED = 50  # of columns that may be no features: who is not named is not found
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -198,3 +200,36 @@ def sample_names(frame: pd.DataFrame, label: Collection[str], nodes: Collection[
     ):
         return first
     return next((c for c in able if like_an_id(c) and not _has_fractions(frame[c])), None)
+
+
+def told(columns: Columns, wanted: Collection[str], *, counts: bool) -> list[str]:
+    """Which columns are features and which are not, where that was decided here."""
+    notes, known = [], set(wanted)
+    if columns.aside:
+        notes.append(
+            f"Set aside as no features: {words_of(columns.aside)}. all_features=True takes in "
+            "those that are numbers."
+        )
+    if others := [c for c in columns.features if c not in known]:
+        use = "count for the sum of a sample and " if counts else ""
+        notes.append(
+            f"{len(others):,} of {len(columns.features):,} features are no node of the graph "
+            f"({listing(others)}): they {use}are seen by the baseline on all features. "
+            "metadata= leaves columns out."
+        )
+        if odd := unlike(others, [c for c in columns.features if c in known]):
+            notes.append(f"Features that are written like no node: {listing(odd, _MOST_NAMED)}.")
+    return notes
+
+
+def with_sample_names(
+    frame: pd.DataFrame, label: Collection[str], wanted: Collection[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Take the column that holds names of samples as names; say so where that is not plain."""
+    column = sample_names(frame, label, wanted)
+    if column is None:
+        return frame, []
+    named = frame.set_index(frame[column].astype(str)).drop(columns=column)
+    if not pd.api.types.is_numeric_dtype(frame[column].dtype) or column.startswith("Unnamed:"):
+        return named, []
+    return named, [f"The numbers in {column!r} are taken as names of samples."]

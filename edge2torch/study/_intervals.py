@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from edge2torch.study._outcomes._outcome import Metric, Task
+from edge2torch.study._outcomes._metric import Metric
+from edge2torch.study._outcomes._outcome import Task
 
 LEVEL = 0.9
 _DRAWS = 499

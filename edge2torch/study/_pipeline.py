@@ -26,7 +26,8 @@ from edge2torch.study._intervals import Between, HeldOut, Key, intervals
 from edge2torch.study._learned import Learned, learned
 from edge2torch.study._metrics import predictions_frame
 from edge2torch.study._network import Network
-from edge2torch.study._outcomes._outcome import Metric, Outcome, Task
+from edge2torch.study._outcomes._metric import Metric
+from edge2torch.study._outcomes._outcome import Outcome, Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._test_parts import split_of

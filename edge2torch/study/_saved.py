@@ -15,8 +15,8 @@ from edge2torch._core.files import read_json, write_file
 from edge2torch.compile import CompileArtifact, load_compiled, save_compiled
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CompiledModel
-from edge2torch.study._data import Normalize
 from edge2torch.study._network import Network, customize_network, heads_of
+from edge2torch.study._normalize import Normalize
 from edge2torch.study._pipeline import Results
 from edge2torch.train import Scaler
 

@@ -13,7 +13,7 @@ from edge2torch.study._data import copies_words
 from edge2torch.study._intervals import Between
 from edge2torch.study._learned import ahead_words, beaten_by, lagging
 from edge2torch.study._network import bottleneck_words
-from edge2torch.study._outcomes._outcome import Metric
+from edge2torch.study._outcomes._metric import Metric
 from edge2torch.study._pipeline import COVARIATES, KPNN, SHUFFLED, WIDER, Results
 from edge2torch.study._trust import Trust
 

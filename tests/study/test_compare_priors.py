@@ -9,11 +9,11 @@ import edge2torch as e2t
 from edge2torch import compare_priors
 from edge2torch.errors import Edge2TorchError
 from edge2torch.simulate import layered_graph
-from edge2torch.study._compare_priors import _networks, _side_by_side
 from edge2torch.study._ignorant import IGNORANT
 from edge2torch.study._judge_priors import DENSE, OWN, holm, judge
 from edge2torch.study._network import fit_network
 from edge2torch.study._task import choose_task
+from edge2torch.study._train_priors import networks_of, side_by_side
 
 GENES = [f"g{k:02d}" for k in range(24)]
 QUICK = {"draws": 2, "starts": 1, "folds": 2, "max_epochs": 2, "quiet": True}
@@ -89,9 +89,9 @@ def test_networks_side_by_side_share_features_and_nothing_else() -> None:
     data, edges = samples(40), sets(0)
     task = choose_task(pd.Series(["a", "b", "c", "d"] * 10), "auto", 1)
     own = fit_network(edges[edges["target"] != "y"], GENES, task)
-    networks = _networks({"sets": own}, data, ["rewired"], 2, 1, 0)
+    networks = networks_of({"sets": own}, data, ["rewired"], 2, 1, 0)
     assert [one.model for one in networks] == [OWN, "rewired", "rewired", DENSE]
-    table, inputs, outputs = _side_by_side(networks, 4)
+    table, inputs, outputs = side_by_side(networks, 4)
     view = e2t.graph_topology(
         e2t.compile_graph(table, inputs=inputs, outputs=outputs, quiet=True)[1]
     )

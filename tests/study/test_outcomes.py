@@ -15,7 +15,8 @@ from sklearn.linear_model import PoissonRegressor
 import edge2torch as e2t
 from edge2torch.study import StudySettings
 from edge2torch.study._outcomes import OUTCOMES, outcome_of
-from edge2torch.study._outcomes._outcome import Drawing, Goal, Metric, Outcome, Section, Task
+from edge2torch.study._outcomes._metric import Metric
+from edge2torch.study._outcomes._outcome import Drawing, Goal, Outcome, Section, Task
 from edge2torch.study._task import choose_task
 
 

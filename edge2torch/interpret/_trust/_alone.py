@@ -12,9 +12,10 @@ from scipy import stats
 
 from edge2torch.interpret._trust._coherent import inputs_below
 from edge2torch.interpret._trust._connectivity import node_connectivity
-from edge2torch.interpret._trust._cross_fit import CrossFitted, Target
+from edge2torch.interpret._trust._cross_fit import CrossFitted
 from edge2torch.interpret._trust._held import Ints
 from edge2torch.interpret._trust._specific import NullFit, check_controls
+from edge2torch.interpret._trust._target import Target
 from edge2torch.interpret._trust._use import chosen_nodes, loss_changes, sample_test, with_target
 
 __all__ = ["node_alone"]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from edge2torch.compile import CompileArtifact
-from edge2torch.interpret._trust._cross_fit import CrossFitted, Target
+from edge2torch.interpret._trust._cross_fit import CrossFitted
 from edge2torch.interpret._trust._held import Ints
+from edge2torch.interpret._trust._target import Target
 from edge2torch.interpret._trust._use import loss_changes, sample_test
 
 Values = NDArray[np.float64]

@@ -9,142 +9,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from edge2torch._core.arguments import check_options
 from edge2torch._core.checks import check_count, check_flag, check_probability, check_seed
 from edge2torch._core.complete import check_complete
-from edge2torch._core.messages import listing
-from edge2torch._core.probabilities import softmax
 from edge2torch.compile import CompileArtifact
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret._trust._folds import Fold, Folds, by_sample, read_folds
 from edge2torch.interpret._trust._stack import ReplicateStack
 from edge2torch.interpret._trust._start import Start, draw_starts
+from edge2torch.interpret._trust._target import Target
 from edge2torch.nn import CompiledModel, CustomizedEdgeModel
-from edge2torch.train import Scaler, drop_inputs, fit, fit_scaler, repeated_folds
+from edge2torch.train import Scaler, drop_inputs, fit, fit_scaler
 
 __all__ = ["CrossFitted", "cross_fit"]
 
-Ints = NDArray[np.int64]
-Fold = tuple[Ints, Ints]  # rows to fit, rows held out
 OF_FIT = ("checkpoint", "on_checkpoint", "progress")  # options that go on to fit
-_LEAST = 1e-12  # probability: a confident mistake has a finite loss
-Folds = int | ArrayLike | Sequence[tuple[ArrayLike, ArrayLike]]
-
-
-@dataclass(frozen=True, eq=False)
-class Target:
-    """What is predicted: class numbers or values of each sample, and the loss of a prediction.
-
-    A subclass may train and judge otherwise; what ``goal`` returns is handed back to it.
-    """
-
-    values: NDArray[Any]
-    classes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, target: Any, n: int, artifact: CompileArtifact) -> Target:
-        """Read labels: floating-point numbers are values, everything else is classes."""
-        if isinstance(target, Target):
-            return target
-        given = np.asarray(target)
-        if given.ndim == 2 and given.shape[1] == 1:
-            given = given[:, 0]
-        if given.shape != (n,):
-            raise Edge2TorchError(
-                f"target must have shape ({n},), one for each sample, found {given.shape}."
-            )
-        lost = np.flatnonzero(pd.isna(given)).tolist()
-        if lost:
-            raise Edge2TorchError(f"target: sample(s) {listing(lost)} have none. Leave them out.")
-        if given.dtype.kind == "f":
-            if not np.isfinite(given).all():
-                raise Edge2TorchError("target holds infinite values. Leave these samples out.")
-            return cls(given.astype(np.float64))
-        names = given.astype(str)
-        classes = sorted(set(names.tolist()))
-        if len(classes) < 2:
-            raise Edge2TorchError(f"target has one class only: {listing(classes)}. Two are needed.")
-        # outputs that are the classes keep their own order
-        if set(classes) <= set(artifact.output_names):
-            classes = [name for name in artifact.output_names if name in set(classes)]
-        codes = pd.Index(classes).get_indexer(pd.Index(names))
-        return cls(codes.astype(np.int64), tuple(classes))
-
-    @property
-    def strength_of(self) -> NDArray[Any]:
-        """Class numbers or values that features are ranked by."""
-        return self.values
-
-    @property
-    def strata(self) -> NDArray[Any]:
-        """What folds have in equal shares."""
-        return self.values
-
-    @property
-    def n_outputs(self) -> tuple[int, ...]:
-        """How many outputs a network may have that predicts this."""
-        return {0: (1,), 2: (1, 2)}.get(len(self.classes), (len(self.classes),))
-
-    def goal(self, rows: Ints) -> Any:
-        """Return what training on some rows aims at: centre and spread of values, 0 and 1 of classes."""
-        if self.classes:
-            return 0.0, 1.0
-        return float(self.values[rows].mean()), float(self.values[rows].std()) or 1.0
-
-    def training_loss(self, y: Tensor, rows: Tensor, goal: Any) -> Tensor:
-        """Mean loss of outputs y (b, o) of some rows."""
-        own = torch.as_tensor(self.values)[rows].to(y.device)
-        if not self.classes:
-            return F.mse_loss(y[:, 0], ((own - goal[0]) / goal[1]).to(y))
-        if y.shape[1] == 1:
-            return F.binary_cross_entropy_with_logits(y[:, 0], own.to(y))
-        return F.cross_entropy(y, own)
-
-    def summed_loss(self, y: Tensor, rows: Tensor, goals: Sequence[Any]) -> Tensor:
-        """Sum over networks of the mean losses of their outputs y (k, b, o) for rows (k, b)."""
-        if self.alike(goals):  # as one network of k times the samples: k times fewer calls
-            return len(y) * self.training_loss(y.flatten(0, 1), rows.flatten(), goals[0])
-        each = zip(y, rows, goals, strict=True)
-        return torch.stack([self.training_loss(*one) for one in each]).sum()
-
-    def alike(self, goals: Sequence[Any]) -> bool:  # noqa: ARG002 - a subclass's
-        """Whether all networks are trained for the same, by a mean over samples."""
-        return bool(self.classes)
-
-    def answer(self, y: Tensor, goal: Any, rows: Ints) -> Tensor:  # noqa: ARG002 - a subclass's
-        """Class probabilities (..., b, classes), or values (..., b, 1) in units of the target."""
-        y = y.double().cpu()
-        if not self.classes:
-            found: Tensor = y * goal[1] + goal[0]
-            return found
-        if y.shape[-1] == 1:
-            chance = y.sigmoid()
-            return torch.cat([1 - chance, chance], -1)
-        return softmax(y)
-
-    def losses(
-        self,
-        y: Tensor,
-        rows: Ints,
-        goal: Any,
-        classes: Sequence[int] | None = None,
-    ) -> NDArray[np.float64]:
-        """Loss of each sample, (1, ..., b); of classes (len(classes), ..., b), each against the rest."""
-        answer = self.answer(y, goal, rows)
-        own = torch.as_tensor(self.values[rows])
-        if not self.classes:
-            return np.asarray((answer[..., 0] - own).square()[None])
-        if classes is None:
-            chosen = own.expand(answer.shape[:-1]).unsqueeze(-1)
-            found = answer.gather(-1, chosen)[..., 0].clamp(_LEAST, 1 - _LEAST)
-            return np.asarray(-found.log()[None])
-        answer = answer.clamp(_LEAST, 1 - _LEAST)
-        each = [torch.where(own == k, answer[..., k], 1 - answer[..., k]) for k in classes]
-        return np.asarray(-torch.stack(each).log())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -430,73 +313,3 @@ def features_of(
         table = pd.DataFrame(x, index=index, columns=own)
     order = list(columns) if columns else own
     return pd.DataFrame(table[order].to_numpy(), table.index, own)
-
-
-def by_sample(values: Any, samples: pd.Index) -> Any:
-    """Put a Series that names the same samples into their order; leave anything else as it is."""
-    if not isinstance(values, pd.Series) or values.index.equals(samples):
-        return values
-    both_name = samples.is_unique and values.index.is_unique and len(values) == len(samples)
-    return values.reindex(samples) if both_name and values.index.isin(samples).all() else values
-
-
-def read_folds(folds: Any, target: Target, groups: Any, seed: int) -> tuple[Fold, ...]:
-    """Return rows to fit and rows held out of every fold, after checking that they are apart."""
-    n = len(target.values)
-    of_sample = None if groups is None else read_groups(groups, n)
-    if isinstance(folds, int | np.integer) and not isinstance(folds, bool):
-        count = check_count("folds", folds)
-        if count < 2:
-            raise Edge2TorchError("folds must be 2 or more, found 1: nothing would be held out.")
-        found = repeated_folds(target.strata, None, count, groups=of_sample, seed=seed)
-    else:
-        found = _given_folds(folds, n)
-    for k, (fitted, held_out) in enumerate(found):
-        if set(fitted.tolist()) & set(held_out.tolist()):
-            raise Edge2TorchError(f"folds: fold {k} holds samples out that it is fitted to.")
-        if of_sample is not None and (
-            both := set(of_sample[fitted].tolist()) & set(of_sample[held_out].tolist())
-        ):
-            raise Edge2TorchError(
-                f"folds: group(s) {listing(sorted(both))} are on both sides of fold {k}. Hold "
-                "groups out as a whole."
-            )
-        if target.classes and len(set(target.values[fitted].tolist())) < len(target.classes):
-            gone = set(range(len(target.classes))) - set(target.values[fitted].tolist())
-            raise Edge2TorchError(
-                f"folds: no sample of class {listing([target.classes[c] for c in sorted(gone)])} is "
-                f"left to fit in fold {k}. Leave such classes out, or take fewer folds."
-            )
-    return tuple((np.asarray(a, np.int64), np.asarray(b, np.int64)) for a, b in found)
-
-
-def _given_folds(folds: Any, n: int) -> list[Fold]:
-    pairs = isinstance(folds, list | tuple) and all(
-        isinstance(one, list | tuple) and len(one) == 2 for one in folds
-    )
-    if pairs and len(folds):
-        found = [(np.asarray(a, np.int64), np.asarray(b, np.int64)) for a, b in folds]
-        rows = np.concatenate([part for pair in found for part in pair])
-        if not len(rows) or rows.min() < 0 or rows.max() >= n:
-            raise Edge2TorchError(f"folds must hold row numbers from 0 to {n - 1}.")
-        return found
-    labels = np.asarray(folds)
-    if labels.shape != (n,) or len(np.unique(labels)) < 2:
-        raise Edge2TorchError(
-            f"folds must be a number, a label for each of {n} samples (two labels or more), or "
-            f"pairs of (rows to fit, rows held out); found {type(folds).__name__} of shape "
-            f"{labels.shape}."
-        )
-    return [
-        (np.flatnonzero(labels != one), np.flatnonzero(labels == one)) for one in np.unique(labels)
-    ]
-
-
-def read_groups(groups: Any, n: int) -> NDArray[Any]:
-    """Return the group of each sample."""
-    found = np.asarray(groups)
-    if found.shape != (n,):
-        raise Edge2TorchError(f"groups must have shape ({n},), as target, found {found.shape}.")
-    if lost := np.flatnonzero(pd.isna(found)).tolist():
-        raise Edge2TorchError(f"groups: sample(s) {listing(lost)} have none. Name theirs.")
-    return found.astype(str)

@@ -20,12 +20,14 @@ from edge2torch._core.messages import note
 from edge2torch.compile import compile_graph, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._coherent import inputs_below
-from edge2torch.interpret._trust._cross_fit import CrossFitted, Folds, Target, cross_fit
+from edge2torch.interpret._trust._cross_fit import CrossFitted, cross_fit
+from edge2torch.interpret._trust._folds import Folds
 from edge2torch.interpret._trust._gene_sets import set_test
 from edge2torch.interpret._trust._held import Ints
 from edge2torch.interpret._trust._rewire import rewire
 from edge2torch.interpret._trust._specific import N_HELD, specific_test
 from edge2torch.interpret._trust._start import Start, draw_starts
+from edge2torch.interpret._trust._target import Target
 from edge2torch.interpret._trust._use import (
     chosen_nodes,
     loss_changes,

@@ -13,7 +13,9 @@ from scipy import stats
 from edge2torch._core.checks import check_type
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._trust._coherent import association, inputs_below
-from edge2torch.interpret._trust._cross_fit import Target, by_sample, features_of
+from edge2torch.interpret._trust._cross_fit import features_of
+from edge2torch.interpret._trust._folds import by_sample
+from edge2torch.interpret._trust._target import Target
 from edge2torch.interpret._trust._use import chosen_nodes
 
 __all__ = ["set_test"]

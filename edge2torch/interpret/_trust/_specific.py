@@ -16,8 +16,9 @@ from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._coherent import coherent_test
 from edge2torch.interpret._trust._connectivity import node_connectivity
-from edge2torch.interpret._trust._cross_fit import CrossFitted, Target
+from edge2torch.interpret._trust._cross_fit import CrossFitted
 from edge2torch.interpret._trust._held import Ints
+from edge2torch.interpret._trust._target import Target
 from edge2torch.interpret._trust._use import chosen_nodes, rows_of, with_target
 
 __all__ = ["node_specific"]

@@ -17,16 +17,10 @@ from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._request import known_nodes, nodes_by_choice
-from edge2torch.interpret._trust._cross_fit import (
-    CrossFitted,
-    Folds,
-    Target,
-    by_sample,
-    features_of,
-    read_folds,
-    read_groups,
-)
+from edge2torch.interpret._trust._cross_fit import CrossFitted, features_of
+from edge2torch.interpret._trust._folds import Folds, by_sample, read_folds, read_groups
 from edge2torch.interpret._trust._held import Held, Ints
+from edge2torch.interpret._trust._target import Target
 from edge2torch.nn import CustomizedEdgeModel
 
 __all__ = ["node_use"]

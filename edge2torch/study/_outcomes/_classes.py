@@ -17,16 +17,8 @@ from torch.nn import functional as F
 from edge2torch._core.messages import listing, plural, require
 from edge2torch._core.probabilities import softmax
 from edge2torch.errors import Edge2TorchError
-from edge2torch.study._outcomes._outcome import (
-    Features,
-    Goal,
-    Label,
-    Metric,
-    Numbers,
-    Outcome,
-    Rows,
-    Task,
-)
+from edge2torch.study._outcomes._metric import Metric
+from edge2torch.study._outcomes._outcome import Features, Goal, Label, Numbers, Outcome, Rows, Task
 from edge2torch.study._words import Words
 from edge2torch.train import sample_losses, score_predictions
 

@@ -16,11 +16,11 @@ from torch import Tensor
 from edge2torch._core.messages import plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CoxLoss
+from edge2torch.study._outcomes._metric import Metric
 from edge2torch.study._outcomes._outcome import (
     Features,
     Goal,
     Label,
-    Metric,
     Numbers,
     Outcome,
     Rows,
