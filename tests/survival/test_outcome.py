@@ -36,7 +36,7 @@ def test_columns_are_read() -> None:
     ]
     assert notes == [
         "1 patient has time 0: at risk at events at time 0 only.",
-        "Without an event, and so of no weight: stratum 'c'.",
+        "Without an event, and so of no weight: strata 'site', of value 'c'.",
     ]
 
 
@@ -72,24 +72,28 @@ def test_an_event_by_its_value_censors_the_others_and_says_so() -> None:
         ({}, {"event": "status"}, "'status' holds 'alive', 'dead', 'lost', not 0 "),
         ({}, {"event": "status", "event_value": "gone"}, "no patient has 'gone' in 'status'"),
         ({"died": [1, None, 0, 1]}, {}, r"event: 'died' is missing for 1 row \('p2'\)"),
-        ({"days": [1, 2, None, 4]}, {}, r"time is missing for 1 row \('p3'\)"),
-        ({"days": [1, -2, 3, 4]}, {}, r"time must be .* for 1 row \('p2'\): found -2.0"),
+        ({"days": [1, 2, None, 4]}, {}, r"time 'days' is missing for 1 row \('p3'\)"),
+        ({"days": [1, -2, 3, 4]}, {}, r"time 'days' must be .* for 1 row \('p2'\): found -2.0"),
         (
             {"days": ["1", "2", "long", "4"]},
             {},
-            r"time must hold numbers, .* \('p3'\): found 'long'",
+            r"time 'days' must hold numbers, .* \('p3'\): found 'long'",
         ),
-        ({"days": [1, np.inf, 3, 4]}, {}, r"time must be finite"),
+        ({"days": [1, np.inf, 3, 4]}, {}, r"time 'days' must be finite"),
         ({"days": ["2020-01-03"] * 4}, {}, "time: 'days' holds dates. Give a duration"),
         ({"days": pd.to_datetime(["2020-01-03"] * 4)}, {}, "time: 'days' holds dates"),
-        ({"since": [10, 0, 0, -1]}, {"entry": "since"}, r"entry must be before time, .* \('p1'\)"),
+        (
+            {"since": [10, 0, 0, -1]},
+            {"entry": "since"},
+            r"entry 'since' must be before time 'days', .* \('p1'\)",
+        ),
         (
             {"site": ["a", None, "b", "b"]},
             {"strata": "site"},
-            r"strata is missing for 1 row \('p2'\)",
+            r"strata 'site' is missing for 1 row \('p2'\)",
         ),
-        ({"died": [0] * 4}, {}, "event: all patients are censored"),
-        ({"days": [3.0, 4.0, 3.0, 9.0]}, {}, "time: 2 events at one time, 3, and"),
+        ({"died": [0] * 4}, {}, "event 'died': all patients are censored"),
+        ({"days": [3.0, 4.0, 3.0, 9.0]}, {}, "time 'days': 2 events at one time, 3, and"),
         (
             {},
             {"time": "day"},
