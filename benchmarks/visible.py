@@ -400,7 +400,7 @@ def nodes(options: argparse.Namespace) -> list[Row]:
     found: dict[tuple[int, bool], list[float]] = {}
     for seed in range(options.seeds):
         edges = layered_graph([120, 24, 1], [150, 24], seed=seed)
-        problem = planted_nodes(edges, n_train=200, effect=0.3, seed=seed)
+        problem = planted_nodes(edges, 4, n_train=200, effect=0.5, noise=0.5, seed=seed)
         target = torch.tensor(np.asarray(problem.y_train), dtype=torch.float32)
         for count in (1, 2, 6):
             for has_heads in (False, True):

@@ -11,6 +11,7 @@ from torch import nn
 import edge2torch as e2t
 from edge2torch.compile import BACKENDS
 from edge2torch.interpret import stack_replicates
+from edge2torch.interpret._trust._held import Held
 from edge2torch.simulate import random_dag
 
 EDGES = random_dag(14, 34, seed=3, n_inputs=4)
@@ -385,3 +386,24 @@ def test_it_is_mapped_and_cast_as_others_are():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.allclose(model(x).float(), model(x).float())
     assert model.to("meta")(x.to("meta")).shape == (5, len(artifact.output_names))
+
+
+@pytest.mark.parametrize("units", [3, {"n10": 2, "n12": 5, "n06": 3}], ids=str)
+def test_held_nodes_are_computed_along_edges_as_through_the_whole_model(units):
+    torch.manual_seed(0)
+    model, artifact = e2t.compile_graph(EDGES, units=units, seed=0, quiet=True)
+    model = e2t.customize_model(
+        model, node_activation="tanh", node_normalization="batch", node_dropout=0.2
+    )
+    x = torch.randn(40, len(artifact.feature_names))
+    for _ in range(3):
+        model(x)  # moments that are not those of a start
+    model.eval()
+    graph = artifact.graph
+    groups = [graph.numbers(names, "nodes") for names in (["n10"], ["n12", "n07"], [], ["n04"])]
+    held = Held(artifact, groups)
+    fast = torch.cat([y for _, y in held.outputs(model, x[:9], x)])
+    slow = torch.cat([y for _, y in held._by_hooks(model, x[:9], x)])
+    assert held._dag is not None
+    torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(fast[0], fast[2])

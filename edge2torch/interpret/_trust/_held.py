@@ -14,7 +14,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from edge2torch.compile import CompileArtifact, find_edge_model
-from edge2torch.graph import longest_path_layers
+from edge2torch.graph import EdgeGraph, longest_path_layers
 from edge2torch.interpret._engines._hold import (
     Places,
     run_changed,
@@ -26,13 +26,20 @@ from edge2torch.interpret._engines._task import parts
 from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._request import Request, prepared_task
 from edge2torch.interpret._trust._connectivity import node_connectivity
-from edge2torch.nn import ACTIVATIONS, CompiledModel, CustomizedEdgeModel, EdgeModel, OnNodes
+from edge2torch.nn import (
+    ACTIVATIONS,
+    CompiledModel,
+    CustomizedEdgeModel,
+    EdgeModel,
+    NodeDropout,
+    OnNodes,
+)
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 _VALUES_AT_ONCE = 4_000_000  # of all nodes that change, in all samples: about what a cache holds
-_IDLE = (nn.Dropout, nn.Identity)  # at rest
+_IDLE = (nn.Dropout, NodeDropout, nn.Identity)  # at rest
 _ELEMENTWISE = tuple(one for one in ACTIVATIONS.values() if isinstance(one, type))
 
 
@@ -71,7 +78,7 @@ class Held:
     ) -> Iterator[tuple[slice, Tensor]]:
         before, values = base.run(x.float().numpy().T)
         means = base.run(at_rest.float().numpy().T)[1].mean(axis=1, keepdims=True)
-        outputs = self.artifact.graph.outputs
+        outputs = computed_graph(self.artifact).outputs
         place = np.full(len(values), -1)
         place[outputs] = np.arange(len(outputs))
         for items, plan in self._plan(base.dag, x.shape[0]):
@@ -87,12 +94,13 @@ class Held:
 
     def _plan(self, dag: Dag, n_samples: int) -> list[tuple[slice, _Plan]]:
         if n_samples not in self._plans:
-            below = dag.n_below
-            sizes = np.array([below[one].sum() for one in self.groups]) + 1.0
+            below, units = dag.n_below, self.artifact.unit_graph
+            groups = self.groups if units is None else [units.units_of(one) for one in self.groups]
+            sizes = np.array([below[one].sum() for one in groups]) + 1.0
             turn = (np.cumsum(sizes) * n_samples // _VALUES_AT_ONCE).astype(int)
-            cuts = [0, *(np.flatnonzero(np.diff(turn)) + 1).tolist(), len(self.groups)]
+            cuts = [0, *(np.flatnonzero(np.diff(turn)) + 1).tolist(), len(groups)]
             self._plans[n_samples] = [
-                (slice(a, b), _Plan.of(dag, self.groups[a:b])) for a, b in pairwise(cuts)
+                (slice(a, b), _Plan.of(dag, groups[a:b])) for a, b in pairwise(cuts)
             ]
         return self._plans[n_samples]
 
@@ -121,9 +129,14 @@ class Held:
 # ------------------------------------------------------------------ acyclic graphs, along edges
 
 
+def computed_graph(artifact: CompileArtifact) -> EdgeGraph:
+    """Return the graph that a model computes: of nodes, or of their units where they have several."""
+    return artifact.graph if artifact.unit_graph is None else artifact.unit_graph.graph
+
+
 @dataclass(frozen=True, eq=False)
 class Dag:
-    """Active edges with their rows in the table, and the layer of each node."""
+    """Active edges with their rows in the table, and the layer of each node; units count as nodes."""
 
     source: Ints
     target: Ints
@@ -134,13 +147,15 @@ class Dag:
 
     @classmethod
     def of(cls, artifact: CompileArtifact) -> Dag:
-        graph = artifact.graph
+        graph, units = computed_graph(artifact), artifact.unit_graph
         rows = graph.active_rows
         source, target = graph.source[rows], graph.target[rows]
         is_input = np.zeros(graph.n_nodes, bool)
         is_input[graph.inputs] = True
         layer = longest_path_layers(source, target, is_input)
         below = node_connectivity(artifact)["downstream"].to_numpy()
+        if units is not None:
+            below = below[units.node]
         return cls(source, target, rows, layer, graph.inputs, below)
 
 
@@ -257,19 +272,20 @@ def node_functions(
 ) -> tuple[_Functions, list[nn.Module]] | None:
     """Return a model as functions of single nodes and what comes after; None where it is not that."""
     base = find_edge_model(model, artifact)
-    bare = isinstance(model, CompiledModel | CustomizedEdgeModel) and artifact.unit_graph is None
+    bare = isinstance(model, CompiledModel | CustomizedEdgeModel)
     if not bare or type(base) is not EdgeModel or any(p.is_cuda for p in model.parameters()):
         return None
-    graph, bound = artifact.graph, artifact.bind(base)
+    graph, units, bound = computed_graph(artifact), artifact.unit_graph, artifact.bind(base)
     by_row = np.zeros(graph.n_edges, np.float32)
     bias = np.zeros((graph.n_nodes, 1), np.float32)
-    for rows, weight in bound.edge_values():
+    for rows, weight in bound.weight_values():
         by_row[rows] = weight.detach().numpy()
-    for nodes, own in bound.biases():
+    for nodes, own in bound.unit_biases():
         bias[nodes, 0] = own.detach().numpy()
     acting = _Acting(graph.n_nodes)
     for slot in base.node_slots():
-        nodes = graph.numbers(artifact.node_names_by_layer[slot.name], "nodes")
+        nodes = artifact.graph.numbers(artifact.node_names_by_layer[slot.name], "nodes")
+        nodes = nodes if units is None else units.units_of(nodes)
         for stage in slot.stages.values():
             for columns, module in _apart(stage, np.arange(slot.width)):
                 if not acting.add(module, nodes[columns]):
