@@ -5,7 +5,8 @@
 DIR holds ``lembas_ligandScreen_{edges,nodes,Ligands,TFs,cv28}.tsv`` (as for ``lembas.py``) and
 CellNOpt's ``cno_PKN-LiverDREAM.sif`` and ``cno_MD-LiverDREAM.csv``. Parts: ``screen``, the 28 folds
 of the paper; ``ligands``, ten folds of left-out ligands; ``scrambled``, the graph kernel on twenty
-graphs that know nothing.
+graphs that know nothing; ``curve``, the kernel with fewer ligands; ``arms``, networks on left-out ligands (minutes each); ``liver``, LiverDREAM
+with a condition, and with an inhibitor, left out.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import numpy as np
 import pandas as pd
 import torch
 from lembas import read, scrambled
+from scipy.stats import binomtest
 
 from edge2torch import perturb
 from edge2torch.interpret import rewire
+from edge2torch.priors import read_sif
 
 SHOWN = ["beyond_r", "beyond_lower", "beyond_upper", "skill", "mse", "r"]
 
@@ -58,12 +61,68 @@ def beyond(design: perturb.Design, made: perturb.Folds, edges: pd.DataFrame) -> 
     return float(np.corrcoef(np.concatenate(rest), np.concatenate(truth))[0, 1])
 
 
+ARMS = {
+    "shared": {"weights": "shared"},
+    "shrunk": {"weights": "shrunk", "weight_decay": 1e-5},
+    "shared, residuals of the kernel": {"weights": "shared", "prior_mean": "graph_kernel"},
+}
+
+
+def liver(folder: Path) -> None:
+    edges = read_sif(folder / "cno_PKN-LiverDREAM.sif", quiet=True)
+    design = perturb.read_midas(folder / "cno_MD-LiverDREAM.csv", edges, quiet=True)
+    alone = perturb.folds(design, "condition", k=len(design.doses))
+    found = perturb.fit(edges, design, alone, controls=False)
+    show("LiverDREAM, a condition left out", found)
+    print(found.verdicts)
+    truth = found.design.readouts.to_numpy()[np.concatenate([f.held_out for f in alone])]
+    per_condition = {
+        name: np.nanmean((found.predictions[name].to_numpy() - truth) ** 2, axis=1)
+        for name in ("network", "ridge", "ridge on logit")
+    }
+    for name in ("ridge", "ridge on logit"):
+        better = int((per_condition["network"] < per_condition[name]).sum())
+        p = binomtest(better, len(truth)).pvalue
+        print(
+            f"the network is nearer than {name} in {better} of {len(truth)} (sign test p {p:.3g})"
+        )
+    of_inhibitor = {
+        name: str(design.doses.columns[design.doses.loc[name] > 0][-1])
+        for name in design.doses.index
+        if design.doses.loc[name].filter(like="_inhibitor").any()
+    }
+    show(
+        "LiverDREAM, an inhibitor left out",
+        perturb.fit(edges, design, perturb.folds(design, of_inhibitor)),
+    )
+
+
+def curve(design: perturb.Design, edges: pd.DataFrame) -> None:
+    """The kernel with fewer ligands to learn from, three draws each."""
+    print("\n## Fewer ligands\n")
+    names = [name for name in design.names if name not in design.background]
+    for share in (0.25, 0.5, 0.75, 1.0):
+        found = []
+        for seed in range(3 if share < 1 else 1):
+            rng = np.random.default_rng(seed)
+            kept = set(rng.choice(names, int(share * len(names)), replace=False))
+            other = design.doses[[name for name in names if name not in kept]]
+            free = ~(other > 0).any(axis=1)
+            rows = np.flatnonzero(design.samples["condition"].map(free).to_numpy())
+            part = design.at(rows)
+            found.append(beyond(part, perturb.folds(part, "treatment", k=10, seed=seed), edges))
+        print(
+            f"{share:.0%} of the ligands: {np.round(found, 3).tolist()}, mean {np.mean(found):.3f}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--parts", nargs="+", default=["screen", "ligands", "scrambled"])
+    parser.add_argument("--epochs", type=int, default=100, help="of the arms")
     options = parser.parse_args()
     torch.set_num_threads(1)
     screen = read(options.data)
@@ -79,6 +138,16 @@ def main() -> None:
             show("Left-out ligands", perturb.baselines(design, ligands, screen.edges))
         elif part == "scrambled":
             scrambled_kernels(design, ligands, screen.edges)
+        elif part == "arms":
+            for name, arm in ARMS.items():
+                found = perturb.fit(
+                    screen.edges, design, ligands, controls=False, epochs=options.epochs, **arm
+                )
+                print(name, found.scores.loc["network", SHOWN].round(4).to_dict(), flush=True)
+        elif part == "curve":
+            curve(design, screen.edges)
+        elif part == "liver":
+            liver(options.data)
         print(f"\n{time.process_time() - start:.0f} CPU seconds")
 
 
