@@ -20,6 +20,6 @@ def seeded(seed: int | None) -> Iterator[None]:
     with torch.random.fork_rng(list(devices)):
         if torch.accelerator.is_available():
             torch.manual_seed(seed)
-        else:  # manual_seed keeps a call, with the stack it came from, for every kind that may come
+        else:  # manual_seed writes the stack down for every kind that might come: 0.06 to 3 ms
             torch.default_generator.manual_seed(seed)
         yield

@@ -19,7 +19,7 @@ from edge2torch.study import StudyResult, StudySettings
 from edge2torch.study._data import read_dataset
 from edge2torch.study._methods import methods_text
 from edge2torch.study._outcomes import OUTCOMES, outcome_of
-from edge2torch.study._outcomes._survival import times_of
+from edge2torch.study._outcomes._survival_goal import times_of
 from edge2torch.study._outcomes._survival_report import _calibrated, censoring_words
 from edge2torch.study._task import choose_task
 from edge2torch.study._trust import epochs_to_judge

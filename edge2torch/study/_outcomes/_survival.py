@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
-from torch import Tensor
 
 from edge2torch._core.messages import plural
 from edge2torch.errors import Edge2TorchError
@@ -27,6 +26,7 @@ from edge2torch.study._outcomes._outcome import (
     Section,
     Task,
 )
+from edge2torch.study._outcomes._survival_goal import SurvivalGoal, times_of
 from edge2torch.study._outcomes._survival_report import censoring_words, survival_sections
 from edge2torch.study._words import Words
 from edge2torch.survival import (
@@ -50,46 +50,6 @@ _FEW = 50
 _GRID = 20  # times at which survival is predicted, for the Brier score
 _PAIRS = 512  # events at once, against all others
 _CLASS = 10  # samples of a class that splits keep in equal shares, at least
-
-
-def times_of(task: Task, rows: Rows | None = None) -> Times:
-    """Outcome of the samples, or of some of them, from a task's columns of numbers."""
-    time, event, entry, stratum = task.values.T if rows is None else task.values[rows].T
-    return Times(
-        time,
-        event,
-        entry if task.options["has_entry"] else None,
-        stratum.astype(int).astype(str) if task.options["has_strata"] else None,
-    )
-
-
-@dataclass(frozen=True)
-class _Goal(Goal):
-    task: Task
-    losses: dict[bytes, CoxLoss] = field(default_factory=dict)  # of each set of samples met
-
-    judged_with_fitted: ClassVar[bool] = True
-
-    def _sum(self, predicted: Tensor, rows: Tensor) -> Tensor:
-        """Sum of the terms, of samples in any order."""
-        ordered, order = rows.sort()
-        key = ordered.cpu().numpy().tobytes()
-        if key not in self.losses:
-            times = times_of(self.task, ordered.cpu().numpy())
-            self.losses[key] = times.loss(self.task.options["ties"])
-        return self.losses[key].terms(predicted[order]).sum()
-
-    def loss(self, predicted: Tensor, rows: Tensor) -> Tensor:
-        events = self.task.values[rows.cpu().numpy(), 1].sum()
-        return self._sum(predicted, rows) / max(float(events), 1.0)
-
-    def held_out_loss(self, predicted: Tensor, rows: Tensor, fitted: Tensor) -> float:
-        """What the held-out samples add to the likelihood of those fitted, over common risk sets."""
-        both = torch.cat([fitted, rows])
-        return self._sum(predicted[both], both).item() - self._sum(predicted[fitted], fitted).item()
-
-    def answer(self, predicted: Tensor) -> Numbers:
-        return np.asarray(predicted.double())
 
 
 class Survival(Outcome):
@@ -195,7 +155,7 @@ class Survival(Outcome):
         return fold_classes(times_of(task), _CLASS)
 
     def goal(self, task: Task, rows: Rows, *, balanced: bool) -> Goal:
-        return _Goal(task)
+        return SurvivalGoal(task)
 
     def batch_size(self, n: int, asked: int) -> int:
         return n  # in a batch most of those at risk would be missing
