@@ -7,7 +7,7 @@ counts, latent size, batch size and number of gradient steps; one thread. ARI co
 clusters with the planted ones; `repeat` is the largest difference between two calls of
 ``get_latent``. The peer is called through its public names and at its defaults but ``percent``,
 for which its default makes batches of fifteen; one of them is a bottleneck that is not trained,
-so ours runs with and without. A step's time is that of the whole fit over its steps, in ours with
+so ours runs with and without. A step's time is the processor's, of the whole fit over its steps, in ours with
 held-out cells and a checkpoint every epoch, which the peer does not have. Set it up once:
 
     python -m venv benchmarks/.envs/ivae
@@ -60,9 +60,9 @@ def contend(who, path, steps, seed):
         from iVAE import agent
 
         model = agent(cells, percent=BATCH / cells.n_obs, device=torch.device("cpu"))
-        start = time.perf_counter()
+        start = time.process_time()
         model.fit(epochs=steps)
-        seconds = (time.perf_counter() - start) / steps
+        seconds = (time.process_time() - start) / steps
     else:
         sys.path.insert(0, str(ROOT))
         from edge2torch.vae import iVAE
@@ -72,9 +72,9 @@ def contend(who, path, steps, seed):
         per_epoch = -(-round(0.9 * cells.n_obs) // BATCH)
         epochs = -(-steps // per_epoch)
         model.fit(1, batch_size=BATCH)  # imports, first allocations
-        start = time.perf_counter()
+        start = time.process_time()
         report = model.fit(epochs, batch_size=BATCH, patience=epochs)
-        seconds = (time.perf_counter() - start) / (len(report.history) * per_epoch)
+        seconds = (time.process_time() - start) / (len(report.history) * per_epoch)
     one, two = np.asarray(model.get_latent()), np.asarray(model.get_latent())
     return {
         "ms per step": 1000 * seconds,
