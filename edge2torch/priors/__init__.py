@@ -22,7 +22,7 @@ from edge2torch.priors._gpml import read_gpml
 from edge2torch.priors._hierarchy import collapse_chains, cut_depth, limit_layers, mirror
 from edge2torch.priors._kgml import read_kgml
 from edge2torch.priors._midas import Midas as Midas
-from edge2torch.priors._midas import read_midas
+from edge2torch.priors._midas import add_inhibitors, read_midas
 from edge2torch.priors._names import add_names
 from edge2torch.priors._networkx import from_networkx, read_graphml, to_networkx
 from edge2torch.priors._nodes import add_data_types, map_identifiers
@@ -45,6 +45,7 @@ from edge2torch.priors._tables import read_edges, write_edges
 __all__ = [
     "Prior",
     "add_data_types",
+    "add_inhibitors",
     "add_latent",
     "add_names",
     "add_root",

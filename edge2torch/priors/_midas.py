@@ -113,10 +113,11 @@ def read_midas(
     file, text = read_text(path)
     first = text.partition("\n")[0]
     rows = rows_of(file, text, max(",;\t", key=first.count), quoted=True)
-    if is_split := [k for k, row in enumerate(rows.fields) if not any(map(str.strip, row))]:
-        blank = set(is_split)  # lines of separators alone, as spreadsheets leave at the end
-        kept = [k for k in range(len(rows)) if k not in blank]
-        rows = Rows(file, [rows.fields[k] for k in kept], [rows.lines[k] for k in kept])
+    # lines of separators alone, as spreadsheets leave at the end, hold nothing
+    kept = [k for k, row in enumerate(rows.fields) if any(map(str.strip, row))]
+    if not kept:
+        raise bad_line(file, 1, "the file holds no rows.")
+    rows = Rows(file, [rows.fields[k] for k in kept], [rows.lines[k] for k in kept])
     header = _header(rows)
     body = rows.without(1)
     if not len(body):
@@ -139,6 +140,53 @@ def read_midas(
         words.append(f"taken for stimuli, though nodes have nearly their names: {listing(near)}")
     note(f"{file.name}: {', '.join(words)}.", quiet=quiet)
     return midas
+
+
+def add_inhibitors(edges: EdgesLike, inhibited: Iterable[str]) -> pd.DataFrame:
+    """Give inhibited nodes a node that inhibits them, for the columns of :class:`Midas` to enter by.
+
+    :func:`edge2torch.perturb.compile` needs none: it holds the node itself, and so can tell what an
+    inhibitor does that was never given.
+
+    Parameters
+    ----------
+    edges : DataFrame or Prior
+        The network.
+    inhibited : list of str
+        Nodes of it, such as ``midas.inhibited``.
+
+    Returns
+    -------
+    DataFrame
+        With an edge ``<node>_inhibitor`` to each node, of sign -1; an edge that is there stays.
+
+    Raises
+    ------
+    Edge2TorchError
+        For nodes that are not in the network.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"source": ["Raf"], "target": ["Erk"], "sign": [1]})
+    >>> add_inhibitors(edges, ["Raf"]).values.tolist()
+    [['Raf', 'Erk', 1], ['Raf_inhibitor', 'Raf', -1]]
+    """
+    table = read_edge_table(edges)
+    wanted = list(dict.fromkeys(str(node).strip() for node in inhibited))
+    known = set(table.node_names.tolist())
+    if unknown := [node for node in wanted if node not in known]:
+        raise Edge2TorchError(f"inhibited: {listing(unknown)} are not nodes of the network.")
+    there = set(zip(table.frame["source"], table.frame["target"], strict=True))
+    more = pd.DataFrame(
+        [
+            {"source": f"{node}_inhibitor", "target": node, "sign": -1}
+            for node in wanted
+            if (f"{node}_inhibitor", node) not in there
+        ]
+    )
+    if more.empty:
+        return table.frame
+    return pd.concat([table.frame, more], ignore_index=True)
 
 
 @dataclass(frozen=True)

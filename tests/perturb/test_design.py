@@ -10,6 +10,7 @@ import pytest
 
 from edge2torch import Edge2TorchError
 from edge2torch.perturb import read_design, read_midas
+from edge2torch.priors import add_inhibitors
 from edge2torch.priors import read_midas as read_file
 
 EDGES = pd.DataFrame(
@@ -190,3 +191,15 @@ def test_spoiled_designs_end_in_an_error_of_ours_or_are_read() -> None:
         assert (design.doses >= 0).all(axis=None)
         read += 1
     assert 0 < read < n
+
+
+def test_inhibitors_get_a_node_once() -> None:
+    signed = EDGES.assign(sign=1)
+    found = add_inhibitors(signed, ["Raf", "PI3K", "Raf"])
+    assert found.iloc[4:].to_numpy().tolist() == [
+        ["Raf_inhibitor", "Raf", -1],
+        ["PI3K_inhibitor", "PI3K", -1],
+    ]
+    assert len(add_inhibitors(found, ["Raf"])) == 6
+    with pytest.raises(Edge2TorchError, match="'Mek' are not nodes"):
+        add_inhibitors(signed, ["Mek"])

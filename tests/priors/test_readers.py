@@ -326,6 +326,7 @@ BROKEN = [
     ("midas", "TR:a,DA:ALL\n1,0\n", 1, "no DV: columns"),
     ("midas", "a,DA:ALL,DV:y\n1,0,1\n", 1, "a column is 'TR:name'"),
     ("midas", "TR:a,TR:a,DA:ALL,DV:y\n1,1,0,1\n", 1, "TR:a is there twice"),
+    ("midas", ",,\n , ,\n", 1, "the file holds no rows"),
     ("midas", "TR:a,DA:ALL,DV:y\n", 1, "no rows below the header"),
     ("omnipath", OMNIPATH + "A\tB\n", 7, "6 columns were expected"),
     ("omnipath", OMNIPATH.replace("A\tB\tTrue", "A\tB\tmaybe"), 2, "found 'maybe'"),

@@ -41,6 +41,12 @@ class Target:
     share: float = 1.0  # of the inputs of its kind
 
 
+DESIGN = """condition,treatment,kind,target,dose
+none,,,,
+a,A,stimulus,,2
+ab,A,stimulus,,2
+ab,B,inhibitor,n1;n2,
+"""
 MIDAS = "TR:l:CellLine,TR:EGF,TR:Rafi,DA:ALL,DV:Erk\n1,0,0,0,NaN\n1,1,0,10,0.5\n1,1,1,10,1e-1\n"
 OBO = """format-version: 1.2
 ontology: go
@@ -558,6 +564,12 @@ TARGETS = [
     Target("read_annotations, gene2go", one("x.tsv", GENE2GO), _reader(priors.read_annotations, "x.tsv"), share=1 / 2),
     Target("read_sif", one("x.sif", "a 1 b c\nb\t-1\tmy node\nc + d\n"), _reader(priors.read_sif, "x.sif")),
     Target("read_midas", one("m.csv", MIDAS), _reader(priors.read_midas, "m.csv"), share=1 / 2),
+    Target(
+        "perturb.read_design",
+        lambda: {"d.csv": DESIGN.encode(), "y.csv": b"condition,y,z\nnone,0.1,0\na,0.9,\nab,0.2,1e-1\n"},
+        lambda f: repr(e2t.perturb.read_design(f / "d.csv", f / "y.csv")),
+        share=1 / 2,
+    ),
     Target("read_omnipath", one("o.tsv", OMNIPATH), _reader(priors.read_omnipath, "o.tsv")),
     Target("read_graphml", one("n.graphml", GRAPHML), _reader(priors.read_graphml, "n.graphml")),
     Target("read_cx2", corners("cx2"), _reader(priors.read_cx2, "corners.cx2"), share=1 / 2),
