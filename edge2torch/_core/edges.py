@@ -7,7 +7,13 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from edge2torch._core.names import nearest_names
 from edge2torch.errors import Edge2TorchError
+
+OWN_COLUMNS = ("source", "target", "initial_weight", "constraint")
+# a column of many databases; and what readers make of attributes called as the ends
+_NO_TYPOS = ("resource", "resources", "source_", "target_")
+_KNOWN_TYPOS = {"weight": "initial_weight", "weights": "initial_weight"}
 
 
 class HasEdges(Protocol):
@@ -31,6 +37,16 @@ def edge_frame(edges: Any, argument: str = "edges") -> pd.DataFrame:
         f"{argument} must be a pandas DataFrame with columns 'source' and 'target', found "
         f"{type(edges).__name__}. {_hint(edges)}"
     )
+
+
+def nearly_ours(column: str) -> str | None:
+    """Return the column of an edge table that another name looks like a slip for."""
+    plain = column.strip().lower().replace(" ", "_").replace("-", "_")
+    if plain in _KNOWN_TYPOS:
+        return _KNOWN_TYPOS[plain]
+    if plain in _NO_TYPOS:
+        return None
+    return next(iter(nearest_names(plain, OWN_COLUMNS, cutoff=0.85)), None)
 
 
 def _hint(given: object) -> str:

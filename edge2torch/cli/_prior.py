@@ -61,13 +61,13 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "obo": ("annotations", "namespace", "relations"),
     "sif": ("signs", "gates", "undirected", "isolated"),
     "omnipath": ("undirected",),
-    "graphml": ("identifier", "isolated", "duplicates"),
-    "cx2": ("names", "isolated"),
+    "graphml": ("identifier", "isolated", "duplicates", "weight"),
+    "cx2": ("names", "isolated", "weight"),
     "kgml": ("genes", "compounds", "maps", "strip"),
     "gpml": ("names", "undirected", "groups"),
     "sbml_qual": ("names", "signs", "input_loops"),
     "gocam": (),
-    "edges": ("source", "target", "sign", "duplicates"),
+    "edges": ("source", "target", "sign", "duplicates", "weight"),
 }
 
 
@@ -97,6 +97,10 @@ class Reading:
     target: Annotated[str | None, "Edges: column they lead to."] = None
     sign: Annotated[str | None, "Edges: column that says +1, -1, or activation, inhibition."] = None
     join: Annotated[bool, "Edges, GraphML: make one edge of repeated ones."] = False
+    weight: Annotated[
+        Literal["drop", "start"] | None,
+        "CX2, GraphML, edges: whether training starts from their weight; of networks drop.",
+    ] = None
     isolated: Annotated[
         Literal["error", "drop"] | None, "GraphML, CX2, SIF: nodes without edges."
     ] = None
@@ -245,6 +249,8 @@ def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> 
     of_files = ("members", "names") if kind == "reactome" else ("annotations",)
     for name in set(of_files) & set(given):
         existing_file(Path(given[name]), f"--{name}")
+    if kind in ("cx2", "graphml"):  # what is written has to compile; a table may be mended by hand
+        given = {"weight": "drop", **given}
     reader = getattr(readers, f"read_{kind}")
     table: pd.DataFrame = reader(file, **given, quiet=console.quiet)
     return table

@@ -12,15 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core import constraints
-from edge2torch._core.edges import EdgesLike, edge_frame
+from edge2torch._core.edges import OWN_COLUMNS, EdgesLike, edge_frame, nearly_ours
 from edge2torch._core.messages import listing
-from edge2torch._core.names import nearest_names
 from edge2torch.errors import Edge2TorchError
 
 RESERVED_PREFIX = "__edge2torch_"
-_OWN_COLUMNS = ("source", "target", "initial_weight", "constraint")
-_NO_TYPOS = ("resource", "resources")  # close to "source", and a column of many databases
-_KNOWN_TYPOS = {"weight": "initial_weight", "weights": "initial_weight"}
+_WEIGHT_HINT = (
+    " Readers of files do so: weight='start' makes weights those that training starts from, "
+    "weight='drop' leaves them out (in a shell: edge2torch prior --weight start)."
+)
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,12 @@ def _check_columns(edgelist: pd.DataFrame, sign_column: str | None) -> None:
                 f"edgelist has no column {wanted!r}; its columns are {listing(columns, 10)}. "
                 f"Rename yours with edgelist.rename(columns={{...: {wanted!r}}})."
             )
-    for column in set(columns) - {*_OWN_COLUMNS, sign_column}:
-        if meant := _nearly_ours(column):
+    for column in set(columns) - {*OWN_COLUMNS, sign_column}:
+        if meant := nearly_ours(column):
             raise Edge2TorchError(
                 f"edgelist has a column {column!r}, which is nearly {meant!r}. Rename it to "
                 f"{meant!r} if that is what it holds, or to something else to keep it as "
-                "edge metadata."
+                f"edge metadata.{_WEIGHT_HINT if column == 'weight' else ''}"
             )
     if sign_column is not None and sign_column not in edgelist.columns:
         raise Edge2TorchError(
@@ -134,15 +134,6 @@ def _check_columns(edgelist: pd.DataFrame, sign_column: str | None) -> None:
         )
     if edgelist.empty:
         raise Edge2TorchError("edgelist has no rows. Give at least one edge.")
-
-
-def _nearly_ours(column: str) -> str | None:
-    plain = column.strip().lower().replace(" ", "_").replace("-", "_")
-    if plain in _KNOWN_TYPOS:
-        return _KNOWN_TYPOS[plain]
-    if plain in _NO_TYPOS:
-        return None
-    return next(iter(nearest_names(plain, _OWN_COLUMNS, cutoff=0.85)), None)
 
 
 def _number_nodes(

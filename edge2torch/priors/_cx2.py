@@ -15,7 +15,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._cx2_file import Item, Network, as_text, read_network
 from edge2torch.priors._documents import wrong
 from edge2torch.priors._edges import stacked
-from edge2torch.priors._network import network_table, without_names
+from edge2torch.priors._network import Weight, network_table, with_weight, without_names
 from edge2torch.priors._reach import tidy
 from edge2torch.priors._rows import FilePath, bad_line
 from edge2torch.priors._signs import known_signs, sign_of
@@ -35,6 +35,7 @@ def read_cx2(
     hierarchy: bool | Literal["auto"] = "auto",
     interactome: FilePath | None = None,
     isolated: Literal["error", "drop"] = "drop",
+    weight: Weight = "keep",
     quiet: bool = False,
 ) -> pd.DataFrame:
     r"""Read a network of Cytoscape or NDEx, or a hierarchy of a cell map (HCX).
@@ -58,6 +59,10 @@ def read_cx2(
         The CX2 file of the network below a hierarchy, for one that lists genes by number alone.
     isolated : {"error", "drop"}
         What becomes of nodes without edges, which an edge table cannot hold.
+    weight : {"keep", "start", "drop"}
+        What the edges' ``weight`` is to a model, which may be a trained one or a confidence:
+        ``"start"`` makes it ``initial_weight``, where training starts; ``"drop"`` leaves it out. As
+        ``weight`` it can be looked at, and :func:`~edge2torch.compile_graph` asks what it is.
     quiet : bool
         Print no note.
 
@@ -73,7 +78,8 @@ def read_cx2(
     Edge2TorchError
         With file and line for broken JSON; for CX of version 1, a file that is cut short or says that
         writing failed, an id that is there twice, an edge to a node that is not there, a value
-        of another type than declared, and names that nodes lack or share.
+        of another type than declared, names that nodes lack or share, and ``weight="start"``
+        without weights.
 
     Examples
     --------
@@ -84,10 +90,10 @@ def read_cx2(
     ... {"nodes": [{"id": 0, "v": {"name": "TP53"}}, {"id": 1, "v": {"name": "BAX"}}]},
     ... {"edges": [{"id": 0, "s": 0, "t": 1, "v": {"interaction": "activates", "weight": 2}}]},
     ... {"status": [{"success": true}]}]''')
-    >>> read_cx2("net.cx2")
-    [edge2torch] Note: net.cx2: 1 edge, 1 positive and 0 negative.
-      source target  sign   relation  weight
-    0   TP53    BAX     1  activates     2.0
+    >>> read_cx2("net.cx2", weight="start")
+    [edge2torch] Note: net.cx2: 1 edge, 1 positive and 0 negative; called otherwise: ('weight', 'initial_weight').
+      source target  sign   relation  initial_weight
+    0   TP53    BAX     1  activates             2.0
     """
     check_choice("isolated", isolated, ("error", "drop"))
     if hierarchy not in (True, False, "auto") or not isinstance(hierarchy, bool | str):
@@ -105,6 +111,8 @@ def read_cx2(
         raise bad_line(network.path, 1, "the file holds no edges.")
     called = _called(network, names, used)
     frame, words = _table(network, called, known, turned=is_tree)
+    frame, of_weight = with_weight(frame, weight, network.path)
+    words += of_weight
     if is_tree:
         frame, words = _with_genes(network, frame, called, members)
     if names != "name":

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
+from edge2torch._core.checks import check_choice
+from edge2torch._core.edges import OWN_COLUMNS, nearly_ours
 from edge2torch._core.messages import listing, note, plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import JOINED_BY, join_rows
 from edge2torch.priors._reach import tidy
 from edge2torch.priors._rows import bad_line
 
+WEIGHTS = ("keep", "start", "drop")
+Weight = Literal["keep", "start", "drop"]
 _MOST = 5_000_000  # edges between the members of boxes, of which a small file can claim any number
 
 _DEEPEST = 100
@@ -61,6 +65,41 @@ def sign_counts(sign: pd.Series) -> str:
     unsigned = int((sign == 0).sum())
     words = f"{int((sign > 0).sum()):,} positive and {int((sign < 0).sum()):,} negative"
     return words + (f", {unsigned:,} without a sign" if unsigned else "")
+
+
+def with_weight(
+    frame: pd.DataFrame, weight: str, file: Any, *, rename: bool = True
+) -> tuple[pd.DataFrame, list[str]]:
+    """Say what a file's ``weight`` is to a model; return the table, and what was done, in words.
+
+    A confidence or a correlation is no start of training, so that nothing is taken for one unasked.
+    Other attributes whose names are nearly those of an edge table are metadata by another name.
+    """
+    check_choice("weight", weight, WEIGHTS)
+    columns, words = [str(name) for name in frame], []
+    new: dict[str, str] = {}
+    if weight == "start":
+        if "weight" not in columns:
+            raise Edge2TorchError(
+                f"{file}: weight='start', but edges have no 'weight'; there are {listing(columns, 12)}."
+            )
+        new = {"initial_weight": "weight_before"} if "initial_weight" in columns else {}
+        new["weight"] = "initial_weight"
+    elif "weight" in columns and weight == "drop":
+        frame = frame.drop(columns="weight")
+        words.append(
+            "'weight' is left out (weight='start' makes it initial_weight; in a shell --weight start)"
+        )
+    elif "weight" in columns and rename:
+        words.append(
+            "compile_graph takes no 'weight': weight='start' makes it initial_weight, 'drop' leaves it out"
+        )
+    if rename:
+        others = [name for name in columns if name not in (*OWN_COLUMNS, "weight")]
+        new |= {name: f"edge_{name}" for name in others if nearly_ours(name)}
+    if new:
+        words.append(f"called otherwise: {listing(new.items())}")
+    return frame.rename(columns=new), words
 
 
 def without_names(frame: pd.DataFrame) -> pd.DataFrame:

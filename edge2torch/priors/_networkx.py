@@ -17,6 +17,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._documents import scan_xml
 from edge2torch.priors._edges import join_rows
 from edge2torch.priors._names import add_names
+from edge2torch.priors._network import Weight, with_weight
 from edge2torch.priors._reach import tidy
 from edge2torch.priors._rows import FilePath, bad_line, read_text
 
@@ -32,6 +33,8 @@ def from_networkx(
     names: str | None = "name",
     isolated: str = "error",
     duplicates: str = "error",
+    weight: Weight = "keep",
+    quiet: bool = False,
 ) -> pd.DataFrame:
     """Turn a directed networkx graph into an edge table.
 
@@ -48,6 +51,12 @@ def from_networkx(
     duplicates : {"error", "join"}
         What becomes of parallel edges: words are joined by ``|``, of numbers the first is kept,
         opposite signs become 0.
+    weight : {"keep", "start", "drop"}
+        What the edges' ``weight`` is to a model, which may be a trained one or a confidence:
+        ``"start"`` makes it ``initial_weight``, where training starts; ``"drop"`` leaves it out. As
+        ``weight`` it can be looked at, and :func:`~edge2torch.compile_graph` asks what it is.
+    quiet : bool
+        Print no note.
 
     Returns
     -------
@@ -59,7 +68,7 @@ def from_networkx(
     Edge2TorchError
         For undirected graphs, parallel edges, isolated nodes, attributes called ``source`` or
         ``target``, nodes that differ but read the same as text, and an ``identifier`` that a node
-        lacks or shares with another.
+        lacks or shares with another; for ``weight="start"`` without weights.
 
     Examples
     --------
@@ -69,6 +78,22 @@ def from_networkx(
     0      g     tf     1
     1     tf    out    -1
     """
+    edges, words = _read_graph(graph, identifier, names, isolated, duplicates, weight)
+    if words:
+        note(f"graph: {'; '.join(words)}.", quiet=quiet)
+    return edges
+
+
+def _read_graph(
+    graph: Any,
+    identifier: str | None,
+    names: str | None,
+    isolated: str,
+    duplicates: str,
+    weight: Weight,
+    file: Any = "graph",
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the edges, and what became of columns, in words."""
     nx = require("networkx")
     check_choice("isolated", isolated, ("error", "drop"))
     check_choice("duplicates", duplicates, ("error", "join"))
@@ -105,7 +130,7 @@ def from_networkx(
     known = {node: name for node, name in known.items() if node in nodes}
     if known and not set(_NAMES) & set(edges):
         edges = add_names(edges, known)
-    return edges
+    return with_weight(edges, weight, file)
 
 
 def _check_directed(graph: Any) -> None:
@@ -222,6 +247,7 @@ def read_graphml(
     names: str | None = "name",
     isolated: str = "error",
     duplicates: str = "error",
+    weight: Weight = "keep",
     quiet: bool = False,
 ) -> pd.DataFrame:
     """Read a directed GraphML file, as networkx, Cytoscape, igraph and yEd write it.
@@ -231,7 +257,7 @@ def read_graphml(
     path : str or path
         A GraphML file, ``.gz`` or not. To write one: ``networkx.write_graphml(to_networkx(edges),
         path)``.
-    identifier, names, isolated, duplicates
+    identifier, names, isolated, duplicates, weight
         As in :func:`from_networkx`. Cytoscape and igraph number the nodes, so that their names are
         an attribute: ``identifier="name"``. A note says so where it is so.
     quiet : bool
@@ -240,7 +266,8 @@ def read_graphml(
     Returns
     -------
     DataFrame, one row per edge
-        ``source``, ``target``, and the edges' attributes.
+        ``source``, ``target``, and the edges' attributes. In networkx's order: by source, as the
+        file lists nodes.
 
     Raises
     ------
@@ -265,12 +292,10 @@ def read_graphml(
         raise Edge2TorchError(f"{file}: networkx cannot read this file: {error}") from error
     if graph.number_of_edges() == 0:
         raise bad_line(file, 1, "the file holds no edges.")
-    edges = from_networkx(
-        graph, identifier=identifier, names=names, isolated=isolated, duplicates=duplicates
-    )
+    edges, further = _read_graph(graph, identifier, names, isolated, duplicates, weight, file)
     hint = _identifier_hint(graph) if identifier is None else ""
-    words = f"{file.name}: {len(edges):,} edges, {graph.number_of_nodes():,} nodes."
-    note(words + hint, quiet=quiet)
+    words = f"{file.name}: {len(edges):,} edges, {graph.number_of_nodes():,} nodes"
+    note(f"{'; '.join([words, *further])}.{hint}", quiet=quiet)
     return edges
 
 

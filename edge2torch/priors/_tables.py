@@ -17,6 +17,7 @@ from edge2torch._core.parquet import read_parquet
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._annotations import says_not
 from edge2torch.priors._edges import Joined, join_rows
+from edge2torch.priors._network import Weight, with_weight
 from edge2torch.priors._rows import (
     FilePath,
     check_distinct,
@@ -41,6 +42,7 @@ def read_edges(
     sign: str | None = None,
     signs: Mapping[str, int] | None = None,
     duplicates: Literal["error", "join"] = "error",
+    weight: Weight = "keep",
     quiet: bool = False,
 ) -> pd.DataFrame:
     r"""Read a plain table of edges.
@@ -64,6 +66,10 @@ def read_edges(
     duplicates : {"error", "join"}
         What becomes of an edge that has several rows: words are joined by ``|``, of numbers the
         first is kept, opposite signs become 0.
+    weight : {"keep", "start", "drop"}
+        What the edges' ``weight`` is to a model, which may be a trained one or a confidence:
+        ``"start"`` makes it ``initial_weight``, where training starts; ``"drop"`` leaves it out. As
+        ``weight`` it can be looked at, and :func:`~edge2torch.compile_graph` asks what it is.
     quiet : bool
         Print no note.
 
@@ -109,6 +115,7 @@ def read_edges(
         frame = _with_sign(frame, path, column, signs)
     elif signs:
         raise Edge2TorchError("signs= says what the words of a column mean: name it with sign=.")
+    frame, further = with_weight(frame, weight, path, rename=False)
     if words := unread_signs(frame):
         warn(f"{Path(path).name}: {words}")
     others = [
@@ -123,7 +130,7 @@ def read_edges(
     frame = joined.frame
     nodes = pd.concat([frame["source"], frame["target"]]).nunique()
     words = f"{Path(path).name}: {plural('edge', len(frame))}, {nodes:,} nodes{joined.words}"
-    note(f"{words}.", quiet=quiet)
+    note(f"{'; '.join([words, *further])}.", quiet=quiet)
     return frame
 
 

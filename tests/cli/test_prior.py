@@ -257,6 +257,19 @@ def test_cx2(folder):
     assert pairs(prior("net.cx2", "--names", "n", "-q")) == {("ATM", "repair")}
 
 
+@pytest.mark.parametrize("ending", ["cx2", "graphml"])
+def test_a_network_with_weights_compiles(folder, capsys, ending):
+    table = pd.DataFrame({"source": ["ATM", "TP53"], "target": ["repair"] * 2, "weight": [0.5, -2]})
+    e2t.write_network(table, f"net.{ending}", quiet=True)
+    edges = prior(f"net.{ending}")
+    assert "weight" not in edges
+    assert "'weight' is left out" in capsys.readouterr().out
+    e2t.compile_graph(edges, quiet=True)
+    edges = prior(f"net.{ending}", "--weight", "start", "-q")
+    assert edges["initial_weight"].tolist() == [0.5, -2]
+    e2t.compile_graph(edges, quiet=True)
+
+
 def test_names_that_fit(folder, capsys):
     (folder / "net.sif").write_text("hsa:472 1 p\nhsa:7157 1 p\n")
     pd.DataFrame({"472": [1.0], "7157": [2.0]}).to_csv("genes.csv", index=False)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import edge2torch as e2t
 from edge2torch.exchange import write_network
-from edge2torch.priors import read_cx2, read_graphml, read_sif
+from edge2torch.priors import (
+    from_networkx,
+    read_cx2,
+    read_edges,
+    read_graphml,
+    read_sif,
+    write_edges,
+)
 from tests.exchange.files import strict_json
 
 _LETTERS = st.characters(
@@ -116,3 +126,55 @@ def test_a_hierarchy_comes_back_turned_round_again(tmp_path: Path, with_interact
     assert np.array_equal(
         np.sort(back.loc[back["relation"] == "member", "source"]), ["g1", "g2", "g3", "g4"]
     )
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        (lambda table, to: write_network(table, to / "net.cx2", quiet=True), read_cx2),
+        (lambda table, to: write_network(table, to / "net.graphml", quiet=True), read_graphml),
+        (lambda table, to: write_edges(table, to / "net.csv"), read_edges),
+    ],
+)
+def test_training_goes_on_from_the_weights_of_a_file(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    write: Callable[[pd.DataFrame, Path], Path],
+    read: Callable[..., pd.DataFrame],
+):
+    table = pd.DataFrame({"source": ["g1", "g2", "tf"], "target": ["tf", "tf", "out"]})
+    weights = table.assign(weight=[0.25, 1e-3, 2.0])
+    path = write(weights.assign(initial_weight=[1.0, 2.0, 3.0]), tmp_path)
+    kept = read(path, quiet=True)
+    assert kept["weight"].tolist() == weights["weight"].tolist()
+    with pytest.raises(e2t.Edge2TorchError, match=r"weight='start'.*prior --weight start"):
+        e2t.compile_graph(kept, quiet=True)
+    dropped = read(path, weight="drop")
+    assert "'weight' is left out" in capsys.readouterr().out
+    assert dropped["initial_weight"].tolist() == [1.0, 2.0, 3.0]
+    e2t.compile_graph(dropped, quiet=True)
+    start = read(path, weight="start")
+    assert "'weight' -> 'initial_weight'" in capsys.readouterr().out
+    assert start["weight_before"].tolist() == [1.0, 2.0, 3.0]
+    model, _ = e2t.compile_graph(start, quiet=True)
+    found = e2t.edge_weights(model)
+    assert found["weight"].tolist() == np.float32(weights["weight"]).tolist()
+    with pytest.raises(e2t.Edge2TorchError, match="have no 'weight'"):
+        read(write(table, tmp_path), weight="start")
+
+
+@pytest.mark.parametrize(("ending", "read"), [("cx2", read_cx2), ("graphml", read_graphml)])
+def test_columns_that_look_like_slips_get_another_name(
+    tmp_path: Path, ending: str, read: Callable[..., pd.DataFrame]
+):
+    table = pd.DataFrame({"source": ["g"], "target": ["t"], "sources": ["A"], "Constraints": [1]})
+    back = read(write_network(table, tmp_path / f"net.{ending}", quiet=True), quiet=True)
+    assert back[["edge_sources", "edge_Constraints"]].to_numpy().tolist() == [["A", 1]]
+    e2t.compile_graph(back, quiet=True)
+
+
+def test_a_networkx_graph_with_weights_compiles(capsys: pytest.CaptureFixture[str]):
+    graph = nx.DiGraph([("a", "b", {"weight": 0.5})])
+    edges = from_networkx(graph, weight="start")
+    assert edges["initial_weight"].tolist() == [0.5]
+    assert "graph: called otherwise" in capsys.readouterr().out
