@@ -8,10 +8,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from edge2torch._core.edges import EdgesLike
-from edge2torch.perturb._design import Design, read_design
+from edge2torch.perturb._design import INHIBITOR, Design
+from edge2torch.perturb._read_design import read_design
 from edge2torch.priors import read_midas as read_file
-
-_INHIBITOR = "_inhibitor"
 
 
 def read_midas(
@@ -62,7 +61,7 @@ def read_midas(
     midas = read_file(path, edges, inhibitors=inhibitors, quiet=quiet)
     names = [_condition(row) for _, row in midas.cues.iterrows()]
     own = pd.DataFrame({"condition": names, "time": midas.times, "context": midas.contexts})
-    stopped = {f"{node}{_INHIBITOR}": node for node in midas.inhibited}
+    stopped = {f"{node}{INHIBITOR}": node for node in midas.inhibited}
     return read_design(
         midas.cues.assign(condition=names).drop_duplicates(),
         pd.concat([own, midas.readouts], axis=1),
