@@ -61,7 +61,9 @@ def draw(
     else:
         draw_graph(
             artifact,
-            scores=None if scores is None else read_scores(scores, column, where, artifact),
+            scores=None
+            if scores is None
+            else read_scores(scores, column, where, artifact, console),
             weights=weights,
             outputs=list(outputs) or None,
             max_nodes=max_nodes,

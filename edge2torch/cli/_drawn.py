@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from edge2torch._core.console import Console
@@ -36,16 +37,24 @@ def read_flow(path: Path, where: list[str] | None) -> pd.DataFrame:
 
 
 def read_scores(
-    path: Path, column: str | None, where: list[str] | None, artifact: CompileArtifact
+    path: Path,
+    column: str | None,
+    where: list[str] | None,
+    artifact: CompileArtifact,
+    console: Console,
 ) -> pd.Series:
     """A score per node of the graph; names in the column of that name, or else in the first one."""
-    table, shown = read_score_table(path, column, where, artifact.graph.node_names)
+    table, shown = read_score_table(path, column, where, artifact.graph.node_names, console)
     values: pd.Series = table[shown]
     return values
 
 
 def read_score_table(
-    path: Path, column: str | None, where: list[str] | None, nodes: Iterable[str]
+    path: Path,
+    column: str | None,
+    where: list[str] | None,
+    nodes: Iterable[str],
+    console: Console,
 ) -> tuple[pd.DataFrame, str]:
     """Rows of a table that name nodes, by node, and which of its columns is the score."""
     table = _where(read_table(path, "--scores", text=(0, "node", "feature")), where, "--scores")
@@ -64,12 +73,27 @@ def read_score_table(
             f"--scores: {path.name!r} names nodes more than once: {listing(twice)}. Choose rows "
             "with --where, such as --where output=B."
         )
-    found = by_node[by_node.index.isin(list(nodes))]
+    is_node = by_node.index.isin(list(nodes))
+    found, unknown = by_node[is_node], by_node.index[~is_node]
     if found.empty:
         raise Edge2TorchError(
             f"--scores: no name in column {names!r} is a node of the graph: {listing(by_node.index)}."
         )
-    return found, column or ("score" if "score" in numeric else numeric[0])
+    shown = column or ("score" if "score" in numeric else numeric[0])
+    infinite = found.index[np.isinf(found[shown].to_numpy(float, na_value=np.nan))]
+    if len(infinite):
+        raise Edge2TorchError(
+            f"--scores: {shown!r} of {path.name!r} is infinite for {listing(infinite)}. Leave these "
+            "rows out, or choose another --column."
+        )
+    if len(unknown):
+        console.say(
+            f"{path.name}: {len(unknown):,} name(s) are not nodes of the graph and left out: "
+            f"{listing(unknown)}."
+        )
+    if column is None and shown != "score" and len(numeric) > 1:
+        console.say(f"Coloured by {shown!r} of {path.name}; --column chooses another.")
+    return found, shown
 
 
 def _where(table: pd.DataFrame, where: list[str] | None, option: str) -> pd.DataFrame:

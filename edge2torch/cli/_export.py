@@ -61,7 +61,7 @@ def export(
         network = read_edge_file(graph, "GRAPH")
         names = [*network["source"].astype(str), *network["target"].astype(str)]
     if scores is not None:
-        nodes, show = read_score_table(scores, column, where, names)
+        nodes, show = read_score_table(scores, column, where, names, console)
     if column is not None and nodes is None:
         raise Edge2TorchError("--column chooses among scores, and there are none; give --scores.")
     write_network(

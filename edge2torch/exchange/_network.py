@@ -23,7 +23,8 @@ from edge2torch.exchange._tables import edge_columns, node_columns
 from edge2torch.graph import read_edge_table
 
 _NAMES = ("source_name", "target_name")
-_OF_NODES = ("name", "represents")  # attributes that the writers give themselves
+# attributes that the writers give themselves
+_OF_NODES = ("name", "represents", "role", "layer", "n_inputs_below")
 _OF_EDGES = ("interaction", "source", "target")
 _ROLES = np.array(["hidden", "input", "output"])
 
@@ -139,6 +140,8 @@ def read_network(
         words.append(f"{n_others:,} edge(s) of edges= that are not in the graph left out")
     if n_infinite:
         words.append(f"{n_infinite:,} infinite number(s) left out")
+    if empty := [name for name, values in of_nodes.items() if _is_empty(values)]:
+        words.append(f"without any value, left out: {listing(empty)}")
     if both := {**renamed, **renamed_edges}:
         words.append("renamed: " + ", ".join(f"{old} to {new}" for old, new in both.items()))
     derived = {
@@ -304,7 +307,7 @@ def _typed(
     renamed = {}
     for name, values in columns.items():
         column = values if isinstance(values, Column) else read_column(values)
-        if column.is_empty and not column.n_infinite:
+        if _is_empty(column):
             continue
         new = name
         while new.casefold() in taken:
@@ -314,6 +317,11 @@ def _typed(
         taken.add(new.casefold())
         typed[new] = column
     return typed, renamed
+
+
+def _is_empty(values: Any) -> bool:
+    column = values if isinstance(values, Column) else read_column(values)
+    return column.is_empty and not column.n_infinite
 
 
 def _judged(columns: dict[str, Column], level: float) -> dict[str, Column]:

@@ -90,6 +90,18 @@ def style_words(network: Network) -> str:
     return " ".join(words)
 
 
+def unseen(network: Network) -> list[str]:
+    """Say why scores that are there colour nothing."""
+    score = network.nodes.get("score")
+    if score is None:
+        return []
+    if not score.is_number:
+        return ["'score' is not a number everywhere, and colours nothing"]
+    if _largest(score):
+        return []
+    return ["all scores are equal, and colour nothing"]
+
+
 def _is(column: Column | None, kind: str) -> bool:
     return column is not None and column.kind == kind
 

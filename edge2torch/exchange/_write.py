@@ -24,6 +24,7 @@ from edge2torch.exchange._graphml import write_graphml
 from edge2torch.exchange._hcx import hcx_text
 from edge2torch.exchange._network import Network, read_network
 from edge2torch.exchange._sif import write_sif
+from edge2torch.exchange._style import unseen
 from edge2torch.plot import node_positions
 
 _ENDINGS = (".cx2", ".hcx", ".cyjs", ".graphml", ".sif")
@@ -131,6 +132,8 @@ def write_network(
     if max(len(network.names), len(network.source)) >= _MOST:
         raise Edge2TorchError("graph has more than 2**31 nodes or edges, which no reader numbers.")
     words = [*network.left_out]
+    if style and chosen in ("cx2", "hcx"):
+        words += unseen(network)
     styled = level if style else None
     is_placed = positions and len(network.names) <= _MOST_PLACED
     if positions and not is_placed:

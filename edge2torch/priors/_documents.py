@@ -51,7 +51,6 @@ def scan_xml(
     end: Callable[[str], None] | None = None,
     *,
     namespaces: bool = False,
-    doctype: bool = True,
     deepest: int = _DEEPEST,
 ) -> None:
     """Hand every element's name, attributes and line over.
@@ -83,14 +82,8 @@ def scan_xml(
             f"the file declares an entity, {name!r}, which such a file has no use for. Remove it.",
         )
 
-    def declared(*_: object) -> None:
-        if not doctype:
-            raise bad_line(
-                file, parser.CurrentLineNumber, "the file has a DOCTYPE. Remove that line."
-            )
-
     parser.StartElementHandler, parser.EndElementHandler = started, ended
-    parser.EntityDeclHandler, parser.StartDoctypeDeclHandler = entity, declared
+    parser.EntityDeclHandler = entity
     body = DECLARATION.sub(lambda found: "\n" * found[0].count("\n"), text, count=1)
     try:
         parser.Parse(f'<?xml version="1.0" standalone="yes"?>{body}', True)

@@ -26,6 +26,7 @@ from edge2torch.priors._rows import FilePath, bad_line
 _SIGNS = {"activation": 1, "expression": 1, "inhibition": -1, "repression": -1}
 _COMPOUND = ("compound", "hidden compound")  # kinds of subtype whose value is an entry
 _NAMELESS = ("", "undefined")
+_NO_GENES = ("path", "cpd", "gl", "dr")  # maps and molecules, whose prefixes stay
 
 
 def read_kgml(
@@ -53,7 +54,7 @@ def read_kgml(
     maps : {"drop", "keep"}
         What becomes of links to other pathways, which can serve as outputs.
     strip : bool
-        Cut ``hsa:`` and the like off, if all nodes have the same.
+        Cut ``hsa:`` and the like off, if all genes have the same; ``path:`` and ``cpd:`` stay.
     names : bool
         Add ``source_name`` and ``target_name``: the first name in the box, where it is one gene's.
     quiet : bool
@@ -213,10 +214,14 @@ def _stripped(rows: list[dict[str, Any]], strip: bool) -> list[str]:
         part for row in rows for end in ("source", "target") for part in row[end].split(JOINED_BY)
     ]
     prefixes = list(dict.fromkeys(name.partition(":")[0] for name in ids))
-    if len(prefixes) > 1 or not all(":" in name for name in ids):
+    of_genes = [prefix for prefix in prefixes if prefix not in _NO_GENES]
+    if len(of_genes) > 1 or not all(":" in name for name in ids):
         shown = ", ".join(f"{prefix}:" for prefix in prefixes[:5])
         return [f"prefixes differ ({shown}) and stay"]
     for row in rows:
         for end in ("source", "target"):
-            row[end] = JOINED_BY.join(part.partition(":")[2] for part in row[end].split(JOINED_BY))
+            parts = [part.partition(":") for part in row[end].split(JOINED_BY)]
+            row[end] = JOINED_BY.join(
+                "".join(part) if part[0] in _NO_GENES else part[2] for part in parts
+            )
     return []

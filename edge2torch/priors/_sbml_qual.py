@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from edge2torch.priors._network import check_size, network_table, no_edges, with
 from edge2torch.priors._rows import FilePath, bad_line, read_text
 
 _QUAL = "/qual/version"
+_DOCTYPE = re.compile(r"<!DOCTYPE[^\[>]*(?:\[[^\]]*\]\s*)?>")
 _DEEPEST = 2_000  # Cell Collective writes a or b or c as ((a or b) or c), and some lists are long
 _WORDS = ("positive", "negative", "dual", "unknown")  # as libsbml counts them
 _DECLARED = {"positive": 1, "negative": -1, "dual": 0}
@@ -169,7 +171,7 @@ def _model(path: FilePath) -> tuple[Path, Any]:
         space, local = name.rpartition(" ")[::2]
         names.append(local) if not names else spaces.setdefault(space, line)
 
-    scan_xml(file, text, start, namespaces=True, doctype=False, deepest=_DEEPEST)
+    scan_xml(file, text, start, namespaces=True, deepest=_DEEPEST)
     if names[0] != "sbml":
         raise bad_line(file, 1, f"the root is <{names[0]}>, that of SBML is <sbml>.")
     if any("celldesigner" in space for space in spaces):
@@ -179,7 +181,9 @@ def _model(path: FilePath) -> tuple[Path, Any]:
             "this is CellDesigner's own kind of SBML. The program casq turns it into SBML-qual.",
         )
     libsbml = require("libsbml", extra="sbml")
-    body = DECLARATION.sub(lambda found: "\n" * found[0].count("\n"), text, count=1)
+    body = text
+    for head in (DECLARATION, _DOCTYPE):  # neither a charset nor a DTD is for libsbml to look up
+        body = head.sub(lambda found: "\n" * found[0].count("\n"), body, count=1)
     document = libsbml.readSBMLFromString(f'<?xml version="1.0" encoding="UTF-8"?>{body}')
     # Errors short of fatal ones are many files' manner, such as an attribute that is not there.
     for number in range(document.getNumErrors()):

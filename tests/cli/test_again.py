@@ -257,6 +257,41 @@ def test_export_of_a_run_has_its_own_scores(ran, tmp_path, capsys):
     assert own.about["name"] == written.about["name"]
 
 
+def test_scores_say_what_is_shown_and_left_out(tmp_path, edges, capsys):
+    edges.to_csv(tmp_path / "edges.csv", index=False)
+    node = edges["target"].iloc[0]
+    table = pd.DataFrame(
+        {
+            "node": [node, "nobody"],
+            "B": [0.5, 1],
+            "T": [-1.0, 2],
+            "layer": [7, 7],
+            "role": ["x", "x"],
+        }
+    )
+    table.to_csv(tmp_path / "scores.csv", index=False)
+    graph = [tmp_path / "edges.csv", "--scores", tmp_path / "scores.csv"]
+    for command, to in (("export", ["--to", "net.cx2"]), ("draw", ["--out", "net.html"])):
+        asked = [command, *graph, to[0], tmp_path / to[1]]
+        code, out, error = call(capsys, *asked)
+        assert code == 0, error
+        assert "1 name(s) are not nodes of the graph and left out: 'nobody'" in out
+        assert "Coloured by 'B' of scores.csv; --column chooses another." in out
+        code, again, error = call(capsys, *asked, "--column", "T")
+        assert code == 0, error
+        assert "Coloured by" not in again
+        if command == "export":
+            assert "renamed: layer to layer_, role to role_" in out
+            own = Cx2(tmp_path / "net.cx2").nodes[node]["v"]
+            assert (own["score"], own["layer_"], own["role_"]) == (-1.0, 7, "x")
+            assert (own["layer"], own["role"]) == (1, "hidden")
+    table.assign(B=np.inf).to_csv(tmp_path / "scores.csv", index=False)
+    for command, to in (("export", ["--to", "net.cx2"]), ("draw", ["--out", "net.html"])):
+        code, _, error = call(capsys, command, *graph, to[0], tmp_path / to[1])
+        assert code == 1
+        assert f"--scores: 'B' of 'scores.csv' is infinite for '{node}'" in error
+
+
 def test_export_an_edge_table(tmp_path, edges, capsys):
     edges.to_csv(tmp_path / "edges.csv", index=False)
     asked = ["export", tmp_path / "edges.csv", "--to", tmp_path / "net.sif", "--relations", "signs"]

@@ -29,8 +29,8 @@ NODES = pd.DataFrame(
 )
 
 
-def written(folder: Path, graph: object = EDGES, **options: object) -> Cx2:
-    return Cx2(write_network(graph, folder / "net.cx2", quiet=True, **options))
+def written(folder: Path, graph: object = EDGES, *, quiet: bool = True, **options: object) -> Cx2:
+    return Cx2(write_network(graph, folder / "net.cx2", quiet=quiet, **options))
 
 
 def test_the_parts_stand_in_the_order_in_which_they_are_needed_with_their_counts(tmp_path: Path):
@@ -192,12 +192,27 @@ def test_a_style_shows_what_the_attributes_say_and_leaves_no_hole(tmp_path: Path
     "scores", [{"tf": 0.0, "path": 0.0}, {"tf": 1.0, "path": 1.0}, {"tf": 2.0}]
 )
 def test_scores_that_tell_no_node_from_another_colour_none(
-    tmp_path: Path, scores: dict[str, float]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], scores: dict[str, float]
 ):
-    file = written(tmp_path, nodes=scores)
+    file = written(tmp_path, nodes=scores, quiet=False)
     assert "NODE_BACKGROUND_COLOR" not in file.style["nodeMapping"]
     assert "NODE_WIDTH" not in file.style["nodeMapping"]
     assert file.nodes["tf"]["v"]["score"] == scores["tf"]
+    assert "all scores are equal, and colour nothing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        ({"tf": "high", "path": 1.0}, "'score' is not a number everywhere, and colours nothing"),
+        ({"tf": np.nan, "path": None}, "without any value, left out: 'score'"),
+    ],
+)
+def test_scores_that_are_no_numbers_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], scores: dict[str, object], words: str
+):
+    written(tmp_path, nodes=scores, quiet=False)
+    assert words in capsys.readouterr().out
 
 
 def test_the_attributes_that_a_style_looks_at_follow_from_the_others(tmp_path: Path):

@@ -46,6 +46,21 @@ def test_a_prefix_that_all_share_is_cut_off(tmp_path: Path) -> None:
     assert rows(edges, "sign") == [("1", "3", 0), ("2", "3", 0)]
 
 
+def test_the_prefix_of_genes_is_cut_off_beside_maps_and_compounds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "map.xml"
+    path.write_text(
+        '<pathway><entry id="1" name="hsa:1 hsa:2" type="gene"/><entry id="2" name="hsa:3" type="gene"/>'
+        '<entry id="3" name="cpd:C1" type="compound"/><entry id="4" name="path:hsa9" type="map"/>'
+        '<relation entry1="1" entry2="2" type="PPrel"/><relation entry1="3" entry2="2" type="PCrel"/>'
+        '<relation entry1="2" entry2="4" type="maplink"/></pathway>'
+    )
+    edges = priors.read_kgml(path, genes="entry", compounds="node", maps="keep", strip=True)
+    assert rows(edges) == [("1|2", "3"), ("cpd:C1", "3"), ("3", "path:hsa9")]
+    assert "prefixes" not in capsys.readouterr().out
+
+
 def test_boxes_that_claim_too_many_edges(tmp_path: Path) -> None:
     ids = " ".join(f"hsa:{k}" for k in range(3_000))
     path = tmp_path / "map.xml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from edge2torch import Edge2TorchError, priors
@@ -61,7 +62,7 @@ def test_names_and_loops_of_sbml_qual() -> None:
         ('qual:name="D"', 'qual:name="B"', "species share a name: 'B' (b), 'B' (d)"),
         ("qual/version1", "fbc/version2", "this SBML holds no logical model, no package qual"),
         ("level3/version1/core", "level2/version4", "this is SBML of level 2: reactions"),
-        ("<sbml", "<!DOCTYPE sbml><sbml", "line 3: the file has a DOCTYPE"),
+        ("<sbml", '<!DOCTYPE sbml [<!ENTITY a "b">]><sbml', "line 3: the file declares an entity, 'a'"),
     ],
 )  # fmt: skip
 def test_what_sbml_qual_may_not_be(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -74,6 +75,19 @@ def test_what_sbml_qual_may_not_be(tmp_path: Path, old: str, new: str, words: st
     with pytest.raises(Edge2TorchError) as caught:
         priors.read_sbml_qual(path, names="name", quiet=True)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "declared", ['sbml SYSTEM "http://sbml.invalid/sbml.dtd"', "sbml [<!ELEMENT a\n(b)>]"]
+)
+def test_a_doctype_is_read_over(tmp_path: Path, declared: str) -> None:
+    pytest.importorskip("libsbml", reason="needs libsbml: edge2torch[sbml]")
+    path, text = tmp_path / "model.sbml", (FILES / "corners.sbml").read_text()
+    path.write_text(text.replace("<sbml", f"<!DOCTYPE {declared}><sbml", 1))
+    wanted = priors.read_sbml_qual(FILES / "corners.sbml", quiet=True)
+    pd.testing.assert_frame_equal(priors.read_sbml_qual(path, quiet=True), wanted)
+    with pytest.raises(Edge2TorchError, match="the root is <pathway>, that of SBML is <sbml>"):
+        priors.read_sbml_qual(FILES / "corners.kgml")
 
 
 def test_models_of_other_programs_name_the_exporter(tmp_path: Path) -> None:
