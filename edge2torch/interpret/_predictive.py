@@ -12,8 +12,9 @@ from scipy import stats
 from torch import nn
 
 from edge2torch._core.arguments import artifact_and_data
-from edge2torch._core.checks import check_choice, check_count
+from edge2torch._core.checks import check_choice, check_count, shown
 from edge2torch._core.messages import listing, require, warn
+from edge2torch._core.samples import by_sample
 from edge2torch._core.statistics import benjamini_hochberg
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
@@ -21,7 +22,7 @@ from edge2torch.interpret._engines._walk import record_calls
 from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._read_out import ReadOut
 from edge2torch.interpret._request import Request, known_nodes, nodes_by_choice, prepared_task
-from edge2torch.interpret._trust._folds import by_sample, read_groups
+from edge2torch.interpret._trust._folds import read_groups
 from edge2torch.train import repeated_folds
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def predictive_power(
     folds: int = 5,
     repeats: int = 5,
     groups: Any = None,
-    trained_on: Iterable[Any] = (),
+    trained_on: Iterable[Any] | None = None,
     seed: int = 0,
     compatible: Literal["drugcell"] | None = None,
 ) -> pd.DataFrame:
@@ -71,7 +72,7 @@ def predictive_power(
         Samples that took no part in training, 30 or more.
     y : array or Series, shape (b,)
         What is to be predicted: numbers, or classes. A Series that names the samples is put into
-        their order.
+        their order; one that misses any is refused.
     nodes : "hidden" or sequence of str
         Which nodes.
     task : {"regression", "classification"}
@@ -89,8 +90,9 @@ def predictive_power(
         Parts that are held out in turn, and how often they are drawn anew.
     groups : array, shape (b,), optional
         Donors or whatever samples share; on one side of every fold.
-    trained_on : iterable of sample names
-        Samples that the model was trained on: if any is among the data it is refused.
+    trained_on : iterable of sample names, optional
+        Samples that the model was trained on: if any is among the data it is refused. Without it
+        nobody knows, and ``attrs["in_sample"]`` is None.
     seed : int
         Of the folds.
     compatible : "drugcell", optional
@@ -106,12 +108,15 @@ def predictive_power(
         .05 or less (of an AUC: beyond .5). ``n_children_columns``. ``p``: corrected resampled t of
         the gains, one-sided, with ``folds`` − 1 degrees of freedom; ``q``: Benjamini and Hochberg's.
         With ``compatible``: ``parent``, ``children``, ``rlipp``, ``p_parent``, ``p_children``, in
-        sample, and ``attrs["in_sample"]`` says so.
+        sample. ``attrs["in_sample"]``: True with ``compatible``, False where ``trained_on`` rules it
+        out, else None.
 
     Raises
     ------
     Edge2TorchError
-        For fewer than 30 samples, samples that the model was trained on, and nodes that read nothing.
+        For fewer than 30 samples, samples that the model was trained on, nodes that read nothing, a
+        ``y`` that is the same everywhere or names other samples, and fewer samples (of a class, or
+        groups) than folds.
 
     Notes
     -----
@@ -146,20 +151,27 @@ def predictive_power(
         check_choice("compatible", compatible, ("drugcell",))
     check_count("folds", folds, least=2)
     check_count("repeats", repeats)
+    if n_components is not None:
+        check_count("n_components", n_components)
     given, data = artifact_and_data(artifact, data)
     artifact = find_artifact(model, given)
     units, outputs, samples = unit_values(model, artifact, data)
     _check_samples(samples, trained_on)
     chosen = _chosen(nodes, units, artifact)
-    if target == "prediction" or compatible:
+    if own := target == "prediction" or compatible is not None:
         y, task = _own_prediction(outputs), "regression"
-    read_out = _read_target(y, samples, task)
+    read_out = _read_target(y, samples, task, given=not own)
     below = _children(chosen, children, units, artifact)
     if compatible:
         return _published(chosen, below, units, read_out.y.astype(np.float64))
-    own_groups = None if groups is None else read_groups(by_sample(groups, samples), len(samples))
+    own_groups = (
+        None if groups is None else read_groups(by_sample("groups", groups, samples), len(samples))
+    )
+    _check_folds(folds, read_out, own_groups)
     parts = repeated_folds(read_out.y, None, folds, repeats=repeats, groups=own_groups, seed=seed)
-    return _table(chosen, below, units, read_out, parts, n_components)
+    table = _table(chosen, below, units, read_out, parts, n_components)
+    table.attrs["in_sample"] = None if trained_on is None else False
+    return table
 
 
 def unit_values(
@@ -183,13 +195,17 @@ def unit_values(
     return found, y.double().cpu().numpy(), index
 
 
-def _check_samples(samples: pd.Index, trained_on: Iterable[Any]) -> None:
+def _check_samples(samples: pd.Index, trained_on: Iterable[Any] | None) -> None:
+    if isinstance(trained_on, str) or not isinstance(trained_on, Iterable | None):
+        raise Edge2TorchError(
+            f"trained_on must be a list of samples' names, found {shown(trained_on)}."
+        )
     if len(samples) < _FEWEST:
         raise Edge2TorchError(
             f"data: {len(samples)} samples, and {_FEWEST} are the least that a read-out can be fitted "
             "to and judged by. Pool the test parts of several folds."
         )
-    known = {str(name) for name in trained_on}
+    known = {str(name) for name in ([] if trained_on is None else trained_on)}
     if seen := [name for name in samples if str(name) in known]:
         raise Edge2TorchError(
             f"data: {len(seen)} sample(s) are among trained_on: {listing(seen)}. A node fits the "
@@ -217,10 +233,10 @@ def _own_prediction(outputs: Floats) -> Floats:
     return outputs[:, 0]
 
 
-def _read_target(y: Any, samples: pd.Index, task: str) -> ReadOut:
+def _read_target(y: Any, samples: pd.Index, task: str, *, given: bool) -> ReadOut:
     if y is None:
         raise Edge2TorchError("y is missing: what the nodes are to predict, one for each sample.")
-    values = np.asarray(by_sample(y, samples)).squeeze()
+    values = np.asarray(by_sample("y", y, samples)).squeeze()
     if values.shape != (len(samples),):
         raise Edge2TorchError(
             f"y must have shape ({len(samples)},), one for each sample, found {values.shape}."
@@ -230,11 +246,39 @@ def _read_target(y: Any, samples: pd.Index, task: str) -> ReadOut:
     if task == "regression":
         if values.dtype.kind not in "fiub":
             raise Edge2TorchError("y holds no numbers. For classes give task='classification'.")
-        return ReadOut(values.astype(np.float64))
+        numbers = values.astype(np.float64)
+        if not np.isfinite(numbers).all():
+            lost = samples[~np.isfinite(numbers)].tolist()
+            raise Edge2TorchError(f"y: sample(s) {listing(lost)} are infinite. Leave them out.")
+        if np.ptp(numbers) == 0:
+            raise Edge2TorchError(
+                f"{'y is' if given else 'The model predicts'} {numbers[0]:g} for all "
+                f"{len(samples)} samples: there is nothing to predict."
+            )
+        return ReadOut(numbers)
+    if values.dtype.kind == "f" and (values % 1).any():
+        raise Edge2TorchError(
+            f"y holds numbers with fractions, such as {values[values % 1 != 0][0]:g}, which are no "
+            "classes. Give task='regression', or divide them into classes."
+        )
     classes, codes = np.unique(values.astype(str), return_inverse=True)
     if len(classes) < 2:
         raise Edge2TorchError(f"y has one class only: {listing(classes)}. Two are needed.")
     return ReadOut(codes.astype(np.int64), len(classes))
+
+
+def _check_folds(folds: int, read_out: ReadOut, groups: NDArray[Any] | None) -> None:
+    """Refuse more folds than there is to divide: fewer would change what p says."""
+    what, counts = "samples", [len(read_out.y)]
+    if read_out.n_classes:
+        what, counts = "samples in each class", np.bincount(read_out.y).tolist()
+    if groups is not None and len(np.unique(groups)) < folds:
+        what, counts = "groups", [len(np.unique(groups))]
+    if (least := min(counts)) < folds:
+        raise Edge2TorchError(
+            f"folds={folds} needs {folds} {what} at least, found {least}. Lower folds (2 is the "
+            "least), or leave small classes out."
+        )
 
 
 def _children(
@@ -304,7 +348,6 @@ def _table(
     columns = ["parent", "children", "gain", "ratio", "relative", "n_children_columns", "p"]
     table = pd.DataFrame(rows).set_index("node").reindex(columns=columns)
     table["q"] = benjamini_hochberg(table["p"].to_numpy(np.float64))
-    table.attrs["in_sample"] = False
     return table
 
 

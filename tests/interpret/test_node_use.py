@@ -234,7 +234,7 @@ def test_found_are_the_pathways_and_none_of_rewired_ones():
     assert found.calibration["p<.05"].mean() < 0.12
     assert "of 21 nodes found (with rewired edges: 0)" in repr(found)
     # with the genes of P00 held nothing is left to a set of some of them
-    _, own = with_target(found.networks, x, y, None, None)
+    _, own, _ = with_target(found.networks, x, y, None, None)
     assert _explained(found.networks, x, own, None, ["P00", "P01", "nested"]) == {"nested": "P00"}
 
 
@@ -250,7 +250,7 @@ def test_where_the_signal_is_everywhere_no_node_is_needed_and_all_suffice():
     assert (alone["q_alone"] < 0.05).all()
     assert (alone["p_alone_specific"] > 0.001).all()  # and so do other genes
     # what is left of all held nodes' network is no more than the class frequencies
-    _, own = with_target(networks, x, y, None, None)
+    _, own, _ = with_target(networks, x, y, None, None)
     every = chosen_nodes(networks.artifact, None, networks.models[0][0])
     rise = loss_changes(networks, x, own, lambda _: [every])[0, 0]
     right = networks.predictions.to_numpy()[np.arange(120), (y == "b").astype(int)]
@@ -321,3 +321,30 @@ def test_what_cannot_be_asked_is_refused(fitted):
             start(sets()), x, y, folds=[(range(200), range(200, 300)), (range(9), range(9, 20))]
         )
     assert isinstance(networks, CrossFitted)
+
+
+def test_names_of_target_and_groups_have_to_be_those_of_the_samples():
+    x, y = cells(60)
+    x.index = [f"s{k}" for k in range(len(x))]
+    y = pd.Series(y, x.index)
+    options = {"starts": 1, "max_epochs": 1, "folds": 2}
+    networks = cross_fit(start(sets()), x, y, **options)
+    rng = np.random.default_rng(0)
+    donors = pd.Series([f"d{k % 12}" for k in range(len(x))], x.index)
+    by_donor = cross_fit(start(sets()), x, y, groups=donors, **options)
+    right = node_use(by_donor, x, y, groups=donors)
+    shuffled = rng.permutation(len(x))
+    same = node_use(by_donor, x, y.iloc[shuffled], groups=donors.iloc[shuffled])
+    pd.testing.assert_frame_equal(same, right)
+    wrong = y.rename({"s7": "s007"})
+    said = r"target has no value for 1 sample\(s\) of the data: 's7'"
+    for call in (
+        lambda: cross_fit(start(sets()), x, wrong, **options),
+        lambda: node_use(networks, x, wrong),
+        lambda: set_test(networks.artifact, x, wrong),
+        lambda: find_nodes(start(sets()), x, wrong, quiet=True, **options),
+    ):
+        with pytest.raises(Edge2TorchError, match=said):
+            call()
+    with pytest.raises(Edge2TorchError, match="groups has no value for 1 sample"):
+        node_use(by_donor, x, y, groups=donors.rename({"s7": "s007"}))

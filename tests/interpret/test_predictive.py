@@ -189,3 +189,59 @@ def test_samples_and_nodes_that_say_nothing_are_named():
     with pytest.warns(e2t.Edge2TorchWarning, match="same values"):
         table = predictive_power(model, artifact, x, y, repeats=1)
     assert table["parent"].isna().any()
+
+
+@pytest.mark.parametrize("n_components", [0, -1, True, 1.5, "2"])
+def test_components_are_counted(n_components):
+    model, artifact = network()
+    x = samples(artifact, 40)
+    with pytest.raises(e2t.Edge2TorchError, match="n_components must be a whole number >= 1"):
+        predictive_power(model, artifact, x, x.iloc[:, 0], n_components=n_components)
+
+
+def test_what_the_model_was_trained_on_is_said_or_not_known():
+    model, artifact = network()
+    x = samples(artifact, 40)
+    options = {"nodes": ["L2_0"], "repeats": 1}
+    unknown = predictive_power(model, artifact, x, x.iloc[:, 0], **options)
+    assert unknown.attrs["in_sample"] is None
+    known = predictive_power(model, artifact, x, x.iloc[:, 0], trained_on=["t1"], **options)
+    assert known.attrs["in_sample"] is False
+    with pytest.raises(e2t.Edge2TorchError, match=r"trained_on must be a list .* found 's0'"):
+        predictive_power(model, artifact, x, x.iloc[:, 0], trained_on="s0")
+
+
+def test_names_of_y_have_to_be_those_of_the_samples():
+    model, artifact = network()
+    x = samples(artifact, 40)
+    y = x.iloc[:, 0]
+    options = {"nodes": ["L2_0"], "repeats": 1}
+    right = predictive_power(model, artifact, x, y, **options)
+    for same in (y[::-1], y.reset_index(drop=True), pd.concat([y, pd.Series({"t1": 9.0})])):
+        pd.testing.assert_frame_equal(predictive_power(model, artifact, x, same, **options), right)
+    with pytest.raises(e2t.Edge2TorchError, match=r"1 sample\(s\).*'s7'. Nearest to 's7': 's007'"):
+        predictive_power(model, artifact, x, y.rename({"s7": "s007"}), **options)
+    shifted = y.set_axis([f"s{k}" for k in range(5, 45)])
+    with pytest.raises(e2t.Edge2TorchError, match=r"5 sample\(s\) of the data: 's0', 's1'"):
+        predictive_power(model, artifact, x, shifted, **options)
+    with pytest.raises(e2t.Edge2TorchError, match=r"groups has no value for 5 sample"):
+        predictive_power(model, artifact, x, y, groups=shifted, **options)
+    with pytest.raises(e2t.Edge2TorchError, match=r"1 sample.*more than once.*'s1'"):
+        predictive_power(model, artifact, x, y.rename({"s7": "s1"}), **options)
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "says"),
+    [
+        (np.arange(40.0), {"folds": 41}, "folds=41 needs 41 samples at least, found 40"),
+        (np.arange(40.0) + 0.5, {"task": "classification"}, "numbers with fractions, such as 0.5"),
+        (["u"] * 38 + ["v"] * 2, {"task": "classification"}, "5 samples in each class .*found 2"),
+        (np.arange(40.0), {"groups": ["u", "v"] * 20}, "folds=5 needs 5 groups at least, found 2"),
+        (np.ones(40), {}, "y is 1 for all 40 samples"),
+        (np.where(np.arange(40) == 3, np.inf, 1.0), {}, "'s3' are infinite"),
+    ],
+)
+def test_outcomes_that_cannot_be_divided_or_predicted(y, options, says):
+    model, artifact = network()
+    with pytest.raises(e2t.Edge2TorchError, match=says):
+        predictive_power(model, artifact, samples(artifact, 40), y, **options)

@@ -76,7 +76,7 @@ def node_alone(
     True
     """
     given = check_controls(controls, networks)
-    fitted, own = with_target(networks, data, target, None, groups)
+    fitted, own, groups = with_target(networks, data, target, None, groups)
     numbers = chosen_nodes(fitted.artifact, nodes, fitted.models[0][0])
     parts = {k: _test(one, data, own, groups, numbers) for k, one in enumerate(given)}
     null = NullFit.of(pd.concat(parts, names=["control", "node"]))

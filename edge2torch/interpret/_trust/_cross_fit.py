@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from edge2torch._core.arguments import check_options
 from edge2torch._core.checks import check_count, check_flag, check_probability, check_seed
 from edge2torch._core.complete import check_complete
+from edge2torch._core.samples import by_sample
 from edge2torch.compile import CompileArtifact
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._trust._folds import Fold, Folds, by_sample, read_folds
+from edge2torch.interpret._trust._folds import Fold, Folds, read_folds
 from edge2torch.interpret._trust._stack import ReplicateStack
 from edge2torch.interpret._trust._start import Start, draw_starts
 from edge2torch.interpret._trust._target import Target
@@ -193,8 +194,10 @@ def cross_fit(
         order = np.random.default_rng([exchange_features, 7]).permutation(len(columns))
         columns = [columns[k] for k in order]
     table = features_of(data, artifact, tuple(columns), impute=impute)
-    own = Target.of(by_sample(target, table.index), len(table), artifact)
-    parts = read_folds(folds, own, by_sample(groups, table.index), seed)
+    own = Target.of(by_sample("target", target, table.index), len(table), artifact)
+    parts = read_folds(
+        by_sample("folds", folds, table.index), own, by_sample("groups", groups, table.index), seed
+    )
     models, artifact, _ = draw_starts(compile_or_model, len(parts) * int(starts), seed)
     scalers = tuple(fit_scaler(table, rows) for rows, _ in parts)
     like = next(models[0].parameters(), torch.empty(0))  # in its type, and where it is

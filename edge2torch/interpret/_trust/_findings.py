@@ -201,7 +201,7 @@ def judge(
     n_held: int = N_HELD,
 ) -> NodeFindings:
     """Return what trained networks, their controls and rewired ones say together."""
-    fitted, own = with_target(networks, data, target, None, groups)
+    fitted, own, groups = with_target(networks, data, target, None, groups)
     numbers = chosen_nodes(fitted.artifact, nodes, fitted.models[0][0])
     names = fitted.artifact.graph.names(numbers)
     specific, null = specific_test(fitted, controls, data, own, groups, numbers, n_held)

@@ -20,14 +20,6 @@ Fold = tuple[Ints, Ints]  # rows to fit, rows held out
 Folds = int | ArrayLike | Sequence[tuple[ArrayLike, ArrayLike]]
 
 
-def by_sample(values: Any, samples: pd.Index) -> Any:
-    """Put a Series that names the same samples into their order; leave anything else as it is."""
-    if not isinstance(values, pd.Series) or values.index.equals(samples):
-        return values
-    both_name = samples.is_unique and values.index.is_unique and len(values) == len(samples)
-    return values.reindex(samples) if both_name and values.index.isin(samples).all() else values
-
-
 def read_folds(folds: Any, target: Target, groups: Any, seed: int) -> tuple[Fold, ...]:
     """Return rows to fit and rows held out of every fold, after checking that they are apart."""
     n = len(target.values)

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from edge2torch._core.checks import check_type
+from edge2torch._core.samples import by_sample
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._trust._coherent import association, inputs_below
 from edge2torch.interpret._trust._cross_fit import features_of
-from edge2torch.interpret._trust._folds import by_sample
 from edge2torch.interpret._trust._target import Target
 from edge2torch.interpret._trust._use import chosen_nodes
 
@@ -82,7 +82,7 @@ def set_test(
     )
     table = features_of(data, artifact, (), impute=impute)
     table = table.fillna(table.median()).fillna(0.0)
-    own = Target.of(by_sample(target, table.index), len(table), artifact)
+    own = Target.of(by_sample("target", target, table.index), len(table), artifact)
     numbers = chosen_nodes(artifact, nodes)
     below = inputs_below(artifact, numbers)
     x = table.to_numpy(np.float64)

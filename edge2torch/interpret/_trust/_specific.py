@@ -114,7 +114,7 @@ def node_specific(
     check_flag("by_class", by_class)
     n_held = check_count("n_held", n_held, least=0)
     controls = check_controls(controls, networks)
-    fitted, own = with_target(networks, data, target, None, groups)
+    fitted, own, groups = with_target(networks, data, target, None, groups)
     numbers = chosen_nodes(fitted.artifact, nodes, fitted.models[0][0])
     names = fitted.artifact.graph.names(numbers)
     if by_class and not own.classes:

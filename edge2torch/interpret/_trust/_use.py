@@ -14,11 +14,12 @@ from torch import nn
 
 from edge2torch._core.checks import check_flag
 from edge2torch._core.messages import listing
+from edge2torch._core.samples import by_sample
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._request import known_nodes, nodes_by_choice
 from edge2torch.interpret._trust._cross_fit import CrossFitted, features_of
-from edge2torch.interpret._trust._folds import Folds, by_sample, read_folds, read_groups
+from edge2torch.interpret._trust._folds import Folds, read_folds, read_groups
 from edge2torch.interpret._trust._held import Held, Ints
 from edge2torch.interpret._trust._target import Target
 from edge2torch.nn import CustomizedEdgeModel
@@ -111,7 +112,7 @@ def node_use(
     True
     """
     check_flag("by_class", by_class)
-    fitted, own = with_target(networks, data, target, folds, groups)
+    fitted, own, groups = with_target(networks, data, target, folds, groups)
     numbers = chosen_nodes(fitted.artifact, nodes, fitted.models[0][0])
     held = [np.array([node]) for node in numbers]
     change = loss_changes(
@@ -135,8 +136,8 @@ def rows_of(names: Sequence[str], classes: Sequence[str]) -> pd.Index:
 
 def with_target(
     networks: Any, data: Any, target: Any, folds: Any, groups: Any
-) -> tuple[CrossFitted, Target]:
-    """Return networks with their folds, and the target as they predict it."""
+) -> tuple[CrossFitted, Target, Any]:
+    """Return networks with their folds, the target as they predict it, and groups in data's order."""
     if not isinstance(networks, CrossFitted):
         networks = _as_cross_fitted(networks, data, target, folds, groups)
     elif folds is not None:
@@ -145,16 +146,17 @@ def with_target(
         )
     samples = features_of(data, networks.artifact, (), impute=networks.impute).index
     n = len(samples)
-    own = Target.of(by_sample(target, samples), n, networks.artifact)
+    own = Target.of(by_sample("target", target, samples), n, networks.artifact)
     last = max(int(part.max()) for pair in networks.folds for part in pair)
     if own.classes != networks.classes or last >= n:
         raise Edge2TorchError(
             f"data and target: {n} samples of {listing(own.classes) or 'numbers'} are not those that "
             f"the networks were trained with, {last + 1} of {listing(networks.classes) or 'numbers'}."
         )
+    groups = by_sample("groups", groups, samples)
     if groups is not None:
-        read_folds(networks.folds, own, by_sample(groups, samples), 0)
-    return networks, own
+        read_folds(networks.folds, own, groups, 0)
+    return networks, own, groups
 
 
 def _as_cross_fitted(networks: Any, data: Any, target: Any, folds: Any, groups: Any) -> CrossFitted:
@@ -172,8 +174,10 @@ def _as_cross_fitted(networks: Any, data: Any, target: Any, folds: Any, groups: 
         )
     artifact = find_artifact(starts[0][0], None)
     samples = features_of(data, artifact, ()).index
-    own = Target.of(by_sample(target, samples), len(samples), artifact)
-    parts = read_folds(folds, own, by_sample(groups, samples), 0)
+    own = Target.of(by_sample("target", target, samples), len(samples), artifact)
+    parts = read_folds(
+        by_sample("folds", folds, samples), own, by_sample("groups", groups, samples), 0
+    )
     if len(parts) != len(starts):
         raise Edge2TorchError(f"folds: {len(parts)} for the networks of {len(starts)} folds.")
     return CrossFitted(tuple(starts), artifact, parts, pd.DataFrame(), own.classes)
