@@ -87,7 +87,8 @@ def write_network(
         What the network is called; by default the name of the file.
     relations : {"words", "signs"}
         What stands between two nodes of a SIF file: the table's ``relation``, or what the sign says
-        in a word; or ``1``, ``-1`` and ``0``, as CellNOpt reads them.
+        in a word; or ``1``, ``-1`` and ``0``, as CellNOpt reads them, and :func:`~edge2torch.priors.read_sif`
+        whatever the table's words are.
     interactome : DataFrame, optional
         For HCX: edges between the inputs, written to a second file beside the first.
     interactome_uuid : str, optional
@@ -185,7 +186,13 @@ def _fill(
         write_file(final, lambda draft: write_graphml(network, place, draft))
     elif chosen == "sif":
         tables = write_sif(network, final, relations)
-        return [f"with {' and '.join(table.name for table in tables)}"]
+        words = [f"with {' and '.join(table.name for table in tables)}"]
+        if relations == "words" and "relation" in network.edges and any(network.signs):
+            words.append(
+                f"the table's own words stand between nodes: signs are in {tables[1].name}, and "
+                "relations='signs' writes them"
+            )
+        return words
     else:
         return _write_hcx(final, network, interactome, uuid, level, is_placed)
     return []

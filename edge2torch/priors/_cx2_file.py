@@ -81,6 +81,13 @@ def read_network(path: FilePath) -> Network:
 def _parts(file: Path, document: Any) -> dict[str, list[Any]]:
     """Return the pieces of each aspect, put together; check that the file is whole."""
     blocks = document if isinstance(document, list) else []
+    if isinstance(document, dict) and "elements" in document:
+        raise bad_line(
+            file,
+            1,
+            "a CX2 file is an array of objects; this is JSON of Cytoscape.js, which is written and not read. Write .cx2 or .graphml, as "
+            "Cytoscape does, too.",
+        )
     if not blocks or not all(isinstance(block, dict) for block in blocks):
         raise bad_line(file, 1, "a CX2 file is an array of objects, [{...}, ...]; this is not.")
     version = str(blocks[0].get("CXVersion", "1"))

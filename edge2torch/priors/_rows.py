@@ -88,6 +88,8 @@ def read_text(path: FilePath) -> tuple[Path, str]:
         raise Edge2TorchError(f"path={str(file)!r} {what}. Give the path of a file.")
     with opened(file) as stream:
         content = stream.read()
+    if not content.strip():
+        raise bad_line(file, 1, "the file is empty.")
     try:
         return file, content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

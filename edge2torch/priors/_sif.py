@@ -107,6 +107,8 @@ def read_sif(
         else known_signs(signs)
     )
     file, text = read_text(path)
+    if text.lstrip().startswith(("[{", '{"')):
+        raise bad_line(file, 1, "this is JSON, not SIF. Networks in CX2 are read by read_cx2.")
     lines = _Lines()
     if of_commons and text.lstrip().split("\t", 1)[0].strip() == _HEADER[0]:
         lines.extended(file, io.StringIO(text, newline=None), known)

@@ -209,6 +209,13 @@ def _with_sign(
 
 def _kind(path: FilePath, *, exists: bool = True) -> str:
     kind = plain_suffix(Path(path))
+    if kind == ".cyjs":
+        raise Edge2TorchError(
+            f"path={str(path)!r}: JSON of Cytoscape.js is written and not read. Write .cx2 or .graphml, "
+            "as Cytoscape does, too."
+            if exists
+            else f"path={str(path)!r}: write_network writes .cyjs; this is for tables."
+        )
     if kind not in (*_SEPARATORS, ".parquet"):
         raise Edge2TorchError(
             f"path={str(path)!r} has an unknown ending. Use one of "

@@ -157,6 +157,8 @@ def summarize(parts: list[SeedAttribution]) -> Attribution:
     features, feature_sd = _mean_sd([part.features for part in parts])
     signs = np.stack([np.sign(part.nodes.loc[nodes.index].to_numpy()) for part in parts])
     agree = np.nanmean(signs == np.sign(nodes.to_numpy()), axis=0)
+    if len(parts) == 1:  # nothing to agree with
+        agree = np.full(agree.shape, np.nan)
     return Attribution(
         nodes=nodes,
         features=features,
@@ -170,4 +172,6 @@ def summarize(parts: list[SeedAttribution]) -> Attribution:
 def _mean_sd(frames: list[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
     stacked = pd.concat(frames, keys=range(len(frames)))
     grouped = stacked.groupby(level=1, sort=False)
-    return grouped.mean(), grouped.std().fillna(0.0)
+    spread = grouped.std()
+    # one network has no spread; of several, that of a node which one of them alone has is 0
+    return grouped.mean(), spread if len(frames) == 1 else spread.fillna(0.0)

@@ -16,7 +16,7 @@ def score_summary(results: Results) -> pd.DataFrame:
     """Mean and standard deviation over seeds, a row per model in the order of training."""
     keys = ["model", "features"]
     grouped = results.scores.drop(columns="seed").groupby(keys, sort=False)
-    mean, sd = grouped.mean(), grouped.std(ddof=1).fillna(0.0)
+    mean, sd = grouped.mean(), grouped.std(ddof=1)  # NaN of one seed
     columns = {
         f"{name}_{what}": part[name] for name in mean for what, part in (("mean", mean), ("sd", sd))
     }

@@ -112,7 +112,13 @@ def test_sif_has_its_tables_beside_it_and_nodes_without_edges_alone_on_a_line(
     assert edges["weight"].tolist()[0] == 0.5
     signs = write_network(graph, tmp_path / "net.sif", relations="signs", quiet=True)
     assert signs.read_text().splitlines() == ["a\t-1\tb", "b\t0\tc", "alone"]
-    words = write_network(EDGES.assign(relation="binds"), tmp_path / "w.sif", quiet=True)
+    capsys.readouterr()
+    bound = EDGES.assign(relation="binds")
+    words = write_network(bound, tmp_path / "w.sif")
+    assert "signs are in w.edges.tsv, and relations='signs' writes them" in capsys.readouterr().out
+    again = write_network(bound, tmp_path / "s.sif", relations="signs")
+    assert "signs are in" not in capsys.readouterr().out
+    assert read_sif(again, quiet=True)["sign"].tolist() == EDGES["sign"].tolist()
     assert words.read_text().splitlines()[0] == "g1\tbinds\ttf"
     with pytest.raises(e2t.Edge2TorchError, match=r"tabs or line ends: 'a\\tb'"):
         write_network(nx.DiGraph([("a\tb", "c")]), tmp_path / "net.sif")

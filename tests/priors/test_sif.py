@@ -72,3 +72,21 @@ def test_pathway_commons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert len(priors.read_sif(path, signs="pathway commons", quiet=True)) == 1
     with pytest.raises(Edge2TorchError, match="signs must be one of 'pathway commons'"):
         priors.read_sif(path, signs="omnipath")  # type: ignore[arg-type]
+
+
+def test_files_of_another_kind_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "net.sif"
+    path.write_text('[{"CXVersion": "2.0"}]')
+    with pytest.raises(Edge2TorchError, match=r"this is JSON, not SIF.*read_cx2"):
+        priors.read_sif(path)
+    path.write_text(" \n")
+    (tmp_path / "net.csv").write_text("")
+    (tmp_path / "net.cyjs").write_text('{"elements": {}}')
+    for reader in (priors.read_sif, priors.read_cx2, priors.read_gmt, priors.read_kgml):
+        with pytest.raises(Edge2TorchError, match=r"net\.sif, line 1: the file is empty"):
+            reader(path)
+    with pytest.raises(Edge2TorchError, match="the file is empty"):
+        priors.read_edges(tmp_path / "net.csv")
+    for reader in (priors.read_cx2, priors.read_edges):
+        with pytest.raises(Edge2TorchError, match=r"Cytoscape\.js.* not read. Write \.cx2"):
+            reader(tmp_path / "net.cyjs")

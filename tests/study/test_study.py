@@ -14,6 +14,7 @@ import pytest
 import edge2torch as e2t
 from edge2torch.study import ReportText, StudySettings
 from tests.cli.running import run
+from tests.exchange.files import Cx2
 
 QUICK = {"seeds": 1, "max_epochs": 30, "input_dropout": 0.1, "learning_rate": 0.01}
 QUICK |= {"replicates": 1, "controls": 2}
@@ -36,6 +37,13 @@ def test_the_command_line_gives_the_same_numbers(files: Path, edges, cells):
     loaded = e2t.load_study(out)
     pd.testing.assert_frame_equal(loaded.nodes, study.nodes)
     pd.testing.assert_frame_equal(loaded.predict(cells), study.predict(cells))
+    # one network has neither a spread nor anybody to agree with
+    assert all(row["log_loss_sd"] is None for row in theirs["scores"])
+    strongest = pd.read_csv(out / "top_nodes.csv")
+    assert len(strongest)
+    assert strongest[["sd", "sign_agreement"]].isna().all(axis=None)
+    for node in Cx2(out / "network.cx2").nodes.values():
+        assert not {"sd", "agreement", "sd_B", "agreement_B"} & node["v"].keys()
 
 
 @pytest.mark.usefixtures("no_figures")
