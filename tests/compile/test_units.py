@@ -303,7 +303,6 @@ def test_every_weight_of_a_block_has_its_sign_and_its_scale():
         ({"units": 2, "backend": "gnn"}, "channels"),
         ({"units": 10**7}, "GiB"),
     ],
-    ids=str,
 )
 def test_units_that_cannot_be_are_refused(options, said):
     with pytest.raises(e2t.Edge2TorchError, match=said):
