@@ -11,8 +11,6 @@ from edge2torch._core.names import nearest_names
 from edge2torch.errors import Edge2TorchError
 
 OWN_COLUMNS = ("source", "target", "initial_weight", "constraint")
-# a column of many databases; and what readers make of attributes called as the ends
-_NO_TYPOS = ("resource", "resources", "source_", "target_")
 _KNOWN_TYPOS = {"weight": "initial_weight", "weights": "initial_weight"}
 
 
@@ -44,9 +42,8 @@ def nearly_ours(column: str) -> str | None:
     plain = column.strip().lower().replace(" ", "_").replace("-", "_")
     if plain in _KNOWN_TYPOS:
         return _KNOWN_TYPOS[plain]
-    if plain in _NO_TYPOS:
-        return None
-    return next(iter(nearest_names(plain, OWN_COLUMNS, cutoff=0.85)), None)
+    # "sources" beside "source" is a column of databases; without "source" a table is refused anyway
+    return next(iter(nearest_names(plain, OWN_COLUMNS[2:], cutoff=0.85)), None)
 
 
 def _hint(given: object) -> str:

@@ -89,6 +89,8 @@ def _read(path: Path, kind: str, n_rows: int | None, text: Sequence[str | int]) 
             return _read_text(path, file, layout, n_rows, text)
     except Edge2TorchError:
         raise
+    except pd.errors.EmptyDataError as error:
+        raise Edge2TorchError(f"{path}, line 1: the file is empty.") from error
     except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
         reason = " ".join(str(error).split())
         raise Edge2TorchError(f"{path} cannot be read: {reason}") from error

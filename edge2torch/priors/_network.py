@@ -87,9 +87,7 @@ def with_weight(
         new["weight"] = "initial_weight"
     elif "weight" in columns and weight == "drop":
         frame = frame.drop(columns="weight")
-        words.append(
-            "'weight' is left out (weight='start' makes it initial_weight; in a shell --weight start)"
-        )
+        words.append("'weight' is left out (weight='start' makes it initial_weight)")
     elif "weight" in columns and rename:
         words.append(
             "compile_graph takes no 'weight': weight='start' makes it initial_weight, 'drop' leaves it out"

@@ -99,6 +99,8 @@ def test_files_that_are_not_what_they_claim(files: Path, capsys):
         said = fail(capsys, *arguments(files, data=str(files / name)))
         assert ("it is not gzip-compressed" if name.endswith(".gz") else "cannot be read") in said
     (files / "empty.csv").write_bytes(b"")
+    said = fail(capsys, *arguments(files, data=str(files / "empty.csv")))
+    assert "the file is empty" in said
     said = fail(capsys, *arguments(files, edges=str(files / "empty.csv")))
     assert "--edges:" in said
     assert "the file is empty" in said

@@ -167,9 +167,9 @@ def test_training_goes_on_from_the_weights_of_a_file(
 def test_columns_that_look_like_slips_get_another_name(
     tmp_path: Path, ending: str, read: Callable[..., pd.DataFrame]
 ):
-    table = pd.DataFrame({"source": ["g"], "target": ["t"], "sources": ["A"], "Constraints": [1]})
+    table = pd.DataFrame({"source": ["g"], "target": ["t"], "constraints": ["A"], "Weights": [1]})
     back = read(write_network(table, tmp_path / f"net.{ending}", quiet=True), quiet=True)
-    assert back[["edge_sources", "edge_Constraints"]].to_numpy().tolist() == [["A", 1]]
+    assert back[["edge_constraints", "edge_Weights"]].to_numpy().tolist() == [["A", 1]]
     e2t.compile_graph(back, quiet=True)
 
 

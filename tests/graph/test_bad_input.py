@@ -97,7 +97,7 @@ def test_a_column_that_is_nearly_one_of_ours(typo, meant):
 
 
 def test_other_columns_are_kept_as_metadata():
-    edges = table(("a", "b"), evidence=["PMID:1"], score=[0.5], organism=["human"], target_=["x"])
+    edges = table(("a", "b"), evidence=["PMID:1"], score=[0.5], organism=["human"], sources=["x"])
     _, artifact = compile_graph(edges)
     pd.testing.assert_frame_equal(
         artifact.graph.edges, edges.astype({"source": str, "target": str})
