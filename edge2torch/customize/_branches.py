@@ -84,7 +84,7 @@ def join_branches(
     check_count("width", width)
     check_count("outputs", outputs)
     branch = other if isinstance(other, nn.Module) else _layers(other, features)
-    n_other = _width_of(branch, features)
+    n_features, n_other = _widths_of(branch, features)
     n_root = base.out_features
     joined = JoinedModel(
         model,
@@ -94,6 +94,7 @@ def join_branches(
             *(nn.Linear(n_root + n_other, width), nn.Tanh(), nn.BatchNorm1d(width)),
             *(nn.Linear(width, outputs), nn.Tanh(), nn.Linear(outputs, outputs)),
         ),
+        n_features,
     )
     like = next(base.parameters(), torch.empty(0))
     for part in (joined.other, joined.root, joined.join):
@@ -116,8 +117,8 @@ def _layers(sizes: Sequence[int], features: int | None) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _width_of(branch: nn.Module, features: int | None) -> int:
-    """Return how many numbers a branch gives, by trying it, or from its last linear layer."""
+def _widths_of(branch: nn.Module, features: int | None) -> tuple[int, int]:
+    """Return how many numbers a branch takes, by its first linear layer, and gives, by trying it."""
     linear = [part for part in branch.modules() if isinstance(part, nn.Linear)]
     if features is None:
         if not linear:
@@ -138,4 +139,4 @@ def _width_of(branch: nn.Module, features: int | None) -> int:
             part.training = mode
     if not isinstance(y, torch.Tensor) or y.dim() != 2:
         raise Edge2TorchError("other must map features (b, d) to a tensor (b, w).")
-    return int(y.shape[1])
+    return features, int(y.shape[1])

@@ -21,7 +21,7 @@ class NodeHeads:
     nodes : "hidden" or sequence of str
         All hidden nodes that the model computes, or some of them by name.
     outputs : int
-        Numbers per head: 1 for a value or a log hazard, one for each class.
+        Numbers per head: 1 for a value or a log hazard, and for classes as many as there are.
     activation : str, optional
         By name; without one a head is linear.
 
@@ -48,8 +48,13 @@ class NodeHeads:
 
     def __post_init__(self) -> None:
         check_count("outputs", self.outputs)
-        if isinstance(self.nodes, str):
-            check_choice("nodes", self.nodes, ("hidden",))
+        if isinstance(self.nodes, str) and self.nodes != "hidden":
+            raise Edge2TorchError(
+                f"nodes must be 'hidden' or a list of names, found {self.nodes!r}. For this node alone: "
+                f"nodes=[{self.nodes!r}]."
+            )
+        if not len(self.nodes):
+            raise Edge2TorchError("nodes of NodeHeads is empty. Leave it out for all hidden ones.")
         if self.activation is not None:
             check_choice("activation", self.activation, ACTIVATIONS)
 

@@ -80,6 +80,12 @@ class CompiledModel(nn.Module, ABC):
         """Identifies graph, node order and options; hexadecimal."""
         return self._fingerprint.hex()
 
+    def with_heads(self, x: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002 (as a customized one)
+        """Refuse: a model has heads at its nodes by ``customize_model(model, node_heads=...)`` only."""
+        raise Edge2TorchError(
+            "model has no heads at its nodes: customize_model(model, node_heads=NodeHeads())."
+        )
+
     @abstractmethod
     def sites(self) -> dict[str, nn.Module]:
         """Return the modules whose output is the node values of a layer or step.

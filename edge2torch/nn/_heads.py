@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edge2torch._core.checks import check_choice, check_number
+from edge2torch._core.checks import check_choice, check_number, check_type
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn._activations import ACTIVATIONS
 from edge2torch.nn._kernels import choose_kernel
@@ -113,6 +113,7 @@ _FUNCTIONS = (
     *(F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss),
     *(F.cross_entropy, F.binary_cross_entropy_with_logits, F.poisson_nll_loss),
 )
+_OF_CLASSES = (nn.CrossEntropyLoss, F.cross_entropy)  # all others here are element by element
 
 
 def head_loss(
@@ -136,7 +137,8 @@ def head_loss(
     heads : Tensor, shape (b, n, outputs)
         Of its nodes: ``output, heads = model.with_heads(x)``.
     y : Tensor, shape (b, ...)
-        What is to be predicted, by the heads too.
+        What is to be predicted, by the heads too: of the output's shape, or class numbers (b,) for
+        cross entropy.
     alpha : float
         Weight of the heads.
     reduce : {"mean", "sum"}
@@ -151,7 +153,8 @@ def head_loss(
     Raises
     ------
     Edge2TorchError
-        For heads of another shape.
+        For heads or ``y`` of another shape: torch would spread (b,) over (b, 1) to (b, b) numbers, and
+        train for nothing.
 
     Notes
     -----
@@ -173,11 +176,14 @@ def head_loss(
     """
     check_choice("reduce", reduce, REDUCE)
     check_number("alpha", alpha, least=0)
+    for argument, value in (("output", output), ("heads", heads), ("y", y)):
+        check_type(argument, value, Tensor, "a Tensor: torch.as_tensor makes one of an array")
     if heads.dim() != 3 or len(heads) != len(output):
         raise Edge2TorchError(
             f"heads must have shape ({len(output)}, nodes, outputs), as model.with_heads(x) returns "
             f"them; found {tuple(heads.shape)}."
         )
+    _check_shapes(loss, output, heads, y)
     n = heads.shape[1]
     whole = loss(output, y)
     if not n:
@@ -190,3 +196,24 @@ def head_loss(
     else:
         mean = torch.stack([loss(heads[:, k], y) for k in range(n)]).mean()
     return whole + alpha * (mean if reduce == "mean" else n * mean)
+
+
+def _check_shapes(loss: Loss, output: Tensor, heads: Tensor, y: Tensor) -> None:
+    """Refuse what torch would spread over another shape; of a loss of the user's, samples only."""
+    shapes = f"found y {tuple(y.shape)}, output {tuple(output.shape)}, heads {tuple(heads.shape)}"
+    if not y.dim() or len(y) != len(output):
+        raise Edge2TorchError(f"y must have a row for each of {len(output)} samples; {shapes}.")
+    of_classes = loss in _OF_CLASSES or isinstance(loss, nn.CrossEntropyLoss)
+    if not of_classes and loss not in _FUNCTIONS and type(loss) not in _BY_SAMPLE:
+        return
+    if output.dim() != 2 or heads.shape[2] != output.shape[1]:
+        raise Edge2TorchError(
+            f"output must be (b, o), and each head give as many numbers; {shapes}. Give NodeHeads "
+            "outputs=."
+        )
+    numbers = of_classes and y.dim() == 1 and not y.is_floating_point()
+    if not numbers and y.shape != output.shape:
+        ways = "class numbers of shape (b,), or probabilities of" if of_classes else "of"
+        raise Edge2TorchError(
+            f"y must be {ways} the output's shape; {shapes}. y[:, None] makes (b, 1) of (b,)."
+        )

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.checks import shown
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn._customized import CustomizedEdgeModel
 
@@ -24,6 +25,8 @@ class JoinedModel(nn.Module):
         Acts on the root's units (b, o), which are hidden here.
     join : Module
         Maps both side by side (b, o + w) to the output.
+    features : int, optional
+        How many features the second partner has, d, for checking.
 
     Examples
     --------
@@ -38,9 +41,15 @@ class JoinedModel(nn.Module):
     """
 
     def __init__(
-        self, graph: nn.Module, other: nn.Module, root: nn.Module, join: nn.Module
+        self,
+        graph: nn.Module,
+        other: nn.Module,
+        root: nn.Module,
+        join: nn.Module,
+        features: int | None = None,
     ) -> None:
         super().__init__()
+        self.features = features
         self.graph, self.other, self.root, self.join = graph, other, root, join
 
     @property
@@ -48,27 +57,29 @@ class JoinedModel(nn.Module):
         """Names of the graph's tensor positions."""
         return getattr(self.graph, "artifact", None)
 
-    def forward(self, cells: Tensor, others: Tensor, pairs: Tensor | None = None) -> Tensor:
+    def forward(
+        self, cells: Tensor, others: Tensor | None = None, pairs: Tensor | None = None
+    ) -> Tensor:
         """Map a row of each (b, i) and (b, d) to (b, outputs); or rows by number, ``pairs`` (b, 2).
 
         With ``pairs`` the two are tables of all partners, and each partner that occurs is computed
         once. Batch normalisation then counts every partner once, not every pair.
         """
-        first, second = _rows(cells, others, pairs)
+        first, second = _rows(cells, self._of_other(others), pairs)
         u = self.root(self.graph(first.used))
         v = self.other(second.used)
         y: Tensor = self.join(torch.cat([first.spread(u), second.spread(v)], dim=1))
         return y
 
     def with_heads(
-        self, cells: Tensor, others: Tensor, pairs: Tensor | None = None
+        self, cells: Tensor, others: Tensor | None = None, pairs: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return the output, and what the heads at the graph's nodes give, (b, nodes, outputs)."""
         if not isinstance(self.graph, CustomizedEdgeModel):
             raise Edge2TorchError(
                 "model has no heads at its nodes: customize_model(model, node_heads=NodeHeads())."
             )
-        first, second = _rows(cells, others, pairs)
+        first, second = _rows(cells, self._of_other(others), pairs)
         units, heads = self.graph.with_heads(first.used)
         u, v = self.root(units), self.other(second.used)
         y: Tensor = self.join(torch.cat([first.spread(u), second.spread(v)], dim=1))
@@ -81,12 +92,32 @@ class JoinedModel(nn.Module):
         drug; :func:`knock_out` and ``predictive_power`` take it too.
         """
         like = next(self.parameters())
-        row = torch.as_tensor(
-            other if isinstance(other, Tensor) else list(map(float, other)),
-            dtype=like.dtype,
-            device=like.device,
-        ).reshape(1, -1)
-        return GivenOther(self, row)
+        try:
+            row = torch.as_tensor(
+                other if isinstance(other, Tensor) else list(map(float, other)),
+                dtype=like.dtype,
+                device=like.device,
+            ).reshape(1, -1)
+        except (TypeError, ValueError) as error:
+            raise Edge2TorchError(
+                f"other must be the features of one partner, as drugs.loc[name] has them, found "
+                f"{shown(other)}. A joined model knows no names of drugs."
+            ) from error
+        return GivenOther(self, self._of_other(row))
+
+    def _of_other(self, others: Tensor | None) -> Tensor:
+        """Return the other partner's features, after checking that they are there, and how many."""
+        if others is None:
+            raise Edge2TorchError(
+                "model joins two partners, and data of one were given. Fix the other: "
+                "joined.given(drug), with the drug's features, is a model of cells alone."
+            )
+        if others.dim() != 2 or self.features not in (None, others.shape[1]):
+            raise Edge2TorchError(
+                f"the other partner's features must have shape (b, {self.features or 'd'}), found "
+                f"{tuple(others.shape)}."
+            )
+        return others
 
 
 class GivenOther(nn.Module):

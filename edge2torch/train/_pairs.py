@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from edge2torch._core.checks import check_choice, check_type
+from edge2torch._core.checks import check_choice, check_numbers, check_type, row_numbers
 from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.train._split import repeated_folds
@@ -70,7 +70,7 @@ class Pairs:
 
     def rows(self, numbers: Ints) -> Tensor:
         """Return the partners' rows (b, 2) of some pairs, for ``joined(cells, drugs, rows)``."""
-        return torch.from_numpy(self.index[numbers])
+        return torch.from_numpy(self.index[row_numbers(numbers, len(self.y), "numbers")])
 
     def folds(
         self, hold_out: HoldOut = "cell", n_folds: int = 5, *, seed: int = 0
@@ -135,6 +135,8 @@ class Pairs:
             ``spearman`` and ``pearson``, medians over drugs of three pairs or more; ``drugs``, how many
             these are; ``pooled_spearman`` and ``pooled_pearson``, which drugs' means alone make high.
         """
+        rows = row_numbers(rows, len(self.y))
+        predicted = _predicted("predicted", predicted, len(rows))
         y, own = self.y[rows], self._of_drugs(rows)
         each = [_correlations(predicted[part], y[part]) for part in own.values()]
         within = np.median(np.array(each), axis=0) if own else np.full(2, np.nan)
@@ -161,6 +163,8 @@ class Pairs:
         -------
         Series
         """
+        rows = row_numbers(rows, len(self.y))
+        predicted = _predicted("predicted", predicted, len(rows))
         found = {
             self.drugs.index[k]: _correlations(predicted[part], self.y[rows][part])[1]
             for k, part in self._of_drugs(rows).items()
@@ -188,9 +192,28 @@ class Pairs:
         DataFrame
             A row per model; the baselines are the drug's mean, this plus the cell's, ridge per drug on
             the cell's features, and ridge on the features of both.
+
+        Raises
+        ------
+        Edge2TorchError
+            For pairs on both sides, and predictions that are not one for each held-out pair.
         """
+        check_type(
+            "predicted", predicted, Mapping, "predictions by what made them, as {'joined': y}"
+        )
+        rows = row_numbers(held_out, len(self.y), "held_out")
+        if len(both := np.intersect1d(row_numbers(fit, len(self.y), "fit"), rows)):
+            raise Edge2TorchError(
+                f"held_out: {len(both):,} of {len(rows):,} pair(s) are among fit: "
+                f"{listing(both.tolist())}. Baselines that have seen a pair say nothing of it; take both "
+                "from folds()."
+            )
+        predicted = {
+            name: _predicted(f"predicted[{name!r}]", own, len(rows))
+            for name, own in predicted.items()
+        }
         found = {**predicted, **self.baselines(fit, held_out)}
-        table = {name: self.scores(np.asarray(own), held_out) for name, own in found.items()}
+        table = {name: self.scores(own, held_out) for name, own in found.items()}
         return pd.DataFrame(table).T.rename_axis("model")
 
     def baselines(self, fit: Ints, held_out: Ints) -> dict[str, Floats]:
@@ -344,6 +367,19 @@ def _ridge(x: Floats, y: Floats, new: Floats) -> Floats:
     scale = np.where(spread > 0, spread, 1.0)
     model = linear.RidgeCV(_PENALTIES).fit((x - mean) / scale, y)
     return np.asarray(model.predict((new - mean) / scale), np.float64)
+
+
+def _predicted(argument: str, values: Any, n: int) -> Floats:
+    """Return predictions, one for each of n pairs, as an array."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().numpy()
+    found = check_numbers(argument, values)
+    if found.shape != (n,) or not np.isfinite(found).all():
+        what = "is not finite everywhere" if found.shape == (n,) else f"has shape {found.shape}"
+        raise Edge2TorchError(
+            f"{argument} must have shape ({n},), a finite prediction for each pair, and {what}."
+        )
+    return found.astype(np.float64)
 
 
 def _correlations(one: Floats, other: Floats) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Several units per node: the graph written out by hand, and names that stay the nodes'."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 import edge2torch as e2t
-from edge2torch.compile import BACKENDS
+from edge2torch.compile import BACKENDS, _units
 from edge2torch.interpret import stack_replicates
 from edge2torch.interpret._trust._held import Held
 from edge2torch.simulate import random_dag
@@ -406,3 +407,30 @@ def test_held_nodes_are_computed_along_edges_as_through_the_whole_model(units):
     assert held._dag is not None
     torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(fast[0], fast[2])
+
+
+def test_what_a_weight_takes_is_no_more_than_is_asked_for():
+    edges = pd.DataFrame({"source": ["g", "a", "b"], "target": ["a", "b", "y"]})
+    e2t.compile_graph(edges, units=2, quiet=True)
+    tracemalloc.start()
+    e2t.compile_graph(edges, units=400, quiet=True)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    n = 400 * 400 + 2 * 400
+    assert 28 < most / n < _units._BYTES_OF_A_WEIGHT  # of numpy's alone; torch's come on top
+
+
+def test_units_that_do_not_fit_into_memory_are_refused(monkeypatch):
+    edges = pd.DataFrame({"source": ["g", "a", "b"], "target": ["a", "b", "y"]})
+    monkeypatch.setattr(_units, "free_memory", lambda: 140.0 * (100 * 100 + 2 * 100))
+    with pytest.raises(e2t.Edge2TorchError, match="up to 100 a node make 10,200 weights"):
+        e2t.compile_graph(edges, units=100, quiet=True)
+    e2t.compile_graph(edges, units=50, quiet=True)
+
+
+def test_a_series_of_units_is_a_mapping():
+    edges = pd.DataFrame({"source": ["g", "a", "b"], "target": ["a", "b", "y"]})
+    _, artifact = e2t.compile_graph(edges, units=pd.Series({"a": 3, "b": 2}), quiet=True)
+    assert artifact.units.to_dict() == {"g": 1, "a": 3, "b": 2, "y": 1}
+    with pytest.raises(e2t.Edge2TorchError, match="units names 'a' more than once"):
+        e2t.compile_graph(edges, units=pd.Series([3, 2], ["a", "a"]), quiet=True)

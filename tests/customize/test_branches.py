@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import edge2torch as e2t
+from edge2torch.interpret import predictive_power
 from edge2torch.simulate import layered_graph
 
 EDGES = layered_graph([12, 5, 1], [18, 5], seed=2)
@@ -195,3 +196,47 @@ def test_scores_are_within_drugs_and_baselines_stand_beside():
 def test_pairs_that_do_not_fit_are_counted(spoil, said):
     with pytest.raises(e2t.Edge2TorchError, match=said):
         e2t.pairs(*spoil(*responses()), label="auc")
+
+
+def test_partners_that_are_missing_or_of_another_length_are_named():
+    model, artifact = joined()
+    model.eval()
+    table = cells()
+    for call in (
+        lambda: e2t.attribute(model, table, "nodes", quiet=True),
+        lambda: e2t.knock_out(model, artifact, table, artifact.topology.hidden, quiet=True),
+        lambda: predictive_power(model, artifact, table, table.iloc[:, 0]),
+        lambda: model(torch.zeros(2, 12)),
+    ):
+        with pytest.raises(e2t.Edge2TorchError, match=r"joined\.given\(drug\)"):
+            call()
+    with pytest.raises(e2t.Edge2TorchError, match=r"features of one partner.*found 'd1'"):
+        model.given("d1")
+    with pytest.raises(e2t.Edge2TorchError, match="other must be the features"):
+        model.given(3)
+    for wrong in ([1.0, 0], torch.zeros(2, 4)[0, :3]):
+        with pytest.raises(e2t.Edge2TorchError, match=r"shape \(b, 4\), found \(1, "):
+            model.given(wrong)
+    with pytest.raises(e2t.Edge2TorchError, match=r"shape \(b, 4\), found \(2, 3\)"):
+        model(torch.zeros(2, 12), torch.zeros(2, 3))
+
+
+def test_comparisons_are_of_held_out_pairs():
+    both = e2t.pairs(*responses(), label="auc")
+    fit, held_out = both.folds()[0]
+    right = both.y[held_out]
+    table = both.compare({"joined": torch.tensor(right)}, fit, held_out)
+    assert table.loc["joined", "pearson"] == pytest.approx(1)
+    for predicted, parts, said in [
+        ({"joined": both.y[fit]}, (fit, fit), "are among fit"),
+        ({"joined": right[:-1]}, (fit, held_out), r"predicted\['joined'\] must have shape"),
+        ({"joined": right * np.nan}, (fit, held_out), "not finite"),
+        ({"joined": ["a"] * len(right)}, (fit, held_out), "array of numbers"),
+        (right, (fit, held_out), "predicted must be predictions by"),
+        ({"joined": right}, (fit, held_out + len(both.y)), "held_out must be from 0 to 239"),
+        ({"joined": right}, (fit, [0.5]), "held_out must be numbers of rows"),
+    ]:
+        with pytest.raises(e2t.Edge2TorchError, match=said):
+            both.compare(predicted, *parts)
+    with pytest.raises(e2t.Edge2TorchError, match="numbers must be from 0 to 239"):
+        both.rows([240])

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import edge2torch as e2t
+from edge2torch.interpret import cross_fit
 from edge2torch.nn import cox_loss
 from edge2torch.simulate import layered_graph, random_dag
 
@@ -214,7 +215,8 @@ def samples(artifact):
         ({"nodes": ["n01"]}, "inputs or outputs"),
         ({"nodes": ["n99"]}, "not in the graph"),
         ({"nodes": ["n10", "n10"]}, "twice"),
-        ({"nodes": "all"}, "nodes must be one of"),
+        ({"nodes": "n10"}, r"nodes=\['n10'\]"),
+        ({"nodes": []}, "nodes of NodeHeads is empty"),
         ({"outputs": 0}, "outputs"),
         ({"activation": "nonsense"}, "activation"),
     ],
@@ -234,3 +236,51 @@ def test_a_model_without_heads_says_how_to_get_them():
         e2t.customize_model(gnn, node_heads=e2t.NodeHeads())
     with pytest.raises(e2t.Edge2TorchError, match="heads must have shape"):
         e2t.head_loss(F.mse_loss, torch.zeros(3, 1), torch.zeros(3, 1), torch.zeros(3, 1))
+    plain, _ = e2t.compile_graph(EDGES, quiet=True)
+    with pytest.raises(e2t.Edge2TorchError, match="node_heads=NodeHeads"):
+        plain.with_heads(torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "said"),
+    [
+        (nn.MSELoss(), torch.zeros(5), r"output's shape; found y \(5,\), output \(5, 1\)"),
+        (F.mse_loss, torch.zeros(5), r"y\[:, None\] makes"),
+        (nn.MSELoss(reduction="sum"), torch.zeros(5), r"y\[:, None\] makes"),
+        (nn.MSELoss(), torch.zeros(4, 1), "row for each of 5 samples"),
+        (lambda y, goal: (y - goal).mean(), torch.zeros(4, 1), "row for each of 5 samples"),
+        (
+            nn.CrossEntropyLoss(),
+            torch.zeros(5, 1, dtype=torch.long)[:, [0, 0]],
+            "each head give as many",
+        ),
+        (nn.MSELoss(), np.zeros((5, 1)), "y must be a Tensor: torch.as_tensor .* found ndarray"),
+    ],
+)
+def test_a_goal_of_another_shape_is_not_spread_over_the_outputs(loss, y, said):
+    heads = torch.zeros(5, 3, 2 if "each head" in said else 1)
+    with pytest.raises(e2t.Edge2TorchError, match=said):
+        e2t.head_loss(loss, torch.zeros(5, 1), heads, y)
+
+
+def test_class_numbers_and_chances_are_goals_of_cross_entropy():
+    output, heads = torch.randn(5, 3), torch.randn(5, 4, 3)
+    codes = torch.tensor([0, 1, 2, 1, 0])
+    one = e2t.head_loss(F.cross_entropy, output, heads, codes)
+    torch.testing.assert_close(
+        one, e2t.head_loss(F.cross_entropy, output, heads, F.one_hot(codes, 3).float())
+    )
+    by_node = torch.stack([F.cross_entropy(heads[:, k], codes) for k in range(4)]).mean()
+    torch.testing.assert_close(one, F.cross_entropy(output, codes) + 0.2 * by_node)
+
+
+def test_nodes_are_judged_without_heads():
+    model, artifact = start()
+    x = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(24, len(artifact.feature_names))),
+        columns=artifact.feature_names,
+    )
+    options = {"folds": 2, "starts": 1, "max_epochs": 1}
+    found = cross_fit((model, artifact), x, ["u", "v"] * 12, **options)
+    assert found.models[0][0].heads is None
+    assert model.heads is not None

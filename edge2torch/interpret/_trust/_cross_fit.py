@@ -121,7 +121,8 @@ def cross_fit(
     ----------
     compile_or_model : callable, or (model, artifact)
         As in :func:`replicate`. For classes the network needs one output for each, or for two
-        classes a single one; for numbers one.
+        classes a single one; for numbers one. Heads at its nodes are left out: they would make a
+        node predict, used or not.
     data : DataFrame or AnnData, shape (b, columns)
         Samples, not scaled.
     target : array_like, shape (b,)
@@ -199,6 +200,7 @@ def cross_fit(
         by_sample("folds", folds, table.index), own, by_sample("groups", groups, table.index), seed
     )
     models, artifact, _ = draw_starts(compile_or_model, len(parts) * int(starts), seed)
+    models = [_without_heads(model) for model in models]
     scalers = tuple(fit_scaler(table, rows) for rows, _ in parts)
     like = next(models[0].parameters(), torch.empty(0))  # in its type, and where it is
     x = torch.stack([torch.from_numpy(s(table).to_numpy(np.float32)) for s in scalers]).to(like)
@@ -273,6 +275,15 @@ class _Apart(nn.Module):
     def unstack(self, *, copies: bool = True) -> list[nn.Module]:  # noqa: ARG002 (as a stack has)
         """Return the networks themselves."""
         return list(self.models)
+
+
+def _without_heads(model: nn.Module) -> nn.Module:
+    """Return a network without heads at its nodes; whatever a wrapper holds stays."""
+    if not isinstance(model, CustomizedEdgeModel) or model.heads is None:
+        return model
+    return CustomizedEdgeModel(model.base_model, **model.after, node_heads=None).train(
+        model.training
+    )
 
 
 def _side_by_side(models: list[nn.Module], artifact: CompileArtifact) -> _Apart | ReplicateStack:
