@@ -16,7 +16,7 @@ from edge2torch.perturb._design import Design
 from edge2torch.perturb._folds import EASY, Folds
 from edge2torch.perturb._kernel import GraphKernel
 from edge2torch.perturb._problem import Floats, Problem
-from edge2torch.perturb._rewired import rewired_for
+from edge2torch.perturb._rewired import rewired_graphs
 from edge2torch.perturb._rules import rules
 from edge2torch.perturb._scores import BACKGROUND, Held, scored
 from edge2torch.perturb._verdict import wiring
@@ -121,14 +121,15 @@ def baselines(
     said = [EASY] if folds.has_sisters else []
     if edges is not None and rewired:
         table = read_edge_table(edges).frame
-        others = {}
-        for k in range(rewired):
-            kernel = GraphKernel(rewired_for(table, design, seed + k))
-            others[f"rewired kernel {k + 1}"] = _by_kernel(design, problem, folds, kernel)
+        graphs, lacking = rewired_graphs(table, design, rewired, seed)
+        others = {
+            f"rewired kernel {k + 1}": _by_kernel(design, problem, folds, GraphKernel(other))
+            for k, other in graphs.items()
+        }
         sentence, _ = wiring(
             held, "graph kernel", found["graph kernel"], found["ridge"], others, seed
         )
-        said.append(sentence)
+        said += [lacking, sentence] if lacking else [sentence]
     return compared(design, folds, held, found, seed, said)
 
 
@@ -168,7 +169,7 @@ def held_out(design: Design, problem: Problem, folds: Folds) -> Held:
     base = np.concatenate([problem.background_mean(f.training)[f.held_out] for f in folds])
     condition = design.rows[sample]
     # conditions of one left-out treatment are drawn together: they are one trial of the question
-    units = condition
+    units = design.same[condition]
     if folds.leave in _BY_GROUP:
         given = design.doses.drop(columns=design.background).to_numpy() > 0
         units = pd.factorize(pd.Series([bytes(row) for row in given])[condition])[0]

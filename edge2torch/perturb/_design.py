@@ -12,10 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.messages import plural
+from edge2torch.errors import Edge2TorchError
 
 KINDS = ("stimulus", "inhibitor", "knock_out", "knock_down", "over_expression")
 LOWERS = ("inhibitor", "knock_out", "knock_down")
 _BACKGROUND = 0.3  # of all conditions: a treatment this common is what the others are given on
+NOT_EXCHANGED = "The targets cannot be exchanged: no two treatments of a kind have different ones."
 INHIBITOR = "_inhibitor"  # what the end of a name says
 
 Ints = NDArray[np.int64]
@@ -74,6 +76,12 @@ class Design:
         """Conditions in which nothing was given."""
         return self.doses.index[~(self.doses > 0).any(axis=1)].tolist()
 
+    @cached_property
+    def same(self) -> Ints:
+        """Number of what each condition was given, shape (conditions,): alike under other names too."""
+        _, number = np.unique(self.doses.to_numpy(float), axis=0, return_inverse=True)
+        return number.reshape(-1).astype(np.int64)
+
     @property
     def replicates(self) -> pd.Series[int]:
         """Rows of readouts per condition, all times and contexts together."""
@@ -104,28 +112,22 @@ class Design:
     def sisters(self, training: Sequence[str], held_out: Sequence[str]) -> pd.Series[bool]:
         """Tell which held-out conditions differ from a training one by one treatment seen elsewhere.
 
-        The effect of that treatment can be read off other training conditions, and no graph is
-        needed to add it.
+        They differ in its dose, whatever the two doses are, 0 among them; elsewhere is any other
+        training condition that was given it, at any dose. What that treatment does is seen there,
+        and no graph is needed to add it. A condition that was given the very same as a training
+        one has a sister too.
         """
         given = self.doses.loc[list(training)].to_numpy(float)
         asked = self.doses.loc[list(held_out)].to_numpy(float)
+        holders = (given > 0).sum(axis=0)
         found = []
-        for name, row in zip(held_out, asked, strict=True):
+        for row in asked:
             differs = given != row
-            alone = np.flatnonzero(differs.sum(axis=1) == 1)
-            # the dose of the one treatment, and who else was given it
-            which = differs[alone].argmax(axis=1)
-            elsewhere = [
-                bool(
-                    (
-                        (given[:, t] == row[t] if row[t] > 0 else given[:, t] > 0)
-                        & (np.arange(len(given)) != k)
-                    ).any()
-                )
-                for k, t in zip(alone.tolist(), which.tolist(), strict=True)
-            ]
-            found.append((name, any(elsewhere)))
-        return pd.Series([yes for _, yes in found], index=[name for name, _ in found], dtype=bool)
+            n = differs.sum(axis=1)
+            which = differs.argmax(axis=1)  # the one treatment, where it is one
+            others = holders[which] - (given[np.arange(len(given)), which] > 0)
+            found.append(bool(((n == 0) | ((n == 1) & (others > 0))).any()))
+        return pd.Series(found, index=list(held_out), dtype=bool)
 
     def at(self, samples: Ints) -> Design:
         """Return the design of some samples alone, with the conditions that they belong to."""
@@ -141,16 +143,34 @@ class Design:
     def with_targets_exchanged(self, seed: int) -> Design:
         """Return the same readouts under treatments that have exchanged their targets.
 
-        Within a kind; background treatments keep theirs. What a graph can tell is gone then.
+        Within a kind, as many of them as can; background treatments keep theirs. What a graph can
+        tell is gone then.
+
+        Raises
+        ------
+        Edge2TorchError
+            Where no two treatments of a kind have different targets.
         """
+        if not self.can_exchange_targets:
+            raise Edge2TorchError(f"design: {NOT_EXCHANGED}")
         rng = np.random.default_rng(seed)
         table = self.treatments.copy()
         own = pd.Series({name: ";".join(nodes) for name, nodes in self.targets.items()})
-        free = ~table.index.isin(self.background)
-        for kind in KINDS:
-            names = table.index[free & (table["kind"] == kind).to_numpy()]
-            own[names] = rng.permutation(own[names].to_numpy(object))
+        for names in self._alike():
+            own[names] = _exchanged(own[names].to_numpy(object), rng)
         return replace(self, treatments=table.assign(target=own.reindex(table.index)))
+
+    @property
+    def can_exchange_targets(self) -> bool:
+        """Whether two treatments of a kind, background apart, have different targets."""
+        targets = self.targets
+        return any(len({frozenset(targets[name]) for name in part}) > 1 for part in self._alike())
+
+    def _alike(self) -> list[list[str]]:
+        """Return the treatments of each kind, without the background."""
+        kinds = self.treatments["kind"]
+        free = [name for name in self.names if name not in self.background]
+        return [[name for name in free if kinds[name] == kind] for kind in KINDS]
 
     def to_frame(self) -> pd.DataFrame:
         """Return the long form: a row per condition and treatment, one without for a control."""
@@ -192,6 +212,22 @@ class Design:
         if self.background:
             seen.append(f"background {', '.join(self.background)}")
         return f"Design({', '.join(seen)})"
+
+
+def _exchanged(own: NDArray[np.object_], rng: np.random.Generator) -> NDArray[np.object_]:
+    """Return targets in an order in which as many as can stand elsewhere."""
+    _, code, counts = np.unique(own.astype(str), return_inverse=True, return_counts=True)
+    most = min(len(own), 2 * (len(own) - int(counts.max(initial=0))))
+    for _ in range(100):  # an order is as good with a chance of about 1 / e where all differ
+        order = rng.permutation(len(own))
+        if (code[order] != code).sum() == most:
+            return own[order]
+    # alike ones side by side, all moved on by the longest run: each lands where others were
+    mixed = rng.permutation(len(own))
+    place = mixed[np.argsort(code[mixed], kind="stable")]
+    found = own.copy()
+    found[place] = own[np.roll(place, int(counts.max()))]
+    return found
 
 
 def _split(target: Any) -> list[str]:

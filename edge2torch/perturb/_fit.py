@@ -15,11 +15,11 @@ from edge2torch._core.messages import note
 from edge2torch.graph import read_edge_table
 from edge2torch.perturb._compare import Comparison, baselines, compared, held_out
 from edge2torch.perturb._compile import compile as compile_design
-from edge2torch.perturb._design import Design, Ints
+from edge2torch.perturb._design import NOT_EXCHANGED, Design, Ints
 from edge2torch.perturb._folds import Folds
 from edge2torch.perturb._folds import folds as make_folds
 from edge2torch.perturb._problem import Floats, Problem
-from edge2torch.perturb._rewired import rewired_for
+from edge2torch.perturb._rewired import rewired_graphs
 from edge2torch.perturb._train import Recipe, Trained, train
 from edge2torch.perturb._verdict import judged
 from edge2torch.perturb._weights import WEIGHTS
@@ -171,7 +171,8 @@ def _with_sister(design: Design, folds: Folds, k: int) -> NDArray[np.bool_]:
     names = design.samples["condition"].to_numpy(object)
     training, held = names[folds[k].training], names[folds[k].held_out]
     if folds.leave in ("time", "context"):
-        return np.isin(held, training)
+        same = design.same[design.rows]
+        return np.isin(same[folds[k].held_out], same[folds[k].training])
     inside, outside = list(dict.fromkeys(training)), list(dict.fromkeys(held))
     found: NDArray[np.bool_] = design.sisters(inside, outside).loc[held].to_numpy(bool)
     return found
@@ -270,12 +271,17 @@ def fit(
     arms = _Arms(design, made, recipe, replicates, seed, quiet)
     found = {name: frame.to_numpy(float) for name, frame in beside.predictions.items()}
     found[NETWORK], fold_networks = arms.run(table, design, NETWORK)
-    if controls:
+    said = list(beside.verdicts)
+    if controls and design.can_exchange_targets:
         wrong = design.with_targets_exchanged(seed)
         found[EXCHANGED], _ = arms.run(table, wrong, EXCHANGED, replicates=1)
+    elif controls:
+        said.append(NOT_EXCHANGED)
     others: dict[str, Floats] = {}
-    for k in range(max(rewired, int(controls))):
-        other = rewired_for(table, design, seed + k)
+    graphs, lacking = rewired_graphs(table, design, max(rewired, int(controls)), seed)
+    if lacking and lacking not in said:
+        said.append(lacking)
+    for k, other in graphs.items():
         others[f"{REWIRED} {k + 1}"], _ = arms.run(
             other, design, f"{REWIRED} {k + 1}", replicates=1
         )
@@ -283,7 +289,7 @@ def fit(
         found[REWIRED] = next(iter(others.values()))
     whole = np.arange(len(design.samples))
     networks = arms.networks(table, design, whole, replicates)
-    verdicts, scores = judged(held, found, others, made, beside.verdicts, seed)
+    verdicts, scores = judged(held, found, others, made, said, seed)
     base = compared(design, made, held, found, seed, verdicts)
     return PerturbationFit(
         base.design,

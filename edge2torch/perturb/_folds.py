@@ -29,7 +29,8 @@ class Fold:
     left_out : tuple of str
         What was left out: conditions, treatments, times ...
     sisters : int
-        Held-out conditions that differ from a training one by one treatment seen elsewhere.
+        Held-out conditions that differ from a training one by one treatment seen elsewhere, or by
+        none (:meth:`Design.sisters`).
     conditions : int
         Held-out conditions.
 
@@ -93,7 +94,8 @@ class Folds:
 
     def __repr__(self) -> str:
         each = {len(fold.left_out) for fold in self.folds}
-        much = "one " + self.leave if each == {1} else f"{min(each)} to {max(each)} {self.leave}s"
+        many = f"{min(each)} to {max(each)}" if len(each) > 1 else f"{min(each)}"
+        much = "one " + self.leave if each == {1} else f"{many} {self.leave}s"
         words = (
             f"{len(self)} fold{'s' * (len(self) != 1)}, {much} left out; {self.sisters} of "
             f"{self.conditions} held-out conditions have a sister in training."
@@ -128,7 +130,8 @@ def folds(
     -------
     Folds
         Replicates, times and contexts of a condition stand on one side, but where time or context
-        is what is left out.
+        is what is left out; so do conditions that were given the very same under different names,
+        but where a mapping parts them.
 
     Raises
     ------
@@ -196,11 +199,21 @@ def _members(design: Design, leave: str) -> dict[str, np.ndarray[Any, np.dtype[n
             for level in levels if len(levels) > 1 else ():
                 found[f"{name} {level:g}"] = doses.to_numpy()[rows] == level
         return found
-    several = given.sum(axis=1) > 1
+    asked = given.sum(axis=1) > (1 if leave == "combination" else -1)
+    return _by_what_was_given(design, asked)
+
+
+def _by_what_was_given(
+    design: Design, asked: np.ndarray[Any, np.dtype[np.bool_]]
+) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """Return the samples of the conditions asked for, those that were given the very same together."""
+    alike: dict[int, list[int]] = {}
+    for k, number in enumerate(design.same.tolist()):
+        if asked[k]:
+            alike.setdefault(number, []).append(k)
     return {
-        str(name): rows == k
-        for k, name in enumerate(design.doses.index)
-        if leave == "condition" or several[k]
+        " = ".join(str(design.doses.index[k]) for k in part): np.isin(design.rows, part)
+        for part in alike.values()
     }
 
 
@@ -227,10 +240,15 @@ def _fold(design: Design, held: Any, left_out: tuple[str, ...], leave: str) -> F
     if not (design.doses.loc[inside] > 0).any(axis=None):
         raise Edge2TorchError(
             f"leave={leave!r}: without {listing(left_out)} no treated condition is left to train on. "
-            "Leave out fewer at once: a larger k."
+            + (
+                "Leave out fewer at once: a larger k."
+                if len(left_out) > 1
+                else "The design needs more treated conditions than those that are left out."
+            )
         )
     sisters = int(design.sisters(inside, outside).sum()) if outside and inside else 0
     if leave in ("time", "context"):
         # the same condition, at another time or place, is what the others are to it
-        sisters = len(set(inside) & set(outside))
+        same = pd.Series(design.same, design.doses.index)
+        sisters = int(same[outside].isin(same[inside]).sum())
     return Fold(training, held_out, left_out, sisters, len(outside))

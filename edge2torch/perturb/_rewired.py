@@ -8,9 +8,58 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import rewire
 from edge2torch.perturb._design import Design
 
+_DRAWS = 20
+
+
+def rewired_graphs(
+    edges: pd.DataFrame, design: Design, n: int, seed: int
+) -> tuple[dict[int, pd.DataFrame], str]:
+    """Return n different rewired graphs by number, and a sentence where there are fewer.
+
+    A graph of few edges can come out of a rewiring as it was, or as another did. There are 20 draws,
+    or n.
+    """
+    found: dict[int, pd.DataFrame] = {}
+    if not n:
+        return found, ""
+    seen = {_key(_kept(edges, design))}
+    own = next(iter(seen))
+    same = again = drawn = 0
+    while len(found) < n and drawn < max(n, _DRAWS):
+        k, drawn = drawn, drawn + 1
+        other = rewired_for(edges, design, seed + k)
+        key = _key(other)
+        same += key == own
+        again += key in seen and key != own
+        if key not in seen:
+            found[k] = other
+        seen.add(key)
+    parts = [
+        f"{count} of {drawn} rewired graphs {one if count == 1 else many}"
+        for count, one, many in (
+            (same, "is the graph itself", "are the graph itself"),
+            (again, "repeats another", "repeat another"),
+        )
+        if count
+    ]
+    if len(found) == n:
+        return found, ""
+    small = "this network is too small to be rewired" + ("" if not found else f" {n} times")
+    return found, f"{' and '.join(parts)}; {small}."
+
+
+def _key(edges: pd.DataFrame) -> frozenset[tuple[object, ...]]:
+    columns = [name for name in ("source", "target", "sign") if name in edges]
+    return frozenset(edges[columns].itertuples(index=False, name=None))
+
 
 def rewired_for(edges: pd.DataFrame, design: Design, seed: int) -> pd.DataFrame:
     """Return a graph with these degrees, in which everything is reached that treatments reach."""
+    return rewire(_kept(edges, design), "reachable", seed=seed)
+
+
+def _kept(edges: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """Return the edges that lead on from a stimulus."""
     nodes = {*edges["source"], *edges["target"]}
     kinds = design.treatments["kind"].to_dict()
     fed = {
@@ -29,4 +78,4 @@ def rewired_for(edges: pd.DataFrame, design: Design, seed: int) -> pd.DataFrame:
         raise Edge2TorchError(
             "edges: no edge leads on from a stimulus, so there is nothing to rewire."
         )
-    return rewire(kept, "reachable", seed=seed)
+    return kept

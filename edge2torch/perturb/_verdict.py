@@ -32,6 +32,13 @@ def wiring(
 ) -> tuple[str, pd.DataFrame]:
     """Say whether the wiring matters to a model, and return the scores of the rewired graphs."""
     scores = scored(held, rewired, seed)
+    if len(scores) < ENOUGH:
+        sentence = (
+            f"Whether the wiring matters to the {name} cannot be said of {len(scores)} rewired "
+            f"graph{'s' * (len(scores) != 1)}; {ENOUGH} are needed that differ "
+            f"(rewired={ENOUGH} or more)."
+        )
+        return sentence, scores
     mine = scored(held, {name: own}, seed).loc[name]
     beaten = int((scores["skill"] < mine["skill"]).sum())
     lead, low, high = difference(held, own, ridge, seed)
@@ -39,12 +46,6 @@ def wiring(
         f"its skill is above that of {beaten} of {len(scores)} rewired graphs, and {lead:+.3f} from "
         f"ridge's (90 %: {low:+.3f} to {high:+.3f})"
     )
-    if len(scores) < ENOUGH:
-        sentence = (
-            f"Whether the wiring matters to the {name} cannot be said of {len(scores)} rewired "
-            f"graph{'s' * (len(scores) != 1)}; {ENOUGH} are needed (rewired={ENOUGH})."
-        )
-        return sentence, scores
     if beaten >= 0.95 * len(scores) and low > 0:
         return f"The wiring matters to the {name}: {facts}.", scores
     return f"The wiring is not shown to matter to the {name}: {facts}.", scores

@@ -9,8 +9,9 @@ import pytest
 from edge2torch import Edge2TorchError
 from edge2torch.perturb import GraphKernel, baselines, folds, read_design
 from edge2torch.perturb._compare import _by_kernel, held_out
+from edge2torch.perturb._design import _exchanged
 from edge2torch.perturb._problem import Problem, levels
-from edge2torch.perturb._rewired import rewired_for
+from edge2torch.perturb._rewired import rewired_for, rewired_graphs
 from edge2torch.perturb._rules import additive, nearest, ridge, sister
 from edge2torch.perturb._scores import Held, scored
 from edge2torch.perturb._verdict import wiring
@@ -235,3 +236,77 @@ def test_the_wiring_matters_where_it_does_and_not_with_targets_exchanged() -> No
         for seed in range(1, 11)
     ]
     assert sum(words.startswith("The wiring matters") for words in exchanged) <= 1
+
+
+def test_exchanged_targets_are_never_the_networks_own() -> None:
+    doses = pd.DataFrame(np.eye(7), list("0123456"), ["s", "t", "i", "j", "k", "m", "n"])
+    kinds = dict.fromkeys("ijkmn", "inhibitor")
+    design = read_design(
+        doses, kinds=kinds, targets={"i": "P", "j": "P", "k": "P", "m": "Q", "n": "R"}
+    )
+    for seed in range(20):
+        found = design.with_targets_exchanged(seed).targets
+        assert (found["s"], found["t"]) == (["t"], ["s"])
+        assert sorted(found[name][0] for name in "ijkmn") == ["P", "P", "P", "Q", "R"]
+        # of three that share a target two find another
+        assert sum(found[name] != design.targets[name] for name in "ijkmn") == 4
+    one = read_design(doses[["s", "i", "j"]], kinds={"i": "inhibitor", "j": "inhibitor"},
+                      targets={"i": "P", "j": "P"})  # fmt: skip
+    assert not one.can_exchange_targets
+    with pytest.raises(Edge2TorchError, match="targets cannot be exchanged"):
+        one.with_targets_exchanged(0)
+
+
+def test_a_target_that_most_share_still_moves() -> None:
+    own = np.array(["P"] * 30 + [f"Q{k}" for k in range(30)], object)
+    found = _exchanged(own, np.random.default_rng(0))  # hardly ever drawn: the long run is moved on
+    assert (found != own).all()
+    assert sorted(found) == sorted(own)
+
+
+def test_a_graph_that_a_rewiring_leaves_as_it_is_is_no_control() -> None:
+    doses = pd.DataFrame({"A": [0, 1, 0, 1.0], "B": [0, 0, 1.0, 1]}, list("0abc"))
+    design = read_design(doses, pd.DataFrame({"y": [0, 1.0, 2, 3]}, list("0abc")))
+    chain = pd.DataFrame({"source": ["A", "B", "r"], "target": ["r", "r", "y"], "sign": 1})
+    graphs, words = rewired_graphs(chain, design, 3, 0)
+    assert graphs == {}
+    assert words == (
+        "20 of 20 rewired graphs are the graph itself; this network is too small to be rewired."
+    )
+    assert rewired_graphs(chain, design, 0, 0) == ({}, "")
+    two = pd.DataFrame({"source": ["A", "B"], "target": ["y", "z"], "sign": 1})
+    graphs, words = rewired_graphs(two, design, 20, 0)
+    assert len(graphs) == 1  # A to z, B to y
+    assert next(iter(graphs.values()))["target"].tolist() == ["z", "y"]
+    assert "rewired graphs are the graph itself and" in words
+    assert words.endswith("repeat another; this network is too small to be rewired 20 times.")
+    assert len(rewired_graphs(two, design, 1, 0)[0]) == 1
+    said = baselines(design, folds(design, {"c": 1}), chain).verdicts
+    assert said[1].startswith("20 of 20 rewired graphs are the graph itself")
+    assert "cannot be said of 0 rewired graphs" in said[2]
+
+
+def test_sisters_of_any_dose() -> None:
+    doses = pd.DataFrame(
+        {"A": [0, 1, 10, 100, 0], "B": [0, 0, 0, 0, 1]}, ["c", "a1", "a10", "a100", "b"]
+    )
+    design = read_design(doses, pd.DataFrame({"y": np.arange(5.0)}, doses.index))
+    for name in doses.index:
+        others = [one for one in doses.index if one != name]
+        assert design.sisters(others, [name])[name] == (name != "b")
+    assert folds(design, k=5).sisters == 4
+    by_dose = folds(design, "dose")
+    assert (by_dose.sisters, by_dose.conditions) == (3, 3)
+    # A was seen in the sister alone
+    assert not design.sisters(["a10", "b"], ["a1"])["a1"]
+
+
+def test_conditions_that_are_the_same_under_two_names_never_part() -> None:
+    doses = pd.DataFrame(
+        {"A": [0, 1, 1, 0, 2], "B": [0, 0, 0, 1, 1]}, ["0", "a", "again", "b", "ab"]
+    )
+    design = read_design(doses, pd.DataFrame({"y": np.arange(5.0)}, doses.index))
+    made = folds(design, k=4)
+    assert repr(made).startswith("4 folds, one condition left out; 5 of 5")
+    assert [len(f.held_out) for f in made if f.left_out == ("a = again",)] == [2]
+    assert design.sisters(["again", "b"], ["a"])["a"]  # a mapping may part them
