@@ -189,7 +189,11 @@ def sample_names(frame: pd.DataFrame, label: Collection[str], nodes: Collection[
     the first that is an id by its name.
     """
     genes = {*nodes, *gene_symbols(frame.columns)}
-    able = [c for c in frame.columns if c not in label and c not in genes and frame[c].is_unique]
+    able = [
+        c
+        for c in frame.columns
+        if c not in label and (c not in genes or _names_only(frame[c])) and frame[c].is_unique
+    ]
     if not able:
         return None
     first = frame.columns[0]
@@ -200,6 +204,13 @@ def sample_names(frame: pd.DataFrame, label: Collection[str], nodes: Collection[
     ):
         return first
     return next((c for c in able if like_an_id(c) and not _has_fractions(frame[c])), None)
+
+
+def _names_only(column: pd.Series) -> bool:
+    """Whether nothing in a column is a number: then it is no feature, whatever node it is called like."""
+    if pd.api.types.is_numeric_dtype(column.dtype) or not len(column):
+        return False
+    return bool(pd.to_numeric(column, errors="coerce").isna().all())
 
 
 def told(columns: Columns, wanted: Collection[str], *, counts: bool) -> list[str]:
@@ -230,6 +241,8 @@ def with_sample_names(
     if column is None:
         return frame, []
     named = frame.set_index(frame[column].astype(str)).drop(columns=column)
+    if column in wanted:
+        return named, [f"The column {column!r}, called like a node, is taken as names: it is text."]
     if not pd.api.types.is_numeric_dtype(frame[column].dtype) or column.startswith("Unnamed:"):
         return named, []
     return named, [f"The numbers in {column!r} are taken as names of samples."]

@@ -241,7 +241,7 @@ def caveats_of(results: Results, story: ReportText) -> list[str]:
         for sentence in filled_words(results)
     ]
     said += study.task.outcome.caveats(study.task, results.predictions, words, study.settings.seeds)
-    others = " that was not found" if results.trust is not None and results.trust.found else ""
+    others = " that was not found" if results.trust is not None and results.trust.claimed else ""
     said += [
         f"{verdict.text} So a high-ranking {words.node}{others} is a readable summary of its "
         f"{plural(words.feature)}, not a finding about the {words.node} itself."

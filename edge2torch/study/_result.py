@@ -87,7 +87,8 @@ class StudyResult:
 
         ``gain`` to ``explained_by`` are of ``edge2torch.interpret.find_nodes``, over all classes, and
         ``class_gain``, ``class_q_use`` for the class against the rest; NaN where none was judged.
-        ``found`` says which nodes may be claimed.
+        ``found``: which pass both tests. ``claimed``: which of them may be claimed, none where as many
+        are found with rewired edges.
         """
         size = len(self.results.attribution.nodes)
         table = top_nodes(self.results, size if self.learned else 0)
@@ -96,6 +97,8 @@ class StudyResult:
         for name, missing in _OF_NODES.items():
             known = {} if trust is None else trust.table[name].to_dict()
             table[name] = [known.get(node, missing) for node in table["node"]]
+        claimed = [] if trust is None else trust.claimed
+        table.insert(list(table.columns).index("found") + 1, "claimed", table["node"].isin(claimed))
         by_class = {} if trust is None else trust.by_class
         for column in ("gain", "q_use"):
             table[f"class_{column}"] = [

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 else:
     TaskName = Literal[("auto", *OUTCOMES, "perturbation")]  # the command line shows them
 
+HEAD_WEIGHT = 0.2
 _MOST = 1000  # networks of a kind; more is a slip, and would train for days
 _ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (
@@ -149,7 +150,7 @@ class StudySettings:
     direct_edges: bool = False
     units: int = 1
     node_heads: bool = False
-    head_weight: float = 0.2
+    head_weight: float = HEAD_WEIGHT
 
     def __post_init__(self) -> None:
         # here: the command line's --help needs the defaults above, and no NumPy
@@ -179,6 +180,11 @@ class StudySettings:
                     continue
                 if not is_number(value) or not allowed(value):
                     raise Edge2TorchError(f"{name} must be {words}.")
+        if self.head_weight != HEAD_WEIGHT and not self.node_heads:
+            raise Edge2TorchError(
+                f"head_weight={self.head_weight:g} weighs heads that the network does not have: "
+                "node_heads=True adds them."
+            )
         self._check_folds()
 
     def _check_folds(self) -> None:

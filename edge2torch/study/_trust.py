@@ -33,7 +33,7 @@ from edge2torch.study._learned import Learned, ahead_words, beaten_by, lagging, 
 from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._progress import Progress
-from edge2torch.study._settings import StudySettings
+from edge2torch.study._settings import HEAD_WEIGHT, StudySettings
 from edge2torch.study._train import goal_of
 
 _FEWEST = 2
@@ -85,6 +85,11 @@ class Trust:
     def found(self) -> list[str]:
         """Names of the found nodes, of the largest gain first."""
         return self.table.index[self.table["found"]].astype(str).tolist()
+
+    @property
+    def claimed(self) -> list[str]:
+        """The found nodes, or none where rewired edges have as many: then edges are not the reason."""
+        return self.found if self.n_rewired < len(self.found) else []
 
     @property
     def alone(self) -> list[str]:
@@ -279,7 +284,9 @@ class _How:
             seed = next(seeds)
             if seed not in built:
                 # without heads: what judges a node must not have been told to predict by it
-                built[seed] = network.build(replace(settings, node_heads=False), seed)
+                built[seed] = network.build(
+                    replace(settings, node_heads=False, head_weight=HEAD_WEIGHT), seed
+                )
             return copy.deepcopy(built[seed]), network.artifact
 
         n = len(self.table) * (FOLDS - 1) // FOLDS

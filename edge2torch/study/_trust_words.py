@@ -12,6 +12,8 @@ from edge2torch.study._pipeline import Results
 from edge2torch.study._trust import LEVEL, Trust
 from edge2torch.study._verdict import against_shuffled
 
+_FEWEST_EXPECTED = 2.5  # p below .05 where nothing is to be found: a share of fewer says nothing
+
 
 @dataclass(frozen=True)
 class TrustWords:
@@ -58,9 +60,14 @@ def trust_words(results: Results) -> TrustWords | None:
     sets = int((table["q_set"] < LEVEL).sum())
     both = int((table["found"] & (table["q_set"] < LEVEL)).sum())
     share = float(trust.calibration["p<.05"].mean())
+    tests = len(table) * trust.controls
     # two standard errors of a share of so many nodes
-    most = LEVEL + 2 * (LEVEL * (1 - LEVEL) / (len(table) * trust.controls)) ** 0.5
-    wide = "as it should be" if share <= most else "more than it should: read q with care"
+    most = LEVEL + 2 * (LEVEL * (1 - LEVEL) / tests) ** 0.5
+    if share > most:
+        wide = "more than it should: read q with care"
+    else:
+        few = LEVEL * tests < _FEWEST_EXPECTED
+        wide = f"{round(share * tests)} of {tests:,}, too few to tell" if few else "as it should be"
     n_folds = len(trust.quality)
     return TrustWords(
         use=f"Does the prediction of new {plural(words.sample)} rest on the {words.node}? "
@@ -129,5 +136,7 @@ def found_table(trust: Trust) -> pd.DataFrame:
     for name, part in trust.by_class.items():
         table[f"gain {name}"] = part["gain"]
         table[f"q_use {name}"] = part["q_use"]
+    claimed = table.index.astype(str).isin(trust.claimed)
+    table.insert(list(table.columns).index("found") + 1, "claimed", claimed)
     table = table.rename_axis("node").reset_index()
     return table.set_axis(pd.RangeIndex(1, len(table) + 1, name="rank"))

@@ -171,7 +171,7 @@ def _found(results: Results, trust: Trust) -> list[Verdict]:
     nodes = plural(words.node, len(trust.table))
     beside = f"with rewired edges: {trust.n_rewired:,}"
     said = []
-    if found and trust.n_rewired < len(found):
+    if trust.claimed:
         own = "" if len(alone) == len(found) else f", {len(alone):,} of them on their own"
         said.append(
             Verdict(

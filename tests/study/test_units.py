@@ -1,5 +1,7 @@
 """A study with several units per node and heads at them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,10 @@ import torch
 
 import edge2torch as e2t
 from edge2torch.nn import CustomizedEdgeModel
+from edge2torch.study._data import read_dataset
 from edge2torch.study._train import mean_of_heads
+from edge2torch.study._trust_words import found_table, trust_words
+from edge2torch.study._verdict import verdicts
 
 EDGES = pd.DataFrame(
     {
@@ -42,11 +47,64 @@ def test_units_and_heads_go_through_a_whole_study(tmp_path):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "because it was told to" in page
     assert "3 units" in page
+    assert (study.nodes["claimed"] == study.nodes["found"] & bool(study.trust.claimed)).all()
     again = e2t.load_study(tmp_path)
     pd.testing.assert_frame_equal(again.nodes, study.nodes)
     model = again.results.first.model
     assert isinstance(model, CustomizedEdgeModel)
     assert model.head_names == ["other", "signal"]
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_what_rewired_edges_find_as_often_is_claimed_nowhere():
+    table, kind = cells()
+    study = e2t.run_study(
+        EDGES, table, kind, seeds=1, max_epochs=30, input_dropout=0.1, replicates=1, controls=2,
+        quiet=True,
+    )  # fmt: skip
+    assert study.learned
+    own = study.trust.table.assign(found=[True, False])
+    first = own.index[0]
+    for n_rewired, claimed in ((0, [first]), (1, [])):
+        rewired = own.assign(found=[n_rewired > 0, False])
+        trust = replace(study.trust, table=own, rewired=rewired)
+        results = replace(study.results, trust=trust)
+        nodes = replace(study, results=results).nodes
+        assert set(nodes.loc[nodes["found"], "node"]) == {first}
+        assert set(nodes.loc[nodes["claimed"], "node"]) == set(claimed)
+        written = found_table(trust)
+        assert written.loc[written["claimed"], "node"].tolist() == claimed
+        texts = [verdict.text for verdict in verdicts(results)]
+        assert any(text.startswith("Found: 1 of 2") for text in texts) == bool(claimed)
+        assert any("nothing can be claimed of them" in text for text in texts) != bool(claimed)
+    # 2 controls of 2 nodes are four tests: a share of so few is no share
+    for share, said in ((0.0, "0 of 4, too few to tell"), (0.25, "1 of 4, too few to tell")):
+        calibration = study.trust.calibration.assign(**{"p<.05": share})
+        trust = replace(study.trust, calibration=calibration)
+        assert said in trust_words(replace(study.results, trust=trust)).null
+    calibration = study.trust.calibration.assign(**{"p<.05": 0.5})
+    trust = replace(study.trust, calibration=calibration)
+    assert "more than it should" in trust_words(replace(study.results, trust=trust)).null
+
+
+def test_a_weight_of_heads_that_are_not_there_is_refused():
+    table, kind = cells(60)
+    with pytest.raises(
+        e2t.Edge2TorchError, match=r"head_weight=0.4 weighs heads .* node_heads=True"
+    ):
+        e2t.run_study(EDGES, table, kind, head_weight=0.4, quiet=True)
+
+
+def test_names_of_samples_may_be_called_like_a_node():
+    table, kind = cells(60)
+    frame = table.assign(kind=kind).rename_axis("answer").reset_index()
+    dataset = read_dataset(frame, "kind", {*EDGES["source"], *EDGES["target"]})
+    assert dataset.table.index.tolist() == table.index.tolist()
+    assert any("'answer', called like a node, is taken as names" in note for note in dataset.notes)
+    spoilt = frame.drop(columns="answer").astype({"CD3": object})
+    spoilt.loc[3, "CD3"] = "n/a"  # one slip makes no name of a feature
+    with pytest.raises(e2t.Edge2TorchError, match="not numbers: 'CD3'"):
+        read_dataset(spoilt, "kind", {*EDGES["source"], *EDGES["target"]})
 
 
 @pytest.mark.usefixtures("no_figures")
