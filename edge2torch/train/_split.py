@@ -212,6 +212,10 @@ def _folds(
             )
             yield from maker.split(rows, classes, groups[rows])
     elif is_number:
+        if n_folds > len(rows):
+            raise Edge2TorchError(
+                f"folds: {len(rows)} samples cannot be divided into {n_folds} parts."
+            )
         maker = selection.RepeatedKFold(n_splits=n_folds, n_repeats=repeats, random_state=seed)
         yield from maker.split(rows)
     else:

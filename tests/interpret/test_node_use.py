@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import edge2torch as e2t
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.interpret import (
     CrossFitted,
     cross_fit,
@@ -348,3 +348,17 @@ def test_names_of_target_and_groups_have_to_be_those_of_the_samples():
             call()
     with pytest.raises(Edge2TorchError, match="groups has no value for 1 sample"):
         node_use(by_donor, x, y, groups=donors.rename({"s7": "s007"}))
+
+
+def test_few_samples_and_targets_that_say_nothing_are_told():
+    x, _ = cells(12)
+    edges = sets(6)
+    top = pd.DataFrame({"source": edges["target"].unique(), "target": "y"})
+    model, artifact = e2t.compile_graph(pd.concat([edges, top]), quiet=True)
+    options = {"starts": 1, "max_epochs": 1, "quiet": True}
+    with pytest.warns(Edge2TorchWarning, match=r"12 samples .* fewer than 30"):
+        find_nodes((model, artifact), x, x["g0"], controls=2, rewired=False, **options)
+    with pytest.raises(Edge2TorchError, match="target is 1 for all 12 samples"):
+        find_nodes((model, artifact), x, np.ones(12), **options)
+    with pytest.raises(Edge2TorchError, match="12 samples cannot be divided into 13 parts"):
+        find_nodes((model, artifact), x, x["g0"], folds=13, **options)

@@ -16,7 +16,7 @@ from torch import nn
 
 from edge2torch._core.arguments import check_options
 from edge2torch._core.checks import check_count
-from edge2torch._core.messages import note
+from edge2torch._core.messages import note, warn
 from edge2torch.compile import compile_graph, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._coherent import inputs_below
@@ -40,6 +40,7 @@ from edge2torch.nn import CompiledModel, CustomizedEdgeModel
 __all__ = ["NodeFindings", "find_nodes"]
 
 LEVEL = 0.05
+FEWEST = 30  # samples: below it a warning
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,6 +150,11 @@ def find_nodes(
     Edge2TorchError
         As :func:`cross_fit` and :func:`node_use`.
 
+    Warns
+    -----
+    Edge2TorchWarning
+        For fewer than 30 samples.
+
     Examples
     --------
     >>> import edge2torch as e2t
@@ -171,6 +177,11 @@ def find_nodes(
     how: dict[str, Any] = {"starts": starts, "groups": groups, "seed": seed, **options}
     networks = cross_fit(compile_or_model, data, target, folds=folds, **how)
     how["folds"] = networks.folds
+    if (n := len(networks.predictions)) < FEWEST:
+        warn(
+            f"{n} samples are held out in turn: t-tests of fewer than {FEWEST} rest on differences that "
+            "are normal, and a node may be found by one sample. Take found nodes for suggestions."
+        )
     other = tuple(
         cross_fit(compile_or_model, data, target, exchange_features=seed * 1000 + k, **how)
         for k in range(controls)

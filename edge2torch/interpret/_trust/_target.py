@@ -50,6 +50,10 @@ class Target:
         if given.dtype.kind == "f":
             if not np.isfinite(given).all():
                 raise Edge2TorchError("target holds infinite values. Leave these samples out.")
+            if n > 1 and np.ptp(given) == 0:
+                raise Edge2TorchError(
+                    f"target is {given[0]:g} for all {n} samples: there is nothing to predict."
+                )
             return cls(given.astype(np.float64))
         names = given.astype(str)
         classes = sorted(set(names.tolist()))
