@@ -10,6 +10,7 @@ import pandas as pd
 
 from edge2torch._core.checks import check_seed
 from edge2torch._core.edges import EdgesLike
+from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
 from edge2torch.perturb._design import Design
@@ -119,6 +120,11 @@ def baselines(
     held = held_out(design, problem, folds)
     found = _predicted(design, problem, folds, edges, seed)
     said = [EASY] if folds.has_sisters else []
+    if edges is not None and (lost := GraphKernel(edges).lost(design)):
+        said.append(
+            f"The graph kernel knows nothing of {len(lost)} treatment(s) whose target is not a node: "
+            f"{listing(lost)}."
+        )
     if edges is not None and rewired:
         table = read_edge_table(edges).frame
         graphs, lacking = rewired_graphs(table, design, rewired, seed)

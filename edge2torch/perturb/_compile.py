@@ -45,9 +45,11 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
 ) -> tuple[PerturbationModel, CompileArtifact]:
     """Compile a signed network, with feedback or not, into a model that takes the design's doses.
 
-    A *stimulus* is the value of an input node, ``log(1 + dose / K) / log(1 + largest / K)`` with K the
-    smallest dose; a single dose counts 1. An *inhibitor* takes its target from what it computes
-    to what it is where nothing is given, by a share of 0 to 1: given, or learned for each drug.
+    A dose amounts to ``u = log(1 + dose / K) / log(1 + largest / K)`` with K the smallest dose; a
+    single dose to 1. A *stimulus* is the value of an input node, ``3 u``, as inputs of 1 to 3 drive
+    saturating nodes over their range. An *inhibitor* takes its target from what it computes to what
+    it is where nothing is given, by ``u`` times the share of its largest dose, 0 to 1: given, or
+    learned for each drug.
     *Knock-outs* do so wholly, *knock-downs* by what they take away, *over-expression* adds a learned
     amount.
 

@@ -74,7 +74,8 @@ class PerturbationFit(Comparison):
         -------
         DataFrame
             A row per sample and readout: ``predicted``, the mean of the replicates, ``lower`` and
-            ``upper``, and ``sd``, the replicates' spread, which is no interval.
+            ``upper``, within 0 and 1 where all readouts are, and ``sd``, the replicates' spread,
+            which is no interval.
 
         References
         ----------
@@ -131,8 +132,8 @@ class PerturbationFit(Comparison):
             table = frame.index.to_frame(index=False)
             table["readout"], table["measured"] = str(name), truth[:, column]
             table["predicted"] = found[:, column]
-            table["lower"] = found[:, column] - half
-            table["upper"] = found[:, column] + half
+            table["lower"] = self._clipped(found[:, column] - half)
+            table["upper"] = self._clipped(found[:, column] + half)
             table["sister"] = sister
             tables.append(table)
         return pd.concat(tables, ignore_index=True)
@@ -163,7 +164,11 @@ class PerturbationFit(Comparison):
             last = min(int(np.ceil((1 - alpha) * (n + 1))), n) - 1
             low[:, column] = np.sort(per_fold[at, :, column] - size[:, None], axis=0)[first]
             high[:, column] = np.sort(per_fold[at, :, column] + size[:, None], axis=0)[last]
-        return low, high
+        return self._clipped(low), self._clipped(high)
+
+    def _clipped(self, bounds: Floats) -> Floats:
+        """Return bounds that readouts can have: 0 to 1, where all that were measured are."""
+        return np.clip(bounds, 0.0, 1.0) if self.design.is_bounded else bounds
 
 
 def _with_sister(design: Design, folds: Folds, k: int) -> NDArray[np.bool_]:

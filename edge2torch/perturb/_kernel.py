@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import csc_array, eye_array
 from scipy.sparse.linalg import splu
 
-from edge2torch._core.checks import check_flag, check_number
+from edge2torch._core.checks import check_choice, check_flag, check_number
 from edge2torch._core.edges import EdgesLike
+from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
 from edge2torch.perturb._design import LOWERS, Design, Ints
@@ -29,6 +33,7 @@ class GraphKernel:
     themselves left out: a new treatment has its own). Ridge on this likeness predicts how far a
     condition is from the mean of its background. A few numbers are learned per readout, and none
     of them belongs to an edge, so a treatment that was never given is known by its neighbours.
+    Readouts need not be nodes.
 
     Parameters
     ----------
@@ -40,11 +45,15 @@ class GraphKernel:
         Of the ridge.
     signed : bool
         Whether a negative edge turns the signal round.
+    unknown : {"error", "drop"}
+        What to do with treatments, background apart, whose target is not a node: refuse them, or
+        count them for nothing.
 
     Raises
     ------
     Edge2TorchError
-        For settings out of their range.
+        For settings out of their range; in :meth:`predict` and :meth:`features` for treatments
+        without a node.
 
     Examples
     --------
@@ -67,10 +76,12 @@ class GraphKernel:
         damping: float = 0.9,
         penalty: float = 1.0,
         signed: bool = True,
+        unknown: Literal["error", "drop"] = "error",
     ) -> None:
         self.damping = check_number("damping", damping, above=0, below=1)
         self.penalty = check_number("penalty", penalty, above=0)
         self.signed = check_flag("signed", signed)
+        self.unknown = check_choice("unknown", unknown, ("error", "drop"))
         table = read_edge_table(edges)
         n = len(table.node_names)
         self.nodes = pd.Index(table.node_names)
@@ -86,7 +97,26 @@ class GraphKernel:
 
     def features(self, design: Design, background: list[str] | None = None) -> Floats:
         """Return what each condition reaches, (conditions, nodes), rows of length 1 or 0."""
+        self._check(design, design.background if background is None else background)
         return self._features(design, design, background)
+
+    def lost(self, design: Design, background: list[str] | None = None) -> list[str]:
+        """Return the treatments, background apart, whose targets are not nodes."""
+        common = design.background if background is None else background
+        return [
+            name
+            for name, own in design.targets.items()
+            if name not in common and not self.nodes.isin(own).any()
+        ]
+
+    def _check(self, design: Design, background: list[str]) -> None:
+        lost = self.lost(design, background) if self.unknown == "error" else []
+        if lost:
+            hint = nearest(design.targets[lost[0]][0], self.nodes)
+            raise Edge2TorchError(
+                f"design has {len(lost)} treatment(s) whose target is not a node: {listing(lost)}."
+                f"{hint} Name their targets in the design, or give unknown='drop'."
+            )
 
     def _features(self, design: Design, scale: Design, background: list[str] | None) -> Floats:
         common = design.background if background is None else background
@@ -130,6 +160,8 @@ class GraphKernel:
         if design.readouts.shape[1] == 0:
             raise Edge2TorchError("design has no readouts to learn from.")
         rows = np.arange(len(design.samples)) if training is None else np.asarray(training)
+        for one in [design] if new is None else [design, new]:
+            self._check(one, design.background)
         problem = Problem.of(design)
         if new is None:
             found = self.residuals(design, problem, rows) + problem.background_mean(rows)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from edge2torch._core.edges import EdgesLike
+from edge2torch.errors import Edge2TorchError
 from edge2torch.perturb._design import INHIBITOR, Design
 from edge2torch.perturb._read_design import read_design
 from edge2torch.priors import read_midas as read_file
@@ -59,6 +60,11 @@ def read_midas(
     (['EGF', 'EGF + Raf_inhibitor'], {'EGF': ['EGF'], 'Raf_inhibitor': ['Raf']})
     """
     midas = read_file(path, edges, inhibitors=inhibitors, quiet=quiet)
+    if not midas.cues.shape[1]:
+        raise Edge2TorchError(
+            f"{path}: the file has no TR: column of a treatment, so it says not what was given. Name "
+            "them 'TR:EGF', 'TR:Rafi'."
+        )
     names = [_condition(row) for _, row in midas.cues.iterrows()]
     own = pd.DataFrame({"condition": names, "time": midas.times, "context": midas.contexts})
     stopped = {f"{node}{INHIBITOR}": node for node in midas.inhibited}

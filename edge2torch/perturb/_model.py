@@ -59,7 +59,9 @@ class Encoding:
 class PerturbationModel(nn.Module):
     """A compiled network that takes doses (b, t), and gives readouts (b, o) in their unit.
 
-    Built by :func:`edge2torch.perturb.compile`.
+    Built by :func:`edge2torch.perturb.compile`. What held nodes are held at, where nothing is given,
+    is kept in ``rest`` and follows from the weights: 0 until :meth:`find_rest` is called, which
+    :func:`edge2torch.perturb.fit` does every ten epochs and at the end. A loop of one's own has to.
 
     Parameters
     ----------
@@ -166,7 +168,8 @@ class PerturbationModel(nn.Module):
         if new := [str(name) for name in given if name not in known.treatments]:
             raise Edge2TorchError(
                 f"design has {len(new)} treatment(s) that the model was not compiled for: "
-                f"{listing(new)}. Compile with a design that names them; they need no readouts."
+                f"{listing(new)}. It knows {listing(known.treatments, 20)}. Compile with a design that "
+                "names them; they need no readouts."
             )
         doses = design.doses.reindex(columns=known.treatments, fill_value=0.0).to_numpy(float)
         rows = doses[design.rows]

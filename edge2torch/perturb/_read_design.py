@@ -21,6 +21,10 @@ from edge2torch.perturb._design import INHIBITOR, KINDS, Design
 
 _LONG = ("condition", "treatment")
 _OWN = ("condition", "time", "context")
+_ADVICE = {
+    "share": "Give that of the largest dose; a smaller one stops less, by what its dose amounts to.",
+    "": "Give each kind of treatment a name of its own.",
+}
 
 
 def read_design(
@@ -40,9 +44,11 @@ def read_design(
         Long: a row per condition and treatment, with ``condition``, ``treatment`` and, where it
         matters, ``kind`` (``stimulus``, ``inhibitor``, ``knock_out``, ``knock_down``,
         ``over_expression``), ``target`` (several separated by ``;``), ``dose`` (of a knock-down the
-        fraction that is left), ``unit``, ``share`` (how much of its target an inhibitor stops),
+        fraction that is left), ``unit``, ``share`` (how much of its target an inhibitor's largest
+        dose stops; smaller ones stop less, in proportion to what :func:`compile` makes of them),
         ``time`` and ``context``; a control has a row with an empty ``treatment``. Wide: a row per
-        condition, a column of doses per treatment, and ``time`` and ``context`` if there are any.
+        condition, a column of doses per treatment (0 for nothing; of a knock-down the fraction
+        that is taken away), and ``time`` and ``context`` if there are any.
     readouts : DataFrame or path, optional
         Rows are conditions (the index, or a column ``condition``), more than one of a name where
         there are replicates, with columns ``time`` and ``context`` where there are several; the
@@ -50,7 +56,8 @@ def read_design(
     relative_to : {"control"}, optional
         Subtract the control's mean, of the same time and context.
     edges : DataFrame or Prior, optional
-        The network: a wide column ``xi`` or ``x_inhibitor`` is an inhibitor of its node ``x``.
+        The network: a treatment ``xi`` or ``x_inhibitor`` whose kind and target are not said is an
+        inhibitor of its node ``x``, and is called ``x_inhibitor``, as :func:`read_midas` calls it.
     kinds, targets : dict of treatment to str, optional
         Kind and target of treatments whose table does not say them.
 
@@ -62,8 +69,8 @@ def read_design(
     ------
     Edge2TorchError
         For negative doses, shares outside 0 to 1, unknown kinds, a condition with two different
-        treatments, conditions of one table that the other lacks, and no control where one is
-        needed.
+        treatments, conditions of one table that the other lacks, knock-outs and knock-downs that
+        take nothing away, and no control where one is needed.
 
     Examples
     --------
@@ -84,10 +91,11 @@ def read_design(
         check_choice("relative_to", relative_to, ("control",))
     table = _table(design, "design")
     if set(_LONG) <= set(table):
-        doses, treatments, own = _from_long(table)
+        doses, treatments, own = _from_long(table, kinds or {})
     else:
         doses, treatments, own = _from_wide(table)
     treatments = _completed(treatments, edges, kinds, targets)
+    doses = doses.set_axis(treatments.index, axis=1)
     treatments = _checked_treatments(treatments, doses)
     samples, values = _samples(doses, own, readouts)
     return _finished(doses, treatments, samples, values, relative_to)
@@ -127,7 +135,9 @@ def _words(column: pd.Series[Any]) -> pd.Series[str]:
     return column.astype(object).where(column.notna(), "").map(lambda cell: str(cell).strip())
 
 
-def _from_long(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _from_long(
+    table: pd.DataFrame, kinds: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return doses, treatments and what each condition says of time and context."""
     known = {*_LONG, "kind", "target", "dose", "unit", "share", "time", "context"}
     if unknown := sorted(set(table.columns.tolist()) - known):
@@ -151,7 +161,9 @@ def _from_long(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Data
     if not len(given):
         raise Edge2TorchError("design: no condition has a treatment.")
     treatments = _treatments_of(given)
-    down = given["treatment"].map(treatments["kind"]) == "knock_down"
+    # what a dose means depends on the kind, wherever that is said
+    of_treatment: dict[Any, str] = {**treatments["kind"].to_dict(), **kinds}
+    down = given["treatment"].map(of_treatment) == "knock_down"
     if (down & given["dose"].isna()).any():
         names = given.loc[down & given["dose"].isna(), "treatment"].unique()
         raise Edge2TorchError(
@@ -164,6 +176,7 @@ def _from_long(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Data
     if over.any():
         raise _out_of_range(given.loc[over, "treatment"])
     given.loc[down, "dose"] = 1 - given.loc[down, "dose"]
+    _check_taken(given, of_treatment)
     per = given[["condition", "time", "context", "treatment", "dose"]].drop_duplicates()
     _check_one_treatment(per)
     doses = per.drop_duplicates(["condition", "treatment"]).pivot(
@@ -171,6 +184,18 @@ def _from_long(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Data
     )
     doses = doses.reindex(index=conditions, columns=treatments.index).fillna(0.0)
     return doses.rename_axis(index=None, columns=None), treatments, own
+
+
+def _check_taken(given: pd.DataFrame, kinds: Mapping[Any, str]) -> None:
+    """Refuse knock-outs and knock-downs whose rows all take nothing away."""
+    most = given.groupby("treatment", sort=False)["dose"].max()
+    idle = [str(name) for name in most.index[most == 0]]
+    for kind, words in (
+        ("knock_out", "knock-out(s) {} have dose 0, which is nothing done. Leave the dose empty"),
+        ("knock_down", "knock-down(s) {} leave all (dose 1). Give the fraction that is left"),
+    ):
+        if names := [name for name in idle if kinds.get(name) == kind]:
+            raise Edge2TorchError(f"design: the {words.format(listing(names))}, or no row.")
 
 
 def _check_one_treatment(per: pd.DataFrame) -> None:
@@ -206,7 +231,7 @@ def _treatments_of(given: pd.DataFrame) -> pd.DataFrame:
         if (clash := told["treatment"].duplicated()).any():
             raise Edge2TorchError(
                 f"design: the treatment(s) {listing(told.loc[clash, 'treatment'].unique())} have "
-                f"more than one {column}. Give each kind of treatment a name of its own."
+                f"more than one {column}. {_ADVICE.get(column, _ADVICE[''])}"
             )
         found[column] = told.set_index("treatment")[column]
     names = pd.Index(dict.fromkeys(given["treatment"]), name=None)
@@ -271,11 +296,19 @@ def _completed(
             joined = word if isinstance(word, str) else ";".join(word)
             table.loc[name, argument[:-1]] = joined
     nodes = set() if edges is None else set(read_edge_table(edges).node_names.tolist())
+    renamed = {}
     for name in table.index[(table["kind"] == "") & (table["target"] == "")]:
         node = name.removesuffix(INHIBITOR) if name.endswith(INHIBITOR) else name[:-1]
         stops = name.endswith((INHIBITOR, "i"))
         if stops and node in nodes and name not in nodes:
             table.loc[name, ["kind", "target"]] = ["inhibitor", node]
+            renamed[name] = f"{node}{INHIBITOR}"
+    table = table.rename(index=renamed)
+    if twice := table.index[table.index.duplicated()].tolist():
+        raise Edge2TorchError(
+            f"design has two treatments that are {listing(twice)}. Name one of them anew, or say "
+            "with kinds= and targets= what they are."
+        )
     table.loc[table["kind"] == "", "kind"] = "stimulus"
     return table
 

@@ -52,8 +52,8 @@ def scored(held: Held, predictions: dict[str, Floats], seed: int) -> pd.DataFram
         says_more = name != BACKGROUND and not np.allclose(found, held.base, equal_nan=True)
         total = sums.sum(axis=0)
         beyond, drawn = _r(total, 0), _r(draws @ sums, 0)
-        skill = 1 - total[_SE] / base.sum(axis=0)[_SE]
-        skills = 1 - (draws @ sums)[:, _SE] / (draws @ base)[:, _SE]
+        skill = 1 - _ratio(total[_SE], base.sum(axis=0)[_SE])
+        skills = 1 - _ratio((draws @ sums)[:, _SE], (draws @ base)[:, _SE])
         rows[name] = {
             "beyond_r": float(beyond) if says_more else np.nan,
             "beyond_lower": _quantile(drawn, 0.05) if says_more else np.nan,
@@ -76,14 +76,19 @@ def difference(
     draws = _weights(held.unit, seed)
     first, second, base = (_by_unit(held, found) for found in (one, other, held.base))
     scale = base.sum(axis=0)[_SE]
-    value = (second.sum(axis=0)[_SE] - first.sum(axis=0)[_SE]) / scale
-    drawn = (draws @ (second - first))[:, _SE] / (draws @ base)[:, _SE]
+    value = _ratio(second.sum(axis=0)[_SE] - first.sum(axis=0)[_SE], scale)
+    drawn = _ratio((draws @ (second - first))[:, _SE], (draws @ base)[:, _SE])
     tail = (1 - level) / 2
     return float(value), _quantile(drawn, tail), _quantile(drawn, 1 - tail)
 
 
 # Sums of a unit: five of differences from the base, five of plain values, the squared errors, how many.
 _SE, _N = 10, 11
+
+
+def _ratio(error: Any, base: Any) -> Any:
+    """Return errors over those of the background's mean; NaN where that makes none."""
+    return np.divide(error, np.where(base > 0, base, np.nan))
 
 
 def _by_unit(held: Held, found: Floats) -> Floats:

@@ -63,7 +63,7 @@ def screen(
     -------
     DataFrame
         Ranked by magnitude: ``nodes``, ``readout``, ``effect`` (mean of the replicates), ``sd`` over
-        them, ``sign_agreement``, ``supported``, the treatments of the design that act within two
+        them, ``sign_agreement`` (NaN of one replicate), ``supported``, the treatments of the design that act within two
         edges, ``note``: "never seen" where there are none, and with ``rewired`` ``pvalue`` and
         ``qvalue``. No causal claim where nothing was ever disturbed nearby.
 
@@ -102,6 +102,8 @@ def screen(
     effect = each.mean(axis=0)
     sd = each.std(axis=0, ddof=1) if len(each) > 1 else np.full_like(effect, np.nan)
     agree = (np.sign(each) == np.sign(effect)).mean(axis=0)
+    if len(each) == 1:  # one network agrees with itself, which says nothing
+        agree = np.full_like(effect, np.nan)
     support = _support(several[0].edges, asked, groups)
     table = pd.DataFrame(
         {

@@ -83,7 +83,7 @@ def train(
     edges: pd.DataFrame, design: Design, training: Ints, recipe: Recipe, seed: int
 ) -> Trained:
     """Train one network on some samples, of which some may be there more than once."""
-    kernel = GraphKernel(edges) if recipe.prior_mean == "graph_kernel" else None
+    kernel = GraphKernel(edges, unknown="drop") if recipe.prior_mean == "graph_kernel" else None
     y = design.readouts.to_numpy(float)
     if kernel is not None:
         y = y - _unseen(kernel, design, training)

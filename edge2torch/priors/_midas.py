@@ -138,6 +138,11 @@ def read_midas(
     ]
     if near:
         words.append(f"taken for stimuli, though nodes have nearly their names: {listing(near)}")
+    named = [str(name) for name in cues if str(name).endswith("i") and len(str(name)) > 1]
+    if edges is None and named:
+        words.append(
+            f"taken for stimuli: {listing(named)} (inhibitors by their names? Give edges= or inhibitors=)"
+        )
     note(f"{file.name}: {', '.join(words)}.", quiet=quiet)
     return midas
 

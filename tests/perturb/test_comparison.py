@@ -310,3 +310,24 @@ def test_conditions_that_are_the_same_under_two_names_never_part() -> None:
     assert repr(made).startswith("4 folds, one condition left out; 5 of 5")
     assert [len(f.held_out) for f in made if f.left_out == ("a = again",)] == [2]
     assert design.sisters(["again", "b"], ["a"])["a"]  # a mapping may part them
+
+
+def test_the_kernel_refuses_treatments_that_it_cannot_place() -> None:
+    design, edges = screen()
+    less = edges[edges["source"] != "L5"]
+    with pytest.raises(Edge2TorchError, match=r"1 treatment\(s\) whose target is not a node: 'L5'"):
+        GraphKernel(less).predict(design)
+    assert GraphKernel(less, unknown="drop").predict(design).notna().all(axis=None)
+    said = baselines(design, folds(design, {"L0": 1}), less, rewired=0).verdicts
+    assert said[1:] == [
+        "The graph kernel knows nothing of 1 treatment(s) whose target is not a node: 'L5'."
+    ]
+
+
+def test_a_background_without_error_has_no_skill(recwarn: pytest.WarningsRecorder) -> None:
+    count, flat = np.arange(3), np.ones((3, 1))
+    held = Held(count, count, count, count, flat, flat)
+    assert np.isnan(scored(held, {"m": flat + 1}, 0).loc["m", "skill"])
+    assert not recwarn.list
+    design, _ = screen()
+    assert repr(folds(design, k=2)).startswith("2 folds, 7 conditions left out;")

@@ -203,3 +203,33 @@ def test_inhibitors_get_a_node_once() -> None:
     assert len(add_inhibitors(found, ["Raf"])) == 6
     with pytest.raises(Edge2TorchError, match="'Mek' are not nodes"):
         add_inhibitors(signed, ["Mek"])
+
+
+def test_an_inhibitor_has_one_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(MIDAS)
+    wide = read_design(pd.DataFrame({"EGF": [1, 1], "Rafi": [0, 1]}, list("ab")), edges=EDGES)
+    of_file = read_midas(path, EDGES, quiet=True)
+    assert wide.names == ["EGF", "Raf_inhibitor"] == of_file.names[:2]
+    assert wide.doses["Raf_inhibitor"].tolist() == [0, 1]
+    twice = pd.DataFrame({"Rafi": [0, 1], "Raf_inhibitor": [1, 1]}, list("ab"))
+    with pytest.raises(Edge2TorchError, match="two treatments that are 'Raf_inhibitor'"):
+        read_design(twice, edges=EDGES)
+    read_midas(path)
+    assert "taken for stimuli: 'Rafi', 'PI3Ki' (inhibitors" in capsys.readouterr().out
+    path.write_text("TR:x:CellLine,DA:ALL,DV:Erk\n1,10,0.5")
+    with pytest.raises(Edge2TorchError, match=r"m\.csv: the file has no TR: column"):
+        read_midas(path, quiet=True)
+
+
+def test_what_takes_nothing_away_is_refused() -> None:
+    plain = LONG.assign(kind="")
+    for kind, nothing, words in (
+        ("knock_out", 0.0, r"knock-out\(s\) 'B' have dose 0"),
+        ("knock_down", 1.0, r"knock-down\(s\) 'B' leave all"),
+    ):
+        plain.loc[3, "dose"] = nothing
+        with pytest.raises(Edge2TorchError, match=words):
+            read_design(plain, READ, kinds={"B": kind})
+    plain.loc[3, "dose"] = 0.0  # nothing is left
+    assert read_design(plain, READ, kinds={"B": "knock_down"}).doses.loc["ab", "B"] == 1.0

@@ -131,6 +131,9 @@ def test_every_arm_trains_and_predicts(weights: str, prior_mean: str) -> None:
     assert np.isfinite(found.scores.loc["network", "mse"])
     table = found.predict()
     assert len(table) == 14
+    bounds = pd.concat([table, found.held_out()])[["lower", "upper"]]
+    assert bounds.min(axis=None) >= 0
+    assert bounds.max(axis=None) <= 1
     assert (table["lower"] <= table["upper"]).all()
 
 
@@ -205,7 +208,7 @@ def test_a_new_treatment_of_a_new_design_is_told_and_unknown_ones_can_be_dropped
     doses = given(A=[0, 1, 0], X=[0, 0, 1])
     model, _ = perturb.compile(EDGES, design_of(doses), unknown="drop")
     assert model.encoding.treatments == ["A"]
-    with pytest.raises(Edge2TorchError, match=r"was not compiled for: 'B'"):
+    with pytest.raises(Edge2TorchError, match=r"was not compiled for: 'B'\. It knows 'A'\."):
         model.encode(design_of(given(B=[1.0])))
 
 
@@ -256,6 +259,7 @@ def test_a_screen_says_what_was_never_disturbed() -> None:
     assert table.loc["f", "note"] == "never seen"
     assert table.loc["c", ["supported", "note"]].tolist() == [2, ""]
     assert set(table.index) == {"c", "f", "a + b"}
+    assert table["sign_agreement"].isna().all()  # of one network
     for options, words in (
         ({"nodes": ["q"]}, "'q' are not computed"),
         ({"background": "c9"}, "not a condition"),
