@@ -13,7 +13,7 @@ from edge2torch._core.checks import check_count, check_number
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.survival._curves import censoring_curve, kaplan_meier
-from edge2torch.survival._outcome import Outcome
+from edge2torch.survival._outcome import Outcome, in_order
 
 
 def brier_at(
@@ -94,7 +94,7 @@ def integrated_brier(
 
 def brier_terms(outcome: Outcome, survival: pd.DataFrame, train: Outcome) -> NDArray[np.float64]:
     """Weighted squared error of each patient at each time."""
-    predicted, when = _probabilities(survival, len(outcome)), survival.columns.to_numpy(np.float64)
+    predicted, when = _probabilities(survival, outcome), survival.columns.to_numpy(np.float64)
     left = censoring_curve(train)
     before, until = left(outcome.time, True)[:, None], left(when, False)
     happened = outcome.event[:, None] & (outcome.time[:, None] <= when)
@@ -146,7 +146,12 @@ def calibration_at(
     outcome = Outcome(time, event)
     check_number("at", at, above=0)
     check_count("groups", groups, 2)
-    predicted = 1 - _probabilities(pd.DataFrame({at: np.asarray(survival)}), len(outcome))[:, 0]
+    predicted = (
+        1
+        - _probabilities(
+            pd.DataFrame({at: in_order("survival", survival, outcome.names)}), outcome
+        )[:, 0]
+    )
     if len(outcome) < groups:
         raise Edge2TorchError(f"groups={groups} of {len(outcome)} patients are too many.")
     if at > outcome.time.max():
@@ -173,12 +178,13 @@ def calibration_at(
     return pd.DataFrame(rows, index=pd.RangeIndex(1, groups + 1, name="group"))
 
 
-def _probabilities(survival: pd.DataFrame, n: int) -> NDArray[np.float64]:
+def _probabilities(survival: pd.DataFrame, outcome: Outcome) -> NDArray[np.float64]:
     if not isinstance(survival, pd.DataFrame):
         raise Edge2TorchError(
             f"survival must be a DataFrame (patients × times), found {type(survival).__name__}."
         )
-    found = survival.to_numpy(np.float64)
+    n = len(outcome)
+    found: NDArray[np.float64] = in_order("survival", survival, outcome.names).to_numpy(np.float64)
     if found.shape[0] != n or not found.shape[1]:
         raise Edge2TorchError(f"survival must have {n} rows, as time, found shape {found.shape}.")
     if not ((found >= 0) & (found <= 1)).all():

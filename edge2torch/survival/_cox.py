@@ -19,7 +19,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CoxLoss, Ties
 from edge2torch.survival._curves import BaselineHazard, baseline_hazard
 from edge2torch.survival._folds import survival_folds
-from edge2torch.survival._outcome import Outcome, check_outcome, require_outcome
+from edge2torch.survival._outcome import Outcome, check_outcome, in_order, require_outcome
 
 # Weight of half the squared norm of the coefficients of standardised features, beside the partial
 # likelihood of an event; from strong to weak.
@@ -201,6 +201,7 @@ def calibration_slope(outcome: Outcome, log_hazard: Any) -> tuple[float, float, 
 
 
 def _values(features: pd.DataFrame, outcome: Outcome) -> NDArray[np.float64]:
+    features = in_order("features", features, outcome.names)
     try:
         values = features.to_numpy(np.float64)
     except (TypeError, ValueError) as error:

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from edge2torch._core.checks import check_number, check_numbers
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.survival._outcome import Outcome, require_outcome
+from edge2torch.survival._outcome import Outcome, in_order, require_outcome
 
 
 def kaplan_meier(
@@ -305,6 +305,7 @@ def martingale_residuals(outcome: Outcome, log_hazard: Any = None) -> NDArray[np
 
 def _log_hazards(log_hazard: Any, outcome: Outcome) -> NDArray[np.float64]:
     require_outcome(outcome)
+    log_hazard = in_order("log_hazard", log_hazard, outcome.names)
     theta = check_numbers("log_hazard", log_hazard).astype(np.float64).reshape(-1)
     if len(theta) != len(outcome) or not np.isfinite(theta).all():
         raise Edge2TorchError(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from edge2torch._core.checks import check_count, check_number, check_numbers, check_seed, check_type
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.survival._outcome import Outcome, require_outcome
+from edge2torch.survival._outcome import Outcome, in_order, require_outcome
 from edge2torch.survival._pairs import _risks, comparable, pairs_of, uno_weights
 
 _MATRIX = 3000  # patients up to which all pairs are kept at once
@@ -93,13 +93,18 @@ def compare_concordance(
     if len(names) == 0:
         raise Edge2TorchError("risks: no model is given.")
     n = len(outcome)
+    groups, folds = (
+        in_order(argument, value, outcome.names)
+        for argument, value in (("groups", groups), ("folds", folds))
+    )
     drawn = _draws(outcome, groups, check_count("draws", draws), check_seed("seed", seed))
     weights = (
         np.ones(n) if tau is None else _weights(outcome, tau, outcome if train is None else train)
     )
     point, spread = {}, {}
     for name in names:
-        repeats = np.atleast_2d(check_numbers(f"risks[{name!r}]", risks[name]).astype(np.float64))
+        own = in_order(f"risks[{name!r}]", risks[name], outcome.names)
+        repeats = np.atleast_2d(check_numbers(f"risks[{name!r}]", own).astype(np.float64))
         where = np.zeros_like(repeats) if folds is None else np.atleast_2d(np.asarray(folds))
         if repeats.shape[1] != n or where.shape != repeats.shape:
             raise Edge2TorchError(

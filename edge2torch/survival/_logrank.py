@@ -13,7 +13,7 @@ from scipy.stats import chi2
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.survival._curves import _sums_at_risk
-from edge2torch.survival._outcome import Outcome
+from edge2torch.survival._outcome import Outcome, in_order
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ def logrank(
     0.025
     """
     outcome = Outcome(time, event, entry, strata)
+    groups = in_order("groups", groups, outcome.names)
     labels = pd.Series(np.asarray(groups, object) if np.ndim(groups) == 1 else [], dtype=object)
     if labels.shape != (len(outcome),) or labels.isna().any():
         raise Edge2TorchError(

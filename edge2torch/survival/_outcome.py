@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from edge2torch._core.checks import check_type, shown
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.names import nearest
+from edge2torch._core.samples import by_sample
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CoxLoss, Ties
 
@@ -51,9 +52,15 @@ class Outcome:
     event: NDArray[np.bool_]
     entry: NDArray[np.float64] | None = None
     strata: NDArray[np.str_] | None = None
+    # Patients by name, where a Series gave them: whatever is set beside an outcome is put into this order.
+    names: ClassVar[pd.Index[Any] | None] = None
 
     def __post_init__(self) -> None:
         names = _row_names(self.time, self.event, self.entry, self.strata)
+        object.__setattr__(self, "names", names)
+        for argument in ("time", "event", "entry", "strata"):
+            given = getattr(self, argument)
+            object.__setattr__(self, argument, in_order(argument, given, names))
         time = _numbers("time", self.time, names)
         n = len(time)
         if (bad := np.flatnonzero(~np.isfinite(time) | (time < 0))).size:
@@ -339,6 +346,11 @@ def _called(argument: str, values: Any) -> str:
     """Name an argument, and the column that it was given by."""
     name = values.name if isinstance(values, pd.Series) else None
     return argument if name is None or str(name) == argument else f"{argument} {str(name)!r}"
+
+
+def in_order(argument: str, values: Any, names: pd.Index[Any] | None) -> Any:
+    """Put values by patient into the order of an outcome's names, where both have any."""
+    return values if names is None else by_sample(argument, values, names)
 
 
 def _row_names(*values: Any) -> pd.Index[Any] | None:

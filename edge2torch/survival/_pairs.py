@@ -13,7 +13,7 @@ from edge2torch._core.checks import check_number, check_numbers
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.survival._curves import censoring_curve
-from edge2torch.survival._outcome import Outcome, require_outcome
+from edge2torch.survival._outcome import Outcome, in_order, require_outcome
 
 _ROWS = 512  # events at once, against all patients
 
@@ -54,7 +54,7 @@ def harrell_c(
     0.6666666666666666
     """
     outcome = Outcome(time, event, entry, strata)
-    found = pairs_of(outcome, _risks(risk, len(outcome)))
+    found = pairs_of(outcome, _risks(in_order("risk", risk, outcome.names), len(outcome)))
     return _share(found.won.sum(), found.all.sum())
 
 
@@ -103,7 +103,7 @@ def uno_c(
     """
     outcome = Outcome(time, event)
     counted, weight = uno_weights(outcome, tau, outcome if train is None else train)
-    found = pairs_of(outcome, _risks(risk, len(outcome)))
+    found = pairs_of(outcome, _risks(in_order("risk", risk, outcome.names), len(outcome)))
     weight = np.where(counted, weight, 0.0)
     return _share((found.won * weight).sum(), (found.all * weight).sum())
 
@@ -168,7 +168,10 @@ def auc_at(
     [0.75]
     """
     outcome = Outcome(time, event)
-    score, left = _risks(risk, len(outcome)), censoring_curve(outcome if train is None else train)
+    score, left = (
+        _risks(in_order("risk", risk, outcome.names), len(outcome)),
+        censoring_curve(outcome if train is None else train),
+    )
     found = {}
     for one in np.asarray(at, np.float64).reshape(-1).tolist():
         case, beyond = outcome.event & (outcome.time <= one), np.sort(score[outcome.time > one])

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge2torch._core.checks import check_seed
 from edge2torch._core.messages import listing
+from edge2torch._core.samples import by_sample
 from edge2torch.errors import Edge2TorchError
 
 __all__ = ["control_inputs"]
@@ -76,7 +77,7 @@ def control_inputs(
     Fortelny & Bock 2020, doi:10.1186/s13059-020-02100-5.
     """
     values = _values(data)
-    classes = _classes(labels, len(values))
+    classes = _classes(by_sample("labels", labels, data.index), len(values))
     if strength is None:
         strength = float(
             np.clip(np.sqrt(np.mean(_ratio(values, classes))), MIN_STRENGTH, MAX_STRENGTH)
