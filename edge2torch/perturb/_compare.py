@@ -129,7 +129,9 @@ def baselines(
         table = read_edge_table(edges).frame
         graphs, lacking = rewired_graphs(table, design, rewired, seed)
         others = {
-            f"rewired kernel {k + 1}": _by_kernel(design, problem, folds, GraphKernel(other))
+            f"rewired kernel {k + 1}": _by_kernel(
+                design, problem, folds, GraphKernel(other, unknown="drop")
+            )
             for k, other in graphs.items()
         }
         sentence, _ = wiring(
@@ -155,15 +157,16 @@ def _predicted(
             found[name].append(rule(problem, fold.training)[fold.held_out])
     joined = {name: np.concatenate(parts) for name, parts in found.items()}
     if edges is not None:
-        joined["graph kernel"] = _by_kernel(design, problem, folds, GraphKernel(edges))
+        kernel = GraphKernel(edges, unknown="drop")
+        joined["graph kernel"] = _by_kernel(design, problem, folds, kernel)
     return joined
 
 
 def _by_kernel(design: Design, problem: Problem, folds: Folds, kernel: GraphKernel) -> Floats:
     """Return what a kernel predicts of the held-out samples of all folds."""
-    parts = []
+    parts, features = [], kernel.features(design)
     for fold in folds:
-        whole = kernel.residuals(design, problem, fold.training)
+        whole = kernel.residuals(design, problem, fold.training, features=features)
         parts.append((whole + problem.background_mean(fold.training))[fold.held_out])
     return np.concatenate(parts)
 

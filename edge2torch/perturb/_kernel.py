@@ -178,9 +178,15 @@ class GraphKernel:
         problem: Problem,
         training: Ints,
         background: list[str] | None = None,
+        features: Floats | None = None,
     ) -> Floats:
-        """Return the predicted differences of all samples from their background's mean, (b, o)."""
-        z = self._features(design, design, background)[design.rows]
+        """Return the predicted differences of all samples from their background's mean, (b, o).
+
+        ``features`` are those of the conditions, if they are known from another fold.
+        """
+        if features is None:
+            features = self._features(design, design, background)
+        z = features[design.rows]
         y = problem.y[training] - problem.background_mean(training)[training]
         found = np.zeros((len(z), y.shape[1]))
         for rows, columns in by_gaps(y):

@@ -16,7 +16,8 @@ Floats = NDArray[np.float64]
 def smallest_doses(design: Design) -> pd.Series[float]:
     """Return the smallest dose of each treatment that was given, NaN where there is one dose alone."""
     given = design.doses.where(design.doses > 0)
-    return given.min().where(given.nunique() > 1)
+    low = given.min()
+    return low.where(given.max() > low)
 
 
 def levels(doses: pd.DataFrame, smallest: pd.Series[float], largest: pd.Series[float]) -> Floats:

@@ -154,7 +154,8 @@ def test_a_planted_efficacy_and_half_dose_are_found() -> None:
     assert teacher.half_doses.index.tolist() == ["A"]
     read = pd.DataFrame(read, doses.index, ["y", "z", "a"])
     design = perturb.read_design(doses, read, kinds={"drug": "inhibitor"}, targets={"drug": "c"})
-    model = train(EDGES, design, np.arange(10), Recipe(options={"dose": "hill"}), 0).model
+    recipe = Recipe(epochs=150, learning_rate=0.03, options={"dose": "hill"})
+    model = train(EDGES, design, np.arange(10), recipe, 0).model
     assert model.efficacies["drug"] == pytest.approx(0.6, abs=0.15)
     assert 4 < model.half_doses["A"] < 16
 
@@ -168,7 +169,7 @@ def test_several_times_are_a_sequence() -> None:
     assert model.times == (5.0, 30.0)
     assert artifact.options["own"]["leak"] == "node"
     assert model(model.encode(design)).shape == (14, 2, 2)
-    whole = train(EDGES, design, np.arange(14), Recipe(epochs=150, learning_rate=0.03), 0)
+    whole = train(EDGES, design, np.arange(14), Recipe(epochs=80, learning_rate=0.08), 0)
     y = design.readouts.to_numpy()
     error = ((whole.predict(design) - y) ** 2).mean(axis=0) / y.var(axis=0)
     assert (error < 0.3).all()
