@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge2torch._core.checks import check_choice, check_count
+from edge2torch._core.checks import check_choice, check_count, check_type
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
@@ -53,6 +53,7 @@ class NodeHeads:
                 f"nodes must be 'hidden' or a list of names, found {self.nodes!r}. For this node alone: "
                 f"nodes=[{self.nodes!r}]."
             )
+        check_type("nodes", self.nodes, Sequence, "'hidden' or a list of names")
         if not len(self.nodes):
             raise Edge2TorchError("nodes of NodeHeads is empty. Leave it out for all hidden ones.")
         if self.activation is not None:

@@ -219,6 +219,10 @@ def _chosen(nodes: Any, units: Mapping[str, Floats], artifact: CompileArtifact) 
         return nodes_by_choice("hidden", [list(units)], artifact)
     known_nodes(nodes, artifact)
     names = [str(one).strip() for one in nodes]
+    if not names or len(set(names)) < len(names):
+        raise Edge2TorchError(
+            f"nodes must be a list of names, each once, found {shown(nodes)}. Leave it out for all."
+        )
     if lost := [name for name in names if name not in units]:
         raise Edge2TorchError(f"nodes: the model computes no value of {listing(lost)}.")
     return names

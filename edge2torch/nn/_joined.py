@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edge2torch._core.checks import shown
+from edge2torch._core.checks import check_type, shown
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn._customized import CustomizedEdgeModel
 
@@ -92,6 +92,11 @@ class JoinedModel(nn.Module):
         drug; :func:`knock_out` and ``predictive_power`` take it too.
         """
         like = next(self.parameters())
+        if getattr(other, "ndim", 1) != 1:
+            raise Edge2TorchError(
+                f"other must be the features of one partner, as drugs.loc[name] has them, found shape "
+                f"{tuple(other.shape)}."
+            )
         try:
             row = torch.as_tensor(
                 other if isinstance(other, Tensor) else list(map(float, other)),
@@ -103,6 +108,8 @@ class JoinedModel(nn.Module):
                 f"other must be the features of one partner, as drugs.loc[name] has them, found "
                 f"{shown(other)}. A joined model knows no names of drugs."
             ) from error
+        if not row.isfinite().all():
+            raise Edge2TorchError("other: some of its features are missing or infinite.")
         return GivenOther(self, self._of_other(row))
 
     def _of_other(self, others: Tensor | None) -> Tensor:
@@ -112,6 +119,7 @@ class JoinedModel(nn.Module):
                 "model joins two partners, and data of one were given. Fix the other: "
                 "joined.given(drug), with the drug's features, is a model of cells alone."
             )
+        check_type("others", others, Tensor, "a Tensor: torch.as_tensor makes one of an array")
         if others.dim() != 2 or self.features not in (None, others.shape[1]):
             raise Edge2TorchError(
                 f"the other partner's features must have shape (b, {self.features or 'd'}), found "
@@ -169,6 +177,9 @@ class _Rows:
 
 
 def _rows(cells: Tensor, others: Tensor, pairs: Tensor | None) -> tuple[_Rows, _Rows]:
+    for argument, value in (("cells", cells), ("others", others), ("pairs", pairs)):
+        if value is not None:
+            check_type(argument, value, Tensor, "a Tensor: torch.as_tensor makes one of an array")
     if pairs is None:
         if len(cells) != len(others):
             raise Edge2TorchError(

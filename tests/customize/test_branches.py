@@ -214,6 +214,14 @@ def test_partners_that_are_missing_or_of_another_length_are_named():
         model.given("d1")
     with pytest.raises(e2t.Edge2TorchError, match="other must be the features"):
         model.given(3)
+    with pytest.raises(e2t.Edge2TorchError, match=r"one partner, .* found shape \(4, 4\)"):
+        model.given(pd.DataFrame(np.eye(4)))  # its column names are numbers, too
+    with pytest.raises(e2t.Edge2TorchError, match="missing or infinite"):
+        model.given([0.0, 1.0, np.nan, 0.0])
+    with pytest.raises(e2t.Edge2TorchError, match="others must be a Tensor"):
+        model(torch.zeros(2, 12), np.zeros((2, 4)))
+    with pytest.raises(e2t.Edge2TorchError, match="pairs must be a Tensor"):
+        model(torch.zeros(2, 12), torch.zeros(2, 4), np.array([[0, 0]]))
     for wrong in ([1.0, 0], torch.zeros(2, 4)[0, :3]):
         with pytest.raises(e2t.Edge2TorchError, match=r"shape \(b, 4\), found \(1, "):
             model.given(wrong)

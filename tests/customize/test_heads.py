@@ -217,6 +217,7 @@ def samples(artifact):
         ({"nodes": ["n10", "n10"]}, "twice"),
         ({"nodes": "n10"}, r"nodes=\['n10'\]"),
         ({"nodes": []}, "nodes of NodeHeads is empty"),
+        ({"nodes": None}, "'hidden' or a list of names, found NoneType"),
         ({"outputs": 0}, "outputs"),
         ({"activation": "nonsense"}, "activation"),
     ],

@@ -178,6 +178,9 @@ def test_samples_and_nodes_that_say_nothing_are_named():
         predictive_power(model, artifact, x, y, trained_on=["s3", "s5", "t1"])
     with pytest.raises(e2t.Edge2TorchError, match="read nothing"):
         predictive_power(model, artifact, x, y, nodes=[artifact.feature_names[0]])
+    for nodes in ([], ["L2_0", "L2_0"]):
+        with pytest.raises(e2t.Edge2TorchError, match="list of names, each once"):
+            predictive_power(model, artifact, x, y, nodes=nodes)
     with pytest.raises(e2t.Edge2TorchError, match="y is missing"):
         predictive_power(model, artifact, x)
     with pytest.raises(e2t.Edge2TorchError, match="one class only"):
