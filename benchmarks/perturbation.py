@@ -49,7 +49,7 @@ def scrambled_kernels(design: perturb.Design, made: perturb.Folds, edges: pd.Dat
 
 
 def beyond(design: perturb.Design, made: perturb.Folds, edges: pd.DataFrame) -> float:
-    kernel, rest, truth = perturb.GraphKernel(edges), [], []
+    kernel, rest, truth = perturb.GraphKernel(edges, unknown="drop"), [], []
     backs = design.doses.loc[design.samples["condition"], design.background].to_numpy()
     for fold in made:
         found = kernel.predict(design, fold.training).to_numpy()
