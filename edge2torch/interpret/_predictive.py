@@ -197,15 +197,13 @@ def unit_values(
 
 def _check_samples(samples: pd.Index, trained_on: Iterable[Any] | None) -> None:
     if isinstance(trained_on, str) or not isinstance(trained_on, Iterable | None):
-        raise Edge2TorchError(
-            f"trained_on must be a list of samples' names, found {shown(trained_on)}."
-        )
+        raise Edge2TorchError(f"trained_on must be a list of names, found {shown(trained_on)}.")
     if len(samples) < _FEWEST:
         raise Edge2TorchError(
             f"data: {len(samples)} samples, and {_FEWEST} are the least that a read-out can be fitted "
             "to and judged by. Pool the test parts of several folds."
         )
-    known = {str(name) for name in ([] if trained_on is None else trained_on)}
+    known = set() if trained_on is None else set(map(str, trained_on))
     if seen := [name for name in samples if str(name) in known]:
         raise Edge2TorchError(
             f"data: {len(seen)} sample(s) are among trained_on: {listing(seen)}. A node fits the "

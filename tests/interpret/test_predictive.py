@@ -210,7 +210,7 @@ def test_what_the_model_was_trained_on_is_said_or_not_known():
     assert unknown.attrs["in_sample"] is None
     known = predictive_power(model, artifact, x, x.iloc[:, 0], trained_on=["t1"], **options)
     assert known.attrs["in_sample"] is False
-    with pytest.raises(e2t.Edge2TorchError, match=r"trained_on must be a list .* found 's0'"):
+    with pytest.raises(e2t.Edge2TorchError, match="trained_on must be a list of names, found 's0'"):
         predictive_power(model, artifact, x, x.iloc[:, 0], trained_on="s0")
 
 
