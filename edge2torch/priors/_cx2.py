@@ -91,7 +91,7 @@ def read_cx2(
     ... {"edges": [{"id": 0, "s": 0, "t": 1, "v": {"interaction": "activates", "weight": 2}}]},
     ... {"status": [{"success": true}]}]''')
     >>> read_cx2("net.cx2", weight="start")
-    [edge2torch] Note: net.cx2: 1 edge, 1 positive and 0 negative; called otherwise: ('weight', 'initial_weight').
+    [edge2torch] Note: net.cx2: 1 edge, 1 positive and 0 negative; called otherwise: 'weight' -> 'initial_weight'.
       source target  sign   relation  initial_weight
     0   TP53    BAX     1  activates             2.0
     """

@@ -21,7 +21,7 @@ _HOW = ("degree", "reachable", "permute_inputs", "shuffle_labels")
 Bools = NDArray[np.bool_]
 _ROUNDS = 40
 _DRAWS = 20  # rewirings, of which one has to keep everything reachable
-_TRIES = 200  # exchanges that bring nothing, before what is cut off is left so
+_TRIES = 200  # exchanges that bring nothing, before a graph is drawn anew
 _INPUT, _INNER, _END = range(3)
 
 
@@ -77,15 +77,17 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
     table = read_edge_table(edgelist)
     source, target, names = table.source, table.target, table.node_names
     rng = np.random.default_rng(seed)
-    if how == "reachable":
-        return table.frame.assign(target=names[_reachable(source, target, len(names), rng)])
-    if how == "degree":
-        rank = _ranks(source, target, len(names))
+    if how in ("degree", "reachable"):
+        n = len(names)
+        rank = _ranks(source, target, n) if how == "degree" else _kinds(source, target, n)
         group = rank[source] * (int(rank.max()) + 1) + rank[target]
-        loops = np.flatnonzero(source == target)
-        group[loops] = int(group.max()) + 1 + np.arange(len(loops))  # each alone: they stay
-        new = exchange_targets(source, target, group, rng)
-        new = _reached_again(source, target, new, len(names), rng)
+        new, is_whole = _whole(source, target, group, n, rng)
+        if how == "reachable" and not is_whole:
+            raise Edge2TorchError(
+                f"how='reachable': in {_DRAWS} draws some node was always cut off from the inputs or "
+                "from what it leads to. The graph has too few ways to be rewired: give other seeds, "
+                "or leave the control out."
+            )
         return table.frame.assign(target=names[new])
     if how == "permute_inputs":
         group = np.where(_kinds(source, target, len(names)) == _INPUT, 0, -1)
@@ -96,13 +98,15 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
     return table.frame.assign(source=renamed[source], target=renamed[target])
 
 
-def _reachable(source: Ints, target: Ints, n_nodes: int, rng: np.random.Generator) -> Ints:
-    """Exchange targets that join the same kinds of node, until a draw cuts nothing off."""
+def _whole(
+    source: Ints, target: Ints, group: Ints, n_nodes: int, rng: np.random.Generator
+) -> tuple[Ints, bool]:
+    """Exchange targets within groups until a draw cuts nothing off, and tell whether one did so."""
     kind = _kinds(source, target, n_nodes)
     ends = np.flatnonzero(kind == _INPUT), np.flatnonzero(kind == _END)
-    group = kind[source] * (_END + 1) + kind[target]
     loops = np.flatnonzero(source == target)
-    group[loops] = int(group.max()) + 1 + np.arange(len(loops))
+    group[loops] = int(group.max()) + 1 + np.arange(len(loops))  # each alone: they stay
+    new = target
     for _ in range(_DRAWS):
         new = exchange_targets(source, target, group, rng)
         new = _reached_again(source, target, new, n_nodes, rng)
@@ -114,12 +118,8 @@ def _reachable(source: Ints, target: Ints, n_nodes: int, rng: np.random.Generato
             )
         ]
         if all(kept):
-            return new
-    raise Edge2TorchError(
-        f"how='reachable': in {_DRAWS} draws some node was always cut off from the inputs or from what "
-        "it leads to. The graph has too few ways to be rewired: give other seeds, or leave the "
-        "control out."
-    )
+            return new, True
+    return new, False
 
 
 def exchange_targets(
