@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from edge2torch._core.messages import listing
+from edge2torch._core.samples import by_sample
 from edge2torch.compile import find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._cells import Cells
@@ -131,9 +132,10 @@ def differential_activity(
         if table is None or groupby not in table:
             raise Edge2TorchError(f"groupby={groupby!r} is not a column of the cells' table.")
         groupby = table[groupby].tolist()
-    labels = pd.Series(list(groupby), index=cells.names, dtype=object)
-    if len(labels) != len(cells):
-        raise Edge2TorchError(f"groupby has {len(labels)} labels for {len(cells)} cell(s).")
+    given = list(by_sample("groupby", groupby, cells.names))
+    if len(given) != len(cells):
+        raise Edge2TorchError(f"groupby has {len(given)} labels for {len(cells)} cell(s).")
+    labels = pd.Series(given, index=cells.names, dtype=object)
     return compare(model, cells, labels, samples, seed)
 
 

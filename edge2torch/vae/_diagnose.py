@@ -13,6 +13,7 @@ from torch import Tensor
 
 from edge2torch._core.messages import require
 from edge2torch._core.randomness import seeded
+from edge2torch._core.samples import by_sample
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._activity import mean_weight
 from edge2torch.vae._cells import Cells, Survey
@@ -96,6 +97,7 @@ def diagnose_cells(
     vae: NamedVAE, cells: Cells, found: Survey, labels: Any, clusters: int | None, seed: int
 ) -> VAEDiagnostics:
     """Run over the cells once, holding sums by gene and the latents."""
+    labels = by_sample("labels", labels, cells.names)
     sums = {name: torch.zeros(len(cells.columns), dtype=torch.float64) for name in _SUMS}
     kept: list[tuple[Tensor, Tensor]] = []
     movement = Movement(vae)

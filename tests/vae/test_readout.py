@@ -33,6 +33,20 @@ def test_each_type_has_its_own_pathway_first(
     pd.testing.assert_frame_equal(table, differential_activity(fitted, counts, types))
 
 
+def test_labels_that_name_the_cells_are_put_into_their_order(
+    fitted: EdgeVAE, counts: pd.DataFrame, types: list[str]
+) -> None:
+    turned = pd.Series(types, index=counts.index).iloc[::-1]
+    pd.testing.assert_frame_equal(
+        differential_activity(fitted, counts, turned), differential_activity(fitted, counts, types)
+    )
+    assert fitted.diagnose(counts, turned).clustering == fitted.diagnose(counts, types).clustering
+    with pytest.raises(Edge2TorchError, match=r"labels has no value for 1 sample"):
+        fitted.diagnose(counts, turned.rename({"cell0": "cell00"}))
+    with pytest.raises(Edge2TorchError, match=r"groupby has 2 labels"):
+        differential_activity(fitted, counts, types[:2])
+
+
 def test_a_pathway_s_genes_have_one_sign(fitted: EdgeVAE) -> None:
     top = fitted.explain_latent("P0", top=4)
     assert len(top) == 4
