@@ -101,7 +101,7 @@ def _groups(results: Results) -> list[dict[str, Any]]:
     if not results.has_learned:
         return []
     table = top_nodes(results, _TOP)
-    found = set() if results.trust is None else set(results.trust.found)
+    found = set() if results.trust is None else set(results.trust.claimed)
     table["found"] = table["node"].isin(found) | (results.trust is None)
     return [
         {"name": heading_of(results, name), "rows": part.to_dict("records")}

@@ -114,7 +114,7 @@ def node_rows(results: Results, n: int) -> list[dict[str, Any]]:
                 "q_specific": float(one["q_specific"]),
                 "n_inputs": int(one["n_inputs"]),
                 "explained_by": label(one["explained_by"]) if one["explained_by"] else "",
-                "found": bool(one["found"]),
+                "found": node in trust.claimed,
             }
         )
     return rows

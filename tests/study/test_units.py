@@ -10,8 +10,9 @@ import torch
 import edge2torch as e2t
 from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._data import read_dataset
+from edge2torch.study._node_table import node_table
 from edge2torch.study._train import mean_of_heads
-from edge2torch.study._trust_words import found_table, trust_words
+from edge2torch.study._trust_words import found_table, node_rows, trust_words
 from edge2torch.study._verdict import verdicts
 
 EDGES = pd.DataFrame(
@@ -74,6 +75,9 @@ def test_what_rewired_edges_find_as_often_is_claimed_nowhere():
         assert set(nodes.loc[nodes["claimed"], "node"]) == set(claimed)
         written = found_table(trust)
         assert written.loc[written["claimed"], "node"].tolist() == claimed
+        drawn = node_table(results)["found"].eq(True)  # what pictures mark
+        assert drawn.index[drawn].tolist() == claimed
+        assert [row["label"] for row in node_rows(results, 2) if row["found"]] == claimed
         texts = [verdict.text for verdict in verdicts(results)]
         assert any(text.startswith("Found: 1 of 2") for text in texts) == bool(claimed)
         assert any("nothing can be claimed of them" in text for text in texts) != bool(claimed)
