@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
+import multiprocessing
+import resource
 import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -107,6 +111,19 @@ def held(model: nn.Module, step: Callable[[], float]) -> float:
     return (sum(seen.values()) + fixed + 3 * own) / 2**20
 
 
+def peak(edges: pd.DataFrame, **options: Any) -> float:
+    """MiB of a process of its own at its highest, Python and torch among them: compiled, two steps."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
+        return alone.submit(_peak, edges, options).result()
+
+
+def _peak(edges: pd.DataFrame, options: Mapping[str, Any]) -> float:
+    torch.set_num_threads(1)
+    if options:  # without any, what is there before there is a model
+        stepper(customized(compiled(edges, **options)[1]))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
 def units(options: argparse.Namespace) -> list[Row]:
     """What several units cost: a graph like GO, batch 128, tanh, batch normalisation, Adam."""
     edges = like_go(3000, 3230, 10, 2.2, 0)
@@ -124,6 +141,8 @@ def units(options: argparse.Namespace) -> list[Row]:
                 "compile s": seconds,
                 **{f"step s ({name})": value for name, value in taken.items()},
                 "MiB": held(customized(model), stepper(customized(model))),
+                "peak MiB": peak(edges, units=count),
+                "peak MiB, no model": peak(edges),
             }
         )
     return rows
@@ -135,7 +154,7 @@ def written(options: argparse.Namespace) -> list[Row]:
     by_hand = written_out(edges, 6)
     rows = []
     for norm_first in (False, True):
-        steps, compile_times, memory = {}, {}, {}
+        steps, compile_times, memory, peaks = {}, {}, {}, {}
         for name, table, more in (
             ("units=6", edges, {"units": 6}),
             ("written out", by_hand, {"outputs": ["t00000"]}),
@@ -148,6 +167,7 @@ def written(options: argparse.Namespace) -> list[Row]:
             whole = customized(model, norm_first=norm_first)
             steps[name] = stepper(whole)
             memory[name] = held(whole, steps[name])
+            peaks[name] = peak(table, **more)
         taken = in_turns(steps, options.rounds)
         for name, value in taken.items():
             rows.append(
@@ -158,6 +178,7 @@ def written(options: argparse.Namespace) -> list[Row]:
                     "step s": value,
                     "of written out": value / taken["written out"],
                     "MiB": memory[name],
+                    "peak MiB": peaks[name],
                 }
             )
     return rows
@@ -195,6 +216,7 @@ def deep(options: argparse.Namespace) -> list[Row]:
             "compile s": seconds,
             "step s": taken,
             "MiB": held(customized(model), step),
+            "peak MiB": peak(edges, units=6),
         }
     ]
 
@@ -396,50 +418,62 @@ def train_pairs(
 
 
 def nodes(options: argparse.Namespace) -> list[Row]:
-    """Planted nodes by units and heads: AUROC of the mean size of their scores over replicates."""
-    found: dict[tuple[int, bool], list[float]] = {}
-    for seed in range(options.seeds):
-        edges = layered_graph([120, 24, 1], [150, 24], seed=seed)
-        problem = planted_nodes(edges, 4, n_train=200, effect=0.5, noise=0.5, seed=seed)
-        target = torch.tensor(np.asarray(problem.y_train), dtype=torch.float32)
-        for count in (1, 2, 6):
-            for has_heads in (False, True):
-                scores = []
-                for start in range(options.replicates):
-                    torch.manual_seed(1000 * seed + start)
-                    model, artifact = e2t.compile_graph(edges, units=count, quiet=True)
-                    model = e2t.customize_model(
-                        model, node_activation="tanh", node_normalization="batch",
-                        node_heads=e2t.NodeHeads() if has_heads else None,
-                    )  # fmt: skip
-                    x = e2t.align_features_to_input_nodes(problem.x_train, artifact)
-                    train_planted(model, x, target, has_heads, start)
-                    table = e2t.attribute(
-                        model, problem.x_test, "nodes", nodes="hidden", quiet=True
-                    )
-                    scores.append(table.summary()["mean_abs"].rank())
-                mean = pd.concat(scores, axis=1).mean(axis=1)
-                truth = mean.index.isin(problem.causal)
-                area = stats.mannwhitneyu(mean[truth], mean[~truth]).statistic
-                area /= truth.sum() * (~truth).sum()
-                found.setdefault((count, has_heads), []).append(float(area))
-    plain = np.array(found[1, False])
+    """Planted nodes by units and heads: AUROC of the mean size of their scores, and replicates' accord."""
+    found = pd.concat(
+        [planted_ranks(seed, options.replicates) for seed in range(options.seeds)], axis=1
+    )
+    plain = found.loc[(1, "no", "AUROC")]
     rows = []
-    for (count, has_heads), areas in found.items():
-        ahead = np.array(areas) - plain
+    for count, heads in found.index.droplevel(2).unique():
+        own = found.loc[(count, heads)]
+        ahead = own.loc["AUROC"] - plain
         n = len(ahead)
-        half = stats.t.ppf(0.95, n - 1) * ahead.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+        half = stats.t.ppf(0.95, n - 1) * ahead.std() / np.sqrt(n) if n > 1 else np.nan
         rows.append(
             {
                 "units": count,
-                "heads": "yes" if has_heads else "no",
-                "AUROC": float(np.mean(areas)),
-                "ahead of 1 unit": float(ahead.mean()),
-                "90 % low": float(ahead.mean() - half),
-                "90 % high": float(ahead.mean() + half),
+                "heads": heads,
+                **own.mean(axis=1).to_dict(),
+                "ahead of 1 unit": ahead.mean(),
+                "90 % low": ahead.mean() - half,
+                "90 % high": ahead.mean() + half,
             }
         )
     return rows
+
+
+def planted_ranks(seed: int, replicates: int) -> pd.Series:
+    """One draw: AUROC and rank of the planted nodes (1 is first), and how alike replicates rank."""
+    edges = layered_graph([120, 24, 1], [150, 24], seed=seed)
+    problem = planted_nodes(edges, 4, n_train=200, effect=0.5, noise=0.5, seed=seed)
+    target = torch.tensor(np.asarray(problem.y_train), dtype=torch.float32)
+    found: dict[tuple[int, str, str], float] = {}
+    for count, has_heads in itertools.product((1, 2, 6), (False, True)):
+        scores = []
+        for start in range(replicates):
+            torch.manual_seed(1000 * seed + start)
+            model, artifact = e2t.compile_graph(edges, units=count, quiet=True)
+            model = e2t.customize_model(
+                model, node_activation="tanh", node_normalization="batch",
+                node_heads=e2t.NodeHeads() if has_heads else None,
+            )  # fmt: skip
+            x = e2t.align_features_to_input_nodes(problem.x_train, artifact)
+            train_planted(model, x, target, has_heads, start)
+            table = e2t.attribute(model, problem.x_test, "nodes", nodes="hidden", quiet=True)
+            scores.append(table.summary()["mean_abs"].rank())
+        each = pd.concat(scores, axis=1)
+        place = each.mean(axis=1).rank(ascending=False)
+        truth = place.index.isin(problem.causal)
+        area = stats.mannwhitneyu(place[~truth], place[truth]).statistic
+        alike = each.corr("spearman").to_numpy()[np.triu_indices(replicates, 1)]
+        heads = "yes" if has_heads else "no"
+        found[count, heads, "AUROC"] = area / (truth.sum() * (~truth).sum())
+        found[count, heads, "rank of planted"] = place[truth].mean()
+        found[count, heads, "rho of replicates"] = alike.mean() if len(alike) else np.nan
+    row = pd.Series(found, name=seed)
+    # what is done counts, if it ends here
+    print(f"nodes, seed {seed}:", row.round(4).tolist(), flush=True)
+    return row
 
 
 def train_planted(

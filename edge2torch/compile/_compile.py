@@ -200,7 +200,10 @@ def build(
     if units is not None:
         unit_plan = row.plan(units.graph, options)
     computed = graph if units is None else units.graph
-    model = row.build(computed, unit_plan, options, bytes.fromhex(fingerprint), draw)
+    # Weights are drawn, and tables of the plan read, on the CPU: the same numbers on every device.
+    with torch.device("cpu"):
+        model = row.build(computed, unit_plan, options, bytes.fromhex(fingerprint), draw)
+    model.to(torch.get_default_device())
     artifact = CompileArtifact(
         backend=row.name,
         feature_names=graph.names(graph.inputs),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from edge2torch._core.damage import DAMAGE
@@ -154,7 +155,14 @@ def load_compiled(
     >>> again.head
     Linear(in_features=1, out_features=3, bias=True)
     """
-    folder = Path(path)
+    with torch.device("cpu"):  # where the values are read; then on torch's default device
+        model, artifact = _read(Path(path), customize)
+    return model.to(torch.get_default_device()), artifact
+
+
+def _read(
+    folder: Path, customize: Callable[[nn.Module], nn.Module] | None
+) -> tuple[nn.Module, CompileArtifact]:
     index, state = _FOLDER.read(folder)
     saved = index["modules"]
     try:

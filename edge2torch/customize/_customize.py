@@ -138,8 +138,9 @@ def customize_model(
     asked = [norm_first, edge_dropout, *stages.values()]
     if any(one is not None for one in asked):
         norm_first = None if norm_first is None else check_flag("norm_first", norm_first)
-        own = _stages(base, stages, artifact, norm_first)
-        base = base.with_stages(own, edge_dropout=edge_dropout)
+        with base.fingerprint.device:  # where the model is, its new modules are
+            own = _stages(base, stages, artifact, norm_first)
+            base = base.with_stages(own, edge_dropout=edge_dropout)
     after = {
         **before,
         **_given(activation=_after_output("activation", activation)),
@@ -150,7 +151,8 @@ def customize_model(
         _check_head(base, head)
     bank = model.heads if isinstance(model, CustomizedEdgeModel) else None
     if node_heads is not None:
-        bank = make_heads(node_heads, base, find_artifact(base, artifact))
+        with base.fingerprint.device:
+            bank = make_heads(node_heads, base, find_artifact(base, artifact))
         bank.to(next(base.parameters(), base.fingerprint.float()))
     return CustomizedEdgeModel(base, **after, node_heads=bank).train(model.training)
 
@@ -299,7 +301,7 @@ def _make(kind: str, spec: NodeModule, width: int, units: list[int]) -> nn.Modul
     """Return a module of its own for a group of nodes, of so many columns and units each."""
     argument = _argument(kind)
     if isinstance(spec, nn.Module):
-        return copy.deepcopy(spec)
+        return copy.deepcopy(spec).to(torch.get_default_device())
     if isinstance(spec, type) and issubclass(spec, nn.Module):
         return spec(width) if kind == "normalization" else spec()
     if kind in ("dropout", "unit_dropout") and is_number(spec):

@@ -72,7 +72,7 @@ class CompiledModel(nn.Module, ABC):
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self._fingerprint = fingerprint
-        code = torch.frombuffer(bytearray(fingerprint), dtype=torch.uint8)
+        code = torch.tensor(list(fingerprint), dtype=torch.uint8)
         self.register_buffer("fingerprint", code)
 
     @property

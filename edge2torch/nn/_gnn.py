@@ -105,6 +105,7 @@ class EdgeGraphNNModel(CompiledModel):
             "start_inputs": start[1],
             "direct_edges": np.zeros(0, np.int64) if direct is None else direct[1],
         }
+        self._places = places  # as whole numbers, wherever the tensors are
         for name, values in places.items():
             self.register_buffer(name, torch.tensor(values), persistent=False)
         # the sign that holds rho at 0 or above
@@ -211,14 +212,14 @@ class EdgeGraphNNModel(CompiledModel):
             self.update(k).with_stages(stages.get(f"layer_{k + 1}", {}))
             for k in range(len(self.nodes))
         ]
-        direct_edges = self.direct_edges.cpu().numpy()
+        places = self._places
         model = EdgeGraphNNModel(
             [self.incoming(k) for k in range(len(self.edge_to_node))],
             [self.outgoing(k) for k in range(len(self.node_to_edge))],
             nodes,
             self.readout,
-            start=(self.start_edges.cpu().numpy(), self.start_inputs.cpu().numpy()),
-            direct=None if self.direct is None else (self.direct, direct_edges),
+            start=(places["start_edges"], places["start_inputs"]),
+            direct=None if self.direct is None else (self.direct, places["direct_edges"]),
             in_table=self.in_table,
             in_features=self.in_features,
             residual=self.rho is not None,

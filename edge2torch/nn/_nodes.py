@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -79,8 +80,8 @@ class NodeDropout(nn.Module):
     def __init__(self, p: float, units: Sequence[int]) -> None:
         super().__init__()
         self.p, self.units = p, list(units)
-        places = torch.arange(len(self.units)).repeat_interleave(torch.tensor(self.units))
-        self.register_buffer("places", places, persistent=False)
+        places = np.repeat(np.arange(len(self.units)), self.units)
+        self.register_buffer("places", torch.tensor(places), persistent=False)
 
     def extra_repr(self) -> str:
         """Show the probability."""

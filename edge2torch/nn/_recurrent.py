@@ -82,6 +82,7 @@ class RecurrentEdgeModel(CompiledModel):
             self.steady = nn.Identity()  # a module, where hooks see the state that has settled
         self.solver, self.is_cyclic = solver, is_cyclic
         self.register_buffer("outputs", torch.tensor(outputs), persistent=False)
+        self._read_places = np.array(outputs)  # as whole numbers, wherever the tensors are
         self.last_convergence: Convergence | None = None
 
     @property
@@ -219,7 +220,7 @@ class RecurrentEdgeModel(CompiledModel):
         """Return the one slot in which modules act, in every step alike."""
         width = self.cell(0).edges.out_features
         is_hidden = np.ones(width, bool)
-        read = self.outputs.cpu().numpy() - self.in_features
+        read = self._read_places - self.in_features
         is_hidden[read[read >= 0]] = False
         stages = cast(StepBlock, self.step_blocks[0]).stages
         hidden = np.flatnonzero(is_hidden).tolist()
@@ -236,7 +237,7 @@ class RecurrentEdgeModel(CompiledModel):
         return RecurrentEdgeModel(
             cells,
             [StepBlock(self.in_features, _for_step(own, k)) for k in range(len(self.step_blocks))],
-            outputs=self.outputs.cpu().numpy(),
+            outputs=self._read_places,
             in_features=self.in_features,
             is_cyclic=self.is_cyclic,
             fingerprint=self._fingerprint,
@@ -249,7 +250,7 @@ class RecurrentEdgeModel(CompiledModel):
         return RecurrentEdgeModel(
             [self.cell(k) for k in range(len(self.cells))],
             [cast(StepBlock, step) for step in self.step_blocks],
-            outputs=np.concatenate([self.outputs.cpu().numpy(), np.array(more, np.int64)]),
+            outputs=np.concatenate([self._read_places, np.array(more, np.int64)]),
             in_features=self.in_features,
             is_cyclic=self.is_cyclic,
             fingerprint=self._fingerprint,

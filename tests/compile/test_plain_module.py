@@ -108,6 +108,52 @@ def test_to_moves_every_tensor_to_the_meta_device_and_shapes_follow(model, x):
     assert output.shape == (7, 2)
 
 
+@pytest.mark.parametrize(
+    ("backend", "options"),
+    [
+        ("feedforward", {}),
+        ("feedforward", {"units": 3}),
+        ("recurrent", {"units": 3}),
+        ("gnn", {}),
+    ],
+    ids=str,
+)
+def test_where_torch_makes_its_tensors_a_model_and_what_is_put_on_it_stand(
+    backend, options, tmp_path
+):
+    """Any default device that is not the CPU, such as a GPU, met tensors that were."""
+    edges = layered_graph([6, 5, 1], [14, 5], seed=3)
+
+    def built():
+        base, artifact = e2t.compile_graph(edges, backend=backend, seed=0, quiet=True, **options)
+        return base, artifact, customized(base)
+
+    def customized(base):
+        heads = None if backend == "gnn" else e2t.NodeHeads()
+        return e2t.customize_model(
+            base, node_activation=nn.PReLU, node_normalization=None if backend == "gnn" else "batch",
+            node_dropout=0.1, node_heads=heads,
+        )  # fmt: skip
+
+    def devices(*models):
+        held = (t for model in models for t in (*model.parameters(), *model.buffers()))
+        return {t.device.type for t in held}
+
+    here, artifact, _ = built()
+    e2t.save_compiled(tmp_path, here, artifact)
+    with torch.device("meta"):
+        base, other, model = built()
+        joined = e2t.join_branches(model, other=(4, 3), features=2)
+        loaded, _ = e2t.load_compiled(tmp_path)
+        assert devices(base, model, joined, loaded) == {"meta"}
+        assert model(torch.zeros(7, 6)).shape == (7, 1)
+        assert joined(torch.zeros(7, 6), torch.zeros(7, 2)).shape == (7, 1)
+        # a default device says nothing of a model that is there, nor a model of the default device
+        assert devices(customized(here)) == {"cpu"}
+    assert devices(customized(base), e2t.join_branches(base, other=(3,), features=2)) == {"meta"}
+    assert other.fingerprint == artifact.fingerprint
+
+
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 64])
 def test_any_number_of_rows(model, x, rows):
     batch = x.repeat(10, 1)[:rows]
