@@ -75,6 +75,9 @@ def test_the_network_answers_with_what_the_tables_say(files: Path):
         )
         count = page.eval("document.querySelector('.net-count').textContent")
         assert count.startswith(f"{table['found'].sum()} of ")
+        # laid out, though it may not have been on the screen yet
+        style = "getComputedStyle(document.querySelector('.net-picture')).contentVisibility"
+        assert page.eval(style) == "visible"
         sent = [url for url in page.requests if not url.startswith("data:")]
         assert sent == [report.as_uri()]
         assert page.said == []
