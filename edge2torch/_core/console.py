@@ -14,6 +14,7 @@ from edge2torch._core.messages import note, require
 from edge2torch.errors import Edge2TorchWarning
 
 _EVERY = 30.0  # seconds between two lines in a log
+PATIENCE = 3.0  # seconds before a progress bar appears
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from edge2torch._core.arguments import artifact_and_data
 from edge2torch._core.checks import check_choice
+from edge2torch._core.executor import PickledModel, map_on_executor
 from edge2torch._core.messages import listing
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
@@ -30,7 +31,6 @@ from edge2torch.interpret._engines._hold import (
 )
 from edge2torch.interpret._engines._sites import Site
 from edge2torch.interpret._engines._task import Task, parts, with_progress
-from edge2torch.interpret._executor import PickledModel, map_on_executor
 from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._outputs import output_names
 from edge2torch.interpret._request import (

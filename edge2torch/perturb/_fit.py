@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, fields, replace
+from inspect import signature
 from typing import Any, Literal
 
 import numpy as np
@@ -11,20 +14,28 @@ from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_choice, check_count, check_number, check_seed
 from edge2torch._core.edges import EdgesLike
-from edge2torch._core.messages import note
+from edge2torch._core.executor import check_executor
+from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
+from edge2torch.perturb._arms import Arm, Work
 from edge2torch.perturb._compare import Comparison, baselines, compared, held_out
 from edge2torch.perturb._compile import compile as compile_design
-from edge2torch.perturb._design import NOT_EXCHANGED, Design, Ints
+from edge2torch.perturb._design import NOT_EXCHANGED, Design
 from edge2torch.perturb._folds import Folds
 from edge2torch.perturb._folds import folds as make_folds
 from edge2torch.perturb._problem import Floats, Problem
 from edge2torch.perturb._rewired import rewired_graphs
-from edge2torch.perturb._train import Recipe, Trained, train
+from edge2torch.perturb._train import Recipe, Trained
 from edge2torch.perturb._verdict import judged
 from edge2torch.perturb._weights import WEIGHTS
 
 NETWORK, REWIRED, EXCHANGED = "network", "rewired network", "targets exchanged"
+_RECIPE = [one.name for one in fields(Recipe) if one.name != "options"]
+_COMPILE = [
+    name for name in signature(compile_design).parameters if name not in ("edges", "design", "seed")
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,6 +52,10 @@ class PerturbationFit(Comparison):
         The same of each fold.
     rewired : DataFrame
         Scores of rewired graphs; empty where none were asked for.
+    chosen : DataFrame
+        What inner folds made of each fold (``"all"``: of all samples) and setting: ``share``, how much
+        of the network to take, ``mse`` then, in units of each readout's spread but of readouts
+        between 0 and 1, and ``chosen``; empty without inner folds.
 
     Examples
     --------
@@ -57,6 +72,7 @@ class PerturbationFit(Comparison):
     networks: list[Trained] = field(default_factory=list)
     fold_networks: list[list[Trained]] = field(default_factory=list)
     rewired: pd.DataFrame = field(default_factory=pd.DataFrame)
+    chosen: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def predict(self, new: Design | None = None, *, level: float = 0.9) -> pd.DataFrame:
         """Predict conditions, with intervals from the residuals of held-out samples (CV+).
@@ -196,8 +212,11 @@ def fit(
     epochs: int = 300,
     learning_rate: float = 0.01,
     weight_decay: float = 1e-6,
+    settings: Sequence[Mapping[str, Any]] = (),
+    inner_folds: int = 0,
+    executor: Executor | int | None = None,
     seed: int = 0,
-    quiet: bool = True,
+    quiet: bool = False,
     **options: Any,
 ) -> PerturbationFit:
     """Train networks on the folds of a design, and hold them against all that needs no network.
@@ -225,10 +244,20 @@ def fit(
         Of :func:`edge2torch.train.fit_steady_state`.
     weight_decay : float
         Of the weights; with ``weights="shrunk"`` of their relative distance from the shared ones.
+    settings : sequence of mappings
+        Settings of which inner folds choose for each fold, such as ``[{"weights": "shared"},
+        {"weight_decay": 1e-4}]``; what one does not say is as above.
+    inner_folds : int
+        Parts of each fold's training conditions on which settings are chosen, and how much to take,
+        0 to 1, of what a network says beyond the kernel (``prior_mean="graph_kernel"``) or the
+        background's mean. They hold out what other folds hold out. 0: none, and all is taken.
+    executor : int or concurrent.futures.Executor, optional
+        Where to train, as in :func:`edge2torch.interpret.replicate`: a number is that many worker
+        processes, with the bits that one thread gives here.
     seed : int
         Fixes every draw.
     quiet : bool
-        Say nothing while folds are trained.
+        Show no progress bar.
     **options
         Of :func:`compile`.
 
@@ -260,40 +289,39 @@ def fit(
     >>> "network" in found.scores.index
     True
     """
-    check_choice("weights", weights, WEIGHTS)
-    check_choice("prior_mean", prior_mean, ("none", "graph_kernel"))
     check_count("replicates", replicates)
     check_count("rewired", rewired, 0)
-    check_count("epochs", epochs, 3)
     check_seed("seed", seed)
     table = read_edge_table(edges).frame
     made = make_folds(design, seed=seed) if folds is None else folds
-    recipe = Recipe(weights, prior_mean, epochs, learning_rate, weight_decay, options)
-    compile_design(table, design, **options)  # what is wrong is told before anything is trained
+    check_count("inner_folds", inner_folds, 0)
+    check_executor(executor)
+    usual = Recipe(weights, prior_mean, epochs, learning_rate, weight_decay, options)
+    _check_recipe(usual)
+    recipes = _recipes(usual, settings, inner_folds)
+    for recipe in recipes:  # what is wrong is told before anything is trained
+        compile_design(table, design, **recipe.options)
     beside = baselines(design, made, table, seed=seed)
     problem = Problem.of(design)
     held = held_out(design, problem, made)
-    arms = _Arms(design, made, recipe, replicates, seed, quiet)
-    found = {name: frame.to_numpy(float) for name, frame in beside.predictions.items()}
-    found[NETWORK], fold_networks = arms.run(table, design, NETWORK)
     said = list(beside.verdicts)
+    arms = {NETWORK: Arm(table, design, replicates, is_whole=True, is_kept=True)}
     if controls and design.can_exchange_targets:
-        wrong = design.with_targets_exchanged(seed)
-        found[EXCHANGED], _ = arms.run(table, wrong, EXCHANGED, replicates=1)
+        arms[EXCHANGED] = Arm(table, design.with_targets_exchanged(seed))
     elif controls:
         said.append(NOT_EXCHANGED)
-    others: dict[str, Floats] = {}
     graphs, lacking = rewired_graphs(table, design, max(rewired, int(controls)), seed)
     if lacking and lacking not in said:
         said.append(lacking)
-    for k, other in graphs.items():
-        others[f"{REWIRED} {k + 1}"], _ = arms.run(
-            other, design, f"{REWIRED} {k + 1}", replicates=1
-        )
+    arms |= {f"{REWIRED} {k + 1}": Arm(other, design) for k, other in graphs.items()}
+    done = Work(made, recipes, inner_folds, seed, executor, quiet).run(arms)
+    own = done[NETWORK]
+    found = {name: frame.to_numpy(float) for name, frame in beside.predictions.items()}
+    found |= {name: one.predictions for name, one in done.items() if name in (NETWORK, EXCHANGED)}
+    others = {name: one.predictions for name, one in done.items() if name.startswith(REWIRED)}
     if others:
         found[REWIRED] = next(iter(others.values()))
-    whole = np.arange(len(design.samples))
-    networks = arms.networks(table, design, whole, replicates)
+    said += _said_of_share(own.chosen)
     verdicts, scores = judged(held, found, others, made, said, seed)
     base = compared(design, made, held, found, seed, verdicts)
     return PerturbationFit(
@@ -303,49 +331,49 @@ def fit(
         base.predictions,
         base.verdicts,
         table,
-        networks,
-        fold_networks,
+        own.networks,
+        own.fold_networks,
         scores,
+        own.chosen,
     )
 
 
-@dataclass(frozen=True)
-class _Arms:
-    """The same training for the network and for what knows nothing."""
+def _recipes(usual: Recipe, settings: Sequence[Mapping[str, Any]], inner: int) -> list[Recipe]:
+    """Return the recipes of which inner folds choose."""
+    if not settings:
+        return [usual]
+    if not inner:
+        raise Edge2TorchError("settings are chosen on inner folds: give inner_folds=3, or more.")
+    recipes = []
+    for one in settings:
+        own = {name: value for name, value in one.items() if name in _RECIPE}
+        rest = {name: value for name, value in one.items() if name not in _RECIPE}
+        if unknown := [name for name in rest if name not in _COMPILE]:
+            raise Edge2TorchError(
+                f"settings: {listing(unknown)} cannot be chosen; {listing(_RECIPE)} can, and what "
+                f"perturb.compile takes.{nearest(unknown[0], [*_RECIPE, *_COMPILE])}"
+            )
+        recipes.append(replace(usual, **own, options={**usual.options, **rest}))
+        _check_recipe(recipes[-1])
+    return recipes
 
-    design: Design
-    folds: Folds
-    recipe: Recipe
-    replicates: int
-    seed: int
-    quiet: bool
 
-    def run(
-        self, edges: pd.DataFrame, design: Design, name: str, *, replicates: int | None = None
-    ) -> tuple[Floats, list[list[Trained]]]:
-        """Return predictions of held-out samples, and the networks of every fold."""
-        found, kept = [], []
-        for k, fold in enumerate(self.folds):
-            part = self.networks(edges, design, fold.training, replicates or self.replicates)
-            each = [one.predict(design)[fold.held_out] for one in part]
-            found.append(np.mean(each, axis=0))
-            kept.append(part)
-            note(f"{name}: fold {k + 1} of {len(self.folds)}", quiet=self.quiet)
-        return np.concatenate(found), kept
+def _check_recipe(recipe: Recipe) -> None:
+    check_choice("weights", recipe.weights, WEIGHTS)
+    check_choice("prior_mean", recipe.prior_mean, ("none", "graph_kernel"))
+    check_count("epochs", recipe.epochs, 3)
+    check_number("learning_rate", recipe.learning_rate, above=0)
+    check_number("weight_decay", recipe.weight_decay, least=0)
 
-    def networks(
-        self, edges: pd.DataFrame, design: Design, training: Ints, replicates: int
-    ) -> list[Trained]:
-        return [
-            train(edges, design, self._draw(design, training, k), self.recipe, self.seed + k)
-            for k in range(replicates)
-        ]
 
-    def _draw(self, design: Design, training: Ints, k: int) -> Ints:
-        """Return the training samples, from the second replicate on a bootstrap of their conditions."""
-        if k == 0:
-            return training
-        rows = design.rows[training]
-        rng = np.random.default_rng((self.seed, k))
-        drawn = rng.choice(np.unique(rows), len(np.unique(rows)))
-        return np.concatenate([training[rows == one] for one in drawn])
+def _said_of_share(chosen: pd.DataFrame) -> list[str]:
+    """Say how much of the networks inner folds keep."""
+    if chosen.empty:
+        return []
+    share = chosen.loc[chosen["chosen"] & (chosen["fold"] != "all"), "share"]
+    nothing = int((share == 0).sum())
+    sentence = (
+        f"Inner folds keep {share.median():.0%} of what the network says beyond what it starts from "
+        f"(median of {len(share)} folds; nothing in {nothing})."
+    )
+    return [sentence]

@@ -252,3 +252,32 @@ def _fold(design: Design, held: Any, left_out: tuple[str, ...], leave: str) -> F
         same = pd.Series(design.same, design.doses.index)
         sisters = int(same[outside].isin(same[inside]).sum())
     return Fold(training, held_out, left_out, sisters, len(outside))
+
+
+def inner_folds(design: Design, folds: Folds, k: int | None, n: int) -> list[tuple[Ints, Ints]]:
+    """Return n (training, held-out) parts of what a fold trains on, or of all samples.
+
+    What is held out is what other folds hold out, so it is as new as what the fold itself asks for;
+    conditions, where there is no other fold.
+    """
+    training = np.arange(len(design.samples)) if k is None else folds[k].training
+    others = [np.intersect1d(f.held_out, training) for j, f in enumerate(folds) if j != k]
+    others = [held for held in others if len(held)]
+    if len(others) < 2:
+        rows = design.rows[training]
+        others = [training[rows == one] for one in np.unique(rows)]
+        mixed = np.random.default_rng(0).permutation(len(others))
+        others = [others[one] for one in mixed]
+    made = []
+    for part in np.array_split(np.arange(len(others)), min(n, len(others))):
+        held = np.unique(np.concatenate([others[one] for one in part]))
+        rest = np.setdiff1d(training, held)
+        given = design.doses.iloc[np.unique(design.rows[rest])] if len(rest) else design.doses[:0]
+        if (given > 0).any(axis=None):
+            made.append((rest, held))
+    if not made:
+        raise Edge2TorchError(
+            "inner_folds: without what an inner fold holds out no treated condition is left to train "
+            "on. Leave inner_folds out, or give folds with fewer conditions each."
+        )
+    return made

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -93,7 +94,15 @@ class GraphKernel:
         spread = weight / np.sqrt(into[table.target] * out[table.source])
         step = csc_array((spread, (table.target, table.source)), (n, n))
         # the spectral norm of the step is at most 1, so that the inverse exists for damping < 1
-        self._solve = splu(csc_array(eye_array(n) - self.damping * step))
+        self._matrix = csc_array(eye_array(n) - self.damping * step)
+
+    @cached_property
+    def _solve(self) -> Any:
+        return splu(self._matrix)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a factorization cannot be pickled, and is soon made anew
+        return {name: value for name, value in self.__dict__.items() if name != "_solve"}
 
     def features(self, design: Design, background: list[str] | None = None) -> Floats:
         """Return what each condition reaches, (conditions, nodes), rows of length 1 or 0."""
@@ -167,7 +176,7 @@ class GraphKernel:
             found = self.residuals(design, problem, rows) + problem.background_mean(rows)
             return pd.DataFrame(found, columns=design.readouts.columns)
         both = together(design, new)
-        whole = Problem.of(both)
+        whole = Problem.of(both, design.background)
         found = self.residuals(both, whole, rows, design.background)
         found = (found + whole.background_mean(rows))[len(design.samples) :]
         return pd.DataFrame(found, columns=design.readouts.columns)

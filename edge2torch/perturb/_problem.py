@@ -58,12 +58,13 @@ class Problem:
     is_bounded: bool
 
     @classmethod
-    def of(cls, design: Design) -> Problem:
-        """Turn a design into arrays."""
+    def of(cls, design: Design, background: list[str] | None = None) -> Problem:
+        """Turn a design into arrays; what the background is may be told by another one."""
         u = levels(design.doses, smallest_doses(design), design.doses.max())[design.rows]
         keys = design.samples[["time", "context"]].fillna({"time": -1.0})
         place = keys.groupby(["time", "context"], sort=False).ngroup().to_numpy().astype(np.int64)
-        backs = design.doses[design.background].to_numpy(float)[design.rows]
+        common = design.background if background is None else background
+        backs = design.doses[common].to_numpy(float)[design.rows]
         both = pd.DataFrame(np.column_stack([place, backs]))
         group = both.groupby(list(both.columns), sort=False).ngroup().to_numpy().astype(np.int64)
         one_hot = (place[:, None] == np.arange(1, place.max(initial=0) + 1)).astype(float)

@@ -16,7 +16,7 @@ from edge2torch.errors import Edge2TorchWarning
 from edge2torch.nn import MaskedLinear
 from edge2torch.perturb._compile import compile as compile_design
 from edge2torch.perturb._design import Design, Ints
-from edge2torch.perturb._kernel import GraphKernel
+from edge2torch.perturb._kernel import GraphKernel, together
 from edge2torch.perturb._model import PerturbationModel
 from edge2torch.perturb._problem import Floats, Problem
 from edge2torch.train import fit_steady_state
@@ -63,24 +63,46 @@ class Trained:
         With the samples that it learned from.
     training : ndarray of int
         These samples.
+    share : float
+        How much of what the network says beyond the kernel, or the background's mean, is taken.
     """
 
     model: PerturbationModel
     kernel: GraphKernel | None
     training: Ints
+    share: float = 1.0
 
     def predict(self, design: Design, new: Design | None = None) -> Floats:
         """Return the readouts (b, o) of a design's samples, or of another's."""
-        asked = design if new is None else new
-        found = _read(self.model, asked, self.model.encode(asked))
-        if self.kernel is None:
-            return found
-        whole: Floats = found + self.kernel.predict(design, self.training, new).to_numpy(float)
+        if self.kernel is None and self.share == 1:
+            return self._own(design, new)
+        base, rest = self.parts(design, new)
+        whole: Floats = base + self.share * rest
         return whole
+
+    def parts(self, design: Design, new: Design | None = None) -> tuple[Floats, Floats]:
+        """Return what the kernel, or the background's mean, says, and the network beyond it."""
+        own = self._own(design, new)
+        if self.kernel is not None:
+            return self.kernel.predict(design, self.training, new).to_numpy(float), own
+        both = design if new is None else together(design, new)
+        base = Problem.of(both, design.background).background_mean(self.training)
+        base = base if new is None else base[len(design.samples) :]
+        return base, own - base
+
+    def _own(self, design: Design, new: Design | None) -> Floats:
+        asked = design if new is None else new
+        return _read(self.model, asked, self.model.encode(asked))
 
 
 def train(
-    edges: pd.DataFrame, design: Design, training: Ints, recipe: Recipe, seed: int
+    edges: pd.DataFrame,
+    design: Design,
+    training: Ints,
+    recipe: Recipe,
+    seed: int,
+    *,
+    share: float = 1.0,
 ) -> Trained:
     """Train one network on some samples, of which some may be there more than once."""
     kernel = GraphKernel(edges, unknown="drop") if recipe.prior_mean == "graph_kernel" else None
@@ -94,7 +116,7 @@ def train(
             model = _fitted(edges, design, training, y, recipe, seed, first)
         else:
             model = _fitted(edges, design, training, y, recipe, seed)
-    return Trained(model, kernel, np.unique(training))
+    return Trained(model, kernel, np.unique(training), share)
 
 
 def _fitted(

@@ -22,7 +22,8 @@ def write_fit(found: PerturbationFit, folder: str | os.PathLike[str]) -> Path:
         What :func:`fit` returned.
     folder : path
         Gets ``perturbation_scores.csv``, ``predictions.csv``, ``knock_outs.csv``, ``design.csv``,
-        ``rewired.csv`` where graphs were rewired, and ``verdicts.txt``.
+        ``rewired.csv`` where graphs were rewired, ``settings.csv`` where inner folds chose, and
+        ``verdicts.txt``.
 
     Returns
     -------
@@ -48,6 +49,8 @@ def write_fit(found: PerturbationFit, folder: str | os.PathLike[str]) -> Path:
     }
     if len(found.rewired):
         tables["rewired.csv"] = found.rewired.rename_axis("graph").reset_index()
+    if len(found.chosen):
+        tables["settings.csv"] = found.chosen
     for name, table in tables.items():
         write_file(place / name, partial(_write_csv, table))
     lines = "\n".join([str(found.folds).splitlines()[0], *found.verdicts]) + "\n"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.console import PATIENCE
 from edge2torch._core.messages import require
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._engines._probe import Probe
@@ -74,7 +75,6 @@ Engine = Callable[[Task], list[OutputScores]]
 
 # On a CPU more is slower (values leave the cache), on a GPU less is.
 BYTES_AT_ONCE = {"cpu": 64 * 2**20, "cuda": 2**31}
-PATIENCE = 3.0  # seconds before a progress bar appears
 _COPIES = 4  # a node's value is kept forward, backward, and once more on either way
 _OVERHEAD = 2048  # bytes that Captum and autograd keep for each evaluation, however few nodes
 

@@ -10,11 +10,11 @@ import pandas as pd
 import scipy
 from torch import Tensor, nn
 
+from edge2torch._core.console import PATIENCE
 from edge2torch._core.messages import require
 from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._engines._task import PATIENCE
 from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._trust._stack import ReplicateStack
 

@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from torch import nn
 
+from edge2torch._core.console import PATIENCE
+from edge2torch._core.executor import PickledModel, Workers, map_on_executor
 from edge2torch._core.messages import note, require
 from edge2torch._core.randomness import seeded
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._engines._task import PATIENCE
-from edge2torch.interpret._executor import PickledModel, Workers, map_on_executor
 from edge2torch.interpret._trust._kept import Kept
 from edge2torch.interpret._trust._stack import ReplicateStack
 

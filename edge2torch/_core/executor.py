@@ -66,7 +66,8 @@ def map_on_executor(
 def _as_they_come(
     executor: Executor | int, function: Callable[..., Any], items: Mapping[Key, tuple[Any, ...]]
 ) -> Iterator[tuple[Key, Any]]:
-    pool = _workers(executor) if is_whole(executor) else _checked(executor)
+    check_executor(executor)
+    pool: Any = _workers(executor) if is_whole(executor) else executor
     futures = {pool.submit(_call, function, *arguments): key for key, arguments in items.items()}
     try:
         for future in as_completed(futures):
@@ -84,22 +85,23 @@ def _as_they_come(
 
 
 def _workers(n: Any) -> Any:
-    if n < 1:
-        raise Edge2TorchError(
-            f"executor={n}: a number of worker processes is 1 or more. Leave it out to work in turn."
-        )
     return require("loky", extra="processes").get_reusable_executor(
         max_workers=int(n), timeout=_IDLE, initializer=_one_thread, env=_THREADS
     )
 
 
-def _checked(executor: Any) -> Any:
-    if not callable(getattr(executor, "submit", None)):
+def check_executor(executor: Any) -> None:
+    """Refuse what nothing can be sent to."""
+    if is_whole(executor) and executor < 1:
+        raise Edge2TorchError(
+            f"executor={executor}: a number of worker processes is 1 or more. Leave it out to work in "
+            "turn."
+        )
+    if not (executor is None or is_whole(executor) or callable(getattr(executor, "submit", None))):
         raise Edge2TorchError(
             "executor must be a number of worker processes or a concurrent.futures executor, found "
             f"{executor!r}."
         )
-    return executor
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:

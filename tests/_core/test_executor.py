@@ -15,8 +15,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+from edge2torch._core.executor import map_on_executor
 from edge2torch.errors import Edge2TorchError, MissingDependencyError
-from edge2torch.interpret._executor import map_on_executor
 
 pytest.importorskip("loky", reason="needs loky: edge2torch[processes]")
 ITEMS = {name: (k,) for k, name in enumerate("abcd")}
@@ -136,7 +136,7 @@ def test_a_worker_that_is_replaced_loses_nothing():
 
 
 SCRIPT = """
-from edge2torch.interpret._executor import map_on_executor
+from edge2torch._core.executor import map_on_executor
 print("begins")
 def own(value):
     return value + 1
