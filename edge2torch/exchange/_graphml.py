@@ -48,7 +48,15 @@ def write_graphml(network: Network, position: NDArray[np.float64] | None, path: 
         there = {pair: value for pair, value in of_edges if value is not None}
         _check(there.values(), f"attribute {name!r}")
         nx.set_edge_attributes(graph, there, name)
-    nx.write_graphml_xml(graph, path)
+    writer = nx.GraphMLWriter(prettyprint=True)
+    writer.add_graph_element(graph)
+    # networkx has them by source; here they stand as in the table
+    whole = writer.xml.find("graph")
+    by_pair = {(one.get("source"), one.get("target")): one for one in whole.findall("edge")}
+    others = [one for one in whole if one.tag != "edge"]
+    whole[:] = [*others, *(by_pair[pair] for pair in pairs)]
+    with path.open("wb") as stream:
+        writer.dump(stream)
 
 
 def _check(values: Iterable[Any], where: str) -> None:

@@ -39,6 +39,11 @@ def write_sif(network: Network, path: Path, relations: str) -> list[Path]:
         "relation": words,
         "target": [names[t] for _, t in ends],
     }
+    if network.called:  # read_edges brings them back, as it does every other column
+        edges |= {
+            f"{side}_name": [network.called.get(names[end]) for end in part.tolist()]
+            for side, part in (("source", network.source), ("target", network.target))
+        }
     tables = []
     for part, columns, known in (("nodes", nodes, network.nodes), ("edges", edges, network.edges)):
         others = {name: one.joined() for name, one in known.items() if name not in columns}

@@ -92,9 +92,14 @@ def _read_graph(
     duplicates: str,
     weight: Weight,
     file: Any = "graph",
+    order: dict[tuple[str, str], int] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the edges, and what became of columns, in words."""
     nx = require("networkx")
+    places = None
+    if order is not None:  # of the nodes' own names, which identifier= may change
+        first = [order.get(edge[:2], len(order)) for edge in graph.edges]  # of parallel ones
+        places = np.argsort(first, kind="stable")
     check_choice("isolated", isolated, ("error", "drop"))
     check_choice("duplicates", duplicates, ("error", "join"))
     _check_directed(graph)
@@ -119,8 +124,10 @@ def _read_graph(
         raise Edge2TorchError(
             f"graph has edge attributes called 'source' or 'target' ({error}). Rename them."
         ) from error
-    order = dict.fromkeys(name for *_, values in graph.edges(data=True) for name in values)
-    edges = edges[["source", "target", *order]]  # networkx has them in the order of a set
+    columns = dict.fromkeys(name for *_, values in graph.edges(data=True) for name in values)
+    edges = edges[["source", "target", *columns]]  # networkx has them in the order of a set
+    if places is not None:
+        edges = edges.iloc[places].reset_index(drop=True)
     for side in ("source", "target"):
         edges[side] = np.array([str(node).strip() for node in edges[side]], dtype=object)
     edges = _joined(tidy(edges, edges), duplicates)
@@ -266,8 +273,7 @@ def read_graphml(
     Returns
     -------
     DataFrame, one row per edge
-        ``source``, ``target``, and the edges' attributes. In networkx's order: by source, as the
-        file lists nodes.
+        ``source``, ``target``, and the edges' attributes, in the file's order.
 
     Raises
     ------
@@ -285,30 +291,38 @@ def read_graphml(
     """
     nx = require("networkx")
     file, text = read_text(path)
-    _check_nodes(file, text)
+    order = _edge_order(file, text)
     try:
         graph = nx.parse_graphml(text)
     except (nx.NetworkXError, KeyError, ValueError, ParseError) as error:  # of a wrong namespace
         raise Edge2TorchError(f"{file}: networkx cannot read this file: {error}") from error
     if graph.number_of_edges() == 0:
         raise bad_line(file, 1, "the file holds no edges.")
-    edges, further = _read_graph(graph, identifier, names, isolated, duplicates, weight, file)
+    edges, further = _read_graph(
+        graph, identifier, names, isolated, duplicates, weight, file, order
+    )
     hint = _identifier_hint(graph) if identifier is None else ""
     words = f"{file.name}: {len(edges):,} edges, {graph.number_of_nodes():,} nodes"
     note(f"{'; '.join([words, *further])}.{hint}", quiet=quiet)
     return edges
 
 
-def _check_nodes(file: Path, text: str) -> None:
-    """Refuse nodes that are declared twice, broken XML and entities."""
+def _edge_order(file: Path, text: str) -> dict[tuple[str, str], int]:
+    """Return each edge's place, which networkx forgets; refuse nodes declared twice, and broken XML."""
     seen: dict[str, int] = {}
+    order: dict[tuple[str, str], int] = {}
 
     def start(name: str, attributes: dict[str, str], line: int) -> None:
-        node = attributes.get("id")
-        if name.rpartition(":")[2] != "node" or node is None:
+        node, kind = attributes.get("id"), name.rpartition(":")[2]
+        if kind == "edge":
+            order.setdefault(
+                (attributes.get("source", ""), attributes.get("target", "")), len(order)
+            )
+        if kind != "node" or node is None:
             return
         if seen.setdefault(node, line) != line:
             words = f"node {node!r} is there twice, first on line {seen[node]}."
             raise bad_line(file, line, words)
 
     scan_xml(file, text, start)
+    return order

@@ -23,10 +23,11 @@ _MIN_FIELDS = 3
 _GATE = re.compile(r"and\d+")  # as CellNOpt calls them
 _DIALECT = "pathway commons"
 _UNDIRECTED = ("in-complex-with", "interacts-with", "neighbor-of", "reacts-with")
+# Read "is consumed in what B controls": the cause stands second. Older releases have the other spelling.
+_PASSIVE = ("consumption-controlled-by", "consumption-controled-by")
 _COMMONS = (
     "catalysis-precedes",
     "chemical-affects",
-    "consumption-controlled-by",
     "controls-expression-of",
     "controls-phosphorylation-of",
     "controls-production-of",
@@ -34,10 +35,12 @@ _COMMONS = (
     "controls-transport-of",
     "controls-transport-of-chemical",
     "used-to-produce",
+    *_PASSIVE,
     *_UNDIRECTED,
 )
 _HEADER = ["PARTICIPANT_A", "INTERACTION_TYPE", "PARTICIPANT_B"]  # of its extended form
 _NODES, _NAME = "PARTICIPANT", "PARTICIPANT_NAME"  # of the second table there
+_PATHWAY = ["NAME", "ORGANISM"]  # of a third, in files of one pathway
 
 
 def read_sif(
@@ -61,6 +64,7 @@ def read_sif(
         Known are ``1``, ``-1``, ``0``, ``+``, ``-``, ``activates``, ``inhibits`` and their kin, in
         capital letters or not. ``"pathway commons"`` knows the relations of that resource, none of
         which says a sign, and its extended form, with a header and a second table of nodes.
+        ``A consumption-controlled-by B`` is an edge from B to A there.
     gates : {"keep", "dissolve"}
         What becomes of CellNOpt's gates, ``and1``, ``and2``, …: nodes like any other, or edges from
         what enters a gate to what it leads to. Their sign is the product of both, and their
@@ -115,15 +119,15 @@ def read_sif(
     else:
         lines.plain(file, io.StringIO(text, newline=None), known)
     rows, left_out = lines.rows, Counter[str]()
+    further: list[str] = []
     if of_commons:
-        rows = _directed(rows, undirected, left_out)
+        rows = _directed(rows, undirected, left_out, further)
     gone: list[str] = []
     if gates == "dissolve":
         rows, gone = _dissolved(file, rows, left_out)
     if not rows:
         raise bad_line(file, 1, "the file holds no edges.")
     ends = {row[end] for row in rows for end in ("source", "target")}
-    further = []
     if gone:
         further.append(f"{len(gone):,} gate(s) were dissolved: {listing(gone)}")
     if alone := [node for node in lines.alone if node not in ends]:
@@ -172,10 +176,9 @@ class _Lines:
             fields = [part.strip() for part in line.split("\t")]
             if not any(fields):
                 continue
-            if fields[0] in (_HEADER[0], _NODES):
-                header = fields
-                if header[:3] != _HEADER and (header[0] != _NODES or _NAME not in header):
-                    raise bad_line(file, number, f"an unknown header: {shown(line)}.")
+            is_header = fields[0] in (_HEADER[0], _NODES) or fields[:2] == _PATHWAY
+            header = fields if is_header else header
+            if is_header or header[:2] == _PATHWAY:  # what a pathway is called is no node or edge
                 continue
             if len(fields) > len(header):
                 words = f"{len(header)} fields were expected by the header, found {len(fields)}."
@@ -186,8 +189,8 @@ class _Lines:
                 continue
             if not all(row.get(name) for name in _HEADER):
                 raise bad_line(file, number, f"source, relation or target is blank: {shown(line)}.")
-            source, relation, target = fields[:3]
-            more: dict[str, Any] = {name: row.get(name) or None for name in header[3:] if name}
+            source, relation, target = (row.pop(name) for name in _HEADER)
+            more = {name: row.get(name) or None for name in header if name not in ("", *_HEADER)}
             sign = _sign(file, number, relation, known)
             ends: dict[str, Any] = {
                 "source": source,
@@ -205,32 +208,39 @@ class _Lines:
 def _sign(file: Path, line: int, relation: str, known: Mapping[str, int]) -> int:
     sign = sign_of(relation, known)
     if sign is None:
+        table = file.with_name(f"{file.stem}.edges.tsv")  # as write_network leaves it
         commons = relation in _COMMONS or relation == _HEADER[1]
         raise bad_line(
             file,
             line,
             f"unknown relation {relation!r}; known are {listing(known, 20)}. Say what it means "
             f"with signs={{{relation!r}: 0}}, or 1, or -1."
-            + (f" It is one of Pathway Commons: signs={_DIALECT!r}." if commons else ""),
+            + (f" It is one of Pathway Commons: signs={_DIALECT!r}." if commons else "")
+            + (f" {table.name} beside it has the signs: read_edges." if table.exists() else ""),
         )
     return sign
 
 
 def _directed(
-    rows: list[dict[str, Any]], undirected: str, left_out: Counter[str]
+    rows: list[dict[str, Any]], undirected: str, left_out: Counter[str], further: list[str]
 ) -> list[dict[str, Any]]:
-    """Leave relations without a direction out, or make them an edge each way."""
-    free = [row["relation"] in _UNDIRECTED for row in rows]
-    if undirected == "drop":
-        left_out["row(s) without a direction"] = sum(free)
-        return [row for row, is_free in zip(rows, free, strict=True) if not is_free]
+    """Turn what is said in the passive; where there is no direction, make two edges or none."""
     there = {"source": "target", "target": "source"}
     there |= {f"{end}_name": f"{other}_name" for end, other in there.items()}
-    return [
-        way
-        for row, is_free in zip(rows, free, strict=True)
-        for way in ((row, {n: row[there.get(n, n)] for n in row}) if is_free else (row,))
-    ]
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        back = {name: row[there.get(name, name)] for name in row}
+        if row["relation"] in _PASSIVE:
+            found.append(back)
+        elif row["relation"] not in _UNDIRECTED:
+            found.append(row)
+        elif undirected == "both":
+            found += [row, back]
+        else:
+            left_out["row(s) without a direction"] += 1
+    if turned := sum(row["relation"] in _PASSIVE for row in found):
+        further.append(f"{turned:,} row(s) of a controlled consumption start at what controls it")
+    return found
 
 
 @dataclass(frozen=True)

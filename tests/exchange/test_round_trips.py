@@ -51,9 +51,9 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
     )
 
 
-def rows(table: pd.DataFrame) -> set[tuple[object, ...]]:
+def rows(table: pd.DataFrame) -> list[tuple[object, ...]]:
     columns = [name for name in ("source", "target", "sign", "weight") if name in table]
-    return set(table[columns].itertuples(index=False, name=None))
+    return list(table[columns].itertuples(index=False, name=None))
 
 
 def read_cyjs(path: Path) -> pd.DataFrame:
@@ -79,9 +79,19 @@ def test_every_format_brings_back_the_table(table: pd.DataFrame):
             "graphml": lambda path: read_graphml(path, quiet=True),
             "cyjs": read_cyjs,
             "sif": lambda path: read_sif(path, quiet=True),
+            # the table beside a SIF file has what it cannot hold
+            "tables.sif": lambda path: read_edges(
+                path.with_name("net.tables.edges.tsv"), quiet=True
+            ),
         }.items():
+            if (
+                ending == "tables.sif"
+                and table[["source", "target"]].map(len).max(axis=None) > 10**4
+            ):
+                continue  # Python's csv has a longest field
             path = write_network(table, place / f"net.{ending}", quiet=True)
             wanted = table.drop(columns="weight") if ending == "sif" else table
+            # in the table's order
             assert rows(read(path)) == rows(wanted), ending
 
 
@@ -107,6 +117,12 @@ def test_the_words_of_the_table_and_its_human_names_come_back(tmp_path: Path):
         write_network(table, tmp_path / "n.sif", quiet=True), signs={"binding": 0}, quiet=True
     )
     assert sif["relation"].tolist() == table["relation"].tolist()
+    with pytest.raises(
+        e2t.Edge2TorchError, match=r"n\.edges\.tsv beside it has the signs: read_edges"
+    ):
+        read_sif(tmp_path / "n.sif", quiet=True)
+    beside = read_edges(tmp_path / "n.edges.tsv", quiet=True)
+    pd.testing.assert_frame_equal(beside[list(table)], table)
 
 
 @pytest.mark.parametrize("with_interactome", [True, False])
@@ -122,7 +138,7 @@ def test_a_hierarchy_comes_back_turned_round_again(tmp_path: Path, with_interact
     path = write_network(table, tmp_path / "net.hcx", quiet=True, **options)
     back = read_cx2(path, quiet=True)
     ends = ["source", "target"]
-    assert rows(back[ends]) == rows(table[ends])
+    assert set(rows(back[ends])) == set(rows(table[ends]))
     assert np.array_equal(
         np.sort(back.loc[back["relation"] == "member", "source"]), ["g1", "g2", "g3", "g4"]
     )

@@ -74,6 +74,37 @@ def test_pathway_commons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         priors.read_sif(path, signs="omnipath")  # type: ignore[arg-type]
 
 
+def test_pathway_commons_in_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All columns of a release, a relation in the passive in both spellings, and what a pathway is called."""
+    edges = "INTERACTION_DATA_SOURCE\tINTERACTION_PUBMED_ID\tPATHWAY_NAMES\tMEDIATOR_IDS\n"
+    path = tmp_path / "pc.hgnc.txt"
+    path.write_text(
+        f"PARTICIPANT_A\tINTERACTION_TYPE\tPARTICIPANT_B\t{edges}"
+        "CHEBI:15422\tconsumption-controlled-by\tHK1\treactome\t11;12\tGlycolysis;Sugar\tr1\n"
+        "CHEBI:17234\tconsumption-controled-by\tHK1\tkegg\t\t\t\n"
+        "HK1\tcontrols-production-of\tCHEBI:4170\tkegg\t\t\t\n"
+        "\n"
+        "PARTICIPANT\tPARTICIPANT_TYPE\tPARTICIPANT_NAME\tUNIFICATION_XREF\tRELATIONSHIP_XREF\n"
+        "CHEBI:15422\tSmallMoleculeReference\tATP;atp\tchebi:CHEBI:15422\t\n"
+        "HK1\tProteinReference\tHXK1_HUMAN\tuniprot:P19367\thgnc symbol:HK1\n"
+        "\n"
+        "NAME\tORGANISM\tURI\tDATASOURCE\nGlycolysis\t9606\tx\treactome\n"
+    )
+    table = priors.read_sif(path, signs="pathway commons")
+    said = capsys.readouterr().out
+    assert rows(table, "source_name", "PATHWAY_NAMES") == [
+        ("HK1", "CHEBI:15422", "HXK1_HUMAN", "Glycolysis;Sugar"),
+        ("HK1", "CHEBI:17234", "HXK1_HUMAN", None),
+        ("HK1", "CHEBI:4170", "HXK1_HUMAN", None),
+    ]
+    assert "2 row(s) of a controlled consumption start at what controls it" in said
+    assert "without edges" not in said
+    # a table of nodes as older releases have it, without names
+    path.write_text(f"{COMMONS[: COMMONS.index('PARTICIPANT' + chr(9) + 'PARTICIPANT_T')]}"
+                    "PARTICIPANT\tUNIFICATION_XREF\tRELATIONSHIP_XREF\nTP53\tuniprot:P04637\t\n")  # fmt: skip
+    assert len(priors.read_sif(path, signs="pathway commons", quiet=True)) == 1
+
+
 def test_files_of_another_kind_are_told(tmp_path: Path) -> None:
     path = tmp_path / "net.sif"
     path.write_text('[{"CXVersion": "2.0"}]')
