@@ -31,6 +31,7 @@ from torch import nn
 
 import edge2torch as e2t
 from benchmarks.recovery import SETTINGS, TRAINING
+from benchmarks.trust_splits import donor_shift, score_coverage, spread
 from edge2torch.cli._demo import choose_pathways, demo_files, pathway_edges, read_sets
 from edge2torch.interpret import NodeFindings, cross_fit, find_nodes, node_use
 
@@ -106,10 +107,6 @@ def of_files(name: str, edges: str, data: str, label: str, layer: str | None) ->
             break
         table = table[fed]
     return Problem(name, table.reset_index(drop=True), x, y, head=y.nunique())
-
-
-def spread(values: list[float]) -> str:
-    return f"{np.mean(values):.3g} ± {np.std(values, ddof=1) if len(values) > 1 else 0:.2g}"
 
 
 # ------------------------------------------------------------------ real matrices
@@ -391,6 +388,8 @@ SIMULATED: dict[str, tuple[Callable[[int], Iterator[Row]], int]] = {
     "by_class": (by_class, 10),
     "factor": (factor, 20),
     "coverage": (coverage, 200),
+    "score_coverage": (score_coverage, 200),
+    "donors": (donor_shift, 20),
 }
 MEASURED: dict[str, tuple[Callable[[Problem, int], Iterator[Row]], int]] = {
     "cells": (cells, 3),

@@ -27,7 +27,7 @@ from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.train import Fit, Scaler, Split, drop_inputs, fit, fit_scaler
+from edge2torch.train import Fit, Scaler, Split, drop_inputs, fit, fit_scaler, in_chunks
 
 _VISIBLE = 0.02  # of the whole fall; plateaus reached by this loop brought 0.6 % at most
 # Patience counts in epochs, but a network learns by steps, and an epoch of few samples has two or
@@ -144,14 +144,19 @@ def _fit(
         drawn = torch.stack([shuffled(rows, generator)[:size] for rows, _ in folds])
         return parts_of(task, drawn, steps)
 
-    def loss(rows: Tensor) -> Tensor:
+    def outputs(rows: Tensor) -> tuple[Tensor, ...]:
         seen = drop_inputs(x[which, rows], settings.input_dropout_of(task.outcome))
         y, heads = with_heads(model, seen)
         y = y if linear is None else y + linear(rows)
+        return y, *(own[None] for own in heads)  # samples come second, as in y
+
+    def loss(rows: Tensor) -> Tensor:
+        # more only where each step takes all samples
+        y, *heads = in_chunks(outputs, rows)
         losses = [goal.loss(*pair) for goal, *pair in zip(goals, y, rows, strict=True)]
         losses += [
-            settings.head_weight * mean_of_heads(goal, *pair)
-            for goal, *pair in zip(goals, heads, rows, strict=False)
+            settings.head_weight * mean_of_heads(goal, own[0], part)
+            for goal, own, part in zip(goals, heads, rows, strict=False)
         ]
         return torch.stack(losses).sum()
 

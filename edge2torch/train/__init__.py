@@ -1,5 +1,7 @@
 """Splits, scaling, a training loop and scores for compiled models; your own serve as well."""
 
+from edge2torch.train._chunks import CHUNK as CHUNK
+from edge2torch.train._chunks import in_chunks as in_chunks
 from edge2torch.train._dropout import drop_inputs as drop_inputs
 from edge2torch.train._loop import Fit as Fit
 from edge2torch.train._loop import fit

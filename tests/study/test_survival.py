@@ -321,3 +321,23 @@ def test_nodes_are_judged_by_networks_trained_as_long_as_the_studys() -> None:
     # with batches an epoch has steps enough, and longer networks lean on single nodes
     classes = choose_task(pd.Series(["a", "b"] * 20, name="kind"), "auto", 2)
     assert epochs_to_judge(classes, StudySettings(), 120) == 30
+
+
+def test_a_large_cohort_is_trained_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge2torch.train import _chunks
+
+    shapes: set[tuple[int, ...]] = set()
+    inner = _chunks.checkpoint
+
+    def counted(one: Any, part: torch.Tensor, *args: Any, **options: Any) -> Any:
+        shapes.add(tuple(part.shape))
+        return inner(one, part, *args, **options)
+
+    monkeypatch.setattr(_chunks, "checkpoint", counted)
+    monkeypatch.setattr(_chunks.in_chunks, "__defaults__", (50,))
+    label = TimeToEvent("years", "died")
+    how = {**QUICK, "seeds": 1, "replicates": 1, "controls": 2, "max_epochs": 20}
+    result = run_study(EDGES, cohort(), label, quiet=True, **how)
+    # five inner folds of 96, then 120 of 160 samples; the four folds that nodes are judged in
+    assert shapes == {(5, 48), (1, 40), (4, 40)}
+    assert result.scores["harrell_c"].iloc[0] > 0.7

@@ -24,7 +24,7 @@ from edge2torch.interpret._trust._stack import ReplicateStack
 from edge2torch.interpret._trust._start import Start, draw_starts
 from edge2torch.interpret._trust._target import Target
 from edge2torch.nn import CompiledModel, CustomizedEdgeModel
-from edge2torch.train import Scaler, drop_inputs, fit, fit_scaler
+from edge2torch.train import Scaler, drop_inputs, fit, fit_scaler, in_chunks
 
 __all__ = ["CrossFitted", "cross_fit"]
 
@@ -247,7 +247,10 @@ def _train(
         return torch.stack(drawn).tensor_split(steps, dim=1)
 
     def loss(rows: Tensor) -> Tensor:
-        outputs = stack(drop_inputs(x[which, rows], input_dropout))
+        # more than a few thousand only where a step takes all samples
+        (outputs,) = in_chunks(
+            lambda part: (stack(drop_inputs(x[which, part], input_dropout)),), rows
+        )
         if target.n_outputs and outputs.shape[-1] not in target.n_outputs:
             kind = f"{len(target.classes)} classes" if target.classes else "numbers"
             raise Edge2TorchError(
