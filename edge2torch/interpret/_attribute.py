@@ -21,6 +21,7 @@ from edge2torch.interpret._diagnose import (
 from edge2torch.interpret._engines import find_engine
 from edge2torch.interpret._methods import find_method
 from edge2torch.interpret._request import Request, known_nodes, prepared_task
+from edge2torch.nn import Hold
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -42,6 +43,7 @@ def attribute(
     by_site: bool = False,
     by_sample: bool = False,
     delta: bool = False,
+    hold: Hold | Sequence[Hold] | None = None,
     constructor_kwargs: Mapping[str, Any] | None = None,
     attribute_kwargs: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -84,6 +86,10 @@ def attribute(
         For edges: keep the scores of every sample, (b, e), not only their means.
     delta : bool, default False
         Also compute how far the scores are from summing to what they explain.
+    hold : Hold or several, optional
+        What is held meanwhile, alike in all samples and baselines: ``artifact.hold(["MEK"], 1, 0.9)``
+        for an inhibited network. A node that is held is scored by what it computes itself, as far
+        as the hold lets that through. Not with LRP.
     constructor_kwargs, attribute_kwargs : mapping, optional
         The method's own arguments, by Captum's names, such as ``{"n_steps": 100}``; ``epsilon``
         for LRP and NodeDifference, ``value`` for NodeKnockout: a number, ``"mean"``, or a Series
@@ -142,6 +148,7 @@ def attribute(
         by_site=by_site,
         by_sample=by_sample,
         delta=delta,
+        hold=hold,
         constructor=as_mapping("constructor_kwargs", constructor_kwargs),
         call=call,
         seed=seed,

@@ -40,7 +40,7 @@ from edge2torch.interpret._request import (
     nodes_by_choice,
     prepared_task,
 )
-from edge2torch.nn import layer_by_layer
+from edge2torch.nn import Hold, layer_by_layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,6 +63,7 @@ def knock_out(
     *,
     value: float | Literal["mean"] | Mapping[str, float] | pd.Series[float] = 0.0,
     level: Literal["summary", "samples"] = "summary",
+    hold: Hold | Sequence[Hold] | None = None,
     executor: Executor | int | None = None,
     quiet: bool = False,
 ) -> pd.DataFrame:
@@ -90,6 +91,9 @@ def knock_out(
         each layer or step); another number knocks in.
     level : {"summary", "samples"}
         Means over samples, or every sample.
+    hold : Hold or several, optional
+        What is held besides, alike in all samples, knocked out or not: a screen in an inhibited
+        network. A node in both is knocked out first, and then drawn to where it is held.
     executor : int or concurrent.futures.Executor, optional
         Left out, here and in turn; a number is that many worker processes, one thread each.
     quiet : bool
@@ -144,7 +148,9 @@ def knock_out(
     given, data = artifact_and_data(artifact, data)
     artifact = find_artifact(model, given)
     groups = _groups(nodes, artifact)
-    screen = _Screen(list(groups.values()), _checked(value, groups, artifact), level == "samples")
+    screen = _Screen(
+        list(groups.values()), _checked(value, groups, artifact), level == "samples", hold
+    )
     with prepared_task(_request(screen, quiet), model, artifact, data) as (task, sites, index):
         _check_computed(groups, sites)
         note_if_untrained(task)
@@ -166,6 +172,7 @@ class _Screen:
     groups: list[list[str]]
     value: Any
     by_sample: bool
+    hold: Hold | Sequence[Hold] | None = None
 
 
 def _groups(nodes: Any, artifact: CompileArtifact) -> dict[str, list[str]]:
@@ -216,6 +223,7 @@ def _request(screen: _Screen, quiet: bool) -> Request:
         row=replace(METHODS["NodeKnockout"], name="knock_out", needs_output=False),
         nodes=sorted({node for group in screen.groups for node in group}),
         call={"value": screen.value},
+        hold=screen.hold,
         quiet=quiet,
     )
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._outputs import choose_outputs, output_names
 from edge2torch.interpret._samples import read_baselines, read_samples
+from edge2torch.nn import Hold
 
 NODE_CHOICES = ("non_input", "hidden", "inputs", "all")
 
@@ -49,6 +51,7 @@ class Request:
     delta: bool = False
     constructor: dict[str, Any] = field(default_factory=dict)
     call: dict[str, Any] = field(default_factory=dict)
+    hold: Hold | Sequence[Hold] | None = None
     seed: int = 0
     quiet: bool = False
 
@@ -75,7 +78,7 @@ def prepared_task(
     base = find_edge_model(model, artifact)
     warn_of_gradients(row, model)
     like = next(base.parameters(), torch.empty(0))  # inputs that are read as they are
-    probe = Probe(unwrap(model))
+    probe = Probe(unwrap(model), _held_alike(request, unwrap(model), like))
     with torch.inference_mode(False):
         x, index = read_samples(data, artifact, like)
         check_size(row, x, request.call.get("feature_mask"))
@@ -108,6 +111,36 @@ def prepared_task(
             if not are_finite(seen.values.values()):
                 refuse_not_finite(task, index)
             yield task, wanted, index
+
+
+def _held_alike(request: Request, model: nn.Module, like: torch.Tensor) -> list[Hold]:
+    """Return holds of one row each, after checking that the model takes them, alike in all samples."""
+    if request.hold is None:
+        return []
+    holds = [request.hold] if isinstance(request.hold, Hold) else list(request.hold)
+    if not all(isinstance(one, Hold) and len(one.share) for one in holds):
+        raise Edge2TorchError(
+            "hold must be a Hold or several: artifact.hold(nodes, 1, share) makes one."
+        )
+    takes = signature(model.forward).parameters
+    if "hold" not in takes and not any(one.kind is one.VAR_KEYWORD for one in takes.values()):
+        raise Edge2TorchError(
+            f"hold: forward of {type(model).__name__} takes none. Recurrent models and graph neural "
+            "networks do; knock_out holds nodes of any model."
+        )
+    if "LRP" in request.row.name:
+        raise Edge2TorchError(
+            f"hold: {request.row.name} hands relevance on along edges, held or not. Choose a method "
+            "that follows gradients, such as LayerConductance."
+        )
+    for one in holds:
+        parts = [one.share, one.value, *([] if one.shift is None else [one.shift])]
+        if not all(bool((part == part[:1]).all()) for part in parts):
+            raise Edge2TorchError(
+                "hold: samples are explained under one and the same hold, and these rows differ. Call "
+                "for each set of alike samples, with hold.of(slice(k, k + 1)) of one of them."
+            )
+    return [one.of(slice(0, 1)).to(like) for one in holds]
 
 
 def _wanted(request: Request, sites: list[Site], artifact: CompileArtifact) -> list[Site]:

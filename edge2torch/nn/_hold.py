@@ -69,6 +69,14 @@ class Hold:
                 f"found {tuple(self.share.shape)}, {tuple(self.value.shape)} and {tuple(self.nodes.shape)}."
             )
 
+    def to(self, like: Tensor) -> Hold:
+        """Return it detached, on the device of another tensor."""
+        parts = (self.nodes, self.share, self.value, self.shift)
+        nodes, share, value, shift = (
+            None if part is None else part.detach().to(like.device) for part in parts
+        )
+        return Hold(nodes, share, value, shift, self.acts)  # type: ignore[arg-type]
+
     def of(self, samples: Tensor | slice) -> Hold:
         """Return what is held in some of the samples."""
         shift = None if self.shift is None else self.shift[samples]

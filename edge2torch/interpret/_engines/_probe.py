@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from edge2torch._core.randomness import seeded
 from edge2torch.errors import Edge2TorchError
+from edge2torch.nn import Hold
 
 # What Captum tells programmers about its own workings.
 _CAPTUM_SAYS = (
@@ -43,10 +44,11 @@ class Probe(nn.Module):
     gradients are asked for, the sum over samples serves as well, and spares Captum a loop over them.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, holds: Sequence[Hold] = ()) -> None:
         super().__init__()
         self.entry = Entry()
         self.model = model
+        self.holds = tuple(holds)  # of one row each: methods repeat samples as they like
         self.column: int | None = None
         self.is_summed = False
 
@@ -69,7 +71,9 @@ class Probe(nn.Module):
 
     def outputs(self, x: Tensor) -> Tensor:
         """Map x (b, i) to all of the model's outputs (b, o)."""
-        y = self.model(self.entry(x))
+        rows = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        options = {"hold": [one.of(rows) for one in self.holds]} if self.holds else {}
+        y = self.model(self.entry(x), **options)
         if not isinstance(y, Tensor) or y.dim() not in {1, 2} or len(y) != len(x):
             found = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
             raise Edge2TorchError(
