@@ -56,6 +56,9 @@ class PerturbationFit(Comparison):
         What inner folds made of each fold (``"all"``: of all samples) and setting: ``share``, how much
         of the network to take, ``mse`` then, in units of each readout's spread but of readouts
         between 0 and 1, and ``chosen``; empty without inner folds.
+    rewired_networks : list of Trained
+        On all samples, one per rewired graph, if ``rewired`` asked for them; :func:`screen` takes its
+        p-values from them.
 
     Examples
     --------
@@ -73,6 +76,7 @@ class PerturbationFit(Comparison):
     fold_networks: list[list[Trained]] = field(default_factory=list)
     rewired: pd.DataFrame = field(default_factory=pd.DataFrame)
     chosen: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rewired_networks: list[Trained] = field(default_factory=list)
 
     def predict(self, new: Design | None = None, *, level: float = 0.9) -> pd.DataFrame:
         """Predict conditions, with intervals from the residuals of held-out samples (CV+).
@@ -239,7 +243,8 @@ def fit(
     controls : bool
         Train the same on one rewired graph, and with the treatments' targets exchanged.
     rewired : int
-        Rewired graphs to train on; 20 of them are what a sentence on the wiring takes.
+        Rewired graphs to train on; 20 of them are what a sentence on the wiring takes, and the
+        p-values of :func:`screen`.
     epochs, learning_rate : int, float
         Of :func:`edge2torch.train.fit_steady_state`.
     weight_decay : float
@@ -313,7 +318,10 @@ def fit(
     graphs, lacking = rewired_graphs(table, design, max(rewired, int(controls)), seed)
     if lacking and lacking not in said:
         said.append(lacking)
-    arms |= {f"{REWIRED} {k + 1}": Arm(other, design) for k, other in graphs.items()}
+    arms |= {
+        f"{REWIRED} {k + 1}": Arm(other, design, is_whole=rewired > 0)
+        for k, other in graphs.items()
+    }
     done = Work(made, recipes, inner_folds, seed, executor, quiet).run(arms)
     own = done[NETWORK]
     found = {name: frame.to_numpy(float) for name, frame in beside.predictions.items()}
@@ -335,6 +343,7 @@ def fit(
         own.fold_networks,
         scores,
         own.chosen,
+        [net for name in others for net in done[name].networks],
     )
 
 

@@ -254,22 +254,24 @@ class PerturbationModel(nn.Module):
             self(x, hold=hold)
         return seen["state"][-1]
 
+    def nothing(self) -> Tensor:
+        """Return what stands for no treatment (1, t + c), amid the contexts."""
+        known = self.encoding
+        x = torch.zeros(1, len(known.treatments) + len(known.contexts)).to(self.rest)
+        x[:, len(known.treatments) :] = 1 / max(len(known.contexts), 1)
+        return x
+
     @torch.no_grad()
     def find_rest(self) -> None:
         """Remember what the held nodes are where nothing is given: that is what they are held at."""
         if not len(self.nodes):
             return
-        nothing = torch.zeros(1, len(self.encoding.treatments) + len(self.encoding.contexts)).to(
-            self.rest
-        )
-        if self.encoding.contexts:
-            nothing[:, len(self.encoding.treatments) :] = 1 / len(self.encoding.contexts)
         base = self.base
         was, solver = self.training, base.solver
         self.eval()
         base.solver = self._solver  # a recipe may have put a hastier one in its place
         try:
-            self.rest.copy_(self.states(nothing)[0, self.nodes])
+            self.rest.copy_(self.states(self.nothing())[0, self.nodes])
         finally:
             base.solver = solver
             self.train(was)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -269,3 +271,26 @@ def test_a_screen_says_what_was_never_disturbed() -> None:
     ):
         with pytest.raises(Edge2TorchError, match=words):
             perturb.screen(found, **options)
+
+
+def test_a_screen_asks_how_often_a_rewired_graph_gives_as_much() -> None:
+    design = design_of(DOSES[["A", "B"]])
+    made = perturb.folds(design, {"c3": 1})
+    found = perturb.fit(EDGES, design, made, epochs=3, controls=False, rewired=3, quiet=True)
+    n = len(found.rewired_networks)
+    assert n == len(found.rewired) > 1
+    table = perturb.screen(found, nodes=["a", "d"])
+    assert table["pvalue"].isin([(1 + k) / (1 + n) for k in range(n + 1)]).all()
+    own = found.networks[0]
+    less = EDGES[~EDGES["source"].isin(["d"]) & ~EDGES["target"].isin(["d"])]
+    less = pd.concat([less, pd.DataFrame({"source": ["b"], "target": ["z"], "sign": [1]})])
+    without_d = train(less, design, np.arange(7), Recipe(epochs=3), 0)
+    for others, node, p in (([own] * 3, "d", 1.0), ([without_d] * 3, "d", 0.25)):
+        known = perturb.screen(
+            replace(found, rewired_networks=others), nodes=[node], readout="z", share=0.5
+        )
+        assert known["effect"].abs().item() > 0
+        assert known["pvalue"].item() == pytest.approx(p)
+        assert known["qvalue"].item() == pytest.approx(p)
+    without = perturb.screen(replace(found, rewired_networks=[]), nodes=["d"])
+    assert not {"pvalue", "qvalue"} & set(without)
