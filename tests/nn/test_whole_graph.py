@@ -110,8 +110,10 @@ def test_activations_at_the_ends_of_float32(activation):
 
 @pytest.mark.parametrize("activation", ["tanh", "silu", None])
 @pytest.mark.parametrize("training", [True, False])
-def test_batch_normalisation_and_what_it_remembers(activation, training, calls):
-    (graph, layers), width = pair(node_normalization="batch", node_activation=activation)
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_batch_normalisation_and_what_it_remembers(activation, training, norm_first, calls):
+    modules = {"node_normalization": "batch", "node_activation": activation}
+    (graph, layers), width = pair(**modules, norm_first=norm_first)
     for model in (graph, layers):
         model.train(training)
         for rows in (70, 33):  # the second time with moments that have moved
@@ -182,8 +184,14 @@ def test_edge_dropout_drops_edges_for_the_whole_batch(calls):
         {"node_activation": "tanh"},
         {"node_activation": "sigmoid", "node_dropout": 0.3, "edge_dropout": 0.2},
         {"node_activation": "silu", "node_normalization": "batch"},
+        {
+            "node_activation": "gelu",
+            "node_normalization": "batch",
+            "norm_first": False,
+            "node_dropout": 0.2,
+        },
     ],
-    ids=["plain", "dropout", "norm"],
+    ids=["plain", "dropout", "norm", "norm last"],
 )
 def test_gradients_can_be_differentiated_again(modules, calls):
     """With the masks of the first time; and the gradients are those that are not differentiated."""
@@ -213,6 +221,34 @@ def test_batch_moments_are_remembered_once_when_gradients_are_differentiated():
     y = graph(samples(9, width))
     torch.autograd.grad(y.sum(), list(graph.parameters()), create_graph=True, allow_unused=True)
     assert int(norm.num_batches_tracked) == 1
+
+
+def test_calls_keep_what_is_theirs():
+    """Memory goes from call to call, but not before its backward pass is over."""
+    (graph, layers), width = pair(node_activation="silu")
+    inputs = [samples(20, width, seed=seed) for seed in (1, 2, 3)]
+    found = []
+    for model in (graph, layers):
+        parameters = list(model.parameters())
+        losses = [model(x).square().sum() for x in inputs]
+        found.append(
+            [
+                torch.autograd.grad(loss, parameters, retain_graph=True)
+                for loss in (*losses[::-1], losses[2])
+            ]
+        )
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, **CLOSE)
+
+
+def test_a_parameter_that_is_changed_before_backward_is_an_error():
+    (graph, layers), width = pair()
+    for model in (graph, layers):
+        loss = model(samples(5, width)).sum()
+        with torch.no_grad():
+            model.blocks[0].linear.weight.mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            loss.backward()
 
 
 # --------------------------------------------------------------------------- who asks for more

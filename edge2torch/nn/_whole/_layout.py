@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -97,7 +98,7 @@ class Layout:
         """Return which edge layer each edge belongs to, (e,)."""
         return np.searchsorted(self.starts, self.number, side="right") - 1
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """Rows of the longest segment."""
         return int(np.diff(self.segments).max())

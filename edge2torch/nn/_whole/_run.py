@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -13,7 +14,6 @@ from torch.autograd import Function
 from edge2torch.nn._whole._layout import Layout
 from edge2torch.nn._whole._replay import differentiable_gradients
 from edge2torch.nn._whole._stages import Tables
-from edge2torch.nn._whole._tensors import Tensors
 from edge2torch.nn._whole._threads import count_threads, share_out, shares
 from edge2torch.nn._whole._watch import Watched
 
@@ -21,8 +21,46 @@ LANES = 32  # as in the walk
 WIDTH = 64  # samples side by side in a block
 
 
+class Room:
+    """Memory of one call; a later call of the same kind takes it over.
+
+    Parameters
+    ----------
+    dtype : torch.dtype
+    lengths : sequence of int
+        Parameters, moments of norms, edges, the state and what is kept beside it.
+    threads : int
+        How many walk at the same time, each with edge weights of its own.
+    is_shared : bool
+        Whether they fill parts of one state, which stays for backward.
+    """
+
+    def __init__(
+        self, dtype: torch.dtype, lengths: Sequence[int], threads: int, *, is_shared: bool
+    ) -> None:
+        *_, n_edges, n_state, n_kept = lengths
+        self.flat, self.moments, *first = _arrays(dtype, *lengths)
+        self.walks = [first]
+        for _ in range(1, threads):
+            more = _arrays(dtype, n_edges, *(() if is_shared else (n_state, n_kept)))
+            self.walks.append([*more, *(first[1:] if is_shared else ())])
+        self.n_bytes = dtype.itemsize * threads * sum(lengths)
+        self._behind: dict[int, list[list[Any]]] = {}
+        self._dtype = dtype
+
+    def behind(self, n_rows: int, n_sums: int) -> list[list[Any]]:
+        """Return what backward fills, for each thread: gradients of rows, of edges, and sums."""
+        if n_rows not in self._behind:
+            sizes = n_rows, len(self.walks[0][0]), n_sums
+            self._behind[n_rows] = [_arrays(self._dtype, *sizes) for _ in self.walks]
+            self.n_bytes += self._dtype.itemsize * len(self.walks) * sum(sizes)
+        return self._behind[n_rows]
+
+
 class Run:
     """One call: what forward leaves for backward."""
+
+    room: Room | None = None
 
     def __init__(
         self, model: Any, watched: Watched, tables: Tables, parameters: list[Tensor], walk: Any
@@ -31,60 +69,54 @@ class Run:
         self.parameters = parameters
         self.layout: Layout = watched.layout
 
+    def __del__(self) -> None:
+        if self.room is not None:
+            self.watched.rooms.give(self.kind, self.room)
+
     def requires_grad(self) -> bool:
         """Tell whether any parameter does; usually the first."""
         return any(one.requires_grad for one in self.parameters)
 
     def forward(self, x: Tensor, *, keeps: bool) -> Tensor:
         """Return the output (b, o); the state stays here if it ``keeps``."""
-        layout, tables = self.layout, self.tables
-        x = x.detach().contiguous()
-        self.flat = self._collected(x, self.watched.parameters)
+        layout, tables, own = self.layout, self.tables, self.watched.parameters
+        x = (x.detach() if x.requires_grad else x).contiguous()
         self.seed = int(torch.randint(2**62, ())) if tables.draws else 0
-        self.moments = self._moments(x)
         batch = self.batch = x.shape[0]
         whole = -(-batch // LANES) * LANES
         width = self.width = whole if tables.learns else min(whole, WIDTH)
         blocks = self.blocks = -(-batch // width)
-        self.valid = _valid(width, batch, x.dtype) if tables.learns else self.moments
+        threads = count_threads(blocks, len(layout.place) * width)
+        held = blocks if keeps else 1
+        lengths = (
+            own.total, 2 * len(tables.norms), len(layout.place),
+            held * layout.n_rows * width, held * tables.n_kept * width,
+        )  # fmt: skip
+        self.kind = (x.dtype, lengths, threads, keeps)
+        room = self.watched.rooms.take(self.kind)
+        room = self.room = room or Room(x.dtype, lengths, threads, is_shared=keeps)
         y = x.new_empty(batch, len(layout.outs))
         rows, out = x.numpy().reshape(-1), y.numpy().reshape(-1)
-        threads = self.threads = count_threads(blocks, len(layout.place) * width)
-        held = blocks if keeps else 1
-        n_edges, n_rows = len(layout.place), layout.n_rows
-        rooms = [_rooms(x, n_edges, held * n_rows * width, held * tables.n_kept * width)]
-        rooms += [
-            [_rooms(x, n_edges)[0], *rooms[0][1:]] if keeps else _rooms(x, *map(len, rooms[0]))
-            for _ in range(1, threads)
-        ]
-        self.w, self.state, self.kept = rooms[0]
+        flat, moments = self.flat, self.moments = room.flat, room.moments
+        if tables.running is not None and not tables.learns:
+            self.walk.collect(tables.running.addresses, tables.running.lengths, moments)
+        valid = self.valid = _valid(width, batch, x.dtype) if tables.learns else moments
+        if threads > 1:
+            self.walk.collect(own.addresses, own.lengths, flat)
         parts = shares(blocks, threads)
 
         def walk(k: int) -> None:
             self.walk.forward(
-                rows, self.flat, *rooms[k], out, self.valid, self.moments, batch, width, *parts[k],
-                keeps, layout.n_in, layout.crow, layout.col, layout.place, layout.sign,
-                tables.edge_drop, tables.node, tables.numbers, tables.norms, tables.epsilon,
-                layout.outs, self.seed,
+                rows, own.addresses, own.lengths, threads == 1, flat, *room.walks[k], out, valid,
+                moments, batch, width, *parts[k], keeps, layout.n_in, layout.crow, layout.col,
+                layout.place, layout.sign, tables.edge_drop, tables.node, tables.numbers,
+                tables.norms, tables.epsilon, layout.outs, self.seed,
             )  # fmt: skip
 
-        share_out(walk, threads, f"forward pass in {x.dtype}")
+        share_out(walk, threads, "forward", x.dtype)
         if tables.learns:
             self._learn()
         return y
-
-    def _collected(self, like: Tensor, tensors: Tensors) -> Any:
-        """Return copies of many vectors, one after the other."""
-        flat = like.new_empty(tensors.total).numpy()
-        self.walk.collect(tensors.addresses, tensors.lengths, flat)
-        return flat
-
-    def _moments(self, x: Tensor) -> Any:
-        """Return the norms' means and variances, (2 norms,): known ones, or room for the batch's."""
-        tables = self.tables
-        if tables.learns or tables.running is None:
-            return x.new_empty(2 * len(tables.norms)).numpy()
-        return self._collected(x, tables.running)
 
     def _learn(self) -> None:
         """Move the running moments of norms that learn towards the batch's."""
@@ -97,35 +129,39 @@ class Run:
 
     def backward(self, gradient: Tensor, *, wants_x: bool) -> tuple[Tensor | None, Tensor]:
         """Return the gradients of the input (b, i) and of all parameters, one after the other."""
-        layout, tables = self.layout, self.tables
+        layout, tables, room = self.layout, self.tables, self.room
+        assert room is not None  # noqa: S101 - forward has set it
         out = gradient.contiguous().numpy().reshape(-1)
-        n_edges, n_sums = len(layout.place), layout.n_nodes + 2 * len(tables.norms)
         n_rows = layout.n_rows if wants_x else layout.longest
-        rooms = [
-            _rooms(gradient, n_rows * self.width, n_edges, n_sums) for _ in range(self.threads)
-        ]
+        behind = room.behind(n_rows * self.width, layout.n_nodes + 2 * len(tables.norms))
         dx = gradient.new_empty(self.batch, layout.n_in) if wants_x else None
         into = self.flat if dx is None else dx.numpy().reshape(-1)
         d_flat = gradient.new_empty(len(self.flat))
-        parts = shares(self.blocks, self.threads)
+        threads = len(room.walks)
+        parts = shares(self.blocks, threads)
+        _, state, kept = room.walks[0]
+        weights = room.walks[0][0]
+        d_parameters = d_flat.numpy()
 
         def walk(k: int) -> None:
             self.walk.backward(
-                out, into, self.flat, self.w, self.state, self.kept, *rooms[k], self.valid,
-                self.moments, self.batch, self.width, *parts[k], wants_x, layout.n_in, layout.crow,
-                layout.col, layout.ccol, layout.target, layout.edge, layout.segments, tables.node,
-                tables.numbers, tables.norms, tables.epsilon, layout.outs, layout.out_of, self.seed,
+                out, into, d_parameters, threads == 1, self.flat, weights, state, kept, *behind[k],
+                self.valid, self.moments, self.batch, self.width, *parts[k], wants_x, layout.n_in,
+                layout.crow, layout.col, layout.ccol, layout.target, layout.edge, layout.segments,
+                layout.place, layout.sign, tables.edge_drop, tables.node, tables.numbers,
+                tables.norms, tables.epsilon, layout.outs, layout.out_of, self.seed,
             )  # fmt: skip
 
-        share_out(walk, self.threads, f"backward pass in {gradient.dtype}")
-        _, d_edges, d_nodes = rooms[0]
-        for _, more_edges, more_nodes in rooms[1:]:
-            d_edges += more_edges
-            d_nodes += more_nodes
-        self.walk.place_gradients(
-            d_edges, d_nodes, d_flat.numpy(), self.flat, layout.place, layout.sign,
-            tables.edge_drop, tables.node, tables.norms, self.seed,
-        )  # fmt: skip
+        share_out(walk, threads, "backward", gradient.dtype)
+        if threads > 1:
+            _, d_edges, d_nodes = behind[0]
+            for _, more_edges, more_nodes in behind[1:]:
+                d_edges += more_edges
+                d_nodes += more_nodes
+            self.walk.place_gradients(
+                d_edges, d_nodes, d_parameters, self.flat, layout.place, layout.sign,
+                tables.edge_drop, tables.node, tables.norms, self.seed,
+            )  # fmt: skip
         return dx, d_flat
 
 
@@ -134,32 +170,36 @@ class Whole(Function):
 
     @staticmethod
     def forward(ctx: Any, run: Run, x: Tensor, *parameters: Tensor) -> Tensor:
-        ctx.run = run
-        ctx.save_for_backward(x, *parameters)
+        # Parameters stay with the run: to save many small tensors takes longer than the walk.
+        ctx.run, ctx.versions = run, [one._version for one in parameters]
+        ctx.save_for_backward(x)
         return run.forward(x, keeps=True)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        run, wanted = ctx.run, ctx.needs_input_grad
-        x, *parameters = ctx.saved_tensors
+        run, (_, wants_x, *wanted) = ctx.run, ctx.needs_input_grad
+        (x,) = ctx.saved_tensors
+        if [one._version for one in run.parameters] != ctx.versions:
+            raise RuntimeError(
+                "One of the variables needed for gradient computation has been modified by an inplace "
+                "operation: a parameter was changed between forward and backward. Call backward first."
+            )
         if torch.is_grad_enabled():  # to be differentiated again: by what can be
-            return None, *differentiable_gradients(run, x, parameters, gradient, wanted[1:])
-        dx, flat = run.backward(gradient, wants_x=wanted[1])
-        parts = torch.unsafe_split_with_sizes(flat, run.watched.parameters.sizes)
-        return (
-            None,
-            dx,
-            *(
-                part if is_wanted else None
-                for part, is_wanted in zip(parts, wanted[2:], strict=True)
-            ),
-        )
+            wanted = [wants_x, *wanted]
+            return None, *differentiable_gradients(run, x, run.parameters, gradient, wanted)
+        dx, flat = run.backward(gradient, wants_x=wants_x)
+        parts: Any = torch.unsafe_split_with_sizes(flat, run.watched.parameters.sizes)
+        if not all(wanted):
+            parts = [
+                part if is_wanted else None for part, is_wanted in zip(parts, wanted, strict=True)
+            ]
+        return None, dx, *parts
 
 
-def _rooms(like: Tensor, *sizes: int) -> list[Any]:
-    """Return room for several arrays in one piece, each at the beginning of a cache line."""
+def _arrays(dtype: torch.dtype, *sizes: int) -> list[Any]:
+    """Return several arrays in one piece, each at the beginning of a cache line."""
     wide = [-(-size // 16) * 16 for size in sizes]
-    room = like.new_empty(sum(wide)).numpy()
+    room = torch.empty(sum(wide), dtype=dtype).numpy()
     starts = accumulate(wide, initial=0)
     return [room[start : start + size] for start, size in zip(starts, sizes, strict=False)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ _ACTIVATIONS: dict[
     MML: (("leak",), lambda leak: (MML_CODE, leak, 0.0)),
 }
 _NORM = ("training", "momentum", "eps", "track_running_stats", "affine")
-_ORDER = {"norm": 0, "activation": 1, "dropout": 2}
+# What may follow what; normalisation after the activation is known too.
+_ORDERS = ({"norm": 0, "activation": 1, "dropout": 2}, {"activation": 0, "norm": 1, "dropout": 2})
 
 
 def _kind(module: nn.Module) -> str | None:
@@ -69,16 +71,22 @@ def read_stages(
     stages: Mapping[str, nn.Module], nodes: NDArray[np.integer]
 ) -> Iterator[Stage | None]:
     """Yield what acts on a layer; None for what the walk does not know."""
-    order = -1
+    kinds_before: list[str] = []
     for module in stages.values():
         parts = _parts(module, nodes)
         kinds = {None if part is None else part.kind for part in parts}
         kind = kinds.pop() if len(kinds) == 1 else None
-        if kind is None or _ORDER[kind] <= order:
+        kinds_before.append(kind or "")
+        if not any(_follows(kinds_before, order) for order in _ORDERS):
             yield None
             return
-        order = _ORDER[kind]
         yield from parts
+
+
+def _follows(kinds: list[str], order: Mapping[str, int]) -> bool:
+    """Tell whether each kind is known and comes after the one before."""
+    places = [order.get(kind, -1) for kind in kinds]
+    return all(before < after for before, after in pairwise([-1, *places]))
 
 
 def _parts(module: nn.Module, nodes: NDArray[np.integer]) -> list[Stage | None]:
@@ -119,11 +127,13 @@ class Tables:
     ----------
     node : ndarray of int64, shape (nodes + 1, 4)
         Code of the activation; row where what goes into it is kept, or -1; norm, or -1; place of the
-        bias, or -1. The last row holds how many rows are kept.
+        bias, or -1. The last row holds how many rows are kept. Where the norm is late, the row holds
+        what comes out of the activation, and the next one what goes into it.
     numbers : ndarray of float64, shape (nodes + 1, 3)
         The activation's two numbers, and the probability of dropout.
-    norms : ndarray of int64, shape (norms, 3)
-        Places of scale and shift, or -1; whether the batch's own moments are taken.
+    norms : ndarray of int64, shape (norms, 4)
+        Places of scale and shift, or -1; whether the batch's own moments are taken; whether it is
+        late: comes after the activation.
     epsilon : ndarray of float64, shape (norms,)
     edge_drop : ndarray of float64, shape (e,) or (0,)
     modules : list of Module
@@ -171,6 +181,7 @@ def tabulate(
     node[:, 1:3] = -1
     node[:n, 3] = bias_place
     numbers = np.zeros((n + 1, 3))
+    is_active, is_late = np.zeros((2, n), bool)
     norms: list[NDArray[np.integer]] = []
     epsilon: list[NDArray[np.float64]] = []
     modules: list[nn.Module] = []
@@ -182,6 +193,7 @@ def tabulate(
             if made is None:
                 return None
             node[stage.nodes, 0], numbers[stage.nodes, 0], numbers[stage.nodes, 1] = made
+            is_active[stage.nodes] = True
         elif stage.kind == "dropout":
             numbers[stage.nodes, 2] = module.p if module.training else 0.0
         else:
@@ -190,27 +202,29 @@ def tabulate(
                 return None
             size, before = len(stage.nodes), sum(map(len, norms))
             node[stage.nodes, 2] = before + np.arange(size)
-            rows = np.full((size, 3), -1)
+            rows = np.full((size, 4), -1)
             for c, place in enumerate(norm_places[id(module)]):
                 if place >= 0:
                     rows[:, c] = place + np.arange(size)
-            rows[:, 2] = live
+            rows[:, 2], rows[:, 3] = live, is_active[stage.nodes]
+            is_late[stage.nodes] = is_active[stage.nodes]
             norms.append(rows)
             epsilon.append(np.full(size, float(module.eps)))
             modules.append(module)
     if len({(module.training, module.running_mean is None) for module in modules}) > 1:
         return None
     kept = (node[:n, 2] >= 0) | np.isin(node[:n, 0], _NEEDS_INPUT)
-    node[:n, 1][kept] = np.arange(kept.sum())
-    node[n, 1] = kept.sum()
+    n_kept = kept.astype(np.int64) + is_late  # rows of each node
+    node[:n, 1][kept] = (np.cumsum(n_kept) - n_kept)[kept]
+    node[n, 1] = n_kept.sum()
     tables = Tables(
         node,
         numbers,
-        np.concatenate([*norms, np.zeros((0, 3), np.int64)]),
+        np.concatenate([*norms, np.zeros((0, 4), np.int64)]),
         np.concatenate([*epsilon, np.zeros(0)]),
         edge_drop,
         modules,
-        n_kept=int(kept.sum()),
+        n_kept=int(n_kept.sum()),
         learns=any(rows[:, 2].any() for rows in norms),
         draws=bool(numbers[:, 2].any() or edge_drop.any()),
     )

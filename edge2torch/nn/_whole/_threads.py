@@ -19,6 +19,8 @@ _SLOW = 1.0  # seconds of compilation that are worth a line
 
 def count_threads(blocks: int, work: int) -> int:
     """Return how many threads to take for blocks of so many edges times samples each."""
+    if blocks == 1:
+        return 1
     return max(1, min(torch.get_num_threads(), blocks, blocks * work // _WORTH_A_THREAD))
 
 
@@ -45,16 +47,18 @@ class _Pool:
 
 
 _POOL = _Pool()
-_CALLED: set[str] = set()
+_CALLED: set[tuple[str, torch.dtype]] = set()
 
 
-def share_out(walk: Callable[[int], None], threads: int, name: str) -> None:
+def share_out(
+    walk: Callable[[int], None], threads: int, direction: str, dtype: torch.dtype
+) -> None:
     """Call ``walk`` with 0 ... threads - 1 at the same time.
 
-    The first call of a name compiles, or reads what an earlier process compiled: it goes alone.
+    The first call of a kind compiles, or reads what an earlier process compiled: it goes alone.
     """
-    if name not in _CALLED:
-        _call_first(walk, name)
+    if (direction, dtype) not in _CALLED:
+        _call_first(walk, direction, dtype)
         for k in range(1, threads):
             walk(k)
         return
@@ -64,12 +68,12 @@ def share_out(walk: Callable[[int], None], threads: int, name: str) -> None:
         other.result()
 
 
-def _call_first(walk: Callable[[int], None], name: str) -> None:
+def _call_first(walk: Callable[[int], None], direction: str, dtype: torch.dtype) -> None:
     start = time.process_time()
     walk(0)
-    _CALLED.add(name)
+    _CALLED.add((direction, dtype))
     if (taken := time.process_time() - start) > _SLOW:
         aside(
-            f"The {name} of graphs in one pass was compiled in {taken:.1f} s. Later processes read it "
-            "from a cache, where one can be written."
+            f"The {direction} pass in {dtype} of graphs in one pass was compiled in {taken:.1f} s. "
+            "Later processes read it from a cache, where one can be written."
         )

@@ -161,6 +161,76 @@ def total(typingctx, lanes):
     return lanes.dtype(lanes), code
 
 
+# ----------------------------------------------- tiles: as many vectors as each has elements
+
+
+def _tile(context, array):
+    """Return a vector of one register's size, and how many elements it has."""
+    element = context.get_data_type(array.dtype)
+    size = 16 if element == ir.FloatType() else 8
+    return ir.VectorType(element, size), size
+
+
+def _at(context, builder, array, data, index):
+    vector, size = _tile(context, array)
+    return builder.bitcast(builder.gep(data, [index]), vector.as_pointer()), 64 // size
+
+
+def _shuffled(builder, a, b, picks):
+    mask = ir.Constant(ir.VectorType(_I32, len(picks)), list(picks))
+    return builder.shuffle_vector(a, b, mask)
+
+
+def _merged(builder, a, b, size, distance):
+    """Return a and b with blocks of ``distance`` elements exchanged between them."""
+    upper = [bool(j & distance) for j in range(size)]
+    first = [size + j - distance if up else j for j, up in enumerate(upper)]
+    second = [size + j if up else j + distance for j, up in enumerate(upper)]
+    return _shuffled(builder, a, b, first), _shuffled(builder, a, b, second)
+
+
+@intrinsic
+def tile_size(typingctx, array):
+    """Return how many elements a tile has on each side."""
+
+    def code(context, builder, signature, arguments):
+        return context.get_constant(types.intp, _tile(context, array)[1])
+
+    return types.intp(array), code
+
+
+@intrinsic
+def transpose_tile(typingctx, source, at, stride, into, to, step):
+    """Copy the tile whose rows begin at ``at`` + j ``stride`` to columns: ``to`` + i ``step``."""
+
+    def code(context, builder, signature, arguments):
+        size = _tile(context, source)[1]
+        data = [
+            context.make_array(kind)(context, builder, arguments[k]).data
+            for k, kind in ((0, source), (3, into))
+        ]
+        row, rows = arguments[1], []
+        for _ in range(size):
+            pointer, align = _at(context, builder, source, data[0], row)
+            rows.append(builder.load(pointer, align=align))
+            row = builder.add(row, arguments[2])
+        distance = size // 2
+        while distance:
+            for j in range(size):
+                if not j & distance:
+                    pair = rows[j], rows[j + distance]
+                    rows[j], rows[j + distance] = _merged(builder, *pair, size, distance)
+            distance //= 2
+        column = arguments[4]
+        for one in rows:
+            pointer, align = _at(context, builder, into, data[1], column)
+            builder.store(one, pointer, align=align)
+            column = builder.add(column, arguments[5])
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, types.intp, into, types.intp, types.intp), code
+
+
 def _place(context, builder, array, address, index):
     element = context.get_data_type(array.dtype)
     return builder.gep(builder.inttoptr(address, element.as_pointer()), [index])
@@ -441,16 +511,18 @@ def slope(y, z, code, a, b):
 @njit
 def _in_columns(x, first, rows, n, S, base, width):
     """Copy samples x (b, n) from ``first`` on into rows S (n, width); the rest of a row is 0."""
-    for i0 in range(0, n, 16):
-        i1 = min(i0 + 16, n)
-        for j in range(rows):
-            at = (first + j) * n
-            to = base + j
-            for i in range(i0, i1):
-                S[to + i * width] = x[at + i]
-        for i in range(i0, i1):
-            for j in range(rows, width):
-                S[base + i * width + j] = 0.0
+    size = tile_size(S)
+    even, whole = n - n % size, rows - rows % size
+    for i in range(0, even, size):
+        for j in range(0, whole, size):
+            transpose_tile(x, (first + j) * n + i, n, S, base + i * width + j, width)
+    for j in range(rows):
+        at = (first + j) * n
+        for i in range(0 if j >= whole else even, n):
+            S[base + i * width + j] = x[at + i]
+    for i in range(n):
+        for j in range(rows, width):
+            S[base + i * width + j] = 0.0
 
 
 @kept
@@ -507,12 +579,15 @@ def _read_column(y, first, rows, n, column, G, at, width):
 @njit
 def _out_rows(G, n, width, x, first, rows):
     """Copy the first n rows of G into x (b, n), from sample ``first`` on."""
-    for i0 in range(0, n, 16):
-        i1 = min(i0 + 16, n)
-        for j in range(rows):
-            at = (first + j) * n
-            for i in range(i0, i1):
-                x[at + i] = G[i * width + j]
+    size = tile_size(G)
+    even, whole = n - n % size, rows - rows % size
+    for i in range(0, even, size):
+        for j in range(0, whole, size):
+            transpose_tile(G, i * width + j, width, x, (first + j) * n + i, n)
+    for j in range(rows):
+        at = (first + j) * n
+        for i in range(0 if j >= whole else even, n):
+            x[at + i] = G[i * width + j]
 
 
 @njit
@@ -534,10 +609,13 @@ def _moments(S, row, width, batch, valid, mean_var, norm, n_norms, live):
 
 @kept
 def forward(
-    x, flat, w, S, Z, y, valid, moments, batch, width, first_block, last_block, keeps, n_in,
-    crow, col, place, sign, edge_drop, node, numbers, norms, epsilon, outs, seed,
+    x, addresses, lengths, collects, flat, w, S, Z, y, valid, moments, batch, width, first_block,
+    last_block, keeps, n_in, crow, col, place, sign, edge_drop, node, numbers, norms, epsilon, outs,
+    seed,
 ):  # fmt: skip
-    """Compute blocks of samples; see :class:`Program` for what the arrays hold."""
+    """Compute blocks of samples; see :class:`Layout` and :class:`Tables` for what the arrays hold."""
+    if collects:
+        collect(addresses, lengths, flat)
     n_nodes = len(crow) - 1
     n, n_norms, n_z = n_in + n_nodes, len(epsilon), node[n_nodes, 1]
     zero = S.dtype.type(0)
@@ -572,6 +650,10 @@ def forward(
                     z = activate(z, code, a, b)
                     if drop > 0:
                         z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
+                elif norms[norm, 3] != 0:
+                    store(Z, z_at + width + q, z)
+                    z = activate(z, code, a, b)
+                    store(Z, z_at + q, z)
                 store(S, row + q, z)
             if norm < 0:
                 continue
@@ -582,104 +664,15 @@ def forward(
             lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
             for q in range(0, width, LANES):
                 z = (load(S, row + q) - mean) * scale
-                store(Z, z_at + q, z)
-                z = activate(z * gain + lift, code, a, b)
+                if norms[norm, 3] != 0:
+                    z = z * gain + lift
+                else:
+                    store(Z, z_at + q, z)
+                    z = activate(z * gain + lift, code, a, b)
                 if drop > 0:
                     z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
                 store(S, row + q, z)
         _out_columns(S, base, width, outs, y, lo, rows)
-
-
-@kept
-def backward(
-    gy, dx, flat, w, S, Z, G, dw, dn, valid, moments, batch, width, first_block, last_block,
-    wants_dx, n_in, crow, col, ccol, target, edge, segments, node, numbers, norms, epsilon, outs,
-    out_of, seed,
-):  # fmt: skip
-    """Set dw (e,) and dn (nodes + 2 norms,) to the gradients of blocks of samples; fill dx.
-
-    Rows of one segment have no edges to those of another, so one after the other they share G;
-    where dx is wanted, G has room for all rows.
-    """
-    n_nodes = len(node) - 1
-    n, n_norms, n_z = n_in + n_nodes, len(epsilon), node[n_nodes, 1]
-    n_out = len(outs)
-    zero = S.dtype.type(0)
-    one = S.dtype.type(1)
-    dw[:] = zero
-    dn[:] = zero
-    for block in range(first_block, last_block):
-        lo = block * width
-        base, z_base = lo * n, lo * n_z
-        rows = min(width, batch - lo)
-        for segment in range(len(segments) - 2, -1, -1):
-            shift = 0 if wants_dx else segments[segment]
-            for u in range(segments[segment + 1] - 1, segments[segment] - 1, -1):
-                row, at = base + u * width, (u - shift) * width
-                k = u - n_in
-                code, z_row, norm = node[k, 0], node[k, 1], node[k, 2]
-                a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
-                z_at = z_base + z_row * width
-                gain, lift = one, zero
-                if norm >= 0:
-                    gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one
-                    lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
-                if out_of[u] >= 0:
-                    _read_column(gy, lo, rows, n_out, out_of[u], G, at, width)
-                sum_g, sum_gz = spread(S, 0.0), spread(S, 0.0)
-                for q in range(0, width, LANES):
-                    s = load(S, row + q)
-                    g = load(G, at + q) if out_of[u] >= 0 else spread(S, 0.0)
-                    for e in range(ccol[u], ccol[u + 1]):
-                        down = load(G, (target[e] - shift) * width + q)
-                        g = multiply_add(down, w[edge[e]], g)
-                        dw[edge[e]] += total(down * s)
-                    if drop > 0:
-                        g = g * draw_mask(S, seed, u * batch + lo + q, drop)
-                        s = s * (one - S.dtype.type(drop))
-                    if norm >= 0:
-                        z = load(Z, z_at + q)
-                        g = g * slope(s, z * gain + lift, code, a, b)
-                        sum_gz = multiply_add(g, z, sum_gz)
-                    elif z_row >= 0:
-                        g = g * slope(s, load(Z, z_at + q), code, a, b)
-                    else:
-                        g = g * slope(s, s, code, a, b)
-                    sum_g = sum_g + g
-                    store(G, at + q, g)
-                if norm >= 0:
-                    by_lift, by_gain = total(sum_g), total(sum_gz)
-                    dn[n_nodes + norm] += by_gain
-                    dn[n_nodes + n_norms + norm] += by_lift
-                    scale = gain / np.sqrt(moments[n_norms + norm] + S.dtype.type(epsilon[norm]))
-                    live = norms[norm, 2] != 0
-                    sum_g = spread(S, 0.0)
-                    for q in range(0, width, LANES):
-                        g = load(G, at + q)
-                        if live:
-                            pull = load(Z, z_at + q) * (by_gain / batch) + by_lift / batch
-                            g = g - pull * load(valid, q)
-                        g = g * scale
-                        sum_g = sum_g + g
-                        store(G, at + q, g)
-                dn[k] += total(sum_g)
-                for e in range(crow[k], crow[k + 1]):  # sources in order: inputs come first
-                    if col[e] >= n_in:
-                        break
-                    d = load(G, at) * load(S, base + col[e] * width)
-                    for q in range(LANES, width, LANES):
-                        d = multiply_add(load(G, at + q), load(S, base + col[e] * width + q), d)
-                    dw[e] += total(d)
-        if wants_dx:
-            for u in range(n_in):
-                if out_of[u] >= 0:
-                    _read_column(gy, lo, rows, n_out, out_of[u], G, u * width, width)
-                for q in range(0, width, LANES):
-                    g = load(G, u * width + q) if out_of[u] >= 0 else spread(S, 0.0)
-                    for e in range(ccol[u], ccol[u + 1]):
-                        g = multiply_add(load(G, target[e] * width + q), w[edge[e]], g)
-                    store(G, u * width + q, g)
-            _out_rows(G, n_in, width, dx, lo, rows)
 
 
 @kept
@@ -703,3 +696,104 @@ def place_gradients(dw, dn, d_flat, flat, place, sign, edge_drop, node, norms, s
         for c in range(2):
             if norms[k, c] >= 0:
                 d_flat[norms[k, c]] = dn[n_nodes + c * n_norms + k]
+
+
+@kept
+def backward(
+    gy, dx, d_flat, places, flat, w, S, Z, G, dw, dn, valid, moments, batch, width, first_block,
+    last_block, wants_dx, n_in, crow, col, ccol, target, edge, segments, place, sign, edge_drop,
+    node, numbers, norms, epsilon, outs, out_of, seed,
+):  # fmt: skip
+    """Set dw (e,) and dn (nodes + 2 norms,) to the gradients of blocks of samples; fill dx.
+
+    Where it ``places``, they go on to d_flat.
+
+    Rows of one segment have no edges to those of another, so one after the other they share G;
+    where dx is wanted, G has room for all rows.
+    """
+    n_nodes = len(node) - 1
+    n, n_norms, n_z = n_in + n_nodes, len(epsilon), node[n_nodes, 1]
+    n_out = len(outs)
+    zero = S.dtype.type(0)
+    one = S.dtype.type(1)
+    dw[:] = zero
+    dn[:] = zero
+    for block in range(first_block, last_block):
+        lo = block * width
+        base, z_base = lo * n, lo * n_z
+        rows = min(width, batch - lo)
+        for segment in range(len(segments) - 2, -1, -1):
+            shift = 0 if wants_dx else segments[segment]
+            for u in range(segments[segment + 1] - 1, segments[segment] - 1, -1):
+                row, at = base + u * width, (u - shift) * width
+                k = u - n_in
+                code, z_row, norm = node[k, 0], node[k, 1], node[k, 2]
+                a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
+                z_at = z_base + z_row * width
+                gain, lift, mean, scale, late = one, zero, zero, one, False
+                if norm >= 0:
+                    gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one
+                    lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
+                    scale = one / np.sqrt(moments[n_norms + norm] + S.dtype.type(epsilon[norm]))
+                    mean, late = moments[norm], norms[norm, 3] != 0
+                if out_of[u] >= 0:
+                    _read_column(gy, lo, rows, n_out, out_of[u], G, at, width)
+                sum_g, sum_gz = spread(S, 0.0), spread(S, 0.0)
+                for q in range(0, width, LANES):
+                    s = load(S, row + q)
+                    g = load(G, at + q) if out_of[u] >= 0 else spread(S, 0.0)
+                    for e in range(ccol[u], ccol[u + 1]):
+                        down = load(G, (target[e] - shift) * width + q)
+                        g = multiply_add(down, w[edge[e]], g)
+                        dw[edge[e]] += total(down * s)
+                    if drop > 0:
+                        g = g * draw_mask(S, seed, u * batch + lo + q, drop)
+                        s = s * (one - S.dtype.type(drop))
+                    if late:
+                        sum_gz = multiply_add(g, (load(Z, z_at + q) - mean) * scale, sum_gz)
+                    elif norm >= 0:
+                        z = load(Z, z_at + q)
+                        g = g * slope(s, z * gain + lift, code, a, b)
+                        sum_gz = multiply_add(g, z, sum_gz)
+                    elif z_row >= 0:
+                        g = g * slope(s, load(Z, z_at + q), code, a, b)
+                    else:
+                        g = g * slope(s, s, code, a, b)
+                    sum_g = sum_g + g
+                    store(G, at + q, g)
+                if norm >= 0:
+                    by_lift, by_gain = total(sum_g), total(sum_gz)
+                    dn[n_nodes + norm] += by_gain
+                    dn[n_nodes + n_norms + norm] += by_lift
+                    sum_g = spread(S, 0.0)
+                    for q in range(0, width, LANES):
+                        g, z = load(G, at + q), load(Z, z_at + q)
+                        if norms[norm, 2] != 0:
+                            y = (z - mean) * scale if late else z
+                            pull = y * (by_gain / batch) + by_lift / batch
+                            g = g - pull * load(valid, q)
+                        g = g * (gain * scale)
+                        if late:
+                            g = g * slope(z, load(Z, z_at + width + q), code, a, b)
+                        sum_g = sum_g + g
+                        store(G, at + q, g)
+                dn[k] += total(sum_g)
+                for e in range(crow[k], crow[k + 1]):  # sources in order: inputs come first
+                    if col[e] >= n_in:
+                        break
+                    d = load(G, at) * load(S, base + col[e] * width)
+                    for q in range(LANES, width, LANES):
+                        d = multiply_add(load(G, at + q), load(S, base + col[e] * width + q), d)
+                    dw[e] += total(d)
+        if wants_dx:
+            for u in range(n_in):
+                if out_of[u] >= 0:
+                    _read_column(gy, lo, rows, n_out, out_of[u], G, u * width, width)
+                for q in range(0, width, LANES):
+                    g = load(G, u * width + q) if out_of[u] >= 0 else spread(S, 0.0)
+                    for e in range(ccol[u], ccol[u + 1]):
+                        g = multiply_add(load(G, target[e] * width + q), w[edge[e]], g)
+                    store(G, u * width + q, g)
+            _out_rows(G, n_in, width, dx, lo, rows)
+    if places:
+        place_gradients(dw, dn, d_flat, flat, place, sign, edge_drop, node, norms, seed)

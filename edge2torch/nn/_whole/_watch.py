@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from edge2torch.nn._whole._layout import lay_out
 from edge2torch.nn._whole._stages import Stage, Tables, read_stages, settings_of, tabulate
 from edge2torch.nn._whole._tensors import Tensors
 
+_KEPT = 1 << 25  # bytes that stay with a model between two calls at most
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -21,7 +23,8 @@ class Watched:
     def __init__(self, model: Any) -> None:
         inner = list(model.modules())
         self._modules = [one._modules for one in inner]
-        self._children = [tuple(one.values()) for one in self._modules]
+        self._counts, self._children = self._present()
+        self.rooms = Rooms()
         self._inner, self._types = inner, list(map(type, inner))
         self._hooks = [getattr(one, name) for one in inner[1:] for name in _HOOKS]
         self.layout: Any = None
@@ -77,8 +80,13 @@ class Watched:
         """Tell whether the same modules are at the same places."""
         return (
             list(map(type, self._inner)) == self._types
-            and [tuple(one.values()) for one in self._modules] == self._children
+            and (self._counts, self._children) == self._present()
         )
+
+    def _present(self) -> tuple[list[int], list[Any]]:
+        """Return how many children each module has, and all of them in order."""
+        children = list(chain.from_iterable(map(dict.values, self._modules)))
+        return list(map(len, self._modules)), children
 
     def is_unhooked(self) -> bool:
         """Tell whether nobody waits for the value of an inner module."""
@@ -101,3 +109,34 @@ class Watched:
             self._norm_places,
             edge_drop,
         )
+
+
+class Rooms:
+    """Memory that no call needs now, by kind of call: fresh memory takes longer than the walk.
+
+    Examples
+    --------
+    >>> rooms = Rooms()
+    >>> rooms.take("a kind") is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self._free: dict[Any, list[Any]] = {}
+
+    def take(self, kind: Any) -> Any | None:
+        """Return a room of this kind, which is the caller's from now on, or None."""
+        try:
+            return self._free[kind].pop()
+        except (KeyError, IndexError):
+            return None
+
+    def give(self, kind: Any, room: Any) -> None:
+        """Take a room back, unless that were too much to hold."""
+        if (
+            room.n_bytes + sum(one.n_bytes for held in [*self._free.values()] for one in held)
+            > _KEPT
+        ):
+            self._free.clear()
+        if room.n_bytes <= _KEPT:
+            self._free.setdefault(kind, []).append(room)
