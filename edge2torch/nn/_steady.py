@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.diverged import DivergedError
 from edge2torch._core.messages import listing, warn
 from edge2torch.errors import Edge2TorchError
 
@@ -220,12 +221,14 @@ def _refuse_infinite(h: Tensor, change: Tensor, count: int) -> None:
     if bool(torch.isfinite(change).all()):
         return
     with torch.no_grad():
-        nodes = torch.nonzero(~torch.isfinite(h).all(0)).flatten().tolist()
-    raise Edge2TorchError(
+        lost = ~torch.isfinite(h)
+        nodes, samples = (torch.nonzero(lost.any(k)).flatten().tolist() for k in (0, 1))
+    message = (
         f"The state left the finite numbers in update {count}, at {len(nodes)} node(s): number(s) "
         f"{listing(nodes)} of those computed. Is x finite? If so a cycle diverges: give its nodes "
         f"a bounded activation or smaller weights; {_HINT}."
     )
+    raise DivergedError(message, nodes, samples, count)
 
 
 @contextmanager

@@ -49,12 +49,16 @@ class Arm:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What an arm predicts of the held-out samples (m, o), its networks, and what was chosen."""
+    """What an arm predicts of the held-out samples (m, o), its networks, and what was chosen.
+
+    ``unsettled`` are the conditions in which some network of a fold finds no steady state.
+    """
 
     predictions: Floats
     fold_networks: list[list[Trained]]
     networks: list[Trained]
     chosen: pd.DataFrame = field(default_factory=pd.DataFrame)
+    unsettled: dict[int, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,15 +106,18 @@ class Work:
         done = self._done(_fitted, jobs, "networks")
         found = {}
         for name, arm in arms.items():
-            each, nets = [], {}
+            each, nets, unsettled = [], {}, {}
             for k in [k for own, k in parts if own == name]:
                 results = [done[name, k, one] for one in range(arm.replicates)]
-                nets[k] = [_unpacked(packed) for packed, _ in results if packed is not None]
-                if k != _WHOLE:
-                    each.append(np.mean([values for _, values in results], axis=0))
+                nets[k] = [_unpacked(packed) for packed, _, _ in results if packed is not None]
+                if k == _WHOLE:
+                    continue
+                each.append(np.mean([values for _, values, _ in results], axis=0))
+                if rows := sorted({row for _, _, failed in results for row in failed}):
+                    unsettled[k] = arm.design.samples["condition"].iloc[rows].unique().tolist()
             whole = nets.pop(_WHOLE, [])
             kept_nets = list(nets.values()) if arm.is_kept else []
-            found[name] = Outcome(np.concatenate(each), kept_nets, whole, tables[name])
+            found[name] = Outcome(np.concatenate(each), kept_nets, whole, tables[name], unsettled)
         return found
 
     def _training(self, design: Design, k: int) -> Ints:
@@ -184,12 +191,14 @@ def _fitted(
     seed: int,
     share: float,
     kept: bool,
-) -> tuple[Packed | None, Floats]:
-    """Return a network on its way back, if it is wanted, and what it predicts of some samples."""
+) -> tuple[Packed | None, Floats, list[int]]:
+    """Return a network on its way back, if it is wanted, what it predicts, and what does not settle."""
     found = train(edges, design, training, recipe, seed, share=share)
-    values = found.predict(design)[held] if len(held) else np.zeros((0, 0))
+    values = found.predict(design)[held]
+    report = found.model.base.last_convergence
+    failed = [] if report is None else report.failed
     packed = (PickledModel(found.model), found.kernel, found.training, found.share)
-    return packed if kept else None, values
+    return packed if kept else None, values, failed
 
 
 def _unpacked(packed: Packed) -> Trained:

@@ -28,7 +28,7 @@ from edge2torch.perturb._folds import folds as make_folds
 from edge2torch.perturb._problem import Floats, Problem
 from edge2torch.perturb._rewired import rewired_graphs
 from edge2torch.perturb._train import Recipe, Trained
-from edge2torch.perturb._verdict import judged
+from edge2torch.perturb._verdict import judged, said_of_share, said_of_unsettled
 from edge2torch.perturb._weights import WEIGHTS
 
 NETWORK, REWIRED, EXCHANGED = "network", "rewired network", "targets exchanged"
@@ -329,7 +329,7 @@ def fit(
     others = {name: one.predictions for name, one in done.items() if name.startswith(REWIRED)}
     if others:
         found[REWIRED] = next(iter(others.values()))
-    said += _said_of_share(own.chosen)
+    said += [*said_of_share(own.chosen), *said_of_unsettled(own)]
     verdicts, scores = judged(held, found, others, made, said, seed)
     base = compared(design, made, held, found, seed, verdicts)
     return PerturbationFit(
@@ -373,16 +373,3 @@ def _check_recipe(recipe: Recipe) -> None:
     check_count("epochs", recipe.epochs, 3)
     check_number("learning_rate", recipe.learning_rate, above=0)
     check_number("weight_decay", recipe.weight_decay, least=0)
-
-
-def _said_of_share(chosen: pd.DataFrame) -> list[str]:
-    """Say how much of the networks inner folds keep."""
-    if chosen.empty:
-        return []
-    share = chosen.loc[chosen["chosen"] & (chosen["fold"] != "all"), "share"]
-    nothing = int((share == 0).sum())
-    sentence = (
-        f"Inner folds keep {share.median():.0%} of what the network says beyond what it starts from "
-        f"(median of {len(share)} folds; nothing in {nothing})."
-    )
-    return [sentence]

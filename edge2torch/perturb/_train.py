@@ -12,14 +12,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchWarning
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.nn import MaskedLinear
 from edge2torch.perturb._compile import compile as compile_design
 from edge2torch.perturb._design import Design, Ints
 from edge2torch.perturb._kernel import GraphKernel, together
 from edge2torch.perturb._model import PerturbationModel
 from edge2torch.perturb._problem import Floats, Problem
-from edge2torch.train import fit_steady_state
+from edge2torch.train import diverged, fit_steady_state, naming_what_diverges
 
 _REST_EVERY = 10  # epochs between two looks at what held nodes are where nothing is given
 _INNER = 5  # parts of the training samples for residuals of a kernel that has not seen them
@@ -143,9 +143,9 @@ def _fitted(
     _start_biases(model, answers)
     model.offset.zero_()
     model.scale.fill_(1.0)
-    found = cast(
-        PerturbationModel,
-        fit_steady_state(
+    conditions = design.samples["condition"].iloc[training].tolist()
+    with naming_what_diverges(model, conditions):
+        fitted = fit_steady_state(
             model,
             x[rows],
             answers,
@@ -153,8 +153,8 @@ def _fitted(
             learning_rate=recipe.learning_rate,
             weight_decay=decay,
             penalty=extra,
-        ).model,
-    )
+        )
+    found = cast(PerturbationModel, fitted.model)
     found.offset.copy_(offset)
     found.scale.copy_(scale)
     found.find_rest()
@@ -284,6 +284,8 @@ def _fit_sequence(
         optimizer.zero_grad()
         found = model(x[rows])[torch.arange(len(rows)), place[rows]]
         error = ((found - target[rows]) / model.scale)[measured].square().mean()
+        if not error.isfinite():
+            raise _without_end(model, design.at(training), x[rows], f"epoch {epoch + 1}")
         (error + recipe.weight_decay * weights.weight.square().sum()).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -303,8 +305,19 @@ def _places(design: Design, model: PerturbationModel) -> Tensor:
 def _read(model: PerturbationModel, design: Design, x: Tensor) -> Floats:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Edge2TorchWarning)
-        found = model(x)
+        with naming_what_diverges(model, design.samples["condition"].tolist()):
+            found = model(x)
+    if not bool(found.isfinite().all()):
+        raise _without_end(model, design, x, "prediction")
     if len(model.times) > 1:
         found = found[torch.arange(len(x)), _places(design, model)]
     values: Floats = found.cpu().numpy().astype(float)
     return values
+
+
+def _without_end(model: PerturbationModel, design: Design, x: Tensor, when: str) -> Edge2TorchError:
+    """Return the error for states that are not finite, by name."""
+    lost = ~model.states(x)[:, model.base.in_features :].isfinite()
+    nodes, samples = (torch.nonzero(lost.any(k)).flatten().tolist() for k in (0, 1))
+    conditions = design.samples["condition"].tolist()
+    return Edge2TorchError(diverged(model, nodes, samples, when, conditions))

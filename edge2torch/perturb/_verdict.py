@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from edge2torch._core.messages import listing
+from edge2torch.interpret import cycles
+from edge2torch.perturb._arms import Outcome
 from edge2torch.perturb._folds import EASY, Folds
 from edge2torch.perturb._problem import Floats
 from edge2torch.perturb._scores import BACKGROUND, Held, difference, scored
@@ -83,3 +86,34 @@ def judged(
         return said, pd.DataFrame()
     sentence, table = wiring(held, "network", found["network"], found["ridge"], rewired, seed)
     return [*said, sentence], table
+
+
+def said_of_share(chosen: pd.DataFrame) -> list[str]:
+    """Say how much of the networks inner folds keep."""
+    if chosen.empty:
+        return []
+    share = chosen.loc[chosen["chosen"] & (chosen["fold"] != "all"), "share"]
+    nothing = int((share == 0).sum())
+    sentence = (
+        f"Inner folds keep {share.median():.0%} of what the network says beyond what it starts from "
+        f"(median of {len(share)} folds; nothing in {nothing})."
+    )
+    return [sentence]
+
+
+def said_of_unsettled(own: Outcome) -> list[str]:
+    """Say which conditions have no steady state, and which loop is the strongest there."""
+    if not own.unsettled:
+        return []
+    worst = max(own.unsettled, key=lambda k: len(own.unsettled[k]))
+    loops = cycles(own.fold_networks[worst][0].model.net)
+    strongest = ""
+    if len(loops):
+        nodes, radius = list(loops["nodes"][0]), float(loops["radius"][0])
+        strongest = f" The strongest loops are among {listing(nodes)} (radius {radius:.2f})."
+    sentence = (
+        f"In {len(own.unsettled)} of {len(own.fold_networks)} folds the network does not settle in some "
+        f"conditions: {listing(own.unsettled[worst])}.{strongest} Raise max_steps, or lower "
+        "learning_rate."
+    )
+    return [sentence]

@@ -24,6 +24,7 @@ from edge2torch.nn import (
     SteadySolver,
     spectral_radius,
 )
+from edge2torch.train._diverged import naming_what_diverges
 
 _EVERY = 5  # epochs between two looks at the radius, whose penalty counts for all of them
 _PENALTY = 1.0
@@ -188,7 +189,8 @@ def fit_steady_state(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Edge2TorchWarning)  # counted in the history
                 cost, told = _penalty(model, radius, epoch)
-                found = model(inputs)
+                with naming_what_diverges(model):
+                    found = model(inputs)
                 now = (loss or nn.functional.mse_loss)(found[measured], answers[measured])
             # anew in every epoch: a weight may be computed from other parameters
             cost = cost + now + weight_decay * sum(one.weight.square().sum() for one in layers)
@@ -215,7 +217,7 @@ def fit_steady_state(
     finally:
         base.solver = solver
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), naming_what_diverges(model):
         model(inputs)  # warns where a sample does not settle
     return SteadyFit(model, pd.DataFrame(rows).rename_axis("epoch"))
 

@@ -294,3 +294,36 @@ def test_a_screen_asks_how_often_a_rewired_graph_gives_as_much() -> None:
         assert known["qvalue"].item() == pytest.approx(p)
     without = perturb.screen(replace(found, rewired_networks=[]), nodes=["d"])
     assert not {"pvalue", "qvalue"} & set(without)
+
+
+def test_what_diverges_is_named() -> None:
+    """Its nodes, a loop that they are on, and the conditions."""
+    design = design_of(DOSES[["A", "B"]])
+    options = {"node_activation": "relu"}
+    ways = EDGES.assign(sign=1)
+    whole = train(ways, design, np.arange(7), Recipe(epochs=3, options=options), 0)
+    with torch.no_grad():
+        whole.model.base.cell(0).edges.weight.fill_(1e9)
+    words = r"update \d+, at \d+ node\(s\): .*in \d condition\(s\) 'c\d'.*the loop (a -> c -> a|c -> a -> c)"
+    with pytest.raises(Edge2TorchError, match=words):
+        whole.predict(design)
+
+
+def test_a_sequence_that_diverges_is_named() -> None:
+    doses = DOSES[["A", "B"]]
+    one = pd.DataFrame({"y": doses["A"], "z": doses["B"]})
+    both = pd.concat([one * 0.5, one]).assign(time=[5.0] * 7 + [30.0] * 7)
+    design = perturb.read_design(doses, both)
+    recipe = Recipe(epochs=9, learning_rate=1e30, options={"node_activation": "relu"})
+    with pytest.raises(Edge2TorchError, match=r"epoch \d, at .*in \d condition\(s\) 'c\d'"):
+        train(EDGES, design, np.arange(14), recipe, 0)
+
+
+def test_conditions_that_do_not_settle_are_said() -> None:
+    design = design_of(DOSES[["A", "B"]])
+    made = perturb.folds(design, {"c3": 1})
+    found = perturb.fit(EDGES, design, made, epochs=3, controls=False, quiet=True, max_steps=1)
+    said = next(one for one in found.verdicts if "does not settle" in one)
+    assert said.startswith("In 1 of 1 folds")
+    assert "'c1'" in said
+    assert "loops are among 'a', 'c' (radius" in said or "loops are among 'c', 'a' (radius" in said
