@@ -345,35 +345,12 @@ def in_batches(model: nn.Module, x: torch.Tensor, y: torch.Tensor, epochs: int, 
 def pairs(options: argparse.Namespace) -> list[Row]:
     """80 cells × 40 drugs, each drug with one pathway as its target; left-out cells."""
     rows = []
-    for seed in range(options.seeds):
-        rng = np.random.default_rng(seed)
-        edges = layered_graph([60, 12, 1], [70, 12], seed=seed)
-        pathways = sorted({t for t in edges["target"] if t.startswith("L1")})
-        genes = sorted(set(edges["source"]) - set(edges["target"]))
-        cells = pd.DataFrame(rng.normal(size=(80, 60)), [f"c{k}" for k in range(80)], genes)
-        below = {p: edges.loc[edges["target"] == p, "source"].tolist() for p in pathways}
-        activity = pd.DataFrame({p: cells[below[p]].mean(axis=1) for p in pathways})
-        activity /= activity.std()
-        target = rng.choice(pathways, 40)
-        drugs = pd.DataFrame(
-            (target[:, None] == np.array(pathways)).astype(float), [f"d{k}" for k in range(40)]
-        )
-        level = rng.normal(size=40)
-        response = pd.DataFrame(
-            [(c, d, level[k] + activity.loc[c, target[k]] + 0.3 * rng.normal())
-             for c in cells.index for k, d in enumerate(drugs.index)],
-            columns=["cell", "drug", "auc"],
-        )  # fmt: skip
+    for seed in range(options.first, options.first + options.seeds):
+        edges, cells, drugs, activity, response, target = drawn_pairs(seed)
+        pathways = list(activity)
         both = e2t.pairs(response, cells, drugs, label="auc")
         fit, held_out = both.folds("cell", 4, seed=seed)[0]
-        counts = {**dict.fromkeys(pathways, 3), edges["target"].iloc[-1]: 12}
-        torch.manual_seed(seed)
-        graph, artifact = e2t.compile_graph(edges, units=counts, seed=seed, quiet=True)
-        joined = e2t.join_branches(customized(graph), other=(24, 12), features=12, width=24)
-        x = torch.tensor(cells[artifact.feature_names].to_numpy(), dtype=torch.float32)
-        z = torch.tensor(drugs.to_numpy(), dtype=torch.float32)
-        y = torch.tensor(both.y, dtype=torch.float32)
-        train_pairs(joined, both, x, z, y, fit, seed)
+        joined, artifact, x, z = trained_pairs(edges, pathways, both, fit, seed)
         with torch.no_grad():
             predicted = joined(x, z, both.rows(held_out))[:, 0].numpy()
         true = e2t.pairs(response, activity, drugs, label="auc")
@@ -392,7 +369,46 @@ def pairs(options: argparse.Namespace) -> list[Row]:
                 "target first": float(np.mean(hits)),
             }
         )
-    return rows
+        print(rows[-1], flush=True)
+    middle = pd.DataFrame(rows).median().to_dict()
+    return [*rows, {**middle, "seed": "median"}]
+
+
+def drawn_pairs(seed: int) -> tuple[Any, ...]:
+    """Edges, cells, drugs, the activity of pathways, the response, and the pathway each drug acts by."""
+    rng = np.random.default_rng(seed)
+    edges = layered_graph([60, 12, 1], [70, 12], seed=seed)
+    pathways = sorted({t for t in edges["target"] if t.startswith("L1")})
+    genes = sorted(set(edges["source"]) - set(edges["target"]))
+    cells = pd.DataFrame(rng.normal(size=(80, 60)), [f"c{k}" for k in range(80)], genes)
+    below = {p: edges.loc[edges["target"] == p, "source"].tolist() for p in pathways}
+    activity = pd.DataFrame({p: cells[below[p]].mean(axis=1) for p in pathways})
+    activity /= activity.std()
+    target = rng.choice(pathways, 40)
+    drugs = pd.DataFrame(
+        (target[:, None] == np.array(pathways)).astype(float), [f"d{k}" for k in range(40)]
+    )
+    level = rng.normal(size=40)
+    response = pd.DataFrame(
+        [(c, d, level[k] + activity.loc[c, target[k]] + 0.3 * rng.normal())
+         for c in cells.index for k, d in enumerate(drugs.index)],
+        columns=["cell", "drug", "auc"],
+    )  # fmt: skip
+    return edges, cells, drugs, activity, response, target
+
+
+def trained_pairs(
+    edges: pd.DataFrame, pathways: list[str], both: Any, fit: np.ndarray, seed: int
+) -> tuple[nn.Module, e2t.CompileArtifact, torch.Tensor, torch.Tensor]:
+    counts = {**dict.fromkeys(pathways, 3), edges["target"].iloc[-1]: 12}
+    torch.manual_seed(seed)
+    graph, artifact = e2t.compile_graph(edges, units=counts, seed=seed, quiet=True)
+    features = both.drugs.shape[1]
+    joined = e2t.join_branches(customized(graph), other=(24, 12), features=features, width=24)
+    x = torch.tensor(both.cells[artifact.feature_names].to_numpy(), dtype=torch.float32)
+    z = torch.tensor(both.drugs.to_numpy(), dtype=torch.float32)
+    train_pairs(joined, both, x, z, torch.tensor(both.y, dtype=torch.float32), fit, seed)
+    return joined, artifact, x, z
 
 
 def train_pairs(
@@ -505,6 +521,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("parts", nargs="+", choices=PARTS)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first draw of pairs")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--replicates", type=int, default=10)

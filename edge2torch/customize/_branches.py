@@ -96,6 +96,10 @@ def join_branches(
         ),
         n_features,
     )
+    # The last scale starts at 1: drawn near 0, as it may be, nothing before it learns.
+    with torch.no_grad():
+        nn.init.eye_(joined.join[-1].weight)
+        nn.init.zeros_(joined.join[-1].bias)
     like = next(base.parameters(), torch.empty(0))
     for part in (joined.other, joined.root, joined.join):
         part.to(like)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -72,16 +71,16 @@ class HeadBank(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draw all values anew, as torch's linear layers do."""
+        """Draw the weights anew, as torch's linear layers do; the scale behind the activation starts at 1."""
         bound = torch.tensor(self.units).to(self.linear.weight).rsqrt()
         by_row = bound.repeat_interleave(self.outputs)
         self.linear.weight.uniform_(-1, 1).mul_(by_row[self.linear.row.long()])
         if self.linear.bias is not None:
             self.linear.bias.uniform_(-1, 1).mul_(by_row)
         if self.activation is not None:
-            most = 1 / math.sqrt(self.outputs)
-            self.scale.uniform_(-most, most)
-            self.shift.uniform_(-most, most)
+            # a scale drawn near 0 would keep all before it from learning
+            self.scale.copy_(torch.eye(self.outputs).expand_as(self.scale))
+            self.shift.zero_()
 
     def places(self) -> list[tuple[str, int]]:
         """Return layer and column of every unit that is read, in the order of ``forward``."""

@@ -79,14 +79,15 @@ def test_scores_are_for_a_given_drug_which_stays():
             nodes="all",
             delta=True,
             quiet=True,
-            attribute_kwargs={"n_steps": 300},
+            attribute_kwargs={"n_steps": 600},
         )
         for d in (drug, other)
     )
-    assert float(one.delta.abs().max().max()) < 1e-3  # what moves is the cell alone
     assert not np.allclose(one.summary()["mean"], two.summary()["mean"])
     given = model.eval().given(drug)
     x = torch.tensor(table.to_numpy(), dtype=torch.float32)
+    moved = float(given(x).detach().std())
+    assert float(one.delta.abs().max().max()) < 0.01 * moved  # what moves is the cell alone
     torch.testing.assert_close(given(x), model(x, drug.expand(len(x), -1)))
     held = e2t.knock_out(given, artifact, table, artifact.topology.hidden, quiet=True)
     assert held.shape == (len(artifact.topology.hidden), 1)
