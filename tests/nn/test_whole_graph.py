@@ -463,7 +463,16 @@ def test_the_engine_is_no_part_of_a_saved_model_s_identity(tmp_path):
     assert torch.equal(again(x), graph(x))
 
 
-def test_components_are_walked_one_after_the_other(monkeypatch):
+@pytest.mark.parametrize(
+    "modules",
+    [
+        {},
+        {"node_activation": "silu", "node_normalization": "batch", "norm_first": False},
+        {"node_activation": "tanh", "node_dropout": 0.3},
+    ],
+    ids=["plain", "norm", "dropout"],
+)
+def test_components_are_walked_one_after_the_other(modules, monkeypatch):
     """Copies side by side over shared inputs: each stays in the cache, and nothing else changes."""
     from edge2torch.nn._whole import _layout
 
@@ -472,12 +481,19 @@ def test_components_are_walked_one_after_the_other(monkeypatch):
     table = pd.concat(copies)
     inputs = sorted({name for name in table["source"] if name not in set(table["target"])})
     model, _ = e2t.compile_graph(table, quiet=True, seed=0, engine="graph", inputs=inputs)
-    model.double()
-    x = samples(10, len(inputs))
-    before = results(model, x)
-    model.zero_grad()
-    monkeypatch.setattr(_layout, "_CACHE", 0)
-    other = copy.deepcopy(model)
-    assert_same(before, results(other, x))
-    rank = np.concatenate(other._whole.layout.row_of)
-    assert not np.array_equal(rank, np.sort(rank))
+    model = e2t.customize_model(model, **modules).double()
+    x = samples(70, len(inputs))
+    found = []
+    for rows in (0, 45):  # of a cache: all are kept, or one component at a time
+        monkeypatch.setattr(_layout, "_CACHE", rows * _layout._BYTES_OF_A_ROW)
+        other = copy.deepcopy(model)
+        torch.manual_seed(3)
+        found.append(results(other, x))
+        whole = other.base_model._whole
+        rank = np.concatenate(whole.layout.row_of)
+        assert not np.array_equal(rank, np.sort(rank))
+        assert whole.layout.alone == bool(rows)
+    assert_same(*found)
+    if "node_dropout" not in modules:
+        model.base_model.engine = "layers"
+        assert_same(results(model, x), found[1], atol=1e-10)

@@ -50,6 +50,8 @@ class Layout:
         Inputs.
     crow, col : ndarray of int32
         Edges by target: where each computed node's edges start, and the row of each edge's source.
+    near : ndarray of int32, shape (e,)
+        The same rows where a segment is alone in the state, after the inputs.
     place : ndarray of int32, shape (e,)
         Where each edge's weight stands among the parameters, one after the other.
     number : ndarray of int32, shape (e,)
@@ -79,6 +81,7 @@ class Layout:
     n_in: int
     crow: Int
     col: Int
+    near: Int
     place: Int
     number: Int
     starts: Int
@@ -102,6 +105,16 @@ class Layout:
     def longest(self) -> int:
         """Rows of the longest segment."""
         return int(np.diff(self.segments).max())
+
+    @cached_property
+    def alone(self) -> bool:
+        """Whether the state holds one segment at a time, which is computed anew for backward."""
+        return _are_alone(self.segments, self.n_in)
+
+    @property
+    def n_held(self) -> int:
+        """Rows of the state."""
+        return self.n_in + self.longest if self.alone else self.n_rows
 
     @property
     def n_nodes(self) -> int:
@@ -165,6 +178,7 @@ def lay_out(model: Layered) -> Layout:
         n_in=widths[0],
         crow=_pointer(target - widths[0], int(first[-1]) - widths[0]),
         col=_narrow(source),
+        near=_narrow(source - _before(source, segments, widths[0])),
         place=_narrow(_joined(places)[by_target]),
         number=_narrow(by_target),
         starts=np.cumsum(sizes),
@@ -217,6 +231,20 @@ def _walking_order(source: Int, target: Int, n_in: int, n: int) -> tuple[Int, In
     parts, label = connected_components(links, directed=False)
     rank[n_in + np.argsort(label, kind="stable")] = np.arange(n_in, n)
     return rank, n_in + np.concatenate([[0], np.cumsum(np.bincount(label, minlength=parts))])
+
+
+def _before(row: Int, segments: Int, n_in: int) -> Int:
+    """Return how many computed nodes there are before each row's segment, if segments are alone."""
+    if not _are_alone(segments, n_in):
+        return np.zeros_like(row)
+    begin = segments[np.searchsorted(segments, row, side="right") - 1]
+    return np.where(row < n_in, 0, begin - n_in)
+
+
+def _are_alone(segments: Int, n_in: int) -> bool:
+    """Tell whether to compute segments twice: several fill the cache, one stays in it."""
+    room = (n_in + int(np.diff(segments).max())) * _BYTES_OF_A_ROW
+    return len(segments) > 2 and room <= _CACHE
 
 
 def _numbers(tensor: Tensor) -> Int:

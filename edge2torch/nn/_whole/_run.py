@@ -87,16 +87,18 @@ class Run:
         width = self.width = whole if tables.learns else min(whole, WIDTH)
         blocks = self.blocks = -(-batch // width)
         threads = count_threads(blocks, len(layout.place) * width)
-        held = blocks if keeps else 1
+        keeps = keeps and not layout.alone
+        held = width * blocks if keeps else width
         lengths = (
-            own.total, 2 * len(tables.norms), len(layout.place),
-            held * layout.n_rows * width, held * tables.n_kept * width,
+            own.total, 2 * len(tables.norms), len(layout.place), held * layout.n_held,
+            held * self.watched.kept_rows(tables),
         )  # fmt: skip
         self.kind = (x.dtype, lengths, threads, keeps)
         room = self.watched.rooms.take(self.kind)
         room = self.room = room or Room(x.dtype, lengths, threads, is_shared=keeps)
         y = x.new_empty(batch, len(layout.outs))
         rows, out = x.numpy().reshape(-1), y.numpy().reshape(-1)
+        self.rows = rows  # of the input, for segments that are computed twice
         flat, moments = self.flat, self.moments = room.flat, room.moments
         if tables.running is not None and not tables.learns:
             self.walk.collect(tables.running.addresses, tables.running.lengths, moments)
@@ -108,9 +110,10 @@ class Run:
         def walk(k: int) -> None:
             self.walk.forward(
                 rows, own.addresses, own.lengths, threads == 1, flat, *room.walks[k], out, valid,
-                moments, batch, width, *parts[k], keeps, layout.n_in, layout.crow, layout.col,
-                layout.place, layout.sign, tables.edge_drop, tables.node, tables.numbers,
-                tables.norms, tables.epsilon, layout.outs, self.seed,
+                moments, batch, width, *parts[k], keeps, layout.alone, layout.n_in, layout.crow,
+                layout.near, layout.segments, layout.place, layout.sign, tables.edge_drop,
+                tables.node, tables.numbers, tables.norms, tables.epsilon, layout.outs,
+                layout.out_of, self.seed,
             )  # fmt: skip
 
         share_out(walk, threads, "forward", x.dtype)
@@ -139,16 +142,14 @@ class Run:
         d_flat = gradient.new_empty(len(self.flat))
         threads = len(room.walks)
         parts = shares(self.blocks, threads)
-        _, state, kept = room.walks[0]
-        weights = room.walks[0][0]
         d_parameters = d_flat.numpy()
 
         def walk(k: int) -> None:
             self.walk.backward(
-                out, into, d_parameters, threads == 1, self.flat, weights, state, kept, *behind[k],
-                self.valid, self.moments, self.batch, self.width, *parts[k], wants_x, layout.n_in,
-                layout.crow, layout.col, layout.ccol, layout.target, layout.edge, layout.segments,
-                layout.place, layout.sign, tables.edge_drop, tables.node, tables.numbers,
+                out, self.rows, into, d_parameters, threads == 1, self.flat, *room.walks[k], *behind[k],
+                self.valid, self.moments, self.batch, self.width, *parts[k], wants_x, layout.alone,
+                layout.n_in, layout.crow, layout.col, layout.near, layout.ccol, layout.target,
+                layout.edge, layout.segments, layout.place, layout.sign, tables.edge_drop, tables.node, tables.numbers,
                 tables.norms, tables.epsilon, layout.outs, layout.out_of, self.seed,
             )  # fmt: skip
 

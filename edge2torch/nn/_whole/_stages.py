@@ -140,6 +140,8 @@ class Tables:
         The norms' modules.
     n_kept : int
         Rows that are kept.
+    kept_before : ndarray of int64, shape (nodes,)
+        How many of them there are before each node.
     running, counts : Tensors, optional
         The norms' running means, then their variances; how many batches each has seen.
     momentum : ndarray of float64
@@ -155,6 +157,7 @@ class Tables:
     edge_drop: NDArray[np.float64]
     modules: list[nn.Module] = field(default_factory=list)
     n_kept: int = 0
+    kept_before: NDArray[np.integer] = field(default_factory=lambda: np.zeros(0, np.int64))
     running: Tensors | None = None
     counts: Tensors | None = None
     momentum: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
@@ -215,7 +218,8 @@ def tabulate(
         return None
     kept = (node[:n, 2] >= 0) | np.isin(node[:n, 0], _NEEDS_INPUT)
     n_kept = kept.astype(np.int64) + is_late  # rows of each node
-    node[:n, 1][kept] = (np.cumsum(n_kept) - n_kept)[kept]
+    kept_before = np.cumsum(n_kept) - n_kept
+    node[:n, 1][kept] = kept_before[kept]
     node[n, 1] = n_kept.sum()
     tables = Tables(
         node,
@@ -225,6 +229,7 @@ def tabulate(
         edge_drop,
         modules,
         n_kept=int(n_kept.sum()),
+        kept_before=kept_before,
         learns=any(rows[:, 2].any() for rows in norms),
         draws=bool(numbers[:, 2].any() or edge_drop.any()),
     )

@@ -607,19 +607,89 @@ def _moments(S, row, width, batch, valid, mean_var, norm, n_norms, live):
     mean_var[n_norms + norm] = total(s) / batch
 
 
+@njit
+def _write_column(S, row, width, y, first, rows, n, column):
+    """Copy a row of S into a column of y (b, n), from sample ``first`` on."""
+    for j in range(rows):
+        y[(first + j) * n + column] = S[row * width + j]
+
+
+@njit
+def _compute(
+    first, last, alone, lo, base, z_base, flat, w, S, Z, valid, moments, batch, width, n_in, crow, near,
+    node, numbers, norms, epsilon, seed,
+):  # fmt: skip
+    """Compute nodes ``first`` to ``last``, for the samples from ``lo`` on."""
+    n_norms = len(epsilon)
+    zero = S.dtype.type(0)
+    one = S.dtype.type(1)
+    away, z_away = _places(first, last, alone, node)
+    for k in range(first, last):
+        row = base + (n_in + k - away) * width
+        code, z_row, norm, bias = node[k, 0], node[k, 1], node[k, 2], node[k, 3]
+        a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
+        start, stop = crow[k], crow[k + 1]
+        shift = flat[bias] if bias >= 0 else zero
+        z_at = z_base + (z_row - z_away) * width
+        for q in range(0, width, LANES):
+            z = spread(S, shift)
+            for e in range(start, stop):
+                z = multiply_add(load(S, base + near[e] * width + q), w[e], z)
+            if norm < 0:
+                if z_row >= 0:
+                    store(Z, z_at + q, z)
+                z = activate(z, code, a, b)
+                if drop > 0:
+                    z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
+            elif norms[norm, 3] != 0:
+                store(Z, z_at + width + q, z)
+                z = activate(z, code, a, b)
+                store(Z, z_at + q, z)
+            store(S, row + q, z)
+        if norm < 0:
+            continue
+        _moments(S, row, width, batch, valid, moments, norm, n_norms, norms[norm, 2])
+        scale = one / np.sqrt(moments[n_norms + norm] + S.dtype.type(epsilon[norm]))
+        mean = moments[norm]
+        gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one
+        lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
+        for q in range(0, width, LANES):
+            z = (load(S, row + q) - mean) * scale
+            if norms[norm, 3] != 0:
+                z = z * gain + lift
+            else:
+                store(Z, z_at + q, z)
+                z = activate(z * gain + lift, code, a, b)
+            if drop > 0:
+                z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
+            store(S, row + q, z)
+
+
+@njit
+def _places(first, last, alone, node):
+    """Return by how many rows of the state, and of what is kept beside it, a segment moves up."""
+    if not alone:
+        return 0, 0
+    for k in range(first, last):
+        if node[k, 1] >= 0:
+            return first, node[k, 1]
+    return first, 0
+
+
 @kept
 def forward(
     x, addresses, lengths, collects, flat, w, S, Z, y, valid, moments, batch, width, first_block,
-    last_block, keeps, n_in, crow, col, place, sign, edge_drop, node, numbers, norms, epsilon, outs,
-    seed,
+    last_block, keeps, alone, n_in, crow, near, segments, place, sign, edge_drop, node, numbers, norms,
+    epsilon, outs, out_of, seed,
 ):  # fmt: skip
-    """Compute blocks of samples; see :class:`Layout` and :class:`Tables` for what the arrays hold."""
+    """Compute blocks of samples; see :class:`Layout` and :class:`Tables` for what the arrays hold.
+
+    Where each segment is ``alone`` in the state, backward computes it once more.
+    """
     if collects:
         collect(addresses, lengths, flat)
     n_nodes = len(crow) - 1
-    n, n_norms, n_z = n_in + n_nodes, len(epsilon), node[n_nodes, 1]
-    zero = S.dtype.type(0)
-    one = S.dtype.type(1)
+    n, n_z, zero = n_in + n_nodes, node[n_nodes, 1], S.dtype.type(0)
     for e in range(len(place)):
         value = flat[place[e]]
         if sign[e] != 0:
@@ -633,46 +703,22 @@ def forward(
         z_base = lo * n_z if keeps else 0
         rows = min(width, batch - lo)
         _in_columns(x, lo, rows, n_in, S, base, width)
-        for k in range(n_nodes):
-            row = base + (n_in + k) * width
-            code, z_row, norm, bias = node[k, 0], node[k, 1], node[k, 2], node[k, 3]
-            a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
-            start, stop = crow[k], crow[k + 1]
-            shift = flat[bias] if bias >= 0 else zero
-            z_at = z_base + z_row * width
-            for q in range(0, width, LANES):
-                z = spread(S, shift)
-                for e in range(start, stop):
-                    z = multiply_add(load(S, base + col[e] * width + q), w[e], z)
-                if norm < 0:
-                    if z_row >= 0:
-                        store(Z, z_at + q, z)
-                    z = activate(z, code, a, b)
-                    if drop > 0:
-                        z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
-                elif norms[norm, 3] != 0:
-                    store(Z, z_at + width + q, z)
-                    z = activate(z, code, a, b)
-                    store(Z, z_at + q, z)
-                store(S, row + q, z)
-            if norm < 0:
-                continue
-            _moments(S, row, width, batch, valid, moments, norm, n_norms, norms[norm, 2])
-            scale = one / np.sqrt(moments[n_norms + norm] + S.dtype.type(epsilon[norm]))
-            mean = moments[norm]
-            gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one
-            lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
-            for q in range(0, width, LANES):
-                z = (load(S, row + q) - mean) * scale
-                if norms[norm, 3] != 0:
-                    z = z * gain + lift
-                else:
-                    store(Z, z_at + q, z)
-                    z = activate(z * gain + lift, code, a, b)
-                if drop > 0:
-                    z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
-                store(S, row + q, z)
-        _out_columns(S, base, width, outs, y, lo, rows)
+        for part in range(len(segments) - 1):
+            _compute(
+                segments[part] - n_in, segments[part + 1] - n_in, alone, lo, base, z_base, flat, w, S,
+                Z, valid, moments, batch, width, n_in, crow, near, node, numbers, norms, epsilon, seed,
+            )  # fmt: skip
+            if alone:
+                begin = segments[part]
+                for u in range(begin, segments[part + 1]):
+                    if out_of[u] >= 0:
+                        _write_column(S, n_in + u - begin, width, y, lo, rows, len(outs), out_of[u])
+        if alone:
+            for u in range(n_in):
+                if out_of[u] >= 0:
+                    _write_column(S, u, width, y, lo, rows, len(outs), out_of[u])
+        else:
+            _out_columns(S, base, width, outs, y, lo, rows)
 
 
 @kept
@@ -700,9 +746,9 @@ def place_gradients(dw, dn, d_flat, flat, place, sign, edge_drop, node, norms, s
 
 @kept
 def backward(
-    gy, dx, d_flat, places, flat, w, S, Z, G, dw, dn, valid, moments, batch, width, first_block,
-    last_block, wants_dx, n_in, crow, col, ccol, target, edge, segments, place, sign, edge_drop,
-    node, numbers, norms, epsilon, outs, out_of, seed,
+    gy, x, dx, d_flat, places, flat, w, S, Z, G, dw, dn, valid, moments, batch, width, first_block,
+    last_block, wants_dx, alone, n_in, crow, col, near, ccol, target, edge, segments, place, sign,
+    edge_drop, node, numbers, norms, epsilon, outs, out_of, seed,
 ):  # fmt: skip
     """Set dw (e,) and dn (nodes + 2 norms,) to the gradients of blocks of samples; fill dx.
 
@@ -720,16 +766,25 @@ def backward(
     dn[:] = zero
     for block in range(first_block, last_block):
         lo = block * width
-        base, z_base = lo * n, lo * n_z
+        base, z_base = (0, 0) if alone else (lo * n, lo * n_z)
         rows = min(width, batch - lo)
+        if alone:
+            _in_columns(x, lo, rows, n_in, S, base, width)
         for segment in range(len(segments) - 2, -1, -1):
+            first, last = segments[segment] - n_in, segments[segment + 1] - n_in
+            if alone:
+                _compute(
+                    first, last, alone, lo, base, z_base, flat, w, S, Z, valid, moments, batch, width,
+                    n_in, crow, near, node, numbers, norms, epsilon, seed,
+                )  # fmt: skip
+            away, z_away = _places(first, last, alone, node)
             shift = 0 if wants_dx else segments[segment]
             for u in range(segments[segment + 1] - 1, segments[segment] - 1, -1):
-                row, at = base + u * width, (u - shift) * width
+                row, at = base + (u - away) * width, (u - shift) * width
                 k = u - n_in
                 code, z_row, norm = node[k, 0], node[k, 1], node[k, 2]
                 a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
-                z_at = z_base + z_row * width
+                z_at = z_base + (z_row - z_away) * width
                 gain, lift, mean, scale, late = one, zero, zero, one, False
                 if norm >= 0:
                     gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one

@@ -96,6 +96,15 @@ class Watched:
         """Return what may change between two calls."""
         return tuple([held.get(name) for held, name in self._watched])
 
+    def kept_rows(self, tables: Tables) -> int:
+        """Return how many rows are kept beside the state, of all nodes or of the largest segment."""
+        if not self.layout.alone or not tables.n_kept:
+            return tables.n_kept
+        starts = np.append(tables.kept_before, tables.n_kept)[
+            self.layout.segments - self.layout.n_in
+        ]
+        return int(np.diff(starts).max())
+
     def tabulate(self) -> Tables | None:
         """Return the tables of the present settings."""
         drop = np.array(
