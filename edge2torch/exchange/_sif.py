@@ -46,7 +46,9 @@ def write_sif(network: Network, path: Path, relations: str) -> list[Path]:
         }
     tables = []
     for part, columns, known in (("nodes", nodes, network.nodes), ("edges", edges, network.edges)):
-        others = {name: one.joined() for name, one in known.items() if name not in columns}
+        # weight_sign is ours, for styles: what is read again is the table as it was
+        ours = (*columns, "weight_sign")
+        others = {name: one.joined() for name, one in known.items() if name not in ours}
         table = pd.DataFrame(
             {name: pd.Series(v, dtype=object) for name, v in (columns | others).items()}
         )

@@ -153,8 +153,10 @@ GOCAM = """{"id": "gomodel:1", "activities": [
 SIF = "a 1 and1\nb -1 and1\nand1 1 and2\nc 1 and2\nand2 -1 d\na 1 d\nalone\n"
 COMMONS = (
     "PARTICIPANT_A\tINTERACTION_TYPE\tPARTICIPANT_B\tINTERACTION_DATA_SOURCE\n"
-    "A\tcontrols-expression-of\tB\treactome;kegg\nA\tin-complex-with\tC\t\n\n"
-    "PARTICIPANT\tPARTICIPANT_TYPE\tPARTICIPANT_NAME\nA\tProteinReference\tone\n"
+    "A\tcontrols-expression-of\tB\treactome;kegg\nA\tin-complex-with\tC\t\n"
+    "D\tconsumption-controlled-by\tA\t\n\n"
+    "PARTICIPANT\tPARTICIPANT_TYPE\tPARTICIPANT_NAME\nA\tProteinReference\tone\n\n"
+    "NAME\tORGANISM\nthe pathway\t9606\n"
 )
 CORNERS = Path(__file__).parents[1] / "priors" / "files"
 
