@@ -162,6 +162,10 @@ def run(
     strata: Annotated[str | None, "Column whose values have a baseline hazard each."] = None,
     horizon: Annotated[float | None, "Time up to which survival is predicted and judged."] = None,
     ties: Annotated[Literal["efron", "breslow"], "How events at one time are counted."] = "efron",
+    survival: Annotated[
+        Literal["cox", "discrete"], "One log hazard, or hazards by interval, not proportional."
+    ] = "cox",
+    bins: Annotated[int, "Intervals of --survival discrete."] = 10,
     force_few_events: Annotated[bool, "Go on with fewer than 20 events."] = False,
     groups: Annotated[
         str | None, "Column, as donor: its samples stay on one side of a split."
@@ -249,6 +253,8 @@ def run(
             strata=strata,
             horizon=horizon,
             ties=ties,
+            survival=survival,
+            bins=bins,
             force_few_events=force_few_events,
         ),
         groups=groups,
@@ -280,7 +286,7 @@ def _of_pairs(files: dict[str, Any], without: dict[str, Any], **how: Any) -> Non
 
 def _label(label: str | None, task: str, **until: Any) -> Any:
     """Return the column to predict, or time and event."""
-    usual = {"ties": "efron", "force_few_events": False}
+    usual = {"ties": "efron", "survival": "cox", "bins": 10, "force_few_events": False}
     given = [name for name, value in until.items() if value != usual.get(name)]
     if task == "survival":
         if label is not None:

@@ -80,7 +80,7 @@ def attribute(
 
     def of_nodes(samples: pd.DataFrame, output: int) -> pd.DataFrame:
         found: pd.DataFrame = interpret_model(
-            trained.model,
+            trained.explained,
             network.artifact,
             samples,
             target="nodes",
@@ -94,7 +94,7 @@ def attribute(
 
     def of_features(samples: pd.DataFrame, output: int) -> pd.DataFrame:
         found: pd.DataFrame = interpret_model(
-            trained.model,
+            trained.explained,
             network.artifact,
             samples,
             target="features",

@@ -52,6 +52,6 @@ def flow_of(
 
 def _edges(trained: Trained, data: pd.DataFrame, output: int) -> pd.DataFrame:
     found: pd.DataFrame = interpret_model(
-        trained.model, trained.network.artifact, data, "edges", output=output, quiet=True
+        trained.explained, trained.network.artifact, data, "edges", output=output, quiet=True
     )
     return found

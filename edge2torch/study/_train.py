@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,15 @@ class Trained:
         # a plateau creeps down as well: the last tenth has to bring a visible part of the whole
         before, last = (float(np.mean(self.losses[-k:][:window])) for k in (2 * window, window))
         return before - last > _VISIBLE * (max(self.losses) - min(self.losses))
+
+    @property
+    def explained(self) -> CustomizedEdgeModel:
+        """The model as it is attributed: with outputs of its own, or with what is read out of them."""
+        if (last := self.goal.read_out()) is None:
+            return self.model
+        after = self.model.after
+        after["head"] = nn.Sequential(after["head"], last) if "head" in after else last
+        return CustomizedEdgeModel(self.model.base_model, **cast(Any, after)).eval()
 
     def predict(
         self, table: pd.DataFrame, covariates: pd.DataFrame | None = None

@@ -246,6 +246,8 @@ class _OfOutcome(Target):
         aim, beside = goal
         y = y if beside is None else y + beside[torch.from_numpy(rows)]
         flat: Tensor = torch.from_numpy(aim.answer(y.flatten(0, -2)))
+        if not self.classes:  # what stands behind the number, such as curves, is not judged here
+            flat = flat[:, :1]
         return flat.view(*y.shape[:-1], flat.shape[-1])
 
     def losses(

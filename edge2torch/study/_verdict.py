@@ -201,8 +201,10 @@ def _found(results: Results, trust: Trust) -> list[Verdict]:
         said.append(
             Verdict(
                 None,
-                f"{len(used):,} {'other ' if found else ''}{plural(words.node)} carry the prediction "
-                f"({_first(results, used)}), but as many other {plural(words.feature)} in their place "
+                f"{plural(f'other {words.node}' if found else words.node, len(used))} "
+                f"{'carries' if len(used) == 1 else 'carry'} the prediction "
+                f"({_first(results, used)}), but as many other {plural(words.feature)} in "
+                f"{'its' if len(used) == 1 else 'their'} place "
                 "would as well: no finding.",
             )
         )

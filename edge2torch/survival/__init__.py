@@ -15,6 +15,7 @@ from edge2torch.survival._curves import (
     median_follow_up,
     median_time,
 )
+from edge2torch.survival._discrete import DiscreteTime
 from edge2torch.survival._folds import fold_classes as fold_classes
 from edge2torch.survival._folds import survival_folds
 from edge2torch.survival._intervals import compare_concordance
@@ -31,6 +32,7 @@ from edge2torch.survival._simulate import simulate
 __all__ = [
     "BaselineHazard",
     "CoxRegression",
+    "DiscreteTime",
     "LogRank",
     "Outcome",
     "TimeToEvent",

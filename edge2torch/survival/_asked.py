@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
-from edge2torch._core.checks import check_choice, check_number
+from edge2torch._core.checks import check_choice, check_count, check_number
+from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import TIES, Ties
+
+BINS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,11 @@ class TimeToEvent:
         time before which 80 % of the events are.
     ties : {"efron", "breslow"}
         How events at the same time are counted.
+    survival : {"cox", "discrete"}
+        What the network is trained for: one log hazard beside a common baseline, or a hazard for each
+        of ``bins`` intervals of time (:class:`DiscreteTime`), which need not be proportional.
+    bins : int
+        Intervals of ``survival="discrete"``.
     force_few_events : bool
         Go on with fewer than 20 events.
 
@@ -45,10 +53,22 @@ class TimeToEvent:
     strata: str | pd.Series | None = None
     horizon: float | None = None
     ties: Ties = "efron"
+    survival: Literal["cox", "discrete"] = "cox"
+    bins: int = BINS
     force_few_events: bool = False
 
     def __post_init__(self) -> None:
         check_choice("ties", self.ties, TIES)
+        check_choice("survival", self.survival, ("cox", "discrete"))
+        if check_count("bins", self.bins, 2) != BINS and self.survival == "cox":
+            raise Edge2TorchError(
+                f"bins={self.bins} are intervals of survival='discrete', and Cox's model has none."
+            )
+        if self.survival == "discrete" and self.strata is not None:
+            raise Edge2TorchError(
+                "strata= have a baseline hazard each, which survival='discrete' does not have. Give the column to "
+                "covariates=: each of its values then moves the hazard of every interval by itself."
+            )
         if self.horizon is not None:
             check_number("horizon", self.horizon, above=0)
 
@@ -77,6 +97,8 @@ class TimeToEvent:
             "event_value": self.event_value,
             "horizon": self.horizon,
             "ties": self.ties,
+            "survival": self.survival,
+            "bins": self.bins,
             "force_few_events": self.force_few_events,
         }
 

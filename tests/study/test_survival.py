@@ -341,3 +341,34 @@ def test_a_large_cohort_is_trained_in_chunks(monkeypatch: pytest.MonkeyPatch) ->
     # five inner folds of 96, then 120 of 160 samples; the four folds that nodes are judged in
     assert shapes == {(5, 48), (1, 40), (4, 40)}
     assert result.scores["harrell_c"].iloc[0] > 0.7
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_network_of_hazards_by_interval_is_judged_as_one_of_log_hazards(tmp_path: Path) -> None:
+    label = TimeToEvent("years", "died", survival="discrete", bins=4, horizon=1.0)
+    how = {**QUICK, "seeds": 1, "max_epochs": 40, "replicates": 1, "controls": 2}
+    table = cohort().assign(arm=np.where(np.arange(160) % 3, "new", "old"))
+    result = run_study(EDGES, table, label, covariates=["arm"], quiet=True, folder=tmp_path, **how)
+    scores = result.scores.set_index("model")
+    assert scores["harrell_c"]["KPNN"] > 0.75
+    assert scores["brier"]["KPNN"] < scores["brier_km"]["KPNN"]
+    assert result.artifact.output_names == ["hazard"]
+    assert result.model(torch.zeros(2, 12)).shape == (2, 4)
+    # the number that is attributed is the one by which patients are ordered: log(-log S)
+    (risk, until) = (result.predictions[c] for c in ("log hazard", "survival at 1"))
+    np.testing.assert_allclose(risk, np.log(-np.log(until)), rtol=1e-5)
+    assert result.nodes["node"].iloc[0] == "set0"
+    assert result.nodes["attribution"].iloc[0] > 0
+    features = result.attribution.features["died"]
+    assert features.abs().nlargest(4).index.isin(GENES[:4]).all()
+    assert result.trust is None or result.trust.table["gain"].idxmax() == "set0"
+    text = methods_text(result.results)
+    assert "cross entropy of the hazards of 4 intervals of time" in text
+    assert "the hazard of each of 4 intervals" in text
+    assert "partial likelihood (Cox)" not in text
+    columns = pd.read_csv(tmp_path / "covariates.csv").columns.tolist()
+    assert columns[1:] == [f"died, interval {k} of 4" for k in (1, 2, 3, 4)]
+    assert "logarithm of the cumulative hazard at 1" in (tmp_path / "report.html").read_text()
+    new = load_study(tmp_path).predict(table.head(3))
+    pd.testing.assert_frame_equal(new, result.predict(table.head(3)))
+    assert new.columns.tolist() == ["log hazard", "survival at 1"]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from edge2torch._core.messages import listing, plural, require
@@ -40,14 +40,6 @@ class _Goal(Goal):
 
     def answer(self, predicted: Tensor) -> Numbers:
         return np.asarray(softmax(predicted))
-
-
-class _Contrast(nn.Module):
-    """Each class score against the mean of all: what decides, and the same to a softmax."""
-
-    def forward(self, y: Tensor) -> Tensor:
-        """Map y (b, classes) to the same shape."""
-        return y - y.mean(dim=1, keepdim=True)
 
 
 class Classes(Outcome):
@@ -153,9 +145,6 @@ class Classes(Outcome):
             count = np.bincount(task.values[rows], minlength=len(task.classes))
             weight = torch.as_tensor(len(rows) / len(count) / count, dtype=torch.float32)
         return _Goal(torch.from_numpy(task.values), weight)
-
-    def explained(self) -> nn.Module | None:
-        return _Contrast()
 
     def linear_model(self) -> Any:
         linear = require("sklearn.linear_model", extra="cli")

@@ -117,6 +117,10 @@ class Goal(ABC):
         k = len(predicted)  # as one network of k times the samples: k times fewer calls
         return k * self.loss(predicted.flatten(0, 1), rows.repeat(k))
 
+    def read_out(self) -> nn.Module | None:
+        """What makes of the outputs (b, outputs) the number (b, 1) to attribute, where that is no output."""
+        return None
+
     # Whether held-out samples are judged beside those that were fitted, which then are predicted too.
     judged_with_fitted: ClassVar[bool] = False
 
@@ -236,6 +240,10 @@ class Outcome(ABC):
         """What samples are split by: classes in equal shares; floating-point numbers have none."""
         return task.values
 
+    def loss_words(self, task: Task) -> str:
+        """What was minimised, as the start of a sentence goes on."""
+        return self.loss
+
     @abstractmethod
     def goal(self, task: Task, rows: Rows, *, balanced: bool) -> Goal:
         """What the network is trained for, on ``rows``; with classes weighed equally if asked."""
@@ -243,10 +251,6 @@ class Outcome(ABC):
     def batch_size(self, n: int, asked: int) -> int:
         """How many of ``n`` samples make a step, where ``asked`` are wanted."""
         return asked
-
-    def explained(self) -> nn.Module | None:
-        """What turns outputs (b, outputs) into what replicates are explained by."""
-        return None
 
     def control_labels(self, task: Task) -> NDArray[Any]:
         """One class or number per sample, from which control inputs are simulated."""

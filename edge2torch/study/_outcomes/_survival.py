@@ -26,7 +26,13 @@ from edge2torch.study._outcomes._outcome import (
     Section,
     Task,
 )
-from edge2torch.study._outcomes._survival_goal import SurvivalGoal, times_of
+from edge2torch.study._outcomes._survival_goal import (
+    GRID,
+    DiscreteGoal,
+    SurvivalGoal,
+    grid_of,
+    times_of,
+)
 from edge2torch.study._outcomes._survival_report import censoring_words, survival_sections
 from edge2torch.study._words import Words
 from edge2torch.survival import (
@@ -47,7 +53,6 @@ from edge2torch.survival import Outcome as Times
 
 _FEWEST = 20  # events; of fewer no two models are told apart
 _FEW = 50
-_GRID = 20  # times at which survival is predicted, for the Brier score
 _PAIRS = 512  # events at once, against all others
 _CLASS = 10  # samples of a class that splits keep in equal shares, at least
 
@@ -73,6 +78,7 @@ class Survival(Outcome):
     ahead = "log partial likelihood per sample higher by"
     behind = "log partial likelihood per sample lower by"
     halved_by = "the predicted risk"
+    answered = "intervals"
 
     def read(
         self, label: Label, name: str, notes: Sequence[str], options: Mapping[str, Any],
@@ -155,7 +161,22 @@ class Survival(Outcome):
         return fold_classes(times_of(task), _CLASS)
 
     def goal(self, task: Task, rows: Rows, *, balanced: bool) -> Goal:
-        return SurvivalGoal(task)
+        return DiscreteGoal(task, rows) if _is_discrete(task) else SurvivalGoal(task)
+
+    def answers(self, task: Task) -> tuple[str, ...]:
+        if not _is_discrete(task):
+            return super().answers(task)
+        n = int(task.options["bins"])
+        return tuple(f"{task.label}, interval {k + 1} of {n}" for k in range(n))
+
+    def loss_words(self, task: Task) -> str:
+        if not _is_discrete(task):
+            return self.loss
+        return (
+            f"cross entropy of the hazards of {task.options['bins']} intervals of time, cut at equal falls of the "
+            "training part's Kaplan–Meier curve, as far as each sample lived through them (Gensheimer and "
+            "Narasimhan 2019, doi:10.7717/peerj.6257),"
+        )
 
     def batch_size(self, n: int, asked: int) -> int:
         return n  # in a batch most of those at risk would be missing
@@ -201,6 +222,8 @@ class Survival(Outcome):
     ) -> Numbers:
         """Add the median log hazard of those fitted, and the survival at each time of the grid."""
         own = of_fitted()[:, 0]
+        if predicted.shape[1] > 1:  # a network that has curves of its own
+            return np.insert(predicted, 1, np.median(own), axis=1)
         times = times_of(task, fitted)
         baseline = baseline_hazard(own, times)
         theta = predicted[:, 0]
@@ -208,9 +231,9 @@ class Survival(Outcome):
         if times.strata is not None:
             strata = task.values[rows, 3].astype(int).astype(str)
             if set(strata.tolist()) - set(baseline.times):  # another cohort has no baseline
-                nothing = np.full((len(theta), _GRID), np.nan)
+                nothing = np.full((len(theta), GRID), np.nan)
                 return np.column_stack([theta, np.full(len(theta), np.median(own)), nothing])
-        curves = baseline.survival_curves(theta, _grid(task, times), strata=strata)
+        curves = baseline.survival_curves(theta, grid_of(task, times), strata=strata)
         return np.column_stack([theta, np.full(len(theta), np.median(own)), curves.to_numpy()])
 
     def sample_losses(self, truth: NDArray[Any], predicted: Numbers) -> Numbers:
@@ -272,7 +295,7 @@ class Survival(Outcome):
         curves = predicted[:, 2:]
         if not curves.shape[1] or not np.isfinite(curves).all():
             return {}
-        grid = _grid(task, train)
+        grid = grid_of(task, train)
         whole = kaplan_meier(train.time, train.event)["survival"]
         steps = np.concatenate([[1.0], whole.to_numpy()])
         common = steps[np.searchsorted(whole.index.to_numpy(), grid, side="right")]
@@ -311,8 +334,9 @@ class Survival(Outcome):
 
     def predicted(self, task: Task, predicted: Numbers) -> dict[str, Any]:
         found: dict[str, Any] = {"log hazard": predicted[:, 0]}
-        if predicted.shape[1] > 1:
+        if predicted.shape[1] > 1 + GRID:
             found["median when fitted"] = predicted[:, 1]
+        if predicted.shape[1] > 1:
             found[f"survival at {task.options['horizon']:g}"] = predicted[:, -1]
         return found
 
@@ -323,18 +347,23 @@ class Survival(Outcome):
         return survival_sections(task, times_of(task), predictions, words)
 
     def caveats(self, task: Task, predictions: pd.DataFrame, words: Words, seeds: int) -> list[str]:
-        return [
-            (
-                "A log hazard is no time: it orders those at risk. Hazards are taken to be proportional, "
-                "and censoring not to depend on what would have happened."
+        said = (
+            "A log hazard is no time: it orders those at risk. Hazards are taken to be proportional"
+        )
+        if _is_discrete(task):
+            said = (
+                f"What is called log hazard is the logarithm of the cumulative hazard at {task.options['horizon']:g}; "
+                "before and after, samples may stand in another order. Hazards of the linear models are taken "
+                "to be proportional"
             )
-        ]
+        return [f"{said}, and censoring not to depend on what would have happened."]
 
     def question(self, task: Task, words: Words) -> str:
         return f"time until {task.label!r}"
 
     def predicts(self, task: Task, words: Words) -> str:
-        return f"the time until {task.label!r} (a log hazard)"
+        what = f"the hazard of each of {task.options['bins']} intervals"
+        return f"the time until {task.label!r} ({what if _is_discrete(task) else 'a log hazard'})"
 
 
 @dataclass
@@ -342,6 +371,11 @@ class _Linear:
     """Holds the model that is fitted."""
 
     fitted: CoxRegression | None = None
+
+
+def _is_discrete(task: Task) -> bool:
+    """Whether the network has a hazard for each interval; earlier versions knew Cox's model only."""
+    return bool(task.options.get("survival", "cox") == "discrete")
 
 
 def _numbers(times: Times, strata: Sequence[str]) -> NDArray[np.float64]:
@@ -352,12 +386,6 @@ def _numbers(times: Times, strata: Sequence[str]) -> NDArray[np.float64]:
     if times.strata is not None:
         codes = pd.Index(list(strata)).get_indexer(pd.Index(times.strata)).astype(np.float64)
     return np.column_stack([times.time, times.event, entry, codes])
-
-
-def _grid(task: Task, times: Times) -> NDArray[np.float64]:
-    """Times up to the horizon, or to the end of the follow-up of these samples."""
-    end = min(task.options["horizon"], float(times.time.max()))
-    return np.linspace(end / 10, end, _GRID)
 
 
 OUTCOME = Survival()

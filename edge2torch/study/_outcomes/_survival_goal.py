@@ -1,4 +1,4 @@
-"""The partial likelihood of samples in any order, as a network is trained for it."""
+"""What a network is trained for: the partial likelihood of samples in any order, or hazards by interval."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from edge2torch.nn import CoxLoss
 from edge2torch.study._outcomes._outcome import (
@@ -16,7 +17,10 @@ from edge2torch.study._outcomes._outcome import (
     Rows,
     Task,
 )
+from edge2torch.survival import DiscreteTime
 from edge2torch.survival import Outcome as Times
+
+GRID = 20  # times at which survival is predicted, for the Brier score
 
 
 def times_of(task: Task, rows: Rows | None = None) -> Times:
@@ -57,3 +61,48 @@ class SurvivalGoal(Goal):
 
     def answer(self, predicted: Tensor) -> Numbers:
         return np.asarray(predicted.double())
+
+
+class DiscreteGoal(Goal):
+    """Cross entropy of the intervals that were lived through, cut by the samples that are fitted."""
+
+    loss_is_mean: ClassVar[bool] = True
+
+    def __init__(self, task: Task, rows: Rows) -> None:
+        fitted = times_of(task, rows)
+        self.times = DiscreteTime.of(fitted, int(task.options["bins"]))
+        self.horizon = float(task.options["horizon"])
+        self.grid = grid_of(task, fitted)
+        lived, died = self.times.intervals(times_of(task))
+        self._lived, self._died = torch.from_numpy(lived), torch.from_numpy(died)
+
+    def loss(self, predicted: Tensor, rows: Tensor) -> Tensor:
+        lived, died = (x[rows.cpu()].to(predicted) for x in (self._lived, self._died))
+        return (lived * nn.functional.softplus(predicted) - died * predicted).sum(1).mean()
+
+    def read_out(self) -> nn.Module:
+        return _UntilHorizon(self.times, self.horizon)
+
+    def answer(self, predicted: Tensor) -> Numbers:
+        """Log cumulative hazard at the horizon, and survival at the times of the grid."""
+        y = predicted.detach().cpu().double()
+        risk = self.times.log_cumulative_hazard(y, self.horizon)
+        return np.column_stack([risk.numpy(), self.times.survival_curves(y, self.grid)])
+
+
+class _UntilHorizon(nn.Module):
+    """Hazards by interval to one number, for what it rests on."""
+
+    def __init__(self, times: DiscreteTime, horizon: float) -> None:
+        super().__init__()
+        self.times, self.horizon = times, horizon
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Map logits (b, k) to the log cumulative hazard at the horizon (b, 1)."""
+        return self.times.log_cumulative_hazard(y, self.horizon)[:, None]
+
+
+def grid_of(task: Task, times: Times) -> NDArray[np.float64]:
+    """Times up to the horizon, or to the end of the follow-up of these samples."""
+    end = min(task.options["horizon"], float(times.time.max()))
+    return np.linspace(end / 10, end, GRID)
