@@ -16,6 +16,8 @@ from edge2torch.nn._cox import TIES as TIES
 from edge2torch.nn._cox import CoxLoss, cox_backward, cox_loss
 from edge2torch.nn._cox import Ties as Ties
 from edge2torch.nn._customized import CustomizedEdgeModel
+from edge2torch.nn._dropout import QuickDropout as QuickDropout
+from edge2torch.nn._dropout import drop_values as drop_values
 from edge2torch.nn._gnn import EdgeGraphNNModel as EdgeGraphNNModel
 from edge2torch.nn._heads import HeadBank as HeadBank
 from edge2torch.nn._heads import head_loss

@@ -24,12 +24,12 @@ from edge2torch.customize import JoinedModel, NodeHeads, customize_model, join_b
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import attribute
-from edge2torch.nn import head_loss
+from edge2torch.nn import drop_values, head_loss
 from edge2torch.study._data import read_dataset
 from edge2torch.study._edges import read_edge_file
 from edge2torch.study._network import _quietly, _without
 from edge2torch.study._settings import StudySettings
-from edge2torch.train import Pairs, Scaler, drop_inputs, fit, fit_scaler, pairs
+from edge2torch.train import Pairs, Scaler, fit, fit_scaler, pairs
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -199,7 +199,7 @@ def _run(
     dropout = settings.input_dropout or 0.0
 
     def loss(batch: Tensor) -> Tensor:
-        seen = drop_inputs(x, dropout) if model.training else x
+        seen = drop_values(x, dropout) if model.training else x
         which = both.rows(batch.numpy())
         if not (settings.node_heads and model.training):
             return nn.functional.mse_loss(model(seen, z, which), y[batch])

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from edge2torch._core.console import Console
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.interpret import ReplicateStack
-from edge2torch.nn import CustomizedEdgeModel
+from edge2torch.nn import CustomizedEdgeModel, drop_values
 from edge2torch.study._covariates import (
     Beside,
     BesideStack,
@@ -27,7 +27,7 @@ from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.train import Fit, Scaler, Split, drop_inputs, fit, fit_scaler, in_chunks
+from edge2torch.train import Fit, Scaler, Split, fit, fit_scaler, in_chunks
 
 _VISIBLE = 0.02  # of the whole fall; plateaus reached by this loop brought 0.6 % at most
 # Patience counts in epochs, but a network learns by steps, and an epoch of few samples has two or
@@ -154,7 +154,7 @@ def _fit(
         return parts_of(task, drawn, steps)
 
     def outputs(rows: Tensor) -> tuple[Tensor, ...]:
-        seen = drop_inputs(x[which, rows], settings.input_dropout_of(task.outcome))
+        seen = drop_values(x[which, rows], settings.input_dropout_of(task.outcome))
         y, heads = with_heads(model, seen)
         y = y if linear is None else y + linear(rows)
         return y, *(own[None] for own in heads)  # samples come second, as in y

@@ -4,7 +4,6 @@ from edge2torch.train._chunks import CHUNK as CHUNK
 from edge2torch.train._chunks import in_chunks as in_chunks
 from edge2torch.train._diverged import diverged as diverged
 from edge2torch.train._diverged import naming_what_diverges as naming_what_diverges
-from edge2torch.train._dropout import drop_inputs as drop_inputs
 from edge2torch.train._loop import Fit as Fit
 from edge2torch.train._loop import fit
 from edge2torch.train._metrics import sample_losses as sample_losses

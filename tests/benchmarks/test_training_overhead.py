@@ -17,7 +17,7 @@ _FIT = ("edge2torch/train/_loop.py", "fit")
         ([("torch/_tensor.py", "backward"), _FIT], "backward"),
         ([("edge2torch/train/_adam.py", "step"), _FIT], "step"),
         ([("edge2torch/nn/model.py", "forward"), _FIT], "forward"),
-        ([("edge2torch/train/_dropout.py", "drop_inputs"), _FIT], "batches, input dropout, loss"),
+        ([("edge2torch/nn/_dropout.py", "drop_values"), _FIT], "batches, input dropout, loss"),
         ([("edge2torch/nn/model.py", "forward"), ("x/_train.py", "_evaluate"), _FIT], "validation"),
         (
             [("torch/_tensor.py", "backward"), ("interpret/_attribute.py", "attribute")],

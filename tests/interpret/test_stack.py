@@ -149,3 +149,18 @@ def test_inputs_that_are_outputs_are_refused():
     options = {"inputs": ["a"], "outputs": ["a", "b"], "quiet": True}
     with pytest.raises(e2t.Edge2TorchError, match="'a'"):
         stack_replicates(lambda: e2t.compile_graph(edges, **options), n=2)
+
+
+@pytest.mark.parametrize("engine", ["graph", "layers"])
+def test_a_stack_drops_other_nodes_of_each_network(engine):
+    models, artifact = alone({"node_dropout": 0.5})
+    stack = ReplicateStack([models[0]] * N, artifact).double().train()
+    stack.base.engine = engine
+    torch.manual_seed(0)
+    trained = stack(data())
+    assert not torch.equal(trained[0], trained[1])  # equal networks
+    torch.manual_seed(0)
+    assert torch.equal(stack(data()), trained)
+    assert (stack.base._whole.layout is not None) == (engine == "graph")
+    stack.eval()
+    assert torch.equal(stack(data())[0], stack(data())[1])

@@ -3,11 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from edge2torch import Edge2TorchError
 from edge2torch.train import (
-    drop_inputs,
     fit_scaler,
     repeated_folds,
     sample_losses,
@@ -173,39 +171,6 @@ def test_another_cohort_is_the_test_part():
     for wrong in (test[:5], np.zeros(40, bool), np.ones(40, bool)):
         with pytest.raises(Edge2TorchError, match=r"^test must say True or False for each of 40"):
             split_samples(labels, test=wrong)
-
-
-# --------------------------------------------------------------------------------- dropout
-
-
-@pytest.mark.parametrize("probability", [0.02, 0.3, 0.5, 0.97])
-def test_inputs_are_dropped_as_dropout_drops_them(probability):
-    torch.manual_seed(0)
-    x = torch.linspace(1, 2, 200_001).view(3, -1)  # a number that four does not divide
-    before = x.clone()
-    dropped = drop_inputs(x, probability)
-    is_zero = dropped == 0
-    assert torch.equal(x, before)
-    assert is_zero.float().mean().item() == pytest.approx(probability, abs=0.005)
-    torch.testing.assert_close(
-        dropped[~is_zero], (x / (1 - probability))[~is_zero], rtol=1e-3, atol=0
-    )
-    for other in (is_zero.roll(k, 1) for k in (1, 2, 3, 4)):  # those of one word tell nothing
-        both = (is_zero & other).float().mean().item()
-        assert both == pytest.approx(probability**2, abs=0.005)
-    share = is_zero.float().view(-1)[:200_000].view(-1, 4).mean(0)
-    assert share.tolist() == pytest.approx([probability] * 4, abs=0.01)
-
-
-def test_what_is_dropped_is_fixed_by_the_seed_of_torch():
-    torch.manual_seed(1)
-    x = torch.ones(2, 100, dtype=torch.float64)
-    one, other = drop_inputs(x, 0.5), drop_inputs(x, 0.5)
-    torch.manual_seed(1)
-    assert torch.equal(drop_inputs(x, 0.5), one)
-    assert not torch.equal(one, other)
-    assert torch.equal(drop_inputs(x, 0.0), x)
-    assert not drop_inputs(x, 1 - 1e-9).any()
 
 
 def test_one_group_cannot_be_held_out():

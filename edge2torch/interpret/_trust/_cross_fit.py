@@ -23,8 +23,8 @@ from edge2torch.interpret._trust._folds import Fold, Folds, read_folds
 from edge2torch.interpret._trust._stack import ReplicateStack
 from edge2torch.interpret._trust._start import Start, draw_starts
 from edge2torch.interpret._trust._target import Target
-from edge2torch.nn import CompiledModel, CustomizedEdgeModel
-from edge2torch.train import Scaler, drop_inputs, fit, fit_scaler, in_chunks
+from edge2torch.nn import CompiledModel, CustomizedEdgeModel, drop_values
+from edge2torch.train import Scaler, fit, fit_scaler, in_chunks
 
 __all__ = ["CrossFitted", "cross_fit"]
 
@@ -249,7 +249,7 @@ def _train(
     def loss(rows: Tensor) -> Tensor:
         # more than a few thousand only where a step takes all samples
         (outputs,) = in_chunks(
-            lambda part: (stack(drop_inputs(x[which, part], input_dropout)),), rows
+            lambda part: (stack(drop_values(x[which, part], input_dropout)),), rows
         )
         if target.n_outputs and outputs.shape[-1] not in target.n_outputs:
             kind = f"{len(target.classes)} classes" if target.classes else "numbers"

@@ -20,14 +20,20 @@ from edge2torch.interpret._trust._copies import (
     wide_name,
 )
 from edge2torch.interpret._trust._start import Start, draw_starts
-from edge2torch.nn import CompiledModel, CustomizedEdgeModel, EdgeModel, NodeBatchNorm
+from edge2torch.nn import (
+    CompiledModel,
+    CustomizedEdgeModel,
+    EdgeModel,
+    NodeBatchNorm,
+    QuickDropout,
+)
 
 __all__ = ["ReplicateStack", "stack_replicates"]
 
 # One module serves all replicates where it acts on each number alone.
 _ELEMENTWISE = (
     *(nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.ELU, nn.SELU),
-    *(nn.Softplus, nn.Identity, nn.Dropout),
+    *(nn.Softplus, nn.Identity),
 )
 
 
@@ -225,6 +231,8 @@ def _joined(modules: Sequence[nn.Module], width: int) -> nn.Module:
     first = modules[0]
     if isinstance(first, _ELEMENTWISE):
         return copy.deepcopy(first)
+    if type(first) is nn.Dropout:  # of all networks at once, where its own draws take longest
+        return QuickDropout(first.p).train(first.training)
     if type(first) is NodeBatchNorm:
         joined = copy.deepcopy(first)
         joined.num_features = width * len(modules)

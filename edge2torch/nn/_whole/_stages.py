@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edge2torch.nn._activations import MML
+from edge2torch.nn._dropout import QuickDropout
 from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
 from edge2torch.nn._whole._tensors import Tensors
 
@@ -49,13 +50,16 @@ _ACTIVATIONS: dict[
 _NORM = ("training", "momentum", "eps", "track_running_stats", "affine")
 # What may follow what; normalisation after the activation is known too.
 _ORDERS = ({"norm": 0, "activation": 1, "dropout": 2}, {"activation": 0, "norm": 1, "dropout": 2})
+_DROPOUTS = (nn.Dropout, QuickDropout)
 
 
 def _kind(module: nn.Module) -> str | None:
     kind = type(module)
     if kind in _ACTIVATIONS:
         return "activation"
-    return {NodeBatchNorm: "norm", nn.BatchNorm1d: "norm", nn.Dropout: "dropout"}.get(kind)
+    if kind in _DROPOUTS:
+        return "dropout"
+    return "norm" if kind in (NodeBatchNorm, nn.BatchNorm1d) else None
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def settings_of(module: nn.Module) -> tuple[str, ...]:
     kind = type(module)
     if kind in _ACTIVATIONS:
         return _ACTIVATIONS[kind][0]
-    if kind is nn.Dropout:
+    if kind in _DROPOUTS:
         return ("training", "p")
     return _NORM if _kind(module) == "norm" else ()
 
