@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import edge2torch as e2t
-from edge2torch.nn import CoxLoss
-from edge2torch.train import drop_inputs, in_chunks
+from edge2torch.nn import CoxLoss, drop_values
+from edge2torch.train import in_chunks
 
 EDGES = pd.DataFrame(
     {"source": [*"abcdef", "h", "i"], "target": ["h", "h", "h", "i", "i", "i", "y", "y"]}
@@ -27,7 +27,7 @@ def test_chunks_give_the_gradient_of_the_whole(dropout: float) -> None:
 
     def outputs(part: torch.Tensor) -> tuple[torch.Tensor, ...]:
         met.append(part.shape[1])
-        seen = drop_inputs(x[part[0]], dropout)
+        seen = drop_values(x[part[0]], dropout)
         weights.append(seen)
         return model(seen)[None], seen[None]
 
