@@ -24,7 +24,6 @@ from edge2torch.interpret import (
     cross_fit,
     judge,
     node_alone,
-    node_use,
     rewire,
 )
 from edge2torch.nn import CustomizedEdgeModel
@@ -172,13 +171,15 @@ def look_into(
     ]
     shuffled = network.with_edges(rewire(network.edges, "degree", seed=settings.seed))
     rewired = how.fit(shuffled, "rewired", fitted.folds)
-    answer = judge(fitted, controls, rewired, how.table, target, groups=groups)
+    answer = judge(
+        fitted, controls, rewired, how.table, target,
+        groups=groups, by_class=task.outcome.by_class,
+    )  # fmt: skip
+    names = answer.table.index  # found ones first
     by_class: dict[str, pd.DataFrame] = {}
     if task.outcome.by_class:
-        names = answer.table.index.astype(str).tolist()
-        given: Any = target
-        use = node_use(fitted, how.table, given, groups=groups, nodes=names, by_class=True)
-        by_class = {str(name): part.droplevel(0) for name, part in use.groupby(level="class")}
+        each = answer.by_class.groupby(level="class")
+        by_class = {str(name): part.droplevel(0).loc[names] for name, part in each}
     sufficient = None
     if not (answer.table["q_use"] < LEVEL).any():
         goal: Any = target
@@ -245,13 +246,14 @@ class _OfOutcome(Target):
     def answer(self, y: Tensor, goal: Any, rows: NDArray[np.int64]) -> Tensor:
         aim, beside = goal
         y = y if beside is None else y + beside[torch.from_numpy(rows)]
-        flat: Tensor = torch.from_numpy(aim.answer(y.flatten(0, -2)))
-        if not self.classes:  # what stands behind the number, such as curves, is not judged here
-            flat = flat[:, :1]
-        return flat.view(*y.shape[:-1], flat.shape[-1])
+        if self.classes:
+            return torch.from_numpy(aim.answer(y))
+        # what stands behind the number, such as curves, is not judged here
+        flat: Tensor = torch.from_numpy(aim.answer(y.flatten(0, -2)))[:, :1]
+        return flat.view(*y.shape[:-1], 1)
 
     def losses(
-        self, y: Tensor, rows: NDArray[np.int64], goal: Any, classes: Sequence[int] | None = None
+        self, y: Tensor, rows: NDArray[np.int64], goal: Any, classes: Sequence[int | None] = (None,)
     ) -> NDArray[np.float64]:
         if self.classes:
             return super().losses(y, rows, goal, classes)

@@ -48,7 +48,7 @@ def coherent_test(
 
     change = loss_changes(
         fitted, data, target, with_node, against=strongest,
-        classes=None if of_class is None else [of_class],
+        classes=[of_class],
     )  # fmt: skip
     table = sample_test(change[0], groups)
     return table.assign(n_held=most, n_inputs=np.diff(below.indptr))

@@ -31,8 +31,8 @@ from edge2torch.interpret._trust._target import Target
 from edge2torch.interpret._trust._use import (
     chosen_nodes,
     loss_changes,
-    node_use,
     sample_test,
+    use_tests,
     with_target,
 )
 from edge2torch.nn import CompiledModel, CustomizedEdgeModel
@@ -63,6 +63,8 @@ class NodeFindings:
         The networks.
     controls : tuple of CrossFitted
         The same over exchanged features.
+    by_class : DataFrame
+        :func:`node_use` by class and node; empty where that was not asked for.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class NodeFindings:
     calibration: pd.DataFrame
     networks: CrossFitted
     controls: tuple[CrossFitted, ...] = field(repr=False)
+    by_class: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
     @property
     def found(self) -> list[str]:
@@ -210,13 +213,16 @@ def judge(
     groups: Any = None,
     nodes: Any = None,
     n_held: int = N_HELD,
+    by_class: bool = False,
 ) -> NodeFindings:
     """Return what trained networks, their controls and rewired ones say together."""
     fitted, own, groups = with_target(networks, data, target, None, groups)
     numbers = chosen_nodes(fitted.artifact, nodes, fitted.models[0][0])
     names = fitted.artifact.graph.names(numbers)
     specific, null = specific_test(fitted, controls, data, own, groups, numbers, n_held)
-    table = _both(node_use(fitted, data, target, groups=groups, nodes=names), specific)
+    classes = [None, *(range(len(own.classes)) if by_class else ())]
+    use, *each = use_tests(fitted, data, own, groups, numbers, classes)
+    table = _both(use, specific)
     found = table[table["found"]].sort_values("gain", ascending=False).index.tolist()
     explained = _explained(fitted, data, own, groups, found)
     table["explained_by"] = [explained.get(name, "") for name in table.index]
@@ -229,8 +235,11 @@ def judge(
         # the same names in another graph; its null is that of the given one, of the same degrees
         places = rewired.artifact.graph.numbers(names, "nodes")
         again, _ = specific_test(rewired, (), data, own, groups, places, n_held, null=null)
-        beside = _both(node_use(rewired, data, target, groups=groups, nodes=names), again)
-    return NodeFindings(table.loc[order], beside, null.calibration(), fitted, tuple(controls))
+        (use,) = use_tests(rewired, data, own, groups, places, [None])
+        beside = _both(use, again)
+    return NodeFindings(
+        table.loc[order], beside, null.calibration(), fitted, tuple(controls), *each
+    )
 
 
 def _both(use: pd.DataFrame, specific: pd.DataFrame) -> pd.DataFrame:

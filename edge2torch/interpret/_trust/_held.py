@@ -87,10 +87,12 @@ class Held:
             at = place[plan.node]
             y[plan.group[at >= 0], at[at >= 0]] += change[at >= 0]
             out = torch.from_numpy(y).movedim(1, 2).to(x.dtype)  # groups, b, o
-            rows = out.reshape(-1, len(outputs))
-            for module in after:
-                rows = module(rows)
-            yield items, rows.unflatten(0, (out.shape[0], -1))
+            if after:
+                rows = out.reshape(-1, len(outputs))
+                for module in after:
+                    rows = module(rows)
+                out = rows.unflatten(0, (out.shape[0], -1))
+            yield items, out
 
     def _plan(self, dag: Dag, n_samples: int) -> list[tuple[slice, _Plan]]:
         if n_samples not in self._plans:
@@ -261,9 +263,15 @@ class _Plan:
                 (base.weight[edge], column, pointer), shape=(len(pointer) - 1, pairs.start)
             )
             node, free = self.node[pairs], ~self.is_held[pairs]
-            arriving = sums[node] + matrix @ change[: pairs.start]
-            changed = base.act(arriving, node) - values[node]
-            change[pairs][free] = changed[free]
+            arriving = matrix @ change[: pairs.start]
+            bent = base.kind[node] >= 0
+            if not bent.all():  # most pairs are of outputs, to which nothing more happens
+                straight = free & ~bent
+                change[pairs][straight] = (arriving * base.scale[node])[straight]
+            if bent.any():
+                own = np.flatnonzero(free & bent)
+                at = node[own]
+                change[pairs.start + own] = base.act(sums[at] + arriving[own], at) - values[at]
         return change
 
 

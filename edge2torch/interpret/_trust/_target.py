@@ -122,17 +122,18 @@ class Target:
         y: Tensor,
         rows: Rows,
         goal: Any,
-        classes: Sequence[int] | None = None,
+        classes: Sequence[int | None] = (None,),
     ) -> NDArray[np.float64]:
-        """Loss of each sample, (1, ..., b); of classes (len(classes), ..., b), each against the rest."""
+        """Loss of each sample (len(classes), ..., b): of each class against the rest, of all for None."""
         answer = self.answer(y, goal, rows)
         own = torch.as_tensor(self.values[rows])
         if not self.classes:
             return np.asarray((answer[..., 0] - own).square()[None])
-        if classes is None:
-            chosen = own.expand(answer.shape[:-1]).unsqueeze(-1)
-            found = answer.gather(-1, chosen)[..., 0].clamp(_LEAST, 1 - _LEAST)
-            return np.asarray(-found.log()[None])
-        answer = answer.clamp(_LEAST, 1 - _LEAST)
-        each = [torch.where(own == k, answer[..., k], 1 - answer[..., k]) for k in classes]
-        return np.asarray(-torch.stack(each).log())
+        chosen = own.expand(answer.shape[:-1]).unsqueeze(-1)
+        each = [
+            answer.gather(-1, chosen)[..., 0]
+            if k is None
+            else torch.where(own == k, answer[..., k], 1 - answer[..., k])
+            for k in classes
+        ]
+        return np.asarray(torch.stack(each).clamp_(_LEAST, 1 - _LEAST).log_().neg_())

@@ -114,17 +114,30 @@ def node_use(
     check_flag("by_class", by_class)
     fitted, own, groups = with_target(networks, data, target, folds, groups)
     numbers = chosen_nodes(fitted.artifact, nodes, fitted.models[0][0])
-    held = [np.array([node]) for node in numbers]
-    change = loss_changes(
-        fitted, data, own, lambda _: held, classes=range(len(own.classes)) if by_class else None
-    )
-    names = fitted.artifact.graph.names(numbers)
-    tables = [sample_test(one, groups) for one in change]
-    table = pd.concat([one.set_axis(names) for one in tables])
-    table.index = rows_of(names, own.classes if by_class else ())
-    table["p_use"] = table.pop("p")
-    table["q_use"] = stats.false_discovery_control(table["p_use"])
-    return table
+    classes = range(len(own.classes)) if by_class else [None]
+    return pd.concat(use_tests(fitted, data, own, groups, numbers, classes))
+
+
+def use_tests(
+    fitted: CrossFitted,
+    data: Any,
+    target: Target,
+    groups: Any,
+    nodes: Ints,
+    classes: Sequence[int | None],
+) -> list[pd.DataFrame]:
+    """Return :func:`node_use` of all classes (None), and of each against the rest, by one run."""
+    names, held = fitted.artifact.graph.names(nodes), [np.array([node]) for node in nodes]
+    change = loss_changes(fitted, data, target, lambda _: held, classes=classes)
+    tests = {
+        k: sample_test(one, groups).rename(columns={"p": "p_use"})
+        for k, one in zip(classes, change, strict=True)
+    }
+    tables = [tests[None].set_index(rows_of(names, ()))] if None in tests else []
+    if own := [k for k in classes if k is not None]:
+        index = rows_of(names, [target.classes[k] for k in own])
+        tables.append(pd.concat([tests[k] for k in own]).set_index(index))
+    return [one.assign(q_use=stats.false_discovery_control(one["p_use"])) for one in tables]
 
 
 def rows_of(names: Sequence[str], classes: Sequence[str]) -> pd.Index:
@@ -211,10 +224,10 @@ def loss_changes(
     target: Target,
     held: Callable[[int], Sequence[Ints]],
     *,
-    classes: Sequence[int] | None = None,
+    classes: Sequence[int | None] = (None,),
     against: Callable[[int], Sequence[Ints]] | None = None,
 ) -> Values:
-    """Return by how much each held-out sample's loss rises: (1 or len(classes), groups, b).
+    """Return by how much each held-out sample's loss rises: (classes, groups, b), None for all.
 
     ``held`` gives the groups of nodes that are held in a fold; ``against`` what is held for
     comparison, by default nothing. Means over starts, and over folds where a sample is held out more
@@ -228,7 +241,8 @@ def loss_changes(
         goal = target.goal(rows) if fitted.scalers else (0.0, 1.0)
         groups = list(held(k))
         other = [np.empty(0, np.int64)] if against is None else list(against(k))
-        plan = Held(fitted.artifact, [*other, *groups])
+        held_once, place = _once([*other, *groups])
+        plan = Held(fitted.artifact, held_once)
         seen, at_rest = x[torch.from_numpy(held_out)], x[torch.from_numpy(rows)]
         for model in fitted.models[k]:
             parts = [
@@ -236,13 +250,21 @@ def loss_changes(
                 for _, y in plan.outputs(model, seen, at_rest)
             ]
             loss = np.concatenate(parts, axis=1)
-            rise = loss[:, len(other) :] - loss[:, : len(other)]
+            rise = loss[:, place[len(other) :]] - loss[:, place[: len(other)]]
             if not total.shape:
                 total = np.zeros((*rise.shape[:2], n))
             total[:, :, held_out] += rise / len(fitted.models[k])
         count[held_out] += 1
     with np.errstate(invalid="ignore"):
         return np.asarray(total / np.where(count > 0, count, np.nan))
+
+
+def _once(groups: Sequence[Ints]) -> tuple[list[Ints], Ints]:
+    """Return the different ones of some groups of nodes, and where each of the groups is among them."""
+    known: dict[bytes, int] = {}
+    place = np.array([known.setdefault(np.sort(one).tobytes(), len(known)) for one in groups])
+    first = np.unique(place, return_index=True)[1]
+    return [groups[k] for k in first], place
 
 
 def sample_test(rise: Values, groups: Any) -> pd.DataFrame:

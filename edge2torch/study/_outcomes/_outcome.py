@@ -105,7 +105,10 @@ class Goal(ABC):
 
     @abstractmethod
     def answer(self, predicted: Tensor) -> Numbers:
-        """Turn outputs (b, outputs) into what is predicted (b, k), in the units of the label."""
+        """Turn outputs (b, outputs) into what is predicted (b, k), in the units of the label.
+
+        For classes there may be more dimensions before the last.
+        """
 
     # Whether the loss is a mean of what each sample costs by itself.
     loss_is_mean: ClassVar[bool] = False
