@@ -31,6 +31,7 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     design: Design,
     *,
     steps: Literal["converge"] | int = "converge",
+    time_scale: Literal["rank", "log"] = "rank",
     sign_column: str | None = "sign",
     weights: Literal["free", "shared", "shrunk"] = "free",
     dose: Literal["log", "hill"] = "log",
@@ -63,6 +64,9 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     steps : "converge" or int
         The steady state; or updates per time, for a design with several times, which are a
         sequence then. By default ``"converge"``, and 2 updates with several times.
+    time_scale : {"rank", "log"}
+        Of several times: as many updates from each to the next; or ``steps`` of them up to the first
+        and, after it, in proportion to how much ``log(1 + time / first)`` grows, ``steps`` at least.
     sign_column : str, optional
         Column of signs (1, -1, 0 for not known), if the table has one.
     weights : {"free", "shared", "shrunk"}
@@ -110,6 +114,7 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     (['EGF'], ['MEK'])
     """
     check_choice("weights", weights, WEIGHTS)
+    check_choice("time_scale", time_scale, ("rank", "log"))
     check_choice("dose", dose, ("log", "hill"))
     check_choice("acts", acts, ("value", "output"))
     check_choice("unknown", unknown, ("error", "drop"))
@@ -163,9 +168,19 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     if weights == "shared":
         share_weights(net.base_model)
     model = PerturbationModel(
-        net, encoding, places, readouts, acts=acts, times=times if several else ()
+        *(net, encoding, places, readouts),
+        acts=acts,
+        times=times if several else (),
+        rounds=_rounds(times) if several and time_scale == "log" else (),
     )
     return model, artifact
+
+
+def _rounds(times: list[float]) -> list[int]:
+    """Return rounds of updates between times: 1 up to the first, more where log time goes further."""
+    gone = np.log1p(np.array(times) / times[0])
+    parts = np.diff(gone, prepend=0.0) / gone[0]
+    return [max(1, round(part)) for part in parts.tolist()]
 
 
 def _acting(design: Design, nodes: set[str], unknown: str, quiet: bool) -> dict[str, list[str]]:
@@ -293,6 +308,17 @@ def _encoding(
     counts = given.where(given > 0).nunique().to_numpy()
     is_hill = (counts >= _HILL) & (dose == "hill") & (smallest > 0)
     largest = np.array(given.max(), np.float64)
+    known = design.treatments.get("shares", pd.Series(dtype=object))
+    curves = {
+        row: _curve(known[name], share[row])
+        for row, name in enumerate(treatments)
+        if isinstance(known.get(name), dict) and kinds[name] == "inhibitor"
+    }
     return Encoding(
-        treatments, contexts, feeds, stops, adds, smallest, largest, share, is_hill, held
+        *(treatments, contexts, feeds, stops, adds, smallest, largest, share, is_hill, held), curves
     )
+
+
+def _curve(shares: dict[float, float], largest: float) -> tuple[list[float], list[float]]:
+    """Return doses from 0 on, and what each amounts to of the share that stands for 1."""
+    return [0.0, *shares], [0.0, *(one / largest for one in shares.values())]

@@ -34,7 +34,8 @@ class Design:
         takes away.
     treatments : DataFrame, one row per treatment
         ``kind``, ``target`` (nodes separated by ``;``), ``unit``, and ``share``, by how much the
-        largest dose stops its target; NaN where that is not known.
+        largest dose stops its target; NaN where that is not known. Where shares of several doses
+        are, ``shares``, a dict by dose.
     samples : DataFrame, one row per row of readouts
         ``condition``, ``time`` (NaN where there is one alone) and ``context``.
     readouts : DataFrame, shape (samples, readouts)
@@ -179,6 +180,10 @@ class Design:
         given = long[long["dose"] > 0].merge(
             self.treatments.rename_axis("treatment").reset_index(), on="treatment"
         )
+        if "shares" in given:
+            each = given[["share", "shares", "dose"]].itertuples(index=False)
+            own = [of.get(dose, one) if isinstance(of, dict) else one for one, of, dose in each]
+            given = given.assign(share=own).drop(columns="shares")
         none = pd.DataFrame({"condition": self.controls, "treatment": "", "dose": 0.0})
         table = pd.concat([given, none], ignore_index=True) if len(given) else none
         place = {name: k for k, name in enumerate(self.doses.index)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Encoding:
         Whether the dose of half effect is learned.
     held : list of str
         Nodes that are held, k.
+    curves : dict of int to (doses, levels)
+        Of treatments by number whose doses each have a share of their own.
     """
 
     treatments: list[str]
@@ -54,6 +56,7 @@ class Encoding:
     share: NDArray[np.float64]
     is_hill: NDArray[np.bool_]
     held: list[str]
+    curves: dict[int, tuple[list[float], list[float]]] = field(default_factory=dict)
 
 
 class PerturbationModel(nn.Module):
@@ -77,6 +80,8 @@ class PerturbationModel(nn.Module):
         Whether inhibitors stop a node, or what it sends.
     times : sequence of float
         Times of the readouts; none or one is a steady state.
+    rounds : sequence of int, optional
+        Rounds of updates from each time to the next; by default one.
 
     Examples
     --------
@@ -109,10 +114,12 @@ class PerturbationModel(nn.Module):
         *,
         acts: str = "value",
         times: Sequence[float] = (),
+        rounds: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.net, self.encoding, self.readouts, self.acts = net, encoding, readouts, acts
         self.times = tuple(times)
+        self.rounds = tuple(rounds) or (1,) * len(self.times)
         self._solver = self.base.solver
         numbers = {
             "smallest": np.nan_to_num(encoding.smallest, nan=0.0),
@@ -200,6 +207,9 @@ class PerturbationModel(nn.Module):
             bent = dose[:, self._hill]
             bent = bent / (half + bent) * (half + top) / top
             u = u.index_copy(1, torch.as_tensor(self._hill, device=x.device), bent)
+        for k, (doses, amounts) in self.encoding.curves.items():
+            own = _along(dose[:, k], dose.new_tensor(doses), dose.new_tensor(amounts))
+            u = u.index_copy(1, torch.tensor([k], device=x.device), own[:, None])
         return u
 
     def inputs(self, x: Tensor) -> Tensor:
@@ -239,8 +249,9 @@ class PerturbationModel(nn.Module):
             # of their steady state.
             before = inputs.clone()
             before[:, : self.feeds.shape[1]] = 0
-            steps = [before] * _WARM_UP + [inputs] * len(self.times)
-            found = self.net(torch.stack(steps, dim=1), hold=holds)[:, _WARM_UP:]
+            steps = [before] * _WARM_UP + [inputs] * sum(self.rounds)
+            at = _WARM_UP + np.cumsum(self.rounds) - 1
+            found = self.net(torch.stack(steps, dim=1), hold=holds)[:, at.tolist()]
         else:
             found = self.net(inputs, hold=holds)
         y: Tensor = found * self.scale + self.offset
@@ -275,6 +286,14 @@ class PerturbationModel(nn.Module):
         finally:
             base.solver = solver
             self.train(was)
+
+
+def _along(dose: Tensor, doses: Tensor, amounts: Tensor) -> Tensor:
+    """Return what doses (b,) amount to on straight lines between known ones, (m,) and rising."""
+    place = torch.searchsorted(doses, dose.contiguous()).clamp(1, len(doses) - 1)
+    low, high = doses[place - 1], doses[place]
+    part = ((dose - low) / (high - low)).clamp(0, 1)
+    return amounts[place - 1] + part * (amounts[place] - amounts[place - 1])
 
 
 _WARM_UP = 3  # times before the first, to come to rest

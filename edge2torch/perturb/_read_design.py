@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,17 @@ from edge2torch._core.tables import read_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
 from edge2torch.perturb._design import INHIBITOR, KINDS, Design
+from edge2torch.perturb._read_long import (
+    LONG,
+    from_long,
+    negative,
+    numbers,
+    out_of_range,
+    two_treatments,
+    words,
+)
 
-_LONG = ("condition", "treatment")
 _OWN = ("condition", "time", "context")
-_ADVICE = {
-    "share": "Give that of the largest dose; a smaller one stops less, by what its dose amounts to.",
-    "": "Give each kind of treatment a name of its own.",
-}
 
 
 def read_design(
@@ -45,7 +49,8 @@ def read_design(
         matters, ``kind`` (``stimulus``, ``inhibitor``, ``knock_out``, ``knock_down``,
         ``over_expression``), ``target`` (several separated by ``;``), ``dose`` (of a knock-down the
         fraction that is left), ``unit``, ``share`` (how much of its target an inhibitor's largest
-        dose stops; smaller ones stop less, in proportion to what :func:`compile` makes of them),
+        dose stops, and smaller ones less, in proportion to what :func:`compile` makes of them; or one
+        for each dose, with straight lines between),
         ``time`` and ``context``; a control has a row with an empty ``treatment``. Wide: a row per
         condition, a column of doses per treatment (0 for nothing; of a knock-down the fraction
         that is taken away), and ``time`` and ``context`` if there are any.
@@ -90,8 +95,8 @@ def read_design(
     if relative_to is not None:
         check_choice("relative_to", relative_to, ("control",))
     table = _table(design, "design")
-    if set(_LONG) <= set(table):
-        doses, treatments, own = _from_long(table, kinds or {})
+    if set(LONG) <= set(table):
+        doses, treatments, own = from_long(table, kinds or {})
     else:
         doses, treatments, own = _from_wide(table)
     treatments = _completed(treatments, edges, kinds, targets)
@@ -118,146 +123,24 @@ def _table(given: Any, argument: str) -> pd.DataFrame:
     return table
 
 
-def _numbers(column: pd.Series[Any], argument: str) -> pd.Series[float]:
-    """Return a column as finite numbers or NaN where it is blank."""
-    blank = column.isna() | (column.astype(object).map(lambda cell: str(cell).strip()) == "")
-    found = pd.to_numeric(column.where(~blank), errors="coerce").astype(float)
-    wrong = ~blank & ~np.isfinite(found)
-    if wrong.any():
-        raise Edge2TorchError(
-            f"{argument}: column {str(column.name)!r} has {int(wrong.sum())} cell(s) that are not "
-            f"finite numbers: {listing(column[wrong].tolist())}."
-        )
-    return found
-
-
-def _words(column: pd.Series[Any]) -> pd.Series[str]:
-    return column.astype(object).where(column.notna(), "").map(lambda cell: str(cell).strip())
-
-
-def _from_long(
-    table: pd.DataFrame, kinds: Mapping[str, str]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return doses, treatments and what each condition says of time and context."""
-    known = {*_LONG, "kind", "target", "dose", "unit", "share", "time", "context"}
-    if unknown := sorted(set(table.columns.tolist()) - known):
-        raise Edge2TorchError(
-            f"design has column(s) that the long form does not know: {listing(unknown)}. It takes "
-            f"{listing(sorted(known), 20)}."
-        )
-    text = {
-        name: _words(table[name]) if name in table else pd.Series("", table.index, dtype=object)
-        for name in (*_LONG, "kind", "target", "unit", "context")
-    }
-    if (text["condition"] == "").any():
-        raise Edge2TorchError("design: column 'condition' has blank cells. Name every condition.")
-    dose = _numbers(table["dose"], "design") if "dose" in table else pd.Series(np.nan, table.index)
-    share = _numbers(table["share"], "design") if "share" in table else dose * np.nan
-    rows = pd.DataFrame({**text, "dose": dose, "share": share})
-    rows["time"] = _numbers(table["time"], "design") if "time" in table else np.nan
-    own = rows[["condition", "time", "context"]].drop_duplicates().reset_index(drop=True)
-    conditions = list(dict.fromkeys(rows["condition"]))
-    given = rows[rows["treatment"] != ""].copy()
-    if not len(given):
-        raise Edge2TorchError("design: no condition has a treatment.")
-    treatments = _treatments_of(given)
-    # what a dose means depends on the kind, wherever that is said
-    of_treatment: dict[Any, str] = {**treatments["kind"].to_dict(), **kinds}
-    down = given["treatment"].map(of_treatment) == "knock_down"
-    if (down & given["dose"].isna()).any():
-        names = given.loc[down & given["dose"].isna(), "treatment"].unique()
-        raise Edge2TorchError(
-            f"design: the knock-down(s) {listing(names)} lack a dose: the fraction that is left, 0 to 1."
-        )
-    given["dose"] = given["dose"].fillna(1.0)
-    if (given["dose"] < 0).any():
-        raise _negative(given.loc[given["dose"] < 0, "treatment"])
-    over = down & (given["dose"] > 1)
-    if over.any():
-        raise _out_of_range(given.loc[over, "treatment"])
-    given.loc[down, "dose"] = 1 - given.loc[down, "dose"]
-    _check_taken(given, of_treatment)
-    per = given[["condition", "time", "context", "treatment", "dose"]].drop_duplicates()
-    _check_one_treatment(per)
-    doses = per.drop_duplicates(["condition", "treatment"]).pivot(
-        index="condition", columns="treatment", values="dose"
-    )
-    doses = doses.reindex(index=conditions, columns=treatments.index).fillna(0.0)
-    return doses.rename_axis(index=None, columns=None), treatments, own
-
-
-def _check_taken(given: pd.DataFrame, kinds: Mapping[Any, str]) -> None:
-    """Refuse knock-outs and knock-downs whose rows all take nothing away."""
-    most = given.groupby("treatment", sort=False)["dose"].max()
-    idle = [str(name) for name in most.index[most == 0]]
-    for kind, words in (
-        ("knock_out", "knock-out(s) {} have dose 0, which is nothing done. Leave the dose empty"),
-        ("knock_down", "knock-down(s) {} leave all (dose 1). Give the fraction that is left"),
-    ):
-        if names := [name for name in idle if kinds.get(name) == kind]:
-            raise Edge2TorchError(f"design: the {words.format(listing(names))}, or no row.")
-
-
-def _check_one_treatment(per: pd.DataFrame) -> None:
-    """Refuse a condition that is given one thing at one time or place, and another elsewhere."""
-    plain = per.fillna({"time": -1.0})
-    keys = ["condition", "time", "context"]
-    if (twice := plain.duplicated([*keys, "treatment"])).any():
-        names = plain.loc[twice, "condition"].unique()
-        raise Edge2TorchError(
-            f"design: the condition(s) {listing(names)} have two doses of one treatment."
-        )
-    given: dict[str, set[tuple[tuple[str, float], ...]]] = {}
-    for (condition, *_), part in plain.groupby(keys, sort=False):
-        pairs = zip(part["treatment"], part["dose"], strict=True)
-        given.setdefault(str(condition), set()).add(tuple(sorted(pairs)))
-    if several := [name for name, kinds in given.items() if len(kinds) > 1]:
-        raise _two_treatments(several)
-
-
-def _two_treatments(names: Sequence[str]) -> Edge2TorchError:
-    return Edge2TorchError(
-        f"design: the condition(s) {listing(names)} are there twice with different treatments. Give "
-        "each combination of treatments a name of its own."
-    )
-
-
-def _treatments_of(given: pd.DataFrame) -> pd.DataFrame:
-    """Return what the rows of each treatment say of it, which has to be one thing."""
-    found = {}
-    for column in ("kind", "target", "unit", "share"):
-        told = given[["treatment", column]].copy()
-        told = told[told[column].notna() & (told[column] != "")].drop_duplicates()
-        if (clash := told["treatment"].duplicated()).any():
-            raise Edge2TorchError(
-                f"design: the treatment(s) {listing(told.loc[clash, 'treatment'].unique())} have "
-                f"more than one {column}. {_ADVICE.get(column, _ADVICE[''])}"
-            )
-        found[column] = told.set_index("treatment")[column]
-    names = pd.Index(dict.fromkeys(given["treatment"]), name=None)
-    table = pd.DataFrame({name: series.reindex(names) for name, series in found.items()})
-    table[["kind", "target", "unit"]] = table[["kind", "target", "unit"]].astype(object).fillna("")
-    return table.assign(share=table["share"].astype(float))
-
-
 def _from_wide(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     table = _by_condition(table, "design")
     names = [name for name in table if name not in _OWN]
     if not names:
         raise Edge2TorchError("design has no column of doses, one per treatment.")
-    numbers = pd.DataFrame({name: _numbers(table[name], "design") for name in names}).fillna(0.0)
-    if (numbers < 0).any().any():
-        raise _negative(numbers.columns[(numbers < 0).any()])
+    each = pd.DataFrame({name: numbers(table[name], "design") for name in names}).fillna(0.0)
+    if (each < 0).any().any():
+        raise negative(each.columns[(each < 0).any()])
     own = pd.DataFrame(
         {
             "condition": table["condition"],
-            "time": _numbers(table["time"], "design") if "time" in table else np.nan,
-            "context": _words(table["context"]) if "context" in table else "",
+            "time": numbers(table["time"], "design") if "time" in table else np.nan,
+            "context": words(table["context"]) if "context" in table else "",
         }
     )
-    at = numbers.assign(condition=table["condition"]).drop_duplicates()
+    at = each.assign(condition=table["condition"]).drop_duplicates()
     if (clash := at["condition"].duplicated()).any():
-        raise _two_treatments(at.loc[clash, "condition"].unique().tolist())
+        raise two_treatments(at.loc[clash, "condition"].unique().tolist())
     doses = at.set_index("condition").rename_axis(None)
     blank = pd.DataFrame({"kind": "", "target": "", "unit": "", "share": np.nan}, index=names)
     return doses, blank, own.drop_duplicates().reset_index(drop=True)
@@ -272,7 +155,7 @@ def _by_condition(table: pd.DataFrame, argument: str) -> pd.DataFrame:
             table = table.rename(columns={first: "condition"})
         else:
             table = table.reset_index(drop=False, names="condition")
-    table = table.reset_index(drop=True).assign(condition=_words(table["condition"]).to_numpy())
+    table = table.reset_index(drop=True).assign(condition=words(table["condition"]).to_numpy())
     if (table["condition"] == "").any():
         raise Edge2TorchError(f"{argument}: a row has no condition. Name every condition.")
     return table
@@ -318,30 +201,14 @@ def _checked_treatments(treatments: pd.DataFrame, doses: pd.DataFrame) -> pd.Dat
         check_choice("kind", kind, KINDS)
     share = treatments["share"]
     if ((share < 0) | (share > 1)).any():
-        raise _out_of_range(share.index[(share < 0) | (share > 1)])
+        raise out_of_range(share.index[(share < 0) | (share > 1)])
     down = treatments.index[treatments["kind"] == "knock_down"]
     high = doses[down].max()
     if (high > 1).any():
-        raise _out_of_range(high.index[high > 1])
+        raise out_of_range(high.index[high > 1])
     if len(idle := doses.columns[~(doses > 0).any()]) and len(idle) == doses.shape[1]:
         raise Edge2TorchError("design: no condition has a treatment; all doses are 0.")
     return treatments
-
-
-def _negative(names: Any) -> Edge2TorchError:
-    distinct = list(dict.fromkeys(names))
-    return Edge2TorchError(
-        f"design: negative dose(s) of {listing(distinct)}. A dose is 0 for nothing, or above; "
-        "logarithms have to be turned back."
-    )
-
-
-def _out_of_range(names: Any) -> Edge2TorchError:
-    distinct = list(dict.fromkeys(names))
-    return Edge2TorchError(
-        f"design: the share that is stopped, or left of a knock-down, must lie between 0 and 1; it "
-        f"does not for {listing(distinct)}."
-    )
 
 
 def _samples(
@@ -357,7 +224,7 @@ def _samples(
     names = [name for name in table if name not in _OWN]
     if not names:
         raise Edge2TorchError("readouts has no column but those that say which row it is.")
-    values = pd.DataFrame({name: _numbers(table[name], "readouts") for name in names})
+    values = pd.DataFrame({name: numbers(table[name], "readouts") for name in names})
     if empty := values.columns[values.isna().all()].tolist():
         raise Edge2TorchError(f"readouts: the column(s) {listing(empty)} hold no value. Drop them.")
     told = set(table["condition"])
@@ -377,7 +244,7 @@ def _samples(
     for column, blank in (("time", np.nan), ("context", "")):
         if column in table:
             samples[column] = (
-                _numbers(table[column], "readouts") if column == "time" else _words(table[column])
+                numbers(table[column], "readouts") if column == "time" else words(table[column])
             )
             continue
         several = by_condition[column].nunique(dropna=False)

@@ -73,6 +73,37 @@ def test_a_known_share_is_not_learned_and_two_drugs_leave_what_both_leave() -> N
     assert share[at, 0].item() == pytest.approx(1 - 0.5 * 0.8)
 
 
+def test_each_dose_of_an_inhibitor_can_have_its_share() -> None:
+    long = pd.DataFrame(
+        {
+            "condition": ["none", "A", "low", "low", "high", "high"],
+            "treatment": ["", "A", "A", "drug", "A", "drug"],
+            "target": ["", "", "", "c", "", "c"],
+            "dose": [0, 1, 1, 1.0, 1, 10.0],
+            "share": [np.nan, np.nan, np.nan, 0.3, np.nan, 0.8],
+        }
+    )
+    long["kind"] = long["treatment"].map({"A": "stimulus", "drug": "inhibitor"}).fillna("")
+    read = pd.DataFrame({"y": [0.0, 1, 0.7, 0.2]}, ["none", "A", "low", "high"])
+    design = perturb.read_design(long, read)
+    again = perturb.read_design(design.to_frame(), read)
+    for one in (design, again):
+        model, _ = perturb.compile(EDGES, one)
+        x = model.encode(one)
+        torch.testing.assert_close(
+            model.hold(x).share, torch.tensor([[0.0], [0.0], [0.3], [0.8]]), atol=1e-6, rtol=0
+        )
+        between = torch.tensor([[1.0, 5.5], [1.0, 0.5], [1.0, 99.0]])
+        shares = model.hold(between).share.flatten().tolist()
+        assert shares == pytest.approx([0.55, 0.15, 0.8], abs=1e-6)
+    more = long[3:4].assign(condition="other", dose=5.0, share=0.5)
+    lacking = pd.concat([long, more]).replace({"share": {0.3: np.nan}})
+    with pytest.raises(
+        Edge2TorchError, match=r"Give one for each dose.*None is given for dose 1\.0"
+    ):
+        perturb.read_design(lacking)
+
+
 def test_held_nodes_go_to_where_they_are_when_nothing_is_given() -> None:
     model, _ = perturb.compile(EDGES, design_of())
     torch.manual_seed(0)
@@ -175,6 +206,27 @@ def test_several_times_are_a_sequence() -> None:
     y = design.readouts.to_numpy()
     error = ((whole.predict(design) - y) ** 2).mean(axis=0) / y.var(axis=0)
     assert (error < 0.3).all()
+
+
+def test_updates_go_with_the_logarithm_of_time() -> None:
+    read = pd.DataFrame({"y": np.arange(7.0), "z": 1.0}, DOSES.index)
+    both = pd.concat([read.assign(time=time) for time in (5.0, 10.0, 100.0)])
+    design = perturb.read_design(DOSES[["A", "B"]], both)
+    plain, _ = perturb.compile(EDGES, design, steps=2)
+    model, _ = perturb.compile(EDGES, design, steps=2, time_scale="log")
+    assert plain.rounds == (1, 1, 1)
+    assert model.rounds == (1, 1, 3)  # log 2, log 3, log 21: 0.58 and 2.8 times the first
+    model.load_state_dict(
+        {
+            **plain.state_dict(),
+            **{k: v for k, v in model.state_dict().items() if "fingerprint" in k},
+        }
+    )
+    x = model.encode(design)[:7]
+    later = model(x)[:, 2]
+    plain.times, plain.rounds = (5.0, 10.0, 3.0, 4.0, 100.0), (1,) * 5
+    torch.testing.assert_close(later, plain(x)[:, 4])
+    torch.testing.assert_close(model(x)[:, 1], plain(x)[:, 1])
 
 
 def test_contexts_have_biases_of_their_own() -> None:
