@@ -86,20 +86,19 @@ def join_branches(
     branch = other if isinstance(other, nn.Module) else _layers(other, features)
     n_features, n_other = _widths_of(branch, features)
     n_root = base.out_features
+    last = nn.Linear(outputs, outputs)  # starts at 1: drawn near 0, nothing before it would learn
+    nn.init.eye_(last.weight)
+    nn.init.zeros_(last.bias)
     joined = JoinedModel(
         model,
         branch,
         nn.Sequential(nn.Tanh(), nn.BatchNorm1d(n_root)),
         nn.Sequential(
             *(nn.Linear(n_root + n_other, width), nn.Tanh(), nn.BatchNorm1d(width)),
-            *(nn.Linear(width, outputs), nn.Tanh(), nn.Linear(outputs, outputs)),
+            *(nn.Linear(width, outputs), nn.Tanh(), last),
         ),
         n_features,
     )
-    # The last scale starts at 1: drawn near 0, as it may be, nothing before it learns.
-    with torch.no_grad():
-        nn.init.eye_(joined.join[-1].weight)
-        nn.init.zeros_(joined.join[-1].bias)
     like = next(base.parameters(), torch.empty(0))
     for part in (joined.other, joined.root, joined.join):
         part.to(like)

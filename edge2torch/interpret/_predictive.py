@@ -21,6 +21,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._walk import record_calls
 from edge2torch.interpret._methods import METHODS
 from edge2torch.interpret._read_out import ReadOut
+from edge2torch.interpret._read_target import Kind, check_folds, own_prediction, read_target
 from edge2torch.interpret._request import Request, known_nodes, nodes_by_choice, prepared_task
 from edge2torch.interpret._trust._folds import read_groups
 from edge2torch.train import repeated_folds
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["predictive_power"]
 
 Floats = NDArray[np.float64]
-Kind = Literal["regression", "classification"]
 Children = Literal["all", "hidden"]
 _FEWEST = 30  # samples: a fold of fewer than six ranks nothing
 _SMALL = 0.05  # a score of the children below which a ratio is no finding
@@ -70,14 +70,16 @@ def predictive_power(
         What :func:`compile_graph` returned with it; by default the one that the model carries.
     data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns)
         Samples that took no part in training, 30 or more.
-    y : array or Series, shape (b,)
-        What is to be predicted: numbers, or classes. A Series that names the samples is put into
-        their order; one that misses any is refused.
+    y : array, Series, DataFrame or Outcome, shape (b,)
+        What is to be predicted: numbers, or classes; times to an event as a table with columns
+        ``time`` and ``event`` (1; 0 is censored), or as a :class:`Outcome` of :mod:`edge2torch.survival`. What
+        names the samples is put into their order; what misses any is refused.
     nodes : "hidden" or sequence of str
         Which nodes.
-    task : {"regression", "classification"}
-        Ridge and Spearman's rho; or logistic ridge and the area under the ROC curve, the mean over
-        classes against the rest where there are more than two.
+    task : {"regression", "classification", "survival"}
+        Ridge and Spearman's rho; logistic ridge and the area under the ROC curve, the mean over
+        classes against the rest where there are more than two; or ridge Cox (ties as Breslow counts
+        them) and Harrell's C.
     target : {"label", "prediction"}
         ``"prediction"`` takes the model's own output in place of ``y``.
     children : {"all", "hidden"}
@@ -105,7 +107,7 @@ def predictive_power(
     DataFrame, one row per node
         ``parent``, ``children``: mean scores of held-out parts. ``gain``: their difference.
         ``ratio`` (RLIPP) and ``relative`` ((parent − children) / children): NaN where ``children`` is
-        .05 or less (of an AUC: beyond .5). ``n_children_columns``. ``p``: corrected resampled t of
+        .05 or less (of an AUC or C: beyond .5). ``n_children_columns``. ``p``: corrected resampled t of
         the gains, one-sided, with ``folds`` − 1 degrees of freedom; ``q``: Benjamini and Hochberg's.
         With ``compatible``: ``parent``, ``children``, ``rlipp``, ``p_parent``, ``p_children``, in
         sample. ``attrs["in_sample"]``: True with ``compatible``, False where ``trained_on`` rules it
@@ -115,8 +117,8 @@ def predictive_power(
     ------
     Edge2TorchError
         For fewer than 30 samples, samples that the model was trained on, nodes that read nothing, a
-        ``y`` that is the same everywhere or names other samples, and fewer samples (of a class, or
-        groups) than folds.
+        ``y`` that is the same everywhere or names other samples, and fewer samples (of a class,
+        events, or groups) than folds.
 
     Notes
     -----
@@ -159,16 +161,18 @@ def predictive_power(
     _check_samples(samples, trained_on)
     chosen = _chosen(nodes, units, artifact)
     if own := target == "prediction" or compatible is not None:
-        y, task = _own_prediction(outputs), "regression"
-    read_out = _read_target(y, samples, task, given=not own)
+        y, task = own_prediction(outputs), "regression"
+    read_out = read_target(y, samples, task, given=not own)
     below = _children(chosen, children, units, artifact)
     if compatible:
         return _published(chosen, below, units, read_out.y.astype(np.float64))
     own_groups = (
         None if groups is None else read_groups(by_sample("groups", groups, samples), len(samples))
     )
-    _check_folds(folds, read_out, own_groups)
-    parts = repeated_folds(read_out.y, None, folds, repeats=repeats, groups=own_groups, seed=seed)
+    check_folds(folds, read_out, own_groups)
+    parts = repeated_folds(
+        read_out.labels, None, folds, repeats=repeats, groups=own_groups, seed=seed
+    )
     table = _table(chosen, below, units, read_out, parts, n_components)
     table.attrs["in_sample"] = None if trained_on is None else False
     return table
@@ -226,63 +230,6 @@ def _chosen(nodes: Any, units: Mapping[str, Floats], artifact: CompileArtifact) 
     return names
 
 
-def _own_prediction(outputs: Floats) -> Floats:
-    if outputs.shape[1] != 1:
-        raise Edge2TorchError(
-            f"target='prediction' needs a model of one output, and this one has {outputs.shape[1]}. "
-            "Give y= the column that is meant."
-        )
-    return outputs[:, 0]
-
-
-def _read_target(y: Any, samples: pd.Index, task: str, *, given: bool) -> ReadOut:
-    if y is None:
-        raise Edge2TorchError("y is missing: what the nodes are to predict, one for each sample.")
-    values = np.asarray(by_sample("y", y, samples)).squeeze()
-    if values.shape != (len(samples),):
-        raise Edge2TorchError(
-            f"y must have shape ({len(samples)},), one for each sample, found {values.shape}."
-        )
-    if lost := samples[pd.isna(values)].tolist():
-        raise Edge2TorchError(f"y: sample(s) {listing(lost)} have none. Leave them out.")
-    if task == "regression":
-        if values.dtype.kind not in "fiub":
-            raise Edge2TorchError("y holds no numbers. For classes give task='classification'.")
-        numbers = values.astype(np.float64)
-        if not np.isfinite(numbers).all():
-            lost = samples[~np.isfinite(numbers)].tolist()
-            raise Edge2TorchError(f"y: sample(s) {listing(lost)} are infinite. Leave them out.")
-        if np.ptp(numbers) == 0:
-            raise Edge2TorchError(
-                f"{'y is' if given else 'The model predicts'} {numbers[0]:g} for all "
-                f"{len(samples)} samples: there is nothing to predict."
-            )
-        return ReadOut(numbers)
-    if values.dtype.kind == "f" and (values % 1).any():
-        raise Edge2TorchError(
-            f"y holds numbers with fractions, such as {values[values % 1 != 0][0]:g}, which are no "
-            "classes. Give task='regression', or divide them into classes."
-        )
-    classes, codes = np.unique(values.astype(str), return_inverse=True)
-    if len(classes) < 2:
-        raise Edge2TorchError(f"y has one class only: {listing(classes)}. Two are needed.")
-    return ReadOut(codes.astype(np.int64), len(classes))
-
-
-def _check_folds(folds: int, read_out: ReadOut, groups: NDArray[Any] | None) -> None:
-    """Refuse more folds than there is to divide: fewer would change what p says."""
-    what, counts = "samples", [len(read_out.y)]
-    if read_out.n_classes:
-        what, counts = "samples in each class", np.bincount(read_out.y).tolist()
-    if groups is not None and len(np.unique(groups)) < folds:
-        what, counts = "groups", [len(np.unique(groups))]
-    if (least := min(counts)) < folds:
-        raise Edge2TorchError(
-            f"folds={folds} needs {folds} {what} at least, found {least}. Lower folds (2 is the "
-            "least), or leave small classes out."
-        )
-
-
 def _children(
     nodes: Sequence[str], which: str, units: Mapping[str, Floats], artifact: CompileArtifact
 ) -> dict[str, list[str]]:
@@ -320,7 +267,7 @@ def _table(
     folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     n_components: int | None,
 ) -> pd.DataFrame:
-    chance = 0.5 if read_out.n_classes else 0.0
+    chance = read_out.chance
     rows, constant = [], []
     for node in nodes:
         own, children = units[node], _side_by_side(below[node], units)

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 import edge2torch as e2t
 from edge2torch.interpret import predictive_power
-from edge2torch.interpret._read_out import PENALTIES, _ridge_path
+from edge2torch.interpret._read_out import PENALTIES, ReadOut, _ridge_path
 from edge2torch.simulate import layered_graph
 from edge2torch.train import repeated_folds
 
@@ -248,3 +248,90 @@ def test_outcomes_that_cannot_be_divided_or_predicted(y, options, says):
     model, artifact = network()
     with pytest.raises(e2t.Edge2TorchError, match=says):
         predictive_power(model, artifact, samples(artifact, 40), y, **options)
+
+
+def survivors(x, seed=0, ties=False):
+    from edge2torch.survival import simulate
+
+    outcome = simulate(0.8 * x.iloc[:, 0] - 0.8 * x.iloc[:, 5], seed=seed)
+    time = np.ceil(outcome.time * 4) if ties else outcome.time
+    return pd.DataFrame({"time": time, "event": outcome.event.astype(int)}, x.index)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_times_are_read_by_ridge_cox(ties):
+    from edge2torch.interpret._read_out import _cox_path, _partial, concordance, cox
+    from edge2torch.survival import Outcome, cox_regression, harrell_c
+
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(rng.normal(size=(80, 6)))
+    y = survivors(x, ties=ties)
+    time, event = y["time"].to_numpy(), y["event"].to_numpy(bool)
+    outcome = Outcome(time, event)
+    columns = ((x - x.mean()) / x.std(ddof=0)).to_numpy()
+    for penalty in (0.5, 30.0):
+        (found,) = _cox_path(columns, time, event, np.array([penalty]))
+        # its penalty stands beside the loss of an event
+        fitted = cox_regression(
+            pd.DataFrame(columns), outcome, penalty=penalty / event.sum(), ties="breslow"
+        )
+        np.testing.assert_allclose(found, fitted.coefficients, atol=1e-6)
+    risk = columns @ found
+    lost = outcome.loss("breslow")(torch.from_numpy(risk)).item()
+    np.testing.assert_allclose(_partial(risk[None], time, event)[0], -lost * event.sum())
+    c = concordance(np.round(risk, 1), time, event)
+    assert c == harrell_c(time, event, np.round(risk, 1))
+    wide = rng.normal(size=(80, 200))  # from the other side: the same model in fewer columns
+    new = rng.normal(size=(5, 200))
+    (direct,) = _cox_path(wide, time, event, np.array([100.0]))
+    u, s, axes = np.linalg.svd(wide, full_matrices=False)
+    (turned,) = _cox_path(u * s, time, event, np.array([100.0]))
+    np.testing.assert_allclose(new @ direct, new @ axes.T @ turned, atol=1e-8)
+    assert np.isfinite(cox(wide, time, event, new)).all()
+
+
+def test_nodes_are_scored_by_harrells_c_of_held_out_times():
+    from edge2torch.survival import Outcome
+
+    model, artifact = network()
+    x = samples(artifact, 120)
+    y = survivors(x)
+    own = artifact.topology.parents("L1_1")
+    y = survivors(x[[*own, *x.columns.drop(own)]])
+    table = predictive_power(
+        model, artifact, x, y.sample(frac=1, random_state=0), task="survival", repeats=1
+    )
+    again = predictive_power(
+        model, artifact, x, Outcome(y["time"], y["event"]), task="survival", repeats=1
+    )
+    pd.testing.assert_frame_equal(table, again)
+    assert table["parent"].between(0, 1).all()
+    assert table["children"].max() > 0.6
+    assert table["ratio"].notna().equals(table["children"] > 0.55)
+    found = []
+    for seed in range(20):  # columns that know nothing
+        rng = np.random.default_rng(seed)
+        y = survivors(x.set_axis(range(12), axis=1), seed=seed)
+        read_out = ReadOut(y["time"].to_numpy(), event=y["event"].to_numpy(bool))
+        folds = repeated_folds(read_out.labels, None, 3, seed=seed)
+        found.append(read_out.scores(rng.normal(size=(120, 4)), folds).mean())
+    assert np.mean(found) == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda y: y["time"], "a table with columns 'time' and 'event'"),
+        (lambda y: y.assign(entry=0.0), "entry times or strata"),
+        (lambda y: y.assign(event=y["event"] + 1), "0 .censored. or 1"),
+        (lambda y: y.assign(time=-y["time"]), "at least 0"),
+        (lambda y: y.assign(time="long"), "must be numbers"),
+        (lambda y: y.assign(event=0), "5 events at least, found 0"),
+        (lambda y: y.iloc[1:], "has no value for 1 sample"),
+    ],
+)
+def test_times_that_cannot_be_read_are_refused(change, message):
+    model, artifact = network()
+    x = samples(artifact, 60)
+    with pytest.raises(e2t.Edge2TorchError, match=message):
+        predictive_power(model, artifact, x, change(survivors(x)), task="survival")
