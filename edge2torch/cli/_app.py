@@ -166,6 +166,9 @@ def run(
         Literal["cox", "discrete"], "One log hazard, or hazards by interval, not proportional."
     ] = "cox",
     bins: Annotated[int, "Intervals of --survival discrete."] = 10,
+    permutations: Annotated[
+        int, "Repeat all with survival times exchanged, so often, for p-values; 999 is usual."
+    ] = 0,
     force_few_events: Annotated[bool, "Go on with fewer than 20 events."] = False,
     groups: Annotated[
         str | None, "Column, as donor: its samples stay on one side of a split."
@@ -255,6 +258,7 @@ def run(
             ties=ties,
             survival=survival,
             bins=bins,
+            permutations=permutations,
             force_few_events=force_few_events,
         ),
         groups=groups,
@@ -286,7 +290,8 @@ def _of_pairs(files: dict[str, Any], without: dict[str, Any], **how: Any) -> Non
 
 def _label(label: str | None, task: str, **until: Any) -> Any:
     """Return the column to predict, or time and event."""
-    usual = {"ties": "efron", "survival": "cox", "bins": 10, "force_few_events": False}
+    usual = {"ties": "efron", "survival": "cox", "bins": 10, "permutations": 0}
+    usual["force_few_events"] = False
     given = [name for name, value in until.items() if value != usual.get(name)]
     if task == "survival":
         if label is not None:

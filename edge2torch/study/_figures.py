@@ -50,7 +50,9 @@ def draw_figures(results: Results, folder: Path) -> dict[str, Path]:
 def sections_of(results: Results) -> list[Section]:
     """Parts of the report that only this outcome has."""
     study = results.study
-    return study.task.outcome.sections(study.task, results.predictions, study.words)
+    return study.task.outcome.sections(
+        study.task, results.predictions, study.words, results.permuted
+    )
 
 
 def _names(results: Results) -> dict[str, str]:

@@ -28,6 +28,7 @@ from edge2torch.study._metrics import predictions_frame
 from edge2torch.study._network import Network
 from edge2torch.study._outcomes._metric import Metric
 from edge2torch.study._outcomes._outcome import Outcome, Task
+from edge2torch.study._permutations import permuted_statistics
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._test_parts import split_of
@@ -130,6 +131,8 @@ class Results:
         Held-out scores of every node's own head, by seed; empty without heads.
     intervals : DataFrame
         Of every score, and of the network's lead over the other models.
+    permuted : DataFrame
+        What the outcome's ``statistics`` are with outcomes permuted, a row each time.
     """
 
     study: Study
@@ -150,6 +153,7 @@ class Results:
     cut_off: tuple[int, ...] = ()
     intervals: pd.DataFrame = field(default_factory=pd.DataFrame)
     head_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    permuted: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def sizes_words(self, part: Literal["test", "fit"]) -> str:
         """How many samples are held out, or trained on: of every seed, which differ where groups do."""
@@ -240,6 +244,10 @@ def train_and_judge(
                 epochs=int(np.median([seed.trained.epochs for seed in seeds])),
                 console=console, progress=progress,
             )  # fmt: skip
+        permuted = permuted_statistics(
+            study.network, table, task, study.settings,
+            held_out=study.held_out, parts=study.parts, console=console, progress=progress,
+        )  # fmt: skip
     return Results(
         study=study,
         scores=pd.DataFrame([row for seed in seeds for row in seed.rows]),
@@ -261,6 +269,7 @@ def train_and_judge(
         ),
         cut_off=tuple(len(seed.trained.losses) for seed in seeds if seed.trained.cut_off),
         head_scores=pd.concat([seed.head_scores for seed in seeds]),
+        permuted=permuted,
     )
 
 

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_type
 from edge2torch._core.console import Console
@@ -179,7 +181,7 @@ def run_study(
         console.say(_SIGNS_UNUSED)
     console.say(_SCALED)
     wider = _with_direct_edges(table, dataset, network, task) if settings.direct_edges else None
-    donors = None if groups is None else group_names(dataset.given("groups").iloc[:, 0], task.kept)
+    donors = None if groups is None else _donors(dataset, task)
     suspects = group_warnings(
         dataset.given("others")[task.kept],
         dataset.table.loc[task.kept, network.features],
@@ -202,6 +204,15 @@ def run_study(
         study = with_cohort(study, cohort)
         console.say(study.task.notes[-1])
     return _carry_out(study, text, place, console, resume=resume)
+
+
+def _donors(dataset: Dataset, task: Task) -> NDArray[np.str_]:
+    if task.options.get("permutations"):
+        raise Edge2TorchError(
+            "permutations= exchange outcomes of single samples, and with groups= those of a group belong "
+            "together: leave one of the two out."
+        )
+    return group_names(dataset.given("groups").iloc[:, 0], task.kept)
 
 
 def _check_types(*each: tuple[str, Any, Any, str]) -> None:

@@ -23,7 +23,7 @@ _ALL_RANKS = 20
 _RANKINGS = ("node_attribution", "feature_attribution", "top_nodes", "edge_attribution")
 # what a run may write or not, and so must not leave from an earlier one beside its own
 _SOMETIMES = {
-    *(f"{name}.csv" for name in (*_RANKINGS, "found_nodes", "covariates")),
+    *(f"{name}.csv" for name in (*_RANKINGS, "found_nodes", "covariates", "permutations")),
     *(
         f"{name}.csv" for name in ("node_significance", "replicates", "head_scores")
     ),  # of earlier versions
@@ -86,6 +86,8 @@ def _tables(results: Results) -> dict[str, pd.DataFrame]:
         "predictions": results.predictions,
         "scaling": results.first.scaler.as_frame(),
     }
+    if len(results.permuted):
+        tables["permutations"] = results.permuted
     if len(results.head_scores):
         own = results.head_scores.groupby("node", sort=False).mean(numeric_only=True)
         tables["head_scores"] = own.drop(columns="seed")

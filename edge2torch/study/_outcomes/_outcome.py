@@ -325,6 +325,14 @@ class Outcome(ABC):
                 values.append(known.get(name, float("nan")))
         return {name: np.array(values) for name, values in found.items()}
 
+    def exchangeable(self, task: Task) -> NDArray[Any]:
+        """A value (n,) for each sample, among whose equals its outcome may be another's by chance."""
+        return np.zeros(len(task.values))
+
+    def statistics(self, predictions: pd.DataFrame) -> dict[str, float]:
+        """What held-out predictions of all seeds are compared by with those of permuted outcomes."""
+        return {}
+
     @abstractmethod
     def leads(
         self,
@@ -367,8 +375,10 @@ class Outcome(ABC):
         """Further tables, by the name of the file without ``.csv``."""
         return {}
 
-    def sections(self, task: Task, predictions: pd.DataFrame, words: Words) -> list[Section]:
-        """Further parts of the report's chapter on accuracy."""
+    def sections(
+        self, task: Task, predictions: pd.DataFrame, words: Words, permuted: pd.DataFrame
+    ) -> list[Section]:
+        """Further parts of the report's chapter on accuracy; ``permuted`` holds what is the ``statistics``."""
         return []
 
     def caveats(self, task: Task, predictions: pd.DataFrame, words: Words, seeds: int) -> list[str]:

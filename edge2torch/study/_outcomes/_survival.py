@@ -33,7 +33,11 @@ from edge2torch.study._outcomes._survival_goal import (
     grid_of,
     times_of,
 )
-from edge2torch.study._outcomes._survival_report import censoring_words, survival_sections
+from edge2torch.study._outcomes._survival_report import (
+    censoring_words,
+    risk_statistics,
+    survival_sections,
+)
 from edge2torch.study._words import Words
 from edge2torch.survival import (
     CoxRegression,
@@ -343,8 +347,16 @@ class Survival(Outcome):
     def predicted_beside(self, model: str, features: int, predicted: Numbers) -> dict[str, Any]:
         return {f"log hazard of {model} ({features})": predicted[:, 0]}
 
-    def sections(self, task: Task, predictions: pd.DataFrame, words: Words) -> list[Section]:
-        return survival_sections(task, times_of(task), predictions, words)
+    def exchangeable(self, task: Task) -> NDArray[Any]:
+        return np.asarray(task.values[:, 3])  # patients of one stratum
+
+    def statistics(self, predictions: pd.DataFrame) -> dict[str, float]:
+        return risk_statistics(predictions)
+
+    def sections(
+        self, task: Task, predictions: pd.DataFrame, words: Words, permuted: pd.DataFrame
+    ) -> list[Section]:
+        return survival_sections(task, times_of(task), predictions, words, permuted)
 
     def caveats(self, task: Task, predictions: pd.DataFrame, words: Words, seeds: int) -> list[str]:
         said = (

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import chi2, t
 
 from edge2torch._core.messages import plural
@@ -14,11 +15,13 @@ from edge2torch.plot import plot_calibration, plot_survival
 from edge2torch.study._outcomes._outcome import Drawing, Section, Task
 from edge2torch.study._words import Words
 from edge2torch.survival import (
+    LogRank,
     Outcome,
     calibration_at,
     calibration_slope,
     compare_concordance,
     cox_regression,
+    harrell_c,
     kaplan_meier,
     logrank,
     median_follow_up,
@@ -32,15 +35,15 @@ _OF = "log hazard of "
 
 
 def survival_sections(
-    task: Task, times: Outcome, predictions: pd.DataFrame, words: Words
+    task: Task, times: Outcome, predictions: pd.DataFrame, words: Words, permuted: pd.DataFrame
 ) -> list[Section]:
     """Follow-up, models with intervals, curves by risk, calibration, proportionality."""
     if "median when fitted" not in predictions:
         return []
     held_out = _held_out(predictions)
     models = _models(predictions, held_out)
-    curves, test = _by_risk(predictions)
-    text = [_follow_up(times, words), _beside(models), test]
+    curves, test = _by_risk(predictions, permuted)
+    text = [_follow_up(times, words), _beside(models), _of_permuted(predictions, permuted), test]
     figures = {
         "survival": Drawing(
             lambda: plot_survival(curves, title="", xlabel=task.options["time"]).figure,
@@ -144,10 +147,65 @@ def _beside(models: pd.DataFrame) -> str:
     return said + "holds 0: neither is shown to be better, and ridge Cox is the simpler one."
 
 
-def _by_risk(predictions: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str]:
-    """Curves of the first time that each sample was held out; and whether they differ."""
+def risk_statistics(predictions: pd.DataFrame) -> dict[str, float]:
+    """Mean concordance over the networks, and chi-squared between groups of risk; what is high is good."""
+    each = []
+    for _, own in predictions.groupby(_runs(predictions).to_numpy()):
+        times = _held_out(own)
+        known = (times.event & (times.time < times.time.max())).any()
+        if known:
+            c = harrell_c(
+                times.time, times.event, own["log hazard"].to_numpy(),
+                entry=times.entry, strata=times.strata,
+            )  # fmt: skip
+            each.append(c)
+    once, high = _halves(predictions)
+    apart = 0.0 if high.all() or not high.any() else _test_of(once, high).statistic
+    return {"harrell_c": float(np.mean(each)) if each else np.nan, "chi_squared": float(apart)}
+
+
+def _pvalue(observed: float, permuted: pd.Series) -> float:
+    """Share of permutations that do as well, the data themselves counted as one."""
+    return float(((permuted >= observed).sum() + 1) / (len(permuted) + 1))
+
+
+def _of_permuted(predictions: pd.DataFrame, permuted: pd.DataFrame) -> str:
+    if permuted.empty:
+        return ""
+    c = permuted["harrell_c"].dropna()
+    own = risk_statistics(predictions)["harrell_c"]
+    return (
+        f"With outcomes exchanged among samples and all else done alike, {plural('time', len(permuted))}, "
+        f"the network's concordance is {c.mean():.3f} ± {c.std():.3f} (standard deviation; the largest "
+        f"{c.max():.3f}), and {own:.3f} with outcomes as they are: "
+        f"p = {_pvalue(own, c):.2g}."
+    )
+
+
+def _halves(predictions: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """The first time that each sample was held out, and whether its risk is above the training median."""
     once = predictions[~predictions.index.duplicated()]
-    high = (once["log hazard"] > once["median when fitted"]).to_numpy()
+    return once, (once["log hazard"] > once["median when fitted"]).to_numpy()
+
+
+def _test_of(once: pd.DataFrame, high: NDArray[np.bool_]) -> LogRank:
+    """Log-rank test of the groups, by fold and stratum."""
+    times, runs = _held_out(once), _runs(once)
+    strata = runs if times.strata is None else runs + " " + pd.Series(times.strata, runs.index)
+    return logrank(
+        np.where(high, *reversed(_GROUPS)),
+        times.time,
+        times.event,
+        entry=times.entry,
+        strata=strata.to_numpy(),
+    )
+
+
+def _by_risk(
+    predictions: pd.DataFrame, permuted: pd.DataFrame
+) -> tuple[dict[str, pd.DataFrame], str]:
+    """Curves of the first time that each sample was held out; and whether they differ."""
+    once, high = _halves(predictions)
     times, runs = _held_out(once), _runs(once)
     curves = {}
     for name, rows in zip(_GROUPS, (~high, high), strict=True):
@@ -156,14 +214,7 @@ def _by_risk(predictions: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str]:
             curves[name] = kaplan_meier(part.time, part.event, entry=part.entry)
     if len(curves) < 2:
         return curves, "All held-out samples are on one side of the median risk of those fitted."
-    strata = runs if times.strata is None else runs + " " + pd.Series(times.strata, runs.index)
-    test = logrank(
-        np.where(high, *reversed(_GROUPS)),
-        times.time,
-        times.event,
-        entry=times.entry,
-        strata=strata.to_numpy(),
-    )
+    test = _test_of(once, high)
     # Networks share training samples: what the groups of one fold owe to those of another counts twice,
     # once from either side, so that chi-squared is up to twice as large as it would be by chance.
     several = runs.nunique() > 1
@@ -172,7 +223,10 @@ def _by_risk(predictions: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str]:
         f"Above and below the median risk of those fitted: {int(high.sum())} and "
         f"{int((~high).sum())} held-out samples, log-rank p = {pvalue:.2g}"
     )
-    if several:
+    if len(permuted):
+        pvalue = _pvalue(test.statistic, permuted["chi_squared"])
+        said = f"{said.rsplit(' p = ', 1)[0]} p = {pvalue:.2g}, by {plural('permutation', len(permuted))} of the outcomes"
+    elif several:
         said += (
             " (stratified by fold, chi-squared halved, for groups of cross-validation depend on each "
             "other, doi:10.1093/bib/bbr001)"
