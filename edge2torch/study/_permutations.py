@@ -83,7 +83,7 @@ def cells_of(task: Task, held_out: NDArray[np.bool_] | None) -> NDArray[np.int64
         many = by_number and column.nunique() > _FEW_VALUES
         value = pd.qcut(column.rank(), _PARTS, labels=False) if many else column
         told[f"covariate {name}"] = value.astype(str).to_numpy()
-    return told.groupby(list(told), sort=False).ngroup().to_numpy(np.int64)
+    return np.asarray(told.groupby(list(told), sort=False).ngroup())
 
 
 def exchanged(cells: NDArray[np.int64], rng: np.random.Generator) -> Rows:
