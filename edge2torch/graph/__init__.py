@@ -22,7 +22,7 @@ from edge2torch.graph._recurrent_plan import RecurrentPlan as RecurrentPlan
 from edge2torch.graph._recurrent_plan import plan_recurrent as plan_recurrent
 from edge2torch.graph._table import EdgeTable as EdgeTable
 from edge2torch.graph._table import read_edge_table as read_edge_table
-from edge2torch.graph._topology import GraphTopology
+from edge2torch.graph._topology import GraphTopology as GraphTopology
 from edge2torch.graph._units import UnitGraph as UnitGraph
 from edge2torch.graph._units import expand_units as expand_units
 from edge2torch.graph._units import inputs_below as inputs_below
@@ -30,5 +30,4 @@ from edge2torch.graph._units import inputs_below as inputs_below
 # Names "as" themselves are for other rooms: importable, and no part of what the room shows.
 __all__ = [
     "EdgeGraph",
-    "GraphTopology",
 ]

@@ -10,12 +10,12 @@ from edge2torch.nn._block import FeedforwardLayerBlock as FeedforwardLayerBlock
 from edge2torch.nn._block import SkipSum as SkipSum
 from edge2torch.nn._cells import GraphCell as GraphCell
 from edge2torch.nn._cells import StepBlock as StepBlock
-from edge2torch.nn._compiled import CompiledModel
+from edge2torch.nn._compiled import CompiledModel as CompiledModel
 from edge2torch.nn._compiled import NodeSlot as NodeSlot
 from edge2torch.nn._cox import TIES as TIES
 from edge2torch.nn._cox import CoxLoss, cox_backward, cox_loss
 from edge2torch.nn._cox import Ties as Ties
-from edge2torch.nn._customized import CustomizedEdgeModel
+from edge2torch.nn._customized import CustomizedEdgeModel as CustomizedEdgeModel
 from edge2torch.nn._dropout import QuickDropout as QuickDropout
 from edge2torch.nn._dropout import drop_values as drop_values
 from edge2torch.nn._gnn import EdgeGraphNNModel as EdgeGraphNNModel
@@ -52,9 +52,7 @@ from edge2torch.nn.model import EdgeModel as EdgeModel
 __all__ = [
     "ACTIVATIONS",
     "MML",
-    "CompiledModel",
     "CoxLoss",
-    "CustomizedEdgeModel",
     "Hold",
     "MaskedLinear",
     "cox_backward",

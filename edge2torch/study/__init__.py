@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     from edge2torch.study._study import run_study as run_study
     from edge2torch.study._verdict import Verdict as Verdict
 
+# What comes back (`StudyResult`, `Verdict`, `PriorComparison`) is importable, and no part of what a user calls.
 __all__ = [
-    "PriorComparison",
     "ReportText",
-    "StudyResult",
     "StudySettings",
-    "Verdict",
     "compare_priors",
     "load_study",
     "run_study",

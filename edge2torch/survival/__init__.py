@@ -6,9 +6,10 @@ The loss is ``edge2torch.cox_loss``.
 from edge2torch.survival._asked import TimeToEvent
 from edge2torch.survival._brier import brier_at, calibration_at, integrated_brier
 from edge2torch.survival._brier import brier_terms as brier_terms
-from edge2torch.survival._cox import CoxRegression, calibration_slope, cox_regression
+from edge2torch.survival._cox import CoxRegression as CoxRegression
+from edge2torch.survival._cox import calibration_slope, cox_regression
+from edge2torch.survival._curves import BaselineHazard as BaselineHazard
 from edge2torch.survival._curves import (
-    BaselineHazard,
     baseline_hazard,
     kaplan_meier,
     martingale_residuals,
@@ -20,7 +21,8 @@ from edge2torch.survival._folds import fold_classes as fold_classes
 from edge2torch.survival._folds import survival_folds
 from edge2torch.survival._intervals import compare_concordance
 from edge2torch.survival._intervals import shares_of_draws as shares_of_draws
-from edge2torch.survival._logrank import LogRank, logrank
+from edge2torch.survival._logrank import LogRank as LogRank
+from edge2torch.survival._logrank import logrank
 from edge2torch.survival._outcome import Outcome, outcome_of
 from edge2torch.survival._outcome import check_outcome as check_outcome
 from edge2torch.survival._pairs import auc_at, harrell_c, uno_c
@@ -29,11 +31,9 @@ from edge2torch.survival._pairs import default_tau as default_tau
 from edge2torch.survival._pairs import uno_weights as uno_weights
 from edge2torch.survival._simulate import simulate
 
+# Names "as" themselves are what comes back: importable, and no part of what a user calls.
 __all__ = [
-    "BaselineHazard",
-    "CoxRegression",
     "DiscreteTime",
-    "LogRank",
     "Outcome",
     "TimeToEvent",
     "auc_at",

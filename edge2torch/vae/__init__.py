@@ -10,14 +10,14 @@ from edge2torch.vae._gain import ProfileGain as ProfileGain
 from edge2torch.vae._ivae import iVAE
 from edge2torch.vae._model import EdgeVAE
 from edge2torch.vae._named import VAEArtifact as VAEArtifact
-from edge2torch.vae._networks import Decoder, Encoder, weight_init
+from edge2torch.vae._networks import Decoder as Decoder
+from edge2torch.vae._networks import Encoder as Encoder
+from edge2torch.vae._networks import weight_init
 
 # Names "as" themselves are what comes back: importable, and no part of what a user calls.
 __all__ = [
     "VAE",
-    "Decoder",
     "EdgeVAE",
-    "Encoder",
     "compile_vae",
     "differential_activity",
     "iVAE",
