@@ -28,6 +28,7 @@ from edge2torch.nn import drop_values, head_loss
 from edge2torch.study._data import read_dataset
 from edge2torch.study._edges import read_edge_file
 from edge2torch.study._network import _quietly, _without
+from edge2torch.study._report_pairs import pairs_page
 from edge2torch.study._settings import StudySettings
 from edge2torch.train import Pairs, Scaler, fit, fit_scaler, pairs
 
@@ -104,7 +105,7 @@ def run_pairs(
     console.say(means.round(3).to_string())
     for verdict in results.verdicts:
         console.say(f"- {verdict}")
-    _write(folder, both, artifact, runs[0], results, console)
+    _write(folder, both, artifact, runs[0], results, hold_out, settings, console)
     return results
 
 
@@ -306,6 +307,8 @@ def _write(
     artifact: CompileArtifact,
     run: _Run,
     results: PairResults,
+    hold_out: str,
+    settings: StudySettings,
     console: Console,
 ) -> None:
     first, second = both.entities
@@ -315,15 +318,27 @@ def _write(
         "predictions": results.predictions.set_index(first),
         "scaling": run.scaler.as_frame(),
     }
+    nodes = None
     if "better than" in results.verdicts[0] and "no better" not in results.verdicts[0]:
-        tables["node_attribution"] = _nodes(both, artifact, run)
+        nodes = tables["node_attribution"] = _nodes(both, artifact, run)
     else:  # what has learned nothing of cells has no nodes to show
         (folder / "node_attribution.csv").unlink(missing_ok=True)
         console.say(f"No node is ranked: within {second}s the network learned nothing.")
     for name, table in tables.items():
         write_file(folder / f"{name}.csv", partial(pd.DataFrame.to_csv, table, float_format="%.6g"))
     save_compiled(folder / "model", run.model, artifact)
-    console.say(f"Written: {', '.join(f'{name}.csv' for name in tables)}, model")
+    page = pairs_page(
+        both, results.scores, results.by_drug, results.verdicts, nodes, hold_out,
+        has_heads=settings.node_heads, facts={"epochs, first fold": run.epochs, **_chosen(settings)},
+    )  # fmt: skip
+    write_file(folder / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
+    console.say(f"Written: {', '.join(f'{name}.csv' for name in tables)}, model, report.html")
+
+
+def _chosen(settings: StudySettings) -> dict[str, Any]:
+    """Return what training went by."""
+    names = ("seed", "units", "learning_rate", "weight_decay", "max_epochs", "patience")
+    return {name: getattr(settings, name) for name in names}
 
 
 def _nodes(both: Pairs, artifact: CompileArtifact, run: _Run) -> pd.DataFrame:

@@ -69,6 +69,17 @@ def test_left_out_cells_are_predicted_within_drugs_and_nodes_are_by_drug(files):
     predictions = pd.read_csv(files / "out" / "predictions.csv")
     assert len(predictions) == 10 * 12  # a fifth of the cells
     assert (files / "out" / "model").is_dir()
+    page = (files / "out" / "report.html").read_text(encoding="utf-8")
+    for verdict in results.verdicts:
+        assert verdict in page
+    assert 'class="good"' in page
+    assert f"{scores.loc[JOINED, 'pearson']:.3f}" in page
+    first = nodes[nodes["drug"] == "d3"].sort_values("mean_abs").iloc[-1]
+    row = page[page.index("The 3 nodes") :].partition("<th>d3</th>")[2]
+    assert row.strip().startswith(f"<td>{first['node']} (")
+    assert "no trained pair has: the scores are of new cells" in page
+    assert "Nodes had heads" in page
+    assert "http" not in page.replace("http-equiv", "")
 
 
 def test_drugs_whose_features_hold_nothing_are_no_better_than_their_mean(files):
@@ -86,6 +97,9 @@ def test_drugs_whose_features_hold_nothing_are_no_better_than_their_mean(files):
     assert "no better than the drug mean" in results.verdicts[0]
     assert not (out / "node_attribution.csv").exists()
     assert any("No node is ranked" in line for line in lines)
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "None is ranked" in page
+    assert 'class="good"' not in page.partition("drug mean:")[0]
 
 
 def test_pairs_whose_partners_were_seen_are_told_to_be(files):
