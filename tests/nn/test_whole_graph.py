@@ -16,7 +16,7 @@ from torch import nn
 import edge2torch as e2t
 from edge2torch.nn import ACTIVATIONS
 from edge2torch.nn._whole import WholeGraph, _threads
-from edge2torch.simulate import random_dag
+from edge2torch.simulate import layered_graph, random_dag
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 
@@ -443,6 +443,15 @@ def test_a_deep_graph_is_computed_in_one_pass_and_a_wide_layer_is_not(calls):
     shallow, _ = e2t.compile_graph(wide, quiet=True)
     shallow(torch.zeros(64, 300))
     assert calls == [True, False]
+
+
+def test_several_units_at_a_node_do_not_hide_what_one_pass_saves(calls):
+    """Modules at many units, and dense blocks between them, take layers longer than one pass."""
+    edges = layered_graph([400, 200, 40, 1], [3000, 600, 40], seed=0)
+    model, _ = e2t.compile_graph(edges, quiet=True, units=6)
+    model = e2t.customize_model(model, node_activation="tanh", node_normalization="batch")
+    model(torch.zeros(256, 400))
+    assert calls == [True]
 
 
 def test_who_asks_for_a_kernel_gets_it():

@@ -23,6 +23,25 @@ def wide_name(k: int, width: int, name: str) -> str:
     return f"{k:0{width}d}{SEPARATOR}{name}"
 
 
+def split_wide(names: Sequence[str]) -> tuple[Ints, list[str]]:
+    """Return the number of each name's copy, and the name in it.
+
+    By slices: pairs of as many names as a hundred networks have would set off the garbage collector,
+    which takes ten times as long.
+
+    Examples
+    --------
+    >>> split_wide([wide_name(3, 2, "a"), wide_name(12, 2, "b")])
+    (array([ 3, 12]), ['a', 'b'])
+    """
+    if not len(names):
+        return np.zeros(0, np.int64), []
+    digits = names[0].index(SEPARATOR)
+    return np.array([name[:digits] for name in names]).astype(np.int64), [
+        name[digits + 1 :] for name in names
+    ]
+
+
 def compile_copies(
     artifact: CompileArtifact, n: int, *, shared_inputs: bool
 ) -> tuple[CompiledModel, CompileArtifact]:
@@ -131,9 +150,9 @@ def _bias_places(
     )
     # each name is split and looked up once, however many units the node has
     asked, which = np.unique(np.concatenate(nodes), return_inverse=True)
-    pairs = [name.split(SEPARATOR, 1) for name in wide_artifact.graph.names(asked)]
-    number = pd.Index(artifact.graph.node_names).get_indexer(pd.Index([name for _, name in pairs]))
-    offset = np.array([int(k) for k, _ in pairs]) * len(own)
+    copy, names = split_wide(wide_artifact.graph.names(asked))
+    number = pd.Index(artifact.graph.node_names).get_indexer(pd.Index(names))
+    offset = copy * len(own)
     most = int(unit.max(initial=0)) + 1
     position = np.empty(artifact.graph.n_nodes * most, np.int64)
     position[node * most + unit] = np.arange(len(own))

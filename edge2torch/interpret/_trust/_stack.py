@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._copies import (
-    SEPARATOR,
     compile_copies,
     copy_in,
     copy_out,
+    split_wide,
     wide_name,
 )
 from edge2torch.interpret._trust._start import Start, draw_starts
@@ -141,10 +141,7 @@ class ReplicateStack(nn.Module):
 
     def split_names(self, names: Iterable[str]) -> pd.MultiIndex:
         """Return (replicate, node) for names of the wide graph."""
-        pairs = [name.split(SEPARATOR, 1) for name in names]
-        return pd.MultiIndex.from_tuples(
-            [(int(k), node) for k, node in pairs], names=["replicate", "node"]
-        )
+        return pd.MultiIndex.from_arrays(split_wide(list(names)), names=["replicate", "node"])
 
 
 def stack_replicates(

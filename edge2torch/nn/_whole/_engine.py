@@ -15,20 +15,14 @@ from torch.autograd import Function, forward_ad
 from torch.nn.modules import module as torch_module
 
 from edge2torch._core.messages import aside
-from edge2torch.nn._kernels._cost import layer_time
+from edge2torch.nn._whole._cost import times
 from edge2torch.nn._whole._layout import Layout
-from edge2torch.nn._whole._run import LANES, WIDTH, Run, Whole
+from edge2torch.nn._whole._run import Run, Whole
 from edge2torch.nn._whole._stages import Tables
 from edge2torch.nn._whole._tensors import PLAIN
 from edge2torch.nn._whole._watch import Watched
 
 _DTYPES = (torch.float32, torch.float64)
-# Nanoseconds of a forward and backward pass in one thread: a constant, for each parameter, and for
-# each edge or row and sample.
-_WHOLE = {"once": 250e3, "parameter": 5e3, "edge": 0.35, "far_edge": 0.6, "row": 0.7}
-_STAGE = 80e3  # a module at the nodes of a layer, when it is called
-_ONE_THREAD = 1.4  # how much longer layers take than the cost model of kernels says for two
-_CACHE = 1 << 20  # bytes of a state that stays near
 _LEAST_GAIN = 400e3  # nanoseconds: less is not worth half a second to load numba
 _LEAST_SHARE = 0.2
 
@@ -125,7 +119,7 @@ class WholeGraph:
     def _pays(self, model: Any, batch: int) -> bool:
         """Tell whether one pass takes enough less than layer by layer."""
         if batch not in self._paying:
-            layers, whole = _times(model, batch)
+            layers, whole = times(model, batch)
             self._paying[batch] = layers - whole > max(_LEAST_GAIN, _LEAST_SHARE * layers)
         return self._paying[batch]
 
@@ -152,20 +146,3 @@ def _is_observed() -> bool:
             or torch_module._global_backward_pre_hooks
         )
     )
-
-
-def _times(model: Any, batch: int) -> tuple[float, float]:
-    """Return the estimated nanoseconds of a step, layer by layer and in one pass."""
-    n, linear = model.n_alike, model.edge_layers()
-    blocks = [model.block(k) for k in range(len(model.blocks))]
-    layers = sum(
-        layer_time(one.n_edges // n, one.in_features // n, one.out_features // n, batch)
-        for one in linear
-    )
-    layers = _ONE_THREAD * (layers + _STAGE * sum(len(block.stages) for block in blocks))
-    rows = model.in_features + sum(block.linear.out_features for block in blocks) // n
-    samples = -(-batch // LANES) * LANES
-    edge = _WHOLE["edge" if 4 * rows * min(samples, WIDTH) < _CACHE else "far_edge"]
-    whole = _WHOLE["once"] + _WHOLE["parameter"] * sum(1 for _ in model.parameters())
-    whole += samples * (edge * sum(one.n_edges for one in linear) // n + _WHOLE["row"] * rows)
-    return layers, whole

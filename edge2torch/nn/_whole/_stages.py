@@ -132,12 +132,12 @@ class Tables:
     node : ndarray of int64, shape (nodes + 1, 4)
         Code of the activation; row where what goes into it is kept, or -1; norm, or -1; place of the
         bias, or -1. The last row holds how many rows are kept. Where the norm is late, the row holds
-        what comes out of the activation, and the next one what goes into it.
+        what comes out of the activation, and the next one what goes into it, if that is needed.
     numbers : ndarray of float64, shape (nodes + 1, 3)
         The activation's two numbers, and the probability of dropout.
     norms : ndarray of int64, shape (norms, 4)
-        Places of scale and shift, or -1; whether the batch's own moments are taken; whether it is
-        late: comes after the activation.
+        Places of scale and shift, or -1; whether the batch's own moments are taken; 1 if it is late:
+        comes after the activation; 2 if what goes into the activation is kept too.
     epsilon : ndarray of float64, shape (norms,)
     edge_drop : ndarray of float64, shape (e,) or (0,)
     modules : list of Module
@@ -188,7 +188,7 @@ def tabulate(
     node[:, 1:3] = -1
     node[:n, 3] = bias_place
     numbers = np.zeros((n + 1, 3))
-    is_active, is_late = np.zeros((2, n), bool)
+    is_active, doubled = np.zeros((2, n), bool)
     norms: list[NDArray[np.integer]] = []
     epsilon: list[NDArray[np.float64]] = []
     modules: list[nn.Module] = []
@@ -213,15 +213,16 @@ def tabulate(
             for c, place in enumerate(norm_places[id(module)]):
                 if place >= 0:
                     rows[:, c] = place + np.arange(size)
-            rows[:, 2], rows[:, 3] = live, is_active[stage.nodes]
-            is_late[stage.nodes] = is_active[stage.nodes]
+            is_late = is_active[stage.nodes]
+            doubled[stage.nodes] = is_late & np.isin(node[stage.nodes, 0], _NEEDS_INPUT)
+            rows[:, 2], rows[:, 3] = live, is_late + doubled[stage.nodes].astype(np.int64)
             norms.append(rows)
             epsilon.append(np.full(size, float(module.eps)))
             modules.append(module)
     if len({(module.training, module.running_mean is None) for module in modules}) > 1:
         return None
     kept = (node[:n, 2] >= 0) | np.isin(node[:n, 0], _NEEDS_INPUT)
-    n_kept = kept.astype(np.int64) + is_late  # rows of each node
+    n_kept = kept.astype(np.int64) + doubled  # rows of each node
     kept_before = np.cumsum(n_kept) - n_kept
     node[:n, 1][kept] = kept_before[kept]
     node[n, 1] = n_kept.sum()

@@ -642,7 +642,8 @@ def _compute(
                 if drop > 0:
                     z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
             elif norms[norm, 3] != 0:
-                store(Z, z_at + width + q, z)
+                if norms[norm, 3] == 2:
+                    store(Z, z_at + width + q, z)
                 z = activate(z, code, a, b)
                 store(Z, z_at + q, z)
             store(S, row + q, z)
@@ -829,7 +830,8 @@ def backward(
                             g = g - pull * load(valid, q)
                         g = g * (gain * scale)
                         if late:
-                            g = g * slope(z, load(Z, z_at + width + q), code, a, b)
+                            below = load(Z, z_at + width + q) if norms[norm, 3] == 2 else z
+                            g = g * slope(z, below, code, a, b)
                         sum_g = sum_g + g
                         store(G, at + q, g)
                 dn[k] += total(sum_g)
