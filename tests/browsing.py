@@ -98,6 +98,11 @@ class Page:
         while not any(one.get("method") == "Page.loadEventFired" for one in self.events):
             self.events.append(self._next())
 
+    def settle(self) -> None:
+        """Wait for what the page's script puts off until all is there."""
+        after = "new Promise((done) => setTimeout(done))"
+        self.call("Runtime.evaluate", expression=after, awaitPromise=True)
+
     def eval(self, expression: str) -> Any:
         """Value of an expression in the page."""
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)

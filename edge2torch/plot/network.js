@@ -378,7 +378,7 @@
   stop(0);
   filter();
   clear();
-  // The page is there: now the picture is laid out even where it is not on the screen, so that a screen reader
-  // knows all of it, and links to what comes below it lead where they should.
-  window.addEventListener("load", () => setTimeout(() => { $(".net-picture").style.contentVisibility = "visible"; }));
+  // The page is there: now all is laid out, on the screen or not, so that a screen reader knows all of it, and
+  // links to what comes below lead where they should.
+  window.addEventListener("load", () => setTimeout(() => document.documentElement.classList.add("laid")));
 })();

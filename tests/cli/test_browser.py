@@ -62,6 +62,7 @@ def test_the_network_answers_with_what_the_tables_say(files: Path):
     report, name = files / "out/report.html", str(table.index[0])
     with Page(files / "profile") as page:
         page.open(report)
+        page.settle()
         page.click(".net-search")
         page.type(name)
         page.press("Enter")

@@ -52,6 +52,7 @@ def _page(made, tmp_path_factory: pytest.TempPathFactory):
 def _fresh(made, page: Page):
     """Every test starts with the page as it opens; none leaves a word or a request behind."""
     page.open(made[0])
+    page.settle()
     yield
     assert [url for url in page.requests if not url.startswith("data:")] == [made[0].as_uri()]
     assert page.said == []
