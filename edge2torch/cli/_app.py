@@ -123,11 +123,25 @@ def demo(
     out: Annotated[Path, "Folder for the results."] = Path("demo_output"),
     min_genes: Annotated[int, "Fewest measured genes of a pathway."] = 3,
     max_genes: Annotated[int, "Most measured genes of a pathway."] = 60,
+    survival: Annotated[
+        bool, "Times to an event of simulated patients instead; needs no data."
+    ] = False,
     settings: Annotated[StudySettings, _TRAINING, _OF_DEMO],
     resume: Annotated[bool, _RESUME] = False,
     console: Console,
 ) -> None:
     """Train and explain a pathway network on 700 real blood cells; write a report."""
+    if survival:
+        from edge2torch.cli._demo_survival import run_survival_demo
+
+        if (min_genes, max_genes) != (3, 60):
+            raise Edge2TorchError(
+                "min_genes= and max_genes= are of the blood cells, not of survival=."
+            )
+        run_survival_demo(
+            out, settings, resume=resume, command=_command(), progress=_say, quiet=console.quiet
+        )
+        return
     from edge2torch.cli._commands import run_demo
 
     run_demo(
