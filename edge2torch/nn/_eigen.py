@@ -13,12 +13,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eig, matrix_balance
-from scipy.sparse import csc_array, csr_array, eye_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, shortest_path
-from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs, splu
+from scipy.sparse.linalg import LinearOperator
 
-Floats = NDArray[np.float64]
+from edge2torch.nn._eigen_pairs import (
+    EPSILON,
+    UNBOUNDED,
+    Floats,
+    dense_pair,
+    noda,
+    pair_of_both_sides,
+    perron_vector,
+)
+
 Ints = NDArray[np.int64]
 
 _TINY = 32  # components up to here are solved many at a time
@@ -26,12 +34,7 @@ _DENSE = 300  # up to here LAPACK takes tens of milliseconds
 _DENSE_AT_MOST = 1000  # seconds: only where Arnoldi's method does not settle
 _PERIODS = 5000
 _EXCESS = 2000  # edges beyond one per node up to which a factorisation stays sparse
-_ARNOLDI = ((4, 60, 60), (6, 120, 80))  # eigenvalues, vectors, restarts: quick, then thorough
-_WORK = 5e9  # multiplications in one attempt, beyond which a bound is the better answer
-_AGREED = 1e-4  # relative, of the two sides; the quotient of both vectors is far closer
 _CLOSE = 1e-6  # relative, of the two bounds on a Perron root
-_EPSILON = float(np.finfo(float).eps)
-_UNBOUNDED = 1e12  # slopes of a multiple eigenvalue are infinite, and are cut here
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +207,7 @@ def _of_cycle(part: _Entries) -> Leading:
     modulus = float(np.exp(np.log(np.abs(part.values)).mean()))
     is_negative = np.count_nonzero(part.values < 0) % 2 == 1
     value = modulus * np.exp(1j * np.pi * is_negative / part.n)
-    error = part.n * _EPSILON * modulus
+    error = part.n * EPSILON * modulus
     return Leading(complex(value), modulus - error, value / (part.n * part.values))
 
 
@@ -246,7 +249,7 @@ def _of_period(part: _Entries, period: int, phase: Ints) -> Leading | None:
     v, w = np.empty(part.n, complex), np.empty(part.n, complex)
     v[order] = np.concatenate(rights)
     w[order] = np.concatenate([lefts[0], *reversed(lefts[1:])])
-    error = abs(modulus) * (error / abs(inner) / period + 10 * period * _EPSILON)
+    error = abs(modulus) * (error / abs(inner) / period + 10 * period * EPSILON)
     return _leading(part, value, v, w, error=error)
 
 
@@ -261,7 +264,7 @@ def _through(steps: list[csr_array]) -> tuple[complex, Any, Any, float, float] |
             if size == 0:
                 return 0j, None, None, 0.0, 0.0
             through, logarithm = through / size, logarithm + np.log(size)
-        return *_dense_pair(through), logarithm
+        return *dense_pair(through), logarithm
     sizes = [max(1e-300, np.sqrt((step.data**2).sum() / step.shape[0])) for step in steps]
 
     def around(x: Any) -> Any:
@@ -275,33 +278,23 @@ def _through(steps: list[csr_array]) -> tuple[complex, Any, Any, float, float] |
         return x
 
     shape = (width, width)
-    found = _both_sides(*(LinearOperator(shape, matvec=go, dtype=float) for go in (around, back)))
+    found = pair_of_both_sides(
+        *(LinearOperator(shape, matvec=go, dtype=float) for go in (around, back))
+    )
     return None if found is None else (*found, float(np.log(sizes).sum()))
 
 
 # ------------------------------------------------------------------------- dense
 
 
-def _dense_pair(matrix: Floats) -> tuple[complex, Any, Any, float]:
-    """Return the largest eigenvalue, its right and left vector, and how far off it may be."""
-    balanced, (scale, _) = matrix_balance(matrix, permute=False, separate=True)
-    values, lefts, rights = eig(balanced, left=True, right=True)
-    # of a conjugate pair the one above, so that the same one is chosen every time
-    k = int(np.argmax(np.abs(values) * (1 + (values.imag >= 0) * 1e-12)))
-    right, left = rights[:, k], lefts[:, k].conj()
-    condition = 1 / max(abs(left @ right), 1 / _UNBOUNDED)
-    error = 10 * _EPSILON * float(np.linalg.norm(balanced)) * condition
-    return complex(values[k]), right * scale, left / scale, error
-
-
 def _by_lapack(part: _Entries) -> Leading:
-    value, right, left, error = _dense_pair(part.dense())
+    value, right, left, error = dense_pair(part.dense())
     return _leading(part, value, right, left, error=error)
 
 
 def _leading(part: _Entries, value: complex, right: Any, left: Any, *, error: float) -> Leading:
     overlap = left @ right
-    least = np.linalg.norm(left) * np.linalg.norm(right) / _UNBOUNDED**2
+    least = np.linalg.norm(left) * np.linalg.norm(right) / UNBOUNDED**2
     if abs(overlap) <= least:  # a multiple eigenvalue
         overlap = least or 1.0
     slope = left[part.rows] * right[part.columns] / overlap
@@ -343,47 +336,11 @@ def _one_sided(part: _Entries) -> Floats | None:
 
 def _by_arnoldi(part: _Entries) -> Leading | None:
     matrix = part.sparse()
-    found = _both_sides(matrix, matrix.T.tocsr())
+    found = pair_of_both_sides(matrix, matrix.T.tocsr())
     if found is None:
         return None
     value, right, left, error = found
     return _leading(part, value, right, left, error=error)
-
-
-def _both_sides(matrix: Any, transposed: Any) -> tuple[complex, Any, Any, float] | None:
-    """Return the largest eigenvalue where both sides, each from a start of its own, agree on it."""
-    n = matrix.shape[0]
-    for k, ncv, restarts in _ARNOLDI:
-        rng = np.random.default_rng(0)
-        options = {
-            "k": k,
-            "ncv": ncv,
-            "tol": 1e-6,
-            "maxiter": min(restarts, max(10, int(_WORK / (n * ncv**2)))),
-        }
-        try:
-            (values, rights), (again, lefts) = (
-                eigs(one, which="LM", v0=rng.standard_normal(n), **options)
-                for one in (matrix, transposed)
-            )
-        except (ArpackNoConvergence, ArpackError):
-            continue
-        # of a conjugate pair the one above, so that both sides and all calls mean the same one
-        most = int(np.argmax(np.abs(values) * (1 + (values.imag >= 0) * 1e-9)))
-        value, right = complex(values[most]), rights[:, most]
-        nearest = int(np.argmin(np.abs(again - value)))
-        left = lefts[:, nearest]
-        off = max(abs(np.abs(again).max() - abs(value)), abs(again[nearest] - value))
-        if off > _AGREED * abs(value) or value == 0:
-            continue
-        image = matrix @ right.real + 1j * (matrix @ right.imag)
-        condition = 1 / max(abs(left @ right), 1 / _UNBOUNDED)
-        quotient = (left @ image) / (left @ right)
-        if abs(quotient - value) > _AGREED * abs(value):
-            continue
-        error = np.linalg.norm(image - quotient * right) * np.linalg.norm(left) * condition
-        return complex(quotient), right, left, float(error + 10 * _EPSILON * condition)
-    return None
 
 
 def _perron(part: _Entries, signs: Floats) -> Leading:
@@ -395,9 +352,9 @@ def _perron(part: _Entries, signs: Floats) -> Leading:
     matrix = part.sparse()
     below, above, vectors = 0.0, np.inf, []
     for one in (matrix, matrix.T.tocsr()):
-        vector, low, high = _perron_vector(one)
+        vector, low, high = perron_vector(one)
         if high - low > _CLOSE * high and len(part.values) - part.n <= _EXCESS:
-            vector, low, high = _noda(one, vector)
+            vector, low, high = noda(one, vector)
         below, above = max(below, low), min(above, high)
         vectors.append(vector)
     right, left = vectors
@@ -406,44 +363,3 @@ def _perron(part: _Entries, signs: Floats) -> Leading:
     value = float(np.clip(root, below, above)) if is_close else above
     found = _leading(part, complex(value), right, left, error=0.0)
     return replace(found, lower=below, slope=found.slope * signs)
-
-
-def _perron_vector(matrix: csr_array) -> tuple[Floats, float, float]:
-    n = matrix.shape[0]
-    vector = np.ones(n)
-    try:
-        # rightmost: of a periodic matrix, too, no other has this real part
-        _, found = eigs(matrix, k=1, which="LR", v0=vector, tol=1e-10, maxiter=120)
-        vector = np.abs(found[:, 0])
-    except (ArpackNoConvergence, ArpackError):
-        pass
-    vector = np.maximum(vector / vector.max(), 1e-200)
-    below, above, best = 0.0, np.inf, vector
-    for _ in range(300):
-        image = matrix @ vector
-        ratio = image / vector
-        if ratio.max() < above:
-            above, best = float(ratio.max()), vector
-        below = max(below, float(ratio.min()))
-        if above - below <= 1e-12 * above:
-            break
-        vector = image + 0.3 * below * vector if below else image + vector
-        vector = np.maximum(vector / vector.max(), 1e-200)
-    return best, below, above
-
-
-def _noda(matrix: csr_array, vector: Floats) -> tuple[Floats, float, float]:
-    """Inverse iteration from above, which keeps vectors positive and both bounds valid (Noda)."""
-    n = matrix.shape[0]
-    below, above = 0.0, np.inf
-    for _ in range(60):
-        ratio = (matrix @ vector) / vector
-        below, above = max(below, float(ratio.min())), min(above, float(ratio.max()))
-        if above - below <= 1e-12 * above:
-            break
-        shift = above * (1 + 1e-12)
-        following = splu(csc_array(shift * eye_array(n) - matrix)).solve(vector)
-        if not (following > 0).all():  # rounding: the last bounds stand
-            break
-        vector = following / following.max()
-    return vector, below, above
