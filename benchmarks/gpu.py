@@ -10,10 +10,10 @@ and ``gpu.md`` after every step, so that a run that is cut short leaves what it 
 First everything is held against float64 on the CPU (``gpu_checks.py``). Then the time of forward
 and backward to all parameters, and the peak of memory that a step adds, of each contender:
 
-ours              ``compile_graph`` as it comes
-ours, sparse      ``kernel="sparse"``
-ours, dense       ``kernel="dense"``
-ours, callable    as it comes, in ``torch.cuda.make_graphed_callables``
+ours              in one pass, ``engine="graph"`` (by steps, where the graph has cycles)
+ours, by layer    ``engine="layers"``
+ours, dense       ``engine="layers", kernel="dense"``
+ours, callable    in one pass, in ``torch.cuda.make_graphed_callables``
 masked            dense matrices and masks
 csr               ``torch.sparse`` CSR
 gathered          a row per edge, multiplied and added up (index_add)
@@ -58,7 +58,11 @@ from benchmarks.plain import KINDS, Graph, cells, graph_of, plain_network
 
 CASE_NAMES = ("f", "e", "b", "a", "c", "g")
 BATCHES = (64, 1024, 8192)
-OURS = {"ours": "auto", "ours, sparse": "sparse", "ours, dense": "dense"}
+OURS: dict[str, dict[str, str]] = {
+    "ours": {"engine": "graph"},
+    "ours, by layer": {"engine": "layers"},
+    "ours, dense": {"engine": "layers", "kernel": "dense"},
+}
 CALLABLE = "ours, callable"
 BEST_OF = ("masked", "csr", "gathered")
 _INPUTS = 3  # batches that take turns: a step finds its input out of the cache more often
@@ -232,12 +236,14 @@ class Bench:
         options: Row = {"quiet": True}
         if self.case.steps:
             options |= {"backend": "recurrent", "steps": self.case.steps}
-        for name, kernel in OURS.items():
-            model, artifact = e2t.compile_graph(self.edges, kernel=kernel, **options)
+        for name, own in OURS.items():
+            if self.case.steps:
+                own = {key: value for key, value in own.items() if key != "engine"}
+            model, artifact = e2t.compile_graph(self.edges, **own, **options)
             graph = graph_of(
                 self.edges, artifact.feature_names, artifact.output_names, self.case.steps
             )
-            if kernel != "dense" or self._fits(name, graph):
+            if own.get("kernel") != "dense" or self._fits(name, graph):
                 self.models[name] = model.to(self.device.device)
         return graph
 

@@ -7,6 +7,7 @@ reference. Float32 lands far below its limit, and TF32, which torch leaves off, 
 from __future__ import annotations
 
 import copy
+import functools
 import importlib.util
 import tempfile
 import warnings
@@ -106,7 +107,9 @@ def cyclic_graph() -> pd.DataFrame:
 def compiled(
     edges: pd.DataFrame, *, activation: str = "tanh", norm: str | None = None, **options: object
 ) -> nn.Module:
-    """A model in float64 on the CPU."""
+    """A model in float64 on the CPU, computed by layers if it has any."""
+    if "backend" not in options:
+        options = {"engine": "layers", **options}
     model, _ = e2t.compile_graph(edges, quiet=True, seed=0, **options)  # type: ignore[arg-type]
     made = e2t.customize_model(model, node_activation=activation, node_normalization=norm)
     return made.double()
@@ -186,6 +189,7 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
 def checks(*, quick: bool = False) -> Iterator[Check]:
     """All of them; ``quick`` leaves out sizes."""
     yield from kernels(quick=quick)
+    yield from one_pass(quick=quick)
     yield from derivatives()
     yield from backends()
     yield from mixed_precision()
@@ -231,13 +235,80 @@ def kernels(*, quick: bool) -> Iterator[Check]:
     yield Check("kernels", "the same bits twice", twice)
 
 
+def one_pass(*, quick: bool) -> Iterator[Check]:
+    """The whole graph at once: precisions, a batch that fills no slice, masks, two components."""
+
+    def both(device: torch.device, dtype: torch.dtype, rows: int, activation: str) -> Parts:
+        model = compiled(skipping_graph(), engine="graph", activation=activation)
+        return compare(model, device, dtype, rows)
+
+    for dtype, rows, activation in (
+        (torch.float32, 64, "tanh"),
+        *(() if quick else ((torch.float32, 1001, "tanh"), (torch.float64, 64, "tanh"))),
+        (torch.float64, 7, "gelu"),
+    ):
+        yield Check(
+            "one pass",
+            f"{activation}, {_short(dtype)}, batch {rows}",
+            functools.partial(both, dtype=dtype, rows=rows, activation=activation),
+        )
+
+    def second(device: torch.device) -> Parts:
+        model = compiled(skipping_graph(), engine="graph")
+        there = moved(model, device, torch.float64)
+        x = batch(model, 9)
+        return [
+            ("values", second_derivatives(there, x.to(device)), second_derivatives(model, x), 1e-9)
+        ]
+
+    yield Check("one pass", "second derivatives", second)
+
+    def dropped(device: torch.device) -> Parts:
+        """Masks follow from torch's generator on the CPU: the same on all devices."""
+        model, _ = e2t.compile_graph(skipping_graph(), engine="graph", quiet=True, seed=0)
+        model = e2t.customize_model(model, node_activation="tanh", node_dropout=0.3).train()
+        x = batch(model, 64).float()
+        there = moved(model, device, torch.float32)
+        found = []
+        for one, at in ((there, device), (model, x.device)):
+            torch.manual_seed(7)
+            y, by = pull(one, x.to(at), torch.ones(64, 4))
+            found.append(_joined([y, *by]))
+        return [("output, gradients", found[0], found[1], LIMITS[torch.float32])]
+
+    yield Check("one pass", "dropout", dropped)
+
+    def twice(device: torch.device) -> Parts:
+        model = moved(compiled(skipping_graph(), engine="graph"), device, torch.float32)
+        x = batch(model, 64).to(device, torch.float32)
+        first, second = (pull(model, x, torch.ones(64, 4, device=device)) for _ in range(2))
+        return [
+            ("output", second[0], first[0], 1e-300),
+            ("gradients", _joined(second[1]), _joined(first[1]), 1e-300),
+        ]
+
+    yield Check("one pass", "the same bits twice", twice)
+
+    def apart(device: torch.device) -> Parts:
+        parts = [
+            layered_graph([20, 10, 4, 1], [60, 20, 4], seed=k).map(lambda name, k=k: f"{k}{name}")
+            for k in range(3)
+        ]
+        model = compiled(pd.concat(parts, ignore_index=True), engine="graph")
+        return compare(model, device, torch.float32, 64)
+
+    yield Check("one pass", "three graphs in one", apart)
+
+
+def second_derivatives(model: nn.Module, x: Tensor) -> Tensor:
+    """Derivatives by x and all parameters of what the gradient by x comes to."""
+    x = x.detach().requires_grad_()
+    (first,) = torch.autograd.grad(model(x).square().sum(), x, create_graph=True)
+    return _joined(torch.autograd.grad(first.square().sum(), [x, *model.parameters()]))
+
+
 def derivatives() -> Iterator[Check]:
     """Second derivatives, forward mode and vmap, in float64."""
-
-    def second(model: nn.Module, x: Tensor) -> Tensor:
-        x = x.detach().requires_grad_()
-        (first,) = torch.autograd.grad(model(x).square().sum(), x, create_graph=True)
-        return _joined(torch.autograd.grad(first.square().sum(), [x, *model.parameters()]))
 
     def forward(model: nn.Module, x: Tensor) -> Tensor:
         return torch.func.jvp(model, (x,), (x.cos(),))[1]
@@ -246,7 +317,11 @@ def derivatives() -> Iterator[Check]:
         found: Tensor = torch.func.vmap(torch.func.jacrev(lambda row: model(row[None])[0]))(x)
         return found
 
-    for name, run in (("second", second), ("forward mode", forward), ("vmap, jacrev", jacobians)):
+    for name, run in (
+        ("second", second_derivatives),
+        ("forward mode", forward),
+        ("vmap, jacrev", jacobians),
+    ):
         for kernel in ("sparse", "dense"):
 
             def both(
@@ -386,6 +461,10 @@ def whole_programs() -> Iterator[Check]:
     yield Check("programs", "torch.export, any batch", exported)
 
 
+# Captum adds these up in float32, whatever the model computes in (0.9.0)
+_SINGLE = ("Occlusion", "ShapleyValues")
+
+
 def attribution() -> Iterator[Check]:
     """Every method that draws no random numbers, and knock-outs, in float64."""
     edges = layered_graph([6, 5, 4, 2], [18, 12, 8], seed=0, skip_edges=6)
@@ -403,7 +482,7 @@ def attribution() -> Iterator[Check]:
                 torch.tensor(ask(one, data).select_dtypes("number").to_numpy(float))
                 for one in (there, model)
             )
-            return [("scores", found, expected, 1e-8)]
+            return [("scores", found, expected, 1e-6 if name in _SINGLE else 1e-8)]
 
         return Check("attribution", name, run, "tqdm" if name == "knock_out" else "captum")
 

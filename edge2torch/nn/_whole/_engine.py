@@ -16,6 +16,7 @@ from torch.nn.modules import module as torch_module
 
 from edge2torch._core.messages import aside
 from edge2torch.nn._whole._cost import times
+from edge2torch.nn._whole._device import DeviceRun, device_run, pays_on_device
 from edge2torch.nn._whole._layout import Layout
 from edge2torch.nn._whole._run import Run, Whole
 from edge2torch.nn._whole._stages import Tables
@@ -69,7 +70,7 @@ class WholeGraph:
         self.layout: Layout | None = None
         self._watched: Watched | None = None
         self._tables: dict[tuple[Any, ...], Tables | None] = {}
-        self._paying: dict[int, bool] = {}
+        self._paying: dict[tuple[int, str], bool] = {}
 
     def __deepcopy__(self, memo: Any) -> WholeGraph:
         return WholeGraph()
@@ -79,9 +80,9 @@ class WholeGraph:
 
     def call(self, model: Any, x: Tensor) -> Tensor | None:
         """Return the model's output (b, o), or None where the walk does not know how."""
-        if not _is_plain(x, model.in_features) or _is_observed():
+        if not _is_plain(x, model.in_features) or _is_observed(x.device.type):
             return None
-        if model.engine == "auto" and not self._pays(model, x.shape[0]):
+        if model.engine == "auto" and not self._pays(model, x):
             return None
         run = self._prepared(model, x)
         if run is None:
@@ -91,7 +92,7 @@ class WholeGraph:
             return super(Function, Whole).apply(run, x, *run.parameters)  # type: ignore[no-any-return, no-untyped-call]
         return run.forward(x, keeps=False)
 
-    def _prepared(self, model: Any, x: Tensor) -> Run | None:
+    def _prepared(self, model: Any, x: Tensor) -> Run | DeviceRun | None:
         """Return a call that is ready to run, or None."""
         watched = self._watched
         if watched is None or not watched.is_unchanged():
@@ -104,6 +105,8 @@ class WholeGraph:
         tables = self._tables[settings]
         if tables is None or (tables.learns and x.shape[0] < 2):
             return None
+        if x.is_cuda:
+            return device_run(model, watched, tables, x)
         parameters = watched.parameters.find(x.dtype)
         walk = _walk()
         if parameters is None or walk is None or not tables.are_plain(x.dtype):
@@ -116,21 +119,25 @@ class WholeGraph:
         self.layout = self._watched.layout
         return self._watched
 
-    def _pays(self, model: Any, batch: int) -> bool:
+    def _pays(self, model: Any, x: Tensor) -> bool:
         """Tell whether one pass takes enough less than layer by layer."""
-        if batch not in self._paying:
-            layers, whole = times(model, batch)
-            self._paying[batch] = layers - whole > max(_LEAST_GAIN, _LEAST_SHARE * layers)
-        return self._paying[batch]
+        at = x.shape[0], x.device.type
+        if at not in self._paying:
+            if x.is_cuda:
+                self._paying[at] = pays_on_device(model, x.shape[0])
+            else:
+                layers, whole = times(model, x.shape[0])
+                self._paying[at] = layers - whole > max(_LEAST_GAIN, _LEAST_SHARE * layers)
+        return self._paying[at]
 
 
 def _is_plain(x: Tensor, width: int) -> bool:
     """Tell whether x (b, i) is an ordinary tensor that the walk can read."""
-    is_ours = type(x) in PLAIN and x.dtype in _DTYPES and x.is_cpu
+    is_ours = type(x) in PLAIN and x.dtype in _DTYPES and (x.is_cpu or x.is_cuda)
     return is_ours and x.dim() == 2 and x.shape[1] == width and x.shape[0] > 0
 
 
-def _is_observed() -> bool:
+def _is_observed(device: str) -> bool:
     """Tell whether somebody maps, traces or transforms what is computed now."""
     return (
         _BY_LAYER.get()
@@ -138,7 +145,7 @@ def _is_observed() -> bool:
         or forward_ad._current_level >= 0
         or torch._C._get_tracing_state() is not None
         or torch._C._len_torch_dispatch_stack() > 0
-        or torch.is_autocast_enabled("cpu")
+        or torch.is_autocast_enabled(device)
         or bool(
             torch_module._global_forward_hooks
             or torch_module._global_forward_pre_hooks

@@ -149,7 +149,7 @@ def lay_out(model: Layered) -> Layout:
             place = n_values + n_free + np.arange(linear.n_edges)
         place[free] = n_values + np.arange(n_free)
         if linear.sign is not None:
-            sign[free] = linear.sign.numpy()
+            sign[free] = linear.sign.cpu().numpy()
         for name in ("weight", *(["fixed"] if linear.fixed is not None else [])):
             parameters.append((linear, name))
             n_values += getattr(linear, name).numel()

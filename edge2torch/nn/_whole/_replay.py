@@ -56,7 +56,7 @@ class Replay:
             column = np.full(layout.n_nodes, -1)
             column[layout.row_of[k]] = np.arange(len(layout.row_of[k]))
             for stage in stages:
-                own = torch.from_numpy(column[stage.nodes])
+                own = torch.from_numpy(column[stage.nodes]).to(y.device)
                 y = y.index_copy(1, own, self._stage(stage, y.index_select(1, own)))
             layers.append(y)
         found = [

@@ -152,6 +152,8 @@ class Tables:
         By module.
     learns, draws : bool
         Whether running moments are learnt, and whether anything is dropped.
+    on_device : dict
+        The same as tensors, by device and type.
     """
 
     node: NDArray[np.integer]
@@ -167,6 +169,7 @@ class Tables:
     momentum: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     learns: bool = False
     draws: bool = False
+    on_device: dict[Any, Any] = field(default_factory=dict)
 
     def are_plain(self, dtype: torch.dtype) -> bool:
         """Tell whether the running moments are where the walk can read and move them."""

@@ -1,4 +1,4 @@
-"""Tensors that modules hold, read where they lie: joining many small ones takes longer."""
+"""Tensors that modules hold, read where they lie: on a CPU, joining many small ones takes longer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 PLAIN = {Tensor, nn.Parameter}
+CPU = torch.device("cpu")
 
 
 class Tensors:
@@ -33,22 +34,24 @@ class Tensors:
         self.addresses = np.zeros(len(held), np.int64)
         self._last: list[Any] = [None] * len(held)
         self._pointers: list[int] = []
-        self._dtype: Any = None
+        self._kind: Any = None
 
-    def find(self, dtype: torch.dtype) -> list[Tensor] | None:
-        """Return them as they are now; None if not all are plain ones of this type on the CPU."""
+    def find(self, dtype: torch.dtype, device: torch.device = CPU) -> list[Tensor] | None:
+        """Return them as they are now; None if not all are plain ones of this type and device."""
         found: list[Any] = [held.get(name) for held, name in self._held]
-        if dtype is self._dtype and all(map(is_, found, self._last)):
+        if (dtype, device) == self._kind and all(map(is_, found, self._last)):
             pointers = [one.data_ptr() for one in found]
             if pointers == self._pointers:
                 return found
-        self._dtype = None
+        self._kind = None
         if not {*map(type, found)} <= PLAIN or [one.shape for one in found] != self._shapes:
             return None
-        if not all(one.dtype is dtype and one.is_cpu and one.is_contiguous() for one in found):
+        if not all((one.dtype, one.device) == (dtype, device) for one in found):
+            return None
+        if not all(one.is_contiguous() for one in found):
             return None
         pointers = [one.data_ptr() for one in found]
         # a new array: a call that began before keeps the old one
         self.addresses = np.array(pointers, np.int64)
-        self._last, self._pointers, self._dtype = found, pointers, dtype
+        self._last, self._pointers, self._kind = found, pointers, (dtype, device)
         return found

@@ -28,6 +28,7 @@ class Watched:
         self._inner, self._types = inner, list(map(type, inner))
         self._hooks = [getattr(one, name) for one in inner[1:] for name in _HOOKS]
         self.layout: Any = None
+        self.on_device: dict[Any, Any] = {}  # the layout, by device
         self.is_known = self._is_ours(model)
         if not self.is_known:
             return
