@@ -236,9 +236,8 @@ class Bench:
         options: Row = {"quiet": True}
         if self.case.steps:
             options |= {"backend": "recurrent", "steps": self.case.steps}
-        for name, own in OURS.items():
-            if self.case.steps:
-                own = {key: value for key, value in own.items() if key != "engine"}
+        for name, told in OURS.items():
+            own = {key: told[key] for key in told if key != "engine" or not self.case.steps}
             model, artifact = e2t.compile_graph(self.edges, **own, **options)
             graph = graph_of(
                 self.edges, artifact.feature_names, artifact.output_names, self.case.steps

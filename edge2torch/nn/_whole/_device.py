@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,36 @@ from torch import Tensor
 from edge2torch._core.messages import aside
 from edge2torch.nn._whole._layout import Int, Layout
 from edge2torch.nn._whole._stages import Tables
+from edge2torch.nn._whole._threads import say_if_slow
 from edge2torch.nn._whole._watch import Watched
 
+# What a graph is told by, as one tensor: numbers, then where vectors begin.
+PARTS = (
+    *("n_levels", "n_in", "n_out", "n_rows", "n_kept", "n_edges"),
+    *("order", "bounds", "pointer", "end", "place", "sign", "counter", "code", "z_row", "out_of"),
+    *("read", "first_read", "target", "numbers"),
+)
+AT_ONCE = (4, 32, 256)  # edges of a node that are read at once: few, some, many
+HOW = SIGNED, DROPS_EDGES, DROPS_NODES, KEEPS = (1 << 16, 1 << 17, 1 << 18, 1 << 19)
+
 _MOST_GROUPS = 128
-_MOST_SAMPLES = 32  # of a slice
-_PROGRAMS = 264  # two for each of a large card's multiprocessors
-_TILE, _WARPS = 4096, 8  # products of a tile, and who computes them
+_PROGRAMS = 264  # two for each multiprocessor of a large card
+# Products that a program computes at once, and warps that do, by the samples of its slice: few
+# kinds, since each is compiled for itself.
+_TILES = {1: (4096, 8), 4: (4096, 8), 16: (2048, 4)}
+_TILE, _WARPS = 4096, 8  # of gradients of weights and of inputs
 _SAMPLES = 64  # of which gradients of weights are added up at once
 _WIDE = 16  # edges of an input that are read at once
-_LEAST = 32  # edges that a tile has at least
+# Milliseconds, eager: of any pass, and of a layer; of a level, an edge at one sample a slice, a layer
+# and a sample's edge on the card itself, which is all that counts in a captured graph.
+_TIME = {
+    "whole": 1.2,
+    "layer": 0.75,
+    "level": 0.01,
+    "edge": 8e-6,
+    "launch": 0.025,
+    "product": 6.5e-9,
+}
 
 Table = dict[str, NDArray[Any]]
 
@@ -35,11 +56,11 @@ def _kernels(device: torch.device) -> Any:
     """The kernels, or None where they cannot be compiled; that is said once."""
     try:
         kernels = importlib.import_module("edge2torch.nn._whole._triton")
-        none = torch.zeros(len(kernels.PARTS), dtype=torch.int32, device=device)
+        none = torch.zeros(len(PARTS), dtype=torch.int32, device=device)
         x = torch.zeros(1, device=device)
         kernels.pull_weights[(1,)](x, x, x, x, none, x, 1, 0, 0, 1, 1, 1)
     except Exception as error:  # noqa: BLE001 - no Triton, no C compiler, an old card: all are said
-        said = f"{type(error).__name__}: {str(error).strip().splitlines()[-1:]}"
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[-200:]}"
         aside(
             f"On {device}, graphs of many thin layers are computed layer by layer, several times "
             f"slower, since Triton compiles nothing here ({said})."
@@ -68,9 +89,18 @@ def device_run(model: Any, watched: Watched, tables: Tables, x: Tensor) -> Devic
     return DeviceRun(model, watched, tables, parameters, graph, nodes, kernels)
 
 
-def pays_on_device(model: Any, batch: int) -> bool:
-    """Tell whether one pass takes less than layer by layer."""
-    return True
+def pays_on_device(model: Any, batch: int, *, is_captured: bool) -> bool:
+    """Tell whether one pass takes less than layer by layer, by times measured on one card."""
+    linear, groups, time = model.edge_layers(), model.n_alike, _TIME
+    n_edges = sum(one.n_edges for one in linear)
+    size = _samples(batch, groups)
+    waves = -(-batch * groups // (size * _PROGRAMS))
+    whole = time["level"] * len(model.blocks) + time["edge"] * n_edges / groups * size**0.65 * waves
+    spread = 1 + len(linear) / 40  # edges in many layers fill a card less
+    layers = time["launch"] * len(linear) + time["product"] * spread * n_edges * batch
+    if is_captured:
+        return bool(0.65 * whole < layers)
+    return bool(max(whole, time["whole"]) < 0.8 * max(layers, time["layer"] * len(linear)))
 
 
 class DeviceGraph:
@@ -99,7 +129,7 @@ class DeviceGraph:
 
         def edges(own: Int, of_biases: Int | int) -> Int:
             more = np.broadcast_to(of_biases, len(biased))
-            return np.concatenate([own, more])[by_target]  # type: ignore[no-any-return]
+            return np.concatenate([own, more])[by_target]
 
         into = edges(target, biased)
         degree = np.bincount(into, minlength=n_nodes)
@@ -129,9 +159,7 @@ class DeviceGraph:
 
 
 def _schedule(level: Int, group: Int, n_groups: int, degree: Int) -> Table:
-    from edge2torch.nn._whole._triton import FEW, MANY, SOME
-
-    kind = np.searchsorted([FEW, SOME, MANY], degree)
+    kind = np.searchsorted(AT_ONCE, degree)
     order = np.lexsort((degree, kind, level, group))
     level = level - level.min()
     n_levels = int(level.max()) + 1
@@ -190,8 +218,6 @@ class DeviceNodes:
     """A graph and what acts on it at one setting, on a device and of one type."""
 
     def __init__(self, tables: Tables, graph: DeviceGraph, like: Tensor) -> None:
-        from edge2torch.nn._whole import _triton
-
         layout, node = graph.layout, tables.node[:-1]
         code = 1 << node[:, 0]
         shared: Table = {
@@ -207,22 +233,21 @@ class DeviceNodes:
         drop = np.append(tables.edge_drop, 0.0)
         self.values = torch.from_numpy(np.append(drop, tables.numbers[:-1])).to(like)
         self.forth, self.back = (
-            _packed(shared | half, len(drop), _triton.PARTS, like.device)
-            for half in (graph.forth, graph.back)
+            _packed(shared | half, len(drop), like.device) for half in (graph.forth, graph.back)
         )
         how = {
-            _triton.SIGNED: bool(layout.sign.any()),
-            _triton.DROPS_EDGES: len(tables.edge_drop) > 0,
-            _triton.DROPS_NODES: bool(tables.numbers[:, 2].any()),
-            _triton.KEEPS: tables.n_kept > 0,
+            SIGNED: bool(layout.sign.any()),
+            DROPS_EDGES: len(tables.edge_drop) > 0,
+            DROPS_NODES: bool(tables.numbers[:, 2].any()),
+            KEEPS: tables.n_kept > 0,
         }
         self.how = int(np.bitwise_or.reduce(code)) + sum(bit for bit, is_so in how.items() if is_so)
 
 
-def _packed(parts: Table, numbers: int, names: Sequence[str], device: torch.device) -> Tensor:
+def _packed(parts: Table, numbers: int, device: torch.device) -> Tensor:
     """Return numbers, where each vector begins, and all vectors, as int32."""
-    head, vectors, at = [], [], len(names)
-    for name in names:
+    head, vectors, at = [], [], len(PARTS)
+    for name in PARTS:
         part = parts.get(name, np.zeros(0, np.int64))
         if part.ndim == 0:
             head.append(int(part))
@@ -259,21 +284,26 @@ class DeviceRun:
 
     def forward(self, x: Tensor, *, keeps: bool) -> Tensor:
         """Return the output (b, o); the state stays here if it ``keeps``."""
-        tables, nodes = self.tables, self.nodes
+        tables, nodes, groups = self.tables, self.nodes, self.graph.n_groups
         x = x.detach().contiguous()
         batch = self.batch = x.shape[0]
+        # masks follow from torch's generator on the CPU: to ask the card's would wait for it
         self.seed = int(torch.randint(2**62, ())) if tables.draws else 0
-        groups = self.graph.n_groups
         size = self.size = _samples(batch, groups)
+        tile, warps = _TILES[size]
         slices = self.slices = -(-batch // size)
         flat = torch.cat(self.parameters)
         state = x.new_empty(slices, self.layout.n_rows + 1, size)
         kept = x.new_empty(slices, tables.n_kept, size) if tables.n_kept else state
         y = x.new_empty(batch, len(self.layout.outs))
-        self.kernels.forward[slices, groups](
-            x, state, kept, y, flat, nodes.forth, nodes.values, batch, self.seed, nodes.how, size,
-            _tile(size), num_warps=_WARPS,
-        )  # fmt: skip
+        told = flat, nodes.forth, nodes.values, batch, self.seed, nodes.how, size, tile
+        with torch.cuda.device_of(x):
+            self._launch(
+                "forward",
+                lambda: self.kernels.forward[slices, groups](
+                    x, state, kept, y, *told, num_warps=warps
+                ),
+            )
         if keeps:
             self.flat, self.state, self.kept = flat, state, kept
         return y
@@ -281,11 +311,16 @@ class DeviceRun:
     def backward(self, gradient: Tensor, *, wants_x: bool) -> tuple[Tensor | None, Tensor]:
         """Return the gradients of the input (b, i) and of all parameters, one after the other."""
         nodes, size, slices, flat = self.nodes, self.size, self.slices, self.flat
+        gradient = gradient.contiguous()
         told = nodes.values, self.batch, self.seed, nodes.how, size
         pulled, d_flat = torch.empty_like(self.state), torch.empty_like(flat)
-        self.kernels.backward[slices, self.graph.n_groups](
-            self.state, self.kept, pulled, gradient.contiguous(), flat, nodes.back, *told,
-            _tile(size), num_warps=_WARPS,
+        tile, warps = _TILES[size]
+        self._launch(
+            "backward",
+            lambda: self.kernels.backward[slices, self.graph.n_groups](
+                self.state, self.kept, pulled, gradient, flat, nodes.back, *told, tile,
+                num_warps=warps,
+            ),
         )  # fmt: skip
         samples = min(_SAMPLES, _power_of_two(self.batch))
         some = _TILE // samples
@@ -295,24 +330,28 @@ class DeviceRun:
         if not wants_x:
             return None, d_flat
         dx = gradient.new_empty(self.batch, self.layout.n_in)
-        some = max(1, _TILE // (_WIDE * size))
+        some = _TILE // (_WIDE * size)
         self.kernels.pull_inputs[slices, -(-self.layout.n_in // some)](
             pulled, dx, flat, nodes.back, *told, some, _WIDE, num_warps=_WARPS
         )
         return dx, d_flat
 
+    def _launch(self, direction: str, launch: Callable[[], None]) -> None:
+        """Launch a kernel; the first of its kind is compiled, and that is said."""
+        kind = direction, self.nodes.values.dtype, self.nodes.how, self.size
+        if kind in _LAUNCHED:
+            launch()
+        else:
+            say_if_slow(launch, f"The {direction} pass on a GPU")
+            _LAUNCHED.add(kind)
+
+
+_LAUNCHED: set[tuple[str, torch.dtype, int, int]] = set()
+
 
 def _samples(batch: int, groups: int) -> int:
     """Return how many samples a slice has: as few as give each multiprocessor something to do."""
-    size = 1
-    while size < _MOST_SAMPLES and -(-batch // size) * groups > _PROGRAMS:
-        size *= 2
-    return size
-
-
-def _tile(size: int) -> int:
-    """Return how many products a program computes at once: some for each of several nodes."""
-    return max(_TILE, _LEAST * size)
+    return next((n for n in _TILES if -(-batch // n) * groups <= _PROGRAMS), max(_TILES))
 
 
 def _power_of_two(number: int) -> int:

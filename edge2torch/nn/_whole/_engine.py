@@ -70,7 +70,7 @@ class WholeGraph:
         self.layout: Layout | None = None
         self._watched: Watched | None = None
         self._tables: dict[tuple[Any, ...], Tables | None] = {}
-        self._paying: dict[tuple[int, str], bool] = {}
+        self._paying: dict[tuple[int, bool, bool], bool] = {}
 
     def __deepcopy__(self, memo: Any) -> WholeGraph:
         return WholeGraph()
@@ -121,10 +121,11 @@ class WholeGraph:
 
     def _pays(self, model: Any, x: Tensor) -> bool:
         """Tell whether one pass takes enough less than layer by layer."""
-        at = x.shape[0], x.device.type
+        is_captured = x.is_cuda and torch.cuda.is_current_stream_capturing()
+        at = x.shape[0], x.is_cuda, is_captured
         if at not in self._paying:
             if x.is_cuda:
-                self._paying[at] = pays_on_device(model, x.shape[0])
+                self._paying[at] = pays_on_device(model, x.shape[0], is_captured=is_captured)
             else:
                 layers, whole = times(model, x.shape[0])
                 self._paying[at] = layers - whole > max(_LEAST_GAIN, _LEAST_SHARE * layers)

@@ -69,11 +69,16 @@ def share_out(
 
 
 def _call_first(walk: Callable[[int], None], direction: str, dtype: torch.dtype) -> None:
-    start = time.process_time()
-    walk(0)
+    say_if_slow(lambda: walk(0), f"The {direction} pass in {dtype}")
     _CALLED.add((direction, dtype))
+
+
+def say_if_slow(call: Callable[[], None], name: str) -> None:
+    """Call something for the first time, and say so if that took long: it was compiled."""
+    start = time.process_time()
+    call()
     if (taken := time.process_time() - start) > _SLOW:
         aside(
-            f"The {direction} pass in {dtype} of graphs in one pass was compiled in {taken:.1f} s. "
-            "Later processes read it from a cache, where one can be written."
+            f"{name} of graphs in one pass was compiled in {taken:.1f} s. Later processes read it "
+            "from a cache, where one can be written."
         )

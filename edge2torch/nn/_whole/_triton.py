@@ -3,12 +3,12 @@
 A program owns ``S`` samples and the nodes of one group, and walks these level by level: what a level
 reads was written by the same program, so a barrier among its own threads is all it waits for. Rows
 of a state (slices, rows, S) are nodes as in the layout, and a last one of ones: a bias is an edge
-that leaves it. Nodes of a level are sorted by their number of edges: up to ``FEW``, ``SOME`` or ``MANY``
-are read at once, and of those with more as many as fit, as often as needed.
+that leaves it. Nodes of a level are sorted by their number of edges: up to a few, some or many are
+read at once, and of those with more as many as fit, as often as needed.
 
 Each argument of a launch costs Python a microsecond, so the integers of a graph are one tensor that
-begins with where its parts begin (``PARTS``), and ``HOW`` says in bits what there is to do. Imported
-only where there is a GPU: this file alone knows Triton.
+begins with where its parts begin, and ``HOW`` says in bits what there is to do. Imported only where
+there is a GPU: this file alone knows Triton.
 """
 
 from __future__ import annotations
@@ -16,21 +16,14 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from edge2torch.nn._whole import _stages
+from edge2torch.nn._whole import _device, _stages
 
-# numbers, then where the vectors begin
-PARTS = (
-    *("n_levels", "n_in", "n_out", "n_rows", "n_kept", "n_edges"),
-    *("order", "bounds", "pointer", "end", "place", "sign", "counter", "code", "z_row", "out_of"),
-    *("read", "first_read", "target", "numbers"),
-)
-_AT = [tl.constexpr(k) for k in range(len(PARTS))]
+_AT = [tl.constexpr(k) for k in range(len(_device.PARTS))]
 _N_LEVELS, _N_IN, _N_OUT, _N_ROWS, _N_KEPT, _N_EDGES = _AT[:6]
 _ORDER, _BOUNDS, _POINTER, _END, _PLACE, _SIGN, _COUNTER, _CODE, _Z_ROW, _OUT_OF = _AT[6:16]
 _READ, _FIRST_READ, _TARGET, _NUMBERS = _AT[16:]
 
-FEW, SOME, MANY = 4, 32, 256
-_FEW, _SOME, _MANY = tl.constexpr(FEW), tl.constexpr(SOME), tl.constexpr(MANY)
+_FEW, _SOME, _MANY = (tl.constexpr(edges) for edges in _device.AT_ONCE)
 # an activation is one bit, so that a number says which ones a model has
 _TANH, _SIGMOID = tl.constexpr(1 << _stages.TANH), tl.constexpr(1 << _stages.SIGMOID)
 _RELU, _LEAKY_RELU = tl.constexpr(1 << _stages.RELU), tl.constexpr(1 << _stages.LEAKY_RELU)
@@ -38,9 +31,7 @@ _ELU, _SILU = tl.constexpr(1 << _stages.ELU), tl.constexpr(1 << _stages.SILU)
 _GELU, _SOFTPLUS = tl.constexpr(1 << _stages.GELU), tl.constexpr(1 << _stages.SOFTPLUS)
 _MML = tl.constexpr(1 << _stages.MML_CODE)
 # more bits of how a model is computed
-SIGNED, DROPS_EDGES, DROPS_NODES, KEEPS = (1 << 16, 1 << 17, 1 << 18, 1 << 19)
-_SIGNED, _KEEPS = tl.constexpr(SIGNED), tl.constexpr(KEEPS)
-_DROPS_EDGES, _DROPS_NODES = tl.constexpr(DROPS_EDGES), tl.constexpr(DROPS_NODES)
+_SIGNED, _DROPS_EDGES, _DROPS_NODES, _KEEPS = (tl.constexpr(one) for one in _device.HOW)
 
 
 # ---------------------------------------------------------------------------- functions of a node
@@ -274,7 +265,11 @@ def _pulled(
 @triton.jit
 def _level(graph, level):
     """Where nodes with few, some, many and more edges begin, and where the last ends."""
-    at = graph + tl.load(graph + _BOUNDS) + (tl.program_id(1) * tl.load(graph + _N_LEVELS) + level) * 5
+    at = (
+        graph
+        + tl.load(graph + _BOUNDS)
+        + (tl.program_id(1) * tl.load(graph + _N_LEVELS) + level) * 5
+    )
     return tl.load(at), tl.load(at + 1), tl.load(at + 2), tl.load(at + 3), tl.load(at + 4)
 
 
@@ -295,7 +290,10 @@ def forward(
     Kept += tl.program_id(0).to(tl.int64) * tl.load(graph + _N_KEPT) * S
     order, edges, nodes = graph + tl.load(graph + _ORDER), _edges(graph), _nodes(graph, values)
     # what the group reads; other groups write the same
-    read, first = graph + tl.load(graph + _READ), graph + tl.load(graph + _FIRST_READ) + tl.program_id(1)
+    read, first = (
+        graph + tl.load(graph + _READ),
+        graph + tl.load(graph + _FIRST_READ) + tl.program_id(1),
+    )
     last = tl.load(first + 1)
     for i in range(tl.load(first), last, TILE // S):
         m = i + tl.arange(0, TILE // S) < last
