@@ -18,7 +18,7 @@ from edge2torch.compile import CompileArtifact
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._records import NodeFacts, as_script, records
 from edge2torch.plot._subgraph import Subgraph, choose_subgraph
-from edge2torch.plot._svg import FONT, NO_SCORE, svg
+from edge2torch.plot._svg import FONT, LARGEST, NO_SCORE, svg
 from edge2torch.plot._wrapped import wrap_layers
 
 MOST_NODES, MOST_EDGES = 300, 1000
@@ -112,7 +112,7 @@ def clickable_network(
     words = _layer_words(graph, headers)
     layout = wrap_layers(graph.layer, graph.source, graph.target, labels, words, FONT)
     data, n_unknown = records(artifact, graph, facts, weights, level=level, roles=roles)
-    found = facts.found
+    found, (width, height) = facts.found, layout.size
     picture = svg(
         graph,
         layout,
@@ -128,7 +128,8 @@ def clickable_network(
         '<div class="net">'
         f"{_omitted(graph, facts, n_unknown, artifact)}"
         f"{_controls(data['classes'], facts.tests is not None, level, group)}"
-        f'<div class="net-main"><div class="net-picture">{picture}</div>'
+        f'<div class="net-main"><div class="net-picture" style="--net-high: {height / width:.4f}; '
+        f'--net-most: {LARGEST * height:.0f}px">{picture}</div>'
         '<aside class="net-panel" aria-live="polite" aria-label="The selected node" hidden></aside>'
         f"</div>{_legend(graph, facts, score_label)}"
         f'<script type="application/json">{as_script(data)}</script></div>'

@@ -14,7 +14,7 @@ FONT = 10.0
 NO_SCORE = "#dde1e8"
 _WHITE = "#f7f7f7"
 _LOOP = 36.0  # how far an edge leaves a box before it turns
-_LARGEST = 1.6  # a small network does not fill the screen with huge letters
+LARGEST = 1.6  # a small network does not fill the screen with huge letters
 
 
 def svg(
@@ -36,7 +36,7 @@ def svg(
         (
             f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="group" aria-label="{escape(name)}" '
             f'xmlns="http://www.w3.org/2000/svg" font-size="{FONT:g}" '
-            f'style="max-width: {_LARGEST * width:.0f}px">'
+            f'style="max-width: {LARGEST * width:.0f}px">'
         )
     ]
     for x, header in zip(layout.head_x, headers, strict=True):

@@ -378,7 +378,6 @@
   stop(0);
   filter();
   clear();
-  // The page is there: now all is laid out, on the screen or not, so that a screen reader knows all of it, and
-  // links to what comes below lead where they should.
+  // The page is there: now the picture is laid out, on the screen or not, so that a screen reader knows all of it.
   window.addEventListener("load", () => setTimeout(() => document.documentElement.classList.add("laid")));
 })();

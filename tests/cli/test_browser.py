@@ -79,6 +79,14 @@ def test_the_network_answers_with_what_the_tables_say(files: Path):
         # laid out, though it may not have been on the screen yet
         style = "getComputedStyle(document.querySelector('.net-picture')).contentVisibility"
         assert page.eval(style) == "visible"
+        # and as high as it was said to be, so that nothing below it moves
+        page.eval("window.scrollTo({top: 0, behavior: 'instant'})")
+        high = "document.querySelector('.net-picture').getBoundingClientRect().height"
+        heights = [
+            page.eval(f"(document.documentElement.classList.{change}('laid'), {high})")
+            for change in ("add", "remove")
+        ]
+        assert heights[0] == pytest.approx(heights[1], abs=4)
         sent = [url for url in page.requests if not url.startswith("data:")]
         assert sent == [report.as_uri()]
         assert page.said == []
