@@ -42,6 +42,7 @@ def attribute(
     nodes: Literal["non_input", "hidden", "inputs", "all"] | Sequence[str] = "non_input",
     by_site: bool = False,
     by_sample: bool = False,
+    by_unit: bool = False,
     delta: bool = False,
     hold: Hold | Sequence[Hold] | None = None,
     constructor_kwargs: Mapping[str, Any] | None = None,
@@ -84,6 +85,9 @@ def attribute(
         and not wherever it is computed. Other methods score by layer or step in any case.
     by_sample : bool, default False
         For edges: keep the scores of every sample, (b, e), not only their means.
+    by_unit : bool, default False
+        For nodes: also keep the scores of single units, for ``.frame("units")``; of methods whose
+        scores add up. Units may be mixed without any change of the model, so none is a finding.
     delta : bool, default False
         Also compute how far the scores are from summing to what they explain.
     hold : Hold or several, optional
@@ -147,6 +151,7 @@ def attribute(
         nodes=nodes,
         by_site=by_site,
         by_sample=by_sample,
+        by_unit=by_unit,
         delta=delta,
         hold=hold,
         constructor=as_mapping("constructor_kwargs", constructor_kwargs),
@@ -178,4 +183,5 @@ def attribute(
         _has_delta=bool(delta),
         _data=data,
         _x=task.x,
+        _units={site.name: site.units for site in sites} if by_unit else None,
     )

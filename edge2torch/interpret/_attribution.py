@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pandas as pd
 import torch
@@ -34,7 +34,7 @@ __all__ = ["Attribution"]
 
 LEVELS = {
     "features": ("sites", "summary"),
-    "nodes": ("sites", "summary"),
+    "nodes": ("sites", "summary", "units"),
     "edges": ("summary", "samples"),
 }
 AGGREGATIONS = ("max_abs", "mean_abs", "last")
@@ -91,15 +91,17 @@ class Attribution:
     _has_delta: bool = field(repr=False)
     _data: Any = field(repr=False)
     _x: Tensor = field(repr=False)
+    _units: Mapping[str, Any] | None = field(default=None, repr=False)  # where scores are of units
 
     def frame(self, level: str | None = None, *, site_aggregation: Aggregation = "max_abs") -> Any:
         """Return the scores as a table.
 
         Parameters
         ----------
-        level : {"summary", "sites", "samples"}, optional
-            For nodes: one table with a column per node (``"summary"``, the default), or a dict
-            with one table per layer or step (``"sites"``). For edges: means over samples, a row
+        level : {"summary", "sites", "units", "samples"}, optional
+            For nodes: one table with a column per node (``"summary"``, the default), a dict with one
+            table per layer or step (``"sites"``), or a table with columns ``(node, unit)`` (``"units"``),
+            where ``attribute`` was called with ``by_unit=True``. For edges: means over samples, a row
             per edge (``"summary"``, the default), or samples × edges (``"samples"``), where
             ``attribute`` was called with ``by_sample=True``.
         site_aggregation : {"max_abs", "mean_abs", "last"}
@@ -127,7 +129,19 @@ class Attribution:
             (name,) = self._sites
             tables = [table_frame(*self._site(name, a), self.samples) for a in self._scores]
             return side_by_side(tables, self.outputs, "feature")
-        by_output = self._by_output()
+        by_output = self._by_output(by_unit=level == "units")
+        if level == "units":
+            tables = [summarize(one, self.samples, site_aggregation) for one in by_output]
+            named = [
+                one.set_axis(
+                    pd.MultiIndex.from_tuples(cast(Any, one.columns), names=["node", "unit"]),
+                    axis=1,
+                )
+                for one in tables
+            ]
+            if self.outputs is None:
+                return named[0]
+            return pd.concat(named, axis=1, keys=self.outputs, names=["target"])
         if level == "summary":
             tables = [summarize(one, self.samples, site_aggregation) for one in by_output]
             return side_by_side(tables, self.outputs, "node")
@@ -220,13 +234,42 @@ class Attribution:
         return labels.map({label: k for k, label in enumerate(self.outputs or [])})
 
     def _site(self, name: str, result: OutputScores) -> tuple[list[str], Tensor | None]:
-        return self._sites[name], result.scores.get(name)
+        scores, places = result.scores.get(name), self._places(name)
+        if self._units is None or scores is None or self._units[name] is None:
+            return self._sites[name], scores
+        nodes = torch.tensor([node for node, _ in places])
+        summed = scores.new_zeros(len(scores), len(self._sites[name]))
+        return self._sites[name], summed.index_add(1, nodes, scores)
 
-    def _by_output(self) -> list[dict[str, pd.DataFrame]]:
+    def _places(self, name: str) -> list[tuple[int, int]]:
+        """Return node and unit of each column of a site's scores, where they are of units."""
+        counts = None if self._units is None else self._units[name]
+        counts = [1] * len(self._sites[name]) if counts is None else counts
+        return [(node, unit) for node, count in enumerate(counts) for unit in range(count)]
+
+    def _by_output(self, *, by_unit: bool = False) -> list[dict[str, pd.DataFrame]]:
         """Return the tables of all sites with the wanted nodes, for each output."""
-        kept = self._kept()
+        kept: set[Any] = self._kept()
+        if not by_unit:
+            return [
+                within({n: table_frame(*self._site(n, a), self.samples) for n in self._sites}, kept)
+                for a in self._scores
+            ]
+        if self._units is None:
+            raise Edge2TorchError(
+                "level='units': scores were added up over each node's units. Call attribute(..., "
+                "by_unit=True)."
+            )
+        columns = {
+            name: pd.Index([(nodes[k], u) for k, u in self._places(name)], tupleize_cols=False)
+            for name, nodes in self._sites.items()
+        }
+        kept = {own for one in columns.values() for own in one if own[0] in kept}
         return [
-            within({n: table_frame(*self._site(n, a), self.samples) for n in self._sites}, kept)
+            within(
+                {n: table_frame(one, a.scores.get(n), self.samples) for n, one in columns.items()},
+                kept,
+            )
             for a in self._scores
         ]
 

@@ -18,7 +18,9 @@ from edge2torch.graph import EdgeGraph
 Scores = Mapping[str, Tensor]
 
 
-def table_frame(nodes: list[str], values: Tensor | None, index: pd.Index) -> pd.DataFrame:
+def table_frame(
+    nodes: list[str] | pd.Index, values: Tensor | None, index: pd.Index
+) -> pd.DataFrame:
     """Return a site's scores (b, n) by name; zeros where nothing leads to the output."""
     if values is None:
         return pd.DataFrame(np.zeros((len(index), len(nodes))), index, nodes)

@@ -248,7 +248,7 @@ def interpret_model(
     """
     row = find_method(method, target)
     if level is not None:
-        check_choice("level", level, LEVELS[row.target])
+        check_choice("level", level, [one for one in LEVELS[row.target] if one != "units"])
     check_choice("site_aggregation", site_aggregation, AGGREGATIONS)
     check_choice("to", to, _FORMS)
     check_flag("return_convergence_delta", return_convergence_delta)

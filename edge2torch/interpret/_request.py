@@ -48,6 +48,7 @@ class Request:
     nodes: str | Sequence[str] = "non_input"
     by_site: bool = False
     by_sample: bool = False
+    by_unit: bool = False
     delta: bool = False
     constructor: dict[str, Any] = field(default_factory=dict)
     call: dict[str, Any] = field(default_factory=dict)
@@ -58,8 +59,14 @@ class Request:
     def __post_init__(self) -> None:
         if isinstance(self.nodes, str):
             check_choice("nodes", self.nodes, NODE_CHOICES)
-        for name in ("by_site", "by_sample", "delta", "quiet"):
+        for name in ("by_site", "by_sample", "by_unit", "delta", "quiet"):
             check_flag(name, getattr(self, name))
+        if self.by_unit and not _adds_up(self.row):
+            able = [m.name for m in METHODS.values() if _adds_up(m)]
+            raise Edge2TorchError(
+                f"by_unit: {self.row.name} of {self.row.target} does not add up over a node's units. These do, "
+                f"for target='nodes': {listing(able, len(able))}."
+            )
         if self.delta and not self.row.delta:
             able = [m.name for m in METHODS.values() if m.delta and m.target == self.row.target]
             raise Edge2TorchError(
@@ -67,6 +74,12 @@ class Request:
                 f"{self.row.target!r} these have: {listing(able, len(able)) or 'none'}."
             )
         check_kwargs(self.row, self.constructor, self.call, arguments_of(self.row))
+
+
+def _adds_up(row: AttributionMethod) -> bool:
+    """Whether a node's score is the sum of its units'."""
+    is_shared_out = row.target == "nodes" and row.by_gradient
+    return is_shared_out and row.name != "InternalInfluence"  # the gradient's length
 
 
 @contextmanager
@@ -106,6 +119,7 @@ def prepared_task(
                 delta=bool(request.delta),
                 by_sample=request.by_sample,
                 by_site=request.by_site,
+                by_unit=request.by_unit,
                 quiet=bool(request.quiet),
             )
             if not are_finite(seen.values.values()):

@@ -97,7 +97,7 @@ def _attribute_chunk(
         )
     if score.dim() == 3:  # gradients of a node's channels add up; the others are alike or a mean
         score = score.sum(2) if task.method.by_gradient else score.mean(2)
-    score = _by_node(task, site, score)
+    score = score if task.by_unit else _by_node(task, site, score)
     if delta is not None:  # methods with a set have one per pair: their mean is the sample's own
         delta = delta.detach().reshape(len(x), -1).mean(1).cpu()
     return score.detach().to("cpu", x.dtype), delta  # some methods of Captum compute in float32

@@ -99,7 +99,7 @@ def _results(task: Task, totals: list[list[Tensor]], inner: list[str]) -> list[O
         for name, of_update in zip(inner, total[n_sites:], strict=True):
             scores[name][:, n_inputs:] = of_update[:, n_inputs:]
         for site in task.sites:
-            if site.units is not None:
+            if site.units is not None and not task.by_unit:
                 scores[site.name] = _by_node(task, site, scores[site.name], k)
         results.append(OutputScores({name: score.cpu() for name, score in scores.items()}, deltas))
     return results

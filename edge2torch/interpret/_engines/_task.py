@@ -45,6 +45,7 @@ class Task:
     delta: bool
     by_sample: bool
     by_site: bool
+    by_unit: bool
     quiet: bool
 
     @property
