@@ -236,6 +236,51 @@ def _compiled(backend: str) -> Callable[[], Files]:
     return _of_folder(make)
 
 
+def _visible(folder: Path) -> None:
+    torch.manual_seed(0)
+    edges = EDGES[["source", "target"]]
+    model, artifact = e2t.compile_graph(edges, units=3, unused="prune", quiet=True)
+    model = e2t.customize_model(
+        model, node_activation="tanh", node_normalization="batch", node_heads=e2t.NodeHeads()
+    )
+    e2t.save_compiled(folder, model, artifact)
+
+
+def _pair_tables() -> Files:
+    rng = np.random.default_rng(0)
+    cells = pd.DataFrame(rng.normal(size=(6, 3)).round(2), [f"c{k}" for k in range(6)], [*"abd"])
+    drugs = pd.DataFrame(np.eye(2), ["u", "v"], ["bit0", "bit1"])
+    response = pd.DataFrame(
+        [(cell, drug, round(rng.normal(), 2)) for cell in cells.index for drug in drugs.index],
+        columns=["cell", "drug", "auc"],
+    )
+    links = pd.DataFrame({"source": ["a", "b", "d", "h"], "target": ["h", "h", "y", "y"]})
+    return {
+        "edges.csv": links.to_csv(index=False).encode(),
+        "cells.csv": cells.to_csv(index_label="cell").encode(),
+        "drugs.csv": drugs.to_csv(index_label="drug").encode(),
+        "response.csv": response.to_csv(index=False).encode(),
+    }
+
+
+def _read_pairs(folder: Path) -> object:
+    from edge2torch._core.console import Console
+    from edge2torch.study import StudySettings
+    from edge2torch.study._edges import read_edge_file
+    from edge2torch.study._run_pairs import _read
+
+    return _read(
+        read_edge_file(folder / "edges.csv", "edges"),
+        folder / "cells.csv",
+        folder / "response.csv",
+        folder / "drugs.csv",
+        "auc",
+        ("cell", "drug"),
+        StudySettings(units=3),
+        Console(quiet=True),
+    )
+
+
 def _vae(folder: Path) -> None:
     from edge2torch.vae import compile_vae
 
@@ -538,6 +583,8 @@ TARGETS = [
         Target(f"load_compiled, {backend}", _compiled(backend), e2t.load_compiled, _rehash("artifact.json"), share=1 / 3)
         for backend in ("feedforward", "recurrent", "gnn")
     ),
+    Target("load_compiled, units and heads", _of_folder(_visible), e2t.load_compiled, _rehash("artifact.json"), share=1 / 5),
+    Target("tables of pairs", _pair_tables, _read_pairs, share=1 / 5),
     Target("load_vae", _of_folder(_vae), _load_vae, _rehash("vae.json")),
     Target("load_modules", _of_folder(_modules), _load_modules, _rehash("artifact.json")),
     *(
