@@ -75,6 +75,11 @@ class SharedGains(nn.Module):
         gain = (self.log_source[self.source] + self.log_target[self.target]).exp() * self.norm
         return gain.index_copy(0, self.free, gain[self.free] * self.factor)
 
+    @torch.no_grad()
+    def scale_(self, edges: Tensor, factor: float) -> None:
+        """Scale the gains of the sources of some edges (e,), and whatever else they send."""
+        self.log_source[self.source[edges].unique()] += float(np.log(factor))
+
 
 def share_weights(base: nn.Module) -> None:
     """Put gains of nodes in the place of the weights of a recurrent model's edges."""

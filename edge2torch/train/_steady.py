@@ -11,6 +11,7 @@ from typing import Any, cast
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from edge2torch._core.messages import listing
 from edge2torch.compile import find_artifact
@@ -276,6 +277,10 @@ def _settle_cycles(model: nn.Module, base: RecurrentEdgeModel, limit: float) -> 
     edges = base.cell(0).edges
     on_cycles = torch.from_numpy(base.is_cyclic).to(edges.weight.device)
     on_cycles = on_cycles if edges.trainable is None else on_cycles[edges.trainable]
+    if is_parametrized(edges, "weight"):  # to write into what is computed anew would do nothing
+        for own in edges.parametrizations["weight"]:
+            own.scale_(on_cycles, limit / reached)
+        return
     edges.weight.mul_(torch.where(on_cycles, limit / reached, 1.0))
 
 

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from edge2torch import Edge2TorchError, perturb
+from edge2torch.nn import spectral_radius
 from edge2torch.perturb._compare import held_out
 from edge2torch.perturb._problem import Problem
 from edge2torch.perturb._train import Recipe, masked, train
 from edge2torch.perturb._verdict import judged, wiring
+from edge2torch.train._steady import _settle_cycles
 
 EDGES = pd.DataFrame(
     {
@@ -150,6 +152,18 @@ def test_shared_weights_are_gains_of_nodes_and_inputs_are_fixed() -> None:
     assert layer.edge_weights()[ends.index(("c", "a"))].item() == pytest.approx(-1.0)
     assert layer.edge_weights()[ends.index(("A", "a"))].item() == pytest.approx(2**-0.5)
     assert len(free.base.cell(0).edges.weight) == 9
+
+
+def test_shared_gains_on_cycles_are_scaled_back_before_a_steady_state_is_sought() -> None:
+    loop = pd.DataFrame({"source": ["A", "a", "b", "b"], "target": ["a", "b", "a", "y"], "sign": 1})
+    design = design_of(given(A=[0, 1]), ("y",))
+    model, _ = perturb.compile(loop, design, weights="shared")
+    gains = model.base.cell(0).edges.parametrizations.weight[0]
+    with torch.no_grad():
+        gains.log_source.fill_(1.0)
+    assert spectral_radius(model).item() > 1.5
+    _settle_cycles(model, model.base, 0.9)
+    assert spectral_radius(model).item() == pytest.approx(0.9, abs=1e-3)
 
 
 @pytest.mark.parametrize(
