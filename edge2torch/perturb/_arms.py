@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from edge2torch._core.console import PATIENCE
+from edge2torch._core.diverged import DivergedError
 from edge2torch._core.executor import PickledModel, Workers, map_on_executor
 from edge2torch._core.messages import require
+from edge2torch.errors import Edge2TorchError
 from edge2torch.perturb._design import Design, Ints
 from edge2torch.perturb._folds import Folds, inner_folds
 from edge2torch.perturb._kernel import GraphKernel
@@ -149,6 +151,11 @@ class Work:
             first = int(np.argmin(np.nan_to_num([row["mse"] for row in own_rows], nan=np.inf)))
             best[name, k] = first, own_rows[first]["share"]
             part = "all" if k == _WHOLE else str(k + 1)
+            if np.isinf(own_rows[first]["mse"]):
+                raise Edge2TorchError(
+                    f"inner_folds: for fold {part} of the {name} training diverges with all settings. "
+                    "Lower learning_rate, or raise weight_decay."
+                )
             for r, row in enumerate(own_rows):
                 rows[name].append({"fold": part, **row, "chosen": r == first})
         return best, {name: pd.DataFrame(own) for name, own in rows.items()}
@@ -208,13 +215,18 @@ def _unpacked(packed: Packed) -> Trained:
 
 def _validated(
     edges: pd.DataFrame, design: Design, training: Ints, held: Ints, recipe: Recipe, seed: int
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats] | None:
     """Return what the base leaves of held samples, and what the network says of that, both (m, o).
 
-    In units of each readout's spread, but of readouts between 0 and 1.
+    In units of each readout's spread, but of readouts between 0 and 1. None where training diverges.
     """
-    found = train(edges, design, training, recipe, seed)
-    base, rest = found.parts(design)
+    try:
+        found = train(edges, design, training, recipe, seed)
+        base, rest = found.parts(design)
+    except Edge2TorchError as error:
+        if isinstance(error.__cause__, DivergedError):
+            return None
+        raise
     y = masked(design, found.model, design.readouts.to_numpy(float))
     unit = np.ones(y.shape[1])
     if not design.is_bounded:
@@ -223,9 +235,15 @@ def _validated(
     return ((y - base) / unit)[held], (rest / unit)[held]
 
 
-def _kept_share(results: Sequence[tuple[Floats, Floats]]) -> tuple[float, float]:
-    """Return how much of the networks' say to keep, 0 to 1, and the error that is left then."""
-    gap, says = (np.concatenate([pair[side] for pair in results]) for side in (0, 1))
+def _kept_share(results: Sequence[tuple[Floats, Floats] | None]) -> tuple[float, float]:
+    """Return how much of the networks' say to keep, 0 to 1, and the error that is left then.
+
+    Without end where a training diverged: such settings are not chosen.
+    """
+    known = [pair for pair in results if pair is not None]
+    if len(known) < len(results):
+        return 0.0, float("inf")
+    gap, says = (np.concatenate([pair[side] for pair in known]) for side in (0, 1))
     ok = ~np.isnan(gap) & ~np.isnan(says)
     gap, says = gap[ok], says[ok]
     size = float((says**2).sum())

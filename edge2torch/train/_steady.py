@@ -278,7 +278,7 @@ def _settle_cycles(model: nn.Module, base: RecurrentEdgeModel, limit: float) -> 
     on_cycles = torch.from_numpy(base.is_cyclic).to(edges.weight.device)
     on_cycles = on_cycles if edges.trainable is None else on_cycles[edges.trainable]
     if is_parametrized(edges, "weight"):  # to write into what is computed anew would do nothing
-        for own in edges.parametrizations["weight"]:
+        for own in cast(Any, edges).parametrizations.weight:
             own.scale_(on_cycles, limit / reached)
         return
     edges.weight.mul_(torch.where(on_cycles, limit / reached, 1.0))

@@ -105,6 +105,7 @@ def test_how_much_of_a_network_is_kept() -> None:
     gap = np.array([[np.nan, -1.0]])
     assert _kept_share([(gap, np.array([[9.0, -2.0]]))]) == pytest.approx((0.5, 0.0))
     assert _kept_share([(gap, np.zeros((1, 2)))]) == pytest.approx((0.0, 1.0))
+    assert _kept_share([(gap, says[:1]), None]) == (0.0, np.inf)  # a training that diverged
 
 
 @pytest.mark.parametrize(
