@@ -128,8 +128,10 @@ def clickable_network(
         '<div class="net">'
         f"{_omitted(graph, facts, n_unknown, artifact)}"
         f"{_controls(data['classes'], facts.tests is not None, level, group)}"
-        f'<div class="net-main"><div class="net-picture" style="--net-high: {height / width:.4f}; '
-        f'--net-most: {LARGEST * height:.0f}px">{picture}</div>'
+        '<div class="net-main"><div class="net-picture" style="contain-intrinsic-height: '
+        # the width of .net less that of the panel beside the picture
+        f"min(88vh, {LARGEST * height:.0f}px, (min(94vw, 92rem) - 21rem) * {height / width:.4f})"
+        f'">{picture}</div>'
         '<aside class="net-panel" aria-live="polite" aria-label="The selected node" hidden></aside>'
         f"</div>{_legend(graph, facts, score_label)}"
         f'<script type="application/json">{as_script(data)}</script></div>'
