@@ -15,7 +15,13 @@ from edge2torch.study._words import Words
 def methods_text(results: Results) -> str:
     """Return the paragraph; every number in it is this run's."""
     parts = [_network(results), _covariates(results), _training(results), _comparison(results)]
-    parts = [*filter(None, parts), _learned(results)]
+    study = results.study
+    parts = [
+        *filter(None, parts),
+        _learned(results),
+        study.task.outcome.measured(study.task, study.words),
+    ]
+    parts = [*filter(None, parts)]
     if results.has_learned:
         parts.append(_attribution(results))
     if results.trust is not None:

@@ -357,7 +357,7 @@ def _filled(
     start, _, named = origin.partition(" Names of ")
     return replace(
         text,
-        title=text.title or f"What {task.label} rests on",
+        title=text.title or f"What {task.outcome.called(task)} rests on",
         data=text.data
         or f"{plural('sample', int(task.kept.sum()))} with "
         f"{plural('feature', len(dataset.table.columns))} from {dataset.name}; {task.outcome.described(task)}.",

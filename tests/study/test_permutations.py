@@ -77,7 +77,7 @@ def test_a_report_says_what_permuted_outcomes_reach(tmp_path: Path) -> None:
     report = (tmp_path / "report.html").read_text()
     assert "With outcomes exchanged among samples and all else done alike, 4 times," in report
     assert f"{own:.3f} with outcomes as they are: p = 0.2." in report
-    assert "by 4 permutations of the outcomes." in report
+    assert "log-rank p = 0.2, by 4 permutations of the outcomes." in report
     again = load_study(tmp_path).results.permuted
     pd.testing.assert_frame_equal(again, result.results.permuted)
     # without them what an earlier study left goes

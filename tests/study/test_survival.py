@@ -73,8 +73,24 @@ def test_the_files_of_a_survival_study(study: tuple[StudyResult, Path]) -> None:
     assert found["log hazard"].corr(found[horizon], method="spearman") < -0.9
     assert {"survival.png", "calibration.png"} <= {path.name for path in folder.iterdir()}
     report = (folder / "report.html").read_text()
-    for words in ("How long until", "reverse Kaplan–Meier", "log-rank p =", "Calibration slope"):
+    for words in (
+        "How long until",
+        "reverse Kaplan–Meier",
+        "log-rank p",
+        "Calibration slope",
+        "hazard ratio",
+    ):
         assert words in report
+    assert "<h1>What the time until &#39;died&#39; rests on</h1>" in report
+    # what a statistics checklist asks for beside each number
+    methods = methods_text(result.results)
+    horizon = result.results.study.task.options["horizon"]
+    for words in (f"up to {horizon:g} (as in 'years') by Uno", "inverse probability of", "Efron"):
+        assert words in methods
+        assert words.replace("'", "&#39;") in report
+    half = r"half have the event by \S+ \(Kaplan–Meier, 95 % interval \S+ to .+\)\. Times are as in"
+    assert re.search(half, report)
+    assert re.search(r"predicted for \d+ % of the held-out samples, and seen in \d+ %", report)
     section = report[report.index("How long until") :]
     section = section[: section.index("<h2")]
     assert "Concordance of held-out samples, with 95 % intervals over samples." in section
@@ -299,9 +315,10 @@ def test_a_slope_whose_interval_holds_1_is_not_called_overfitted() -> None:
     theta = np.random.default_rng(0).normal(size=60)
     outcome = simulate(0.6 * theta, seed=0)
     table = pd.DataFrame({"log hazard": theta, "seed": 0}, index=[f"p{k}" for k in range(60)])
-    said = _calibrated(table, outcome)
+    table = table.assign(time=outcome.time, event=outcome.event.astype(int))
+    said = _calibrated(table)
     assert "the interval holds 1" in said
-    assert "too far apart" in _calibrated(table.assign(**{"log hazard": 5 * theta}), outcome)
+    assert "too far apart" in _calibrated(table.assign(**{"log hazard": 5 * theta}))
 
 
 def test_nodes_are_judged_by_networks_trained_as_long_as_the_studys() -> None:
@@ -372,3 +389,41 @@ def test_a_network_of_hazards_by_interval_is_judged_as_one_of_log_hazards(tmp_pa
     new = load_study(tmp_path).predict(table.head(3))
     pd.testing.assert_frame_equal(new, result.predict(table.head(3)))
     assert new.columns.tolist() == ["log hazard", "survival at 1"]
+
+
+def test_the_ratio_of_hazards_and_small_p_are_said_as_journals_want_them() -> None:
+    from edge2torch.study._outcomes._survival_report import _by_risk, _in_the_large, _p
+
+    assert [_p(one) for one in (0.2, 0.0321, 0.001, 0.00099, 1e-12)] == [
+        *("p = 0.2", "p = 0.032", "p = 0.001", "p < 0.001", "p < 0.001"),
+    ]
+    high = np.arange(2000) % 2 == 1
+    outcome = simulate(np.where(high, np.log(3.0), 0.0), seed=0)
+    table = pd.DataFrame(
+        {
+            "time": outcome.time,
+            "event": outcome.event.astype(int),
+            "log hazard": np.where(high, 1.0, -1.0),
+            "median when fitted": 0.0,
+            "survival at 0.5": np.where(high, np.exp(-1.5), np.exp(-0.5)),
+            "seed": 0,
+        },
+        index=[f"p{k}" for k in range(2000)],
+    )
+    said = _by_risk(table, pd.DataFrame())[1]
+    numbers = r"hazard ratio (\S+) \(95 % interval (\S+) to (\S+)\), log-rank p < 0\.001\."
+    ratio, low, end = map(float, re.search(numbers, said).groups())  # type: ignore[union-attr]
+    assert low < 3.0 < end
+    assert ratio == pytest.approx(3.0, rel=0.1)
+    # of two networks the interval of the logarithm is wider by the root of two, as chi-squared is halved
+    two = _by_risk(table.assign(seed=np.arange(2000) // 1000), pd.DataFrame())[1]
+    _, low_2, end_2 = map(float, re.search(numbers[:-2].replace(r"\.001", r"\.001 "), two).groups())  # type: ignore[union-attr]
+    assert np.log(end_2 / low_2) / np.log(end / low) == pytest.approx(2**0.5, rel=0.03)
+    task = _task(cohort(), horizon=0.5)
+    large = re.search(
+        r"for (\d+) % .* in (\d+) % .*interval (\d+) to (\d+)", _in_the_large(task, table)
+    )
+    predicted, seen, least, most = map(int, large.groups())  # type: ignore[union-attr]
+    assert predicted == round(100 - 50 * (np.exp(-1.5) + np.exp(-0.5)))
+    assert least <= predicted <= most
+    assert abs(seen - predicted) < 4

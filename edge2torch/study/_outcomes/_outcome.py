@@ -225,6 +225,10 @@ class Outcome(ABC):
         """What each output of the network says."""
         return (task.label,)
 
+    def called(self, task: Task) -> str:
+        """The label in a title."""
+        return task.label
+
     def described(self, task: Task) -> str:
         """The label in the first sentence on the data."""
         return f"label {task.label!r}"
@@ -388,6 +392,10 @@ class Outcome(ABC):
     def question(self, task: Task, words: Words) -> str:
         """As in "Can the value of 'dose' of a sample be told"."""
         return f"value of {task.label!r}"
+
+    def measured(self, task: Task, words: Words) -> str:
+        """How predictions were judged, as sentences for a methods section; where metrics need no word, none."""
+        return ""
 
     def predicts(self, task: Task, words: Words) -> str:
         """As in "was trained to predict dose (a number)"."""

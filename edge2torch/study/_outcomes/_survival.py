@@ -35,6 +35,7 @@ from edge2torch.study._outcomes._survival_goal import (
 )
 from edge2torch.study._outcomes._survival_report import (
     censoring_words,
+    measured_words,
     risk_statistics,
     survival_sections,
 )
@@ -152,6 +153,9 @@ class Survival(Outcome):
         others = [] if times.strata is None else sorted(set(times.strata.tolist()) - set(known))
         # a stratum that was not trained with has no baseline, but an order of its own
         return _numbers(times, known + others), np.ones(len(times), bool), notes
+
+    def called(self, task: Task) -> str:
+        return f"the time until {task.label!r}"
 
     def described(self, task: Task) -> str:
         times = times_of(task)
@@ -372,6 +376,9 @@ class Survival(Outcome):
 
     def question(self, task: Task, words: Words) -> str:
         return f"time until {task.label!r}"
+
+    def measured(self, task: Task, words: Words) -> str:
+        return measured_words(task, words)
 
     def predicts(self, task: Task, words: Words) -> str:
         what = f"the hazard of each of {task.options['bins']} intervals"

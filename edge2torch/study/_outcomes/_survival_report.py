@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import chi2, t
+from scipy.stats import chi2, norm, t
 
 from edge2torch._core.messages import plural
 from edge2torch.errors import Edge2TorchError
@@ -43,7 +44,12 @@ def survival_sections(
     held_out = _held_out(predictions)
     models = _models(predictions, held_out)
     curves, test = _by_risk(predictions, permuted)
-    text = [_follow_up(times, words), _beside(models), _of_permuted(predictions, permuted), test]
+    text = [
+        _follow_up(times, words, task.options["time"]),
+        _beside(models),
+        _of_permuted(predictions, permuted),
+        test,
+    ]
     figures = {
         "survival": Drawing(
             lambda: plot_survival(curves, title="", xlabel=task.options["time"]).figure,
@@ -59,7 +65,7 @@ def survival_sections(
     if held_out.entry is None:
         found = _calibration(task, predictions)
         if found is not None:
-            text.append(_calibrated(predictions, held_out))
+            text += [_in_the_large(task, predictions), _calibrated(predictions)]
             figures["calibration"] = Drawing(
                 lambda: plot_calibration(found, title="").figure,
                 f"Predicted and observed events up to {task.options['horizon']:g}, in fifths of the "
@@ -81,6 +87,18 @@ def _held_out(predictions: pd.DataFrame) -> Outcome:
 def _runs(predictions: pd.DataFrame) -> pd.Series:
     """Which network a sample was held out from: log hazards of two have no common scale."""
     return predictions["seed"].astype(str)
+
+
+def _by_run(predictions: pd.DataFrame) -> Outcome:
+    """Outcomes with network and stratum as strata: only within them are log hazards compared."""
+    times, runs = _held_out(predictions), _runs(predictions)
+    strata = runs if times.strata is None else runs + " " + pd.Series(times.strata, runs.index)
+    return replace(times, strata=strata.to_numpy(str))
+
+
+def _p(value: float) -> str:
+    """As journals want it: p = 0.032, p < 0.001."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
 def _models(predictions: pd.DataFrame, held_out: Outcome) -> pd.DataFrame:
@@ -111,18 +129,20 @@ def _shown(models: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _follow_up(times: Outcome, words: Words) -> str:
+def _follow_up(times: Outcome, words: Words, unit: str) -> str:
     middle = median_follow_up(times)
     watched = f"median follow-up {middle:.3g}" if np.isfinite(middle) else "no median follow-up"
-    half = median_time(kaplan_meier(times.time, times.event, entry=times.entry))
-    until = (
-        f"half have the event by {half:.3g}"
-        if np.isfinite(half)
-        else "fewer than half have the event"
+    curve = kaplan_meier(times.time, times.event, entry=times.entry)
+    half, *ends = (
+        median_time(curve.assign(survival=curve[name])) for name in ("survival", "low", "high")
     )
+    until = "fewer than half have the event (Kaplan–Meier)"
+    if np.isfinite(half):
+        low, high = (f"{one:.3g}" if np.isfinite(one) else "not reached" for one in ends)
+        until = f"half have the event by {half:.3g} (Kaplan–Meier, 95 % interval {low} to {high})"
     said = (
         f"{plural(words.sample, len(times))}, {plural('event', times.n_events)}, {watched} (reverse "
-        f"Kaplan–Meier); {until} (Kaplan–Meier)."
+        f"Kaplan–Meier); {until}. Times are as in {unit!r}."
     )
     if times.strata is not None:
         said += f" Baseline hazards of {plural('stratum', len(set(times.strata.tolist())))} of their own."
@@ -145,6 +165,37 @@ def _beside(models: pd.DataFrame) -> str:
     if high < 0:
         return said + "is below 0: use ridge Cox for prediction."
     return said + "holds 0: neither is shown to be better, and ridge Cox is the simpler one."
+
+
+def measured_words(task: Task, words: Words) -> str:
+    """How predictions were judged, for a methods section."""
+    horizon, samples = task.options["horizon"], plural(words.sample)
+    said = (
+        f"Discrimination was measured by Harrell's C, with percentile intervals over 999 draws of {samples}, stratified "
+        "by event"
+    )
+    if not task.options["has_entry"]:
+        said += (
+            f", and up to {horizon:g} (as in {task.options['time']!r}) by Uno's C (doi:10.1002/sim.4154); accuracy by the "
+            "Brier score integrated to the same time. Both were weighted by the inverse probability of censoring in "
+            f"the training part. Survival at a time was predicted with {_curves_of(task)}; its calibration was judged "
+            "in fifths of the predicted risk, and by the coefficient of the log hazard in a Cox model of held-out "
+            f"{samples}"
+        )
+    said += (
+        ". Groups were cut at the median risk of the training part and compared by Kaplan–Meier curves (log-log "
+        "intervals), a two-sided log-rank test and the ratio of their hazards. "
+        f"Ties were counted by {task.options['ties'].capitalize()}'s method"
+    )
+    if n := task.options.get("permutations", 0):
+        said += f"; P values of groups and concordance are of {n} permutations of the outcomes, all else done anew"
+    return f"{said}."
+
+
+def _curves_of(task: Task) -> str:
+    if task.options.get("survival", "cox") == "discrete":
+        return "the network's own hazards, and of the linear models with Breslow's baseline hazard"
+    return "Breslow's baseline hazard of the training part"
 
 
 def risk_statistics(predictions: pd.DataFrame) -> dict[str, float]:
@@ -178,7 +229,7 @@ def _of_permuted(predictions: pd.DataFrame, permuted: pd.DataFrame) -> str:
         f"With outcomes exchanged among samples and all else done alike, {plural('time', len(permuted))}, "
         f"the network's concordance is {c.mean():.3f} ± {c.std():.3f} (standard deviation; the largest "
         f"{c.max():.3f}), and {own:.3f} with outcomes as they are: "
-        f"p = {_pvalue(own, c):.2g}."
+        f"{_p(_pvalue(own, c))}."
     )
 
 
@@ -190,14 +241,13 @@ def _halves(predictions: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.bool_]]
 
 def _test_of(once: pd.DataFrame, high: NDArray[np.bool_]) -> LogRank:
     """Log-rank test of the groups, by fold and stratum."""
-    times, runs = _held_out(once), _runs(once)
-    strata = runs if times.strata is None else runs + " " + pd.Series(times.strata, runs.index)
+    times = _by_run(once)
     return logrank(
         np.where(high, *reversed(_GROUPS)),
         times.time,
         times.event,
         entry=times.entry,
-        strata=strata.to_numpy(),
+        strata=times.strata,
     )
 
 
@@ -221,17 +271,34 @@ def _by_risk(
     pvalue = float(chi2.sf(test.statistic / 2, test.degrees)) if several else test.pvalue
     said = (
         f"Above and below the median risk of those fitted: {int(high.sum())} and "
-        f"{int((~high).sum())} held-out samples, log-rank p = {pvalue:.2g}"
+        f"{int((~high).sum())} held-out samples{_ratio(once, high, several=several)}, log-rank "
     )
     if len(permuted):
         pvalue = _pvalue(test.statistic, permuted["chi_squared"])
-        said = f"{said.rsplit(' p = ', 1)[0]} p = {pvalue:.2g}, by {plural('permutation', len(permuted))} of the outcomes"
-    elif several:
+        said += f"{_p(pvalue)}, by {plural('permutation', len(permuted))} of the outcomes"
+    else:
+        said += _p(pvalue)
+    if several:
+        halved = "" if len(permuted) else ", chi-squared halved"
         said += (
-            " (stratified by fold, chi-squared halved, for groups of cross-validation depend on each "
+            f" (stratified by fold{halved}, for groups of cross-validation depend on each "
             "other, doi:10.1093/bib/bbr001)"
         )
     return curves, f"{said}. The cut was not chosen by looking at the times."
+
+
+def _ratio(once: pd.DataFrame, high: NDArray[np.bool_], *, several: bool) -> str:
+    """Ratio of the groups' hazards with its interval; nothing where a group has no event."""
+    times = _by_run(once)
+    if not times.event[high].any() or not times.event[~high].any():
+        return ""
+    fitted = cox_regression(pd.DataFrame({"higher": high.astype(np.float64)}), times, penalty=0)
+    log, error = float(fitted.coefficients.iloc[0]), float(fitted.errors.iloc[0])
+    if not np.isfinite(error):
+        return ""
+    wide = float(norm.ppf(0.975)) * error * (2**0.5 if several else 1.0)  # as chi-squared is halved
+    low, high_end = np.exp(log - wide), np.exp(log + wide)
+    return f", hazard ratio {np.exp(log):.2f} (95 % interval {low:.2f} to {high_end:.2f})"
 
 
 def _calibration(task: Task, predictions: pd.DataFrame) -> pd.DataFrame | None:
@@ -246,11 +313,8 @@ def _calibration(task: Task, predictions: pd.DataFrame) -> pd.DataFrame | None:
         return None
 
 
-def _calibrated(predictions: pd.DataFrame, held_out: Outcome) -> str:
-    slope, low, high = calibration_slope(
-        Outcome(held_out.time, held_out.event, strata=_runs(predictions).to_numpy()),
-        predictions["log hazard"].to_numpy(),
-    )
+def _calibrated(predictions: pd.DataFrame) -> str:
+    slope, low, high = calibration_slope(_by_run(predictions), predictions["log hazard"].to_numpy())
     if not np.isfinite(slope):
         return "All predicted log hazards are the same: there is nothing to calibrate."
     seen = predictions.index.duplicated().any()
@@ -261,6 +325,24 @@ def _calibrated(predictions: pd.DataFrame, held_out: Outcome) -> str:
     if slope < 0.8:
         return f"{said}: below 1, predictions are too far apart (overfitted)."
     return f"{said}: {'above 1, predictions are too close together' if slope > 1.25 else 'about 1, as it should be'}."
+
+
+def _in_the_large(task: Task, predictions: pd.DataFrame) -> str:
+    """Mean predicted risk at the horizon beside what was seen."""
+    once, horizon = predictions[~predictions.index.duplicated()], task.options["horizon"]
+    predicted = 1 - float(once[f"survival at {horizon:g}"].mean())
+    curve = kaplan_meier(once["time"].to_numpy(), once["event"].to_numpy())
+    until = curve[curve.index <= horizon]
+    if until.empty:
+        return ""
+    seen, high, low = (1 - float(until[name].iloc[-1]) for name in ("survival", "low", "high"))
+    said = (
+        f"By {horizon:g} an event was predicted for {100 * predicted:.0f} % of the held-out samples, and seen in "
+        f"{100 * seen:.0f} %"
+    )
+    if not np.isfinite(low) or not np.isfinite(high):
+        return f"{said} (1 − Kaplan–Meier)."
+    return f"{said} (1 − Kaplan–Meier, 95 % interval {100 * low:.0f} to {100 * high:.0f} %)."
 
 
 def _proportional(predictions: pd.DataFrame, held_out: Outcome) -> str:
@@ -276,9 +358,7 @@ def _proportional(predictions: pd.DataFrame, held_out: Outcome) -> str:
     if not np.isfinite(r) or n < 4:
         return ""
     p = 2 * float(t.sf(abs(r) * np.sqrt((n - 2) / max(1 - r**2, 1e-12)), n - 2))
-    said = (
-        f"Proportional hazards: correlation of the risk's residuals with time {r:+.2f}, p = {p:.2g}"
-    )
+    said = f"Proportional hazards: correlation of the risk's residuals with time {r:+.2f}, {_p(p)}"
     if p >= 0.05:
         return f"{said}; no sign that the risk says more of early than of late events."
     return f"{said}: the risk says {'less' if r < 0 else 'more'} of late events than of early ones."
