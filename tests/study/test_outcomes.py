@@ -118,7 +118,7 @@ class PoissonRate(Outcome):
         by_half = predictions.groupby(predictions["predicted"] > predictions["predicted"].median())
         return {"rates": by_half[["count", "time"]].sum()}
 
-    def sections(self, task, predictions, words, permuted):  # noqa: ARG002
+    def sections(self, task, predictions, words, permuted):
         drawing = Drawing(Figure, f"Events per {task.options['unit']}.")
         return [
             Section(
