@@ -1,11 +1,13 @@
 """A signalling system that is known: what perturb.fit finds of it, for docs/perturbation.md.
 
-    python benchmarks/known_signalling.py --parts triples inhibitors --rewired 0
+    python benchmarks/known_signalling.py --parts triples inhibitors few coverage drawn --rewired 0
 
 The system of notebook 05: 42 edges, four ligands and four drugs, given alone, in pairs or in triples;
 readouts in units of their own spread, with 5 % of noise. ``triples``: trained on all else, by rewired
 graphs too; knock-outs of inner nodes against the system's own. ``inhibitors``: each of the drugs
-left out altogether.
+left out altogether. ``few``: knock-outs, one and two at a time, after 10, 15 and 20 conditions.
+``coverage``: how many readouts lie in nominal 90 % intervals, with the strengths of other systems.
+``drawn``: triples and inhibitors of two systems of 56 edges that are drawn by a seed.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -45,6 +47,7 @@ class System:
     read: pd.DataFrame
     inside: list[str]
     readouts: list[str]
+    drugs: dict[str, str]
 
 
 def saturating(v):
@@ -63,12 +66,18 @@ def system(largest: int = 3, seed: int = 0) -> System:
         [(a, b, 1 if how == "->" else -1) for a, how, b in arrows],
         columns=["source", "target", "sign"],
     )
-    rng = np.random.default_rng(seed)
+    return behaving(edges, DRUGS, np.random.default_rng(seed), largest)
+
+
+def behaving(
+    edges: pd.DataFrame, drugs: dict[str, str], rng: np.random.Generator, largest: int = 3
+) -> System:
+    """Draw how strong the edges of a network are, and read what it does."""
     strength = rng.uniform(2, 4, len(edges)) * np.where(edges["sign"] > 0, 1, 0.5)
-    blocks = pd.DataFrame({"source": list(DRUGS), "target": list(DRUGS.values()), "weight": -5.0})
+    blocks = pd.DataFrame({"source": list(drugs), "target": list(drugs.values()), "weight": -5.0})
     truth = pd.concat([edges.assign(weight=edges["sign"] * strength), blocks], ignore_index=True)
     sources, targets = set(edges["source"]), set(edges["target"])
-    readouts, names = sorted(targets - sources), [*sorted(sources - targets), *DRUGS]
+    readouts, names = sorted(targets - sources), [*sorted(sources - targets), *drugs]
     chosen = [pick for n in range(largest + 1) for pick in itertools.combinations(names, n)]
     doses = pd.DataFrame(
         [[float(name in pick) for name in names] for pick in chosen],
@@ -78,30 +87,106 @@ def system(largest: int = 3, seed: int = 0) -> System:
     settled = settle(truth, doses, readouts)
     noise = 0.05 * np.random.default_rng(1).normal(size=(len(doses), len(readouts)))
     read = settled[readouts] / settled[readouts].std() + noise
-    return System(edges, truth, doses, settled, read, sorted(sources & targets), readouts)
+    return System(edges, truth, doses, settled, read, sorted(sources & targets), readouts, drugs)
 
 
 def design_of(known: System) -> perturb.Design:
-    kinds = dict.fromkeys(DRUGS, "inhibitor")
-    return perturb.read_design(known.doses, known.read, kinds=kinds, targets=DRUGS)
+    kinds = dict.fromkeys(known.drugs, "inhibitor")
+    return perturb.read_design(known.doses, known.read, kinds=kinds, targets=known.drugs)
 
 
-def knock_outs(known: System, found: perturb.PerturbationFit, rows: np.ndarray) -> float:
+def drawn(seed: int) -> System:
+    """Four ligands, layers of 6, 8, 8 and 8 nodes, 8 edges back; the next seed where it swings."""
+    rng = np.random.default_rng(seed)
+    layers = [[f"{a}{k}" for k in range(n)] for a, n in zip("LRMNy", (4, 6, 8, 8, 8), strict=True)]
+    signs = {}
+    for above, below in itertools.pairwise(layers):
+        for node in below:
+            for s in rng.choice(above, int(rng.integers(1, 3)), replace=False):
+                signs[str(s), node] = 1 if rng.random() < 0.8 else -1
+        for node in above:  # nothing ends in the middle
+            if not any(s == node for s, _ in signs):
+                signs[node, str(rng.choice(below))] = 1
+    for _ in range(8):
+        s, t = rng.choice(layers[3] + layers[2]), rng.choice(layers[1] + layers[2])
+        if s != t:
+            signs.setdefault((str(s), str(t)), 1 if rng.random() < 0.4 else -1)
+    edges = pd.DataFrame([(*ends, sign) for ends, sign in signs.items()])
+    edges.columns = ["source", "target", "sign"]
+    inner = [node for layer in layers[1:4] for node in layer]
+    drugs = {f"{node}i": str(node) for node in rng.choice(inner, 4, replace=False)}
+    known = behaving(edges, drugs, rng)
+    steps = evaluate_steps(
+        known.truth, known.doses, 80, activation=saturating, outputs=known.readouts, leak=0.3
+    )
+    last, before = (pd.DataFrame(steps[k]).to_numpy() for k in (-1, -10))
+    is_calm = np.abs(last - before).max() < 0.01
+    return (
+        known
+        if is_calm and (known.settled[known.readouts].std() > 0.01).all()
+        else drawn(seed + 1000)
+    )
+
+
+def knock_outs(
+    known: System,
+    found: perturb.PerturbationFit,
+    rows: np.ndarray,
+    groups: list[tuple[str, ...]] | None = None,
+) -> float:
     """The correlation of knock-outs of inner nodes with the system's own, over nodes and readouts."""
     asked = found.design.at(np.flatnonzero(rows))
-    table = perturb.screen(found, asked, known.inside)
+    groups = groups or [(node,) for node in known.inside]
+    table = perturb.screen(found, asked, groups)
     mine = table.pivot(index="nodes", columns="readout", values="effect")
     truly = {}
-    for node in known.inside:
-        cut = known.truth.assign(weight=known.truth["weight"].where(known.truth["source"] != node))
-        gone = settle(cut, known.doses, known.readouts) - known.settled
-        truly[node] = gone.loc[rows, known.readouts].mean() / known.settled[known.readouts].std()
+    for group in groups:
+        gone = ~known.truth["source"].isin(group)
+        cut = known.truth.assign(weight=known.truth["weight"].where(gone))
+        change = settle(cut, known.doses, known.readouts) - known.settled
+        mean = change.loc[rows, known.readouts].mean()
+        truly[" + ".join(group)] = mean / known.settled[known.readouts].std()
     right = pd.DataFrame(truly).T
-    return float(
-        np.corrcoef(
-            mine.loc[known.inside, known.readouts].to_numpy().ravel(), right.to_numpy().ravel()
-        )[0, 1]
-    )
+    both = (one.loc[list(truly), known.readouts].to_numpy().ravel() for one in (mine, right))
+    return float(np.corrcoef(*both)[0, 1])
+
+
+def few(known: System, epochs: int) -> None:
+    design, size = design_of(known), known.doses.sum(axis=1).to_numpy()
+    pairs = list(itertools.combinations(known.inside, 2))
+    asked = [pairs[k] for k in np.random.default_rng(0).choice(len(pairs), 40, replace=False)]
+    small = np.flatnonzero(size < 3)
+    for draw, n in itertools.product(range(5), (10, 15, 20)):
+        rows = np.sort(np.random.default_rng((draw, n)).choice(small, n, replace=False))
+        for named, some in (("trained", epochs), ("hardly trained", 3)):
+            part = perturb.folds(design, dict.fromkeys(known.doses.index.delete(rows), 1))
+            found = perturb.fit(known.edges, design, part, epochs=some, controls=False, seed=draw)
+            found = replace(found, networks=found.fold_networks[0])
+            one, two = (knock_outs(known, found, size == 3, groups) for groups in (None, asked))
+            print(f"{n} conditions, {named}: one r {one:.3f}, two at a time {two:.3f}", flush=True)
+
+
+def coverage() -> None:
+    for seed in range(1, 6):
+        known = system(seed=seed)
+        design = design_of(known)
+        mixed = np.random.default_rng(seed).permutation(len(known.doses))
+        own, new = (design.at(np.sort(part)) for part in (mixed[:60], mixed[60:]))
+        found = perturb.fit(
+            *(known.edges, own, perturb.folds(own, "condition", k=10)),
+            epochs=80,
+            learning_rate=0.03,
+            controls=False,
+        )
+        held, other = found.held_out(), found.predict(new)
+        other["measured"] = new.readouts.to_numpy().T.ravel()
+        shares = [
+            ((t["measured"] >= t["lower"]) & (t["measured"] <= t["upper"])).mean()
+            for t in (held, other)
+        ]
+        print(
+            f"system {seed}: held out {shares[0]:.2f}, other conditions {shares[1]:.2f}", flush=True
+        )
 
 
 def triples(known: System, rewired: int, epochs: int) -> None:
@@ -120,7 +205,7 @@ def triples(known: System, rewired: int, epochs: int) -> None:
 def inhibitors(known: System, epochs: int) -> None:
     design = design_of(known)
     number = {}
-    for k, drug in enumerate(DRUGS):
+    for k, drug in enumerate(known.drugs):
         fold = dict.fromkeys(known.doses.index[known.doses[drug] > 0], k)
         made = perturb.folds(design, fold)
         found = perturb.fit(known.edges, design, made, epochs=epochs)
@@ -149,8 +234,18 @@ def main() -> None:
     torch.set_num_threads(1)
     for part in options.parts:
         start = time.process_time()
-        if part == "triples":
+        if part == "drawn":
+            for seed in (101, 202):
+                known = drawn(seed)
+                print(f"drawn by {seed}: {len(known.edges)} edges")
+                triples(known, options.rewired, options.epochs)
+                inhibitors(known, options.epochs)
+        elif part == "triples":
             triples(system(), options.rewired, options.epochs)
+        elif part == "few":
+            few(system(), options.epochs)
+        elif part == "coverage":
+            coverage()
         else:
             inhibitors(system(), options.epochs)
         print(f"{time.process_time() - start:.0f} CPU seconds\n", flush=True)

@@ -65,6 +65,11 @@ ARMS = {
     "shared": {"weights": "shared"},
     "shrunk": {"weights": "shrunk", "weight_decay": 1e-5},
     "shared, residuals of the kernel": {"weights": "shared", "prior_mean": "graph_kernel"},
+    "the same, as much of it as inner folds keep": {
+        "weights": "shared",
+        "prior_mean": "graph_kernel",
+        "inner_folds": 3,
+    },
 }
 
 
@@ -95,6 +100,15 @@ def liver(folder: Path) -> None:
         "LiverDREAM, an inhibitor left out",
         perturb.fit(edges, design, perturb.folds(design, of_inhibitor)),
     )
+    stimuli = design.treatments.index[design.treatments["kind"] == "stimulus"]
+    of_stimulus = {
+        name: str(stimuli[(row[stimuli] > 0).to_numpy()][0])
+        for name, row in design.doses.iterrows()
+        if (row[stimuli] > 0).any()
+    }
+    found = perturb.fit(edges, design, perturb.folds(design, of_stimulus))
+    show("LiverDREAM, a stimulus left out", found)
+    print(*found.verdicts, sep="\n")
 
 
 def curve(design: perturb.Design, edges: pd.DataFrame) -> None:
