@@ -60,9 +60,7 @@ def read_cx2(
     isolated : {"error", "drop"}
         What becomes of nodes without edges, which an edge table cannot hold.
     weight : {"keep", "start", "drop"}
-        What the edges' ``weight`` is to a model, which may be a trained one or a confidence:
-        ``"start"`` makes it ``initial_weight``, where training starts; ``"drop"`` leaves it out. As
-        ``weight`` it can be looked at, and :func:`~edge2torch.compile_graph` asks what it is.
+        What the edges' ``weight`` is to a model: as in :func:`read_edges`.
     quiet : bool
         Print no note.
 

@@ -52,9 +52,7 @@ def from_networkx(
         What becomes of parallel edges: words are joined by ``|``, of numbers the first is kept,
         opposite signs become 0.
     weight : {"keep", "start", "drop"}
-        What the edges' ``weight`` is to a model, which may be a trained one or a confidence:
-        ``"start"`` makes it ``initial_weight``, where training starts; ``"drop"`` leaves it out. As
-        ``weight`` it can be looked at, and :func:`~edge2torch.compile_graph` asks what it is.
+        What the edges' ``weight`` is to a model: as in :func:`read_edges`.
     quiet : bool
         Print no note.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch.study._covariates import fit_encoding
 from edge2torch.study._outcomes._outcome import Task
 from edge2torch.train import Scaler, Split, fit_scaler, repeated_folds
 
@@ -23,6 +24,9 @@ _ENOUGH = 500  # samples that are judged, over all repeats
 # the penalty is enough, which moves no coefficient by more than about 0.01: a third of the time.
 _CONVERGED = 1e-4
 _LOOSE = 2e-4, 1e-2
+
+
+Predict = Callable[[NDArray[np.int64]], NDArray[np.float64]]  # of samples by number
 
 
 @dataclass(frozen=True)
@@ -101,3 +105,29 @@ def _path(x: NDArray[np.float32], task: Task, rows: NDArray[np.int64]) -> Iterat
         tolerance = float(np.clip(penalty / 100, *_LOOSE))
         outcome.fit_linear(model, x, task, rows, penalty, tolerance)
         yield model
+
+
+class LinearModels:
+    """Linear models of one split; they see the covariates as well, where there are any."""
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        task: Task,
+        groups: NDArray[np.str_] | None,
+        split: Split,
+        seed: int,
+    ) -> None:
+        self.table, self.task, self.groups, self.split, self.seed = table, task, groups, split, seed
+        samples = task.covariates
+        self.covariates = None
+        if samples is not None:
+            self.covariates = fit_encoding(samples, split.fit)(samples).set_axis(table.index)
+
+    def fit(self, features: list[str]) -> Predict:
+        """Fit one of some features; return what it predicts of any samples."""
+        table = self.table[features]
+        if self.covariates is not None:
+            table = pd.concat([table, self.covariates.add_prefix("covariate ")], axis=1)
+        model = fit_baseline(table, self.task, self.split, self.seed, self.groups)
+        return lambda rows: model.predict(table.iloc[rows])

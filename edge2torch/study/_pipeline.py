@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,8 +17,7 @@ from edge2torch._core.messages import plural
 from edge2torch.compile import edge_weights
 from edge2torch.interpret import rewire
 from edge2torch.study._attribute import Attribution, SeedAttribution, attribute, summarize
-from edge2torch.study._baseline import fit_baseline
-from edge2torch.study._covariates import fit_encoding
+from edge2torch.study._baseline import LinearModels, Predict
 from edge2torch.study._data import Dataset
 from edge2torch.study._flow import Flow, flow_of
 from edge2torch.study._heads import head_scores
@@ -42,9 +41,6 @@ KPNN, SHUFFLED, WIDER = "KPNN", "KPNN, shuffled edges", "KPNN + direct edges"
 COVARIATES = "covariates alone"
 
 _FORGETFUL = Progress()
-
-
-_Predict = Callable[[NDArray[np.int64]], NDArray[np.float64]]  # of samples by number
 
 
 @dataclass(frozen=True)
@@ -283,12 +279,12 @@ def _run_seed(
     made: dict[Key, NDArray[np.float64]] = {}
     ahead: dict[tuple[str, int], pd.DataFrame] = {}
     beside: dict[str, Any] = {}
-    linear = _LinearModels(study, table, split, seed)
+    linear = LinearModels(table, task, study.groups, split, seed)
     covariates = None if linear.covariates is None else linear.fit([])
     alone = None if covariates is None else covariates(split.test)
 
     def record(
-        model: str, n: int, predict: _Predict, guess: NDArray[np.float64] | None = alone
+        model: str, n: int, predict: Predict, guess: NDArray[np.float64] | None = alone
     ) -> NDArray[np.float64]:
         held_out = predict(split.test)
         predicted = outcome.completed(
@@ -355,25 +351,6 @@ def _compared(models: list[Key], study: Study) -> list[tuple[Key, Key]]:
         linear = [key for key in others if key[0] == study.task.outcome.linear]
         pairs += [(wider, key) for key in linear if key[1] == wider[1]]
     return pairs
-
-
-class _LinearModels:
-    """Linear models of one split; they see the covariates as well, where there are any."""
-
-    def __init__(self, study: Study, table: pd.DataFrame, split: Split, seed: int) -> None:
-        self.study, self.table, self.split, self.seed = study, table, split, seed
-        samples = study.task.covariates
-        self.covariates = None
-        if samples is not None:
-            self.covariates = fit_encoding(samples, split.fit)(samples).set_axis(table.index)
-
-    def fit(self, features: list[str]) -> _Predict:
-        """Fit one of some features; return what it predicts of any samples."""
-        table, study = self.table[features], self.study
-        if self.covariates is not None:
-            table = pd.concat([table, self.covariates.add_prefix("covariate ")], axis=1)
-        model = fit_baseline(table, study.task, self.split, self.seed, study.groups)
-        return lambda rows: model.predict(table.iloc[rows])
 
 
 def _baseline_features(study: Study) -> list[list[str]]:

@@ -22,7 +22,7 @@ from edge2torch.priors import Prior, add_names
 from edge2torch.study._cohort import group_names, with_cohort
 from edge2torch.study._covariates import bare_name, covariates_of, telling, twins_of
 from edge2torch.study._data import Dataset, read_dataset
-from edge2torch.study._edges import read_edge_file
+from edge2torch.study._edges import edges_of
 from edge2torch.study._groups_like import group_warnings
 from edge2torch.study._heads import head_note
 from edge2torch.study._lines import plan_words, say_results
@@ -145,7 +145,7 @@ def run_study(
     if resume and folder is None:
         raise Edge2TorchError("resume: give the folder of the study that was stopped.")
     with console.warnings_as_notes():
-        table, origin = _edges_of(edges)
+        table, origin = edges_of(edges)
     table, named = _named(table, names)
     reading: dict[str, Any] = {
         "layer": settings.layer,
@@ -317,23 +317,6 @@ def _with_covariates(
             f"{listing(told)}. What stands beside it can add nothing, and the two cannot be told apart."
         )
     return replace(task, covariates=found, notes=(*task.notes, *notes))
-
-
-def _edges_of(edges: Any) -> tuple[pd.DataFrame, str]:
-    """Return the table of edges, and where they come from."""
-    if isinstance(edges, str | os.PathLike):
-        return read_edge_file(Path(edges), "edges"), f"Edges from {Path(edges).name}"
-    table = edges if isinstance(edges, pd.DataFrame) else getattr(edges, "edges", None)
-    if not isinstance(table, pd.DataFrame):
-        raise Edge2TorchError(
-            "edges must be a DataFrame with columns source and target, something that has one as its "
-            f"'edges', or the path of a file, found a {type(edges).__name__}."
-        )
-    if lacking := [name for name in ("source", "target") if name not in table]:
-        raise Edge2TorchError(
-            f"edges: there is no column {listing(lacking)}. It has {listing(table.columns, 10)}."
-        )
-    return table, "Edges from a table"
 
 
 def _named(edges: pd.DataFrame, names: Any) -> tuple[pd.DataFrame, str]:
