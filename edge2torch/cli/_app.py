@@ -86,6 +86,9 @@ _OF_TREATMENTS = {
     "midas": "Both, in a MIDAS file.",
     "leave": "What is held out.",
     "rewired": "Rewired graphs to train on; 20 for a sentence on the wiring.",
+    "prior_mean": "graph_kernel: learn what the kernel leaves.",
+    "inner_folds": "Parts of the training that choose how much of a network to take.",
+    "executor": "Worker processes that train.",
 }
 _OF_UNITS = ("units", "node_heads", "head_weight")
 # Of comparing priors: all but what explains one network.

@@ -10,6 +10,8 @@ from edge2torch.errors import Edge2TorchError
 
 Leave = Literal["condition", "treatment", "target", "combination", "dose", "time", "context"]
 
+PriorMean = Literal["none", "graph_kernel"]
+
 
 @dataclass(frozen=True)
 class Treatments:
@@ -20,6 +22,9 @@ class Treatments:
     midas: Path | None = None
     leave: Leave = "condition"
     rewired: int = 0
+    prior_mean: PriorMean = "none"
+    inner_folds: int = 0
+    executor: int | None = None
 
     def refuse(self, task: str) -> None:
         """Refuse what no other task takes."""

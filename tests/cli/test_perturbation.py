@@ -40,6 +40,7 @@ def test_a_midas_file_becomes_tables_and_sentences(
             "combination",
         ],
         *["--epochs", "5", "--replicates", "1", "--out", "R"],
+        *["--prior-mean", "graph_kernel", "--inner-folds", "2"],
     ]
     with pytest.raises(SystemExit) as end:
         main(arguments)
@@ -55,6 +56,7 @@ def test_a_midas_file_becomes_tables_and_sentences(
     nodes = pd.read_csv(tmp_path / "R" / "knock_outs.csv")
     assert set(nodes["nodes"]) >= {"RAS", "IKK"}
     assert (tmp_path / "R" / "design.csv").exists()
+    assert {"share", "chosen"} <= set(pd.read_csv(tmp_path / "R" / "settings.csv"))
     assert "held-out conditions have a sister" in (tmp_path / "R" / "verdicts.txt").read_text()
 
 
