@@ -31,6 +31,8 @@ from edge2torch.study._outcomes._survival_goal import (
     DiscreteGoal,
     SurvivalGoal,
     grid_of,
+    is_discrete,
+    numbers_of,
     times_of,
 )
 from edge2torch.study._outcomes._survival_report import (
@@ -117,7 +119,7 @@ class Survival(Outcome):
             self.name,
             name,
             (),
-            _numbers(times, strata),
+            numbers_of(times, strata),
             np.ones(len(times), bool),
             (*notes, *said),
             {
@@ -152,7 +154,7 @@ class Survival(Outcome):
         known = list(task.options["strata"])
         others = [] if times.strata is None else sorted(set(times.strata.tolist()) - set(known))
         # a stratum that was not trained with has no baseline, but an order of its own
-        return _numbers(times, known + others), np.ones(len(times), bool), notes
+        return numbers_of(times, known + others), np.ones(len(times), bool), notes
 
     def called(self, task: Task) -> str:
         return f"the time until {task.label!r}"
@@ -169,16 +171,16 @@ class Survival(Outcome):
         return fold_classes(times_of(task), _CLASS)
 
     def goal(self, task: Task, rows: Rows, *, balanced: bool) -> Goal:
-        return DiscreteGoal(task, rows) if _is_discrete(task) else SurvivalGoal(task)
+        return DiscreteGoal(task, rows) if is_discrete(task) else SurvivalGoal(task)
 
     def answers(self, task: Task) -> tuple[str, ...]:
-        if not _is_discrete(task):
+        if not is_discrete(task):
             return super().answers(task)
         n = int(task.options["bins"])
         return tuple(f"{task.label}, interval {k + 1} of {n}" for k in range(n))
 
     def loss_words(self, task: Task) -> str:
-        if not _is_discrete(task):
+        if not is_discrete(task):
             return self.loss
         return (
             f"cross entropy of the hazards of {task.options['bins']} intervals of time, cut at equal falls of the "
@@ -366,7 +368,7 @@ class Survival(Outcome):
         said = (
             "A log hazard is no time: it orders those at risk. Hazards are taken to be proportional"
         )
-        if _is_discrete(task):
+        if is_discrete(task):
             said = (
                 f"What is called log hazard is the logarithm of the cumulative hazard at {task.options['horizon']:g}; "
                 "before and after, samples may stand in another order. Hazards of the linear models are taken "
@@ -382,7 +384,7 @@ class Survival(Outcome):
 
     def predicts(self, task: Task, words: Words) -> str:
         what = f"the hazard of each of {task.options['bins']} intervals"
-        return f"the time until {task.label!r} ({what if _is_discrete(task) else 'a log hazard'})"
+        return f"the time until {task.label!r} ({what if is_discrete(task) else 'a log hazard'})"
 
 
 @dataclass
@@ -390,21 +392,6 @@ class _Linear:
     """Holds the model that is fitted."""
 
     fitted: CoxRegression | None = None
-
-
-def _is_discrete(task: Task) -> bool:
-    """Whether the network has a hazard for each interval; earlier versions knew Cox's model only."""
-    return bool(task.options.get("survival", "cox") == "discrete")
-
-
-def _numbers(times: Times, strata: Sequence[str]) -> NDArray[np.float64]:
-    """Time, event, entry and the number of the stratum; entries before all times where there are none."""
-    n = len(times)
-    entry = np.full(n, -1.0) if times.entry is None else times.entry
-    codes = np.zeros(n)
-    if times.strata is not None:
-        codes = pd.Index(list(strata)).get_indexer(pd.Index(times.strata)).astype(np.float64)
-    return np.column_stack([times.time, times.event, entry, codes])
 
 
 OUTCOME = Survival()

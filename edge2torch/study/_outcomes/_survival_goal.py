@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -106,3 +108,18 @@ def grid_of(task: Task, times: Times) -> NDArray[np.float64]:
     """Times up to the horizon, or to the end of the follow-up of these samples."""
     end = min(task.options["horizon"], float(times.time.max()))
     return np.linspace(end / 10, end, GRID)
+
+
+def is_discrete(task: Task) -> bool:
+    """Whether the network has a hazard for each interval; earlier versions knew Cox's model only."""
+    return bool(task.options.get("survival", "cox") == "discrete")
+
+
+def numbers_of(times: Times, strata: Sequence[str]) -> NDArray[np.float64]:
+    """Time, event, entry and the number of the stratum; entries before all times where there are none."""
+    n = len(times)
+    entry = np.full(n, -1.0) if times.entry is None else times.entry
+    codes = np.zeros(n)
+    if times.strata is not None:
+        codes = pd.Index(list(strata)).get_indexer(pd.Index(times.strata)).astype(np.float64)
+    return np.column_stack([times.time, times.event, entry, codes])

@@ -14,6 +14,7 @@ from edge2torch._core.messages import plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.plot import plot_calibration, plot_survival
 from edge2torch.study._outcomes._outcome import Drawing, Section, Task
+from edge2torch.study._outcomes._survival_goal import is_discrete
 from edge2torch.study._words import Words
 from edge2torch.survival import (
     LogRank,
@@ -193,7 +194,7 @@ def measured_words(task: Task, words: Words) -> str:
 
 
 def _curves_of(task: Task) -> str:
-    if task.options.get("survival", "cox") == "discrete":
+    if is_discrete(task):
         return "the network's own hazards, and of the linear models with Breslow's baseline hazard"
     return "Breslow's baseline hazard of the training part"
 
