@@ -20,6 +20,9 @@ _NAMES = {",": "commas", "\t": "tabs", ";": "semicolons"}
 _BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WHOLE = re.compile(r"[+-]?\d+")
+_MOST_BLANK = (
+    20_000  # names: a sheet has 16,384 columns, and the time of pandas grows as their square
+)
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,12 @@ def _two_rows(
 def _check_names(path: Path, names: list[str]) -> None:
     """Refuse repeated names, and numbers where names belong."""
     stripped = [name.strip() for name in names if name.strip()]
+    blank = len(names) - len(stripped)
+    if blank > _MOST_BLANK:
+        raise Edge2TorchError(
+            f"{path}: {blank:,} of the {len(names):,} columns in its header have no name. Was it written "
+            "with another separator, or do blank columns follow the table?"
+        )
     numbers = [name for name in stripped if _NUMBER.fullmatch(name)]
     fractions = [name for name in numbers if not _WHOLE.fullmatch(name)]
     twice = [name for name, times in Counter(stripped).items() if times > 1]

@@ -41,6 +41,15 @@ def test_packed_far_beyond_its_size(tmp_path):
         read_table(path)
 
 
+@pytest.mark.parametrize("header", [";" * 100_000, ",", "sample" + "," * 20_001])
+def test_columns_without_names(tmp_path, header):
+    """pandas takes minutes for so many, and a table that names no column says nothing."""
+    path = tmp_path / "x.csv"
+    path.write_text(header + "\n", encoding="utf-8")
+    with pytest.raises(Edge2TorchError, match="columns in its header have no name"):
+        read_table(path)
+
+
 def test_a_column_twice_in_the_header(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("cell,g0,g1, g0,g1,g2\na,1,2,3,4,5\n")
