@@ -20,9 +20,8 @@ _NAMES = {",": "commas", "\t": "tabs", ";": "semicolons"}
 _BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WHOLE = re.compile(r"[+-]?\d+")
-_MOST_BLANK = (
-    20_000  # names: a sheet has 16,384 columns, and the time of pandas grows as their square
-)
+# names: a sheet has 16,384 columns, and the time that pandas takes grows as their square
+_MOST_BLANK = 30_000
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,9 @@ def test_packed_far_beyond_its_size(tmp_path):
         read_table(path)
 
 
-@pytest.mark.parametrize("header", [";" * 100_000, ",", "sample" + "," * 20_001])
-def test_columns_without_names(tmp_path, header):
-    """pandas takes minutes for so many, and a table that names no column says nothing."""
+@pytest.mark.parametrize("header", [";" * 100_000, "sample" + "," * 30_001], ids=["none", "one"])
+def test_far_too_many_columns_without_a_name(tmp_path, header):
+    """pandas takes minutes for so many."""
     path = tmp_path / "x.csv"
     path.write_text(header + "\n", encoding="utf-8")
     with pytest.raises(Edge2TorchError, match="columns in its header have no name"):
