@@ -185,6 +185,31 @@ def test_where_triton_compiles_nothing_that_is_said_once(monkeypatch, capsys):
     assert said.count("Triton compiles nothing here (ImportError: No module named 'triton')") == 1
 
 
+def test_what_goes_layer_by_layer(monkeypatch):
+    """Norms, masks inside a captured graph, other makes of cards."""
+
+    def answered(model, **changed):
+        x = torch.zeros(4, model.base_model.in_features, dtype=torch.float64)
+        base, watched, tables, _, _ = told(model, x)
+        with monkeypatch.context() as changing:
+            changing.setattr(_device, "_kernels", lambda _: object())
+            for name, value in {"hip": None, "capturing": False, **changed}.items():
+                if name == "hip":
+                    changing.setattr(torch.version, "hip", value)
+                else:
+                    changing.setattr(torch.cuda, "is_current_stream_capturing", lambda v=value: v)
+            return _device.device_run(base, watched, tables, x) is not None
+
+    plain = model_of(constrained())
+    assert answered(plain)
+    assert answered(plain, capturing=True)
+    assert not answered(plain, hip="6.4")
+    dropping = model_of(constrained(), node_dropout=0.5).train()
+    assert answered(dropping)
+    assert not answered(dropping, capturing=True)
+    assert not answered(model_of(constrained(), node_normalization="batch"))
+
+
 # ------------------------------------------------------------------ the kernels, interpreted
 
 

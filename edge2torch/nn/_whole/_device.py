@@ -74,6 +74,8 @@ def device_run(model: Any, watched: Watched, tables: Tables, x: Tensor) -> Devic
     layout = watched.layout
     if len(tables.norms) or bool((layout.outs < layout.n_in).any()):
         return None
+    if torch.version.hip is not None:  # tried on cards of NVIDIA only
+        return None
     if tables.draws and torch.cuda.is_current_stream_capturing():
         return None  # a graph would replay the same masks
     parameters = watched.parameters.find(x.dtype, x.device)
