@@ -54,6 +54,7 @@ _BY_ROOT: dict[str, Format] = {  # of a file called .xml
 _HEAD = 20_000  # bytes; comments and a licence may stand before the first element
 _NO_ROOT = re.compile(r"<!--.*?-->|<[?!][^>]*>", re.DOTALL)
 _ROOT = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
+_SIGNS = ("1", "+1", "0", "-1")
 # Options that only the reader of one format takes; `priors.read_x` reads the format `x`.
 _TAKES: dict[str, tuple[str, ...]] = {
     "gmt": ("identifier", "description"),
@@ -62,12 +63,12 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "sif": ("signs", "gates", "undirected", "isolated"),
     "omnipath": ("undirected",),
     "graphml": ("identifier", "isolated", "duplicates", "weight"),
-    "cx2": ("names", "isolated", "weight"),
+    "cx2": ("names", "isolated", "weight", "signs"),
     "kgml": ("genes", "compounds", "maps", "strip"),
     "gpml": ("names", "undirected", "groups"),
     "sbml_qual": ("names", "signs", "input_loops"),
     "gocam": (),
-    "edges": ("source", "target", "sign", "duplicates", "weight"),
+    "edges": ("source", "target", "sign", "duplicates", "weight", "signs"),
 }
 
 
@@ -120,7 +121,9 @@ class Reading:
         Literal["members", "node"] | None, "GPML: a group's members, or the group."
     ] = None
     signs: Annotated[
-        str | None, "SIF: 'pathway commons'. SBML: auto, declared, or function, to compute all."
+        str | None,
+        "SIF, CX2, edges: what words mean, as binds=0,blocks=-1. SIF: 'pathway commons'. "
+        "SBML: auto, declared, or function, to compute all.",
     ] = None
     input_loops: Annotated[
         Literal["drop", "keep"] | None, "SBML: inputs that only copy themselves."
@@ -131,10 +134,24 @@ class Reading:
         options = vars(self) | {
             "duplicates": "join" if self.join else None,
             "strip": self.strip or None,
+            "signs": _signs(self.signs),
         }
         del options["join"]
         lists = {name: list(value) for name, value in options.items() if isinstance(value, tuple)}
         return {k: v for k, v in (options | lists).items() if v not in (None, "", [])}
+
+
+def _signs(text: str | None) -> str | dict[str, int] | None:
+    """Return what words mean, of ``binds=0,blocks=-1``; one word says how signs are found."""
+    if text is None or "=" not in text:
+        return text
+    words = [part.rpartition("=")[::2] for part in text.split(",")]
+    if wrong := [sign for word, sign in words if not word or sign not in _SIGNS]:
+        raise Edge2TorchError(
+            f"--signs says what words mean by 1, -1 or 0, as binds=0,blocks=-1; it does not for "
+            f"{listing(wrong)}."
+        )
+    return {word.strip(): int(sign) for word, sign in words}
 
 
 @dataclass(frozen=True)
@@ -249,6 +266,10 @@ def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> 
     of_files = ("members", "names") if kind == "reactome" else ("annotations",)
     for name in set(of_files) & set(given):
         existing_file(Path(given[name]), f"--{name}")
+    if kind in ("cx2", "edges") and isinstance(given.get("signs"), str):
+        raise Edge2TorchError(
+            f"--signs for {kind} says what words mean, as binds=0,blocks=-1; found {given['signs']!r}."
+        )
     if kind in ("cx2", "graphml"):  # what is written has to compile; a table may be mended by hand
         given = {"weight": "drop", **given}
     reader = getattr(readers, f"read_{kind}")

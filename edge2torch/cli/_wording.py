@@ -7,10 +7,13 @@ import shlex
 from collections.abc import Collection, Iterable
 from typing import Any
 
-_ARGUMENT = re.compile(r"(?<![\w.'\"-])([a-z][a-z_]*)=('[^']*'|\"[^\"]*\"|(?:[\w+-]|\.(?=\w))*)")
+_ARGUMENT = re.compile(
+    r"(?<![\w.'\"-])([a-z][a-z_]*)="
+    r"(\{'[^']*': -?\d\}|'[^']*'|\"[^\"]*\"|(?:[\w+-]|\.(?=\w))*)"
+)
 _START = re.compile(r"[a-z][a-z_]*(?: and [a-z][a-z_]*)?\b")
 # Arguments whose option is called otherwise.
-_OTHERWISE = {"folder": "out", "max_epochs": "epochs"}
+_OTHERWISE = {"folder": "out", "max_epochs": "epochs", "path": "to"}
 
 
 def options_of(command: Any, given: Iterable[str]) -> set[str]:
@@ -27,7 +30,8 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
     """
 
     def option(match: re.Match[str]) -> str:
-        name, value = option_of(match[1]), match[2].strip("'\"")
+        # {'binds': 0} is binds=0 there
+        name, value = option_of(match[1]), match[2].strip("{}").replace("': ", "=").strip("'\"")
         if value == "False" and (off := f"{name[:2]}no-{name[2:]}") in options:
             return off
         if name not in options:

@@ -244,8 +244,8 @@ def _format(path: Path, given: str) -> str:
         return check_choice("format", given, ("auto", *_FORMATS))
     if path.suffix.lower() not in _ENDINGS:
         raise Edge2TorchError(
-            f"path={str(path)!r}: networks are written as {listing(_ENDINGS)}, by the ending; or say "
-            "which with format=."
+            f"path={str(path)!r}: networks are written as {listing(_ENDINGS)}, by the ending "
+            "(in Python also by format=)."
         )
     return path.suffix.lower()[1:]
 

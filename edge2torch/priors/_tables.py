@@ -266,7 +266,9 @@ def _columns_hint(header: list[str]) -> str:
         return "The file begins with a comment. Remove the lines that begin with '#'."
     other = next((mark for mark in "\t;," if len(header) == 1 and mark in header[0]), None)
     if other is None:
-        return "Rename it, or name yours with source= and target=."
+        return (
+            "Rename it, or name yours with source= and target= of read_edges or edge2torch prior."
+        )
     return f"The columns seem to be separated by {other!r}: .csv takes ',', .tsv tabs."
 
 

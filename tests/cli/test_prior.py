@@ -186,6 +186,30 @@ def test_signs_are_read_or_said_not_to_be(folder, capsys):
     assert prior("mor.csv", "--sign", "mor", "--hold-signs")["constraint"].tolist() == ["negative"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("words.sif", "ATM\tbinds\tp53\nATM\tblocks more\tmdm2\n"),
+        ("words.csv", "source,target,says\nATM,p53,binds\nATM,mdm2,blocks more\n"),
+    ],
+)
+def test_what_words_mean(folder, capsys, name, text):
+    (folder / name).write_text(text)
+    more = ["--sign", "says"] if name.endswith("csv") else []
+    edges = prior(name, "--signs", "binds=+1,blocks more=-1", *more)
+    assert edges.set_index("target")["sign"].to_dict() == {"p53": 1, "mdm2": -1}
+    refused = {
+        None: "with --signs binds=0, or 1, or -1.",  # what to say of a word that is not known
+        "binds=2": "as binds=0,blocks=-1; it does not for '2'",
+        "binds=1,blocks more": "as binds=0,blocks=-1; it does not for 'blocks more'",
+    }
+    for signs, message in refused.items():
+        given = [] if signs is None else ["--signs", signs]
+        with pytest.raises(SystemExit):
+            main(["prior", name, "--features", "cells.csv", "--out", "edges.csv", *more, *given])
+        assert message in capsys.readouterr().err
+
+
 def test_quiet_prints_nothing(folder, capsys):
     prior("sets.gmt", "--quiet")
     assert capsys.readouterr().out == ""
@@ -197,6 +221,8 @@ def test_quiet_prints_nothing(folder, capsys):
         (["nowhere.gmt"], "there is no file 'nowhere.gmt'"),
         (["sets.gmt", "--species", "HSA"], "--species is for reactome"),
         (["net.sif", "--identifier", "name"], "--identifier is for gmt and graphml"),
+        (["own.csv", "--signs", "auto"], "--signs for edges says what words mean"),
+        (["own.csv"], "Rename it, or name yours with --source and --target of read_edges or"),
         (["sets.gmt", "--hold-signs"], "--hold-signs needs edges with signs"),
         (["sets.gmt", "--join"], "--join is for graphml and edges"),
         (["relation.txt", "--format", "reactome"], "needs --members"),

@@ -31,6 +31,8 @@ OPTIONS = {
         ("vae.scale=3 and a == b", "vae.scale=3 and a == b"),
         ("--scale=log2 stays", "--scale=log2 stays"),
         ("Give description=False if", "Give --no-description if"),
+        ("means with scale={'up 2': -1}, or 1", "means with --scale 'up 2=-1', or 1"),
+        ("path='a.grap': no", "path='a.grap': no"),
     ],
 )
 def test_arguments_become_options(said: str, expected: str) -> None:
@@ -52,11 +54,12 @@ def test_options_are_those_of_the_command_that_was_called() -> None:
         ("data lacks 1 input. Use impute=True.", "--data lacks 1 input. Use --impute."),
         ("max_epochs must be at least 1", "--epochs must be at least 1"),
         ("folder: cannot write", "--out: cannot write"),
+        ("path='a.grap': no such format", "--to a.grap: no such format"),
         ("database: no such thing", "database: no such thing"),
     ],
 )
 def test_an_argument_that_comes_first_is_an_option(said, wanted):
-    options = {"--label", "--edges", "--data", "--impute", "--epochs", "--out"}
+    options = {"--label", "--edges", "--data", "--impute", "--epochs", "--out", "--to"}
     assert as_options(said, options, first=True) == wanted
     assert as_options("label 3", options) == "label 3"
 
