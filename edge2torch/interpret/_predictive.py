@@ -20,7 +20,7 @@ from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._walk import record_calls
 from edge2torch.interpret._methods import METHODS
-from edge2torch.interpret._read_out import ReadOut
+from edge2torch.interpret._read_out import ReadOut, mixed
 from edge2torch.interpret._read_target import Kind, check_folds, own_prediction, read_target
 from edge2torch.interpret._request import Request, known_nodes, nodes_by_choice, prepared_task
 from edge2torch.interpret._trust._folds import read_groups
@@ -173,6 +173,7 @@ def predictive_power(
     parts = repeated_folds(
         read_out.labels, None, folds, repeats=repeats, groups=own_groups, seed=seed
     )
+    parts = mixed(parts, own_groups, seed)
     table = _table(chosen, below, units, read_out, parts, n_components)
     table.attrs["in_sample"] = None if trained_on is None else False
     return table

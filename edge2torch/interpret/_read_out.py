@@ -64,8 +64,25 @@ class ReadOut:
         return float(np.nanmean(areas)) if np.isfinite(areas).any() else 0.5
 
 
+def mixed(
+    folds: Sequence[tuple[Ints, Ints]], groups: NDArray[np.generic] | None, seed: int
+) -> list[tuple[Ints, Ints]]:
+    """Return folds with the rows to fit in random order, those of a group side by side.
+
+    Inner folds are consecutive parts of them, and samples often come sorted by what is predicted.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for fit, held_out in folds:
+        own = fit if groups is None else groups[fit]
+        _, code = np.unique(own, return_inverse=True)
+        rank = rng.permutation(int(code.max()) + 1)
+        found.append((fit[np.argsort(rank[code], kind="stable")], held_out))
+    return found
+
+
 def inner_folds(n: int) -> list[tuple[Ints, Ints]]:
-    """Return consecutive parts, in turn held out: rows of a fold are in random order already."""
+    """Return consecutive parts, in turn held out, of rows that are in random order (:func:`mixed`)."""
     parts = np.array_split(np.arange(n), min(_INNER, n))
     return [(np.concatenate(parts[:k] + parts[k + 1 :]), part) for k, part in enumerate(parts)]
 

@@ -233,7 +233,8 @@ def cox_backward(
 
     All log hazards are computed without a graph, the loss is differentiated by them, and each chunk
     is computed again to pass its share on. Memory is that of one chunk, and time that of a third
-    pass. Layers that look at the batch (batch normalisation) see a chunk.
+    pass. Layers that look at the batch (batch normalisation) see a chunk; so does a weight with a
+    constraint that rests at zero: it leaves where any chunk asks for it.
 
     Parameters
     ----------

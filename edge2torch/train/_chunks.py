@@ -21,7 +21,8 @@ def in_chunks(
     With more than ``size`` rows nothing is kept of the way from rows to outputs: each part is computed
     again when its gradient is asked for, with the same dropout, so that memory is that of one part, the
     gradient that of the whole, and the time half as much again. Layers that look at the batch (batch
-    normalisation) see a part.
+    normalisation) see a part; so does a weight with a constraint that rests at zero: it is held there
+    against each part, and leaves where any of them asks for it.
     """
     n_parts = math.ceil(rows.shape[-1] / size)
     if n_parts <= 1:

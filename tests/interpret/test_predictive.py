@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 import edge2torch as e2t
 from edge2torch.interpret import predictive_power
-from edge2torch.interpret._read_out import PENALTIES, ReadOut, _ridge_path
+from edge2torch.interpret._read_out import PENALTIES, ReadOut, _ridge_path, mixed
 from edge2torch.simulate import layered_graph
 from edge2torch.train import repeated_folds
 
@@ -44,7 +44,7 @@ def test_it_is_scikit_learns_ridge_out_of_fold():
     x = samples(artifact)
     y = x.iloc[:, 0] + np.random.default_rng(1).normal(size=len(x))
     table = predictive_power(model, artifact, x, y, nodes=["L2_0"], folds=3, repeats=2, seed=4)
-    folds = repeated_folds(y, None, 3, repeats=2, seed=4)
+    folds = mixed(repeated_folds(y, None, 3, repeats=2, seed=4), None, 4)
     for node in ("L2_0",):
         scores = []
         for columns in columns_of(model, artifact, x, node):
@@ -62,6 +62,34 @@ def test_it_is_scikit_learns_ridge_out_of_fold():
         gain = parent - children
         t = gain.mean() / (gain.std(ddof=1) * np.sqrt(1 / 6 + 30 / 60))
         np.testing.assert_allclose(row["p"], stats.t.sf(t, 2), atol=1e-8)
+
+
+def test_sorted_samples_are_read_as_well_as_others():
+    rng = np.random.default_rng(0)
+    names = [f"x{k}" for k in range(20)]
+    edges = pd.DataFrame({"source": [*names, "h"], "target": ["h"] * 20 + ["y"]})
+    model, artifact = e2t.compile_graph(edges, units={"h": 3}, seed=0, quiet=True)
+    x = rng.normal(size=(120, 3)) @ rng.normal(size=(3, 20)) + 0.5 * rng.normal(size=(120, 20))
+    y = x @ rng.normal(size=20)
+    y = y / y.std() + 0.7 * rng.normal(size=120)
+    scores = []
+    for order in (np.arange(120), rng.permutation(120), np.argsort(y)):
+        own = pd.DataFrame(x[order], columns=names)
+        scores.append(predictive_power(model, artifact, own, y[order]).loc["h", "parent"])
+    # inner folds of consecutive rows took the heaviest penalty: 0.05 less
+    assert scores[2] == pytest.approx(np.mean(scores[:2]), abs=0.025)
+
+
+def test_rows_are_mixed_by_group():
+    groups = np.repeat(np.arange(10), 4)
+    fit, held_out = np.arange(32), np.arange(32, 40)
+    ((rows, same),) = mixed([(fit, held_out)], groups, 0)
+    assert sorted(rows) == fit.tolist()
+    assert rows.tolist() != fit.tolist()
+    assert same is held_out
+    assert (np.diff(groups[rows].reshape(8, 4)) == 0).all()  # groups stay together
+    ((alone, _),) = mixed([(fit, held_out)], None, 0)
+    assert not (np.diff(groups[alone].reshape(8, 4)) == 0).all()
 
 
 def test_wide_tables_are_fitted_from_the_other_side():
@@ -82,7 +110,7 @@ def test_classes_are_read_by_logistic_regression(n_classes):
     table = predictive_power(
         model, artifact, x, y, nodes=["L1_1"], task="classification", folds=2, repeats=1
     )
-    folds = repeated_folds(codes, None, 2, seed=0)
+    folds = mixed(repeated_folds(codes, None, 2, seed=0), None, 0)
     columns, _ = columns_of(model, artifact, x, "L1_1")
     scores = []
     for fit, held_out in folds:

@@ -67,3 +67,21 @@ def test_few_samples_are_taken_at_once_and_nothing_is_kept_without_gradients() -
     with torch.no_grad():
         (plain,) = in_chunks(outputs, torch.arange(21)[None], size=20)
     torch.testing.assert_close(plain, y.detach())
+
+
+def test_a_constrained_weight_at_zero_is_held_against_each_part() -> None:
+    edges = pd.DataFrame({"source": ["a"], "target": ["y"], "constraint": "positive"})
+    model, _ = e2t.compile_graph(edges, seed=0, quiet=True)
+    (weight,) = (p for name, p in model.named_parameters() if "weight" in name)
+    with torch.no_grad():
+        weight.zero_()
+    x = torch.tensor([[3.0], [-1.0]])  # the first would lower the weight, the second raise it
+
+    def slope(size: int) -> float:
+        model.zero_grad()
+        (y,) = in_chunks(lambda part: (model(x[part[0]])[None],), torch.arange(2)[None], size)
+        y.sum().backward()
+        return float(weight.grad.sum())
+
+    assert slope(2) == 0
+    assert slope(1) == -1
