@@ -296,6 +296,13 @@ def read_graphml(
         raise Edge2TorchError(f"{file}: networkx cannot read this file: {error}") from error
     if graph.number_of_edges() == 0:
         raise bad_line(file, 1, "the file holds no edges.")
+    lost = order.keys() - {edge[:2] for edge in graph.edges}
+    if lost and graph.is_directed():
+        pairs = [" -> ".join(pair) for pair in order if pair in lost]
+        raise Edge2TorchError(
+            f"{file}: {len(lost):,} edge(s) are in a further graph, or in one within a node, of which networkx "
+            f"reads none: {listing(pairs)}. Put each graph into a file of its own."
+        )
     edges, further = _read_graph(
         graph, identifier, names, isolated, duplicates, weight, file, order
     )

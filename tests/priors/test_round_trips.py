@@ -71,6 +71,21 @@ def test_graphml_of_another_namespace_is_refused(tmp_path: Path) -> None:
         priors.read_graphml(path, quiet=True)
 
 
+@pytest.mark.parametrize("where", ["</graph>", "<node id='g'>"], ids=["beside", "within a node"])
+def test_graphml_of_several_graphs_is_refused(where: str, tmp_path: Path) -> None:
+    path = tmp_path / "two.graphml"
+    nx.write_graphml(nx.DiGraph([("a", "b")]), path)
+    other = "<graph edgedefault='directed'><node id='c'/><node id='d'/><edge source='c' target='d'/></graph>"
+    text = path.read_text()
+    if where == "</graph>":
+        text = text.replace(where, where + other)
+    else:
+        text = text.replace("</graph>", f"{where}{other}</node></graph>")
+    path.write_text(text)
+    with pytest.raises(Edge2TorchError, match=r"1 edge\(s\) are in a further graph.*: 'c -> d'"):
+        priors.read_graphml(path, quiet=True)
+
+
 NUMBERED = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
   <key id="v_name" for="node" attr.name="name" attr.type="string"/>
   <graph edgedefault="directed">
