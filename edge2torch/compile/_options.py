@@ -63,6 +63,8 @@ def count_steps(backend: str, steps: Any, *, words: tuple[str, ...] = ()) -> int
 
 
 _RENAMED = {"n_steps": "steps", "num_steps": "steps", "weights": "init", "signs": "sign_column"}
+# What compile_graph takes whatever the backend; a test compares them with its arguments.
+OF_ALL = ("seed", "quiet", "bias", "steps", "inputs", "outputs", "init", "sign_column", "unused", "kernel", "units")  # fmt: skip
 _AT_NODES = ("activation", "nonlinearity", "node_activation", "dropout", "node_dropout", "norm")
 
 
@@ -73,12 +75,12 @@ def own_options(backend: str, kind: type[Any], given: Mapping[str, Any]) -> dict
     unknown = sorted(set(given) - set(known))
     if unknown:
         renamed = {**_RENAMED, **getattr(kind, "renamed", {})}
-        hint = nearest(unknown[0], known)
+        hint = nearest(unknown[0], [*known, *OF_ALL])
         if unknown[0] in renamed:
             hint = f" It is called {renamed[unknown[0]]!r} here."
         if not hint and unknown[0] in _AT_NODES:
             hint = " What nodes do is said afterwards: customize_model(model=model, node_activation=...)."
-        takes = f"it takes {listing(known, 30)}" if known else "it takes none of its own"
+        takes = f"of its own it takes {listing(known, 30) if known else 'none'}"
         raise Edge2TorchError(
             f"backend={backend!r} has no option {listing(unknown)}; {takes}.{hint}"
         )

@@ -92,7 +92,11 @@ def _times(y: Any, samples: pd.Index) -> ReadOut:
     if not (hasattr(y, "time") and hasattr(y, "event")):
         raise Edge2TorchError(
             "y of task='survival' must be a table with columns 'time' and 'event', or an Outcome; found "
-            f"{shown(y)}."
+            + (
+                f"a table of {listing(y.columns)}."
+                if isinstance(y, pd.DataFrame)
+                else f"{shown(y)}."
+            )
         )
     if any(getattr(y, name, None) is not None for name in ("entry", "strata")):
         raise Edge2TorchError(

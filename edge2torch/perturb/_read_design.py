@@ -97,6 +97,11 @@ def read_design(
     table = _table(design, "design")
     if set(LONG) <= set(table):
         doses, treatments, own = from_long(table, kinds or {})
+    elif lost := _nearly_long(table):
+        raise Edge2TorchError(
+            f"design has no column {lost!r}, which a table with a row per treatment needs; it has "
+            f"{listing(table, 12)}."
+        )
     else:
         doses, treatments, own = _from_wide(table)
     treatments = _completed(treatments, edges, kinds, targets)
@@ -121,6 +126,15 @@ def _table(given: Any, argument: str) -> pd.DataFrame:
     if not len(table) or not table.shape[1]:
         raise Edge2TorchError(f"{argument} holds no rows.")
     return table
+
+
+def _nearly_long(table: pd.DataFrame) -> str:
+    """Return the column that is missing where words beside it show what the table was meant to be."""
+    # the first column of a wide table may hold the conditions, whatever it is called
+    meant = [name for name in table.columns[1:] if name in ("treatment", "kind", "target")]
+    if all(pd.api.types.is_numeric_dtype(table[name].dtype) for name in meant):
+        return ""  # treatments may be called so
+    return next(name for name in LONG if name not in table)
 
 
 def _from_wide(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

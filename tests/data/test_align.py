@@ -102,6 +102,12 @@ def test_names_are_compared_without_surrounding_space():
     assert align(FRAME.rename(columns={"a": " a "})).tolist() == EXPECTED
 
 
+def test_another_spelling_is_told():
+    artifact = SimpleNamespace(feature_names=["HLA-A", "TP53"])
+    with pytest.raises(Edge2TorchError, match=r"but for punctuation \('HLA-A' -> 'HLA.A'\)"):
+        align_features_to_input_nodes(pd.DataFrame({"HLA.A": [1.0], "TP53": [2.0]}), artifact)
+
+
 def test_missing_nodes_are_refused_by_name_or_filled():
     frame = FRAME.drop(columns=["a", "b"])
     with pytest.raises(Edge2TorchError, match=r"data: .*2 of 3 input node.*'a', 'b'.*missing=0.0"):

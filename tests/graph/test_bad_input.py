@@ -1,10 +1,13 @@
 """Every table that cannot be compiled is one error of ours: argument, culprits, and the fix."""
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import edge2torch as e2t
+from edge2torch.compile._options import OF_ALL
 from edge2torch.graph import build_edge_graph, read_edge_table
 from edge2torch.priors import keep_between
 
@@ -63,6 +66,12 @@ def test_a_cycle_is_told_which_backends_take_it():
 def test_what_nodes_do_is_said_elsewhere():
     says(refused(table(("a", "b")), activation="relu"), "no option 'activation'", "customize_model")
     says(refused(table(("a", "b")), backend="recurrent", n_steps=3), "It is called 'steps' here")
+
+
+def test_an_option_that_is_nearly_one_of_all_backends():
+    says(refused(table(("a", "b")), unit=6), "of its own it takes 'engine'", "Nearest", "'units'")
+    arguments = list(inspect.signature(e2t.compile_graph).parameters)
+    assert arguments[2:-1] == list(OF_ALL)  # after edgelist and backend, before the backend's own
 
 
 @pytest.mark.parametrize("lost", ["source", "target"])

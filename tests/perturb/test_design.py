@@ -139,6 +139,12 @@ REFUSED = [
     (LONG.assign(share=1.5), READ, r"between 0 and 1.*'A'"),
     (LONG.assign(kind="knock_down"), READ, r"knock-down\(s\) 'B' lack a dose"),
     (LONG.assign(kind="knock_down", dose=2.0), READ, "between 0 and 1"),
+    (LONG.rename(columns={"condition": "cond"}), READ, "no column 'condition'.*it has 'cond'"),
+    (
+        LONG.rename(columns={"treatment": "drug"}).assign(kind="stimulus"),
+        READ,
+        "no column 'treatment'",
+    ),
     (LONG.assign(size=1), READ, r"does not know: 'size'"),
     (LONG.assign(context=["", "x", "x", "y"]), READ, r"'ab' are there twice with different"),
     (LONG, READ.rename({"none": "other"}), r"lacks: 'other'"),
@@ -155,6 +161,11 @@ REFUSED = [
     ("no file", None, "no file"),
     (3, None, "must be a DataFrame or the path"),
 ]
+
+
+def test_conditions_of_a_wide_table_may_be_called_treatment() -> None:
+    design = read_design(pd.DataFrame({"treatment": ["none", "a"], "A": [0.0, 1.0]}))
+    assert design.doses.index.tolist() == ["none", "a"]
 
 
 @pytest.mark.parametrize(("given", "read", "words"), REFUSED)
