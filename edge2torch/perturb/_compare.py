@@ -10,7 +10,7 @@ import pandas as pd
 
 from edge2torch._core.checks import check_seed
 from edge2torch._core.edges import EdgesLike
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import listing, wording
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
 from edge2torch.perturb._design import Design
@@ -62,7 +62,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         shown = self.scores[["beyond_r", "skill", "mse", "r"]].round(3).to_string()
-        said = "".join(f"\n- {sentence}" for sentence in self.verdicts)
+        said = "".join(f"\n- {sentence}" for sentence in map(wording.get(), self.verdicts))
         return f"{self.folds}\n{shown}{said}"
 
 

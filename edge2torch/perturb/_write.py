@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from edge2torch._core.files import output_folder, write_file
+from edge2torch._core.messages import wording
 from edge2torch.perturb._fit import PerturbationFit
 from edge2torch.perturb._screen import screen
 
@@ -53,7 +54,8 @@ def write_fit(found: PerturbationFit, folder: str | os.PathLike[str]) -> Path:
         tables["settings.csv"] = found.chosen
     for name, table in tables.items():
         write_file(place / name, partial(_write_csv, table))
-    lines = "\n".join([str(found.folds).splitlines()[0], *found.verdicts]) + "\n"
+    said = map(wording.get(), found.verdicts)  # in a shell options stand where arguments do here
+    lines = "\n".join([str(found.folds).splitlines()[0], *said]) + "\n"
     write_file(place / "verdicts.txt", lambda path: path.write_text(lines, encoding="utf-8"))
     return place
 
