@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import pickle
@@ -9,10 +10,11 @@ import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from types import ModuleType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from edge2torch._core.checks import is_whole
 from edge2torch._core.messages import require
@@ -32,11 +34,24 @@ class PickledModel:
         self.model = model
 
     def __reduce__(self) -> tuple[Callable[[bytes], PickledModel], tuple[bytes]]:
-        return _unpack, (_pickle().dumps(self.model),)
+        model = self.model
+        if any(map(parametrize.is_parametrized, model.modules())):
+            # torch pickles none of these; as the class that they were before, they keep all they hold
+            model = copy.deepcopy(model)
+            for one in filter(parametrize.is_parametrized, model.modules()):
+                one.__class__ = parametrize.type_before_parametrizations(one)
+        return _unpack, (_pickle().dumps(model),)
 
 
 def _unpack(content: bytes) -> PickledModel:
-    return PickledModel(_pickle().loads(content))
+    model: nn.Module = _pickle().loads(content)
+    for one in filter(parametrize.is_parametrized, list(model.modules())):
+        held: Any = one._modules.pop("parametrizations")
+        for name, own in held.items():
+            one.register_parameter(name, nn.Parameter(torch.zeros(())))  # a place for the next line
+            parametrize.register_parametrization(one, name, nn.Identity())
+            cast(nn.ModuleDict, one.parametrizations)[name] = own
+    return PickledModel(model)
 
 
 def _pickle() -> ModuleType:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from edge2torch import Edge2TorchError, perturb
+from edge2torch._core.executor import PickledModel
 from edge2torch.perturb._arms import _kept_share
 from edge2torch.perturb._folds import inner_folds
 
@@ -46,10 +51,44 @@ def test_processes_give_the_same_bits() -> None:
     pd.testing.assert_frame_equal(here.predict(), there.predict(), check_exact=True)
     pd.testing.assert_frame_equal(here.chosen, there.chosen, check_exact=True)
     for one, other in zip(here.networks, there.networks, strict=True):
-        own, copy = one.model.state_dict(), other.model.state_dict()
-        assert all((own[name] == copy[name]).all() for name in own)
+        own, its = one.model.state_dict(), other.model.state_dict()
+        assert all((own[name] == its[name]).all() for name in own)
     assert len(there.fold_networks) == 2
     assert len(there.networks) == 2
+
+
+@pytest.mark.parametrize("weights", ["shared", "shrunk"])
+def test_networks_with_gains_in_the_place_of_weights_come_back_too(weights: str) -> None:
+    design = design_of()
+    fitted = perturb.fit(
+        EDGES,
+        design,
+        perturb.folds(design, k=2),
+        weights=weights,
+        epochs=3,
+        controls=False,
+        quiet=True,
+    )
+    own = fitted.networks[0].model
+    there = pickle.loads(pickle.dumps(PickledModel(own))).model  # noqa: S301
+    x = own.encode(design)
+    assert torch.equal(own(x), there(x))
+    known, found = own.state_dict(), there.state_dict()
+    assert list(known) == list(found)
+    assert all(torch.equal(known[name], found[name]) for name in known)
+    assert [name for name, _ in own.named_parameters()] == [n for n, _ in there.named_parameters()]
+    with torch.no_grad():  # and weights still follow what they are computed from
+        for model in (own, there):
+            for parameter in model.parameters():
+                parameter.mul_(1.5)
+    assert torch.equal(own(x), there(x))
+    own.zero_grad()  # of training
+    own(x).sum().backward()
+    there(x).sum().backward()
+    for one, other in zip(own.parameters(), there.parameters(), strict=True):
+        assert (one.grad is None) == (other.grad is None)
+        assert one.grad is None or torch.equal(one.grad, other.grad)
+    copy.deepcopy(there)
 
 
 def test_what_is_chosen_for_a_fold_knows_nothing_of_what_it_holds_out() -> None:
