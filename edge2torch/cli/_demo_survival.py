@@ -96,10 +96,13 @@ def run_survival_demo(
 
 def truth_words(result: StudyResult) -> str:
     """Say which of the planted pathways may be claimed, and which others are."""
-    claimed = set() if result.trust is None else set(result.trust.claimed)
+    known = "What drives the hazard is known here:"
+    if result.trust is None:  # --replicates 0, or nothing was learned
+        return f"{known} {' and '.join(PLANTED)}. No pathway was judged, so none could be found."
+    claimed = set(result.trust.claimed)
     said = [f"{name} {'is' if name in claimed else 'is not'} found" for name in PLANTED]
     others = sorted(claimed - set(PLANTED))
     wrong = (
         f"; so {'are' if len(others) > 1 else 'is'} {', '.join(others)}, in error" if others else ""
     )
-    return f"What drives the hazard is known here: {' and '.join(said)}{wrong or '; no other is'}."
+    return f"{known} {' and '.join(said)}{wrong or '; no other is'}."

@@ -45,7 +45,8 @@ def test_the_hazard_is_what_the_planted_pathways_make_it() -> None:
         (["pathway 04", "pathway 13"], "pathway 04 is found and pathway 13 is found; no other is."),
         (["pathway 13"], "pathway 04 is not found and pathway 13 is found; no other is."),
         (["pathway 07"], "pathway 13 is not found; so is pathway 07, in error."),
-        (None, "pathway 04 is not found and pathway 13 is not found; no other is."),
+        (None, "pathway 04 and pathway 13. No pathway was judged, so none could be found."),
+        ([], "pathway 04 is not found and pathway 13 is not found; no other is."),
     ],
 )
 def test_the_last_line_holds_what_was_claimed_to_the_truth(
