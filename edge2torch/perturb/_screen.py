@@ -16,6 +16,7 @@ from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch._core.statistics import benjamini_hochberg
 from edge2torch.errors import Edge2TorchError
+from edge2torch.graph import reachable
 from edge2torch.nn import Hold
 from edge2torch.perturb._design import Design
 from edge2torch.perturb._fit import PerturbationFit
@@ -189,8 +190,21 @@ def _effects(
         else:
             hold = Hold(places, full, rest[places].expand_as(full))
         change = model(x, hold=[hold]) - before
-        found.append(trained.share * change.reshape(-1, change.shape[-1]).mean(0).numpy())
+        mean = trained.share * change.reshape(-1, change.shape[-1]).mean(0).numpy()
+        # a steady state is found to a tolerance only, and what no path leads to has no effect
+        found.append(np.where(_leads_to(model, group), mean, 0.0))
     return np.stack(found)
+
+
+def _leads_to(model: PerturbationModel, group: tuple[str, ...]) -> np.ndarray:
+    """Tell for each readout whether a path leads to it from one of the nodes."""
+    graph = model.artifact.graph
+    names = pd.Index(graph.node_names)
+    starts = names.get_indexer(pd.Index(list(group)))
+    source, target = graph.source[graph.is_active], graph.target[graph.is_active]
+    reached = reachable(source, target, len(names), starts[starts >= 0])
+    found: np.ndarray = reached[names.get_indexer(pd.Index(model.artifact.output_names))]
+    return found
 
 
 def _support(edges: pd.DataFrame, design: Design, groups: list[tuple[str, ...]]) -> np.ndarray:

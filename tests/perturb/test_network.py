@@ -362,6 +362,21 @@ def test_a_screen_asks_how_often_a_rewired_graph_gives_as_much() -> None:
     assert not {"pvalue", "qvalue"} & set(without)
 
 
+def test_a_node_has_no_effect_where_no_path_leads() -> None:
+    """However roughly a steady state is found: less than nothing would be a small p-value."""
+    design = design_of(DOSES[["A", "B"]])
+    own = [("c", "y"), ("a", "y"), ("b", "c"), ("c", "b"), ("A", "a"), ("B", "b"), ("b", "z")]
+    table = pd.DataFrame(own, columns=["source", "target"]).assign(sign=1)
+    made = perturb.folds(design, {"c3": 1})
+    found = perturb.fit(
+        table, design, made, epochs=3, controls=False, steps="converge", tolerance=0.1, quiet=True
+    )
+    effect = perturb.screen(found, nodes=["a", "b"]).set_index(["nodes", "readout"])["effect"]
+    assert effect["a", "z"] == 0
+    assert effect["a", "y"] != 0
+    assert (effect["b"] != 0).all()
+
+
 def test_what_diverges_is_named() -> None:
     """Its nodes, a loop that they are on, and the conditions."""
     design = design_of(DOSES[["A", "B"]])
