@@ -63,7 +63,7 @@ def test_the_command_needs_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     quick = ["--seeds", "1", "--epochs", "3", "--replicates", "0"]
     done = CliRunner().invoke(app, ["demo", "--survival", "--out", str(tmp_path / "out"), *quick])
     assert done.exit_code == 0, done.output
-    assert done.output.rstrip().splitlines()[-1].startswith("What drives the hazard is known here:")
+    assert done.stdout.rstrip().splitlines()[-1].startswith("What drives the hazard is known here:")
     page = (tmp_path / "out" / "report.html").read_text()
     for words in ("Nothing here was measured", "How long until", "held-out patients"):
         assert words in page
