@@ -148,7 +148,7 @@ def _signs(text: str | None) -> str | dict[str, int] | None:
     words = [part.rpartition("=")[::2] for part in text.split(",")]
     if wrong := [sign for word, sign in words if not word or sign not in _SIGNS]:
         raise Edge2TorchError(
-            f"--signs says what words mean by 1, -1 or 0, as binds=0,blocks=-1; it does not for "
+            f"--signs says what words mean by 1, -1 or 0, as 'binds=0,blocks=-1'; it does not for "
             f"{listing(wrong)}."
         )
     return {word.strip(): int(sign) for word, sign in words}
@@ -268,7 +268,7 @@ def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> 
         existing_file(Path(given[name]), f"--{name}")
     if kind in ("cx2", "edges") and isinstance(given.get("signs"), str):
         raise Edge2TorchError(
-            f"--signs for {kind} says what words mean, as binds=0,blocks=-1; found {given['signs']!r}."
+            f"--signs for {kind} says what words mean, as 'binds=0,blocks=-1'; found {given['signs']!r}."
         )
     if kind in ("cx2", "graphml"):  # what is written has to compile; a table may be mended by hand
         given = {"weight": "drop", **given}

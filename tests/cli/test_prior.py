@@ -200,8 +200,8 @@ def test_what_words_mean(folder, capsys, name, text):
     assert edges.set_index("target")["sign"].to_dict() == {"p53": 1, "mdm2": -1}
     refused = {
         None: "with --signs binds=0, or 1, or -1.",  # what to say of a word that is not known
-        "binds=2": "as binds=0,blocks=-1; it does not for '2'",
-        "binds=1,blocks more": "as binds=0,blocks=-1; it does not for 'blocks more'",
+        "binds=2": "as 'binds=0,blocks=-1'; it does not for '2'",
+        "binds=1,blocks more": "as 'binds=0,blocks=-1'; it does not for 'blocks more'",
     }
     for signs, message in refused.items():
         given = [] if signs is None else ["--signs", signs]
