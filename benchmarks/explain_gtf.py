@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from edge2torch.explain import annotate_structure, switch_pairs
+from edge2torch.explain import annotate_structure
 
 _PER_GENE = 4
 _PADDING = (
@@ -51,13 +51,15 @@ def make(source: Path, out: Path, wanted: int) -> None:
                 text = "".join(_gene(f"chr{copy}", genes[-1], sorted(set(own)), rng))
                 stream.write(text)
                 written += text.count("\n")
-    transcripts = pd.DataFrame(
-        [(gene, f"{gene}.t{k}") for gene in genes for k in range(_PER_GENE)],
-        columns=["gene_id", "transcript_id"],
+    drawn = (rng.permutation(_PER_GENE)[:2] for _ in genes)
+    pairs = [
+        (gene, f"{gene}.t{a}", f"{gene}.t{b}") for gene, (a, b) in zip(genes, drawn, strict=True)
+    ]
+    columns = ["gene_id", "transcript_id_a", "transcript_id_b"]
+    pd.DataFrame(pairs, columns=columns).to_parquet(_pairs_of(out))
+    print(
+        f"{len(genes) * _PER_GENE:,} transcripts, {written:,} lines, {out.stat().st_size / 1e6:.0f} MB"
     )
-    loadings = transcripts.assign(loading=rng.normal(size=len(transcripts)))
-    switch_pairs(loadings).to_parquet(_pairs_of(out))
-    print(f"{len(transcripts):,} transcripts, {written:,} lines, {out.stat().st_size / 1e6:.0f} MB")
 
 
 def _gene(chromosome, gene, exons, rng):

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from edge2torch.errors import Edge2TorchError as Edge2TorchError
     from edge2torch.errors import Edge2TorchWarning as Edge2TorchWarning
     from edge2torch.exchange import write_network as write_network
-    from edge2torch.interpret import Attribution as Attribution
     from edge2torch.interpret import activations as activations
     from edge2torch.interpret import attribute as attribute
     from edge2torch.interpret import audit_prior as audit_prior
@@ -72,7 +71,6 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         "explain": (),
         "graph": (),
         "interpret": (
-            "Attribution",
             "activations",
             "attribute",
             "audit_prior",

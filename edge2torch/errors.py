@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = [
     "Edge2TorchError",
     "Edge2TorchWarning",
-    "MissingDependencyError",
 ]
 
 

@@ -37,7 +37,7 @@ def annotate_structure_command(
     """Say how the two transcripts of each switch differ in structure."""
     from edge2torch._core.packed import plain_suffix
     from edge2torch._core.tables import read_table
-    from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
+    from edge2torch.explain import annotate_structure, summarize_structure
     from edge2torch.netmodules import load_modules
 
     if plain_suffix(out) not in {".parquet", ".csv", ".tsv"}:
@@ -49,7 +49,7 @@ def annotate_structure_command(
     asked = (
         read_table(pairs, "--pairs", text=("gene_id", "transcript_id_a", "transcript_id_b"))
         if pairs is not None
-        else switch_pairs(load_modules(str(artifact_dir)).loadings)
+        else load_modules(str(artifact_dir)).switch_pairs()
     )
     kept = None if no_cache else (cache_dir or _cache())
     with _bar(console.quiet) as progress:

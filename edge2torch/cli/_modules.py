@@ -195,7 +195,7 @@ def compare(
     second: Annotated[Path, typer.Argument(help="Another.")],
 ) -> None:
     """Say how far two results agree."""
-    from edge2torch.netmodules import compare_modules, load_modules
+    from edge2torch.netmodules import load_modules
 
-    table = compare_modules(load_modules(first), load_modules(second))
+    table = load_modules(first).compare(load_modules(second))
     print(table.round(3).to_string(index=False))

@@ -7,7 +7,7 @@ from edge2torch.compile._options import Feedforward
 from edge2torch.compile._recurrent import Recurrent
 from edge2torch.compile._registry import BACKENDS as BACKENDS
 from edge2torch.compile._registry import Backend as Backend
-from edge2torch.compile._registry import backend_names
+from edge2torch.compile._registry import backend_names as backend_names
 from edge2torch.compile._registry import find_backend as find_backend
 from edge2torch.compile._save import load_compiled, save_compiled
 from edge2torch.compile._weights import edge_weights, node_biases
@@ -21,7 +21,6 @@ __all__ = [
     "CompileArtifact",
     "Feedforward",
     "Recurrent",
-    "backend_names",
     "compile_graph",
     "edge_weights",
     "graph_topology",

@@ -57,7 +57,7 @@ def write_network(
     ----------
     graph : CompileArtifact, Module, DataFrame or networkx.DiGraph
         What ``compile_graph`` returned, the model that carries it, an edge table, or what
-        ``score_graph`` and ``interpret_model(to="networkx")`` return. Edges that nothing is
+        ``Attribution.to_networkx`` and ``interpret_model(to="networkx")`` return. Edges that nothing is
         computed along are left out.
     path : str or path
         The ending says the format: ``.cx2`` (Cytoscape, NDEx), ``.cyjs`` (Cytoscape.js),

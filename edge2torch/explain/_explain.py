@@ -22,7 +22,7 @@ from edge2torch.explain._tables import (
     transcript_polarity_table,
 )
 from edge2torch.explain._write import write_explanation
-from edge2torch.netmodules import NetworkModules, load_modules
+from edge2torch.netmodules import NetworkModules, TranscriptData, load_modules
 
 _TRANSCRIPTS = ("transcript_id_a", "transcript_id_b")
 
@@ -37,6 +37,7 @@ def explain_module(
     *,
     eigengenes: pd.DataFrame | None = None,
     structure_annotation: pd.DataFrame | None = None,
+    new_data: TranscriptData | None = None,
 ) -> dict[str, ExplainResult]:
     """Explain modules by the genes and transcripts that drive them.
 
@@ -60,6 +61,9 @@ def explain_module(
         of one is tested against it as it is.
     structure_annotation : DataFrame, optional
         Pairs of transcripts, as :func:`annotate_structure` returns them.
+    new_data : TranscriptData, optional
+        Samples that the fit has not seen, in place of its own: whether modules hold in them. Their
+        scores and eigengenes are computed as the fit would.
 
     Returns
     -------
@@ -89,13 +93,27 @@ def explain_module(
     result = (
         artifact_dir if isinstance(artifact_dir, NetworkModules) else load_modules(artifact_dir)
     )
+    new_scores = None
+    if new_data is not None:
+        given = {"feature_table": feature_table, "feature_meta": feature_meta}
+        if both := [k for k, v in {**given, "eigengenes": eigengenes}.items() if v is not None]:
+            raise Edge2TorchError(f"new_data= has its own {both[0]}. Leave {both[0]}= out.")
+        new_scores = feature_table = result.score(new_data)
+        feature_meta = result.features
     table, meta = _features(result, feature_table, feature_meta)
     values = result.eigengenes if eigengenes is None else eigengenes
+    if new_data is not None:
+        values = result.eigengenes_of(new_data)
     values = values.set_axis(values.columns.astype(str), axis=1)
     wanted = known_modules(result, values, module_ids)
     samples = common_samples(table.index, values.columns, config.min_samples)
     _check_genes(result, wanted, feature_rows(table, meta))
     if config.vae_attribution or config.integrated_gradients:
+        if new_data is not None:
+            raise Edge2TorchError(
+                "new_data= goes without config=ExplainConfig(vae_attribution=True) and "
+                "integrated_gradients=True: these ask the fit about its own samples."
+            )
         checkpoint_of(result)
     pairs = None if structure_annotation is None else _checked_pairs(structure_annotation)
     leave_out = config.leave_gene_out and eigengenes is None
@@ -106,7 +124,7 @@ def explain_module(
             table,
             meta,
             values.T[name].loc[samples],
-            result.eigengenes_without_genes(name) if leave_out else None,
+            result.eigengenes_without_genes(name, new_scores) if leave_out else None,
             config,
             pairs,
         )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import listing, warn
 from edge2torch._core.versions import without_version
 from edge2torch.errors import Edge2TorchError
@@ -25,6 +27,7 @@ def annotate_structure(
     gtf: str | os.PathLike[str],
     pairs: pd.DataFrame,
     *,
+    by: Literal["pair", "transcript"] = "pair",
     plain_ids: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -47,7 +50,10 @@ def annotate_structure(
     gtf : path
         Gene annotation with ``exon`` and ``CDS`` rows, gzipped or not.
     pairs : DataFrame
-        ``gene_id``, ``transcript_id_a``, ``transcript_id_b``, as :func:`switch_pairs` makes them.
+        ``gene_id``, ``transcript_id_a``, ``transcript_id_b``, as ``NetworkModules.switch_pairs`` makes them.
+    by : {"pair", "transcript"}
+        A row per pair and place, or per transcript and place: ``n_pairs`` (with status ``ok``),
+        whether each kind of change is in any of them, and the mean ``shared_exon_fraction``.
     plain_ids : bool, default False
         Look up what stands before the first bar: ``ENST1.2`` of ``ENST1.2|ENSG1.1|...``.
     cache_dir : path, optional
@@ -87,6 +93,7 @@ def annotate_structure(
        last_exon_changed  transcript_length_delta  shared_exon_fraction
     0               True                      100                   0.5
     """
+    check_choice("by", by, ("pair", "transcript"))
     if missing := [name for name in _PAIR if name not in pairs]:
         raise Edge2TorchError(
             f"pairs lacks column(s) {listing(missing)}. It needs {listing(_PAIR)}."
@@ -125,59 +132,12 @@ def annotate_structure(
     labels = labels.reindex(np.arange(len(rows)))
     new = [*labels.columns, "status", "place"]
     kept = pairs.drop(columns=new, errors="ignore").iloc[rows["pair"]].reset_index(drop=True)
-    return pd.concat([kept, labels], axis=1).assign(status=status, place=rows["place"])
-
-
-def switch_pairs(loadings: pd.DataFrame) -> pd.DataFrame:
-    """Pair, in each gene, the transcript that gains most in a switch with the one that loses most.
-
-    Parameters
-    ----------
-    loadings : DataFrame
-        ``transcript_id``, ``gene_id``, ``loading``, such as ``NetworkModules.loadings``.
-
-    Returns
-    -------
-    DataFrame
-        ``gene_id``, ``transcript_id_a`` (largest loading), ``transcript_id_b`` (smallest).
-
-    Examples
-    --------
-    >>> switch_pairs(pd.DataFrame({
-    ...     "transcript_id": ["A.1", "A.2", "A.3"], "gene_id": "A", "loading": [0.1, -0.8, 0.7]}))
-      gene_id transcript_id_a transcript_id_b
-    0       A             A.3             A.2
-    """
-    table = loadings.sort_values(["gene_id", "loading", "transcript_id"], kind="stable")
-    ends = table.groupby("gene_id", sort=True)["transcript_id"].agg(["last", "first"])
-    ends = ends[ends["last"] != ends["first"]].set_axis(list(_SIDES), axis=1)
-    return ends.rename_axis("gene_id").reset_index()
+    table = pd.concat([kept, labels], axis=1).assign(status=status, place=rows["place"])
+    return table if by == "pair" else summarize_structure(table)
 
 
 def summarize_structure(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Sum pairs up per transcript.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        What :func:`annotate_structure` returned.
-
-    Returns
-    -------
-    DataFrame
-        ``transcript_id``, ``gene_id``, ``place``, ``n_pairs`` (with status ``ok``), whether each
-        kind of change is in any of them, and the mean ``shared_exon_fraction``.
-
-    Examples
-    --------
-    >>> pairs = pd.DataFrame({
-    ...     "gene_id": ["A"], "transcript_id_a": ["A.1"], "transcript_id_b": ["A.2"],
-    ...     "status": ["ok"], "place": ["1:+"], "shared_exon_fraction": [0.5], **{flag: [True] for flag in FLAGS}})
-    >>> summarize_structure(pairs)[["transcript_id", "n_pairs", "cds_changed"]]
-      transcript_id  n_pairs  cds_changed
-    0           A.1        1         True
-    1           A.2        1         True
-    """
+    """Sum what :func:`annotate_structure` says of pairs up per transcript."""
     fine = pairs[pairs["status"] == "ok"]
     sides = [fine.assign(transcript_id=fine[side]) for side in _SIDES]
     by = pd.concat(sides).groupby(["transcript_id", "gene_id", "place"], sort=True)

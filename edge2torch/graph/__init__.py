@@ -8,7 +8,7 @@ from edge2torch.graph._adjacency import distances as distances
 from edge2torch.graph._adjacency import reachable as reachable
 from edge2torch.graph._cycles import cycle_words as cycle_words
 from edge2torch.graph._cycles import shortest_cycle as shortest_cycle
-from edge2torch.graph._edge_graph import EdgeGraph
+from edge2torch.graph._edge_graph import EdgeGraph as EdgeGraph
 from edge2torch.graph._edge_graph import build_edge_graph as build_edge_graph
 from edge2torch.graph._gnn_plan import GnnPlan as GnnPlan
 from edge2torch.graph._gnn_plan import plan_gnn as plan_gnn
@@ -27,7 +27,5 @@ from edge2torch.graph._units import UnitGraph as UnitGraph
 from edge2torch.graph._units import expand_units as expand_units
 from edge2torch.graph._units import inputs_below as inputs_below
 
-# Names "as" themselves are for other rooms: importable, and no part of what the room shows.
-__all__ = [
-    "EdgeGraph",
-]
+# Names "as" themselves are for other rooms, or come back: importable, and no part of what the room shows.
+__all__: list[str] = []

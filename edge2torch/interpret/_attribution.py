@@ -219,10 +219,20 @@ class Attribution:
         about = {"method": self.method, "target": self.target, "outputs": labels}
         return to_anndata(table, about, self._data, self._x, self.samples, self.artifact)
 
-    def to_networkx(self, *, site_aggregation: Aggregation = "max_abs") -> nx.DiGraph:
-        """Return the graph with mean scores on its nodes or edges."""
+    def to_networkx(
+        self, *, edges: pd.DataFrame | None = None, site_aggregation: Aggregation = "max_abs"
+    ) -> nx.DiGraph:
+        """Return the graph with mean scores on its nodes or edges.
+
+        ``edges`` puts numbers on the edges beside scores of nodes: a frame of ``target="edges"``, or
+        what ``edge_weights`` returned.
+        """
         table = self.frame(site_aggregation=site_aggregation)
-        return score_graph(self.artifact, **{"edges" if self.target == "edges" else "nodes": table})
+        if self.target != "edges":
+            return score_graph(self.artifact, nodes=table, edges=edges)
+        if edges is not None:
+            raise Edge2TorchError("edges= is for scores of nodes; these are of edges.")
+        return score_graph(self.artifact, edges=table)
 
     @property
     def _finest(self) -> str:

@@ -1,22 +1,20 @@
-"""Scores on the nodes and edges of a networkx graph, and the part of it around a node."""
+"""Scores on the nodes and edges of a networkx graph."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import require
-from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["cut_graph", "score_graph"]
+__all__ = ["score_graph"]
 
 
 def score_graph(
@@ -105,48 +103,3 @@ def _add_edge_numbers(graph: nx.DiGraph, edges: pd.DataFrame) -> None:
             values = zip(pairs, edges[name].tolist(), strict=True)
             known = {pair: value for pair, value in values if graph.has_edge(*pair)}
             nx.set_edge_attributes(graph, known, name)
-
-
-def cut_graph(
-    graph: nx.DiGraph, node: str, direction: Literal["upstream", "downstream", "both"] = "both"
-) -> nx.DiGraph:
-    """Return the part of a graph that leads to a node, or that it leads to.
-
-    Parameters
-    ----------
-    graph : networkx.DiGraph
-        With scores or without.
-    node : str
-        Where to stand.
-    direction : {"upstream", "downstream", "both"}
-        Which way to look.
-
-    Returns
-    -------
-    networkx.DiGraph
-        A copy; the node itself is in it.
-
-    Raises
-    ------
-    Edge2TorchError
-        For a node that the graph does not have; the nearest names are offered.
-
-    Examples
-    --------
-    >>> import networkx as nx
-    >>> from edge2torch.interpret import cut_graph
-    >>> graph = nx.DiGraph([("a", "b"), ("b", "c"), ("d", "c")])
-    >>> sorted(cut_graph(graph, "b", "upstream"))
-    ['a', 'b']
-    """
-    check_choice("direction", direction, ("upstream", "downstream", "both"))
-    if node not in graph:
-        raise Edge2TorchError(
-            f"node {node!r} is not in the graph.{nearest(str(node), [str(n) for n in graph])}"
-        )
-    nx, kept = require("networkx"), {node}
-    if direction != "downstream":
-        kept |= nx.ancestors(graph, node)
-    if direction != "upstream":
-        kept |= nx.descendants(graph, node)
-    return graph.subgraph(kept).copy()

@@ -13,22 +13,20 @@ from edge2torch.netmodules._folder import Checkpoint as Checkpoint
 from edge2torch.netmodules._input import TranscriptData as TranscriptData
 from edge2torch.netmodules._input import transcript_data
 from edge2torch.netmodules._overrides import override as override
-from edge2torch.netmodules._overrides import read_config
+from edge2torch.netmodules._overrides import read_config as read_config
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._result import NetworkModules as NetworkModules
 from edge2torch.netmodules._result import load_modules, modules_to_edgelist
-from edge2torch.netmodules._scores import compare_modules, score_modules
+from edge2torch.netmodules._scores import score_modules
 from edge2torch.netmodules._stability import Stability as Stability
 from edge2torch.netmodules._stability import stability_selection
 
 # Names "as" themselves are parts of the settings and of other rooms: importable, not shown.
 __all__ = [
     "ModulesConfig",
-    "compare_modules",
     "fit_modules",
     "load_modules",
     "modules_to_edgelist",
-    "read_config",
     "read_transcript_data",
     "score_modules",
     "stability_selection",

@@ -161,6 +161,24 @@ class NetworkModules:
         without = leave_one_out(values, gene, len(genes))
         return pd.DataFrame(without, pd.Index(genes, name="gene_id", dtype=object), table.index)
 
+    def switch_pairs(self) -> pd.DataFrame:
+        """Pair, in each gene, the transcript that gains most in a switch with the one that loses most.
+
+        By :attr:`loadings`: ``gene_id``, ``transcript_id_a`` (largest), ``transcript_id_b`` (smallest).
+        """
+        table = self.loadings.sort_values(["gene_id", "loading", "transcript_id"], kind="stable")
+        ends = table.groupby("gene_id", sort=True)["transcript_id"].agg(["last", "first"])
+        ends = ends[ends["last"] != ends["first"]]
+        sides = ["transcript_id_a", "transcript_id_b"]
+        return ends.set_axis(sides, axis=1).rename_axis("gene_id").reset_index()
+
+    def compare(self, other: NetworkModules) -> pd.DataFrame:
+        """Return, for every module, the closest one of another result, of other seeds or samples.
+
+        Genes are matched by id: ``module_id``, ``genes``, ``closest``, ``jaccard``.
+        """
+        return closest_modules(self.modules, other.modules)
+
     def compile(self) -> tuple[CompiledModel, CompileArtifact]:
         """Return features → genes → modules as a compiled model with the fitted loadings.
 
@@ -216,6 +234,26 @@ class NetworkModules:
             f"<div>{escape(repr(self))}{table.to_html(border=0)}"
             f"{f'and {more:,} more modules' if more > 0 else ''}</div>"
         )
+
+
+def closest_modules(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Of every module of the first: its size, the closest of the second, their Jaccard index."""
+    sizes = [table.groupby("module_id").size() for table in (first, second)]
+    shared = first.merge(second, on="gene_id").groupby(["module_id_x", "module_id_y"]).size()
+    both = shared.rename("both").reset_index()
+    either = both["module_id_x"].map(sizes[0]) + both["module_id_y"].map(sizes[1]) - both["both"]
+    both["jaccard"] = both["both"] / either
+    # stable, so that of equally close modules the first is named
+    both = both.sort_values("jaccard", ascending=False, kind="stable")
+    best = both.drop_duplicates("module_id_x").set_index("module_id_x").reindex(sizes[0].index)
+    return pd.DataFrame(
+        {
+            "module_id": sizes[0].index,
+            "genes": sizes[0].to_numpy(),
+            "closest": best["module_id_y"].to_numpy(),
+            "jaccard": best["jaccard"].fillna(0.0).to_numpy(),
+        }
+    )
 
 
 def load_modules(path: str | os.PathLike[str]) -> NetworkModules:

@@ -1,4 +1,4 @@
-"""How far modules agree with a truth, or with other modules."""
+"""How far modules agree with a truth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from edge2torch._core.messages import require
-from edge2torch.netmodules._result import NetworkModules
+from edge2torch.netmodules._result import NetworkModules, closest_modules
 
 
 def score_modules(result: NetworkModules, truth: pd.DataFrame) -> dict[str, float]:
@@ -48,7 +48,7 @@ def score_modules(result: NetworkModules, truth: pd.DataFrame) -> dict[str, floa
     alone = found.where(found.notna(), pd.Series(genes.to_numpy(), index=found.index))
     scores = {
         "modules": float(len(result.module_ids)),
-        "recovery": float(_closest(truth, result.modules)["jaccard"].mean())
+        "recovery": float(closest_modules(truth, result.modules)["jaccard"].mean())
         if len(truth)
         else np.nan,
         "ari": np.nan,
@@ -67,26 +67,6 @@ def score_modules(result: NetworkModules, truth: pd.DataFrame) -> dict[str, floa
     return scores
 
 
-def _closest(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Of every module of the first: its size, the closest of the second, their Jaccard index."""
-    sizes = [table.groupby("module_id").size() for table in (first, second)]
-    shared = first.merge(second, on="gene_id").groupby(["module_id_x", "module_id_y"]).size()
-    both = shared.rename("both").reset_index()
-    either = both["module_id_x"].map(sizes[0]) + both["module_id_y"].map(sizes[1]) - both["both"]
-    both["jaccard"] = both["both"] / either
-    # stable, so that of equally close modules the first is named
-    both = both.sort_values("jaccard", ascending=False, kind="stable")
-    best = both.drop_duplicates("module_id_x").set_index("module_id_x").reindex(sizes[0].index)
-    return pd.DataFrame(
-        {
-            "module_id": sizes[0].index,
-            "genes": sizes[0].to_numpy(),
-            "closest": best["module_id_y"].to_numpy(),
-            "jaccard": best["jaccard"].fillna(0.0).to_numpy(),
-        }
-    )
-
-
 def _pair_f1(true: pd.Series, found: pd.Series) -> float:
     both = pd.DataFrame({"true": true.to_numpy(), "found": found.to_numpy()})
     hits = _pairs(both.dropna().groupby(["true", "found"]).size())
@@ -96,28 +76,3 @@ def _pair_f1(true: pd.Series, found: pd.Series) -> float:
 
 def _pairs(sizes: pd.Series) -> float:
     return float((sizes * (sizes - 1) / 2).sum())
-
-
-def compare_modules(first: NetworkModules, second: NetworkModules) -> pd.DataFrame:
-    """Find the closest module of another result for every module.
-
-    Parameters
-    ----------
-    first, second : NetworkModules
-        Of other backends, seeds or samples; genes are matched by id.
-
-    Returns
-    -------
-    DataFrame
-        ``module_id``, ``genes``, ``closest``, ``jaccard``.
-
-    Examples
-    --------
-    >>> from edge2torch.netmodules import fit_modules
-    >>> from edge2torch.simulate import planted_modules
-    >>> planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
-    >>> found = fit_modules(planted.counts, planted.transcripts, backend="latent", quiet=True)
-    >>> compare_modules(found, found)["jaccard"].tolist()
-    [1.0, 1.0]
-    """
-    return _closest(first.modules, second.modules)

@@ -13,15 +13,16 @@ from edge2torch.nn._cells import StepBlock as StepBlock
 from edge2torch.nn._compiled import CompiledModel as CompiledModel
 from edge2torch.nn._compiled import NodeSlot as NodeSlot
 from edge2torch.nn._cox import TIES as TIES
-from edge2torch.nn._cox import CoxLoss, cox_backward, cox_loss
+from edge2torch.nn._cox import CoxLoss as CoxLoss
 from edge2torch.nn._cox import Ties as Ties
+from edge2torch.nn._cox import cox_loss
 from edge2torch.nn._customized import CustomizedEdgeModel as CustomizedEdgeModel
 from edge2torch.nn._dropout import QuickDropout as QuickDropout
 from edge2torch.nn._dropout import drop_values as drop_values
 from edge2torch.nn._gnn import EdgeGraphNNModel as EdgeGraphNNModel
 from edge2torch.nn._heads import HeadBank as HeadBank
 from edge2torch.nn._heads import head_loss
-from edge2torch.nn._hold import Hold
+from edge2torch.nn._hold import Hold as Hold
 from edge2torch.nn._joined import JoinedModel as JoinedModel
 from edge2torch.nn._kernels import KERNELS as KERNELS
 from edge2torch.nn._kernels import EdgePattern as EdgePattern
@@ -52,10 +53,7 @@ from edge2torch.nn.model import EdgeModel as EdgeModel
 __all__ = [
     "ACTIVATIONS",
     "MML",
-    "CoxLoss",
-    "Hold",
     "MaskedLinear",
-    "cox_backward",
     "cox_loss",
     "head_loss",
     "spectral_radius",

@@ -159,6 +159,52 @@ class CoxLoss:
             tied = _log_sums(own, at, self.n_times)[at] + self._share.to(theta)
         return torch.zeros_like(theta).index_add(0, cases, torch.logaddexp(others[at], tied) - own)
 
+    def backward(self, forward: Callable[[Tensor], Tensor], *, chunk_size: int = 4096) -> Tensor:
+        """Add the exact gradient of the whole loss to the parameters, a chunk of patients at a time.
+
+        All log hazards are computed without a graph, the loss is differentiated by them, and each
+        chunk is computed again to pass its share on. Memory is that of one chunk, and time that of a
+        third pass. Layers that look at the batch (batch normalisation) see a chunk; so does a weight
+        with a constraint that rests at zero: it leaves where any chunk asks for it.
+
+        Parameters
+        ----------
+        forward : callable
+            Maps row numbers, an int64 tensor (b,), to their log hazards (b,) or (b, 1).
+        chunk_size : int
+            Patients at once.
+
+        Returns
+        -------
+        Tensor, shape ()
+            The loss, without a graph.
+
+        Examples
+        --------
+        >>> import torch
+        >>> x, weight = torch.randn(6, 2), torch.zeros(2, requires_grad=True)
+        >>> loss = CoxLoss([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1, 1, 0, 1, 0, 1])
+        >>> value = loss.backward(lambda rows: x[rows] @ weight, chunk_size=2)
+        >>> expected, = torch.autograd.grad(loss(x @ weight), weight)
+        >>> torch.allclose(weight.grad, expected)
+        True
+        """
+        chunks = torch.arange(self.n).split(check_count("chunk_size", chunk_size))
+        seeds = torch.randint(2**31, (len(chunks),)).tolist()
+
+        def out(k: int) -> Tensor:
+            with torch.random.fork_rng():  # dropout draws the same both times
+                torch.manual_seed(seeds[k])
+                return forward(chunks[k]).reshape(-1)
+
+        with torch.no_grad():
+            theta = torch.cat([out(k) for k in range(len(chunks))])
+        value = self(theta.requires_grad_())
+        (incoming,) = torch.autograd.grad(value, theta)
+        for k, share in enumerate(incoming.split(chunk_size)):
+            out(k).backward(share)
+        return value.detach()
+
     def _at_risk(self, blocks: Tensor) -> Tensor:
         """Log sum over all blocks that hold an event time, from the largest blocks down."""
         parts: list[Tensor] = list(blocks.split(self._sizes))
@@ -224,57 +270,6 @@ def cox_loss(
     tensor(True)
     """
     return CoxLoss(time, event, entry=entry, strata=strata, ties=ties)(log_hazard)
-
-
-def cox_backward(
-    forward: Callable[[Tensor], Tensor], loss: CoxLoss, *, chunk_size: int = 4096
-) -> Tensor:
-    """Add the exact gradient of a cohort's loss to the parameters, a chunk of patients at a time.
-
-    All log hazards are computed without a graph, the loss is differentiated by them, and each chunk
-    is computed again to pass its share on. Memory is that of one chunk, and time that of a third
-    pass. Layers that look at the batch (batch normalisation) see a chunk; so does a weight with a
-    constraint that rests at zero: it leaves where any chunk asks for it.
-
-    Parameters
-    ----------
-    forward : callable
-        Maps row numbers, an int64 tensor (b,), to their log hazards (b,) or (b, 1).
-    loss : CoxLoss
-        Of all patients.
-    chunk_size : int
-        Patients at once.
-
-    Returns
-    -------
-    Tensor, shape ()
-        The loss, without a graph.
-
-    Examples
-    --------
-    >>> import torch
-    >>> x, weight = torch.randn(6, 2), torch.zeros(2, requires_grad=True)
-    >>> loss = CoxLoss([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1, 1, 0, 1, 0, 1])
-    >>> value = cox_backward(lambda rows: x[rows] @ weight, loss, chunk_size=2)
-    >>> expected, = torch.autograd.grad(loss(x @ weight), weight)
-    >>> torch.allclose(weight.grad, expected)
-    True
-    """
-    chunks = torch.arange(loss.n).split(check_count("chunk_size", chunk_size))
-    seeds = torch.randint(2**31, (len(chunks),)).tolist()
-
-    def out(k: int) -> Tensor:
-        with torch.random.fork_rng():  # dropout draws the same both times
-            torch.manual_seed(seeds[k])
-            return forward(chunks[k]).reshape(-1)
-
-    with torch.no_grad():
-        theta = torch.cat([out(k) for k in range(len(chunks))])
-    value = loss(theta.requires_grad_())
-    (incoming,) = torch.autograd.grad(value, theta)
-    for k, share in enumerate(incoming.split(chunk_size)):
-        out(k).backward(share)
-    return value.detach()
 
 
 def _tensor(log_hazard: Any) -> Tensor:

@@ -8,7 +8,7 @@ from edge2torch.vae._diagnose import VAEDiagnostics as VAEDiagnostics
 from edge2torch.vae._fit import FitReport as FitReport
 from edge2torch.vae._gain import ProfileGain as ProfileGain
 from edge2torch.vae._ivae import iVAE
-from edge2torch.vae._model import EdgeVAE
+from edge2torch.vae._model import EdgeVAE as EdgeVAE
 from edge2torch.vae._named import VAEArtifact as VAEArtifact
 from edge2torch.vae._networks import Decoder as Decoder
 from edge2torch.vae._networks import Encoder as Encoder
@@ -17,7 +17,6 @@ from edge2torch.vae._networks import weight_init
 # Names "as" themselves are what comes back: importable, and no part of what a user calls.
 __all__ = [
     "VAE",
-    "EdgeVAE",
     "compile_vae",
     "differential_activity",
     "iVAE",

@@ -6,7 +6,13 @@ import pandas as pd
 import pytest
 
 from edge2torch import Edge2TorchError
-from edge2torch.explain import ExplainConfig, explain_module, record_files, usage_features
+from edge2torch.explain import (
+    ExplainConfig,
+    explain_module,
+    gene_driver_table,
+    record_files,
+    usage_features,
+)
 
 
 @pytest.fixture(name="folder", scope="module")
@@ -53,6 +59,24 @@ def test_without_a_feature_table_the_fits_own_scores_are_used(fit, tmp_path):
     assert set(found["M001"].gene_driver_table["gene_id"]) == set(fit.genes("M001"))
     assert found["M001"].vae_drivers is None
     assert "gene_driver_table.csv" in {path.name for path in tmp_path.rglob("*")}
+
+
+def test_new_samples_are_scored_and_tested_without_the_gene(fit, data):
+    new = explain_module(fit, module_ids=["M000"], new_data=data)["M000"].gene_driver_table
+    scores = fit.score(data)
+    expected = gene_driver_table(
+        scores,
+        fit.features,
+        fit.eigengenes_of(data).loc["M000"],
+        fit.genes("M000"),
+        without_gene=fit.eigengenes_without_genes("M000", scores),
+    )
+    pd.testing.assert_frame_equal(new, expected)
+    assert set(new["tested_against"]) == {"eigengene without the gene"}
+    with pytest.raises(Edge2TorchError, match="new_data= has its own eigengenes"):
+        explain_module(fit, new_data=data, eigengenes=fit.eigengenes)
+    with pytest.raises(Edge2TorchError, match="its own samples"):
+        explain_module(fit, new_data=data, config=ExplainConfig(integrated_gradients=True))
 
 
 def test_transcripts_that_stand_for_genes_are_told_apart_from_the_modules(fit, data):

@@ -1,6 +1,7 @@
 """Labels checked by hand, on both strands; files that are cut, foreign or ill-written."""
 
 import gzip
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,9 @@ import pytest
 
 from edge2torch import Edge2TorchError
 from edge2torch.errors import Edge2TorchWarning
-from edge2torch.explain import annotate_structure, summarize_structure, switch_pairs
+from edge2torch.explain import annotate_structure, summarize_structure
 from edge2torch.explain._gtf import read_gtf
+from edge2torch.netmodules import NetworkModules
 
 # Transcript: strand, gene, biotype, exons, coding parts.
 MODELS = {
@@ -244,10 +246,10 @@ def test_pairs_and_their_sums(gtf):
             "loading": [0.8, -0.6, 0.1, 1],
         }
     )
-    chosen = switch_pairs(loadings)
+    chosen = NetworkModules.switch_pairs(SimpleNamespace(loadings=loadings))
     assert chosen.to_numpy().tolist() == [["P", "P.1", "P.2"]]
-    table = annotate_structure(gtf, pd.concat([chosen, pairs(("P.1", "P.3"))]))
-    total = summarize_structure(table).set_index("transcript_id")
+    both = pd.concat([chosen, pairs(("P.1", "P.3"))])
+    total = annotate_structure(gtf, both, by="transcript").set_index("transcript_id")
     assert total["n_pairs"].to_dict() == {"P.1": 2, "P.2": 1, "P.3": 1}
     assert total["last_exon_changed"].to_dict() == {"P.1": True, "P.2": False, "P.3": True}
     assert total.loc["P.1", "shared_exon_fraction"] == pytest.approx((2 / 3 + 2 / 4) / 2)

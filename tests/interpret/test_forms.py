@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import edge2torch as e2t
-from edge2torch.interpret import cut_graph, score_graph
+from edge2torch.interpret import score_graph
 from tests.interpret.settings import SETTINGS, SKIPS, Setting
 
 
@@ -61,7 +61,9 @@ def test_a_graph_with_scores(skips: Setting) -> None:
     assert nx.get_node_attributes(graph, "score") == pytest.approx(scores.to_dict())
     assert graph.nodes["a"] == {"role": "input"}
     edges = skips.ask("edges")
-    both = score_graph(skips.artifact, nodes=scores, edges=edges)
+    why = e2t.attribute(skips.model, skips.data, "nodes", output="deep", quiet=True)
+    both = why.to_networkx(edges=edges)
+    assert nx.get_node_attributes(both, "score") == nx.get_node_attributes(graph, "score")
     assert set(both.edges) == set(zip(SKIPS["source"], SKIPS["target"], strict=True))
     for source, target, score in edges.itertuples(index=False):
         assert both.edges[source, target]["attribution"] == score
@@ -71,19 +73,6 @@ def test_a_graph_with_scores(skips: Setting) -> None:
     assert set(named.nodes["r"]) == {"role", "score_deep", "score_late"}
 
 
-def test_the_part_around_a_node(skips: Setting) -> None:
-    graph = skips.ask("edges", to="networkx")
-    assert set(cut_graph(graph, "q", "upstream")) == {"b", "c", "q"}
-    below = cut_graph(graph, "q", "downstream")
-    assert set(below) == {"q", "r", "deep", "late"}
-    assert below.edges["q", "r"] == graph.edges["q", "r"]
-    assert set(cut_graph(graph, "q")) == {"b", "c", "q", "r", "deep", "late"}
-    with pytest.raises(e2t.Edge2TorchError, match="Nearest to 'dep': 'deep'"):
-        cut_graph(graph, "dep")
-    with pytest.raises(e2t.Edge2TorchError, match="direction must be one of"):
-        cut_graph(graph, "q", "sideways")
-
-
 def test_forms_that_do_not_go_together(skips: Setting) -> None:
     with pytest.raises(e2t.Edge2TorchError, match="to must be one of"):
         skips.ask("nodes", to="csv")
@@ -91,6 +80,9 @@ def test_forms_that_do_not_go_together(skips: Setting) -> None:
         skips.ask("nodes", to="anndata", return_convergence_delta=True)
     with pytest.raises(e2t.Edge2TorchError, match="columns 'source' and 'target'"):
         score_graph(skips.artifact, edges=pd.DataFrame({"from": ["a"]}))
+    why = e2t.attribute(skips.model, skips.data, "edges", output="deep", quiet=True)
+    with pytest.raises(e2t.Edge2TorchError, match="these are of edges"):
+        why.to_networkx(edges=why.frame())
 
 
 def test_activations_of_every_node(skips: Setting) -> None:

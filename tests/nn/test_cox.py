@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge2torch import Edge2TorchError, cox_loss
-from edge2torch.nn import CoxLoss, cox_backward
+from edge2torch.nn import CoxLoss
 from tests.survival.cohort import AGE, DOSE, ENTRY, EVENT, SITE, TIME
 
 
@@ -119,7 +119,7 @@ def test_a_cohort_in_chunks_has_the_gradient_of_the_whole() -> None:
     loss(model(x)).backward()
     whole = [one.grad.clone() for one in model.parameters() if one.grad is not None]
     model.zero_grad()
-    value = cox_backward(lambda rows: model(x[rows]), loss, chunk_size=7)
+    value = loss.backward(lambda rows: model(x[rows]), chunk_size=7)
     torch.testing.assert_close(value, loss(model(x)).detach())
     for one, expected in zip(model.parameters(), whole, strict=True):
         assert one.grad is not None
@@ -136,7 +136,7 @@ def test_chunks_drop_the_same_units_both_times() -> None:
         seen.append(dropped.detach())
         return dropped.sum(dim=1).requires_grad_()
 
-    cox_backward(forward, loss, chunk_size=12)
+    loss.backward(forward, chunk_size=12)
     assert len(seen) == 4
     assert torch.equal(seen[0], seen[2])
     assert torch.equal(seen[1], seen[3])
