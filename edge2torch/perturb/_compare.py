@@ -135,9 +135,9 @@ def baselines(
             for k, other in graphs.items()
         }
         sentence, _ = wiring(
-            held, "graph kernel", found["graph kernel"], found["ridge"], others, seed
+            held, "graph kernel", found["graph kernel"], found["ridge"], others, seed, lacking
         )
-        said += [lacking, sentence] if lacking else [sentence]
+        said.append(sentence)
     return compared(design, folds, held, found, seed, said)
 
 

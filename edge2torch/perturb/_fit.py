@@ -316,8 +316,6 @@ def fit(
     elif controls:
         said.append(NOT_EXCHANGED)
     graphs, lacking = rewired_graphs(table, design, max(rewired, int(controls)), seed)
-    if lacking and lacking not in said:
-        said.append(lacking)
     arms |= {
         f"{REWIRED} {k + 1}": Arm(other, design, is_whole=rewired > 0)
         for k, other in graphs.items()
@@ -330,7 +328,7 @@ def fit(
     if others:
         found[REWIRED] = next(iter(others.values()))
     said += [*said_of_share(own.chosen), *said_of_unsettled(own)]
-    verdicts, scores = judged(held, found, others, made, said, seed)
+    verdicts, scores = judged(held, found, others, made, said, seed, lacking)
     base = compared(design, made, held, found, seed, verdicts)
     return PerturbationFit(
         base.design,

@@ -8,44 +8,34 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import rewire
 from edge2torch.perturb._design import Design
 
-_DRAWS = 20
+_DRAWS = 20  # in a row that bring no new graph: then there are hardly more
 
 
 def rewired_graphs(
     edges: pd.DataFrame, design: Design, n: int, seed: int
 ) -> tuple[dict[int, pd.DataFrame], str]:
-    """Return n different rewired graphs by number, and a sentence where there are fewer.
+    """Return n different rewired graphs by number, and, where there are fewer, why.
 
-    A graph of few edges can come out of a rewiring as it was, or as another did. There are 20 draws,
-    or n.
+    A graph of few edges can come out of a rewiring as it was, or as another did.
     """
     found: dict[int, pd.DataFrame] = {}
     if not n:
         return found, ""
-    seen = {_key(_kept(edges, design))}
-    own = next(iter(seen))
-    same = again = drawn = 0
-    while len(found) < n and drawn < max(n, _DRAWS):
-        k, drawn = drawn, drawn + 1
+    own = _key(_kept(edges, design))
+    seen, same, k, new = {own}, 0, 0, -1
+    while len(found) < n and k - new <= _DRAWS:
         other = rewired_for(edges, design, seed + k)
         key = _key(other)
         same += key == own
-        again += key in seen and key != own
         if key not in seen:
-            found[k] = other
+            found[k], new = other, k
         seen.add(key)
-    parts = [
-        f"{count} of {drawn} rewired graphs {one if count == 1 else many}"
-        for count, one, many in (
-            (same, "is the graph itself", "are the graph itself"),
-            (again, "repeats another", "repeat another"),
-        )
-        if count
-    ]
+        k += 1
     if len(found) == n:
         return found, ""
-    small = "this network is too small to be rewired" + ("" if not found else f" {n} times")
-    return found, f"{' and '.join(parts)}; {small}."
+    said = [f"itself {same} time{'s' * (same > 1)}"] * (same > 0)
+    said += [f"{len(found)} other graph{'s' * (len(found) > 1)}"] * (len(found) > 0)
+    return found, f"rewired {k} times, this small network gave {' and '.join(said)}"
 
 
 def _key(edges: pd.DataFrame) -> frozenset[tuple[object, ...]]:

@@ -32,16 +32,22 @@ def wiring(
     ridge: Floats,
     rewired: dict[str, Floats],
     seed: int,
+    lacking: str = "",
 ) -> tuple[str, pd.DataFrame]:
-    """Say whether the wiring matters to a model, and return the scores of the rewired graphs."""
-    scores = scored(held, rewired, seed)
+    """Say whether the wiring matters to a model, and return the scores of the rewired graphs.
+
+    ``lacking`` says why there are fewer of them than were asked for.
+    """
+    scores = scored(held, rewired, seed) if rewired else pd.DataFrame()
     if len(scores) < ENOUGH:
-        sentence = (
-            f"Whether the wiring matters to the {name} cannot be said of {len(scores)} rewired "
-            f"graph{'s' * (len(scores) != 1)}; {ENOUGH} are needed that differ "
-            f"(rewired={ENOUGH} or more)."
+        why = (
+            f": {lacking}; {ENOUGH} others are needed."
+            if lacking
+            else (
+                f" of {len(scores)} rewired graph{'s' * (len(scores) != 1)}: give rewired={ENOUGH} or more."
+            )
         )
-        return sentence, scores
+        return f"Whether the wiring matters to the {name} cannot be said{why}", scores
     mine = scored(held, {name: own}, seed).loc[name]
     beaten = int((scores["skill"] < mine["skill"]).sum())
     lead, low, high = difference(held, own, ridge, seed)
@@ -61,6 +67,7 @@ def judged(
     folds: Folds,
     before: list[str],
     seed: int,
+    lacking: str = "",
 ) -> tuple[list[str], pd.DataFrame]:
     """Return what can be said of the network, the sentence on sisters first."""
     said = [sentence for sentence in before if sentence != EASY]
@@ -82,9 +89,11 @@ def judged(
     _, low, high = difference(held, found["network"], found[BACKGROUND], seed)
     if low <= 0 <= high or high < 0:
         said.append("The network is no better than the mean of the same background.")
-    if not rewired:
+    if not rewired and not lacking:
         return said, pd.DataFrame()
-    sentence, table = wiring(held, "network", found["network"], found["ridge"], rewired, seed)
+    sentence, table = wiring(
+        held, "network", found["network"], found["ridge"], rewired, seed, lacking
+    )
     return [*said, sentence], table
 
 

@@ -40,6 +40,7 @@ _COMMONS = (
 )
 _HEADER = ["PARTICIPANT_A", "INTERACTION_TYPE", "PARTICIPANT_B"]  # of its extended form
 _NODES, _NAME = "PARTICIPANT", "PARTICIPANT_NAME"  # of the second table there
+_OURS = ("source", "target", "relation", "sign", "source_name", "target_name")
 _PATHWAY = ["NAME", "ORGANISM"]  # of a third, in files of one pathway
 
 
@@ -114,12 +115,12 @@ def read_sif(
     if text.lstrip().startswith(("[{", '{"')):
         raise bad_line(file, 1, "this is JSON, not SIF. Networks in CX2 are read by read_cx2.")
     lines = _Lines()
+    further: list[str] = []
     if of_commons and text.lstrip().split("\t", 1)[0].strip() == _HEADER[0]:
-        lines.extended(file, io.StringIO(text, newline=None), known)
+        _Extended(file, known).read(io.StringIO(text, newline=None), lines, further)
     else:
         lines.plain(file, io.StringIO(text, newline=None), known)
     rows, left_out = lines.rows, Counter[str]()
-    further: list[str] = []
     if of_commons:
         rows = _directed(rows, undirected, left_out, further)
     gone: list[str] = []
@@ -168,41 +169,85 @@ class _Lines:
                 if target
             ]
 
-    def extended(self, file: Path, lines: Iterable[str], known: Mapping[str, int]) -> None:
-        """Take a table of edges with a header, and one of nodes below an empty line."""
-        header: list[str] = []
-        names: dict[str, str] = {}
+
+@dataclass
+class _Extended:
+    """Pathway Commons' extended form: a table of edges with a header, and one of nodes below an empty line."""
+
+    file: Path
+    known: Mapping[str, int]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    header: list[str] = field(default_factory=list)
+    renamed: dict[str, None] = field(default_factory=dict)
+    unread: dict[str, None] = field(default_factory=dict)
+    pathways: int = 0
+
+    def read(self, lines: Iterable[str], into: _Lines, further: list[str]) -> None:
+        """Take all lines, and say what was not taken."""
+        after_blank = True
         for number, line in enumerate(lines, 1):
             fields = [part.strip() for part in line.split("\t")]
-            if not any(fields):
-                continue
-            is_header = fields[0] in (_HEADER[0], _NODES) or fields[:2] == _PATHWAY
-            header = fields if is_header else header
-            if is_header or header[:2] == _PATHWAY:  # what a pathway is called is no node or edge
-                continue
-            if len(fields) > len(header):
-                words = f"{len(header)} fields were expected by the header, found {len(fields)}."
-                raise bad_line(file, number, words)
-            row: dict[str, Any] = dict(zip(header, fields, strict=False))
-            if header[0] == _NODES:
-                names[fields[0]] = row.get(_NAME, "")
-                continue
-            if not all(row.get(name) for name in _HEADER):
-                raise bad_line(file, number, f"source, relation or target is blank: {shown(line)}.")
-            source, relation, target = (row.pop(name) for name in _HEADER)
-            more = {name: row.get(name) or None for name in header if name not in ("", *_HEADER)}
-            sign = _sign(file, number, relation, known)
-            ends: dict[str, Any] = {
-                "source": source,
-                "target": target,
-                "relation": relation,
-                "sign": sign,
-            }
-            self.rows.append({**ends, **{k: v for k, v in more.items() if k not in ends}})
+            if any(fields):
+                if _is_header(fields, after_blank):
+                    self._begin(number, fields)
+                elif self.header[:2] == _PATHWAY:  # what a pathway is called is no node or edge
+                    self.pathways += 1
+                else:
+                    self._take(number, line, fields)
+            after_blank = not any(fields)
         for row in self.rows:
             for end in ("source", "target"):
-                row[f"{end}_name"] = names.get(row[end]) or None
-        self.alone |= dict.fromkeys(filter(None, names))
+                row[f"{end}_name"] = self.names.get(row[end]) or None
+        into.rows, into.alone = self.rows, dict.fromkeys(filter(None, self.names))
+        if self.renamed:
+            words = f"{len(self.renamed):,} node(s) have two names, the first was taken"
+            further.append(f"{words}: {listing(self.renamed)}")
+        if self.unread:
+            further.append(f"of nodes only the name is read, not {listing(self.unread)}")
+        if self.pathways:
+            further.append(f"{self.pathways:,} line(s) on pathways were not read")
+
+    def _begin(self, line: int, fields: list[str]) -> None:
+        if twice := [name for name, n in Counter(filter(None, fields)).items() if n > 1]:
+            words = f"columns come more than once: {listing(twice)}. Rename them."
+            raise bad_line(self.file, line, words)
+        if fields[0] == _HEADER[0] and (ours := [name for name in fields if name in _OURS]):
+            words = (
+                f"{listing(ours)} would take the place of columns of the edge table. Rename them."
+            )
+            raise bad_line(self.file, line, words)
+        if fields[0] == _NODES:
+            self.unread |= dict.fromkeys(n for n in fields if n not in ("", _NODES, _NAME))
+        self.header = fields
+
+    def _take(self, line: int, text: str, fields: list[str]) -> None:
+        if len(fields) > len(self.header):
+            words = f"{len(self.header)} fields were expected by the header, found {len(fields)}."
+            raise bad_line(self.file, line, words)
+        if any(own for name, own in zip(self.header, fields, strict=False) if not name):
+            words = f"a field stands below a header without a name: {shown(text)}."
+            raise bad_line(self.file, line, words)
+        row: dict[str, Any] = dict(zip(self.header, fields, strict=False))
+        if self.header[0] == _NODES:
+            name = row.get(_NAME, "")
+            if self.names.setdefault(fields[0], name) != name:
+                self.renamed[fields[0]] = None
+            return
+        if not all(row.get(name) for name in _HEADER):
+            raise bad_line(self.file, line, f"source, relation or target is blank: {shown(text)}.")
+        source, relation, target = (row.pop(name) for name in _HEADER)
+        sign = _sign(self.file, line, relation, self.known)
+        more = {n: row.get(n) or None for n in self.header if n not in ("", *_HEADER)}
+        ends = {"source": source, "target": target, "relation": relation, "sign": sign}
+        self.rows.append({**ends, **more})
+
+
+def _is_header(fields: list[str], after_blank: bool) -> bool:
+    """Tell a header from an edge or a node of the same name: tables begin after an empty line."""
+    if fields[0] == _NODES:
+        return after_blank or fields[1:2] in (["PARTICIPANT_TYPE"], [_NAME])
+    return fields[0] == _HEADER[0] or (after_blank and fields[:2] == _PATHWAY)
 
 
 def _sign(file: Path, line: int, relation: str, known: Mapping[str, int]) -> int:

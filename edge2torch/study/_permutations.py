@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.console import Console
+from edge2torch._core.messages import listing, plural
 from edge2torch.study._metrics import predictions_frame
 from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Task
@@ -19,6 +21,7 @@ from edge2torch.study._train import Trained, train
 from edge2torch.train import Split
 
 _FEW_VALUES, _PARTS = 5, 3  # numbers with more values than that are exchanged within thirds
+_ARRANGEMENTS = 20  # of the outcomes, the data's own among them: with fewer no p is below .05
 Rows = NDArray[np.int64]
 
 
@@ -54,6 +57,37 @@ def permuted_statistics(
             predictions.append(_held_out(found, own, mixed, split).assign(seed=seed))
         rows.append(task.outcome.statistics(pd.concat(predictions)))
     return pd.DataFrame(rows).rename_axis("permutation")
+
+
+def with_what_can_be_exchanged(task: Task, held_out: NDArray[np.bool_] | None) -> Task:
+    """Say which outcomes stay where they are, and ask for no permutations where hardly any other exists."""
+    asked = int(task.options.get("permutations", 0))
+    if not asked:
+        return task
+    sizes = np.bincount(cells_of(task, held_out))
+    alone = int((sizes == 1).sum())
+    if not alone:
+        return task
+    n, by = (
+        len(task.values),
+        ["the stratum"] if len(np.unique(task.outcome.exchangeable(task))) > 1 else [],
+    )
+    by += ["the cohort"] if held_out is not None else []
+    by += [] if task.covariates is None else [listing(task.covariates.columns)]
+    said = (
+        f"Permutations exchange outcomes among samples that are alike in {' and '.join(by)}. {alone:,} of {n:,} samples "
+        "have none that is alike, so their outcomes stay where they are"
+    )
+    # logarithm of how many ways there are to hand the outcomes out
+    ways = sum(math.lgamma(size + 1) for size in sizes.tolist())
+    if ways < math.log(_ARRANGEMENTS) - 1e-9:
+        said += (
+            f", and {plural('arrangement', round(math.exp(ways)))} of all outcomes can be made in place of "
+            f"{_ARRANGEMENTS} at least: none of the {plural('permutation', asked)} was done, and no p-value is of them. "
+            "Give fewer covariates, or those of fewer values."
+        )
+        return replace(task, notes=(*task.notes, said), options={**task.options, "permutations": 0})
+    return replace(task, notes=(*task.notes, f"{said}."))
 
 
 def _held_out(found: Trained, table: pd.DataFrame, task: Task, split: Split) -> pd.DataFrame:

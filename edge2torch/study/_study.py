@@ -29,6 +29,7 @@ from edge2torch.study._lines import plan_words, say_results
 from edge2torch.study._names import with_names
 from edge2torch.study._network import Network, fit_network
 from edge2torch.study._outcomes._outcome import Task
+from edge2torch.study._permutations import with_what_can_be_exchanged
 from edge2torch.study._pipeline import Study, check_study, train_and_judge
 from edge2torch.study._progress import Progress, identity_of, open_progress
 from edge2torch.study._report_words import ReportText
@@ -225,8 +226,10 @@ def _check_types(*each: tuple[str, Any, Any, str]) -> None:
 def _carry_out(
     study: Study, text: ReportText, folder: Path | None, console: Console, *, resume: bool
 ) -> StudyResult:
+    before = len(study.task.notes)
+    study = replace(study, task=with_what_can_be_exchanged(study.task, study.held_out))
     notes = check_study(study, impute=study.settings.impute)
-    for note in notes:
+    for note in (*study.task.notes[before:], *notes):
         console.say(note)
     console.heading(f"Training ({plural('seed', study.settings.seeds)})")
     console.say(plan_words(study))

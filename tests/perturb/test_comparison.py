@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -269,20 +271,24 @@ def test_a_graph_that_a_rewiring_leaves_as_it_is_is_no_control() -> None:
     chain = pd.DataFrame({"source": ["A", "B", "r"], "target": ["r", "r", "y"], "sign": 1})
     graphs, words = rewired_graphs(chain, design, 3, 0)
     assert graphs == {}
-    assert words == (
-        "20 of 20 rewired graphs are the graph itself; this network is too small to be rewired."
-    )
+    assert words == "rewired 20 times, this small network gave itself 20 times"
     assert rewired_graphs(chain, design, 0, 0) == ({}, "")
     two = pd.DataFrame({"source": ["A", "B"], "target": ["y", "z"], "sign": 1})
     graphs, words = rewired_graphs(two, design, 20, 0)
     assert len(graphs) == 1  # A to z, B to y
     assert next(iter(graphs.values()))["target"].tolist() == ["z", "y"]
-    assert "rewired graphs are the graph itself and" in words
-    assert words.endswith("repeat another; this network is too small to be rewired 20 times.")
+    assert re.fullmatch(
+        r"rewired \d+ times, this small network gave itself \d+ times and 1 other graph", words
+    )
     assert len(rewired_graphs(two, design, 1, 0)[0]) == 1
     said = baselines(design, folds(design, {"c": 1}), chain).verdicts
-    assert said[1].startswith("20 of 20 rewired graphs are the graph itself")
-    assert "cannot be said of 0 rewired graphs" in said[2]
+    # one sentence, which asks for nothing that cannot be given
+    assert said[1:] == [
+        (
+            "Whether the wiring matters to the graph kernel cannot be said: rewired 20 times, this small network "
+            "gave itself 20 times; 20 others are needed."
+        )
+    ]
 
 
 def test_sisters_of_any_dose() -> None:

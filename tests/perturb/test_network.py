@@ -315,7 +315,7 @@ def test_few_rewired_graphs_say_nothing() -> None:
     design = design_of()
     held = held_out(design, Problem.of(design), perturb.folds(design, {"c3": 1, "c5": 2}))
     words, table = wiring(held, "network", held.truth, held.base, {"1": held.base}, 0)
-    assert "cannot be said of 1 rewired graph; 20 are needed that differ" in words
+    assert "cannot be said of 1 rewired graph: give rewired=20 or more." in words
     assert len(table) == 1
 
 

@@ -121,3 +121,37 @@ def test_files_of_another_kind_are_told(tmp_path: Path) -> None:
     for reader in (priors.read_cx2, priors.read_edges):
         with pytest.raises(Edge2TorchError, match=r"Cytoscape\.js.* not read. Write \.cx2"):
             reader(tmp_path / "net.cyjs")
+
+
+def test_pathway_commons_loses_nothing_silently(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A node called like a header, columns that come twice or are called as ours, and what is not read."""
+    path = tmp_path / "pc.txt"
+    edges, nodes = COMMONS.split("\n\n")
+    path.write_text(
+        f"{edges}\nPARTICIPANT\tcontrols-state-change-of\tBAX\tkegg\n\n"
+        f"{nodes}PARTICIPANT\tProteinReference\tits name\nTP53\tProteinReference\tother\n"
+    )
+    table = priors.read_sif(path, signs="pathway commons")
+    assert rows(table, "source_name") == [
+        ("TP53", "BAX", "p53"),
+        ("PARTICIPANT", "BAX", "its name"),
+    ]
+    said = capsys.readouterr().out
+    assert "1 node(s) have two names, the first was taken: 'TP53'" in said
+    assert "of nodes only the name is read, not 'PARTICIPANT_TYPE'" in said
+    for header, words in (
+        ("PUBMED\tPUBMED", r"line 1: columns come more than once: 'PUBMED'"),
+        (
+            "source\tsign",
+            r"line 1: 'source', 'sign' would take the place of columns of the edge table",
+        ),
+        ("PUBMED\t", r"line 2: a field stands below a header without a name"),
+    ):
+        path.write_text(
+            f"PARTICIPANT_A\tINTERACTION_TYPE\tPARTICIPANT_B\t{header}\n"
+            "TP53\tcontrols-expression-of\tBAX\tone\ttwo\n"
+        )
+        with pytest.raises(Edge2TorchError, match=words):
+            priors.read_sif(path, signs="pathway commons", quiet=True)

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from edge2torch import Edge2TorchError, load_study, run_study
-from edge2torch.study._outcomes._survival_report import _pvalue, risk_statistics
-from edge2torch.study._permutations import cells_of, exchanged
+from edge2torch.study._methods import methods_text
+from edge2torch.study._outcomes._survival_report import _of_permuted, _pvalue, risk_statistics
+from edge2torch.study._permutations import cells_of, exchanged, with_what_can_be_exchanged
 from edge2torch.survival import TimeToEvent, harrell_c, logrank
 from tests.study.test_survival import EDGES, QUICK, _task, cohort
 
@@ -92,3 +93,56 @@ def test_what_cannot_be_exchanged_is_refused() -> None:
     table = cohort().assign(donor=[f"d{k // 4}" for k in range(160)])
     with pytest.raises(Edge2TorchError, match="permutations= exchange outcomes of single samples"):
         run_study(EDGES, table, label, groups="donor", quiet=True, **QUICK)
+
+
+def test_a_study_says_which_outcomes_cannot_be_exchanged() -> None:
+    """An outcome of a sample that is alone in its cell stays where it is, however often all is done again."""
+    table, label = cohort(), TimeToEvent("years", "died", permutations=30)
+    task = replace(_task(table), options={**_task(table).options, "permutations": 30})
+    beside = pd.DataFrame({"ward": [f"w{k}" for k in range(160)]}, table.index)
+    alone = with_what_can_be_exchanged(replace(task, covariates=beside), None)
+    assert alone.options["permutations"] == 0
+    assert "alike in 'ward'. 160 of 160 samples have none that is alike" in alone.notes[-1]
+    assert "1 arrangement of all outcomes can be made in place of 20 at least" in alone.notes[-1]
+    beside.iloc[:4] = "w"  # 24 arrangements
+    some = with_what_can_be_exchanged(replace(task, covariates=beside), None)
+    assert some.options["permutations"] == 30
+    assert some.notes[-1].endswith(
+        "156 of 160 samples have none that is alike, so their outcomes stay where they are."
+    )
+    beside.iloc[:3], beside.iloc[3] = "w", "z"  # 6
+    assert (
+        with_what_can_be_exchanged(replace(task, covariates=beside), None).options["permutations"]
+        == 0
+    )
+    assert (
+        with_what_can_be_exchanged(replace(task, covariates=beside.iloc[:, :0]), None).notes
+        == task.notes
+    )
+    how = {**QUICK, "seeds": 1, "max_epochs": 2, "learning_rate": 0.03}
+    lines: list[str] = []
+    covariates = pd.DataFrame({f"c{k}": (np.arange(160) >> k) & 1 for k in range(8)}, table.index)
+    result = run_study(EDGES, table, label, covariates=covariates, progress=lines.append, **how)
+    assert result.results.permuted.empty
+    assert sum("none of the 30 permutations was done" in line for line in lines) == 1
+    assert "permutations of the outcomes" not in methods_text(result.results)
+
+
+def test_p_of_what_is_not_known_is_not_the_least() -> None:
+    """NaN is above nothing, so that no permutation would do as well."""
+    assert np.isnan(_pvalue(np.nan, pd.Series([0.5, 0.6])))
+    assert np.isnan(_pvalue(0.6, pd.Series([np.nan])))
+    assert _pvalue(0.6, pd.Series([0.5, np.nan])) == pytest.approx(0.5)
+    n = 8  # nobody has the event: no two can be compared
+    held_out = pd.DataFrame(
+        {
+            "time": np.arange(1.0, n + 1),
+            "event": 0,
+            "log hazard": np.arange(n),
+            "median when fitted": 3.5,
+            "seed": 0,
+        }
+    )
+    permuted = pd.DataFrame({"harrell_c": [0.5, 0.6], "chi_squared": [0.1, 0.2]})
+    words = _of_permuted(held_out, permuted)
+    assert "no concordance, and of the 2 permutations no p-value" in words

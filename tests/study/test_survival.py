@@ -79,6 +79,8 @@ def test_the_files_of_a_survival_study(study: tuple[StudyResult, Path]) -> None:
         "log-rank p",
         "Calibration slope",
         "hazard ratio",
+        "of 90 %, and of 95 % where the question is whether a model predicts better than guessing",
+        "Intervals in this part are of 95 %",
     ):
         assert words in report
     assert "<h1>What the time until &#39;died&#39; rests on</h1>" in report

@@ -34,6 +34,10 @@ from edge2torch.survival import (
 _GROUPS = "lower risk", "higher risk"
 _INFORMATIVE = 0.6  # concordance with censoring from which on readers are warned
 _OF = "log hazard of "
+_LEVELS = (
+    "Intervals in this part are of 95 %, as clinical journals print them; those of scores and of leads elsewhere are "
+    "of 90 %."
+)
 
 
 def survival_sections(
@@ -46,6 +50,7 @@ def survival_sections(
     models = _models(predictions, held_out)
     curves, test = _by_risk(predictions, permuted)
     text = [
+        _LEVELS,
         _follow_up(times, words, task.options["time"]),
         _beside(models),
         _of_permuted(predictions, permuted),
@@ -99,6 +104,8 @@ def _by_run(predictions: pd.DataFrame) -> Outcome:
 
 def _p(value: float) -> str:
     """As journals want it: p = 0.032, p < 0.001."""
+    if np.isnan(value):
+        return "p cannot be computed"
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
@@ -217,7 +224,12 @@ def risk_statistics(predictions: pd.DataFrame) -> dict[str, float]:
 
 
 def _pvalue(observed: float, permuted: pd.Series) -> float:
-    """Share of permutations that do as well, the data themselves counted as one."""
+    """Share of permutations that do as well, the data themselves counted as one; NaN where nothing is known."""
+    permuted = permuted.dropna()
+    if (
+        np.isnan(observed) or permuted.empty
+    ):  # NaN is above nothing, and would look like the least p
+        return np.nan
     return float(((permuted >= observed).sum() + 1) / (len(permuted) + 1))
 
 
@@ -226,6 +238,12 @@ def _of_permuted(predictions: pd.DataFrame, permuted: pd.DataFrame) -> str:
         return ""
     c = permuted["harrell_c"].dropna()
     own = risk_statistics(predictions)["harrell_c"]
+    if np.isnan(own) or c.empty:
+        where = "as they are" if np.isnan(own) else "exchanged"
+        return (
+            f"With outcomes {where} no two held-out samples can be compared, so there is no concordance, and of the "
+            f"{plural('permutation', len(permuted))} no p-value of it."
+        )
     return (
         f"With outcomes exchanged among samples and all else done alike, {plural('time', len(permuted))}, "
         f"the network's concordance is {c.mean():.3f} ± {c.std():.3f} (standard deviation; the largest "
