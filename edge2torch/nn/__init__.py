@@ -18,6 +18,7 @@ from edge2torch.nn._cox import Ties as Ties
 from edge2torch.nn._cox import cox_loss
 from edge2torch.nn._customized import CustomizedEdgeModel as CustomizedEdgeModel
 from edge2torch.nn._dropout import QuickDropout as QuickDropout
+from edge2torch.nn._dropout import drop_in_rows as drop_in_rows
 from edge2torch.nn._dropout import drop_values as drop_values
 from edge2torch.nn._gnn import EdgeGraphNNModel as EdgeGraphNNModel
 from edge2torch.nn._heads import HeadBank as HeadBank

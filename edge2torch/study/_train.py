@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from edge2torch._core.console import Console
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.interpret import ReplicateStack
-from edge2torch.nn import CustomizedEdgeModel, drop_values
+from edge2torch.nn import CustomizedEdgeModel, drop_in_rows
 from edge2torch.study._covariates import (
     Beside,
     BesideStack,
@@ -143,7 +143,7 @@ def _fit(
     # Folds differ by a row or two; an epoch takes as many of each, others every time.
     size = min(len(rows) for rows, _ in folds)
     steps = steps_of(task, size, settings)
-    which = torch.arange(len(folds))[:, None]
+    which, hidden = torch.arange(len(folds)), settings.input_dropout_of(task.outcome)
 
     def both(rows: Tensor) -> Tensor:
         y: Tensor = model(x[:, rows])
@@ -154,7 +154,7 @@ def _fit(
         return parts_of(task, drawn, steps)
 
     def outputs(rows: Tensor) -> tuple[Tensor, ...]:
-        seen = drop_values(x[which, rows], settings.input_dropout_of(task.outcome))
+        seen = drop_in_rows(x, which, rows, hidden)
         y, heads = with_heads(model, seen)
         y = y if linear is None else y + linear(rows)
         return y, *(own[None] for own in heads)  # samples come second, as in y
@@ -162,12 +162,10 @@ def _fit(
     def loss(rows: Tensor) -> Tensor:
         # more only where each step takes all samples
         y, *heads = in_chunks(outputs, rows)
-        losses = [goal.loss(*pair) for goal, *pair in zip(goals, y, rows, strict=True)]
-        losses += [
-            settings.head_weight * mean_of_heads(goal, own[0], part)
-            for goal, own, part in zip(goals, heads, rows, strict=False)
-        ]
-        return torch.stack(losses).sum()
+        total = goals[0].sum_losses(goals, y, rows)
+        for goal, own, part in zip(goals, heads, rows, strict=False):
+            total = total + settings.head_weight * mean_of_heads(goal, own[0], part)
+        return total
 
     fitted = fit(
         trained_with(model, linear),
@@ -212,6 +210,8 @@ class _Apart(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (k, b, i), of each its own, to (k, b, o)."""
+        if len(self.models) == 1:  # a small network takes no longer than to take apart and stack
+            return cast(Tensor, self.models[0](x[0]))[None]
         return torch.stack([model(own) for model, own in zip(self.models, x, strict=True)])
 
     def unstack(self) -> list[nn.Module]:

@@ -1,4 +1,4 @@
-"""Adam with decoupled weight decay, through torch's function in place of its optimizer class.
+"""Adam with decoupled weight decay, through torch's functions in place of its optimizer class.
 
 The first ``torch.optim.Optimizer`` of a process loads torch's compiler: about a second, which is
 longer than the fit of a small table.
@@ -6,13 +6,16 @@ longer than the fit of a small table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
 _STATE = ("exp_avg", "exp_avg_sq", "step")  # names as in the state of torch.optim.AdamW
+_BETAS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "amsgrad": False, "maximize": False}
 
 
 class Adam:
@@ -23,42 +26,56 @@ class Adam:
     ) -> None:
         self.lr, self.weight_decay, self.fused = lr, weight_decay, fused
         self.parameters = [one for one in parameters if one.requires_grad]
-        self.state: list[dict[str, Tensor]] = [{} for _ in self.parameters]
+        self.means: list[Tensor] = [torch.zeros_like(one) for one in self.parameters]
+        self.squares: list[Tensor] = [torch.zeros_like(one) for one in self.parameters]
+        self.steps = [0] * len(self.parameters)  # of each, for not every step moves all
 
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter that has a gradient, and forget the gradients."""
-        moved = [k for k, one in enumerate(self.parameters) if one.grad is not None]
-        for k in moved:
-            if not self.state[k]:
-                like = self.parameters[k]
-                # a fused step counts where the parameter is; the other one counts on the CPU
-                step = torch.zeros((), device=like.device if self.fused else "cpu")
-                zeros = torch.zeros_like(like), torch.zeros_like(like)
-                self.state[k] = dict(zip(_STATE, (*zeros, step), strict=True))
-        means, squares, steps = ([self.state[k][name] for k in moved] for name in _STATE)
-        parameters = [self.parameters[k] for k in moved]
-        gradients = [one.grad for one in parameters if one.grad is not None]
-        adam(
-            parameters, gradients, means, squares, [], steps,
-            foreach=False, fused=self.fused, decoupled_weight_decay=True, amsgrad=False,
-            beta1=0.9, beta2=0.999, lr=self.lr, weight_decay=self.weight_decay, eps=1e-8,
-            maximize=False,
-        )  # fmt: skip
+        alike: dict[tuple[int, torch.device], list[int]] = defaultdict(list)
+        for k, one in enumerate(self.parameters):
+            if one.grad is not None:
+                self.steps[k] += 1
+                alike[self.steps[k], one.device].append(k)
+        for (count, device), numbers in alike.items():
+            self._move(count, device, numbers)
+
+    def _move(self, count: int, device: torch.device, numbers: list[int]) -> None:
+        parameters = [self.parameters[k] for k in numbers]
+        gradients: list[Any] = [one.grad for one in parameters]
+        means, squares = [self.means[k] for k in numbers], [self.squares[k] for k in numbers]
+        options: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay, **_BETAS}
+        if self.fused:
+            # What `adam` comes to. It takes a count of its own for each parameter and sorts them all by
+            # device and type, which costs four times as much as to move twenty small ones.
+            counts = [torch.full((), float(count), device=device)] * len(numbers)
+            torch._fused_adamw_(parameters, gradients, means, squares, [], counts, **options)
+        else:
+            counts = [torch.tensor(count - 1.0) for _ in numbers]  # `adam` counts on by itself
+            adam(
+                parameters, gradients, means, squares, [], counts,
+                foreach=False, fused=False, decoupled_weight_decay=True, **options,
+            )  # fmt: skip
         for one in parameters:
             one.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the state by ``"parameter number.name"``, for a checkpoint."""
+        parts = zip(self.means, self.squares, self.steps, strict=True)
         return {
-            f"{k}.{name}": value for k, own in enumerate(self.state) for name, value in own.items()
+            f"{k}.{name}": value
+            for k, (*moments, count) in enumerate(parts)
+            if count
+            for name, value in zip(_STATE, (*moments, torch.tensor(float(count))), strict=True)
         }
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what :meth:`tensors` returned."""
-        self.state = [{} for _ in self.parameters]
         for key, value in tensors.items():
             number, _, name = key.partition(".")
-            is_count = name == "step" and not self.fused
-            device = "cpu" if is_count else self.parameters[int(number)].device
-            self.state[int(number)][name] = value.to(device)
+            if name == "step":
+                self.steps[int(number)] = int(value)
+            else:
+                {"exp_avg": self.means, "exp_avg_sq": self.squares}[name][int(number)].copy_(value)

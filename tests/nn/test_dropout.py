@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from edge2torch.nn import QuickDropout, drop_values
+from edge2torch.nn import QuickDropout, _dropout, drop_in_rows, drop_values
 
 
 @pytest.mark.parametrize("probability", [0.02, 0.3, 0.5, 0.97])
@@ -53,3 +53,21 @@ def test_nothing_is_dropped_at_rest():
     x = torch.ones(3, 4)
     assert torch.equal(QuickDropout(0.5).eval()(x), x)
     assert isinstance(QuickDropout(0.5), nn.Dropout)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("probability", [0.0, 0.25, 0.2, 1 - 1e-9])
+def test_rows_in_one_reading_are_those_that_are_taken_and_dropped(monkeypatch, kind, probability):
+    pytest.importorskip("edge2torch.nn._whole._walk")
+    torch.manual_seed(3)
+    x, which = torch.randn(2, 9, 5, dtype=kind), torch.tensor([0, 1, 1])
+    rows = torch.randint(9, (3, 7))
+    found = []
+    for walk in (_dropout._WALK, "not imported"):
+        monkeypatch.setattr(_dropout, "_WALK", walk)
+        torch.manual_seed(4)
+        found.append(drop_in_rows(x, which, rows, probability))
+    assert found[0].shape == (3, 7, 5)
+    assert torch.equal(*found)
+    torch.manual_seed(4)
+    assert torch.equal(found[0], drop_values(x[which[:, None], rows], probability))

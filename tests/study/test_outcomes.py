@@ -258,3 +258,18 @@ def test_a_loss_that_is_no_mean_is_summed_network_by_network():
     predicted, rows = torch.randn(3, 4, 1), torch.arange(4)
     alone = sum(goal.loss(one, rows) for one in predicted)
     torch.testing.assert_close(goal.summed_loss(predicted, rows), alone)
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_networks_of_several_folds_lose_together_what_they_lose_one_by_one(balanced):
+    label = pd.Series(["a", "a", "a", "b", "b", "c"] * 4, name="kind")
+    task = choose_task(label, "classification", 2)
+    folds = np.arange(24).reshape(2, 12)
+    goals = [
+        task.outcome.goal(task, np.delete(np.arange(24), own), balanced=balanced) for own in folds
+    ]
+    draw = torch.Generator().manual_seed(0)
+    predicted = torch.randn(2, 5, 3, generator=draw, dtype=torch.float32)
+    rows = torch.randint(24, (2, 5), generator=draw)
+    each = [goal.loss(*own) for goal, *own in zip(goals, predicted, rows, strict=True)]
+    torch.testing.assert_close(goals[0].sum_losses(goals, predicted, rows), torch.stack(each).sum())

@@ -149,3 +149,24 @@ def test_a_fit_does_not_load_the_compiler_of_torch():
         "assert 'torch._dynamo' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_parameter_without_gradient_waits_as_in_torch(fused):
+    start = torch.Generator().manual_seed(0)
+    ours = [nn.Parameter(torch.randn(n, generator=start)) for n in (7, 300, 33)]
+    theirs = [nn.Parameter(one.detach().clone()) for one in ours]
+    mine = Adam(ours, 0.01, 0.1, fused=fused)
+    reference = torch.optim.AdamW(theirs, lr=0.01, weight_decay=0.1, fused=fused)
+    for step in range(12):
+        for k, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            if (step + k) % 3:
+                one.grad = torch.randn(len(one), generator=start)
+                other.grad = one.grad.clone()
+        mine.step()
+        reference.step()
+        reference.zero_grad()
+        if step == 5:  # as from a checkpoint
+            tensors, mine = mine.tensors(), Adam(ours, 0.01, 0.1, fused=fused)
+            mine.restore(tensors)
+    assert all(map(torch.equal, ours, theirs))

@@ -23,7 +23,7 @@ from edge2torch.interpret._trust._folds import Fold, Folds, read_folds
 from edge2torch.interpret._trust._stack import ReplicateStack
 from edge2torch.interpret._trust._start import Start, draw_starts
 from edge2torch.interpret._trust._target import Target
-from edge2torch.nn import CompiledModel, CustomizedEdgeModel, drop_values
+from edge2torch.nn import CompiledModel, CustomizedEdgeModel, drop_in_rows
 from edge2torch.train import Scaler, fit, fit_scaler, in_chunks
 
 __all__ = ["CrossFitted", "cross_fit"]
@@ -240,7 +240,7 @@ def _train(
     steps = max(size // batch, 1)
     fitted = [torch.from_numpy(rows) for rows, _ in folds for _ in range(starts)]
     goals = [target.goal(rows) for rows, _ in folds for _ in range(starts)]
-    which = torch.arange(len(folds)).repeat_interleave(starts)[:, None]
+    which = torch.arange(len(folds)).repeat_interleave(starts)
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
         drawn = [rows[torch.randperm(len(rows), generator=generator)[:size]] for rows in fitted]
@@ -249,7 +249,7 @@ def _train(
     def loss(rows: Tensor) -> Tensor:
         # more than a few thousand only where a step takes all samples
         (outputs,) = in_chunks(
-            lambda part: (stack(drop_values(x[which, part], input_dropout)),), rows
+            lambda part: (stack(drop_in_rows(x, which, part, input_dropout)),), rows
         )
         if target.n_outputs and outputs.shape[-1] not in target.n_outputs:
             kind = f"{len(target.classes)} classes" if target.classes else "numbers"

@@ -110,6 +110,12 @@ class Goal(ABC):
         For classes there may be more dimensions before the last.
         """
 
+    @classmethod
+    def sum_losses(cls, goals: Sequence[Any], predicted: Tensor, rows: Tensor) -> Tensor:
+        """Sum over networks of mean losses of predicted (k, b, outputs), each with a goal and rows (k, b)."""
+        each = [goal.loss(*own) for goal, *own in zip(goals, predicted, rows, strict=True)]
+        return torch.stack(each).sum()
+
     # Whether the loss is a mean of what each sample costs by itself.
     loss_is_mean: ClassVar[bool] = False
 
