@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -58,7 +59,9 @@ def export(
             if nodes is not None and column is not None:
                 show = column
     else:
-        network = read_edge_file(graph, "GRAPH")
+        with warnings.catch_warnings():  # weights go out as such, with their signs beside them
+            warnings.filterwarnings("ignore", ".*: the column 'weight' looks like signs")
+            network = read_edge_file(graph, "GRAPH")
         names = [*network["source"].astype(str), *network["target"].astype(str)]
     if scores is not None:
         nodes, show = read_score_table(scores, column, where, names, console)

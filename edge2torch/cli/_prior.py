@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -210,11 +210,22 @@ def prior(
     from edge2torch.study import feature_names as names_of_features
     from edge2torch.study import label_outputs
 
-    measured = names_of_features(features, "--features", layer=layer, names_column=feature_names)
     prior_edges = _read(file, kind, reading.given(), console)
+    nodes = {*prior_edges["source"], *prior_edges["target"]}
+    columns = names_of_features(
+        features, "--features", nodes, layer=layer, names_column=feature_names
+    )
+    measured, aside = columns.features, columns.aside
     if clean_names:
-        prior_edges, cleaned = clean(prior_edges, measured)
+        prior_edges, cleaned = clean(prior_edges, [*measured, *aside])
         console.say(repr(cleaned))
+        nodes = {*prior_edges["source"], *prior_edges["target"]}
+    if fitting.mapping is not None:  # any number may be what a node comes to be called
+        nodes = {name for name in aside if aside[name] not in ("text", "names of samples")}
+    measured = [*measured, *(name for name in aside if name in nodes)]
+    aside = {name: why for name, why in aside.items() if name not in nodes and name != label}
+    if aside:
+        console.say(f"{replace(columns, aside=aside).words} edge2torch run does the same.")
     if fitting.mapping is None:
         _refuse_transposed(features, measured, prior_edges)
     read, options = list(outputs), vars(fitting)

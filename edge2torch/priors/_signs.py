@@ -130,6 +130,7 @@ def unread_signs(frame: pd.DataFrame) -> str:
     ]
     if not found:
         return ""
+    found = [name for name in found if name.lower() != "weight"] or found  # words say it better
     return (
         f"the column {listing(found)} looks like signs that are not read, so no edge has one. Give "
         f"sign={found[0]!r} to read it (in a shell: edge2torch prior --sign), and compile with sign_column='sign'."

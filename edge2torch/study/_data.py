@@ -20,8 +20,10 @@ from edge2torch._core.packed import plain_suffix
 from edge2torch._core.tables import TABLES, existing_file, not_genes, read_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._features import (
+    Columns,
     choose_features,
     copies_of,
+    sample_names,
     told,
     with_sample_names,
 )
@@ -96,6 +98,9 @@ class Dataset:
         return replace(self, table=self.table[list(needed)])
 
 
+_HEAD = 100  # rows that tell text from numbers, and names of samples
+
+
 def read_dataset(
     data: Any,
     label: Any,
@@ -144,18 +149,37 @@ def read_dataset(
 
 
 def feature_names(
-    path: Path, option: str, *, layer: str | None = None, names_column: str | None = None
-) -> list[str]:
-    """Read what a file measures, and as little else as possible."""
+    path: Path,
+    option: str,
+    nodes: Collection[str] = (),
+    *,
+    layer: str | None = None,
+    names_column: str | None = None,
+) -> Columns:
+    """Read what a file measures, and as little else as possible; what a study sets aside is none of it."""
     kind = plain_suffix(existing_file(path, option))
     if kind != ".h5ad":
         _only_for_h5ad(path.name, layer, names_column)
-        return [str(column).strip() for column in read_table(path, option, n_rows=0).columns]
+        head = read_table(path, option, n_rows=_HEAD)
+        head.columns = head.columns.map(lambda column: str(column).strip())
+        names = sample_names(head, (), nodes) if isinstance(head.index, pd.RangeIndex) else None
+        frame = head if names is None else head.drop(columns=names)
+        found = choose_features(frame, pd.Series("all", index=head.index), nodes)
+        return (
+            found
+            if names is None
+            else Columns(found.features, {names: "names of samples", **found.aside})
+        )
     data = read_h5ad(path, option, backed="r")
     try:
-        return list(_feature_names(_var(data, layer), names_column))
+        names = _feature_names(_var(data, layer), names_column)
     finally:
         data.file.close()
+    others = {name for name in not_genes(names) if name not in nodes}
+    return Columns(
+        [name for name in names if name not in others],
+        dict.fromkeys(sorted(others), "reads of no gene"),
+    )
 
 
 def _only_for_h5ad(name: str, layer: str | None, names_column: str | None) -> None:

@@ -34,6 +34,15 @@ class Columns:
     features: list[str]
     aside: dict[str, str]
 
+    @property
+    def words(self) -> str:
+        """Name the columns that were set aside, reason by reason."""
+        reasons = dict.fromkeys(self.aside.values())
+        parts = [
+            f"{listing([c for c in self.aside if self.aside[c] == why])} ({why})" for why in reasons
+        ]
+        return f"Set aside as no features: {'; '.join(parts)}."
+
 
 def choose_features(
     frame: pd.DataFrame,
@@ -80,13 +89,6 @@ def choose_features(
         else:
             aside[column] = why
     return Columns(features, aside)
-
-
-def words_of(aside: dict[str, str]) -> str:
-    """Name the columns that were set aside, reason by reason."""
-    reasons = dict.fromkeys(aside.values())
-    parts = [f"{listing([c for c in aside if aside[c] == why])} ({why})" for why in reasons]
-    return "; ".join(parts)
 
 
 def unlike(names: Collection[str], nodes: Collection[str]) -> list[str]:
@@ -217,10 +219,7 @@ def told(columns: Columns, wanted: Collection[str], *, counts: bool) -> list[str
     """Which columns are features and which are not, where that was decided here."""
     notes, known = [], set(wanted)
     if columns.aside:
-        notes.append(
-            f"Set aside as no features: {words_of(columns.aside)}. all_features=True takes in "
-            "those that are numbers."
-        )
+        notes.append(f"{columns.words} all_features=True takes in those that are numbers.")
     if others := [c for c in columns.features if c not in known]:
         use = "count for the sum of a sample and " if counts else ""
         notes.append(

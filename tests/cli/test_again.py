@@ -306,6 +306,21 @@ def test_export_an_edge_table(tmp_path, edges, capsys):
     assert "--column chooses among scores, and there are none" in error
 
 
+def test_export_of_our_own_weights_asks_for_no_sign(ran, tmp_path, capsys):
+    """They go out as weights, with their sign beside them; a column of words is still told."""
+    own = ran / "out" / "edge_weights.csv"
+    code, out, error = call(capsys, "export", own, "--to", tmp_path / "net.cx2")
+    assert (code, error) == (0, "")
+    assert "signs" not in out
+    edges = Cx2(tmp_path / "net.cx2").edges
+    assert {one["v"]["weight_sign"] for one in edges} == {1, -1}
+    words = pd.read_csv(own).assign(effect="inhibition")
+    words.to_csv(tmp_path / "words.csv", index=False)
+    _, out, _ = call(capsys, "export", tmp_path / "words.csv", "--to", tmp_path / "net.cx2")
+    assert "'effect' looks like signs" in out
+    assert "'weight'" not in out
+
+
 def test_info_says_what_is_here(capsys):
     code, out, _ = call(capsys, "info")
     assert code == 0

@@ -16,6 +16,7 @@ import edge2torch as e2t
 import edge2torch.priors as readers
 from edge2torch.cli import main
 from edge2torch.cli._prior import _BY_SUFFIX, _TAKES, Format
+from edge2torch.study import read_dataset
 
 GMT = "repair\tx\tBRCA1\tATM\tTP53\ndeath\tx\tTP53\tBAX\ngrowth\tx\tMYC\tEGFR\n"
 OBO = """format-version: 1.2
@@ -79,12 +80,38 @@ def test_gene_sets_become_a_table_that_compiles(folder, capsys):
     options = ["--outputs", "B, T", "--connect", "--min-genes", "2"]
     edges = prior("sets.gmt", *options, out="edges.parquet")
     said = capsys.readouterr().out
-    assert "4 of 6 features covered" in said
+    assert "4 of 5 features covered" in said
     assert "filter_sets:" in said
     assert "Written: edges.parquet" in said
     artifact = e2t.compile_graph(edges, quiet=True)[1]
     assert artifact.output_names == ["B", "T"]
     assert artifact.feature_names == ["ATM", "BAX", "BRCA1", "TP53"]
+
+
+def test_what_a_run_sets_aside_is_no_feature(folder, capsys):
+    """Patients, states and text beside the genes are counted as features by neither of the two."""
+    rng = np.random.default_rng(0)
+    cells = pd.read_csv("cells.csv").drop(columns="kind")
+    cells = pd.concat([cells] * 10, ignore_index=True) + rng.random((20, 5))
+    cells.insert(0, "patient", [f"p{k}" for k in range(20)])
+    cells = cells.assign(status=rng.integers(0, 2, 20), age=rng.random(20), kind=["T", "B"] * 10)
+    cells.to_csv("many.csv", index=False)
+    prior("sets.gmt", "--label", "kind", features="many.csv")
+    said = capsys.readouterr().out
+    aside = "Set aside as no features: 'patient' (names of samples); 'status', 'age' (named like metadata)."
+    assert aside in said
+    assert "4 of 5 features covered" in said
+    run = read_dataset("many.csv", "kind", ["ATM"])
+    assert run.table.columns.tolist() == ["ATM", "BAX", "BRCA1", "TP53", "ACTB"]
+    assert run.set_aside == ("status", "age")
+    # what a node comes to be called is a feature, be it called like metadata
+    (folder / "names.tsv").write_text("ATM\tage\n")
+    edges = prior("sets.gmt", "--mapping", "names.tsv", features="many.csv")
+    assert "age" in set(edges["source"])
+    assert "'status', 'age'" not in capsys.readouterr().out
+    shouted = pd.read_csv("many.csv").rename(columns={"ATM": "atm"})
+    shouted.to_csv("many.csv", index=False)
+    assert "atm" in set(prior("sets.gmt", "--clean-names", features="many.csv")["source"])
 
 
 def test_outputs_are_the_classes_of_a_label(folder, capsys):
