@@ -123,17 +123,17 @@ def unread_signs(frame: pd.DataFrame) -> str:
                 f"the columns {listing(found)} say signs that are not read, so no edge has one. Read "
                 "the file with read_omnipath (in a shell: edge2torch prior --format omnipath)."
             )
-    found = [
+    told = [
         str(name)
         for name in frame
         if name not in _EDGE_COLUMNS and _says_signs(str(name), frame[name])
     ]
-    if not found:
+    if not told:
         return ""
-    found = [name for name in found if name.lower() != "weight"] or found  # words say it better
+    told = [name for name in told if name.lower() != "weight"] or told  # words say it better
     return (
-        f"the column {listing(found)} looks like signs that are not read, so no edge has one. Give "
-        f"sign={found[0]!r} to read it (in a shell: edge2torch prior --sign), and compile with sign_column='sign'."
+        f"the column {listing(told)} looks like signs that are not read, so no edge has one. Give "
+        f"sign={told[0]!r} to read it (in a shell: edge2torch prior --sign), and compile with sign_column='sign'."
     )
 
 
