@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +13,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype, is_numeric_dtype
 
 from edge2torch._core.columns import like_an_id
+from edge2torch._core.files import write_file
 from edge2torch._core.messages import listing
 from edge2torch._core.packed import largest, opened, plain_suffix
 from edge2torch._core.parquet import read_parquet
@@ -94,6 +96,14 @@ def _read(path: Path, kind: str, n_rows: int | None, text: Sequence[str | int]) 
     except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
         reason = " ".join(str(error).split())
         raise Edge2TorchError(f"{path} cannot be read: {reason}") from error
+
+
+def write_table(path: Path, table: pd.DataFrame) -> Path:
+    """Write a table without its index, by the ending: Parquet, tabs or commas."""
+    if path.suffix == ".parquet":
+        return write_file(path, partial(table.to_parquet, index=False))
+    separator = "\t" if path.suffix == ".tsv" else ","
+    return write_file(path, partial(table.to_csv, index=False, sep=separator))
 
 
 def missing_words(column: pd.Series, what: str) -> list[str]:

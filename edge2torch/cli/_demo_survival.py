@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,13 +44,7 @@ def simulated_patients() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def run_survival_demo(
-    out: Path,
-    settings: StudySettings,
-    *,
-    resume: bool,
-    command: str,
-    progress: Callable[[str], None],
-    quiet: bool,
+    settings: StudySettings, command: str, progress: Callable[[str], None], quiet: bool, **told: Any
 ) -> StudyResult:
     """Train and explain a pathway network of the simulated patients, and hold it to the truth."""
     edges, table = simulated_patients()
@@ -84,10 +78,9 @@ def run_survival_demo(
             feature="gene",
             node="pathway",
         ),
-        folder=out,
-        resume=resume,
         progress=progress,
         quiet=quiet,
+        **told,
     )
     if not quiet:
         progress(truth_words(result))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,33 +31,33 @@ def read_graph(path: Path) -> tuple[CompileArtifact, pd.DataFrame | None]:
     return compile_graph(edges, backend=backend, quiet=True)[1], None
 
 
-def read_flow(path: Path, where: list[str] | None) -> pd.DataFrame:
-    """Read the rows of an edge table that are asked for."""
-    return _where(read_table(path, "--flow", text=("source", "target")), where, "--flow")
+def read_rows(
+    path: Path, where: list[str] | None, option: str, text: Sequence[str | int]
+) -> pd.DataFrame:
+    """Read the rows of a table in which columns have the given values."""
+    table = read_table(path, option, text=text)
+    for condition in where or []:
+        name, equals, value = condition.partition("=")
+        if not equals or name not in table.columns:
+            raise Edge2TorchError(
+                f"--where {condition!r}: write COLUMN=VALUE; {option} has the columns "
+                f"{listing(table.columns, 10)}."
+            )
+        kept = table[table[name].astype(str) == value]
+        if kept.empty:
+            there: list[Any] = table[name].unique().tolist()
+            raise Edge2TorchError(
+                f"--where {condition!r}: no such row. {name} is {listing(there, 10)}."
+            )
+        table = kept
+    return table
 
 
 def read_scores(
-    path: Path,
-    column: str | None,
-    where: list[str] | None,
-    artifact: CompileArtifact,
-    console: Console,
-) -> pd.Series:
-    """A score per node of the graph; names in the column of that name, or else in the first one."""
-    table, shown = read_score_table(path, column, where, artifact.graph.node_names, console)
-    values: pd.Series = table[shown]
-    return values
-
-
-def read_score_table(
-    path: Path,
-    column: str | None,
-    where: list[str] | None,
-    nodes: Iterable[str],
-    console: Console,
+    path: Path, column: str | None, where: list[str] | None, nodes: Iterable[str], console: Console
 ) -> tuple[pd.DataFrame, str]:
     """Rows of a table that name nodes, by node, and which of its columns is the score."""
-    table = _where(read_table(path, "--scores", text=(0, "node", "feature")), where, "--scores")
+    table = read_rows(path, where, "--scores", (0, "node", "feature"))
     names = next((c for c in ("node", "feature") if c in table.columns), table.columns[0])
     numeric = [c for c in table.columns if c != names and pd.api.types.is_numeric_dtype(table[c])]
     if column is not None and column not in numeric:
@@ -94,22 +94,3 @@ def read_score_table(
     if column is None and shown != "score" and len(numeric) > 1:
         console.say(f"Coloured by {shown!r} of {path.name}; --column chooses another.")
     return found, shown
-
-
-def _where(table: pd.DataFrame, where: list[str] | None, option: str) -> pd.DataFrame:
-    """Keep the rows in which columns have the given values."""
-    for condition in where or []:
-        name, equals, value = condition.partition("=")
-        if not equals or name not in table.columns:
-            raise Edge2TorchError(
-                f"--where {condition!r}: write COLUMN=VALUE; {option} has the columns "
-                f"{listing(table.columns, 10)}."
-            )
-        kept = table[table[name].astype(str) == value]
-        if kept.empty:
-            there: list[Any] = table[name].unique().tolist()
-            raise Edge2TorchError(
-                f"--where {condition!r}: no such row. {name} is {listing(there, 10)}."
-            )
-        table = kept
-    return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import re
 import shutil
 from typing import Annotated, Any
 
@@ -57,31 +58,21 @@ def _devices() -> list[str]:
 
 def _extras() -> dict[str, str]:
     """For every extra, ``ready`` or what to install."""
-    about = importlib.metadata.metadata("edge2torch")
-    needed: dict[str, list[str]] = {str(extra): [] for extra in about.get_all("Provides-Extra", [])}
+    extras = importlib.metadata.metadata("edge2torch").get_all("Provides-Extra", [])
+    needed: dict[str, list[str]] = {str(extra): [] for extra in extras}
     for line in importlib.metadata.requires("edge2torch") or []:
         requirement, _, marker = line.partition(";")
         extra = marker.partition("extra ==")[2].strip().strip("'\"")
-        if extra in needed:
-            needed[extra].append(requirement.strip())
+        name = re.split(r"[<>=!~[ ]", requirement.strip(), maxsplit=1)[0]
+        if extra in needed and name != "edge2torch" and not _is_here(name):
+            needed[extra].append(name)
     return {
-        extra: _state(extra, names)
-        for extra, names in needed.items()
+        extra: f"lacks {', '.join(absent)}; pip install 'edge2torch[{extra}]'"
+        if absent
+        else "ready"
+        for extra, absent in needed.items()
         if extra not in ("all", "dev")
     }
-
-
-def _state(extra: str, requirements: list[str]) -> str:
-    names = [_name(text) for text in requirements]
-    absent = [name for name in names if name != "edge2torch" and not _is_here(name)]
-    if absent:
-        return f"lacks {', '.join(absent)}; pip install 'edge2torch[{extra}]'"
-    return "ready"
-
-
-def _name(requirement: str) -> str:
-    ends = [requirement.find(mark) for mark in "<>=!~[ " if mark in requirement]
-    return requirement[: min(ends, default=len(requirement))]
 
 
 def _is_here(name: str) -> bool:

@@ -12,7 +12,7 @@ import typer
 
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, require
-from edge2torch.cli._options import Group, command
+from edge2torch.cli._options import File, Group, command
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
@@ -20,8 +20,27 @@ if TYPE_CHECKING:
 
 modules = typer.Typer(help="Gene-network modules.", no_args_is_help=True, cls=Group)
 
-SUITES = ("core", "multiplex", "scale")
 _NAMED = "confounded, covariates named"
+_SWITCH: dict[str, Any] = {"roles": ("switch_only",)}
+SUITES: dict[str, dict[str, dict[str, Any]]] = {
+    "core": {
+        "plain": {"n_modules": 5, **_SWITCH},
+        "graded": {"n_modules": 5, "amplitude": (0.2, 1.2), **_SWITCH},
+        "unequal": {"n_modules": 5, "module_size": (60, 30, 15, 10, 7), **_SWITCH},
+        "nonlinear": {"n_modules": 4, "nonlinear": True, "n_samples": 100, **_SWITCH},
+        "noise": {"n_modules": 0, "n_background": 500},
+    },
+    "multiplex": {
+        "plain": {"n_modules": 5},
+        "graded": {"n_modules": 5, "amplitude": (0.2, 1.2)},
+        "overlapping": {"n_modules": 4, "overlap": 0.25},
+        "confounded": {"n_modules": 5, "confound": 0.5},
+        _NAMED: {"n_modules": 5, "confound": 0.5},
+    },
+    "scale": {
+        "5,000 genes": {"n_modules": 20, "module_size": 50, "n_background": 4000, "n_samples": 200}
+    },
+}
 
 Config = Annotated[str, "Settings: a YAML file, or one of quick, switching and plain."]
 Changes = Annotated[
@@ -38,8 +57,8 @@ def fit(
         "first; an h5ad of samples × genes; or a bundle folder.",
     ],
     out: Annotated[Path, "Folder for the result."],
-    samples: Annotated[Path | None, "Sample table: sample_id, traits and covariates."] = None,
-    transcripts: Annotated[Path | None, "A table of transcript_id and gene_id, or a GTF."] = None,
+    samples: Annotated[File, "Sample table: sample_id, traits and covariates."] = None,
+    transcripts: Annotated[File, "A table of transcript_id and gene_id, or a GTF."] = None,
     transpose: Annotated[bool, "The table of --data is samples × genes."] = False,
     all_features: Annotated[
         bool, "With --transpose: columns named like metadata are genes, too."
@@ -101,7 +120,7 @@ def benchmark(
     backends: Annotated[tuple[str, ...], "Separated by commas."] = ("vae",),
     seed: Annotated[int, "First seed."] = 0,
     seeds: Annotated[int, "Repeats, each with its own data."] = 1,
-    out: Annotated[Path | None, "Folder for benchmark.csv."] = None,
+    out: Annotated[File, "Folder for benchmark.csv."] = None,
     config: Config = "",
     settings: Changes = None,
     console: Console,
@@ -109,7 +128,8 @@ def benchmark(
     """Fit planted modules and say how well they are found."""
     import pandas as pd
 
-    from edge2torch._core.files import output_folder, write_file
+    from edge2torch._core.files import output_folder
+    from edge2torch._core.tables import write_table
     from edge2torch.netmodules import BACKENDS, fit_modules, score_modules
     from edge2torch.simulate import planted_modules
 
@@ -141,8 +161,7 @@ def benchmark(
     mean = table.drop(columns="seed").groupby(["fixture", "backend"], sort=False).mean()
     console.say(mean.round(3).to_string())
     if out is not None:
-        folder = output_folder(out, "--out")
-        write_file(folder / "benchmark.csv", lambda path: table.to_csv(path, index=False))
+        write_table(output_folder(out, "--out") / "benchmark.csv", table)
 
 
 def _cpu() -> float:
@@ -162,30 +181,12 @@ def _peak() -> dict[str, float]:
 
 def _suite(name: str) -> dict[str, tuple[dict[str, Any], tuple[str, ...]]]:
     """Of each fixture, how it is planted, and the covariates that a fit is told."""
-    switch: dict[str, Any] = {"roles": ("switch_only",)}
-    if name == "core":
-        planted = {
-            "plain": {"n_modules": 5, **switch},
-            "graded": {"n_modules": 5, "amplitude": (0.2, 1.2), **switch},
-            "unequal": {"n_modules": 5, "module_size": (60, 30, 15, 10, 7), **switch},
-            "nonlinear": {"n_modules": 4, "nonlinear": True, "n_samples": 100, **switch},
-            "noise": {"n_modules": 0, "n_background": 500},
-        }
-    elif name == "multiplex":
-        planted = {
-            "plain": {"n_modules": 5},
-            "graded": {"n_modules": 5, "amplitude": (0.2, 1.2)},
-            "overlapping": {"n_modules": 4, "overlap": 0.25},
-            "confounded": {"n_modules": 5, "confound": 0.5},
-            _NAMED: {"n_modules": 5, "confound": 0.5},
-        }
-    elif name == "scale":
-        planted = {"5,000 genes": {"n_modules": 20, "module_size": 50, "n_background": 4000,
-                                   "n_samples": 200}}  # fmt: skip
-    else:
+    if name not in SUITES:
         raise Edge2TorchError(f"--suite: {name!r}. Use one of {listing(SUITES)}.")
-    named = {_NAMED: ("degradation", "composition")}
-    return {fixture: (options, named.get(fixture, ())) for fixture, options in planted.items()}
+    return {
+        fixture: (options, ("degradation", "composition") if fixture == _NAMED else ())
+        for fixture, options in SUITES[name].items()
+    }
 
 
 @command(modules, "compare", "modules compare modules other_modules")

@@ -13,7 +13,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from copy import copy
-from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
@@ -27,11 +27,19 @@ DATA = "h5ad, or CSV, TSV or Parquet with a row per sample."
 LAYER = "Layer of the h5ad file, or raw; default X."
 FEATURE_NAMES = "Column of var (h5ad) that holds the nodes' names."
 OUTPUTS = "Nodes to read, separated by commas; default: the graph's ends."
+File = Path | None
+Text = str | None
 
 _CHOICES_WIDTH = 10  # as they stand beside an option
 _NAMES = tuple[str, ...]
 _COUNT_OR_COLUMN = int | str | None
 _QUIET = typer.Option("--quiet", "-q", help="Print nothing but errors.")
+
+
+def changed(options: Any) -> list[str]:
+    """Names of the fields of a dataclass that hold something else than their defaults."""
+    fields = dataclasses.fields(options)
+    return [one.name for one in fields if getattr(options, one.name) != one.default]
 
 
 class _Flags:
@@ -88,26 +96,25 @@ def command(
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
     """Return the function with a parameter for each option, as typer reads it."""
     shown: list[inspect.Parameter] = []
-    groups: dict[str, Callable[[dict[str, Any]], Any]] = {}
+    made_of: dict[str, Callable[[dict[str, Any]], Any]] = {}
     hints = get_type_hints(function, include_extras=True)
     for name, parameter in inspect.signature(function).parameters.items():
         kind, *about = _split(hints[name])
         if kind is Console:
             shown.append(_parameter("quiet", Annotated[bool, _QUIET], False))
-            groups[name] = lambda given: Console(given.pop("quiet"))
+            made_of[name] = lambda given: Console(given.pop("quiet"))
         elif dataclasses.is_dataclass(kind):
-            options, groups[name] = _of_dataclass(kind, *about)
+            options, made_of[name] = _of_dataclass(kind, *about)
             shown += options
         else:
             shown.append(_option(name, hints[name], parameter.default))
-            if kind == _NAMES:
-                groups[name] = partial(_take_names, name)
+            made_of[name] = _taken(name, kind)
 
     def call(**given: Any) -> None:
-        made = {name: make(given) for name, make in groups.items()}
-        consoles = [one for one in made.values() if isinstance(one, Console)]
-        with (consoles or [Console()])[0].warnings_as_notes():
-            function(**made, **given)
+        made = {name: make(given) for name, make in made_of.items()}
+        console = next((one for one in made.values() if isinstance(one, Console)), Console())
+        with console.warnings_as_notes():
+            function(**made)
 
     call.__doc__ = function.__doc__
     call.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
@@ -124,15 +131,10 @@ def _of_dataclass(
     if texts is not None:
         hints = {name: Annotated[hints[name], text] for name, text in texts.items()}
 
+    taken = {name: _taken(name, _split(hint)[0]) for name, hint in hints.items()}
+
     def make(given: dict[str, Any]) -> Any:
-        values = {name: given.pop(name) for name in hints}
-        values |= {
-            name: _count_or_column(values[name])
-            for name in hints
-            if _split(hints[name])[0] == _COUNT_OR_COLUMN
-        }
-        values |= {name: _names(values[name]) for name in hints if _split(hints[name])[0] == _NAMES}
-        return kind(**{**(defaults or {}), **values})
+        return kind(**{**(defaults or {}), **{name: take(given) for name, take in taken.items()}})
 
     return [_option(name, hint, fields[name]) for name, hint in hints.items()], make
 
@@ -140,8 +142,9 @@ def _of_dataclass(
 def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
     kind, about = _split(hint)
     if isinstance(about, str):
-        # named in full, or typer would add --no-x to a flag
-        about = typer.Option(option_of(name), help=about)
+        # named in full, or typer would add --no-x to every flag
+        off = f"/{option_of(f'no_{name}')}" if kind == bool | None else ""
+        about = typer.Option(option_of(name) + off, help=about)
     choices = [
         word
         for one in (kind, *get_args(kind))
@@ -167,13 +170,15 @@ def _split(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) is Annotated else (hint,)
 
 
-def _count_or_column(text: str | None) -> int | str | None:
-    return int(text) if text is not None and text.isdecimal() else text
+def _taken(name: str, kind: Any) -> Callable[[dict[str, Any]], Any]:
+    """What takes an option out of those that were given, as the function wants it."""
 
+    def take(given: dict[str, Any]) -> Any:
+        value = given.pop(name)
+        if kind == _NAMES:
+            return tuple(one.strip() for one in value.split(",") if one.strip())
+        if kind == _COUNT_OR_COLUMN and value is not None and value.isdecimal():
+            return int(value)
+        return value
 
-def _take_names(name: str, given: dict[str, Any]) -> tuple[str, ...]:
-    return _names(given.pop(name))
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    return take

@@ -11,46 +11,23 @@ import typer
 
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing
-from edge2torch.cli._options import OUTPUTS
+from edge2torch.cli._options import OUTPUTS, File, Text
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Format = Literal[
-    "auto",
-    "gmt",
-    "reactome",
-    "obo",
-    "sif",
-    "omnipath",
-    "graphml",
-    "cx2",
-    "kgml",
-    "gpml",
-    "sbml_qual",
-    "gocam",
-    "edges",
-]
-
+    "auto", "gmt", "reactome", "obo", "sif", "omnipath", "graphml", "cx2", "kgml", "gpml", "sbml_qual",
+    "gocam", "edges",
+]  # fmt: skip
 _BY_SUFFIX: dict[str, Format] = {
-    ".gmt": "gmt",
-    ".obo": "obo",
-    ".sif": "sif",
-    ".graphml": "graphml",
-    ".cx2": "cx2",
-    ".hcx": "cx2",
-    ".kgml": "kgml",
-    ".gpml": "gpml",
-    ".sbml": "sbml_qual",
-    ".json": "gocam",
-}
+    ".gmt": "gmt", ".obo": "obo", ".sif": "sif", ".graphml": "graphml", ".cx2": "cx2", ".hcx": "cx2",
+    ".kgml": "kgml", ".gpml": "gpml", ".sbml": "sbml_qual", ".json": "gocam",
+}  # fmt: skip
 _BY_ROOT: dict[str, Format] = {  # of a file called .xml
-    "pathway": "kgml",
-    "Pathway": "gpml",
-    "sbml": "sbml_qual",
-    "graphml": "graphml",
-}
+    "pathway": "kgml", "Pathway": "gpml", "sbml": "sbml_qual", "graphml": "graphml",
+}  # fmt: skip
 _HEAD = 20_000  # bytes; comments and a licence may stand before the first element
 _NO_ROOT = re.compile(r"<!--.*?-->|<[?!][^>]*>", re.DOTALL)
 _ROOT = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
@@ -76,27 +53,22 @@ _TAKES: dict[str, tuple[str, ...]] = {
 class Reading:
     """Options that only the readers of some formats take."""
 
-    members: Annotated[Path | None, "Reactome: which gene or protein is in which pathway."] = None
+    members: Annotated[File, "Reactome: which gene or protein is in which pathway."] = None
     names: Annotated[
-        str | None,
+        Text,
         "Reactome: file with names of pathways. CX2, GPML, SBML: what nodes are called by.",
     ] = None
-    species: Annotated[str | None, "Reactome: three letters, as HSA."] = None
-    annotations: Annotated[Path | None, "OBO: GAF, GPAD, or a table of genes and terms."] = None
+    species: Annotated[Text, "Reactome: three letters, as HSA."] = None
+    annotations: Annotated[File, "OBO: GAF, GPAD, or a table of genes and terms."] = None
     namespace: Annotated[tuple[str, ...], "OBO: keep these only, separated by commas."] = ()
     relations: Annotated[tuple[str, ...], "OBO: separated by commas; default is_a,part_of."] = ()
     identifier: Annotated[
-        str | None, "GraphML: attribute to call nodes by, as name. GMT: name or description."
+        Text, "GraphML: attribute to call nodes by, as name. GMT: name or description."
     ] = None
-    description: Annotated[
-        bool | None,
-        typer.Option(
-            "--description/--no-description", help="GMT: whether field two describes the set."
-        ),
-    ] = None
-    source: Annotated[str | None, "Edges: column they lead from."] = None
-    target: Annotated[str | None, "Edges: column they lead to."] = None
-    sign: Annotated[str | None, "Edges: column that says +1, -1, or activation, inhibition."] = None
+    description: Annotated[bool | None, "GMT: whether field two describes the set."] = None
+    source: Annotated[Text, "Edges: column they lead from."] = None
+    target: Annotated[Text, "Edges: column they lead to."] = None
+    sign: Annotated[Text, "Edges: column that says +1, -1, or activation, inhibition."] = None
     join: Annotated[bool, "Edges, GraphML: make one edge of repeated ones."] = False
     weight: Annotated[
         Literal["drop", "start"] | None,
@@ -121,7 +93,7 @@ class Reading:
         Literal["members", "node"] | None, "GPML: a group's members, or the group."
     ] = None
     signs: Annotated[
-        str | None,
+        Text,
         "SIF, CX2, edges: what words mean, as binds=0,blocks=-1. SIF: 'pathway commons'. "
         "SBML: auto, declared, or function, to compute all.",
     ] = None
@@ -159,10 +131,10 @@ class Fitting:
     """Options that :func:`~edge2torch.priors.prepare_prior` takes as they are."""
 
     connect: Annotated[bool, "The outputs are new; every end leads to them."] = False
-    root: Annotated[str | None, "New node that every end leads to."] = None
-    mapping: Annotated[Path | None, "Table, by tabs: old name and new name of nodes."] = None
+    root: Annotated[Text, "New node that every end leads to."] = None
+    mapping: Annotated[File, "Table, by tabs: old name and new name of nodes."] = None
     unmapped: Annotated[Literal["keep", "drop", "error"], "Inputs that the mapping lacks."] = "keep"
-    data_types: Annotated[str | None, "Separator, as in TP53@rna, that feeds TP53."] = None
+    data_types: Annotated[Text, "Separator, as in TP53@rna, that feeds TP53."] = None
     cycles: Annotated[
         Literal["error", "break", "keep"], "keep: for the backends recurrent and gnn."
     ] = "error"
@@ -189,14 +161,14 @@ def prior(
     out: Annotated[Path, "Edge table to write: .csv, .tsv or .parquet."],
     kind: Annotated[Format, typer.Option("--format", help="auto: by the file's ending.")] = "auto",
     reading: Reading,
-    layer: Annotated[str | None, "raw: names of an h5ad file's raw."] = None,
-    feature_names: Annotated[str | None, "Column of var (h5ad) that holds the names."] = None,
+    layer: Annotated[Text, "raw: names of an h5ad file's raw."] = None,
+    feature_names: Annotated[Text, "Column of var (h5ad) that holds the names."] = None,
     clean_names: Annotated[
         bool, "Let names fit the features: prefix, species, version, isoform, case."
     ] = False,
     outputs: Annotated[tuple[str, ...], OUTPUTS] = (),
     label: Annotated[
-        str | None, "Column of the data (of obs, for h5ad): its classes are the outputs."
+        Text, "Column of the data (of obs, for h5ad): its classes are the outputs."
     ] = None,
     fitting: Fitting,
     hold_signs: Annotated[

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Collection, Iterable
 from typing import Any
+
+from edge2torch._core.messages import wording
 
 _ARGUMENT = re.compile(
     r"(?<![\w.'\"-])([a-z][a-z_]*)="
@@ -50,3 +53,13 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
 def option_of(argument: str) -> str:
     """Return the option that stands for an argument."""
     return f"--{_OTHERWISE.get(argument, argument).replace('_', '-')}"
+
+
+def typed() -> str:
+    """What the user typed, to be repeated; to go on is no part of it."""
+    return shlex.join(["edge2torch", *(part for part in sys.argv[1:] if part != "--resume")])
+
+
+def say(line: str) -> None:
+    """Print a line of the library as one of the command line."""
+    print(wording.get()(line), flush=True)

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from edge2torch._core.files import read_manifest, write_file
 from edge2torch._core.messages import require
+from edge2torch._core.tables import write_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._result import ExplainConfig, ExplainResult
 
@@ -39,7 +38,9 @@ def write_explanation(
         (folder / name).mkdir(exist_ok=True)
         for kind, table in found.tables().items():
             path = folder / name / f"{kind}.{config.table_format}"
-            write_table(table, path)
+            plain = table.copy()
+            plain.attrs = {}  # pandas would write them into Parquet; they stand in the manifest
+            write_table(path, plain)
             files.append(path)
     return _write_manifest(
         folder,
@@ -105,16 +106,6 @@ def record_files(output_dir: str | os.PathLike[str], files: Iterable[Path]) -> P
     added = [Path(path).resolve().relative_to(folder.resolve()).as_posix() for path in files]
     index["files"] = sorted({*index["files"], *added})
     return _write_manifest(folder, index)
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write Parquet or CSV, by the suffix."""
-    plain = table.copy()
-    plain.attrs = {}  # pandas would write them into a Parquet file; they stand in the manifest
-    if path.suffix == ".parquet":
-        write_file(path, lambda draft: plain.to_parquet(draft, index=False))
-    else:
-        write_file(path, lambda draft: plain.to_csv(draft, index=False))
 
 
 def _write_manifest(folder: Path, index: dict[str, Any]) -> Path:

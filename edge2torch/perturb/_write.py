@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
-
-import pandas as pd
 
 from edge2torch._core.files import output_folder, write_file
 from edge2torch._core.messages import wording
+from edge2torch._core.tables import write_table
 from edge2torch.perturb._fit import PerturbationFit
 from edge2torch.perturb._screen import screen
 
@@ -53,12 +51,8 @@ def write_fit(found: PerturbationFit, folder: str | os.PathLike[str]) -> Path:
     if len(found.chosen):
         tables["settings.csv"] = found.chosen
     for name, table in tables.items():
-        write_file(place / name, partial(_write_csv, table))
+        write_table(place / name, table)
     said = map(wording.get(), found.verdicts)  # in a shell options stand where arguments do here
     lines = "\n".join([str(found.folds).splitlines()[0], *said]) + "\n"
     write_file(place / "verdicts.txt", lambda path: path.write_text(lines, encoding="utf-8"))
     return place
-
-
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    table.to_csv(path, index=False)

@@ -371,7 +371,7 @@ def test_a_fault_of_ours_is_one_line_too(capsys, monkeypatch):
     def fail(**_):
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("edge2torch.cli._commands.run_demo", lambda *_, **options: fail(**options))
+    monkeypatch.setattr("edge2torch.cli._demo.run_demo", lambda *_, **options: fail(**options))
     code, _, error = call(capsys, "demo")
     assert code == 1
     assert error.startswith("error: RuntimeError: two lines. This should not happen")
@@ -382,7 +382,7 @@ def test_too_little_memory_is_no_fault_of_ours(capsys, monkeypatch):
     def fail(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("edge2torch.cli._commands.run_demo", fail)
+    monkeypatch.setattr("edge2torch.cli._demo.run_demo", fail)
     code, _, error = call(capsys, "demo")
     assert code == 1
     assert error.startswith("error: there is not enough memory for this.")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from edge2torch.cli import main
-from edge2torch.cli._explain_module import Explaining
+from edge2torch.cli._explain import Explaining
 from edge2torch.explain import ExplainConfig, usage_features
 from edge2torch.netmodules import fit_modules, transcript_data
 from edge2torch.simulate import planted_modules

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import edge2torch as e2t
 from edge2torch._core.console import Console
-from edge2torch.cli._app import Treatments, run
+from edge2torch.cli import main
 from edge2torch.simulate import layered_graph
 from edge2torch.study import StudySettings
 from edge2torch.study._run_pairs import JOINED, run_pairs
@@ -108,20 +107,22 @@ def test_pairs_whose_partners_were_seen_are_told_to_be(files):
     assert any("both partners" in line for line in lines)
 
 
-def test_what_pairs_do_not_take_is_refused(files):
-    common = {
-        "edges": files / "edges.csv", "data": files / "cells.csv", "out": files / "out",
-        "settings": StudySettings(seeds=1), "console": Console(quiet=True),
-        "treatments": Treatments(),
-    }  # fmt: skip
-    with pytest.raises(e2t.Edge2TorchError, match="other=, label= is missing"):
-        run(**common, pairs=files / "response.csv")
-    both = {"pairs": files / "response.csv", "other": files / "drugs.csv", "label": "auc"}
-    with pytest.raises(e2t.Edge2TorchError, match="groups= is not for"):
-        run(**common, **both, groups="donor")
-    with pytest.raises(e2t.Edge2TorchError, match="entities must be two"):
-        run(**common, **both, entities=("cell",))
+def test_what_pairs_do_not_take_is_refused(files, capsys):
+    def refused(*given):
+        common = {"edges": "edges.csv", "data": "cells.csv", "out": "out"}
+        line = [x for name, file in common.items() for x in (f"--{name}", str(files / file))]
+        with pytest.raises(SystemExit):
+            main(["run", *line, "--seeds", "1", "-q", *given])
+        return capsys.readouterr().err
+
+    pair = ("--pairs", str(files / "response.csv"))
+    assert "--other, --label is missing" in refused(*pair)
+    both = (*pair, "--other", str(files / "drugs.csv"), "--label", "auc")
+    assert "--groups is not for" in refused(*both, "--groups", "donor")
+    assert "--hold-out is for runs over --pairs only" in refused(
+        "--hold-out", "pair", "--label", "auc"
+    )
+    assert "--entities must be two" in refused(*both, "--entities", "cell")
     edges = pd.read_csv(files / "edges.csv")
     edges[edges["target"] != "L2_0"].to_csv(files / "edges.csv", index=False)
-    with pytest.raises(e2t.Edge2TorchError, match="one root"):
-        run(**common, **both)
+    assert "one root" in refused(*both)

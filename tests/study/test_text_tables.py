@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from edge2torch.cli._module_features import indexed
+from edge2torch.cli._explain import indexed
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._data import feature_names, from_anndata, read_dataset
 from edge2torch.study._names import with_names

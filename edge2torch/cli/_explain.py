@@ -1,0 +1,252 @@
+"""``explain-module`` and ``annotate-structure``: modules in; tables, figures and a manifest out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from edge2torch._core.console import Console
+from edge2torch._core.messages import listing, plural, require
+from edge2torch.cli._options import File, changed
+from edge2torch.errors import Edge2TorchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from edge2torch.explain import ExplainResult
+
+_IDS = ("feature_id", "gene_id", "transcript_id")
+_PAIR = ("gene_id", "transcript_id_a", "transcript_id_b")
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts that features are made of, as for ``modules fit``."""
+
+    data: Annotated[File, "Counts, as for `modules fit`; features are made of them."] = None
+    transcripts: Annotated[File, "transcript_id, gene_id, where --data does not hold them."] = None
+    transpose: Annotated[bool, "The table of --data is samples × genes."] = False
+    all_features: Annotated[bool, "With --transpose, as for the fit."] = False
+    scale: Annotated[Literal["counts", "log2", "log1p"] | None, "Of --data, as for the fit."] = None
+    plain_ids: Annotated[bool, "Compare ids of --data as the fit did."] = False
+
+
+@dataclass(frozen=True)
+class Explaining:
+    """Settings of :class:`~edge2torch.explain.ExplainConfig`, for help to come without pandas."""
+
+    percentile: Annotated[float, "Percent of samples in each tail of the eigengene."] = 25.0
+    all_genes: Annotated[bool, "List genes outside the module too."] = False
+    vae_attribution: Annotated[bool, "Attribute through the vae's decoder."] = False
+    vae_fdr_threshold: Annotated[float, "Largest q-value that passes."] = 0.05
+    vae_percentile_threshold: Annotated[
+        float, "Least percentile of |decoded_delta| that passes."
+    ] = 75.0
+    integrated_gradients: Annotated[bool, "Attribute through the vae's encoder."] = False
+    ig_n_steps: Annotated[int, "Points on the way from the baseline."] = 50
+    ig_baseline: Annotated[
+        Literal["zero", "mean"], "No switching, or mean usage within the gene."
+    ] = "zero"
+    table_format: Annotated[Literal["parquet", "csv"], "Of the tables."] = "parquet"
+    leave_gene_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-gene-out/--whole-eigengene",
+            help="Test genes against their module's eigengene without them, or with them.",
+        ),
+    ] = True
+    min_samples: Annotated[int, "Fewest samples to accept."] = 10
+
+
+def explain_module_command(
+    *,
+    artifact_dir: Annotated[Path, "Folder that `modules fit` wrote."],
+    output_dir: Annotated[Path, "Folder for tables and figures."],
+    counts: Counts,
+    feature_table: Annotated[File, "Samples × features: CSV, TSV or Parquet, ids first."] = None,
+    feature_meta: Annotated[File, "feature_id, gene_id, feature_type, [transcript_id]."] = None,
+    module_id: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--module-id", metavar="<name>", help="Which module; may be repeated; default: all."
+        ),
+    ] = None,
+    eigengenes: Annotated[File, "module_id × samples, in place of the fit's."] = None,
+    structure_annotation: Annotated[File, "Table that annotate-structure wrote."] = None,
+    figures: Annotated[Literal["png", "pdf", "none"], "Format of the figures."] = "png",
+    settings: Explaining,
+    console: Console,
+) -> None:
+    """Explain modules: drivers, polarity, contrast, attribution; tables, figures, a manifest."""
+    from edge2torch._core.files import read_json
+    from edge2torch._core.tables import read_table
+    from edge2torch.explain import ExplainConfig, explain_module
+    from edge2torch.netmodules import load_modules
+
+    table, meta = _features(feature_table, feature_meta, counts, settings.min_samples)
+    fit = load_modules(artifact_dir)
+    pairs = structure_annotation
+    with _folder_of_results(output_dir) as folder:
+        found = explain_module(
+            fit,
+            table,
+            meta,
+            module_id or None,
+            ExplainConfig(**vars(settings)),
+            folder,
+            eigengenes=None if eigengenes is None else indexed(eigengenes, "--eigengenes"),
+            structure_annotation=None
+            if pairs is None
+            else read_table(pairs, "--structure-annotation"),
+        )
+    if figures != "none":
+        _draw(found, fit.feature_scores if table is None else table, output_dir, figures, console)
+    for name, result in found.items():
+        first = result.gene_driver_table.head(3)
+        led = [f"{gene} ({r:+.2f})" for gene, r in zip(first["gene_id"], first["r"], strict=True)]
+        console.say(f"{name}: {plural('gene', len(result.genes))}; led by {', '.join(led)}")
+    manifest = output_dir / "module_explanation_manifest.json"
+    console.say(read_json(manifest)["caveat"])
+    console.say(f"Written to {output_dir}; {manifest.name} lists the files.")
+
+
+def indexed(path: Path, option: str) -> pd.DataFrame:
+    """A table whose first column holds ids, unless its index does."""
+    import pandas as pd
+
+    from edge2torch._core.tables import read_table
+
+    table = read_table(path, option, text=(0,))
+    if isinstance(table.index, pd.RangeIndex) and len(table.columns):
+        table = table.set_index(table.columns[0])
+    return table.set_axis(table.index.astype(str), axis=0)
+
+
+def _features(
+    table: Path | None, meta: Path | None, counts: Counts, min_samples: int
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Features of the counts, or as given, or nothing: then the fit's own scores are used."""
+    from edge2torch._core.tables import read_table
+    from edge2torch.explain import usage_features
+    from edge2torch.netmodules import read_transcript_data
+
+    if counts.data is not None:
+        if table is not None or meta is not None:
+            raise Edge2TorchError(
+                "--data: features are made of the counts; leave --feature-table and "
+                "--feature-meta out, or --data."
+            )
+        how: dict[str, Any] = {one.name: getattr(counts, one.name) for one in fields(counts)}
+        return usage_features(read_transcript_data(how.pop("data"), **how, min_samples=min_samples))
+    if counts.transcripts is not None:
+        raise Edge2TorchError("--transcripts says which gene a count belongs to; give --data too.")
+    for name in changed(counts):
+        raise Edge2TorchError(f"{name}= is about the counts of --data; give --data too.")
+    return (
+        None if table is None else indexed(table, "--feature-table"),
+        None if meta is None else read_table(meta, "--feature-meta", text=_IDS),
+    )
+
+
+@contextlib.contextmanager
+def _folder_of_results(path: Path) -> Iterator[Path]:
+    """Make the folder that results go to; where nothing comes of the work, none is left behind."""
+    from edge2torch._core.files import output_folder
+
+    new = not path.exists()
+    folder = output_folder(path, "--out")
+    try:
+        yield folder
+    except Exception:
+        if new:
+            with contextlib.suppress(OSError):  # something has been written, and stays
+                folder.rmdir()
+        raise
+
+
+def _draw(
+    found: dict[str, ExplainResult],
+    table: pd.DataFrame,
+    folder: Path,
+    kind: Literal["png", "pdf"],
+    console: Console,
+) -> None:
+    require("matplotlib", extra="plot").use("agg")
+    from edge2torch.explain import record_files
+    from edge2torch.plot import save_module_figures
+
+    table = table.set_axis(table.index.astype(str), axis=0)
+    tqdm = require("tqdm", extra="cli").tqdm
+    written = []
+    bar = tqdm(found.items(), desc="  figures", leave=False, disable=console.quiet or None)
+    for name, result in bar:
+        written += save_module_figures(result, table, folder / name, kind=kind)
+    record_files(folder, written)
+
+
+def annotate_structure_command(
+    *,
+    gtf: Annotated[Path, "Gene annotation with exon and CDS rows; may be gzipped."],
+    out: Annotated[Path, "Table to write: .parquet, .csv or .tsv."],
+    artifact_dir: Annotated[
+        File, "A fit; each gene's largest against its smallest loading."
+    ] = None,
+    pairs: Annotated[File, "gene_id, transcript_id_a, transcript_id_b."] = None,
+    plain_ids: Annotated[bool, "Look up ids by what stands before a bar."] = False,
+    cache_dir: Annotated[File, "Where parsed GTF files are kept; default: your cache."] = None,
+    no_cache: Annotated[bool, "Keep nothing."] = False,
+    console: Console,
+) -> None:
+    """Say how the two transcripts of each switch differ in structure."""
+    from edge2torch._core.packed import plain_suffix
+    from edge2torch._core.tables import read_table, write_table
+    from edge2torch.explain import annotate_structure, summarize_structure
+    from edge2torch.netmodules import load_modules
+
+    if plain_suffix(out) not in {".parquet", ".csv", ".tsv"}:
+        raise Edge2TorchError(f"--out: {out.name!r} must end in .parquet, .csv or .tsv.")
+    if not out.parent.is_dir():
+        raise Edge2TorchError(f"--out: the folder {str(out.parent)!r} is missing.")
+    if (artifact_dir is None) == (pairs is None):
+        raise Edge2TorchError("Give either --artifact-dir or --pairs.")
+    if pairs is not None:
+        asked = read_table(pairs, "--pairs", text=_PAIR)
+    else:
+        asked = load_modules(str(artifact_dir)).switch_pairs()
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    kept = None if no_cache else (cache_dir or home / "edge2torch")
+    with require("tqdm", extra="cli").tqdm(
+        desc="  GTF",
+        unit="B",
+        unit_scale=True,
+        leave=False,
+        disable=True if console.quiet else None,
+        file=sys.stderr,
+    ) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        found = annotate_structure(
+            gtf, asked, plain_ids=plain_ids, cache_dir=kept, progress=progress
+        )
+    by_transcript = out.with_name(f"{out.stem}_by_transcript{out.suffix}")
+    write_table(out, found)
+    write_table(by_transcript, summarize_structure(found))
+    fine = found.loc[found["status"] == "ok", list(_PAIR)]
+    more = len(fine) - len(fine := fine.drop_duplicates())
+    said = f"{plural('pair', len(asked))}, {len(fine):,} of them annotated"
+    console.say(said + (f"; {plural('row', more)} more for further places." if more else "."))
+    for status, part in found[found["status"] != "ok"].groupby("status"):
+        culprits = part[list(_PAIR[1:])].itertuples(index=False, name=None)
+        console.say(f"  {status}: {listing(culprits, _SHOWN)}")
+    console.say(f"Written: {out}, {by_transcript}")

@@ -1,0 +1,312 @@
+"""``run`` and ``compare-priors``: edges and data in, trained and judged networks out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from edge2torch._core.console import Console
+from edge2torch._core.messages import listing, plural
+from edge2torch.cli._options import DATA, FEATURE_NAMES, LAYER, OUTPUTS, File, Text, changed
+from edge2torch.cli._wording import say, typed
+from edge2torch.errors import Edge2TorchError
+from edge2torch.study import StudySettings
+
+RESUME = "Go on where a run into this folder was stopped."
+# What all commands that train take; types and defaults are those of the settings.
+TRAINING = {
+    "seeds": "Repeats, each with its own split, start and shuffle.",
+    "seed": "First seed; same seed and versions, same results.",
+    "max_epochs": "Most passes over the training samples.",
+    "replicates": "Networks per fold to judge the nodes; 0: none.",
+    "controls": "Times that features are exchanged for it; 0: none judged.",
+}
+_ALL = {
+    "task": "auto: by the label's type.",
+    "outputs": OUTPUTS,
+    "layer": LAYER,
+    "feature_names": FEATURE_NAMES,
+    "normalize": "counts: scale samples to one depth, then log; log1p: log only.",
+    "metadata": "Columns that are no features, separated by commas.",
+    "all_features": "Take every column of numbers for a feature.",
+    "impute": "Fill missing values with training medians.",
+    "missing": "What to do with inputs of the graph that the data lack.",
+    "min_class_size": "Leave smaller classes out.",
+    **TRAINING,
+    "test_folds": "Hold out another of so many parts, or part of a column, per seed; 0: draw.",
+    "test_fraction": "Share of samples held out for testing.",
+    "patience": "Stop after so many epochs without improvement.",
+    "learning_rate": "Of Adam.",
+    "weight_decay": "Decoupled weight decay.",
+    "batch_size": "Samples per step; 0: by their number.",
+    "input_dropout": "Share of features hidden; .5, of survival .8.",
+    "node_dropout": "Share of inner nodes hidden at each step.",
+    "node_activation": "At inner nodes: tanh, relu, gelu, ...",
+    "class_weights": "Weigh rare classes up.",
+    "units": "Units of every inner node.",
+    "node_heads": "Let every inner node predict, too, in training.",
+    "head_weight": "Weight of the nodes' own predictions.",
+}
+# Comparing priors explains no network.
+_OF_ONE_NETWORK = {"seeds", "replicates", "controls", "test_fraction", "impute"}
+_OF_ONE_NETWORK |= {"units", "node_heads", "head_weight"}
+_COMPARED = {name: text for name, text in _ALL.items() if name not in _OF_ONE_NETWORK}
+_OF_TREATMENTS = {"task", "seed", "replicates", "max_epochs"}  # settings that these take
+
+Held = Literal["condition", "treatment", "target", "combination", "dose", "time", "context"]
+
+
+@dataclass(frozen=True)
+class Treatments:
+    """Options of ``--task perturbation``: what was given and read, and what is held out."""
+
+    design: Annotated[
+        File, "What was given: rows of conditions and treatments, or a column each."
+    ] = None
+    readouts: Annotated[File, "What was read: a row per condition."] = None
+    midas: Annotated[File, "Both, in a MIDAS file."] = None
+    leave: Annotated[Held, "What is held out."] = "condition"
+    rewired: Annotated[int, "Rewired graphs to train on; 20 for a sentence on the wiring."] = 0
+    prior_mean: Annotated[
+        Literal["none", "graph_kernel"], "graph_kernel: learn what the kernel leaves."
+    ] = "none"
+    inner_folds: Annotated[
+        int, "Parts of the training that choose how much of a network to take."
+    ] = 0
+    executor: Annotated[int | None, "Worker processes that train."] = None
+
+
+@dataclass(frozen=True)
+class Survival:
+    """Options of ``--task survival``: arguments of :class:`~edge2torch.survival.TimeToEvent`."""
+
+    time: Annotated[Text, "Column of the time, for --task survival."] = None
+    event: Annotated[Text, "Column that says whether the event was seen (1)."] = None
+    event_value: Annotated[Text, "Value of --event that is the event."] = None
+    entry: Annotated[Text, "Column of the time of coming under observation."] = None
+    strata: Annotated[Text, "Column whose values have a baseline hazard each."] = None
+    horizon: Annotated[float | None, "Time up to which survival is predicted and judged."] = None
+    ties: Annotated[Literal["efron", "breslow"], "How events at one time are counted."] = "efron"
+    survival: Annotated[
+        Literal["cox", "discrete"], "One log hazard, or hazards by interval, not proportional."
+    ] = "cox"
+    bins: Annotated[int, "Intervals of --survival discrete."] = 10
+    permutations: Annotated[
+        int, "Repeat all with survival times exchanged, so often, for p-values; 999 is usual."
+    ] = 0
+    force_few_events: Annotated[bool, "Go on with fewer than 20 events."] = False
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Options that :func:`~edge2torch.study.run_study` takes as they are."""
+
+    groups: Annotated[Text, "Column, as donor: its samples stay on one side of a split."] = None
+    covariates: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            "--covariates",
+            "--clinical",
+            help="Columns beside the network, as age,sex,batch; not attributed.",
+        ),
+    ] = ()
+    test_data: Annotated[File, "Another cohort to test on; all of the data is trained with."] = None
+    names: Annotated[File, "Table of node and name, to be shown in the report."] = None
+
+
+@dataclass(frozen=True)
+class Partners:
+    """Options of runs over pairs."""
+
+    pairs: Annotated[File, "Table of pairs, as of cell, drug and response."] = None
+    other: Annotated[File, "Table of the second partners' features, with --pairs."] = None
+    entities: Annotated[
+        tuple[str, ...], "Columns of --pairs: who stands in --data and --other."
+    ] = ("cell", "drug")
+    hold_out: Annotated[
+        Literal["cell", "drug", "both", "pair"], "What held-out pairs have that no other has."
+    ] = "cell"
+
+
+def run(
+    *,
+    edges: Annotated[Path, "CSV, TSV or Parquet with columns source and target."],
+    data: Annotated[File, DATA] = None,
+    label: Annotated[Text, "Column to predict (of obs, for h5ad)."] = None,
+    out: Annotated[Path, "Folder for the results."],
+    treatments: Treatments,
+    survival: Survival,
+    samples: Samples,
+    partners: Partners,
+    settings: Annotated[StudySettings, _ALL],
+    resume: Annotated[bool, RESUME] = False,
+    console: Console,
+) -> None:
+    """Train and explain a network of your own edges on your own data; write a report."""
+    task = settings.task
+    of_task = f"task={task!r}"
+    if task == "perturbation":
+        others = [*changed(settings), *changed(samples), *changed(survival), *changed(partners)]
+        others += [k for k, v in {"data": data, "label": label, "resume": resume}.items() if v]
+        others = [name for name in others if name not in _OF_TREATMENTS]
+        _refuse(others, f"is not for {of_task}. Leave it out.")
+        _run_perturbation(edges, out, treatments, settings, console)
+        return
+    _refuse(changed(treatments), f"is for task='perturbation' only, found {of_task}.")
+    if data is None:
+        raise Edge2TorchError("data= is missing: the table of samples.")
+    if partners.pairs is not None or partners.other is not None:
+        words = {"pairs": partners.pairs, "other": partners.other, "label": label}
+        if lacking := [f"{name}=" for name, value in words.items() if value is None]:
+            raise Edge2TorchError(
+                f"pairs= and other= go together, with label=: {', '.join(lacking)} is missing."
+            )
+        of_samples = [*changed(samples), *changed(survival), *(["resume"] if resume else [])]
+        _refuse(of_samples, "is not for runs over pairs=.")
+        from edge2torch.study import run_pairs
+
+        run_pairs(
+            edges, data, partners.pairs, partners.other, label=label,  # type: ignore[arg-type]
+            entities=partners.entities, hold_out=partners.hold_out, settings=settings, out=out,
+            console=console,
+        )  # fmt: skip
+        return
+    _refuse(changed(partners), "is for runs over pairs= only.")
+    asked: Any = label
+    if task == "survival":
+        asked = _time_to_event(label, survival)
+    else:
+        _refuse(changed(survival), f"is for task='survival' only, found {of_task}.")
+        if label is None:
+            raise Edge2TorchError("label= is missing: the column to predict.")
+    from edge2torch.study import ReportText, run_study
+
+    run_study(
+        edges, data, asked, **vars(samples), settings=settings, text=ReportText(command=typed()),
+        folder=out, resume=resume, progress=say, quiet=console.quiet,
+    )  # fmt: skip
+
+
+def _refuse(given: list[str], why: str) -> None:
+    """Say of the first option that was given for nothing why it is one too many."""
+    if given:
+        raise Edge2TorchError(f"{given[0]}= {why}")
+
+
+def _time_to_event(label: str | None, asked: Survival) -> Any:
+    if label is not None:
+        raise Edge2TorchError("label is not for task='survival': it takes time= and event=.")
+    if lacking := [f"{name}=" for name in ("time", "event") if getattr(asked, name) is None]:
+        raise Edge2TorchError(f"task='survival' needs {' and '.join(lacking)}.")
+    from edge2torch.survival import TimeToEvent
+
+    return TimeToEvent(**vars(asked))
+
+
+def _run_perturbation(
+    edges: Path, out: Path, asked: Treatments, settings: StudySettings, console: Console
+) -> None:
+    """Read, fit, write, and say what follows."""
+    from edge2torch import perturb
+    from edge2torch._core.packed import plain_suffix
+    from edge2torch.priors import read_sif
+    from edge2torch.study import read_edge_file
+
+    given = asked.design is not None or asked.readouts is not None
+    if (asked.midas is not None) == given:
+        raise Edge2TorchError("task='perturbation' takes design= and readouts=, or midas=.")
+    if given and (asked.design is None or asked.readouts is None):
+        raise Edge2TorchError("design= and readouts= go together.")
+    if plain_suffix(edges) == ".sif":
+        table = read_sif(edges, quiet=console.quiet)
+    else:
+        table = read_edge_file(edges, "--edges")
+    if asked.midas is not None:
+        design = perturb.read_midas(asked.midas, table, quiet=console.quiet)
+    else:
+        design = perturb.read_design(asked.design, asked.readouts, edges=table)  # type: ignore[arg-type]
+    console.say(str(design))
+    found = perturb.fit(
+        table,
+        design,
+        perturb.folds(design, asked.leave, seed=settings.seed),
+        replicates=max(settings.replicates, 1),
+        rewired=asked.rewired,
+        prior_mean=asked.prior_mean,
+        inner_folds=asked.inner_folds,
+        executor=asked.executor,
+        epochs=settings.max_epochs,
+        seed=settings.seed,
+        quiet=console.quiet,
+    )
+    place = perturb.write_fit(found, out)
+    console.say(str(found))
+    console.say(f"Written: {place}")
+
+
+def compare_priors(
+    *,
+    edges: Annotated[list[Path], typer.Argument(help="Edge tables, one or more.")],
+    data: Annotated[Path, DATA],
+    label: Annotated[str, "Column to predict (of obs, for h5ad)."],
+    out: Annotated[Path, "Folder for table.csv and tests.csv."],
+    groups: Annotated[Text, "Column, as donor: its samples are held out together."] = None,
+    draws: Annotated[int, "Graphs of each control and prior."] = 5,
+    starts: Annotated[int, "Networks of each prior."] = 3,
+    folds: Annotated[int, "Parts of the samples, each held out once."] = 5,
+    settings: Annotated[StudySettings, _COMPARED],
+    console: Console,
+) -> None:
+    """Which prior helps, or would any graph of its shape do? Several, beside controls."""
+    from edge2torch import study
+    from edge2torch._core.files import output_folder
+    from edge2torch._core.tables import write_table
+
+    names = [path.name.partition(".")[0] for path in edges]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise Edge2TorchError(
+            f"EDGES: several files are called {listing(twice)}, and priors go by the names of their "
+            "files. Rename them."
+        )
+    priors = {
+        name: study.read_edge_file(path, "EDGES") for name, path in zip(names, edges, strict=True)
+    }
+    wanted = {
+        str(one).strip()
+        for table in priors.values()
+        for column in ("source", "target")
+        for one in table[column].dropna()
+    }
+    dataset = study.read_dataset(
+        data,
+        label,
+        wanted,
+        design=[] if groups is None else [("groups", groups)],
+        layer=settings.layer,
+        names_column=settings.feature_names,
+        normalize=settings.normalize,
+        metadata=settings.metadata,
+        all_features=settings.all_features,
+    )
+    for note in dataset.notes:
+        console.say(note)
+    found = study.compare_priors(
+        priors,
+        dataset.table,
+        dataset.label,
+        groups=None if groups is None else dataset.design.iloc[:, 0],
+        draws=draws,
+        starts=starts,
+        folds=folds,
+        settings=settings,
+        quiet=console.quiet,
+    )
+    folder = output_folder(out, "--out")
+    for line in (found.summary(), found.table.round(4).to_string(index=False)):
+        console.say(line)
+    for name, table in (("table", found.table), ("tests", found.tests)):
+        path = write_table(folder / f"{name}.csv", table)
+        console.say(f"Written: {path} ({plural('row', len(table))})")

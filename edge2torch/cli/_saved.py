@@ -1,0 +1,171 @@
+"""``interpret``, ``draw`` and ``export``: a saved model or an edge table in; scores, pictures, networks out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from edge2torch._core.console import Console
+from edge2torch._core.messages import listing, plural, require
+from edge2torch.cli._options import DATA, FEATURE_NAMES, LAYER, File, Text
+from edge2torch.errors import Edge2TorchError
+
+_TARGETS = ("features", "nodes", "edges")
+_GRAPH = typer.Argument(help="Edge table; or folder of a run or of save_compiled.")
+
+
+def interpret(
+    *,
+    model: Annotated[Path, typer.Argument(help="Folder of a run, or of save_compiled.")],
+    data: Annotated[Path, DATA],
+    out: Annotated[Path, "Folder for features.csv, nodes.csv and edges.csv."],
+    targets: Annotated[
+        tuple[str, ...], "Any of features, nodes and edges, separated by commas."
+    ] = _TARGETS,
+    method: Annotated[Text, "One for the target, if there is one; default: by target."] = None,
+    output: Annotated[str, "What to explain, separated by commas; default: every output."] = "",
+    label: Annotated[Text, "Column (of obs, for h5ad) by which samples are averaged."] = None,
+    layer: Annotated[Text, LAYER] = None,
+    feature_names: Annotated[Text, FEATURE_NAMES] = None,
+    seed: Annotated[int, "For methods that draw random numbers."] = 0,
+    console: Console,
+) -> None:
+    """Score inputs, nodes and edges of a saved model on your data; write tables."""
+    from edge2torch import study
+    from edge2torch._core.files import output_folder
+    from edge2torch._core.tables import write_table
+
+    if not targets or set(targets) - set(_TARGETS):
+        raise Edge2TorchError(f"--targets {','.join(targets)!r}: choose among {listing(_TARGETS)}.")
+    if method is not None and len(targets) > 1:
+        raise Edge2TorchError("--method belongs to one target. Give --targets one of its three.")
+    saved = study.read_saved(model, "MODEL")
+    positions = study.positions_of(saved, output)
+    dataset = study.read_samples(saved, data, label, layer, feature_names)
+    folder = output_folder(out, "--out")
+    console.say(
+        f"{plural('sample', len(dataset.table))}, {plural('output', len(positions))}: "
+        f"{listing(positions, 10)}."
+    )
+    if saved.recipe is not None and not saved.recipe.learned:
+        console.say(
+            "The run that saved this model found it no better than guessing: these scores say what "
+            "its noise rests on. Read none of them as a finding."
+        )
+    for note in dataset.notes:
+        console.say(note)
+    for target in targets:
+        table = study.score(saved, dataset, target, method, positions, seed)
+        path = write_table(folder / f"{target}.csv", table)
+        console.say(f"Written: {path} ({plural('row', len(table))})")
+
+
+def draw(
+    *,
+    graph: Annotated[Path, _GRAPH],
+    out: Annotated[Path, "Picture to write: .svg, .png, .pdf; .html to click."],
+    scores: Annotated[File, "Table with a row per node, names first: colours the nodes."] = None,
+    column: Annotated[Text, "Of --scores; default: its first column of numbers."] = None,
+    flow: Annotated[
+        File, "edges.csv of `interpret`: draw the flow from inputs to an output."
+    ] = None,
+    where: Annotated[
+        list[str] | None, "Rows of --scores or --flow, as output=B; may be repeated."
+    ] = None,
+    outputs: Annotated[
+        tuple[str, ...], "Draw what leads to these, separated by commas; default: all."
+    ] = (),
+    max_nodes: Annotated[
+        int | None, "Above this, the most important part; default: 60, of a page 300."
+    ] = None,
+    max_edges: Annotated[int | None, "The same for edges; default: 180, of a page 1000."] = None,
+    engine: Annotated[
+        Literal["auto", "graphviz", "matplotlib"],
+        "auto: graphviz where its dot program is installed.",
+    ] = "auto",
+    title: Annotated[str, "Words above the picture."] = "",
+    console: Console,
+) -> None:
+    """Draw a graph in layers, with scores on it; or how an output's score flows through it."""
+    require("matplotlib", extra="plot").use("agg")
+    from edge2torch.cli._drawn import read_graph, read_rows, read_scores
+    from edge2torch.plot import draw_graph, plot_flow
+
+    if flow is not None and scores is not None:
+        raise Edge2TorchError("--flow draws edges and --scores colours nodes: give one of them.")
+    if where and flow is None and scores is None:
+        raise Edge2TorchError("--where chooses rows of --scores or --flow; give one of them.")
+    artifact, weights = read_graph(graph)
+    if flow is not None:
+        table = read_rows(flow, where, "--flow", ("source", "target"))
+        if len(outputs) > 1:
+            raise Edge2TorchError("--outputs: a flow leads to one output; give one name.")
+        plot_flow(artifact, table, output=next(iter(outputs), None), path=out, title=title or None)
+    else:
+        shown = None
+        if scores is not None:
+            by_node, name = read_scores(scores, column, where, artifact.graph.node_names, console)
+            shown = by_node[name]
+        draw_graph(
+            artifact, scores=shown, weights=weights, outputs=list(outputs) or None,
+            max_nodes=max_nodes, max_edges=max_edges, engine=engine, path=out, title=title or None,
+        )  # fmt: skip
+    console.say(f"Written: {out}")
+
+
+def export(
+    *,
+    graph: Annotated[Path, _GRAPH],
+    to: Annotated[Path, "File to write: .cx2, .cyjs, .graphml, .sif or .hcx."],
+    scores: Annotated[
+        File,
+        "Table with a row per node, names first: its columns go along. Default: a run's own scores.",
+    ] = None,
+    column: Annotated[
+        Text, "Of these, to be shown; default: score, or the first column of numbers."
+    ] = None,
+    where: Annotated[list[str] | None, "Rows of --scores, as output=B; may be repeated."] = None,
+    relations: Annotated[
+        Literal["words", "signs"], "In a .sif file; signs: 1, -1 and 0, as CellNOpt reads them."
+    ] = "words",
+    interactome: Annotated[
+        File, "For .hcx: table of edges between inputs, written beside it."
+    ] = None,
+    interactome_uuid: Annotated[Text, "For .hcx: what NDEx calls that network."] = None,
+    title: Annotated[str, "What the network is called; default: the file's name."] = "",
+    console: Console,
+) -> None:
+    """Write a network, with scores and weights, for Cytoscape, NDEx, Gephi and others."""
+    from edge2torch.cli._drawn import read_scores
+    from edge2torch.compile import edge_weights
+    from edge2torch.exchange import write_network
+    from edge2torch.study import load_study, node_table, read_edge_file, read_saved
+
+    if where and scores is None:
+        raise Edge2TorchError("--where chooses rows of --scores; give that.")
+    network: Any
+    weights = nodes = show = None
+    if graph.is_dir():
+        saved = read_saved(graph, "GRAPH")
+        network, weights = saved.artifact, edge_weights(saved.model, saved.artifact)
+        names = network.graph.node_names.tolist()
+        if scores is None and (graph / "study").exists():
+            study = load_study(graph)  # a run knows its scores itself
+            nodes = node_table(study.results) if study.learned else None
+            title, show = title or study.text.title, column
+    else:
+        with warnings.catch_warnings():  # weights go out as such, with their signs beside them
+            warnings.filterwarnings("ignore", ".*: the column 'weight' looks like signs")
+            network = read_edge_file(graph, "GRAPH")
+        names = [*network["source"].astype(str), *network["target"].astype(str)]
+    if scores is not None:
+        nodes, show = read_scores(scores, column, where, names, console)
+    if column is not None and nodes is None:
+        raise Edge2TorchError("--column chooses among scores, and there are none; give --scores.")
+    write_network(
+        network, to, nodes=nodes, edges=weights, show=show, title=title or None, relations=relations,
+        interactome=None if interactome is None else read_edge_file(interactome, "--interactome"),
+        interactome_uuid=interactome_uuid, quiet=console.quiet,
+    )  # fmt: skip
