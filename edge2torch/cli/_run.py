@@ -210,8 +210,8 @@ def _run_perturbation(
     edges: Path, out: Path, asked: Treatments, settings: StudySettings, console: Console
 ) -> None:
     """Read, fit, write, and say what follows."""
-    from edge2torch import perturb
     from edge2torch._core.packed import plain_suffix
+    from edge2torch.perturb import fit, folds, read_design, read_midas, write_fit
     from edge2torch.priors import read_sif
     from edge2torch.study import read_edge_file
 
@@ -225,14 +225,14 @@ def _run_perturbation(
     else:
         table = read_edge_file(edges, "--edges")
     if asked.midas is not None:
-        design = perturb.read_midas(asked.midas, table, quiet=console.quiet)
+        design = read_midas(asked.midas, table, quiet=console.quiet)
     else:
-        design = perturb.read_design(asked.design, asked.readouts, edges=table)  # type: ignore[arg-type]
+        design = read_design(asked.design, asked.readouts, edges=table)  # type: ignore[arg-type]
     console.say(str(design))
-    found = perturb.fit(
+    found = fit(
         table,
         design,
-        perturb.folds(design, asked.leave, seed=settings.seed),
+        folds(design, asked.leave, seed=settings.seed),
         replicates=max(settings.replicates, 1),
         rewired=asked.rewired,
         prior_mean=asked.prior_mean,
@@ -242,7 +242,7 @@ def _run_perturbation(
         seed=settings.seed,
         quiet=console.quiet,
     )
-    place = perturb.write_fit(found, out)
+    place = write_fit(found, out)
     console.say(str(found))
     console.say(f"Written: {place}")
 
@@ -261,9 +261,10 @@ def compare_priors(
     console: Console,
 ) -> None:
     """Which prior helps, or would any graph of its shape do? Several, beside controls."""
-    from edge2torch import study
     from edge2torch._core.files import output_folder
     from edge2torch._core.tables import write_table
+    from edge2torch.study import compare_priors as compare
+    from edge2torch.study import read_dataset, read_edge_file
 
     names = [path.name.partition(".")[0] for path in edges]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -271,16 +272,14 @@ def compare_priors(
             f"EDGES: several files are called {listing(twice)}, and priors go by the names of their "
             "files. Rename them."
         )
-    priors = {
-        name: study.read_edge_file(path, "EDGES") for name, path in zip(names, edges, strict=True)
-    }
+    priors = {name: read_edge_file(path, "EDGES") for name, path in zip(names, edges, strict=True)}
     wanted = {
         str(one).strip()
         for table in priors.values()
         for column in ("source", "target")
         for one in table[column].dropna()
     }
-    dataset = study.read_dataset(
+    dataset = read_dataset(
         data,
         label,
         wanted,
@@ -293,7 +292,7 @@ def compare_priors(
     )
     for note in dataset.notes:
         console.say(note)
-    found = study.compare_priors(
+    found = compare(
         priors,
         dataset.table,
         dataset.label,

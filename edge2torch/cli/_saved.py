@@ -33,17 +33,17 @@ def interpret(
     console: Console,
 ) -> None:
     """Score inputs, nodes and edges of a saved model on your data; write tables."""
-    from edge2torch import study
     from edge2torch._core.files import output_folder
     from edge2torch._core.tables import write_table
+    from edge2torch.study import positions_of, read_samples, read_saved, score
 
     if not targets or set(targets) - set(_TARGETS):
         raise Edge2TorchError(f"--targets {','.join(targets)!r}: choose among {listing(_TARGETS)}.")
     if method is not None and len(targets) > 1:
         raise Edge2TorchError("--method belongs to one target. Give --targets one of its three.")
-    saved = study.read_saved(model, "MODEL")
-    positions = study.positions_of(saved, output)
-    dataset = study.read_samples(saved, data, label, layer, feature_names)
+    saved = read_saved(model, "MODEL")
+    positions = positions_of(saved, output)
+    dataset = read_samples(saved, data, label, layer, feature_names)
     folder = output_folder(out, "--out")
     console.say(
         f"{plural('sample', len(dataset.table))}, {plural('output', len(positions))}: "
@@ -57,7 +57,7 @@ def interpret(
     for note in dataset.notes:
         console.say(note)
     for target in targets:
-        table = study.score(saved, dataset, target, method, positions, seed)
+        table = score(saved, dataset, target, method, positions, seed)
         path = write_table(folder / f"{target}.csv", table)
         console.say(f"Written: {path} ({plural('row', len(table))})")
 
