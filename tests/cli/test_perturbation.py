@@ -59,7 +59,7 @@ def test_a_midas_file_becomes_tables_and_sentences(
     assert {"share", "chosen"} <= set(pd.read_csv(tmp_path / "R" / "settings.csv"))
     verdicts = (tmp_path / "R" / "verdicts.txt").read_text()
     assert "held-out conditions have a sister" in verdicts
-    assert "(--rewired 20 or more)" in verdicts  # as the shell has it
+    assert "give --rewired 20 or more" in verdicts  # as the shell has it
 
 
 @pytest.mark.parametrize(
