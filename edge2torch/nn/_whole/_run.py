@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -19,42 +19,108 @@ from edge2torch.nn._whole._watch import Watched
 
 LANES = 32  # as in the walk
 WIDTH = 64  # samples side by side in a block
+_KEPT = 1 << 25  # bytes that stay with a model between two calls at most
+_PLANS = 64  # batches of so many sizes are kept in mind
+_VERSION = Tensor._version.__get__  # type: ignore[attr-defined]
 
 
-class Room:
-    """Memory of one call; a later call of the same kind takes it over.
+class Plan:
+    """What calls of one kind have in common, and memory that none of them needs now.
+
+    Fresh memory takes longer than the walk: a later call takes over that of one that is done with.
 
     Parameters
     ----------
+    watched, tables, walk
+        The graph, the settings of its nodes, the compiled functions.
     dtype : torch.dtype
-    lengths : sequence of int
-        Parameters, moments of norms, edges, the state and what is kept beside it.
-    threads : int
-        How many walk at the same time, each with edge weights of its own.
-    is_shared : bool
-        Whether they fill parts of one state, which stays for backward.
+    batch : int
+        Samples.
+    keeps : bool
+        Whether the state stays for backward.
     """
 
     def __init__(
-        self, dtype: torch.dtype, lengths: Sequence[int], threads: int, *, is_shared: bool
+        self,
+        watched: Watched,
+        tables: Tables,
+        walk: Any,
+        dtype: torch.dtype,
+        batch: int,
+        keeps: bool,
     ) -> None:
-        *_, n_edges, n_state, n_kept = lengths
-        self.flat, self.moments, *first = _arrays(dtype, *lengths)
-        self.walks = [first]
-        for _ in range(1, threads):
-            more = _arrays(dtype, n_edges, *(() if is_shared else (n_state, n_kept)))
-            self.walks.append([*more, *(first[1:] if is_shared else ())])
-        self.n_bytes = dtype.itemsize * threads * sum(lengths)
-        self._behind: dict[int, list[list[Any]]] = {}
-        self._dtype = dtype
+        layout, own = watched.layout, watched.parameters
+        self.layout, self.tables, self.batch, self.dtype = layout, tables, batch, dtype
+        whole = -(-batch // LANES) * LANES
+        width = self.width = whole if tables.learns else min(whole, WIDTH)
+        blocks = -(-batch // width)
+        threads = self.threads = count_threads(blocks, len(layout.place) * width)
+        self.parts = shares(blocks, threads)
+        self.keeps = keeps and not layout.alone  # then threads fill parts of one state
+        held = width * blocks if self.keeps else width
+        self.lengths = (
+            own.total, 2 * len(tables.norms), len(layout.place), held * layout.n_held,
+            held * watched.kept_rows(tables),
+        )  # fmt: skip
+        self.like = np.zeros(0, torch.zeros(0, dtype=dtype).numpy().dtype)
+        self.valid = (torch.arange(width) < batch).to(dtype).numpy() if tables.learns else self.like
+        self.table, self._arrays = walk.pack_graph(layout, tables)
+        self.graph = self.table.ctypes.data
+        self.pack = walk.pack
+        self.free: list[Room] = []
 
-    def behind(self, n_rows: int, n_sums: int) -> list[list[Any]]:
-        """Return what backward fills, for each thread: gradients of rows, of edges, and sums."""
-        if n_rows not in self._behind:
-            sizes = n_rows, len(self.walks[0][0]), n_sums
-            self._behind[n_rows] = [_arrays(self._dtype, *sizes) for _ in self.walks]
-            self.n_bytes += self._dtype.itemsize * len(self.walks) * sum(sizes)
-        return self._behind[n_rows]
+    def take(self, others: Iterable[Plan]) -> Room:
+        """Return memory, which is the caller's from now on."""
+        try:
+            return self.free.pop()
+        except IndexError:
+            room = Room(self)
+            if room.n_bytes + sum(one.n_bytes for plan in others for one in plan.free) > _KEPT:
+                for plan in others:
+                    plan.free.clear()
+            return room
+
+    def give(self, room: Room) -> None:
+        """Take memory back, unless that were too much to hold."""
+        if room.n_bytes * (1 + len(self.free)) <= _KEPT:
+            self.free.append(room)
+
+
+class Room:
+    """Memory of one call: parameters, moments of norms, and for each thread edges, a state and more."""
+
+    def __init__(self, plan: Plan) -> None:
+        *_both, n_edges, n_state, n_kept = plan.lengths
+        self._rows = 0  # of the state that have a place for a gradient
+        self.flat, self.moments, *first = _arrays(plan.dtype, *plan.lengths)
+        self._walks = [first]
+        for _ in range(1, plan.threads):
+            more = _arrays(plan.dtype, n_edges, *(() if plan.keeps else (n_state, n_kept)))
+            self._walks.append([*more, *(first[1:] if plan.keeps else ())])
+        self.sums: list[list[Any]] = [[plan.like] * 3 for _ in self._walks]
+        self.n_bytes = plan.dtype.itemsize * plan.threads * sum(plan.lengths)
+        self._pack(plan)
+
+    def _pack(self, plan: Plan) -> None:
+        shared = self.flat, self.moments, plan.valid if plan.tables.learns else self.moments
+        self._tables = [
+            plan.pack((plan.width, plan.keeps), (*shared, *walk, *sums))
+            for walk, sums in zip(self._walks, self.sums, strict=True)
+        ]
+        self.at = [table.ctypes.data for table in self._tables]  # of each thread's table
+
+    def open_behind(self, plan: Plan, *, wants_x: bool) -> None:
+        """Make room for what backward fills: gradients of rows, of edges, and sums."""
+        layout = plan.layout
+        n_rows = layout.n_rows if wants_x else layout.longest
+        if n_rows <= self._rows:
+            return
+        n_sums = layout.n_nodes + 2 * len(plan.tables.norms)
+        sizes = n_rows * plan.width, len(layout.place), n_sums
+        self.sums = [_arrays(plan.dtype, *sizes) for _ in self._walks]
+        self.n_bytes += plan.dtype.itemsize * len(self._walks) * sum(sizes)
+        self._rows = n_rows
+        self._pack(plan)
 
 
 class Run:
@@ -71,52 +137,43 @@ class Run:
 
     def __del__(self) -> None:
         if self.room is not None:
-            self.watched.rooms.give(self.kind, self.room)
+            self.plan.give(self.room)
 
     def requires_grad(self) -> bool:
         """Tell whether any parameter does; usually the first."""
-        return any(one.requires_grad for one in self.parameters)
+        first, *others = self.parameters
+        return first.requires_grad or any(one.requires_grad for one in others)
 
     def forward(self, x: Tensor, *, keeps: bool) -> Tensor:
         """Return the output (b, o); the state stays here if it ``keeps``."""
-        layout, tables, own = self.layout, self.tables, self.watched.parameters
-        x = (x.detach() if x.requires_grad else x).contiguous()
-        self.seed = int(torch.randint(2**62, ())) if tables.draws else 0
+        tables, walk, watched = self.tables, self.walk, self.watched
+        x = x.contiguous()
         batch = self.batch = x.shape[0]
-        whole = -(-batch // LANES) * LANES
-        width = self.width = whole if tables.learns else min(whole, WIDTH)
-        blocks = self.blocks = -(-batch // width)
-        threads = count_threads(blocks, len(layout.place) * width)
-        keeps = keeps and not layout.alone
-        held = width * blocks if keeps else width
-        lengths = (
-            own.total, 2 * len(tables.norms), len(layout.place), held * layout.n_held,
-            held * self.watched.kept_rows(tables),
-        )  # fmt: skip
-        self.kind = (x.dtype, lengths, threads, keeps)
-        room = self.watched.rooms.take(self.kind)
-        room = self.room = room or Room(x.dtype, lengths, threads, is_shared=keeps)
-        y = x.new_empty(batch, len(layout.outs))
-        rows, out = x.numpy().reshape(-1), y.numpy().reshape(-1)
-        self.rows = rows  # of the input, for segments that are computed twice
-        flat, moments = self.flat, self.moments = room.flat, room.moments
+        self.seed = int(torch.randint(2**62, ())) if tables.draws else 0
+        at = id(tables), x.dtype, batch, keeps, torch.get_num_threads()
+        plan = watched.plans.get(at)
+        if plan is None:
+            if len(watched.plans) >= _PLANS:
+                watched.plans.clear()
+            plan = watched.plans[at] = Plan(watched, tables, walk, x.dtype, batch, keeps)
+        self.plan, room = plan, plan.take(watched.plans.values())
+        self.room, self.moments = room, room.moments
+        self.x = x if self.layout.alone else None  # for segments that are computed twice
+        y = x.new_empty(batch, len(self.layout.outs))
+        _table, parameters = watched.parameters.table  # alive as long as this call
         if tables.running is not None and not tables.learns:
-            self.walk.collect(tables.running.addresses, tables.running.lengths, moments)
-        valid = self.valid = _valid(width, batch, x.dtype) if tables.learns else moments
-        if threads > 1:
-            self.walk.collect(own.addresses, own.lengths, flat)
-        parts = shares(blocks, threads)
-
-        def walk(k: int) -> None:
-            self.walk.forward(
-                rows, own.addresses, own.lengths, threads == 1, flat, *room.walks[k], out, valid,
-                moments, batch, width, *parts[k], keeps, layout.alone, layout.n_in, layout.crow,
-                layout.near, layout.segments, layout.place, layout.sign, tables.edge_drop,
-                tables.node, tables.numbers, tables.norms, tables.epsilon, layout.outs,
-                layout.out_of, self.seed,
-            )  # fmt: skip
-
-        share_out(walk, threads, "forward", x.dtype)
+            walk.collect(tables.running.table[1], room.moments)
+        if plan.threads > 1:
+            walk.collect(parameters, room.flat)
+            parameters = 0
+        begin, end = x.data_ptr(), y.data_ptr()
+        share_out(
+            walk.forward,
+            [
+                (plan.like, plan.graph, here, parameters, begin, end, batch, *part, self.seed)
+                for here, part in zip(room.at, plan.parts, strict=True)
+            ],
+        )
         if tables.learns:
             self._learn()
         return y
@@ -126,43 +183,34 @@ class Run:
         running, counts = self.tables.running, self.tables.counts
         if running is not None and counts is not None:
             self.walk.learn(
-                running.addresses, running.lengths, counts.addresses, self.moments,
-                self.tables.momentum, self.batch / (self.batch - 1),
+                running.table[1], counts.table[1], self.moments, self.tables.momentum,
+                self.batch / (self.batch - 1),
             )  # fmt: skip
 
     def backward(self, gradient: Tensor, *, wants_x: bool) -> tuple[Tensor | None, Tensor]:
         """Return the gradients of the input (b, i) and of all parameters, one after the other."""
-        layout, tables, room = self.layout, self.tables, self.room
-        assert room is not None  # noqa: S101 - forward has set it
-        out = gradient.contiguous().numpy().reshape(-1)
-        n_rows = layout.n_rows if wants_x else layout.longest
-        behind = room.behind(n_rows * self.width, layout.n_nodes + 2 * len(tables.norms))
-        dx = gradient.new_empty(self.batch, layout.n_in) if wants_x else None
-        into = self.flat if dx is None else dx.numpy().reshape(-1)
-        d_flat = gradient.new_empty(len(self.flat))
-        threads = len(room.walks)
-        parts = shares(self.blocks, threads)
-        d_parameters = d_flat.numpy()
-
-        def walk(k: int) -> None:
-            self.walk.backward(
-                out, self.rows, into, d_parameters, threads == 1, self.flat, *room.walks[k], *behind[k],
-                self.valid, self.moments, self.batch, self.width, *parts[k], wants_x, layout.alone,
-                layout.n_in, layout.crow, layout.col, layout.near, layout.ccol, layout.target,
-                layout.edge, layout.segments, layout.place, layout.sign, tables.edge_drop, tables.node, tables.numbers,
-                tables.norms, tables.epsilon, layout.outs, layout.out_of, self.seed,
-            )  # fmt: skip
-
-        share_out(walk, threads, "backward", gradient.dtype)
-        if threads > 1:
-            _, d_edges, d_nodes = behind[0]
-            for _, more_edges, more_nodes in behind[1:]:
+        plan, room, walk = self.plan, self.room, self.walk
+        assert room is not None  # noqa: S101 - forward took it
+        room.open_behind(plan, wants_x=wants_x)
+        gradient = gradient.contiguous()
+        dx = gradient.new_empty(self.batch, self.layout.n_in) if wants_x else None
+        d_flat = gradient.new_empty(plan.lengths[0])
+        places = d_flat.data_ptr()
+        out, rows, into = (0 if one is None else one.data_ptr() for one in (gradient, self.x, dx))
+        last = places if plan.threads == 1 else 0
+        share_out(
+            walk.backward,
+            [
+                (plan.like, plan.graph, here, out, rows, into, last, self.batch, *part, self.seed)
+                for here, part in zip(room.at, plan.parts, strict=True)
+            ],
+        )
+        if plan.threads > 1:
+            _, d_edges, d_nodes = room.sums[0]
+            for _, more_edges, more_nodes in room.sums[1:]:
                 d_edges += more_edges
                 d_nodes += more_nodes
-            self.walk.place_gradients(
-                d_edges, d_nodes, d_parameters, self.flat, layout.place, layout.sign,
-                tables.edge_drop, tables.node, tables.norms, self.seed,
-            )  # fmt: skip
+            walk.place_gradients(plan.like, plan.graph, room.at[0], places, self.seed)
         return dx, d_flat
 
 
@@ -172,7 +220,7 @@ class Whole(Function):
     @staticmethod
     def forward(ctx: Any, run: Run, x: Tensor, *parameters: Tensor) -> Tensor:
         # Parameters stay with the run: to save many small tensors takes longer than the walk.
-        ctx.run, ctx.versions = run, [one._version for one in parameters]
+        ctx.run, ctx.versions = run, list(map(_VERSION, parameters))
         ctx.save_for_backward(x)
         return run.forward(x, keeps=True)
 
@@ -180,7 +228,7 @@ class Whole(Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         run, (_, wants_x, *wanted) = ctx.run, ctx.needs_input_grad
         (x,) = ctx.saved_tensors
-        if [one._version for one in run.parameters] != ctx.versions:
+        if list(map(_VERSION, run.parameters)) != ctx.versions:
             raise RuntimeError(
                 "One of the variables needed for gradient computation has been modified by an inplace "
                 "operation: a parameter was changed between forward and backward. Call backward first."
@@ -203,9 +251,3 @@ def _arrays(dtype: torch.dtype, *sizes: int) -> list[Any]:
     room = torch.empty(sum(wide), dtype=dtype).numpy()
     starts = accumulate(wide, initial=0)
     return [room[start : start + size] for start, size in zip(starts, sizes, strict=False)]
-
-
-@functools.lru_cache(maxsize=16)
-def _valid(width: int, batch: int, dtype: torch.dtype) -> Any:
-    """Return 1 for each sample, and 0 for what fills the row up."""
-    return (torch.arange(width) < batch).to(dtype).numpy()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 PLAIN = {Tensor, nn.Parameter}
 CPU = torch.device("cpu")
+_ADDRESS = Tensor.data_ptr  # unbound: the call through each tensor takes twice as long
 
 
 class Tensors:
@@ -21,26 +22,32 @@ class Tensors:
     ----------
     held : sequence of (Module, str)
         Modules, and the names of their parameters or buffers.
+
+    Attributes
+    ----------
+    table : tuple of ndarray of int64 and int
+        How many there are, their addresses, their lengths; and where this table lies.
     """
 
     def __init__(self, held: Sequence[tuple[nn.Module, str]]) -> None:
-        self._held = [
-            (module._parameters if name in module._parameters else module._buffers, name)
+        self._dicts: list[dict[str, Any]] = [
+            module._parameters if name in module._parameters else module._buffers
             for module, name in held
         ]
+        self._names = [name for _, name in held]
         self._shapes = [getattr(module, name).shape for module, name in held]
         self.sizes = [shape.numel() for shape in self._shapes]
-        self.lengths, self.total = np.array(self.sizes, np.int64), sum(self.sizes)
-        self.addresses = np.zeros(len(held), np.int64)
+        self.total = sum(self.sizes)
         self._last: list[Any] = [None] * len(held)
         self._pointers: list[int] = []
         self._kind: Any = None
+        self.table: tuple[Any, int] = (None, 0)
 
     def find(self, dtype: torch.dtype, device: torch.device = CPU) -> list[Tensor] | None:
         """Return them as they are now; None if not all are plain ones of this type and device."""
-        found: list[Any] = [held.get(name) for held, name in self._held]
+        found: list[Any] = list(map(dict.get, self._dicts, self._names))
         if (dtype, device) == self._kind and all(map(is_, found, self._last)):
-            pointers = [one.data_ptr() for one in found]
+            pointers = list(map(_ADDRESS, found))
             if pointers == self._pointers:
                 return found
         self._kind = None
@@ -51,7 +58,8 @@ class Tensors:
         if not all(one.is_contiguous() for one in found):
             return None
         pointers = [one.data_ptr() for one in found]
-        # a new array: a call that began before keeps the old one
-        self.addresses = np.array(pointers, np.int64)
+        # how many, where, how long; a new one: a call that began before keeps the old one
+        table = np.array([len(found), *pointers, *self.sizes], np.int64)
+        self.table = table, table.ctypes.data
         self._last, self._pointers, self._kind = found, pointers, (dtype, device)
         return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import torch
 
@@ -47,30 +48,26 @@ class _Pool:
 
 
 _POOL = _Pool()
-_CALLED: set[tuple[str, torch.dtype]] = set()
+_CALLED: set[tuple[Any, Any]] = set()
 
 
-def share_out(
-    walk: Callable[[int], None], threads: int, direction: str, dtype: torch.dtype
-) -> None:
-    """Call ``walk`` with 0 ... threads - 1 at the same time.
+def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
+    """Call a compiled function with each of several arguments, at the same time.
 
-    The first call of a kind compiles, or reads what an earlier process compiled: it goes alone.
+    The first call of a type compiles, or reads what an earlier process compiled: it goes alone.
     """
-    if (direction, dtype) not in _CALLED:
-        _call_first(walk, direction, dtype)
-        for k in range(1, threads):
-            walk(k)
+    kind = walk, calls[0][0].dtype
+    if kind not in _CALLED:
+        name = f"The {walk.__name__} pass in {kind[1]}"
+        say_if_slow(lambda: walk(*calls[0]), name)
+        _CALLED.add(kind)
+        for call in calls[1:]:
+            walk(*call)
         return
-    others = [_POOL.executor().submit(walk, k) for k in range(1, threads)]
-    walk(0)
+    others = [_POOL.executor().submit(walk, *call) for call in calls[1:]]
+    walk(*calls[0])
     for other in others:
         other.result()
-
-
-def _call_first(walk: Callable[[int], None], direction: str, dtype: torch.dtype) -> None:
-    say_if_slow(lambda: walk(0), f"The {direction} pass in {dtype}")
-    _CALLED.add((direction, dtype))
 
 
 def say_if_slow(call: Callable[[], None], name: str) -> None:

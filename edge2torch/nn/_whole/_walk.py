@@ -13,12 +13,14 @@ looks only at the file of the function that it keeps.
 from __future__ import annotations
 
 import operator
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
+from numba.np.numpy_support import carray
 
 from edge2torch.nn._whole._stages import (
     ELU,
@@ -505,6 +507,125 @@ def slope(y, z, code, a, b):
     return spread_like(y, 1.0)
 
 
+# ------------------------------------------------------- arrays by address: a call of many takes long
+
+
+class Graph(NamedTuple):
+    """What does not change from call to call; see :class:`Layout` and :class:`Tables`."""
+
+    n_in: Any
+    alone: Any
+    crow: Any
+    col: Any
+    near: Any
+    ccol: Any
+    target: Any
+    edge: Any
+    place: Any
+    out_of: Any
+    segments: Any
+    outs: Any
+    node: Any
+    norms: Any
+    numbers: Any
+    epsilon: Any
+    edge_drop: Any
+    sign: Any
+
+
+class Memory(NamedTuple):
+    """Where a call puts what it computes; see :class:`Room`."""
+
+    width: Any
+    keeps: Any
+    flat: Any
+    moments: Any
+    valid: Any
+    w: Any
+    S: Any
+    Z: Any
+    G: Any
+    dw: Any
+    dn: Any
+
+
+def pack(numbers, arrays):
+    """Return numbers, then the address and length of each array, as one table of int64.
+
+    The table does not keep the arrays: who calls does.
+    """
+    ends = [end for array in arrays for end in (array.ctypes.data, array.size)]
+    return np.array([*map(int, numbers), *ends], np.int64)
+
+
+def pack_graph(layout, tables):
+    """Return a graph's table, and the arrays that it points to."""
+    kinds = (
+        [np.int32] * 8 + [np.int64] * 4 + [np.float64] * 3 + [np.int8]
+    )  # as ``_graph`` reads them
+    arrays = [
+        np.ascontiguousarray(getattr(layout if hasattr(layout, name) else tables, name), kind)
+        for name, kind in zip(Graph._fields[2:], kinds, strict=True)
+    ]
+    return pack((layout.n_in, layout.alone), arrays), arrays
+
+
+@intrinsic
+def pointer(typingctx, address):
+    """Return an address as a pointer."""
+
+    def code(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), code
+
+
+@njit
+def _int32(of, k):
+    return carray(pointer(of[2 + 2 * k]), of[3 + 2 * k], np.int32)
+
+
+@njit
+def _int64(of, k):
+    return carray(pointer(of[2 + 2 * k]), of[3 + 2 * k], np.int64)
+
+
+@njit
+def _float64(of, k):
+    return carray(pointer(of[2 + 2 * k]), of[3 + 2 * k], np.float64)
+
+
+@njit
+def _rows(array, width):
+    return array.reshape((len(array) // width, width))
+
+
+@njit
+def _graph(address):
+    of = carray(pointer(address), 2 + 2 * 16, np.int64)
+    return Graph(
+        of[0], of[1] != 0, _int32(of, 0), _int32(of, 1), _int32(of, 2), _int32(of, 3), _int32(of, 4),
+        _int32(of, 5), _int32(of, 6), _int32(of, 7), _int64(of, 8), _int64(of, 9),
+        _rows(_int64(of, 10), 4), _rows(_int64(of, 11), 4), _rows(_float64(of, 12), 3),
+        _float64(of, 13), _float64(of, 14), carray(pointer(of[32]), of[33], np.int8),
+    )  # fmt: skip
+
+
+@njit
+def _values(like, of, k):
+    return carray(pointer(of[2 + 2 * k]), of[3 + 2 * k], like.dtype)
+
+
+@njit
+def _memory(like, address):
+    of = carray(pointer(address), 2 + 2 * 9, np.int64)
+    return Memory(
+        of[0], of[1] != 0, _values(like, of, 0), _values(like, of, 1), _values(like, of, 2),
+        _values(like, of, 3), _values(like, of, 4), _values(like, of, 5), _values(like, of, 6),
+        _values(like, of, 7), _values(like, of, 8),
+    )  # fmt: skip
+
+
 # ------------------------------------------------------------------------------------- the walks
 
 
@@ -525,9 +646,18 @@ def _in_columns(x, first, rows, n, S, base, width):
             S[base + i * width + j] = 0.0
 
 
+@njit
+def _held(table):
+    """Return addresses and lengths of vectors: their table has how many there are before these."""
+    n = carray(pointer(table), 1, np.int64)[0]
+    table = carray(pointer(table), 1 + 2 * n, np.int64)
+    return table[1 : n + 1], table[n + 1 :]
+
+
 @kept
-def collect(addresses, lengths, flat):
+def collect(table, flat):
     """Copy vectors from where they lie into one."""
+    addresses, lengths = _held(table)
     at = 0
     for k in range(len(addresses)):
         for i in range(lengths[k]):
@@ -536,8 +666,10 @@ def collect(addresses, lengths, flat):
 
 
 @kept
-def learn(running, lengths, counts, moments, momentum, unbiased):
+def learn(running, counts, moments, momentum, unbiased):
     """Move running means, then variances, towards the batch's, and count the batch."""
+    running, lengths = _held(running)
+    counts, _ = _held(counts)
     n, at = len(counts), 0
     for k in range(len(running)):
         share = moments.dtype.type(momentum[k % n])
@@ -615,15 +747,16 @@ def _write_column(S, row, width, y, first, rows, n, column):
 
 
 @njit
-def _compute(
-    first, last, alone, lo, base, z_base, flat, w, S, Z, valid, moments, batch, width, n_in, crow, near,
-    node, numbers, norms, epsilon, seed,
-):  # fmt: skip
+def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
     """Compute nodes ``first`` to ``last``, for the samples from ``lo`` on."""
+    n_in, crow, near = graph.n_in, graph.crow, graph.near
+    node, numbers, norms, epsilon = graph.node, graph.numbers, graph.norms, graph.epsilon
+    width, flat, moments, valid = memory.width, memory.flat, memory.moments, memory.valid
+    w, S, Z = memory.w, memory.S, memory.Z
     n_norms = len(epsilon)
     zero = S.dtype.type(0)
     one = S.dtype.type(1)
-    away, z_away = _places(first, last, alone, node)
+    away, z_away = _places(first, last, graph.alone, node)
     for k in range(first, last):
         row = base + (n_in + k - away) * width
         code, z_row, norm, bias = node[k, 0], node[k, 1], node[k, 2], node[k, 3]
@@ -678,17 +811,28 @@ def _places(first, last, alone, node):
 
 
 @kept
-def forward(
-    x, addresses, lengths, collects, flat, w, S, Z, y, valid, moments, batch, width, first_block,
-    last_block, keeps, alone, n_in, crow, near, segments, place, sign, edge_drop, node, numbers, norms,
-    epsilon, outs, out_of, seed,
-):  # fmt: skip
-    """Compute blocks of samples; see :class:`Layout` and :class:`Tables` for what the arrays hold.
+def forward(like, graph, memory, parameters, x, y, batch, first_block, last_block, seed):
+    """Compute blocks of samples x (b, i) into y (b, o), both by address.
 
-    Where each segment is ``alone`` in the state, backward computes it once more.
+    Parameters are collected, unless their table is 0. Where each segment is ``alone`` in the state,
+    backward computes it once more.
     """
-    if collects:
-        collect(addresses, lengths, flat)
+    graph, memory = _graph(graph), _memory(like, memory)
+    n_in, alone, crow, segments, node = (
+        graph.n_in,
+        graph.alone,
+        graph.crow,
+        graph.segments,
+        graph.node,
+    )
+    place, sign, edge_drop, outs, out_of = (
+        graph.place, graph.sign, graph.edge_drop, graph.outs, graph.out_of
+    )  # fmt: skip
+    width, keeps, flat, w, S = memory.width, memory.keeps, memory.flat, memory.w, memory.S
+    x = carray(pointer(x), batch * n_in, like.dtype)
+    y = carray(pointer(y), batch * len(outs), like.dtype)
+    if parameters:
+        collect(parameters, flat)
     n_nodes = len(crow) - 1
     n, n_z, zero = n_in + n_nodes, node[n_nodes, 1], S.dtype.type(0)
     for e in range(len(place)):
@@ -705,10 +849,8 @@ def forward(
         rows = min(width, batch - lo)
         _in_columns(x, lo, rows, n_in, S, base, width)
         for part in range(len(segments) - 1):
-            _compute(
-                segments[part] - n_in, segments[part + 1] - n_in, alone, lo, base, z_base, flat, w, S,
-                Z, valid, moments, batch, width, n_in, crow, near, node, numbers, norms, epsilon, seed,
-            )  # fmt: skip
+            first, last = segments[part] - n_in, segments[part + 1] - n_in
+            _compute(graph, memory, first, last, lo, base, z_base, batch, seed)
             if alone:
                 begin = segments[part]
                 for u in range(begin, segments[part + 1]):
@@ -723,8 +865,18 @@ def forward(
 
 
 @kept
-def place_gradients(dw, dn, d_flat, flat, place, sign, edge_drop, node, norms, seed):
-    """Put the gradients where their parameters stand in ``flat``."""
+def place_gradients(like, graph, memory, d_flat, seed):
+    """Put the gradients where their parameters stand, into d_flat by address."""
+    memory = _memory(like, memory)
+    d_flat = carray(pointer(d_flat), len(memory.flat), like.dtype)
+    _place_gradients(_graph(graph), memory, d_flat, seed)
+
+
+@njit
+def _place_gradients(graph, memory, d_flat, seed):
+    place, sign, edge_drop = graph.place, graph.sign, graph.edge_drop
+    node, norms = graph.node, graph.norms
+    flat, dw, dn = memory.flat, memory.dw, memory.dn
     for e in range(len(place)):
         slot = place[e]
         value = dw[e]
@@ -746,18 +898,28 @@ def place_gradients(dw, dn, d_flat, flat, place, sign, edge_drop, node, norms, s
 
 
 @kept
-def backward(
-    gy, x, dx, d_flat, places, flat, w, S, Z, G, dw, dn, valid, moments, batch, width, first_block,
-    last_block, wants_dx, alone, n_in, crow, col, near, ccol, target, edge, segments, place, sign,
-    edge_drop, node, numbers, norms, epsilon, outs, out_of, seed,
-):  # fmt: skip
+def backward(like, graph, memory, gy, x, dx, d_flat, batch, first_block, last_block, seed):
     """Set dw (e,) and dn (nodes + 2 norms,) to the gradients of blocks of samples; fill dx.
 
-    Where it ``places``, they go on to d_flat.
+    Arrays come by address: x only where segments are computed once more; dx where it is wanted;
+    d_flat where the gradients are to go on there: else 0.
 
     Rows of one segment have no edges to those of another, so one after the other they share G;
     where dx is wanted, G has room for all rows.
     """
+    graph, memory = _graph(graph), _memory(like, memory)
+    n_in, alone, crow, col, ccol = graph.n_in, graph.alone, graph.crow, graph.col, graph.ccol
+    target, edge, segments, out_of = graph.target, graph.edge, graph.segments, graph.out_of
+    node, numbers, norms, epsilon, outs = (
+        graph.node, graph.numbers, graph.norms, graph.epsilon, graph.outs
+    )  # fmt: skip
+    width, flat, moments, valid = memory.width, memory.flat, memory.moments, memory.valid
+    w, S, Z, G, dw, dn = memory.w, memory.S, memory.Z, memory.G, memory.dw, memory.dn
+    wants_dx, places = dx != 0, d_flat != 0
+    gy = carray(pointer(gy), batch * len(outs), like.dtype)
+    x = carray(pointer(x), batch * n_in, like.dtype)
+    dx = carray(pointer(dx), batch * n_in, like.dtype)
+    d_flat = carray(pointer(d_flat), len(flat), like.dtype)
     n_nodes = len(node) - 1
     n, n_norms, n_z = n_in + n_nodes, len(epsilon), node[n_nodes, 1]
     n_out = len(outs)
@@ -774,10 +936,7 @@ def backward(
         for segment in range(len(segments) - 2, -1, -1):
             first, last = segments[segment] - n_in, segments[segment + 1] - n_in
             if alone:
-                _compute(
-                    first, last, alone, lo, base, z_base, flat, w, S, Z, valid, moments, batch, width,
-                    n_in, crow, near, node, numbers, norms, epsilon, seed,
-                )  # fmt: skip
+                _compute(graph, memory, first, last, lo, base, z_base, batch, seed)
             away, z_away = _places(first, last, alone, node)
             shift = 0 if wants_dx else segments[segment]
             for u in range(segments[segment + 1] - 1, segments[segment] - 1, -1):
@@ -853,4 +1012,4 @@ def backward(
                     store(G, u * width + q, g)
             _out_rows(G, n_in, width, dx, lo, rows)
     if places:
-        place_gradients(dw, dn, d_flat, flat, place, sign, edge_drop, node, norms, seed)
+        _place_gradients(graph, memory, d_flat, seed)

@@ -13,7 +13,6 @@ from edge2torch.nn._whole._layout import lay_out
 from edge2torch.nn._whole._stages import Stage, Tables, read_stages, settings_of, tabulate
 from edge2torch.nn._whole._tensors import Tensors
 
-_KEPT = 1 << 25  # bytes that stay with a model between two calls at most
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -22,9 +21,10 @@ class Watched:
 
     def __init__(self, model: Any) -> None:
         inner = list(model.modules())
-        self._modules = [one._modules for one in inner]
+        self._parents = [one._modules for one in inner if one._modules]
+        self._leaves = [one._modules for one in inner if not one._modules]
         self._counts, self._children = self._present()
-        self.rooms = Rooms()
+        self.plans: dict[Any, Any] = {}  # of calls
         self._inner, self._types = inner, list(map(type, inner))
         self._hooks = [getattr(one, name) for one in inner[1:] for name in _HOOKS]
         self.layout: Any = None
@@ -59,7 +59,8 @@ class Watched:
         ]
         self.linear = model.edge_layers()
         watched += [(linear, ("edge_dropout", "training")) for linear in self.linear]
-        self._watched = [(one.__dict__, name) for one, names in watched for name in names]
+        self._dicts = [one.__dict__ for one, names in watched for _ in names]
+        self._names = [name for _, names in watched for name in names]
 
     def _is_ours(self, model: Any) -> bool:
         """Tell whether nothing but the stages may be of an unknown kind."""
@@ -81,13 +82,14 @@ class Watched:
         """Tell whether the same modules are at the same places."""
         return (
             list(map(type, self._inner)) == self._types
+            and not any(self._leaves)
             and (self._counts, self._children) == self._present()
         )
 
     def _present(self) -> tuple[list[int], list[Any]]:
         """Return how many children each module has, and all of them in order."""
-        children = list(chain.from_iterable(map(dict.values, self._modules)))
-        return list(map(len, self._modules)), children
+        children = list(chain.from_iterable(map(dict.values, self._parents)))
+        return list(map(len, self._parents)), children
 
     def is_unhooked(self) -> bool:
         """Tell whether nobody waits for the value of an inner module."""
@@ -95,7 +97,7 @@ class Watched:
 
     def settings(self) -> tuple[Any, ...]:
         """Return what may change between two calls."""
-        return tuple([held.get(name) for held, name in self._watched])
+        return tuple(map(dict.get, self._dicts, self._names))
 
     def kept_rows(self, tables: Tables) -> int:
         """Return how many rows are kept beside the state, of all nodes or of the largest segment."""
@@ -119,34 +121,3 @@ class Watched:
             self._norm_places,
             edge_drop,
         )
-
-
-class Rooms:
-    """Memory that no call needs now, by kind of call: fresh memory takes longer than the walk.
-
-    Examples
-    --------
-    >>> rooms = Rooms()
-    >>> rooms.take("a kind") is None
-    True
-    """
-
-    def __init__(self) -> None:
-        self._free: dict[Any, list[Any]] = {}
-
-    def take(self, kind: Any) -> Any | None:
-        """Return a room of this kind, which is the caller's from now on, or None."""
-        try:
-            return self._free[kind].pop()
-        except (KeyError, IndexError):
-            return None
-
-    def give(self, kind: Any, room: Any) -> None:
-        """Take a room back, unless that were too much to hold."""
-        if (
-            room.n_bytes + sum(one.n_bytes for held in [*self._free.values()] for one in held)
-            > _KEPT
-        ):
-            self._free.clear()
-        if room.n_bytes <= _KEPT:
-            self._free.setdefault(kind, []).append(room)
