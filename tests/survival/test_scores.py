@@ -259,3 +259,20 @@ def test_donors_are_drawn_as_a_whole() -> None:
 def test_what_is_wrong_is_named(call: object, message: str) -> None:
     with pytest.raises(Edge2TorchError, match=message):
         call()  # type: ignore[operator]
+
+
+def test_times_in_whole_years_change_no_brier_score():
+    rng = np.random.default_rng(0)
+    hazard = np.where(np.arange(4000) % 2, 0.3, 0.1)
+    death, leaving = rng.geometric(hazard), rng.geometric(0.3, 4000)
+    time, event = np.minimum(death, leaving).astype(float), death <= leaving
+    half = pd.DataFrame({4.0: np.full(4000, 0.5)})
+    assert brier_at(time, event, half).item() == pytest.approx(0.25, abs=1e-12)
+    true = (1 - hazard) ** 4
+    scores = {
+        shift: brier_at(time, event, pd.DataFrame({4.0: np.clip(true + shift, 0, 1)})).item()
+        for shift in (-0.1, -0.05, 0.0, 0.05, 0.1)
+    }
+    assert min(scores, key=scores.get) == 0.0
+    known = np.mean((true - (death > 4)) ** 2)  # as if nobody had been censored
+    assert scores[0.0] == pytest.approx(known, abs=0.01)
