@@ -18,17 +18,23 @@ from edge2torch._core.covariates import covariate_names, resolved
 from edge2torch._core.messages import note, require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._backends import BACKENDS, find_backend
-from edge2torch.netmodules._config import ModulesConfig
+from edge2torch.netmodules._config import ModulesConfig, as_config
 from edge2torch.netmodules._counts import Scale
-from edge2torch.netmodules._decoys import Padded, Thresholds, add_decoys
-from edge2torch.netmodules._edges import gene_edges, grid_threshold_abundance, grid_threshold_switch
 from edge2torch.netmodules._features import Features, make_features, warn_if_few
 from edge2torch.netmodules._input import TranscriptData, raise_all, transcript_data
 from edge2torch.netmodules._modules import find_modules
-from edge2torch.netmodules._overrides import as_config
 from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._result import NetworkModules
-from edge2torch.netmodules._similarity import Request, Similarity
+from edge2torch.netmodules._similarity import (
+    Padded,
+    Request,
+    Similarity,
+    Thresholds,
+    add_decoys,
+    gene_edges,
+    grid_threshold_abundance,
+    grid_threshold_switch,
+)
 from edge2torch.netmodules._tables import assemble_result, warn_if_suspect
 
 _GRID_FLOOR = 0.2  # the smallest value of the grids
@@ -69,8 +75,10 @@ def fit_modules(
         have the last word.
     backend : str
         One of :data:`BACKENDS`; ``"vae"`` by default.
-    config : ModulesConfig, dict, or what read_config takes, optional
-        Settings; a dict has dotted keys, such as ``{"vae.hidden_dim": 32}``.
+    config : ModulesConfig, dict, str or path, optional
+        Settings; a dict has dotted keys, such as ``{"vae.hidden_dim": 32}``. ``"quick"`` is for a first
+        look, ``"switching"`` leaves pairs of abundances out, ``"plain"`` has the textbook definitions;
+        or a YAML file of nested or dotted keys.
     seed : int
         Same seed and versions, same result, bit for bit; rows and samples may come in any order.
         Leiden draws other numbers under another release of igraph: the versions stand in

@@ -24,8 +24,8 @@ from scipy.sparse.csgraph import connected_components
 
 from edge2torch._core.messages import require
 from edge2torch.netmodules._config import ModulesConfig
-from edge2torch.netmodules._edges import Pairs
 from edge2torch.netmodules._features import Features
+from edge2torch.netmodules._similarity import Pairs
 
 Ints = NDArray[np.int64]
 NOWHERE = -1

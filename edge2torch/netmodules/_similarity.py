@@ -1,7 +1,9 @@
-"""What a backend is given, and what it returns: how similar two features are.
+"""What a backend says of pairs of features: decoys, thresholds, and the graph of genes that follows.
 
-Similarities are inner products of short vectors, so that no p × p array is ever needed; or, where
-a backend computes a list of pairs, that list.
+Decoys are columns that are related to nothing, sent through the same fit as the features. A
+threshold is set so that a given share of unrelated genes reaches it, whatever the backend makes of
+the data: no constant, and nothing to tune per data set. Similarities are inner products of short
+vectors, so that no p × p array is ever needed; or, where a backend computes a list of pairs, that list.
 """
 
 from __future__ import annotations
@@ -11,16 +13,245 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from edge2torch.netmodules._config import ModulesConfig
-from edge2torch.netmodules._decoys import Padded, Thresholds, explained_limits, thresholds_from
-from edge2torch.netmodules._edges import Pairs, least_similarity, select_pairs, union
-from edge2torch.netmodules._features import Features
+from edge2torch.netmodules._features import ABUNDANCE, SWITCH, Features
 from edge2torch.netmodules._folder import Checkpoint
 
-Floats = NDArray[np.float32]
+_MIN_DECOYS = 50  # of a channel, however small: a quantile of .99 needs some
+
+
+@dataclass(frozen=True, eq=False)
+class Padded:
+    """Features with decoys behind them.
+
+    ``values`` (samples, p + m); ``is_switch`` (p + m,); ``origin`` (m,) the feature that each
+    decoy is a shuffled copy of.
+    """
+
+    values: NDArray[np.float32]
+    is_switch: NDArray[np.bool_]
+    origin: NDArray[np.int64]
+
+    @property
+    def n_features(self) -> int:
+        """Number of features, decoys not counted."""
+        return int(self.values.shape[1] - len(self.origin))
+
+
+def add_decoys(
+    values: NDArray[np.float32], is_switch: NDArray[np.bool_], most: int, seed: int
+) -> Padded:
+    """Shuffle copies of some features of each channel over the samples."""
+    # The second number keeps this stream apart from those of folds (2), parallel analysis (3) and
+    # subsamples (7), which start from the same seed.
+    rng = np.random.default_rng([seed, 1])
+    chosen = []
+    for channel in (True, False):
+        candidates = np.flatnonzero(is_switch == channel)
+        if len(candidates):
+            # a quarter: each decoy also takes part in the fit and makes it slower
+            count = min(most, max(_MIN_DECOYS, len(candidates) // 4))
+            chosen.append(rng.choice(candidates, count, replace=count > len(candidates)))
+    origin = np.concatenate(chosen)
+    # Each column on its own: a common permutation would keep the correlations between decoys.
+    decoys = rng.permuted(values[:, origin], axis=0)
+    return Padded(
+        values=np.concatenate([values, decoys], axis=1),
+        is_switch=np.concatenate([is_switch, is_switch[origin]]),
+        origin=origin,
+    )
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Least similarity of two switches, two abundances, one of each; least explained variance."""
+
+    switch: float
+    abundance: float
+    cross: float
+    explained_switch: float = 0.0
+    explained_abundance: float = 0.0
+
+    @property
+    def explained(self) -> tuple[float, float]:
+        """Least explained variance of a switch, and of an abundance."""
+        return self.explained_switch, self.explained_abundance
+
+
+def explained_limits(
+    explained: NDArray[np.float64] | None, padded: Padded, rate: float
+) -> tuple[float, float]:
+    """Explained variance (p + m,) that hardly a decoy reaches, of switches and of abundances."""
+    if explained is None:
+        return 0.0, 0.0
+    decoys, is_switch = explained[padded.n_features :], padded.is_switch[padded.n_features :]
+    # without a decoy of the channel there is no feature of it either
+    switch, abundance = (
+        _level(part, rate) if len(part) else 0.0 for part in (decoys[is_switch], decoys[~is_switch])
+    )
+    return switch, abundance
+
+
+def thresholds_from(
+    closest: NDArray[np.float64],
+    padded: Padded,
+    rate: float,
+    explained: tuple[float, float] = (0.0, 0.0),
+) -> Thresholds:
+    """Thresholds from each decoy's similarity to its closest switch and abundance, (m, 2)."""
+    is_switch = padded.is_switch[padded.n_features :]
+    # A gene has two features at most, each of which may reach two kinds of features: each kind
+    # gets half of the rate.
+    each = rate / 2
+    return Thresholds(
+        switch=_level(closest[is_switch, 0], each),
+        abundance=_level(closest[~is_switch, 1], each),
+        cross=_level(np.concatenate([closest[is_switch, 1], closest[~is_switch, 0]]), each),
+        explained_switch=explained[0],
+        explained_abundance=explained[1],
+    )
+
+
+def _level(values: NDArray[np.float64], rate: float) -> float:
+    return float(np.quantile(values, 1 - rate)) if len(values) else 1.0
+
+
+_GRID = np.round(np.arange(0.2, 0.96, 0.05), 2)
+_GIANT = 0.3  # share of the connected genes that makes a component of switches a hairball
+
 Ints = NDArray[np.int64]
+Part = tuple[Ints, Ints, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of features of two genes, ``first`` < ``second``, with a similarity each."""
+
+    first: Ints
+    second: Ints
+    weight: NDArray[np.float32]
+
+    def where(self, kept: NDArray[np.bool_]) -> Pairs:
+        """Return the pairs that are kept."""
+        return Pairs(self.first[kept], self.second[kept], self.weight[kept])
+
+
+def least_similarity(limits: Thresholds, config: ModulesConfig) -> NDArray[np.float32]:
+    """Threshold by the kinds of both features, 0 for an abundance and 1 for a switch."""
+    both = limits.abundance if config.allow_abundance_abundance else np.inf
+    return np.array([[both, limits.cross], [limits.cross, limits.switch]], np.float32)
+
+
+def select_pairs(
+    pairs: Part, features: Features, limits: Thresholds, config: ModulesConfig
+) -> Part:
+    """Pairs above the threshold of their kind, of each first feature its strongest only."""
+    first, second, weight = pairs
+    kind = features.is_switch.astype(np.int64)
+    kept = _may_join(first, second, features)
+    kept &= weight >= least_similarity(limits, config)[kind[first], kind[second]]
+    return _strongest(first[kept], second[kept], weight[kept], config.max_neighbors)
+
+
+def _may_join(first: Ints, second: Ints, features: Features) -> NDArray[np.bool_]:
+    """Pairs of two genes; of two kinds only where not both genes have a switch."""
+    kind, gene = features.is_switch, features.gene
+    has_switch = np.zeros(len(features.gene_ids), dtype=bool)
+    has_switch[gene[kind]] = True
+    both = has_switch[gene[first]] & has_switch[gene[second]]
+    crossed = (kind[first] != kind[second]) & both
+    return np.asarray((gene[first] != gene[second]) & ~crossed)
+
+
+def _strongest(first: Ints, second: Ints, weight: NDArray[np.float32], most: int) -> Part:
+    """Of each first its ``most`` largest weights, all of those that are as large as the last."""
+    order = np.lexsort((-weight, first))  # the last key sorts first: by row, heaviest ahead
+    first, second, weight = first[order], second[order], weight[order]
+    # ties stay together: which of them came first depends on the order of the genes
+    start, end = np.searchsorted(first, first), np.searchsorted(first, first, side="right")
+    last = weight[np.minimum(start + most, end) - 1]
+    kept = weight >= last
+    return first[kept], second[kept], weight[kept]
+
+
+def union(parts: list[Part], p: int) -> Pairs:
+    """Pairs that come from either end or from both, each once."""
+    rows, columns, weight = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    low, high = np.minimum(rows, columns), np.maximum(rows, columns)
+    _, at = np.unique(low * p + high, return_index=True)  # int64: p * p is below 2 ** 63
+    return Pairs(low[at].astype(np.int64), high[at].astype(np.int64), weight[at])
+
+
+def gene_edges(pairs: Pairs, features: Features) -> pd.DataFrame:
+    """One edge per pair of genes; the strongest pair of features speaks for it."""
+    a, b = features.gene[pairs.first], features.gene[pairs.second]
+    flip = a > b
+    source, target = np.where(flip, b, a), np.where(flip, a, b)
+    mine = np.where(flip, pairs.second, pairs.first)
+    other = np.where(flip, pairs.first, pairs.second)
+    # by edge, the heaviest pair ahead; features decide ties, so that the result has one order
+    order = np.lexsort((other, mine, -pairs.weight, target, source))
+    source, target, mine, other = source[order], target[order], mine[order], other[order]
+    weight = pairs.weight[order]
+    first = np.ones(len(source), dtype=bool)
+    first[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
+    ids = features.table["feature_id"].to_numpy()
+    kinds = np.where(features.is_switch, SWITCH, ABUNDANCE).astype(object)
+    return pd.DataFrame(
+        {
+            "source": features.gene_ids[source[first]],
+            "target": features.gene_ids[target[first]],
+            # rounding takes products of unit vectors a little above 1
+            "weight": np.minimum(weight[first], 1.0).astype(np.float64),
+            "source_feature": ids[mine[first]],
+            "target_feature": ids[other[first]],
+            "source_type": kinds[mine[first]],
+            "target_type": kinds[other[first]],
+        }
+    )
+
+
+def grid_threshold_abundance(pairs: Pairs, features: Features) -> float:
+    """Smallest value at which abundances join no two multi-gene components of the rest."""
+    kinds = features.is_switch
+    both = ~kinds[pairs.first] & ~kinds[pairs.second]
+    rest, added = pairs.where(~both), pairs.where(both)
+    label, size = _components(rest, features)
+    a, b = label[features.gene[added.first]], label[features.gene[added.second]]
+    joins = (a != b) & (size[a] > 1) & (size[b] > 1)
+    for value in _GRID:
+        if not (joins & (added.weight >= value)).any():
+            return float(value)
+    return float(np.nextafter(1.0, 0))  # only identical profiles are joined
+
+
+def grid_threshold_switch(pairs: Pairs, features: Features) -> float:
+    """Smallest value at which the largest component holds less than 30 % of connected genes."""
+    kinds = features.is_switch
+    both = pairs.where(kinds[pairs.first] & kinds[pairs.second])
+    for value in _GRID:
+        _, size = _components(both.where(both.weight >= value), features)
+        connected = size[size > 1].sum()
+        if connected == 0 or size.max() < _GIANT * connected:
+            return float(value)
+    return float(_GRID[-1])
+
+
+def _components(pairs: Pairs, features: Features) -> tuple[Ints, Ints]:
+    """Component of every gene, and the size of every component."""
+    n = len(features.gene_ids)
+    ends = (features.gene[pairs.first], features.gene[pairs.second])
+    graph = sparse.coo_matrix((np.ones(len(pairs.first)), ends), shape=(n, n))
+    count, label = connected_components(graph, directed=False)
+    return label.astype(np.int64), np.bincount(label, minlength=count).astype(np.int64)
+
+
+Floats = NDArray[np.float32]
 
 _BLOCK = 4_000_000  # similarities held at once
 

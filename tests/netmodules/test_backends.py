@@ -18,8 +18,7 @@ from edge2torch.netmodules import (
     score_modules,
     transcript_data,
 )
-from edge2torch.netmodules._decoys import Thresholds
-from edge2torch.netmodules._similarity import Similarity, standardised
+from edge2torch.netmodules._similarity import Similarity, Thresholds, standardised
 from edge2torch.simulate import planted_modules
 from tests.netmodules.conftest import SMALL, fitted, planted, spare_r
 

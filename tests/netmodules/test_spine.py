@@ -14,8 +14,11 @@ from edge2torch.netmodules import (
     override,
     read_config,
 )
-from edge2torch.netmodules._backends._correlation import ledoit_wolf_shrinkage, partial_correlations
-from edge2torch.netmodules._backends._graph import smoothed
+from edge2torch.netmodules._backends._correlation import (
+    ledoit_wolf_shrinkage,
+    partial_correlations,
+    smoothed,
+)
 from edge2torch.netmodules._modules import core_of, correlations, eigengenes, named_by_size
 from edge2torch.netmodules._tables import trait_table
 from tests.netmodules.conftest import fitted, planted

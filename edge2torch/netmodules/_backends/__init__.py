@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge2torch._core.checks import check_choice
-from edge2torch.netmodules._backends._correlation import baseline, latent
-from edge2torch.netmodules._backends._graph import graph
+from edge2torch.netmodules._backends._correlation import baseline, graph, latent
 from edge2torch.netmodules._backends._vae import vae
 from edge2torch.netmodules._backends._wgcna import wgcna
 from edge2torch.netmodules._similarity import Request, Similarity
