@@ -136,3 +136,9 @@ def test_simulated_times_have_the_hazard_and_the_censoring_asked_for() -> None:
     assert rates == pytest.approx([1, np.e], rel=0.03)
     assert len(np.unique(simulate(theta, ties=30, seed=0).time)) <= 30
     assert simulate(theta[:5], seed=1).time.tolist() == simulate(theta[:5], seed=1).time.tolist()
+
+
+def test_the_median_does_not_wait_for_another_death_where_a_half_is_rounded_up():
+    for n in range(2, 200, 2):  # 44 of these curves are above .5 by rounding where half have died
+        curve = kaplan_meier(np.arange(1.0, n + 1), np.ones(n))
+        assert median_time(curve) == n / 2
