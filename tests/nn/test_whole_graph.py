@@ -251,6 +251,26 @@ def test_a_parameter_that_is_changed_before_backward_is_an_error():
             loss.backward()
 
 
+@pytest.mark.parametrize(
+    "modules", [{}, {"node_activation": "silu", "node_normalization": "batch"}], ids=["", "norm"]
+)
+def test_nodes_share_rows_of_gradients_where_the_input_has_none(modules):
+    (graph, layers), width = pair(nodes=80, edges=240, **modules)
+    x = samples(70, width)
+    with_x = results(graph, x)
+    found = []
+    for model in (graph, layers):
+        y = model(x)
+        loss = (y * torch.linspace(0.5, 1.5, y.numel(), dtype=y.dtype).view_as(y)).square().sum()
+        found.append(torch.autograd.grad(loss, list(model.parameters())))
+    torch.testing.assert_close(*found, **{**CLOSE, "atol": 1e-10})
+    if not modules:  # else the moments have moved
+        for (name, _), value in zip(graph.named_parameters(), found[0], strict=True):
+            assert torch.equal(value, with_x[name])
+    slots, n_rows = getattr(graph, "base_model", graph)._whole._watched._slots
+    assert len(set(slots["slot"].tolist())) == n_rows < len(slots["slot"])
+
+
 # --------------------------------------------------------------------------- who asks for more
 
 

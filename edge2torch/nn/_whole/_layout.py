@@ -172,13 +172,14 @@ def lay_out(model: Layered) -> Layout:
     by_target = np.lexsort((source, target))
     source, target = source[by_target], target[by_target]
     by_source = np.argsort(source, kind="stable")
+    col, before = _narrow(source), _narrow(_before(source, segments, widths[0]))
     own_bias = np.empty_like(bias_place)
     own_bias[rank[first[1] :] - widths[0]] = bias_place
     return Layout(
         n_in=widths[0],
         crow=_pointer(target - widths[0], int(first[-1]) - widths[0]),
-        col=_narrow(source),
-        near=_narrow(source - _before(source, segments, widths[0])),
+        col=col,
+        near=col - before if before.any() else col,  # not twice in the cache
         place=_narrow(_joined(places)[by_target]),
         number=_narrow(by_target),
         starts=np.cumsum(sizes),

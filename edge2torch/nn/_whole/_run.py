@@ -62,9 +62,10 @@ class Plan:
             own.total, 2 * len(tables.norms), len(layout.place), held * layout.n_held,
             held * watched.kept_rows(tables),
         )  # fmt: skip
+        slots, self.shared_rows = watched.slots(walk.share_rows)
         self.like = np.zeros(0, torch.zeros(0, dtype=dtype).numpy().dtype)
         self.valid = (torch.arange(width) < batch).to(dtype).numpy() if tables.learns else self.like
-        self.table, self._arrays = walk.pack_graph(layout, tables)
+        self.table, self._arrays = walk.pack_graph(layout, tables, slots)
         self.graph = self.table.ctypes.data
         self.pack = walk.pack
         self.free: list[Room] = []
@@ -112,7 +113,7 @@ class Room:
     def open_behind(self, plan: Plan, *, wants_x: bool) -> None:
         """Make room for what backward fills: gradients of rows, of edges, and sums."""
         layout = plan.layout
-        n_rows = layout.n_rows if wants_x else layout.longest
+        n_rows = layout.n_rows if wants_x else plan.shared_rows
         if n_rows <= self._rows:
             return
         n_sums = layout.n_nodes + 2 * len(plan.tables.norms)

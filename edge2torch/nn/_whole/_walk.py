@@ -523,6 +523,8 @@ class Graph(NamedTuple):
     edge: Any
     place: Any
     out_of: Any
+    slot: Any
+    target_slot: Any
     segments: Any
     outs: Any
     node: Any
@@ -558,13 +560,13 @@ def pack(numbers, arrays):
     return np.array([*map(int, numbers), *ends], np.int64)
 
 
-def pack_graph(layout, tables):
+def pack_graph(layout, tables, slots):
     """Return a graph's table, and the arrays that it points to."""
-    kinds = (
-        [np.int32] * 8 + [np.int64] * 4 + [np.float64] * 3 + [np.int8]
-    )  # as ``_graph`` reads them
+    counts = {np.int32: 10, np.int64: 4, np.float64: 3, np.int8: 1}  # as ``_graph`` reads them
+    kinds = [kind for kind, count in counts.items() for _ in range(count)]
+    held = {**vars(tables), **vars(layout), **slots}
     arrays = [
-        np.ascontiguousarray(getattr(layout if hasattr(layout, name) else tables, name), kind)
+        np.ascontiguousarray(held[name], kind)
         for name, kind in zip(Graph._fields[2:], kinds, strict=True)
     ]
     return pack((layout.n_in, layout.alone), arrays), arrays
@@ -602,12 +604,12 @@ def _rows(array, width):
 
 @njit
 def _graph(address):
-    of = carray(pointer(address), 2 + 2 * 16, np.int64)
+    of = carray(pointer(address), 2 + 2 * 18, np.int64)
     return Graph(
         of[0], of[1] != 0, _int32(of, 0), _int32(of, 1), _int32(of, 2), _int32(of, 3), _int32(of, 4),
-        _int32(of, 5), _int32(of, 6), _int32(of, 7), _int64(of, 8), _int64(of, 9),
-        _rows(_int64(of, 10), 4), _rows(_int64(of, 11), 4), _rows(_float64(of, 12), 3),
-        _float64(of, 13), _float64(of, 14), carray(pointer(of[32]), of[33], np.int8),
+        _int32(of, 5), _int32(of, 6), _int32(of, 7), _int32(of, 8), _int32(of, 9), _int64(of, 10),
+        _int64(of, 11), _rows(_int64(of, 12), 4), _rows(_int64(of, 13), 4), _rows(_float64(of, 14), 3),
+        _float64(of, 15), _float64(of, 16), carray(pointer(of[36]), of[37], np.int8),
     )  # fmt: skip
 
 
@@ -624,6 +626,43 @@ def _memory(like, address):
         _values(like, of, 3), _values(like, of, 4), _values(like, of, 5), _values(like, of, 6),
         _values(like, of, 7), _values(like, of, 8),
     )  # fmt: skip
+
+
+@kept
+def share_rows(n_in, segments, col, crow, ccol, target):
+    """Return a row for each computed node's gradient, and how many rows that takes.
+
+    A row is free for another once the node's first computed source has read it.
+    """
+    n = len(crow) - 1
+    slot, free = np.empty(n, np.int32), np.empty(n, np.int32)
+    first = np.empty(n, np.int32)
+    for k in range(n):
+        first[k] = k
+        for e in range(crow[k], crow[k + 1]):  # sources in order
+            if col[e] >= n_in:
+                first[k] = col[e] - n_in
+                break
+    most = 0
+    for part in range(len(segments) - 1):  # one after the other, in the same rows
+        used, n_free = 0, 0
+        for k in range(segments[part + 1] - n_in - 1, segments[part] - n_in - 1, -1):
+            if n_free:
+                n_free -= 1
+                slot[k] = free[n_free]
+            else:
+                slot[k] = used
+                used += 1
+            if first[k] == k:
+                free[n_free] = slot[k]
+                n_free += 1
+            for e in range(ccol[k + n_in], ccol[k + n_in + 1]):
+                after = target[e] - n_in
+                if first[after] == k:
+                    free[n_free] = slot[after]
+                    n_free += 1
+        most = max(most, used)
+    return slot, most
 
 
 # ------------------------------------------------------------------------------------- the walks
@@ -904,18 +943,18 @@ def backward(like, graph, memory, gy, x, dx, d_flat, batch, first_block, last_bl
     Arrays come by address: x only where segments are computed once more; dx where it is wanted;
     d_flat where the gradients are to go on there: else 0.
 
-    Rows of one segment have no edges to those of another, so one after the other they share G;
-    where dx is wanted, G has room for all rows.
+    Where dx is wanted, G has room for all rows; else nodes share some, see ``share_rows``.
     """
     graph, memory = _graph(graph), _memory(like, memory)
     n_in, alone, crow, col, ccol = graph.n_in, graph.alone, graph.crow, graph.col, graph.ccol
-    target, edge, segments, out_of = graph.target, graph.edge, graph.segments, graph.out_of
+    edge, segments, out_of, slot = graph.edge, graph.segments, graph.out_of, graph.slot
     node, numbers, norms, epsilon, outs = (
         graph.node, graph.numbers, graph.norms, graph.epsilon, graph.outs
     )  # fmt: skip
     width, flat, moments, valid = memory.width, memory.flat, memory.moments, memory.valid
     w, S, Z, G, dw, dn = memory.w, memory.S, memory.Z, memory.G, memory.dw, memory.dn
     wants_dx, places = dx != 0, d_flat != 0
+    into = graph.target if wants_dx else graph.target_slot
     gy = carray(pointer(gy), batch * len(outs), like.dtype)
     x = carray(pointer(x), batch * n_in, like.dtype)
     dx = carray(pointer(dx), batch * n_in, like.dtype)
@@ -938,10 +977,9 @@ def backward(like, graph, memory, gy, x, dx, d_flat, batch, first_block, last_bl
             if alone:
                 _compute(graph, memory, first, last, lo, base, z_base, batch, seed)
             away, z_away = _places(first, last, alone, node)
-            shift = 0 if wants_dx else segments[segment]
             for u in range(segments[segment + 1] - 1, segments[segment] - 1, -1):
-                row, at = base + (u - away) * width, (u - shift) * width
                 k = u - n_in
+                row, at = base + (u - away) * width, (u if wants_dx else slot[k]) * width
                 code, z_row, norm = node[k, 0], node[k, 1], node[k, 2]
                 a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
                 z_at = z_base + (z_row - z_away) * width
@@ -958,7 +996,7 @@ def backward(like, graph, memory, gy, x, dx, d_flat, batch, first_block, last_bl
                     s = load(S, row + q)
                     g = load(G, at + q) if out_of[u] >= 0 else spread(S, 0.0)
                     for e in range(ccol[u], ccol[u + 1]):
-                        down = load(G, (target[e] - shift) * width + q)
+                        down = load(G, into[e] * width + q)
                         g = multiply_add(down, w[edge[e]], g)
                         dw[edge[e]] += total(down * s)
                     if drop > 0:
@@ -1008,7 +1046,7 @@ def backward(like, graph, memory, gy, x, dx, d_flat, batch, first_block, last_bl
                 for q in range(0, width, LANES):
                     g = load(G, u * width + q) if out_of[u] >= 0 else spread(S, 0.0)
                     for e in range(ccol[u], ccol[u + 1]):
-                        g = multiply_add(load(G, target[e] * width + q), w[edge[e]], g)
+                        g = multiply_add(load(G, into[e] * width + q), w[edge[e]], g)
                     store(G, u * width + q, g)
             _out_rows(G, n_in, width, dx, lo, rows)
     if places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -28,6 +29,9 @@ class Watched:
         self._inner, self._types = inner, list(map(type, inner))
         self._hooks = [getattr(one, name) for one in inner[1:] for name in _HOOKS]
         self.layout: Any = None
+        self._drops: list[dict[str, Any]] = []
+        self._dropped: list[Any] = []
+        self._slots: tuple[dict[str, Any], int] | None = None
         self.on_device: dict[Any, Any] = {}  # the layout, by device
         self.is_known = self._is_ours(model)
         if not self.is_known:
@@ -58,7 +62,10 @@ class Watched:
             (stage.module, settings_of(stage.module)) for stages in self.stages for stage in stages
         ]
         self.linear = model.edge_layers()
-        watched += [(linear, ("edge_dropout", "training")) for linear in self.linear]
+        # where no edge is dropped, it is the same in training and after: fewer to look at
+        self._drops = [one.__dict__ for one in self.linear]
+        self._dropped = self._drop_rates()
+        watched += [(one, ("training",)) for one in self.linear if one.edge_dropout]
         self._dicts = [one.__dict__ for one, names in watched for _ in names]
         self._names = [name for _, names in watched for name in names]
 
@@ -84,12 +91,16 @@ class Watched:
             list(map(type, self._inner)) == self._types
             and not any(self._leaves)
             and (self._counts, self._children) == self._present()
+            and self._dropped == self._drop_rates()
         )
 
     def _present(self) -> tuple[list[int], list[Any]]:
         """Return how many children each module has, and all of them in order."""
         children = list(chain.from_iterable(map(dict.values, self._parents)))
         return list(map(len, self._parents)), children
+
+    def _drop_rates(self) -> list[Any]:
+        return [held.get("edge_dropout") for held in self._drops]
 
     def is_unhooked(self) -> bool:
         """Tell whether nobody waits for the value of an inner module."""
@@ -98,6 +109,16 @@ class Watched:
     def settings(self) -> tuple[Any, ...]:
         """Return what may change between two calls."""
         return tuple(map(dict.get, self._dicts, self._names))
+
+    def slots(self, share_rows: Callable[..., tuple[Any, int]]) -> tuple[dict[str, Any], int]:
+        """Return the rows of gradients, by node and by edge, and how many there are."""
+        if self._slots is None:
+            layout = self.layout
+            slot, n_rows = share_rows(
+                layout.n_in, layout.segments, layout.col, layout.crow, layout.ccol, layout.target
+            )
+            self._slots = {"slot": slot, "target_slot": slot[layout.target - layout.n_in]}, n_rows
+        return self._slots
 
     def kept_rows(self, tables: Tables) -> int:
         """Return how many rows are kept beside the state, of all nodes or of the largest segment."""
