@@ -26,7 +26,7 @@ from scipy.stats import chi2
 
 from edge2torch import Edge2TorchError, cox_loss, run_study
 from edge2torch.study import StudySettings
-from edge2torch.study._outcomes._survival_report import censoring_words
+from edge2torch.study._outcomes._survival_checks import censoring_words
 from edge2torch.survival import (
     Outcome,
     TimeToEvent,

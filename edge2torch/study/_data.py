@@ -23,6 +23,7 @@ from edge2torch.study._features import (
     Columns,
     choose_features,
     copies_of,
+    copies_words,
     sample_names,
     told,
     with_sample_names,
@@ -36,6 +37,7 @@ from edge2torch.study._sample_table import (
     label_of,
     missing_of,
     names_of,
+    refuse_transposed,
     with_others,
 )
 from edge2torch.study._task import as_asked
@@ -284,7 +286,7 @@ def _from_table(
 ) -> Dataset:
     frame.columns = frame.columns.map(lambda column: str(column).strip())
     own = names_of(label)
-    _refuse_transposed(frame, own, wanted, name)
+    refuse_transposed(frame, own, wanted, name)
     shown = name if name.startswith("the ") else repr(name)
     if twice := sorted({*frame.columns[frame.columns.duplicated()]}):
         raise Edge2TorchError(
@@ -344,29 +346,6 @@ def _from_table(
     )
 
 
-def _refuse_transposed(
-    frame: pd.DataFrame, label: Collection[str], wanted: Collection[str], name: str
-) -> None:
-    """Say so where the first column, and not the header, holds the names that the graph knows."""
-    if frame.empty or frame.columns[0] in label:
-        return
-    first = frame.iloc[:, 0].astype(str).str.strip()
-    known = int(first.isin(wanted).sum())
-    if not known or not first.is_unique or frame.columns.isin(wanted).sum() >= known:
-        return
-    # The label alone: further columns of a design would stand among the features.
-    named = listing([*label], 9)
-    columns = named if len(label) < 2 else f"[{named}]"
-    design = f".join(design[{columns}])" if label else ""
-    raise Edge2TorchError(
-        f"data: {name!r} looks transposed: {known:,} of the {len(first):,} names in its first "
-        f"column ({frame.columns[0]!r}) are nodes of the graph. A row per sample and a column per "
-        f'feature are needed: table.set_index({frame.columns[0]!r}).T{design}.to_csv("samples.csv", '
-        'index_label="sample") in pandas'
-        + (f", where design has a row per sample and the column {named}." if label else ".")
-    )
-
-
 def _dataset(
     table: pd.DataFrame,
     label: Label,
@@ -407,12 +386,3 @@ def _dataset(
         notes += few_features(table.shape[1])
     said = (*notes, *note)
     return Dataset(name, table, label, keep_all, said, normalize, set_aside, tuple(same), design)
-
-
-def copies_words(copies: Collection[str], label: str) -> str:
-    """Warn of features that hold the answer."""
-    return (
-        f"WARNING: {len(copies)} feature(s) say the same as the label {label!r}: {listing(copies)}. A "
-        "model that sees one of them has the answer before it, and its scores say nothing of the "
-        "others. Leave them out of the graph and of the data, unless they were measured like the rest."
-    )

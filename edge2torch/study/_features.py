@@ -245,3 +245,12 @@ def with_sample_names(
     if not pd.api.types.is_numeric_dtype(frame[column].dtype) or column.startswith("Unnamed:"):
         return named, []
     return named, [f"The numbers in {column!r} are taken as names of samples."]
+
+
+def copies_words(copies: Collection[str], label: str) -> str:
+    """Warn of features that hold the answer."""
+    return (
+        f"WARNING: {len(copies)} feature(s) say the same as the label {label!r}: {listing(copies)}. A "
+        "model that sees one of them has the answer before it, and its scores say nothing of the "
+        "others. Leave them out of the graph and of the data, unless they were measured like the rest."
+    )

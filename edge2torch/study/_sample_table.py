@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -94,3 +94,26 @@ def column_of(argument: str, value: str | pd.Series, obs: pd.DataFrame, name: st
             f"{listing(obs.columns, 10)}."
         )
     return obs[value]
+
+
+def refuse_transposed(
+    frame: pd.DataFrame, label: Collection[str], wanted: Collection[str], name: str
+) -> None:
+    """Say so where the first column, and not the header, holds the names that the graph knows."""
+    if frame.empty or frame.columns[0] in label:
+        return
+    first = frame.iloc[:, 0].astype(str).str.strip()
+    known = int(first.isin(wanted).sum())
+    if not known or not first.is_unique or frame.columns.isin(wanted).sum() >= known:
+        return
+    # The label alone: further columns of a design would stand among the features.
+    named = listing([*label], 9)
+    columns = named if len(label) < 2 else f"[{named}]"
+    design = f".join(design[{columns}])" if label else ""
+    raise Edge2TorchError(
+        f"data: {name!r} looks transposed: {known:,} of the {len(first):,} names in its first "
+        f"column ({frame.columns[0]!r}) are nodes of the graph. A row per sample and a column per "
+        f'feature are needed: table.set_index({frame.columns[0]!r}).T{design}.to_csv("samples.csv", '
+        'index_label="sample") in pandas'
+        + (f", where design has a row per sample and the column {named}." if label else ".")
+    )

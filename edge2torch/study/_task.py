@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import pandas as pd
 
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._outcomes import OUTCOMES, outcome_of
-from edge2torch.study._outcomes._outcome import Asked, Label, Outcome, Task
+from edge2torch.study._outcomes._outcome import Label, Outcome, Task
+
+
+class Asked(Protocol):
+    """A label that is more than a column: ``label=`` takes any object that has these.
+
+    ``columns`` is by role, as ``{"time": "years", "event": "died"}``, a column of the sample table or
+    values by sample; ``options`` are plain values for the outcome's own use.
+    """
+
+    @property
+    def task(self) -> str:
+        """The row of the registry."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in sentences."""
+
+    @property
+    def columns(self) -> Mapping[str, str | pd.Series]:
+        """Where its values come from."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What else it says; JSON can hold it."""
 
 
 def choose_task(label: Label, task: str, min_class_size: int, asked: Asked | None = None) -> Task:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from edge2torch._core.messages import plural
 from edge2torch.study._covariates import named
-from edge2torch.study._data import copies_words
+from edge2torch.study._features import copies_words
 from edge2torch.study._intervals import Between
 from edge2torch.study._learned import ahead_words, beaten_by, lagging
 from edge2torch.study._network import bottleneck_words

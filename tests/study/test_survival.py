@@ -19,8 +19,13 @@ from edge2torch.study import StudyResult, StudySettings
 from edge2torch.study._data import read_dataset
 from edge2torch.study._methods import methods_text
 from edge2torch.study._outcomes import OUTCOMES, outcome_of
+from edge2torch.study._outcomes._survival_checks import (
+    calibrated_words,
+    censoring_words,
+    large_words,
+    p_words,
+)
 from edge2torch.study._outcomes._survival_goal import times_of
-from edge2torch.study._outcomes._survival_report import _calibrated, censoring_words
 from edge2torch.study._task import choose_task
 from edge2torch.study._trust import epochs_to_judge
 from edge2torch.survival import Outcome, TimeToEvent, simulate
@@ -318,9 +323,9 @@ def test_a_slope_whose_interval_holds_1_is_not_called_overfitted() -> None:
     outcome = simulate(0.6 * theta, seed=0)
     table = pd.DataFrame({"log hazard": theta, "seed": 0}, index=[f"p{k}" for k in range(60)])
     table = table.assign(time=outcome.time, event=outcome.event.astype(int))
-    said = _calibrated(table)
+    said = calibrated_words(table)
     assert "the interval holds 1" in said
-    assert "too far apart" in _calibrated(table.assign(**{"log hazard": 5 * theta}))
+    assert "too far apart" in calibrated_words(table.assign(**{"log hazard": 5 * theta}))
 
 
 def test_nodes_are_judged_by_networks_trained_as_long_as_the_studys() -> None:
@@ -394,9 +399,9 @@ def test_a_network_of_hazards_by_interval_is_judged_as_one_of_log_hazards(tmp_pa
 
 
 def test_the_ratio_of_hazards_and_small_p_are_said_as_journals_want_them() -> None:
-    from edge2torch.study._outcomes._survival_report import _by_risk, _in_the_large, _p
+    from edge2torch.study._outcomes._survival_report import _by_risk
 
-    assert [_p(one) for one in (0.2, 0.0321, 0.001, 0.00099, 1e-12)] == [
+    assert [p_words(one) for one in (0.2, 0.0321, 0.001, 0.00099, 1e-12)] == [
         *("p = 0.2", "p = 0.032", "p = 0.001", "p < 0.001", "p < 0.001"),
     ]
     high = np.arange(2000) % 2 == 1
@@ -423,7 +428,7 @@ def test_the_ratio_of_hazards_and_small_p_are_said_as_journals_want_them() -> No
     assert np.log(end_2 / low_2) / np.log(end / low) == pytest.approx(2**0.5, rel=0.03)
     task = _task(cohort(), horizon=0.5)
     large = re.search(
-        r"for (\d+) % .* in (\d+) % .*interval (\d+) to (\d+)", _in_the_large(task, table)
+        r"for (\d+) % .* in (\d+) % .*interval (\d+) to (\d+)", large_words(task, table)
     )
     predicted, seen, least, most = map(int, large.groups())  # type: ignore[union-attr]
     assert predicted == round(100 - 50 * (np.exp(-1.5) + np.exp(-0.5)))

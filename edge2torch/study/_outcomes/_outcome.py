@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,30 +22,6 @@ Rows = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 Features = NDArray[np.float32]
 Label = pd.Series | pd.DataFrame  # a value per sample, or several
-
-
-class Asked(Protocol):
-    """A label that is more than a column: ``label=`` takes any object that has these.
-
-    ``columns`` is by role, as ``{"time": "years", "event": "died"}``, a column of the sample table or
-    values by sample; ``options`` are plain values for the outcome's own use.
-    """
-
-    @property
-    def task(self) -> str:
-        """The row of the registry."""
-
-    @property
-    def name(self) -> str:
-        """What it is called in sentences."""
-
-    @property
-    def columns(self) -> Mapping[str, str | pd.Series]:
-        """Where its values come from."""
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """What else it says; JSON can hold it."""
 
 
 @dataclass(frozen=True)

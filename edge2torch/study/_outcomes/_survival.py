@@ -26,6 +26,7 @@ from edge2torch.study._outcomes._outcome import (
     Section,
     Task,
 )
+from edge2torch.study._outcomes._survival_checks import censoring_words
 from edge2torch.study._outcomes._survival_goal import (
     GRID,
     DiscreteGoal,
@@ -36,7 +37,6 @@ from edge2torch.study._outcomes._survival_goal import (
     times_of,
 )
 from edge2torch.study._outcomes._survival_report import (
-    censoring_words,
     measured_words,
     risk_statistics,
     survival_sections,
