@@ -1,10 +1,15 @@
-"""Columns of a table of samples that are no features, by their name."""
+"""Columns of a table: which are no features of samples, by their name; and the numbers of one."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 # Compared with a name in small letters, its words joined by "_".
 _METADATA = re.compile(
@@ -87,3 +92,27 @@ def _plain(name: object) -> str:
     """Turn ``nCount_RNA`` and ``percent.mt`` into ``n_count_rna`` and ``percent_mt``."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name))
     return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
+
+
+def numbers_of(column: pd.Series) -> NDArray[np.float64]:
+    """Return the numbers of a column, NaN for what is none: blanks, words, dates, complex numbers."""
+    if column.dtype.kind in "mMc":  # pandas makes nanoseconds of dates
+        return np.full(len(column), np.nan)
+    try:
+        found = pd.to_numeric(column, errors="coerce")
+        if found.dtype.kind == "c":  # one complex number makes all so
+            raise OverflowError
+    except OverflowError:  # a whole number of hundreds of digits, which "coerce" does not take
+        found = column.map(_number).astype(np.float64)
+    return found.to_numpy(np.float64, na_value=np.nan)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, complex | np.complexfloating):
+        return np.nan
+    try:
+        return float(value) if "_" not in str(value) else np.nan
+    except OverflowError:
+        return np.inf
+    except (TypeError, ValueError):
+        return np.nan

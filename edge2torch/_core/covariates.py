@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch._core.columns import codes_by_name, date_by_name
+from edge2torch._core.columns import codes_by_name, date_by_name, numbers_of
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
@@ -178,7 +178,7 @@ def apply_recipe(samples: pd.DataFrame, recipe: Mapping[str, Any]) -> Design:
             for level in how["levels"][1:]:  # the first is the intercept's
                 columns[f"{name}={level}"] = (text == level).to_numpy(dtype=float)
         else:
-            values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+            values = numbers_of(column)
             if (odd := np.isnan(values) & column.notna().to_numpy()).any():
                 raise Edge2TorchError(
                     f"covariate {name!r} was a number in the fit, and holds "

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core import constraints
+from edge2torch._core.columns import numbers_of
 from edge2torch._core.edges import OWN_COLUMNS, EdgesLike, edge_frame, nearly_ours
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
@@ -282,8 +283,7 @@ def _read_weight(table: EdgeTable) -> NDArray[np.float64]:
         return table.initial_weight
     column = table.metadata["initial_weight"]
     no_number = _is_kind(column, (bool, np.bool_, complex, np.complexfloating))
-    weight = pd.to_numeric(column.mask(no_number), errors="coerce")
-    values = weight.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = numbers_of(column.mask(no_number))
     unreadable = (np.isnan(values) & column.notna().to_numpy()) | np.isinf(values)
     if unreadable.any():
         rows = np.flatnonzero(unreadable)
@@ -334,7 +334,7 @@ def _merge_sign(
     table: EdgeTable, constraint: NDArray[np.int8], sign_column: str
 ) -> NDArray[np.int8]:
     column = table.metadata[sign_column]
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    numbers = numbers_of(column)
     sign = np.where(np.isnan(numbers), 0.0, numbers)
     wrong = np.flatnonzero(
         (np.isnan(numbers) & column.notna().to_numpy()) | ~np.isin(sign, (-1.0, 0.0, 1.0))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.columns import numbers_of
 from edge2torch._core.covariates import Design, apply_recipe, make_design
 from edge2torch._core.messages import listing, warn
 from edge2torch.errors import Edge2TorchError
@@ -191,7 +192,7 @@ def _degradation(
             f"reliability.column={name!r} is not a column of samples. Name the one that measures "
             "degradation, such as an RNA integrity number."
         )
-    values = pd.to_numeric(data.samples[name], errors="coerce").to_numpy(dtype=float)
+    values = numbers_of(data.samples[name])
     values = np.where(np.isnan(values), np.nanmean(values), values)
     values = values - values.mean()
     return np.asarray(values / max(float(np.linalg.norm(values)), 1e-12))

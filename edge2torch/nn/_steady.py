@@ -233,8 +233,8 @@ def _refuse_infinite(h: Tensor, change: Tensor, count: int) -> None:
 
 @contextmanager
 def _same_draws(like: Tensor, modules: tuple[nn.Module, ...]) -> Iterator[Callable[[], None]]:
-    """Yield what rewinds the random numbers, if any of the modules draws some."""
-    if not any(_draws(part) for module in modules for part in module.modules()):
+    """Yield what rewinds the random numbers, if any of the modules draws some; on meta nothing is drawn."""
+    if like.is_meta or not any(_draws(part) for module in modules for part in module.modules()):
         yield lambda: None
         return
     device = like.device

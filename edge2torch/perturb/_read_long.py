@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.columns import numbers_of
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
@@ -21,7 +22,7 @@ _ADVICE = {
 def numbers(column: pd.Series[Any], argument: str) -> pd.Series[float]:
     """Return a column as finite numbers or NaN where it is blank."""
     blank = column.isna() | (column.astype(object).map(lambda cell: str(cell).strip()) == "")
-    found = pd.to_numeric(column.where(~blank), errors="coerce").astype(float)
+    found = pd.Series(numbers_of(column.where(~blank)), column.index)
     wrong = ~blank & ~np.isfinite(found)
     if wrong.any():
         raise Edge2TorchError(

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from edge2torch._core.checks import check_type, shown
+from edge2torch._core.columns import numbers_of
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.names import nearest
 from edge2torch._core.samples import by_sample
@@ -362,6 +363,10 @@ def _rows(positions: NDArray[np.int64], names: pd.Index[Any] | None) -> str:
     return f"{plural('row', len(found))} ({listing(found)})"
 
 
+def _is_plain(value: Any) -> bool:
+    return bool(np.isscalar(value)) and not isinstance(value, complex | bytes)
+
+
 def _numbers(
     argument: str, values: Any, names: pd.Index[Any] | None, n: int | None = None
 ) -> NDArray[np.float64]:
@@ -370,13 +375,12 @@ def _numbers(
     if found.ndim != 1 or not len(found) or (n is not None and len(found) != n):
         wanted = "(n,), n at least 1" if n is None else f"({n},), as time"
         raise Edge2TorchError(f"{argument} must have shape {wanted}, found {found.shape}.")
-    column = pd.Series(found)
-    if (
-        found.dtype.kind not in "biuf"
-    ):  # text of numbers counts as what it says, a list as no number
-        column = column.map(lambda one: one if one is None or np.isscalar(one) else str(one))
-        column = column.map(lambda one: str(one) if isinstance(one, complex | bytes) else one)
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    if found.dtype.kind in "biuf":
+        column = pd.Series(found)
+    else:  # text of numbers counts as what it says, a list as no number
+        plain = [one if one is None or _is_plain(one) else str(one) for one in found]
+        column = pd.Series(plain, dtype=object)
+    numbers = numbers_of(column)
     missing = column.isna().to_numpy()
     if (bad := np.flatnonzero(np.isnan(numbers) & ~missing)).size:
         raise Edge2TorchError(

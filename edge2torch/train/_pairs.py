@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from edge2torch._core.checks import check_choice, check_numbers, check_type, row_numbers
+from edge2torch._core.checks import check_choice, check_numbers, check_type, row_numbers, shown
+from edge2torch._core.columns import numbers_of
 from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.train._split import repeated_folds
@@ -295,7 +296,13 @@ def pairs(
     """
     for argument, value in (("table", table), ("cells", cells), ("drugs", drugs)):
         check_type(argument, value, pd.DataFrame, "a DataFrame")
-    first, second = entities
+    first, second = _roles(entities, label)
+    parts = {"table": table[table.columns.intersection([first, second, label])]}
+    for argument, own in {**parts, "cells": cells, "drugs": drugs}.items():
+        if len(repeated := own.columns[own.columns.duplicated()].unique()):
+            raise Edge2TorchError(
+                f"{argument} has columns more than once: {listing(repeated)}. Keep one of each."
+            )
     if lost := [name for name in (first, second, label) if name not in table.columns]:
         raise Edge2TorchError(
             f"table has no column {listing(lost)}; it has {listing(table.columns, 10)}. Name them with "
@@ -316,15 +323,27 @@ def pairs(
     twice = names.duplicated(keep=False)
     if twice.any():
         n = int(names.duplicated().sum())
-        shown = listing(list(map(tuple, names[twice].drop_duplicates().to_numpy().tolist())))
+        named = listing(list(map(tuple, names[twice].drop_duplicates().to_numpy().tolist())))
         raise Edge2TorchError(
-            f"table: {n:,} row(s) repeat a pair: {shown}. Average replicates, or drop all but one."
+            f"table: {n:,} row(s) repeat a pair: {named}. Average replicates, or drop all but one."
         )
-    y = pd.to_numeric(table[label], errors="coerce").to_numpy(np.float64)
+    y = numbers_of(table[label])
     if not np.isfinite(y).all():
         n = int((~np.isfinite(y)).sum())
         raise Edge2TorchError(f"table: {n:,} row(s) have no number in {label!r}. Drop them.")
     return Pairs(index, y, cells, drugs, (first, second))
+
+
+def _roles(entities: Any, label: Any) -> tuple[str, str]:
+    """Return the two columns of names, after checking that the three roles are three columns."""
+    check_type("label", label, (str, int), "the name of a column")
+    two = [*entities] if isinstance(entities, Sequence) and not isinstance(entities, str) else []
+    if len(two) != 2 or len({*map(str, two), str(label)}) != 3:
+        raise Edge2TorchError(
+            "entities must be two columns, as ('cell', 'drug'), and neither the label's: found "
+            f"{shown(entities)}, with label={shown(label)}."
+        )
+    return two[0], two[1]
 
 
 def _numbers(argument: str, features: pd.DataFrame, names: pd.Series, entity: str) -> Ints:
@@ -343,8 +362,9 @@ def _numbers(argument: str, features: pd.DataFrame, names: pd.Series, entity: st
             f"features of: {listing(unknown)}. Drop their {int((found < 0).sum()):,} pair(s), or add "
             "them."
         )
-    values = features.apply(pd.to_numeric, errors="coerce")
-    bad = ~np.isfinite(values.to_numpy(np.float64)).all(axis=1)
+    bad = np.zeros(len(features), bool)
+    for name in features:
+        bad |= ~np.isfinite(numbers_of(features[name]))
     if bad.any():
         raise Edge2TorchError(
             f"{argument}: {int(bad.sum()):,} {entity}(s) have features that are missing or no numbers: "

@@ -192,11 +192,29 @@ def test_scores_are_within_drugs_and_baselines_stand_beside():
         (lambda t, c, d: (t, pd.concat([c, c.iloc[:1]]), d), "more than once: 'c0'"),
         (lambda t, c, d: (t, c.assign(**{c.columns[0]: c.iloc[:, 0].where(c.index != "c4")}), d), "'c4'"),
         (lambda t, c, d: (t.rename(columns={"auc": "y"}), c, d), "no column 'auc'"),
+        (lambda t, c, d: (pd.concat([t, t["auc"]], axis=1), c, d), "table has columns more than once: 'auc'"),
+        (lambda t, c, d: (t, c, pd.concat([d, d.iloc[:, :1]], axis=1)), "drugs has columns more than once: 0"),
+        (lambda t, c, d: (t, c.assign(when=pd.Timestamp("2020")), d), r"cells: 30 cell\(s\) have features"),
+        (lambda t, c, d: (t, c, d.assign(big=pd.Series([10**400] + [1] * 7, d.index, dtype=object))), r"drugs: 1 drug\(s\) have features"),
+        (lambda t, c, d: (t.assign(auc=[1j, *t["auc"][1:]]), c, d), r"240 row\(s\) have no number in 'auc'"),
     ],
 )  # fmt: skip
 def test_pairs_that_do_not_fit_are_counted(spoil, said):
     with pytest.raises(e2t.Edge2TorchError, match=said):
         e2t.pairs(*spoil(*responses()), label="auc")
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [{"entities": ("cell", "cell")}, {"entities": ("cell",)}, {"entities": 3}, {"entities": "cd"},
+     {"label": "drug"}, {"entities": ("cell", "auc")}],
+    ids=str,
+)  # fmt: skip
+def test_roles_of_pairs_are_three_columns(roles):
+    with pytest.raises(e2t.Edge2TorchError, match="entities must be two columns"):
+        e2t.pairs(*responses(), **{"label": "auc", **roles})
+    with pytest.raises(e2t.Edge2TorchError, match="label must be the name of a column"):
+        e2t.pairs(*responses(), label=["auc"])
 
 
 def test_partners_that_are_missing_or_of_another_length_are_named():

@@ -475,7 +475,10 @@ def test_the_model_is_a_plain_module(steps):
     y = model(x)
     exported = torch.export.export(model, (x,)).module()
     torch.testing.assert_close(exported(x), y, rtol=1e-4, atol=1e-5)
-    assert copy.deepcopy(model).to("meta")(x.to("meta")).shape == y.shape
+    meta = copy.deepcopy(model).to("meta")
+    assert meta(x.to("meta")).shape == y.shape
+    dropping = e2t.customize_model(meta, node_activation="tanh", node_dropout=0.2).train()
+    dropping(x.to("meta")).sum().backward()  # no random numbers are drawn there, nor rewound
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(model(x).float(), y, rtol=0.1, atol=0.1)
     assert model(x[:0]).shape == (0, 2)
