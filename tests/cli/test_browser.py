@@ -56,12 +56,28 @@ def test_light_dark_and_printed(files: Path):
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", content)) <= 14
 
 
+def _has_pictures(page: Page, path: Path) -> None:
+    """No picture is missing in a shot of the whole page that is taken as soon as it turns dark."""
+    page.scheme("dark")
+    places = page.eval(
+        "[...document.images].map(e => { const b = e.getBoundingClientRect(); "
+        "return [b.x + scrollX, b.y + scrollY, b.width, b.height].map(Math.round); })"
+    )
+    page.picture(path, whole=True)
+    shot = matplotlib.image.imread(path)
+    assert places
+    for x, y, width, height in places:
+        assert shot[y + 12 : y + height - 12, x + 12 : x + width - 12, :3].std() > 0.01
+    page.scheme("light")
+
+
 def test_the_network_answers_with_what_the_tables_say(files: Path):
     run(files)
     table = pd.read_csv(files / "out/found_nodes.csv").set_index("node")
     report, name = files / "out/report.html", str(table.index[0])
     with Page(files / "profile") as page:
         page.open(report)
+        _has_pictures(page, files / "whole.png")
         page.settle()
         page.click(".net-search")
         page.type(name)
