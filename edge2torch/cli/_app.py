@@ -68,9 +68,7 @@ def demo(
     out: Annotated[Path, "Folder for the results."] = Path("demo_output"),
     min_genes: Annotated[int, "Fewest measured genes of a pathway."] = 3,
     max_genes: Annotated[int, "Most measured genes of a pathway."] = 60,
-    survival: Annotated[
-        bool, "Times to an event of simulated patients instead; needs no data."
-    ] = False,
+    survival: Annotated[bool, "Survival of simulated patients instead; needs no data."] = False,
     settings: Annotated[StudySettings, TRAINING, _OF_DEMO],
     resume: Annotated[bool, RESUME] = False,
     console: Console,

@@ -167,13 +167,9 @@ def prior(
         bool, "Let names fit the features: prefix, species, version, isoform, case."
     ] = False,
     outputs: Annotated[tuple[str, ...], OUTPUTS] = (),
-    label: Annotated[
-        Text, "Column of the data (of obs, for h5ad): its classes are the outputs."
-    ] = None,
+    label: Annotated[Text, "Column of the data (or of obs): its classes are the outputs."] = None,
     fitting: Fitting,
-    hold_signs: Annotated[
-        bool, "Write signs as constraints, so that a run holds weights to them."
-    ] = False,
+    hold_signs: Annotated[bool, "Write signs as constraints that a run holds weights to."] = False,
     console: Console,
 ) -> None:
     """Fit gene sets, an ontology or a network to your data; write an edge table."""

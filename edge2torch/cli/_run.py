@@ -63,9 +63,7 @@ Held = Literal["condition", "treatment", "target", "combination", "dose", "time"
 class Treatments:
     """Options of ``--task perturbation``: what was given and read, and what is held out."""
 
-    design: Annotated[
-        File, "What was given: rows of conditions and treatments, or a column each."
-    ] = None
+    design: Annotated[File, "What was given: rows of treatments, or a column each."] = None
     readouts: Annotated[File, "What was read: a row per condition."] = None
     midas: Annotated[File, "Both, in a MIDAS file."] = None
     leave: Annotated[Held, "What is held out."] = "condition"
@@ -73,9 +71,7 @@ class Treatments:
     prior_mean: Annotated[
         Literal["none", "graph_kernel"], "graph_kernel: learn what the kernel leaves."
     ] = "none"
-    inner_folds: Annotated[
-        int, "Parts of the training that choose how much of a network to take."
-    ] = 0
+    inner_folds: Annotated[int, "Parts of training that choose how much of a network to take."] = 0
     executor: Annotated[int | None, "Worker processes that train."] = None
 
 
@@ -94,9 +90,7 @@ class Survival:
         Literal["cox", "discrete"], "One log hazard, or hazards by interval, not proportional."
     ] = "cox"
     bins: Annotated[int, "Intervals of --survival discrete."] = 10
-    permutations: Annotated[
-        int, "Repeat all with survival times exchanged, so often, for p-values; 999 is usual."
-    ] = 0
+    permutations: Annotated[int, "Repeats with times exchanged, for p-values; 999 is usual."] = 0
     force_few_events: Annotated[bool, "Go on with fewer than 20 events."] = False
 
 
