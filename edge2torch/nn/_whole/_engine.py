@@ -24,6 +24,7 @@ from edge2torch.nn._whole._tensors import PLAIN
 from edge2torch.nn._whole._watch import Watched
 
 _DTYPES = (torch.float32, torch.float64)
+_apply: Any = super(Function, Whole).apply  # torch's own reads the signature of forward each time
 _LEAST_GAIN = 400e3  # nanoseconds: less is not worth half a second to load numba
 _LEAST_SHARE = 0.2
 
@@ -88,8 +89,7 @@ class WholeGraph:
         if run is None:
             return None
         if torch.is_grad_enabled() and (x.requires_grad or run.requires_grad()):
-            # torch's own apply reads the signature of forward each time
-            return super(Function, Whole).apply(run, x, *run.parameters)  # type: ignore[no-any-return, no-untyped-call]
+            return _apply(run, x, *run.parameters)  # type: ignore[no-any-return]
         return run.forward(x, keeps=False)
 
     def _prepared(self, model: Any, x: Tensor) -> Run | DeviceRun | None:
@@ -134,8 +134,10 @@ class WholeGraph:
 
 def _is_plain(x: Tensor, width: int) -> bool:
     """Tell whether x (b, i) is an ordinary tensor that the walk can read."""
-    is_ours = type(x) in PLAIN and x.dtype in _DTYPES and (x.is_cpu or x.is_cuda)
-    return is_ours and x.dim() == 2 and x.shape[1] == width and x.shape[0] > 0
+    if type(x) not in PLAIN or x.dtype not in _DTYPES or not (x.is_cpu or x.is_cuda):
+        return False
+    shape = x.shape
+    return len(shape) == 2 and shape[1] == width and shape[0] > 0
 
 
 def _is_observed(device: str) -> bool:

@@ -197,7 +197,9 @@ class Run:
         dx = gradient.new_empty(self.batch, self.layout.n_in) if wants_x else None
         d_flat = gradient.new_empty(plan.lengths[0])
         places = d_flat.data_ptr()
-        out, rows, into = (0 if one is None else one.data_ptr() for one in (gradient, self.x, dx))
+        out = gradient.data_ptr()
+        rows = 0 if self.x is None else self.x.data_ptr()
+        into = 0 if dx is None else dx.data_ptr()
         last = places if plan.threads == 1 else 0
         share_out(
             walk.backward,

@@ -25,6 +25,7 @@ from numba.np.numpy_support import carray
 from edge2torch.nn._whole._stages import (
     ELU,
     GELU,
+    IDENTITY,
     LEAKY_RELU,
     MML_CODE,
     RELU,
@@ -810,7 +811,8 @@ def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
             if norm < 0:
                 if z_row >= 0:
                     store(Z, z_at + q, z)
-                z = activate(z, code, a, b)
+                if code != IDENTITY:
+                    z = activate(z, code, a, b)
                 if drop > 0:
                     z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
             elif norms[norm, 3] != 0:
@@ -1010,7 +1012,7 @@ def backward(like, graph, memory, gy, x, dx, d_flat, batch, first_block, last_bl
                         sum_gz = multiply_add(g, z, sum_gz)
                     elif z_row >= 0:
                         g = g * slope(s, load(Z, z_at + q), code, a, b)
-                    else:
+                    elif code != IDENTITY:
                         g = g * slope(s, s, code, a, b)
                     sum_g = sum_g + g
                     store(G, at + q, g)
