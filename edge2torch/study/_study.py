@@ -22,11 +22,10 @@ from edge2torch.priors import Prior, add_names
 from edge2torch.study._cohort import group_names, with_cohort
 from edge2torch.study._covariates import bare_name, covariates_of, telling, twins_of
 from edge2torch.study._data import Dataset, read_dataset
-from edge2torch.study._edges import edges_of
+from edge2torch.study._edges import edges_of, with_names
 from edge2torch.study._groups_like import group_warnings
 from edge2torch.study._heads import head_note
 from edge2torch.study._lines import plan_words, say_results
-from edge2torch.study._names import with_names
 from edge2torch.study._network import Network, fit_network
 from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._permutations import with_what_can_be_exchanged

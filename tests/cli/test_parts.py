@@ -20,7 +20,7 @@ from edge2torch.cli import main
 from edge2torch.cli._demo import choose_pathways, pathway_edges, read_sets, readable
 from edge2torch.interpret import rewire
 from edge2torch.study._data import from_anndata
-from edge2torch.study._names import with_names
+from edge2torch.study._edges import with_names
 from edge2torch.study._network import fit_network
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import choose_task

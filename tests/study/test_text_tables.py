@@ -8,7 +8,7 @@ from anndata import AnnData
 from edge2torch.cli._explain import indexed
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._data import feature_names, from_anndata, read_dataset
-from edge2torch.study._names import with_names
+from edge2torch.study._edges import with_names
 
 
 @pytest.fixture
