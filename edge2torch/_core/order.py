@@ -10,11 +10,15 @@ def order_of(keys: NDArray[np.integer], below: int) -> NDArray[np.int64]:
     """Return the stable order of whole numbers from 0 to below.
 
     The place of a number is written behind its last bit and sorted with it. numpy sorts numbers
-    many times faster than places of numbers, which it has to look up all over the memory.
+    many times faster than places of numbers, which it has to look up all over the memory. Where both
+    are longer than a word, the last bits are sorted first, then the others.
     """
     bits = max(len(keys) - 1, 1).bit_length()
     if below.bit_length() + bits > 63:
-        return np.argsort(keys, kind="stable")
+        fitting = 63 - bits
+        keys = keys.astype(np.int64)
+        last = order_of(keys & ((1 << fitting) - 1), (1 << fitting) - 1)
+        return last[order_of(keys[last] >> fitting, below >> fitting)]
     marked = keys.astype(np.int64) << bits
     marked |= np.arange(len(keys))
     marked.sort()

@@ -189,8 +189,12 @@ class VAECore(nn.Module):
         predicting = [q.z]
         if weights.get("irecon") and self.latent_encoder and self.latent_decoder:
             predicting.append(self.latent_decoder(self.latent_encoder(q.z)))
-        found = self.log_likelihood(values, torch.stack(predicting), q.log_library, conditions)
-        return -found.sum(-1)
+        z, of_cells = torch.stack(predicting), self.likelihood.of_cells
+        if of_cells is None:
+            return -self.log_likelihood(values, z, q.log_library, conditions).sum(-1)
+        fed = _beside(z, conditions)
+        scores = self.decoder.scores(fed.flatten(0, -2)).unflatten(0, fed.shape[:-1])
+        return -of_cells(values, scores, q.log_library, self.decoder.own)
 
     def _extras(
         self,

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from edge2torch._core.checks import check_count, check_number, check_seed
 from edge2torch._core.files import lock_folder
@@ -171,15 +170,27 @@ def _run(
     is_kept: bool,
 ) -> FitReport:
     import lightning.pytorch as pl
-    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
     from lightning.pytorch.loggers import CSVLogger
 
-    from edge2torch.vae._lightning import StopLate, TrainingModule, batches, with_whole_files
+    from edge2torch.vae._lightning import (
+        BestWeights,
+        StopLate,
+        TrainingModule,
+        batches,
+        with_whole_files,
+    )
 
-    best = ModelCheckpoint(
-        dirpath=home, filename="best", monitor="val_gain", mode="max", save_last=is_kept,
-        save_weights_only=not is_kept, enable_version_counter=False,
-    )  # fmt: skip
+    further = trainer.get("callbacks", [])
+    # other processes hand their weights over in files, and a trainer keeps checkpoints or none
+    asks = {"strategy", "devices", "num_nodes", "enable_checkpointing"} & set(trainer)
+    in_files = is_kept or bool(asks) or any(isinstance(one, Checkpoint) for one in further)
+    best: BestWeights | ModelCheckpoint = BestWeights()
+    if in_files:
+        best = ModelCheckpoint(
+            dirpath=home, filename="best", monitor="val_gain", mode="max", save_last=is_kept,
+            save_weights_only=not is_kept, enable_version_counter=False,
+        )  # fmt: skip
     stop = StopLate(settings.warmup, monitor="val_gain", mode="max", patience=settings.patience)
     own = {
         "accelerator": "auto",
@@ -190,12 +201,11 @@ def _run(
         "enable_progress_bar": _watched() if progress is None else progress,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
+        "enable_checkpointing": in_files,
         "log_every_n_steps": 1,
     }
     given = with_whole_files(trainer) if is_kept else trainer
-    engine = pl.Trainer(
-        **{**own, **given, "callbacks": [best, stop, *trainer.get("callbacks", [])]}
-    )
+    engine = pl.Trainer(**{**own, **given, "callbacks": [best, stop, *further]})
     module = TrainingModule(
         vae, profile, settings.weights, settings.lr, settings.warmup, settings.seed
     )
@@ -215,14 +225,17 @@ def _run(
         ckpt_path=last,
         weights_only=True,
     )
-    kept = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-    state: dict[str, Tensor] = kept["state_dict"]
+    if isinstance(best, BestWeights):
+        state, epoch = best.state, best.epoch
+    else:
+        kept = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+        state, epoch = kept["state_dict"], kept["epoch"]
     vae.cpu().load_state_dict({name.removeprefix("vae."): value for name, value in state.items()})
     vae.eval()
     gain = module.cpu().gain(held_out)
     return FitReport(
         history=pd.DataFrame(module.history),
-        best_epoch=int(kept["epoch"]),
+        best_epoch=int(epoch),
         best_elbo=gain.elbo,
         stopped_early=engine.current_epoch < settings.max_epochs,
         gain=gain,

@@ -176,6 +176,27 @@ class _Means:
         return dict(zip(self._names, means, strict=True))
 
 
+class BestWeights(pl.Callback):
+    """Keeps the weights of the best epoch in memory, where nobody asked for a file.
+
+    As ``ModelCheckpoint`` does: the first epoch counts, and then what is strictly better.
+    """
+
+    def __init__(self) -> None:
+        self.epoch, self.state = 0, dict[str, Tensor]()
+        self._gain = -math.inf
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Copy the weights if held-out cells gain more than ever."""
+        if trainer.sanity_checking:
+            return
+        gain = float(trainer.callback_metrics["val_gain"])
+        if not self.state or gain > self._gain:
+            self._gain = -math.inf if math.isnan(gain) else gain
+            self.epoch = trainer.current_epoch
+            self.state = {name: value.clone() for name, value in module.state_dict().items()}
+
+
 class StopLate(EarlyStopping):
     """Early stopping that waits until the divergence has its full weight."""
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edge2torch._core.checks import check_choice
-from edge2torch.vae._negative_binomial import nb_log_prob
+from edge2torch.vae._negative_binomial import nb_log_prob, nb_log_prob_of_cells
 
 
 def zinb_log_prob(
@@ -67,12 +67,16 @@ class Likelihood:
         ``log_prob(x, prediction, own)``, all (b, g); ``own`` holds the gene parameters.
     own : tuple of str
         Parameters that each gene has.
+    of_cells : callable, optional
+        ``of_cells(x, scores, log_library, own)``: the same of proportions, summed over genes, where
+        one pass from the decoder's scores costs less.
     """
 
     name: str
     support: str
     log_prob: Callable[[Tensor, Tensor, dict[str, Tensor]], Tensor]
     own: tuple[str, ...] = ()
+    of_cells: Callable[[Tensor, Tensor, Tensor, dict[str, Tensor]], Tensor] | None = None
 
     @property
     def is_count(self) -> bool:
@@ -83,7 +87,13 @@ class Likelihood:
 LIKELIHOODS = {
     row.name: row
     for row in (
-        Likelihood("nb", "counts", lambda x, p, own: nb_log_prob(x, p, own["disp"]), ("disp",)),
+        Likelihood(
+            "nb",
+            "counts",
+            lambda x, p, own: nb_log_prob(x, p, own["disp"]),
+            ("disp",),
+            lambda x, y, library, own: nb_log_prob_of_cells(x, y, library, own["disp"]),
+        ),
         Likelihood(
             "zinb",
             "counts",

@@ -39,6 +39,57 @@ def nb_log_prob(x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
     return _NegativeBinomial.apply(x, log_mean, log_dispersion)  # type: ignore[no-any-return, no-untyped-call]
 
 
+def nb_log_prob_of_cells(
+    x: Tensor, scores: Tensor, log_library: Tensor, log_dispersion: Tensor
+) -> Tensor:
+    """Return log NB of cells (n, b): of counts (b, g), summed over genes, for n predictions.
+
+    A cell's means are its library (b, 1) times the softmax over genes of its scores (n, b, g);
+    log dispersions are (g,). Differentiable once.
+    """
+    if _in_one_pass(x, scores, log_dispersion) and log_dispersion.dim() == 1:
+        return _Cells.apply(x, scores, log_library, log_dispersion)  # type: ignore[no-any-return, no-untyped-call]
+    log_mean = scores.log_softmax(-1) + log_library
+    return nb_log_prob(x, log_mean, log_dispersion).sum(-1)
+
+
+class _Cells(Function):
+    """Log NB of cells, with the derivatives by scores instead of what lies between."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, scores: Tensor, log_library: Tensor, log_dispersion: Tensor
+    ) -> Tensor:
+        x, scores, log_dispersion = x.contiguous(), scores.contiguous(), log_dispersion.contiguous()
+        by_score, by_dispersion = torch.empty_like(scores), torch.empty_like(scores)
+        log_prob, by_library = (scores.new_empty(scores.shape[:2]) for _ in range(2))
+        highest, library = scores.amax(-1), log_library.reshape(-1).contiguous()
+        step = max(1, _IN_ONE_PASS // scores[:, 0].numel())
+        for start in range(0, len(x), step):
+            rows = slice(start, start + step)
+            counts = _one_pass().Counts(x[rows].numpy(), log_dispersion.numpy())
+            for k in range(len(scores)):
+                parts = (log_prob, by_score, by_dispersion, by_library)
+                counts.fill_cells(
+                    scores[k, rows].numpy(), highest[k, rows].numpy(), library[rows].numpy(),
+                    *(part[k, rows].numpy() for part in parts),
+                )  # fmt: skip
+        ctx.save_for_backward(by_score, by_dispersion, by_library)
+        return log_prob
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Any:
+        by_score, by_dispersion, by_library = ctx.saved_tensors
+        _, score, library, dispersion = ctx.needs_input_grad
+        return (
+            None,
+            by_score * g.unsqueeze(-1) if score else None,
+            (by_library * g).sum(0).unsqueeze(1) if library else None,
+            g.reshape(-1) @ by_dispersion.flatten(0, 1) if dispersion else None,
+        )
+
+
 class _NegativeBinomial(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
@@ -51,18 +102,17 @@ class _NegativeBinomial(Function):
         spread = log_dispersion.reshape(-1) if by_gene else log_dispersion
         spread = spread.expand(genes if by_gene else own).reshape(-1, genes)
         results = [torch.empty_like(means) for _ in range(3 if any(ctx.needs_input_grad) else 1)]
-        table = _Dispersion.of(spread) if by_gene else None
-        fast = by_gene and _in_one_pass(counts, means, spread, results)
+        fast = by_gene and _in_one_pass(counts, means, spread)
+        table = _Dispersion.of(spread) if by_gene and not fast else None
         step = max(1, (_IN_ONE_PASS if fast else _IN_CACHE) // max(1, genes * len(means)))
-        fill = _fill_in_one_pass if fast else _fill
         for start in range(0, len(counts), step):
             rows = slice(start, start + step)
-            fill(
-                counts[rows],
-                means[:, rows],
-                _Dispersion.of(spread[rows]) if table is None else table,
-                [part[:, rows] for part in results],
-            )
+            parts = [part[:, rows] for part in results]
+            if fast:
+                _fill_in_one_pass(counts[rows], means[:, rows], spread[0], parts)
+            else:
+                own_rows = _Dispersion.of(spread[rows]) if table is None else table
+                _fill(counts[rows], means[:, rows], own_rows, parts)
         ctx.save_for_backward(*(part.view(shape) for part in results[1:]))
         ctx.shapes = log_mean.shape, log_dispersion.shape
         return results[0].view(shape)
@@ -133,34 +183,32 @@ def _fill(x: Tensor, log_mean: Tensor, own: _Dispersion, results: list[Tensor]) 
 
 @functools.cache
 def _one_pass() -> Any:
-    """The pass that numba compiles, or None where there is no numba."""
+    """The passes that numba compiles, or None where there is no numba."""
     try:
-        return importlib.import_module("edge2torch.vae._one_pass").fill
+        return importlib.import_module("edge2torch.vae._one_pass")
     except ImportError:
         return None
 
 
-def _in_one_pass(x: Tensor, log_mean: Tensor, log: Tensor, results: list[Tensor]) -> bool:
-    """Whether one pass can do it: with derivatives, in single precision, on a CPU."""
-    tensors = (x, log_mean, log)
+def _in_one_pass(x: Tensor, log_mean: Tensor, log: Tensor) -> bool:
+    """Whether one pass can do it: in single precision, on a CPU, for more values than it takes to begin."""
     return (
-        len(results) > 1
-        and log_mean.numel() >= _WORTH_COMPILING
-        and all(one.device.type == "cpu" and one.dtype == torch.float32 for one in tensors)
+        log_mean.numel() >= _WORTH_COMPILING
+        and all(
+            one.device.type == "cpu" and one.dtype == torch.float32 for one in (x, log_mean, log)
+        )
         and _one_pass() is not None
     )
 
 
-def _fill_in_one_pass(x: Tensor, log_mean: Tensor, own: _Dispersion, results: list[Tensor]) -> None:
-    """Write what ``_fill`` writes."""
-    decay = (log_mean - own.log).abs_().neg_().exp_()
-    rest = decay.log1p()
-    large = _Large(x, own)
-    exact, slope = large.log_prob(log_mean), large.slope()
+def _fill_in_one_pass(x: Tensor, log_mean: Tensor, log: Tensor, results: list[Tensor]) -> None:
+    """Write what ``_fill`` writes, from log dispersions (g,)."""
+    parts = (
+        results if len(results) > 1 else [*results, *(torch.empty_like(log_mean) for _ in range(2))]
+    )
+    counts = _one_pass().Counts(x.contiguous().numpy(), log.contiguous().numpy())
     for k in range(len(log_mean)):
-        read = x, log_mean[k], own.log[0], own.plain[0], decay[k], rest[k], own.ways, own.slope
-        arrays = [one.contiguous().numpy() for one in (*read, exact[k], slope)]
-        _one_pass()(*arrays, _FEW, *(part[k].numpy() for part in results))
+        counts.fill(log_mean[k].contiguous().numpy(), *(part[k].numpy() for part in parts))
 
 
 class _Large:

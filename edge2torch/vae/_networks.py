@@ -90,11 +90,16 @@ class GeneDecoder(nn.Module):
         """Whether genes that nothing reaches hang on a node that is always zero."""
         return self.artifact.feature_names[-1] == "(baseline)"
 
-    def predict(self, z: Tensor) -> Tensor:
-        """Map z (b, fed) to log proportions, means or logits (b, g)."""
+    def scores(self, z: Tensor) -> Tensor:
+        """Map z (b, fed) to what the network says (b, g): proportions are the softmax of it."""
         if self.has_baseline:
             z = torch.cat([z, z.new_zeros(len(z), 1)], dim=1)
         y: Tensor = self.network(z)
+        return y
+
+    def predict(self, z: Tensor) -> Tensor:
+        """Map z (b, fed) to log proportions, means or logits (b, g)."""
+        y = self.scores(z)
         return y.log_softmax(1) if self.link == "proportions" else y
 
     def forward(self, z: Tensor) -> Tensor:

@@ -20,3 +20,12 @@ def test_the_order_is_the_stable_one(n, below):
 def test_small_types_do_not_overflow():
     keys = np.array([3, 1, 3, 0] * 200, np.int8)
     assert order_of(keys, 4).tolist() == np.argsort(keys, kind="stable").tolist()
+
+
+@pytest.mark.parametrize("below", [2**12, 2**50, 2**62])
+def test_no_place_is_looked_up_while_sorting(below, monkeypatch):
+    """Sorting places was six times slower, from some two million edges on."""
+    keys = np.random.default_rng(0).integers(0, below, 5000)
+    expected = np.argsort(keys, kind="stable").tolist()
+    monkeypatch.delattr(np, "argsort")
+    assert order_of(keys, below).tolist() == expected

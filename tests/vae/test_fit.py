@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from edge2torch._core.files import write_file
@@ -101,6 +102,20 @@ def test_killed_between_two_steps_and_resumed_equals_unbroken(
     report = again.fit(counts, folder=tmp_path, resume=True, **options)
     assert report.history["epoch"].tolist() == [2, 3]
     assert same(unbroken, again)
+
+
+def test_no_file_is_written_without_a_folder(
+    counts: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    monkeypatch.setattr(torch, "save", lambda *given: written.append(given))
+    tiny().fit(counts, max_epochs=1)
+    assert not written
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    own = ModelCheckpoint(dirpath=tmp_path / "own")
+    tiny().fit(counts, max_epochs=1, trainer={"callbacks": [own]})
+    assert [one.name for one in tmp_path.iterdir()] == ["own"]
 
 
 def test_training_stops_early_with_the_best_weights(counts: pd.DataFrame) -> None:

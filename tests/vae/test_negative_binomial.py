@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from edge2torch.vae import _negative_binomial
-from edge2torch.vae._negative_binomial import nb_log_prob
+from edge2torch.vae._negative_binomial import nb_log_prob, nb_log_prob_of_cells
 
 COUNTS = torch.tensor([[0.0, 1.0, 2.0], [8.0, 9.0, 3000.0]], dtype=torch.float64)
 
@@ -82,3 +82,39 @@ def test_a_mean_that_is_no_number_stays_one() -> None:
     )
     value = nb_log_prob(torch.ones(200, 200), log_mean.requires_grad_(), torch.zeros(200))
     assert value.isnan().nonzero().tolist() == [[3, 5]]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_cells_from_scores_are_their_genes_summed(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    """Values, and gradients by scores, library and dispersion, against the steps in float64."""
+    pytest.importorskip("numba")
+    torch.manual_seed(0)
+    x = torch.poisson(torch.rand(70, 150).mul(4).exp())
+
+    def found(limit: int, dtype: torch.dtype) -> list[torch.Tensor]:
+        monkeypatch.setattr(_negative_binomial, "_WORTH_COMPILING", limit)
+        torch.manual_seed(1)
+        given = [2 * torch.randn(n, 70, 150), x.sum(1, keepdim=True).log(), torch.randn(150)]
+        scores, library, log_dispersion = (one.to(dtype).requires_grad_() for one in given)
+        value = nb_log_prob_of_cells(x.to(dtype), scores, library, log_dispersion)
+        value.mul(torch.linspace(0.5, 2, 70, dtype=dtype)).mean().backward()
+        return [value.detach(), scores.grad, library.grad, log_dispersion.grad]
+
+    monkeypatch.setattr(_negative_binomial, "_IN_ONE_PASS", n * 150 * 40)  # in two pieces
+    slow = found(10**9, torch.float32)
+    for exact, one, other in zip(
+        found(0, torch.float64), found(0, torch.float32), slow, strict=True
+    ):
+        assert one.shape == other.shape
+        torch.testing.assert_close(
+            one.double(), exact, rtol=1e-5, atol=1e-5 * float(exact.abs().max())
+        )
+
+
+def test_the_pass_is_the_same_where_no_gradient_is_wanted() -> None:
+    pytest.importorskip("numba")
+    torch.manual_seed(0)
+    x = torch.poisson(torch.rand(200, 200).mul(4).exp())
+    log_mean, log_dispersion = torch.randn(1, 200, 200), torch.randn(200)
+    wanted = nb_log_prob(x, log_mean.clone().requires_grad_(), log_dispersion)
+    assert torch.equal(nb_log_prob(x, log_mean, log_dispersion), wanted)
