@@ -111,7 +111,10 @@ def compare(edges: pd.DataFrame, args: argparse.Namespace) -> list[str]:
         }
         if args.before:
             contenders["before"] = Contender(args.before.resolve(), path, "", args)
-        turns = [{name: one.turn() for name, one in contenders.items()} for _ in range(ROUNDS)]
+        turns, order = [], list(contenders)
+        for _ in range(ROUNDS):
+            turns.append({name: contenders[name].turn() for name in order})
+            order.append(order.pop(0))  # who comes after whom matters on a busy machine
         for one in contenders.values():
             one.process.kill()
     rows = []
