@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from edge2torch.errors import Edge2TorchWarning, MissingDependencyError
 wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
 
 _SHOWN_WIDTH = 60
+_SLOW = 1.0  # seconds of compilation that are worth a line
 _INNER = ("edge2torch", "torch")  # no line of these is the one that a user wrote
 
 
@@ -42,6 +44,17 @@ def note(message: str, *, quiet: bool) -> None:
 def aside(message: str) -> None:
     """Print a one-line note beside the output, for what happens once in a process."""
     print(f"[edge2torch] Note: {message}", file=sys.stderr)
+
+
+def say_if_slow(call: Callable[[], None], name: str) -> None:
+    """Call something for the first time, and say so if that took long: it was compiled."""
+    start = time.process_time()
+    call()
+    if (taken := time.process_time() - start) > _SLOW:
+        aside(
+            f"{name} was compiled in {taken:.1f} s. Later processes read it from a cache, where one "
+            "can be written."
+        )
 
 
 def warn(message: str) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+
+from edge2torch._core.messages import say_if_slow
 
 _FEW = 8  # up to this count the terms do not cancel in float32
 _IN_CACHE = 1 << 17  # values that are computed at a time
@@ -70,8 +73,8 @@ class _Cells(Function):
             counts = _one_pass().Counts(x[rows].numpy(), log_dispersion.numpy())
             for k in range(len(scores)):
                 parts = (log_prob, by_score, by_dispersion, by_library)
-                counts.fill_cells(
-                    scores[k, rows].numpy(), highest[k, rows].numpy(), library[rows].numpy(),
+                _call(
+                    counts.fill_cells, scores[k, rows].numpy(), highest[k, rows].numpy(), library[rows].numpy(),
                     *(part[k, rows].numpy() for part in parts),
                 )  # fmt: skip
         ctx.save_for_backward(by_score, by_dispersion, by_library)
@@ -208,7 +211,19 @@ def _fill_in_one_pass(x: Tensor, log_mean: Tensor, log: Tensor, results: list[Te
     )
     counts = _one_pass().Counts(x.contiguous().numpy(), log.contiguous().numpy())
     for k in range(len(log_mean)):
-        counts.fill(log_mean[k].contiguous().numpy(), *(part[k].numpy() for part in parts))
+        _call(counts.fill, log_mean[k].contiguous().numpy(), *(part[k].numpy() for part in parts))
+
+
+_CALLED: set[str] = set()
+
+
+def _call(fill: Callable[..., None], *arrays: Any) -> None:
+    """Fill arrays; the first call in a process compiles, or reads what an earlier one compiled."""
+    if fill.__name__ in _CALLED:
+        fill(*arrays)
+        return
+    say_if_slow(lambda: fill(*arrays), "The likelihood of counts in one pass")
+    _CALLED.add(fill.__name__)
 
 
 class _Large:

@@ -14,10 +14,9 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from edge2torch._core.messages import aside
+from edge2torch._core.messages import aside, say_if_slow
 from edge2torch.nn._whole._layout import Int, Layout
 from edge2torch.nn._whole._stages import Tables
-from edge2torch.nn._whole._threads import say_if_slow
 from edge2torch.nn._whole._watch import Watched
 
 # What a graph is told by, as one tensor: numbers, then where vectors begin.
@@ -344,7 +343,7 @@ class DeviceRun:
         if kind in _LAUNCHED:
             launch()
         else:
-            say_if_slow(launch, f"The {direction} pass on a GPU")
+            say_if_slow(launch, f"The {direction} pass of graphs in one pass on a GPU")
             _LAUNCHED.add(kind)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -12,10 +11,9 @@ from typing import Any
 
 import torch
 
-from edge2torch._core.messages import aside
+from edge2torch._core.messages import say_if_slow
 
 _WORTH_A_THREAD = 400_000  # edges times samples: less is done before another thread has begun
-_SLOW = 1.0  # seconds of compilation that are worth a line
 
 
 def count_threads(blocks: int, work: int) -> int:
@@ -58,7 +56,7 @@ def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> No
     """
     kind = walk, calls[0][0].dtype
     if kind not in _CALLED:
-        name = f"The {walk.__name__} pass in {kind[1]}"
+        name = f"The {walk.__name__} pass in {kind[1]} of graphs in one pass"
         say_if_slow(lambda: walk(*calls[0]), name)
         _CALLED.add(kind)
         for call in calls[1:]:
@@ -68,14 +66,3 @@ def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> No
     walk(*calls[0])
     for other in others:
         other.result()
-
-
-def say_if_slow(call: Callable[[], None], name: str) -> None:
-    """Call something for the first time, and say so if that took long: it was compiled."""
-    start = time.process_time()
-    call()
-    if (taken := time.process_time() - start) > _SLOW:
-        aside(
-            f"{name} of graphs in one pass was compiled in {taken:.1f} s. Later processes read it "
-            "from a cache, where one can be written."
-        )
