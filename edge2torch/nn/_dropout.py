@@ -36,7 +36,9 @@ def drop_in_rows(x: Tensor, which: Tensor, rows: Tensor, probability: float) -> 
     numba is at work already it is done in one reading, with the same values, laid out as networks side
     by side read them.
     """
+    which, rows = which.expand(len(rows)), rows.contiguous()
     is_plain = x.device.type == "cpu" and x.is_contiguous() and not x.requires_grad
+    is_plain = is_plain and rows.dtype == which.dtype == torch.int64
     if _WALK not in sys.modules or not is_plain or x.dtype not in (torch.float32, torch.float64):
         return drop_values(x[which[:, None], rows], probability)
     (k, b), width = rows.shape, x.shape[2]

@@ -20,13 +20,14 @@ from edge2torch.nn._whole._device import DeviceRun, device_run, pays_on_device
 from edge2torch.nn._whole._layout import Layout
 from edge2torch.nn._whole._run import Run, Whole
 from edge2torch.nn._whole._stages import Tables
-from edge2torch.nn._whole._tensors import PLAIN
+from edge2torch.nn._whole._tensors import PLAIN, lies_in_memory
 from edge2torch.nn._whole._watch import Watched
 
 _DTYPES = (torch.float32, torch.float64)
 _apply: Any = super(Function, Whole).apply  # torch's own reads the signature of forward each time
 _LEAST_GAIN = 400e3  # nanoseconds: less is not worth half a second to load numba
 _LEAST_SHARE = 0.2
+_SETTINGS = 64  # of nodes are kept in mind
 
 
 @functools.cache
@@ -89,6 +90,8 @@ class WholeGraph:
         if run is None:
             return None
         if torch.is_grad_enabled() and (x.requires_grad or run.requires_grad()):
+            if x.is_inference():  # which nothing can keep for backward
+                return None
             return _apply(run, x, *run.parameters)  # type: ignore[no-any-return]
         return run.forward(x, keeps=False)
 
@@ -101,6 +104,9 @@ class WholeGraph:
             return None
         settings = watched.settings()
         if settings not in self._tables:
+            if len(self._tables) >= _SETTINGS:  # a rate that falls with each step
+                self._tables.clear()
+                watched.plans.clear()
             self._tables[settings] = watched.tabulate()
         tables = self._tables[settings]
         if tables is None or (tables.learns and x.shape[0] < 2):
@@ -137,7 +143,7 @@ def _is_plain(x: Tensor, width: int) -> bool:
     if type(x) not in PLAIN or x.dtype not in _DTYPES or not (x.is_cpu or x.is_cuda):
         return False
     shape = x.shape
-    return len(shape) == 2 and shape[1] == width and shape[0] > 0
+    return len(shape) == 2 and shape[1] == width and shape[0] > 0 and lies_in_memory(x)
 
 
 def _is_observed(device: str) -> bool:

@@ -18,10 +18,11 @@ def differentiable_gradients(
     run: Any, x: Tensor, parameters: Sequence[Tensor], gradient: Tensor, wanted: Sequence[bool]
 ) -> list[Tensor | None]:
     """Return gradients that can be differentiated themselves, by the products along edges."""
-    operands = (x, *parameters)
-    inputs = [one for one, is_wanted in zip(operands, wanted, strict=True) if is_wanted]
     with torch.enable_grad():
-        y = Replay(run, x, parameters).output()
+        # by other names: x may have come of the same parameters, and a parameter stand at two places
+        operands = [one.view_as(one) for one in (x, *parameters)]
+        y = Replay(run, operands[0], operands[1:]).output()
+    inputs = [one for one, is_wanted in zip(operands, wanted, strict=True) if is_wanted]
     found = iter(torch.autograd.grad(y, inputs, gradient, create_graph=True, allow_unused=True))
     return [next(found) if is_wanted else None for is_wanted in wanted]
 

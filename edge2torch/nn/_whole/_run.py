@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import accumulate
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.autograd import Function
 from edge2torch.nn._whole._layout import Layout
 from edge2torch.nn._whole._replay import differentiable_gradients
 from edge2torch.nn._whole._stages import Tables
+from edge2torch.nn._whole._tensors import CPU, lies_in_memory
 from edge2torch.nn._whole._threads import count_threads, share_out, shares
 from edge2torch.nn._whole._watch import Watched
 
@@ -63,19 +64,20 @@ class Plan:
             held * watched.kept_rows(tables),
         )  # fmt: skip
         slots, self.shared_rows = watched.slots(walk.share_rows)
-        self.like = np.zeros(0, torch.zeros(0, dtype=dtype).numpy().dtype)
-        self.valid = (torch.arange(width) < batch).to(dtype).numpy() if tables.learns else self.like
+        self.like = np.zeros(0, torch.zeros(0, dtype=dtype, device=CPU).numpy().dtype)
+        is_sample = torch.arange(width, device=CPU) < batch
+        self.valid = is_sample.to(dtype).numpy() if tables.learns else self.like
         self.table, self._arrays = walk.pack_graph(layout, tables, slots)
         self.graph = self.table.ctypes.data
         self.pack = walk.pack
         self.free: list[Room] = []
 
-    def take(self, others: Iterable[Plan]) -> Room:
+    def take(self, plans: dict[Any, Plan]) -> Room:
         """Return memory, which is the caller's from now on."""
         try:
             return self.free.pop()
         except IndexError:
-            room = Room(self)
+            room, others = Room(self), list(plans.values())  # other threads may add to them
             if room.n_bytes + sum(one.n_bytes for plan in others for one in plan.free) > _KEPT:
                 for plan in others:
                     plan.free.clear()
@@ -135,6 +137,7 @@ class Run:
         self.model, self.watched, self.tables, self.walk = model, watched, tables, walk
         self.parameters = parameters
         self.layout: Layout = watched.layout
+        self._lock = Lock()  # of the room, where threads go back through one graph
 
     def __del__(self) -> None:
         if self.room is not None:
@@ -150,14 +153,14 @@ class Run:
         tables, walk, watched = self.tables, self.walk, self.watched
         x = x.contiguous()
         batch = self.batch = x.shape[0]
-        self.seed = int(torch.randint(2**62, ())) if tables.draws else 0
+        self.seed = int(torch.randint(2**62, (), device=CPU)) if tables.draws else 0
         at = id(tables), x.dtype, batch, keeps, torch.get_num_threads()
         plan = watched.plans.get(at)
         if plan is None:
             if len(watched.plans) >= _PLANS:
                 watched.plans.clear()
             plan = watched.plans[at] = Plan(watched, tables, walk, x.dtype, batch, keeps)
-        self.plan, room = plan, plan.take(watched.plans.values())
+        self.plan, room = plan, plan.take(watched.plans)
         self.room, self.moments = room, room.moments
         self.x = x if self.layout.alone else None  # for segments that are computed twice
         y = x.new_empty(batch, len(self.layout.outs))
@@ -190,10 +193,16 @@ class Run:
 
     def backward(self, gradient: Tensor, *, wants_x: bool) -> tuple[Tensor | None, Tensor]:
         """Return the gradients of the input (b, i) and of all parameters, one after the other."""
+        gradient = gradient.contiguous()
+        if not lies_in_memory(gradient):
+            gradient = gradient.resolve_neg() + 0
+        with self._lock:
+            return self._backward(gradient, wants_x=wants_x)
+
+    def _backward(self, gradient: Tensor, *, wants_x: bool) -> tuple[Tensor | None, Tensor]:
         plan, room, walk = self.plan, self.room, self.walk
         assert room is not None  # noqa: S101 - forward took it
         room.open_behind(plan, wants_x=wants_x)
-        gradient = gradient.contiguous()
         dx = gradient.new_empty(self.batch, self.layout.n_in) if wants_x else None
         d_flat = gradient.new_empty(plan.lengths[0])
         places = d_flat.data_ptr()
@@ -236,7 +245,8 @@ class Whole(Function):
                 "One of the variables needed for gradient computation has been modified by an inplace "
                 "operation: a parameter was changed between forward and backward. Call backward first."
             )
-        if torch.is_grad_enabled():  # to be differentiated again: by what can be
+        # to be differentiated again, or of many gradients at once: by what can be
+        if torch.is_grad_enabled() or not torch._C._has_storage(gradient):
             wanted = [wants_x, *wanted]
             return None, *differentiable_gradients(run, x, run.parameters, gradient, wanted)
         dx, flat = run.backward(gradient, wants_x=wants_x)
@@ -251,6 +261,6 @@ class Whole(Function):
 def _arrays(dtype: torch.dtype, *sizes: int) -> list[Any]:
     """Return several arrays in one piece, each at the beginning of a cache line."""
     wide = [-(-size // 16) * 16 for size in sizes]
-    room = torch.empty(sum(wide), dtype=dtype).numpy()
+    room = torch.empty(sum(wide), dtype=dtype, device=CPU).numpy()
     starts = accumulate(wide, initial=0)
     return [room[start : start + size] for start, size in zip(starts, sizes, strict=False)]

@@ -208,7 +208,8 @@ def tabulate(
             numbers[stage.nodes, 2] = module.p if module.training else 0.0
         else:
             live = module.training or module.running_mean is None
-            if module.training and (module.momentum is None or module.running_mean is None):
+            tracks = module.running_mean is not None and module.track_running_stats
+            if module.training and (module.momentum is None or not tracks):
                 return None
             size, before = len(stage.nodes), sum(map(len, norms))
             node[stage.nodes, 2] = before + np.arange(size)

@@ -12,7 +12,14 @@ from torch import Tensor, nn
 
 PLAIN = {Tensor, nn.Parameter}
 CPU = torch.device("cpu")
-_ADDRESS = Tensor.data_ptr  # unbound: the call through each tensor takes twice as long
+# Unbound: the call through each tensor takes twice as long.
+_ADDRESS, _SIZE, _WHOLE = Tensor.data_ptr, Tensor.size, Tensor.is_contiguous
+_DTYPE = Tensor.dtype.__get__  # type: ignore[attr-defined]
+
+
+def lies_in_memory(x: Tensor) -> bool:
+    """Tell whether a tensor's values are those at its address: not negated on the way, nor left out."""
+    return not (x.is_neg() or x._is_zerotensor())
 
 
 class Tensors:
@@ -48,14 +55,20 @@ class Tensors:
         found: list[Any] = list(map(dict.get, self._dicts, self._names))
         if (dtype, device) == self._kind and all(map(is_, found, self._last)):
             pointers = list(map(_ADDRESS, found))
-            if pointers == self._pointers:
+            # another shape or type can come to the same address: weight.data = a view
+            if (
+                pointers == self._pointers
+                and list(map(_SIZE, found)) == self._shapes
+                and all(map(_WHOLE, found))
+                and {*map(_DTYPE, found)} <= {dtype}
+            ):
                 return found
         self._kind = None
         if not {*map(type, found)} <= PLAIN or [one.shape for one in found] != self._shapes:
             return None
         if not all((one.dtype, one.device) == (dtype, device) for one in found):
             return None
-        if not all(one.is_contiguous() for one in found):
+        if not all(one.is_contiguous() and lies_in_memory(one) for one in found):
             return None
         pointers = [one.data_ptr() for one in found]
         # how many, where, how long; a new one: a call that began before keeps the old one

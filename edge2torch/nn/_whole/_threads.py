@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import Any
 
@@ -62,7 +62,33 @@ def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> No
         for call in calls[1:]:
             walk(*call)
         return
-    others = [_POOL.executor().submit(walk, *call) for call in calls[1:]]
-    walk(*calls[0])
+    others: list[Future[None]] = []
+    try:
+        others.extend(_submit(walk, call) for call in calls[1:])
+        walk(*calls[0])
+    finally:
+        _wait(others)
     for other in others:
         other.result()
+
+
+def _submit(walk: Callable[..., None], call: tuple[Any, ...]) -> Future[None]:
+    try:
+        return _POOL.executor().submit(walk, *call)
+    except RuntimeError:  # the interpreter is about to end, and starts no threads: do it here
+        done: Future[None] = Future()
+        walk(*call)
+        done.set_result(None)
+        return done
+
+
+def _wait(others: Sequence[Future[None]]) -> None:
+    """Wait whatever happens: who was interrupted (Ctrl-C) gives back the memory that they write into."""
+    interrupt: BaseException | None = None
+    while not all(one.done() for one in others):
+        try:
+            wait(others)
+        except BaseException as error:  # noqa: BLE001, PERF203 - raised below
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt

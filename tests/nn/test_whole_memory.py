@@ -1,0 +1,193 @@
+"""One pass reads memory by address: what lies otherwise there, or changes on the way, gives no other values."""
+
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import edge2torch as e2t
+from edge2torch.nn import drop_in_rows
+from edge2torch.nn._whole import _threads
+
+pytest.importorskip("numba")
+CHAIN = [("a", "h"), ("b", "h"), ("h", "k"), ("k", "y")]
+
+
+def model_of(edges, engine, **options):
+    table = pd.DataFrame(edges, columns=["source", "target"])
+    model, _ = e2t.compile_graph(table, quiet=True, seed=0, engine=engine, **options)
+    return model.double()
+
+
+def both(edges=CHAIN, **options):
+    return [model_of(edges, engine, **options) for engine in ("graph", "layers")]
+
+
+def agree(function, **options):
+    found, expected = (function(one) for one in both(**options))
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+X = torch.linspace(-1, 1, 10, dtype=torch.float64).view(5, 2)
+
+
+@pytest.mark.parametrize(
+    "lazy", [torch._neg_view, lambda x: torch._efficientzerotensor(x.shape, dtype=x.dtype)]
+)
+def test_values_that_are_not_in_memory(lazy):
+    agree(lambda model: model(lazy(X)))
+
+    def gradients(model):
+        y = model(X)
+        return torch.autograd.grad(y, [*model.parameters()], lazy(torch.ones_like(y)))
+
+    agree(gradients)
+
+
+def test_a_parameter_that_is_negated_on_the_way():
+    def negated(model):
+        name, value = next(iter(model.named_parameters()))
+        return torch.func.functional_call(model, {name: torch._neg_view(value.detach())}, (X,))
+
+    agree(negated)
+
+
+def test_another_shape_at_the_same_address():
+    buffer = torch.tensor([1, 2, 3, 4], dtype=torch.float64)
+
+    def strided(model):
+        weight = model.blocks[0].linear.weight
+        weight.data = buffer[:2]
+        model(X)
+        weight.data = buffer[::2]
+        return model(X)
+
+    agree(strided)
+    model = model_of(CHAIN, "graph")
+    weight = model.blocks[0].linear.weight
+    weight.data = buffer[:2]
+    model(X)
+    weight.data = buffer[:1]
+    with pytest.raises(RuntimeError):
+        model(X)
+
+
+def test_second_gradients_of_a_weight_at_two_places():
+    def tied(model):
+        weight = model.blocks[1].linear.weight
+        model.blocks[2].linear.weight = weight
+        return torch.autograd.grad(model(X).sum(), weight, create_graph=True)[0]
+
+    agree(tied)
+
+
+def test_second_gradients_where_the_input_came_of_the_same_weights():
+    def twice(model):
+        weight = model.blocks[0].linear.weight
+        first = model(X)
+        y = model(torch.cat([first, first], 1)).sum()
+        (once,) = torch.autograd.grad(y, weight, create_graph=True)
+        return once, torch.autograd.grad(once.square().sum(), weight)[0]
+
+    agree(twice)
+
+
+def test_a_norm_that_stops_to_track_does_not_learn():
+    def stopped(model):
+        model = e2t.customize_model(
+            model, node_normalization="batch", node_activation="tanh"
+        ).double()
+        norms = [one for one in model.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+        for one in norms:
+            one.track_running_stats = False
+        y = model.train()(X)
+        return y, [one.running_mean for one in norms]
+
+    agree(stopped)
+
+
+def test_another_default_device():
+    expected = model_of(CHAIN, "layers")(X)
+    model = e2t.customize_model(model_of(CHAIN, "graph"), node_dropout=0.5)
+    with torch.device("meta"):
+        torch.testing.assert_close(model.eval()(X), expected)
+        model.train()(X).sum().backward()
+
+
+def test_many_gradients_at_once():
+    def batched(model):
+        x = X.clone().requires_grad_()
+        y = model(x)
+        many = torch.stack([torch.ones_like(y), 2 * torch.ones_like(y)])
+        return torch.autograd.grad(y, x, many, is_grads_batched=True)
+
+    agree(batched)
+
+
+def test_an_input_of_inference():
+    with torch.inference_mode():
+        x = X.clone()
+    model = model_of(CHAIN, "graph")
+    with torch.no_grad():
+        expected = model(X)
+        torch.testing.assert_close(model(x), expected)
+
+
+def test_settings_that_change_with_each_step_are_not_all_kept():
+    model = e2t.customize_model(model_of(CHAIN, "graph"), node_dropout=0.5).train()
+    drops = [one for one in model.modules() if isinstance(one, nn.Dropout)]
+    for rate in np.linspace(0.1, 0.6, 200):
+        for one in drops:
+            one.p = float(rate)
+        model(X)
+    assert len(model.base_model._whole._tables) <= 64
+
+
+def test_threads_end_before_an_interrupt_goes_on():
+    ended = []
+
+    def walk(like, is_first):
+        if is_first:
+            raise KeyboardInterrupt
+        time.sleep(0.05)
+        ended.append(True)
+
+    like = np.zeros(0)
+    _threads._CALLED.add((walk, like.dtype))
+    with pytest.raises(KeyboardInterrupt):
+        _threads.share_out(walk, [(like, True), (like, False), (like, False)])
+    assert ended == [True, True]
+
+
+def test_threads_go_back_through_one_graph_at_a_time():
+    model = model_of(CHAIN, "graph")
+    y = model(X.repeat(50, 1)).sum()
+    parameters = [*model.parameters()]
+    expected = torch.autograd.grad(y, parameters, retain_graph=True)
+    found = []
+
+    def back():
+        found.extend(torch.autograd.grad(y, parameters, retain_graph=True) for _ in range(20))
+
+    threads = [threading.Thread(target=back) for _ in range(3)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert all(all(map(torch.equal, own, expected)) for own in found)
+
+
+def test_rows_that_do_not_lie_one_after_the_other():
+    pytest.importorskip("edge2torch.nn._whole._walk")
+    x, which = torch.randn(2, 12, 3), torch.arange(2)
+    rows = torch.arange(12).view(6, 2).t()
+    found = []
+    for own in (rows, rows.contiguous(), rows.int()):
+        torch.manual_seed(0)
+        found.append(drop_in_rows(x, which, own, 0.3))
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
