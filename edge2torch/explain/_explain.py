@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from edge2torch._core.messages import listing
@@ -98,7 +99,7 @@ def explain_module(
         given = {"feature_table": feature_table, "feature_meta": feature_meta}
         if both := [k for k, v in {**given, "eigengenes": eigengenes}.items() if v is not None]:
             raise Edge2TorchError(f"new_data= has its own {both[0]}. Leave {both[0]}= out.")
-        new_scores = feature_table = result.score(new_data)
+        new_scores = feature_table = _scores_of_others(result, new_data)
         feature_meta = result.features
     table, meta = _features(result, feature_table, feature_meta)
     values = result.eigengenes if eigengenes is None else eigengenes
@@ -174,6 +175,22 @@ def _check_genes(result: NetworkModules, wanted: list[str], meta: pd.DataFrame) 
             f"It has {listing(sorted(there))}. Name genes as in the fit; where these are transcripts, "
             "give the table that says which gene each is of (transcripts=)."
         )
+
+
+def _scores_of_others(result: NetworkModules, data: TranscriptData) -> pd.DataFrame:
+    """Return the scores of samples, none of which the modules were made of."""
+    if not isinstance(data, TranscriptData):
+        raise Edge2TorchError(f"new_data must be TranscriptData, found {type(data).__name__}.")
+    scores, fitted = result.score(data), result.feature_scores
+    common = scores.index.intersection(fitted.index)  # a name alone may be that of another sample
+    columns = scores.columns.intersection(fitted.columns)
+    alike = np.isclose(scores.loc[common, columns], fitted.loc[common, columns], atol=1e-4)
+    if (same := common[np.flatnonzero(np.all(alike, axis=1))]).size:
+        raise Edge2TorchError(
+            f"new_data has {len(same)} sample(s) of the fit: {listing(same)}. What modules were made of "
+            "agrees with them by construction: keep samples aside, and give those alone."
+        )
+    return scores
 
 
 def _explain(

@@ -228,6 +228,11 @@ class Attribution:
         what ``edge_weights`` returned.
         """
         table = self.frame(site_aggregation=site_aggregation)
+        if edges is not None and not isinstance(edges, pd.DataFrame):
+            raise Edge2TorchError(
+                f"edges must be a table, found {type(edges).__name__}. Of an Attribution of edges take "
+                ".frame()."
+            )
         if self.target != "edges":
             return score_graph(self.artifact, nodes=table, edges=edges)
         if edges is not None:

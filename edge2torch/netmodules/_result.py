@@ -177,6 +177,11 @@ class NetworkModules:
 
         Genes are matched by id: ``module_id``, ``genes``, ``closest``, ``jaccard``.
         """
+        if not isinstance(other, NetworkModules):
+            raise Edge2TorchError(
+                f"other must be NetworkModules, found {type(other).__name__}. Of a saved folder take "
+                "NetworkModules.load(folder)."
+            )
         return closest_modules(self.modules, other.modules)
 
     def compile(self) -> tuple[CompiledModel, CompileArtifact]:

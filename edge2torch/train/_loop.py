@@ -166,6 +166,10 @@ def fit(
             on_checkpoint or _pass,
         )
         state.restore()
+        if (
+            state.reason == "max_epochs" and state.epoch < max_epochs
+        ):  # more are asked for than then
+            state.reason = ""
         todo = range(max_epochs if state.reason else state.epoch, max_epochs)
         for epoch, show in _shown(progress)(todo):
             (before_epoch or _pass)(epoch)
@@ -234,6 +238,7 @@ class _State:
         }
         tensors = {f"{part}.{k}": value for part, own in parts.items() for k, value in own.items()}
         header = {name: getattr(self, name) for name in ("epoch", "history", "rates", "reason")}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_tensors(self.path, tensors, header)
         self.on_checkpoint()
         self._written = time.monotonic()
@@ -259,7 +264,7 @@ class _State:
         except (Edge2TorchError, KeyError, IndexError, ValueError, RuntimeError) as error:
             raise Edge2TorchError(
                 f"checkpoint: {str(self.path)!r} is damaged, or of another model or version "
-                f"({error}). Remove it, or do not resume, to begin anew."
+                f"({error}). Remove it, or name another file, to begin anew."
             ) from error
         self.best = parts["best"]
 

@@ -1,7 +1,9 @@
 """From a folder of modules to tables, files and a manifest."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -62,6 +64,11 @@ def test_without_a_feature_table_the_fits_own_scores_are_used(fit, tmp_path):
 
 
 def test_new_samples_are_scored_and_tested_without_the_gene(fit, data):
+    with pytest.raises(Edge2TorchError, match=r"new_data has 60 sample\(s\) of the fit"):
+        explain_module(fit, new_data=data)
+    # others, whose names the fit happens to know
+    both = {name: np.roll(getattr(data, name), 7, axis=1) for name in ("counts", "gene_counts")}
+    data = replace(data, **both)
     new = explain_module(fit, module_ids=["M000"], new_data=data)["M000"].gene_driver_table
     scores = fit.score(data)
     expected = gene_driver_table(

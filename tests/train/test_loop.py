@@ -94,6 +94,16 @@ def test_a_training_goes_on_bit_for_bit(tmp_path, monkeypatch, options):
     )  # it had ended, so no epoch begins
 
 
+def test_more_epochs_go_on_where_all_of_them_were_trained(tmp_path):
+    kept = tmp_path / "new folder" / "training.safetensors"
+    model, whole = trained(max_epochs=12)
+    trained(max_epochs=5, checkpoint=kept)
+    again, rest = trained(max_epochs=12, checkpoint=kept)
+    assert rest.epochs == 12
+    assert rest.history.equals(whole.history)
+    assert all(map(torch.equal, model.parameters(), again.parameters()))
+
+
 def test_an_optimizer_of_torch_could_have_done_it():
     """Shuffled, in equal batches, with AdamW: no more than that."""
     model, loss = problem()
