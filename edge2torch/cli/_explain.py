@@ -14,7 +14,7 @@ import typer
 
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, plural, require
-from edge2torch.cli._options import File, changed
+from edge2torch.cli._options import File, changed, refuse_without
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def explain_module_command(
     from edge2torch.explain import ExplainConfig, explain_module
     from edge2torch.netmodules import load_modules
 
+    refuse_without("integrated_gradients", settings, "ig_n_steps", "ig_baseline")
+    refuse_without("vae_attribution", settings, "vae_fdr_threshold", "vae_percentile_threshold")
     table, meta = _features(feature_table, feature_meta, counts, settings.min_samples)
     fit = load_modules(artifact_dir)
     pairs = structure_annotation

@@ -21,6 +21,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from edge2torch._core.console import Console
 from edge2torch.cli._wording import option_of
+from edge2torch.errors import Edge2TorchError
 
 # What more than one command asks for.
 DATA = "h5ad, or CSV, TSV or Parquet with a row per sample."
@@ -40,6 +41,21 @@ def changed(options: Any) -> list[str]:
     """Names of the fields of a dataclass that hold something else than their defaults."""
     fields = dataclasses.fields(options)
     return [one.name for one in fields if getattr(options, one.name) != one.default]
+
+
+def refuse(given: list[str], why: str) -> None:
+    """Say of the first option that was given for nothing why it is one too many."""
+    if given:
+        raise Edge2TorchError(f"{given[0]}= {why}")
+
+
+def refuse_without(needed: str, options: Any, *names: str) -> None:
+    """Refuse options that say nothing, for the one that they are about is not there."""
+    if not getattr(options, needed):
+        refuse(
+            [name for name in changed(options) if name in names],
+            f"says nothing without {needed}=. Give both, or leave it out.",
+        )
 
 
 class _Flags:

@@ -11,7 +11,7 @@ import typer
 
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing
-from edge2torch.cli._options import OUTPUTS, File, Text
+from edge2torch.cli._options import OUTPUTS, File, Text, refuse_without
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ def prior(
     from edge2torch.study import feature_names as names_of_features
     from edge2torch.study import label_outputs
 
+    refuse_without("layers", fitting, "skips")
+    refuse_without("mapping", fitting, "unmapped")
     prior_edges = _read(file, kind, reading.given(), console)
     nodes = {*prior_edges["source"], *prior_edges["target"]}
     columns = names_of_features(

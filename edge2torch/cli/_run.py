@@ -10,7 +10,16 @@ import typer
 
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, plural
-from edge2torch.cli._options import DATA, FEATURE_NAMES, LAYER, OUTPUTS, File, Text, changed
+from edge2torch.cli._options import (
+    DATA,
+    FEATURE_NAMES,
+    LAYER,
+    OUTPUTS,
+    File,
+    Text,
+    changed,
+    refuse,
+)
 from edge2torch.cli._wording import say, typed
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study import StudySettings
@@ -146,10 +155,10 @@ def run(
         others = [*changed(settings), *changed(samples), *changed(survival), *changed(partners)]
         others += [k for k, v in {"data": data, "label": label, "resume": resume}.items() if v]
         others = [name for name in others if name not in _OF_TREATMENTS]
-        _refuse(others, f"is not for {of_task}. Leave it out.")
+        refuse(others, f"is not for {of_task}. Leave it out.")
         _run_perturbation(edges, out, treatments, settings, console)
         return
-    _refuse(changed(treatments), f"is for task='perturbation' only, found {of_task}.")
+    refuse(changed(treatments), f"is for task='perturbation' only, found {of_task}.")
     if data is None:
         raise Edge2TorchError("data= is missing: the table of samples.")
     if partners.pairs is not None or partners.other is not None:
@@ -159,7 +168,7 @@ def run(
                 f"pairs= and other= go together, with label=: {', '.join(lacking)} is missing."
             )
         of_samples = [*changed(samples), *changed(survival), *(["resume"] if resume else [])]
-        _refuse(of_samples, "is not for runs over pairs=.")
+        refuse(of_samples, "is not for runs over pairs=.")
         from edge2torch.study import run_pairs
 
         run_pairs(
@@ -168,12 +177,12 @@ def run(
             console=console,
         )  # fmt: skip
         return
-    _refuse(changed(partners), "is for runs over pairs= only.")
+    refuse(changed(partners), "is for runs over pairs= only.")
     asked: Any = label
     if task == "survival":
         asked = _time_to_event(label, survival)
     else:
-        _refuse(changed(survival), f"is for task='survival' only, found {of_task}.")
+        refuse(changed(survival), f"is for task='survival' only, found {of_task}.")
         if label is None:
             raise Edge2TorchError("label= is missing: the column to predict.")
     from edge2torch.study import ReportText, run_study
@@ -182,12 +191,6 @@ def run(
         edges, data, asked, **vars(samples), settings=settings, text=ReportText(command=typed()),
         folder=out, resume=resume, progress=say, quiet=console.quiet,
     )  # fmt: skip
-
-
-def _refuse(given: list[str], why: str) -> None:
-    """Say of the first option that was given for nothing why it is one too many."""
-    if given:
-        raise Edge2TorchError(f"{given[0]}= {why}")
 
 
 def _time_to_event(label: str | None, asked: Survival) -> Any:

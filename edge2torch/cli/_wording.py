@@ -34,7 +34,10 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
 
     def option(match: re.Match[str]) -> str:
         # {'binds': 0} is binds=0 there
-        name, value = option_of(match[1]), match[2].strip("{}").replace("': ", "=").strip("'\"")
+        name, value = (
+            option_of(match[1], options),
+            match[2].strip("{}").replace("': ", "=").strip("'\""),
+        )
         if value == "False" and (off := f"{name[:2]}no-{name[2:]}") in options:
             return off
         if name not in options:
@@ -44,14 +47,16 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
 
     text = _ARGUMENT.sub(option, text)
     if first and (start := _START.match(text)):
-        names = [option_of(name) for name in start[0].split(" and ")]
+        names = [option_of(name, options) for name in start[0].split(" and ")]
         if set(names) <= set(options):
             text = " and ".join(names) + text[start.end() :]
     return text
 
 
-def option_of(argument: str) -> str:
-    """Return the option that stands for an argument."""
+def option_of(argument: str, options: Collection[str] = ()) -> str:
+    """Return the option that stands for an argument, of a command that has some."""
+    if argument == "path" and "--out" in options and "--to" not in options:
+        return "--out"
     return f"--{_OTHERWISE.get(argument, argument).replace('_', '-')}"
 
 

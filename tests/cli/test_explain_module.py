@@ -101,7 +101,8 @@ def test_counts_give_the_same_tables_as_their_features(folder, tmp_path, capsys)
     [
         (("--module-id", "M01"), "Nearest to"),
         (("--feature-table", "absent.csv"), "--feature-table: there is no file"),
-        (("--ig-n-steps", "0"), "--ig-n-steps 0 must be at least 1"),
+        (("--integrated-gradients", "--ig-n-steps", "0"), "--ig-n-steps 0 must be at least 1"),
+        (("--ig-n-steps", "9"), "--ig-n-steps says nothing without --integrated-gradients."),
         (("--data", "absent", "--feature-meta", "m.csv"), "leave --feature-table"),
         (("--transcripts", "t.csv"), "give --data too"),
     ],

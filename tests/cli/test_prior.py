@@ -256,6 +256,8 @@ def test_quiet_prints_nothing(folder, capsys):
         (["relation.txt", "--members", "gone.txt"], "--members: there is no file"),
         (["own.csv"], "no column 'source'"),
         (["sets.gmt", "--connect"], "needs --outputs"),
+        (["sets.gmt", "--skips", "drop"], "--skips says nothing without --layers. Give both"),
+        (["sets.gmt", "--unmapped", "drop"], "--unmapped says nothing without --mapping."),
         (["sets.gmt", "--label", "kinds"], "--label: 'cells.csv' has no column 'kinds'. Nearest"),
         (["sets.gmt", "--label", "kind", "--root", "r"], "leave --outputs and --root out"),
         (["sets.gmt", "--outputs", "repairs"], "repairs"),

@@ -62,6 +62,7 @@ def test_an_argument_that_comes_first_is_an_option(said, wanted):
     options = {"--label", "--edges", "--data", "--impute", "--epochs", "--out", "--to"}
     assert as_options(said, options, first=True) == wanted
     assert as_options("label 3", options) == "label 3"
+    assert as_options("path='a.xlsx'", {"--out"}) == "--out a.xlsx"
 
 
 def test_notes_are_worded_as_errors_are(tmp_path, capsys):
