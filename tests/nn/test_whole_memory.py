@@ -110,6 +110,18 @@ def test_a_norm_that_stops_to_track_does_not_learn():
     agree(stopped)
 
 
+@pytest.mark.filterwarnings("ignore:.*reach no output")
+@pytest.mark.parametrize("outputs", [["h"], ["k"], ["h", "y"]])
+def test_what_no_output_reads_has_no_gradient(outputs):
+    edges = [*CHAIN, ("a", "k"), ("h", "y")]
+    found = []
+    for model in both(edges, outputs=outputs):
+        model(X).sum().backward()
+        found.append({name: one.grad is None for name, one in model.named_parameters()})
+    assert found[0] == found[1]
+    assert any(found[0].values()) == ("y" not in outputs)
+
+
 def test_another_default_device():
     expected = model_of(CHAIN, "layers")(X)
     model = e2t.customize_model(model_of(CHAIN, "graph"), node_dropout=0.5)

@@ -251,9 +251,11 @@ class Whole(Function):
             return None, *differentiable_gradients(run, x, run.parameters, gradient, wanted)
         dx, flat = run.backward(gradient, wants_x=wants_x)
         parts: Any = torch.unsafe_split_with_sizes(flat, run.watched.parameters.sizes)
-        if not all(wanted):
+        leads_out = run.watched.leads_out
+        if not (all(wanted) and all(leads_out)):
             parts = [
-                part if is_wanted else None for part, is_wanted in zip(parts, wanted, strict=True)
+                part if is_wanted and leads else None
+                for part, is_wanted, leads in zip(parts, wanted, leads_out, strict=True)
             ]
         return None, dx, *parts
 

@@ -58,6 +58,8 @@ class Watched:
                     n_values += getattr(module, name).numel()
             self._norm_places[id(module)] = (places[0], places[1])
         self.parameters = Tensors(held)
+        behind = _behind_outputs(model)
+        self.leads_out = [id(module) not in behind for module, _ in held]
         watched = [
             (stage.module, settings_of(stage.module)) for stages in self.stages for stage in stages
         ]
@@ -142,3 +144,15 @@ class Watched:
             self._norm_places,
             edge_drop,
         )
+
+
+def _behind_outputs(model: Any) -> set[int]:
+    """Return modules that no output reads, for those have no gradient, as they have none layer by layer."""
+    last = int(max(model._output_layer))
+    blocks = [model.block(k) for k in range(last, len(model.blocks))]
+    skips = [
+        model.skip(k)
+        for k, parts in model._segments.items()
+        if min(target for target, _ in parts) > last
+    ]
+    return {id(inner) for one in (*blocks, *skips) for inner in one.modules()}
