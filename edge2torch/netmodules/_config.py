@@ -248,11 +248,11 @@ _RENAMED = {"vae.epochs": "vae.max_epochs", "vae.held_out": "vae.validation_frac
 
 
 def override(config: ModulesConfig, changes: Sequence[str] | Mapping[str, Any]) -> ModulesConfig:
-    """Return the settings with dotted keys changed: ``"vae.beta=2"``, or ``{"vae.beta": 2}``.
+    """Return the settings with keys changed: ``"vae.beta=2"``, ``{"vae.beta": 2}`` or ``{"vae": {"beta": 2}}``.
 
     Text is read as the key's type; all unknown keys and wrong values are named at once.
     """
-    pairs = changes.items() if isinstance(changes, Mapping) else map(_key_and_value, changes)
+    pairs = _flat(changes) if isinstance(changes, Mapping) else map(_key_and_value, changes)
     known = dict(_types_by_key(ModulesConfig))
     problems: list[str] = []
     for given, value in pairs:
@@ -290,7 +290,7 @@ def read_config(source: str | os.PathLike[str]) -> ModulesConfig:
             "Write lines such as min_module_size: 10."
         )
     try:
-        return override(ModulesConfig(), dict(_flat(content or {})))
+        return override(ModulesConfig(), content or {})
     except Edge2TorchError as error:
         raise Edge2TorchError(f"config={str(source)!r}: {error}") from None
 

@@ -5,7 +5,8 @@ import warnings
 import pytest
 
 from edge2torch.errors import Edge2TorchWarning
-from edge2torch.netmodules import fit_modules
+from edge2torch.netmodules import ModulesConfig, fit_modules
+from edge2torch.netmodules._config import as_config
 from edge2torch.simulate import planted_modules
 
 
@@ -39,3 +40,8 @@ def test_a_module_that_moves_with_depth_is_warned_of():
     with pytest.warns(Edge2TorchWarning, match="moves with sequencing depth"):
         found = fit_modules(deep, data.transcripts, samples, backend="graph", quiet=True)
     assert found.checks["depth_r"].abs().max() > 0.8
+
+
+def test_settings_within_settings_are_those_with_dots():
+    assert as_config({"vae": {"beta": 2.5}}) == as_config({"vae.beta": 2.5}) != ModulesConfig()
+    assert as_config(as_config({"alpha": 0.01}).as_dict()) == as_config({"alpha": 0.01})
