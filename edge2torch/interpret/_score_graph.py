@@ -45,7 +45,7 @@ def score_graph(
     Raises
     ------
     Edge2TorchError
-        For a table of edges without ``source`` and ``target``.
+        For a table of edges without ``source`` and ``target``, without numbers, or of another graph.
 
     Examples
     --------
@@ -98,8 +98,19 @@ def _add_edge_numbers(graph: nx.DiGraph, edges: pd.DataFrame) -> None:
             _add_edge_numbers(graph, renamed.drop(columns="output"))
         return
     pairs = list(zip(edges["source"], edges["target"], strict=True))
-    for name in edges.columns.difference(["source", "target"]):
-        if pd.api.types.is_numeric_dtype(edges[name]):
-            values = zip(pairs, edges[name].tolist(), strict=True)
-            known = {pair: value for pair, value in values if graph.has_edge(*pair)}
-            nx.set_edge_attributes(graph, known, name)
+    if pairs and not any(graph.has_edge(*pair) for pair in pairs):
+        first = " → ".join(map(str, pairs[0]))
+        raise Edge2TorchError(
+            f"edges: none of its {len(pairs):,} is an edge of this graph ({first}, for one). Give "
+            "those of the same model."
+        )
+    columns = edges.columns.difference(["source", "target"])
+    numbers = [name for name in columns if pd.api.types.is_numeric_dtype(edges[name])]
+    if not numbers:
+        raise Edge2TorchError(
+            f"edges has no column of numbers beside 'source' and 'target'; found {list(columns)[:5]}."
+        )
+    for name in numbers:
+        values = zip(pairs, edges[name].tolist(), strict=True)
+        known = {pair: value for pair, value in values if graph.has_edge(*pair)}
+        nx.set_edge_attributes(graph, known, name)

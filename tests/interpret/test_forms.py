@@ -80,7 +80,16 @@ def test_forms_that_do_not_go_together(skips: Setting) -> None:
         skips.ask("nodes", to="anndata", return_convergence_delta=True)
     with pytest.raises(e2t.Edge2TorchError, match="columns 'source' and 'target'"):
         score_graph(skips.artifact, edges=pd.DataFrame({"from": ["a"]}))
+    other = pd.DataFrame({"source": ["x"], "target": ["y"], "weight": [1.0]})
+    with pytest.raises(e2t.Edge2TorchError, match=r"none of its 1 is an edge.*x → y"):
+        score_graph(skips.artifact, edges=other)
+    with pytest.raises(e2t.Edge2TorchError, match="no column of numbers"):
+        score_graph(
+            skips.artifact, edges=other[["source", "target"]].assign(source="a", target="p")
+        )
     why = e2t.attribute(skips.model, skips.data, "edges", output="deep", quiet=True)
+    with pytest.raises(e2t.Edge2TorchError, match=r"edges must be a table, found Attribution"):
+        e2t.attribute(skips.model, skips.data, quiet=True, output="deep").to_networkx(edges=why)
     with pytest.raises(e2t.Edge2TorchError, match="these are of edges"):
         why.to_networkx(edges=why.frame())
 
