@@ -31,6 +31,7 @@ def write_fit(found: PerturbationFit, folder: str | os.PathLike[str]) -> Path:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from edge2torch import perturb
     >>> edges = pd.DataFrame({"source": ["A", "B", "a"], "target": ["a", "a", "y"], "sign": 1})
     >>> doses = pd.DataFrame({"A": [0, 1, 0, 1.0], "B": [0, 0, 1.0, 1]}, list("0abc"))
