@@ -264,7 +264,7 @@ class _State:
         except (Edge2TorchError, KeyError, IndexError, ValueError, RuntimeError) as error:
             raise Edge2TorchError(
                 f"checkpoint: {str(self.path)!r} is damaged, or of another model or version "
-                f"({error}). Remove it, or name another file, to begin anew."
+                f"({error}). To begin anew remove it, name another file, or do not resume."
             ) from error
         self.best = parts["best"]
 
