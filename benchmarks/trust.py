@@ -32,7 +32,7 @@ from torch import nn
 import edge2torch as e2t
 from benchmarks.recovery import SETTINGS, TRAINING
 from benchmarks.trust_splits import donor_shift, score_coverage, spread
-from edge2torch.cli._demo import choose_pathways, demo_files, pathway_edges, read_sets
+from edge2torch.cli._demo import demo_files, pathway_graph
 from edge2torch.interpret import NodeFindings, cross_fit, find_nodes, node_use
 
 LEVEL = 0.05
@@ -75,8 +75,8 @@ def demo() -> Problem:
         data = anndata.read_h5ad(cells)
     x = data.raw.to_adata().to_df()
     y = data.obs["bulk_labels"].astype(str)
-    pathways = choose_pathways(read_sets(sets), x.columns, 3, 60)
-    return Problem("demo", pathway_edges(pathways, sorted(y.unique())), x, y)
+    edges, _ = pathway_graph(e2t.read_gmt(sets, quiet=True), x.columns, sorted(y.unique()), 3, 60)
+    return Problem("demo", edges, x, y)
 
 
 def of_files(name: str, edges: str, data: str, label: str, layer: str | None) -> Problem:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pandas as pd
 
 from edge2torch._core.messages import plural
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors import read_gmt
+from edge2torch.priors import prepare_prior, read_gmt
 from edge2torch.study import ReportText, StudyResult, StudySettings, read_h5ad, run_study
 
 PIP = "pip install --no-deps scanpy==1.11.5 scvega==0.0.2"
@@ -34,18 +32,6 @@ _SPELLINGS = {
     "KAPPAB": "kappaB", "MRNA": "mRNA", "NEF": "Nef", "POL": "Pol", "RRNA": "rRNA", "TRKA": "TrkA",
     "TRNA": "tRNA", "WNT": "Wnt",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Pathways:
-    """Gene sets cut to the measured genes.
-
-    ``table`` has a row per pathway: ``pathway``, ``id`` (its name in the file), ``genes`` (measured),
-    ``also`` (other sets with the same measured genes); ``members`` are the genes of each.
-    """
-
-    table: pd.DataFrame
-    members: Mapping[str, list[str]]
 
 
 def demo_files() -> tuple[Path, Path]:
@@ -70,37 +56,32 @@ def _find(package: str, name: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def read_sets(path: Path) -> dict[str, list[str]]:
-    """Read gene sets as lists of genes."""
-    edges = read_gmt(path, quiet=True)
-    return {str(name): own.tolist() for name, own in edges.groupby("target")["source"]}
+def pathway_graph(
+    sets: pd.DataFrame, genes: Iterable[str], classes: Sequence[str], smallest: int, largest: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Lead measured genes to pathways as annotated, and every pathway to every class.
 
-
-def choose_pathways(
-    sets: Mapping[str, list[str]], genes: Iterable[str], smallest: int, largest: int
-) -> Pathways:
-    """Keep sets with enough and not too many measured genes; of equal ones, the first by name."""
-    measured = set(genes)
-    same: dict[frozenset[str], list[str]] = defaultdict(list)
-    for name in sorted(sets):
-        if smallest <= len(found := measured.intersection(sets[name])) <= largest:
-            same[frozenset(found)].append(name)
-    if not same:
-        raise Edge2TorchError(
-            f"No pathway has between --min-genes {smallest} and --max-genes {largest} of the "
-            f"{len(measured):,} measured genes."
-        )
-    table = pd.DataFrame(
-        [
-            (readable(first), first, len(found), "; ".join(others))
-            for found, (first, *others) in same.items()
-        ],
-        columns=["pathway", "id", "genes", "also"],
+    Returns edges, and a row per pathway: ``pathway``, ``id`` (its name in the file), ``genes``
+    (measured), ``also`` (other sets with the same measured genes).
+    """
+    fitted = prepare_prior(
+        sets, genes, classes, connect=True, min_genes=smallest, max_genes=largest, merge=True
     )
+    edges = fitted.edges[["source", "target"]]
+    last = edges["target"].isin(classes)
+    table = edges[~last].groupby("target", as_index=False).size()
+    table.columns = pd.Index(["id", "genes"])
+    merged = next(one.table for one in fitted.steps if one.step == "merge_identical")
+    also = pd.DataFrame(merged).sort_values("node").groupby("into")["node"].agg("; ".join)
+    table["also"] = table["id"].map(also).fillna("")
+    table.insert(0, "pathway", table["id"].map(readable))
     if not table["pathway"].is_unique:
         table["pathway"] = table["id"]
-    members = dict(zip(table["pathway"], map(sorted, same), strict=True))
-    return Pathways(table, members)
+    # genes first, pathway by pathway: the start of a network goes by the order of its edges
+    members = edges[~last].sort_values(["target", "source"])
+    ordered = pd.concat([members, edges[last].sort_values(["source", "target"])])
+    names = dict(zip(table["id"], table["pathway"], strict=True))
+    return ordered.replace(names).reset_index(drop=True), table
 
 
 def readable(name: str) -> str:
@@ -117,13 +98,6 @@ def _spell(word: str) -> str:
     return word.lower()
 
 
-def pathway_edges(pathways: Pathways, classes: Iterable[str]) -> pd.DataFrame:
-    """Gene to pathway as annotated, and every pathway to every class."""
-    pairs = [(gene, name) for name, genes in pathways.members.items() for gene in genes]
-    pairs += [(name, cell) for name in pathways.members for cell in classes]
-    return pd.DataFrame(pairs, columns=["source", "target"])
-
-
 def run_demo(
     settings: StudySettings, min_genes: int, max_genes: int, command: str, **told: Any
 ) -> StudyResult:
@@ -133,14 +107,14 @@ def run_demo(
     sizes = cells.obs[_LABEL].astype(str).value_counts()
     kinds = sorted(sizes.index[sizes >= settings.min_class_size])
     genes = cells.raw.var_names.astype(str)
-    sets = read_sets(gmt)
-    pathways = choose_pathways(sets, genes, min_genes, max_genes)
+    sets = read_gmt(gmt, quiet=True)
+    edges, pathways = pathway_graph(sets, list(genes), kinds, min_genes, max_genes)
     text = ReportText(
         title="Which pathways tell blood cell types apart?",
         data=f"{cells.n_obs:,} peripheral blood mononuclear cells with "
         f"{plural('gene', len(genes))} each (10x Genomics, log-normalised; from the scanpy "
         f"package), labelled with {len(kinds)} cell types.",
-        graph=_pathway_words(pathways, len(sets), len(genes), min_genes, max_genes),
+        graph=_pathway_words(edges, pathways, sets, genes, min_genes, max_genes),
         caveats=(
             (
                 "The cell-type labels were given by comparing each cell with sorted reference "
@@ -159,21 +133,25 @@ def run_demo(
         feature="gene",
         node="pathway",
         group="cell type",
-        tables={"pathways": pathways.table.set_index("pathway")},
+        tables={"pathways": pathways.set_index("pathway")},
     )
-    edges = pathway_edges(pathways, kinds)
     return run_study(edges, cells, _LABEL, settings=settings, text=text, **told)
 
 
 def _pathway_words(
-    pathways: Pathways, n_sets: int, n_genes: int, min_genes: int, max_genes: int
+    edges: pd.DataFrame,
+    pathways: pd.DataFrame,
+    sets: pd.DataFrame,
+    genes: pd.Index,
+    smallest: int,
+    largest: int,
 ) -> str:
-    pairs = sum(len(genes) for genes in pathways.members.values())
-    n_rest = n_genes - len(set().union(*pathways.members.values()))
-    merged = int((pathways.table["also"] != "").sum())
+    pairs = int(pathways["genes"].sum())
+    n_rest = int((~genes.isin(edges["source"])).sum())
+    merged = int((pathways["also"] != "").sum())
     return (
-        f"Gene → pathway → cell type: of {n_sets} Reactome pathways (from the scvega package) "
-        f"{len(pathways.table)} have {min_genes} to {max_genes} measured genes"
+        f"Gene → pathway → cell type: of {sets['target'].nunique()} Reactome pathways (from the scvega package) "
+        f"{len(pathways)} have {smallest} to {largest} measured genes"
         + (f" ({merged} of them stand for several with the same measured genes)" if merged else "")
         + f"; {pairs:,} annotations lead from genes to pathways, and every pathway to every cell "
         f"type. {n_rest:,} measured genes are in none of these pathways, so the network does not "

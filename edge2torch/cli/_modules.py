@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, require
 from edge2torch.cli._options import File, Group, command
-from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     from edge2torch.netmodules import ModulesConfig
 
 modules = typer.Typer(help="Gene-network modules.", no_args_is_help=True, cls=Group)
-
-_NAMED = "confounded, covariates named"
-_SWITCH: dict[str, Any] = {"roles": ("switch_only",)}
-SUITES: dict[str, dict[str, dict[str, Any]]] = {
-    "core": {
-        "plain": {"n_modules": 5, **_SWITCH},
-        "graded": {"n_modules": 5, "amplitude": (0.2, 1.2), **_SWITCH},
-        "unequal": {"n_modules": 5, "module_size": (60, 30, 15, 10, 7), **_SWITCH},
-        "nonlinear": {"n_modules": 4, "nonlinear": True, "n_samples": 100, **_SWITCH},
-        "noise": {"n_modules": 0, "n_background": 500},
-    },
-    "multiplex": {
-        "plain": {"n_modules": 5},
-        "graded": {"n_modules": 5, "amplitude": (0.2, 1.2)},
-        "overlapping": {"n_modules": 4, "overlap": 0.25},
-        "confounded": {"n_modules": 5, "confound": 0.5},
-        _NAMED: {"n_modules": 5, "confound": 0.5},
-    },
-    "scale": {
-        "5,000 genes": {"n_modules": 20, "module_size": 50, "n_background": 4000, "n_samples": 200}
-    },
-}
 
 Config = Annotated[str, "Settings: a YAML file, or one of quick, switching and plain."]
 Changes = Annotated[
@@ -126,67 +100,16 @@ def benchmark(
     console: Console,
 ) -> None:
     """Fit planted modules and say how well they are found."""
-    import pandas as pd
-
     from edge2torch._core.files import output_folder
     from edge2torch._core.tables import write_table
-    from edge2torch.netmodules import BACKENDS, fit_modules, score_modules
-    from edge2torch.simulate import planted_modules
+    from edge2torch.netmodules import benchmark_backends
 
-    chosen = _settings(config, settings)
-    if unknown := [name for name in backends if name not in BACKENDS]:
-        raise Edge2TorchError(
-            f"--backends: no such backend {listing(unknown)}. Use some of {listing(BACKENDS)}."
-        )
-    jobs = list(itertools.product(_suite(suite).items(), range(seed, seed + seeds), backends))
-    rows = []
-    for k, show in console.count(len(jobs), "benchmark", "fits"):
-        (name, (options, covariates)), own, backend = jobs[k]
-        show(f"{name}, {backend}")
-        planted = planted_modules(**options, seed=own)
-        start = _cpu()
-        with Console(quiet=True).warnings_as_notes():  # the table counts them
-            found = fit_modules(
-                planted.counts, planted.transcripts, planted.samples, covariates=covariates,
-                backend=backend, config=chosen, seed=own, quiet=True,
-            )  # fmt: skip
-        seconds = _cpu() - start
-        scores = score_modules(found, planted.modules)
-        rows.append({
-            "fixture": name, "backend": backend, "seed": own, **scores,
-            "warnings": int((found.checks["warning"] != "").sum()),
-            "cpu_seconds": seconds, **_peak(),
-        })  # fmt: skip
-    table = pd.DataFrame(rows)
+    starts = range(seed, seed + seeds)
+    table = benchmark_backends(suite, backends, starts, _settings(config, settings), console)
     mean = table.drop(columns="seed").groupby(["fixture", "backend"], sort=False).mean()
     console.say(mean.round(3).to_string())
     if out is not None:
         write_table(output_folder(out, "--out") / "benchmark.csv", table)
-
-
-def _cpu() -> float:
-    """Seconds of this process and of those it has started, such as R."""
-    return sum(os.times()[:4])
-
-
-def _peak() -> dict[str, float]:
-    """Most memory that the process has held, in MB; Windows does not say."""
-    try:
-        import resource
-    except ImportError:
-        return {}
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # bytes there, kilobytes elsewhere
-    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
-
-
-def _suite(name: str) -> dict[str, tuple[dict[str, Any], tuple[str, ...]]]:
-    """Of each fixture, how it is planted, and the covariates that a fit is told."""
-    if name not in SUITES:
-        raise Edge2TorchError(f"--suite: {name!r}. Use one of {listing(SUITES)}.")
-    return {
-        fixture: (options, ("degradation", "composition") if fixture == _NAMED else ())
-        for fixture, options in SUITES[name].items()
-    }
 
 
 @command(modules, "compare", "modules compare modules other_modules")

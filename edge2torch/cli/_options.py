@@ -20,7 +20,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from edge2torch._core.console import Console
-from edge2torch.cli._wording import option_of
+from edge2torch.cli._wording import option_of, say
 from edge2torch.errors import Edge2TorchError
 
 # What more than one command asks for.
@@ -118,7 +118,7 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
         kind, *about = _split(hints[name])
         if kind is Console:
             shown.append(_parameter("quiet", Annotated[bool, _QUIET], False))
-            made_of[name] = lambda given: Console(given.pop("quiet"))
+            made_of[name] = lambda given: Console(given.pop("quiet"), say)
         elif dataclasses.is_dataclass(kind):
             options, made_of[name] = _of_dataclass(kind, *about)
             shown += options

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,39 +13,11 @@ from edge2torch._core.messages import listing
 from edge2torch.cli._options import OUTPUTS, File, Text, refuse_without
 from edge2torch.errors import Edge2TorchError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Format = Literal[
     "auto", "gmt", "reactome", "obo", "sif", "omnipath", "graphml", "cx2", "kgml", "gpml", "sbml_qual",
     "gocam", "edges",
 ]  # fmt: skip
-_BY_SUFFIX: dict[str, Format] = {
-    ".gmt": "gmt", ".obo": "obo", ".sif": "sif", ".graphml": "graphml", ".cx2": "cx2", ".hcx": "cx2",
-    ".kgml": "kgml", ".gpml": "gpml", ".sbml": "sbml_qual", ".json": "gocam",
-}  # fmt: skip
-_BY_ROOT: dict[str, Format] = {  # of a file called .xml
-    "pathway": "kgml", "Pathway": "gpml", "sbml": "sbml_qual", "graphml": "graphml",
-}  # fmt: skip
-_HEAD = 20_000  # bytes; comments and a licence may stand before the first element
-_NO_ROOT = re.compile(r"<!--.*?-->|<[?!][^>]*>", re.DOTALL)
-_ROOT = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
 _SIGNS = ("1", "+1", "0", "-1")
-# Options that only the reader of one format takes; `priors.read_x` reads the format `x`.
-_TAKES: dict[str, tuple[str, ...]] = {
-    "gmt": ("identifier", "description"),
-    "reactome": ("members", "names", "species"),
-    "obo": ("annotations", "namespace", "relations"),
-    "sif": ("signs", "gates", "undirected", "isolated"),
-    "omnipath": ("undirected",),
-    "graphml": ("identifier", "isolated", "duplicates", "weight"),
-    "cx2": ("names", "isolated", "weight", "signs"),
-    "kgml": ("genes", "compounds", "maps", "strip"),
-    "gpml": ("names", "undirected", "groups"),
-    "sbml_qual": ("names", "signs", "input_loops"),
-    "gocam": (),
-    "edges": ("source", "target", "sign", "duplicates", "weight", "signs"),
-}
 
 
 @dataclass(frozen=True)
@@ -174,13 +145,13 @@ def prior(
 ) -> None:
     """Fit gene sets, an ontology or a network to your data; write an edge table."""
     from edge2torch.priors import clean_names as clean
-    from edge2torch.priors import prepare_prior, write_edges
+    from edge2torch.priors import prepare_prior, read_prior, signs_as_constraints, write_edges
     from edge2torch.study import feature_names as names_of_features
-    from edge2torch.study import label_outputs
+    from edge2torch.study import label_outputs, refuse_in_rows
 
     refuse_without("layers", fitting, "skips")
     refuse_without("mapping", fitting, "unmapped")
-    prior_edges = _read(file, kind, reading.given(), console)
+    prior_edges = read_prior(file, kind, reading.given(), console)
     nodes = {*prior_edges["source"], *prior_edges["target"]}
     columns = names_of_features(
         features, "--features", nodes, layer=layer, names_column=feature_names
@@ -197,7 +168,7 @@ def prior(
     if aside:
         console.say(f"{replace(columns, aside=aside).words} edge2torch run does the same.")
     if fitting.mapping is None:
-        _refuse_transposed(features, measured, prior_edges)
+        refuse_in_rows(features, "--features", measured, nodes)
     read, options = list(outputs), vars(fitting)
     if label is not None:
         if read or fitting.root is not None:
@@ -208,7 +179,7 @@ def prior(
         options = {**options, "connect": fitting.connect or new}
         console.say(f"Outputs, of the label {label!r}: {listing(read, 10)}.")
     fitted = prepare_prior(prior_edges, measured, read or None, **options)
-    edges = _with_constraints(fitted.edges) if hold_signs else fitted.edges
+    edges = signs_as_constraints(fitted.edges) if hold_signs else fitted.edges
     report = fitted.report
     write_edges(edges, out)
     console.say(repr(report))
@@ -218,108 +189,3 @@ def prior(
             f"--outputs {','.join(report.outputs)} to read all."
         )
     console.say(f"Written: {out}")
-
-
-def _read(file: Path, kind: Format, given: dict[str, Any], console: Console) -> pd.DataFrame:
-    """Read a file by its kind; an option of another kind is refused, not ignored."""
-    import edge2torch.priors as readers
-    from edge2torch._core.tables import existing_file
-
-    existing_file(file, "FILE")
-    if kind == "auto":
-        kind = "reactome" if "members" in given else _kind_of(file)
-        if kind == "edges" and not given and _has_flags(file):
-            kind = "omnipath"
-            console.say(
-                f"{file.name} has columns of stimulation and inhibition: read as omnipath "
-                "(--format edges takes them as they are)."
-            )
-    for name in given:
-        if name not in _TAKES[kind]:
-            option = "--join" if name == "duplicates" else f"--{name}"
-            of = [other for other, options in _TAKES.items() if name in options]
-            raise Edge2TorchError(
-                f"{option} is for {' and '.join(of)}, but {file.name!r} is read as {kind}. "
-                f"Leave {option} out, or give --format {of[0]}."
-            )
-    if kind == "reactome" and "members" not in given:
-        raise Edge2TorchError("Reactome needs --members, the map from genes or proteins.")
-    of_files = ("members", "names") if kind == "reactome" else ("annotations",)
-    for name in set(of_files) & set(given):
-        existing_file(Path(given[name]), f"--{name}")
-    if kind in ("cx2", "edges") and isinstance(given.get("signs"), str):
-        raise Edge2TorchError(
-            f"--signs for {kind} says what words mean, as 'binds=0,blocks=-1'; found {given['signs']!r}."
-        )
-    if kind in ("cx2", "graphml"):  # what is written has to compile; a table may be mended by hand
-        given = {"weight": "drop", **given}
-    reader = getattr(readers, f"read_{kind}")
-    table: pd.DataFrame = reader(file, **given, quiet=console.quiet)
-    return table
-
-
-def _with_constraints(edges: pd.DataFrame) -> pd.DataFrame:
-    """Write signs as constraints; an edge that has one already keeps it."""
-    if "sign" not in edges:
-        raise Edge2TorchError(
-            "--hold-signs needs edges with signs: SIF, OmniPath, or a table with --sign."
-        )
-    held = edges["sign"].map({1: "positive", -1: "negative"}).astype(object)
-    if "constraint" in edges:
-        held = edges["constraint"].where(edges["constraint"].notna(), held)
-    return edges.assign(constraint=held.where(held.notna(), None))
-
-
-def _refuse_transposed(file: Path, measured: list[str], edges: pd.DataFrame) -> None:
-    """Say so where the rows of the data, and not its columns, are called as nodes are."""
-    from edge2torch._core.packed import plain_suffix
-    from edge2torch._core.tables import read_table
-    from edge2torch.study import read_h5ad
-
-    nodes = {*edges["source"], *edges["target"]}
-    if nodes & set(measured):
-        return
-    if plain_suffix(file) == ".h5ad":
-        data = read_h5ad(file, "--features", backed="r")
-        rows = list(data.obs_names)
-        data.file.close()
-    else:
-        rows = read_table(file, "--features", text=(0,)).iloc[:, 0].astype(str).str.strip().tolist()
-    if known := [name for name in rows if name in nodes]:
-        raise Edge2TorchError(
-            f"--features: {file.name!r} looks transposed: {len(known):,} of its {len(rows):,} rows are "
-            f"called as nodes of the graph ({listing(known)}), none of its columns is. Features have "
-            "to be columns: write the table's transpose (.T in pandas and AnnData)."
-        )
-
-
-def _kind_of(file: Path) -> Format:
-    """Tell a format by the ending, and one of XML by its first element."""
-    from edge2torch._core.packed import opened, plain_suffix
-
-    suffix = plain_suffix(file)
-    if suffix != ".xml":
-        return _BY_SUFFIX.get(suffix, "edges")
-    with opened(file) as stream:
-        head = stream.read(_HEAD).decode("utf-8", "replace")
-    found = _ROOT.search(_NO_ROOT.sub("", head))
-    if found is None or found[1] not in _BY_ROOT:
-        raise Edge2TorchError(
-            f"{file.name!r}: XML of which kind? Say it with --format: {listing(_BY_ROOT.values())}."
-        )
-    return _BY_ROOT[found[1]]
-
-
-def _has_flags(file: Path) -> bool:
-    """Say whether a table's header is that of OmniPath or LEMBAS."""
-    from edge2torch._core.packed import plain_suffix
-    from edge2torch._core.tables import read_table
-
-    if plain_suffix(file) not in (".csv", ".tsv", ".tab", ".txt"):
-        return False
-    try:
-        header = read_table(file, n_rows=0).columns
-    except Edge2TorchError:  # the reader of edges will say what is wrong, and on which line
-        return False
-    names = {str(name).lower().removeprefix("is_") for name in header}
-    return names >= {"source", "target", "stimulation", "inhibition"}

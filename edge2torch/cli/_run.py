@@ -156,7 +156,9 @@ def run(
         others += [k for k, v in {"data": data, "label": label, "resume": resume}.items() if v]
         others = [name for name in others if name not in _OF_TREATMENTS]
         refuse(others, f"is not for {of_task}. Leave it out.")
-        _run_perturbation(edges, out, treatments, settings, console)
+        from edge2torch.study import run_perturbation
+
+        run_perturbation(edges, **vars(treatments), settings=settings, out=out, console=console)
         return
     refuse(changed(treatments), f"is for task='perturbation' only, found {of_task}.")
     if data is None:
@@ -201,47 +203,6 @@ def _time_to_event(label: str | None, asked: Survival) -> Any:
     from edge2torch.survival import TimeToEvent
 
     return TimeToEvent(**vars(asked))
-
-
-def _run_perturbation(
-    edges: Path, out: Path, asked: Treatments, settings: StudySettings, console: Console
-) -> None:
-    """Read, fit, write, and say what follows."""
-    from edge2torch._core.packed import plain_suffix
-    from edge2torch.perturb import fit, folds, read_design, read_midas, write_fit
-    from edge2torch.priors import read_sif
-    from edge2torch.study import read_edge_file
-
-    given = asked.design is not None or asked.readouts is not None
-    if (asked.midas is not None) == given:
-        raise Edge2TorchError("task='perturbation' takes design= and readouts=, or midas=.")
-    if given and (asked.design is None or asked.readouts is None):
-        raise Edge2TorchError("design= and readouts= go together.")
-    if plain_suffix(edges) == ".sif":
-        table = read_sif(edges, quiet=console.quiet)
-    else:
-        table = read_edge_file(edges, "--edges")
-    if asked.midas is not None:
-        design = read_midas(asked.midas, table, quiet=console.quiet)
-    else:
-        design = read_design(asked.design, asked.readouts, edges=table)  # type: ignore[arg-type]
-    console.say(str(design))
-    found = fit(
-        table,
-        design,
-        folds(design, asked.leave, seed=settings.seed),
-        replicates=max(settings.replicates, 1),
-        rewired=asked.rewired,
-        prior_mean=asked.prior_mean,
-        inner_folds=asked.inner_folds,
-        executor=asked.executor,
-        epochs=settings.max_epochs,
-        seed=settings.seed,
-        quiet=console.quiet,
-    )
-    place = write_fit(found, out)
-    console.say(str(found))
-    console.say(f"Written: {place}")
 
 
 def compare_priors(

@@ -91,23 +91,24 @@ def draw(
 ) -> None:
     """Draw a graph in layers, with scores on it; or how an output's score flows through it."""
     require("matplotlib", extra="plot").use("agg")
-    from edge2torch.cli._drawn import read_graph, read_rows, read_scores
     from edge2torch.plot import draw_graph, plot_flow
+    from edge2torch.study import read_graph, read_rows, read_scores
 
     if flow is not None and scores is not None:
         raise Edge2TorchError("--flow draws edges and --scores colours nodes: give one of them.")
     if where and flow is None and scores is None:
         raise Edge2TorchError("--where chooses rows of --scores or --flow; give one of them.")
-    artifact, weights = read_graph(graph)
+    artifact, weights = read_graph(graph, "GRAPH")
     if flow is not None:
-        table = read_rows(flow, where, "--flow", ("source", "target"))
+        table = read_rows(flow, where, "flow", ("source", "target"))
         if len(outputs) > 1:
             raise Edge2TorchError("--outputs: a flow leads to one output; give one name.")
         plot_flow(artifact, table, output=next(iter(outputs), None), path=out, title=title or None)
     else:
         shown = None
         if scores is not None:
-            by_node, name = read_scores(scores, column, where, artifact.graph.node_names, console)
+            names = artifact.graph.node_names
+            by_node, name = read_scores(scores, column, where, names, console)
             shown = by_node[name]
         draw_graph(
             artifact, scores=shown, weights=weights, outputs=list(outputs) or None,
@@ -139,10 +140,9 @@ def export(
     console: Console,
 ) -> None:
     """Write a network, with scores and weights, for Cytoscape, NDEx, Gephi and others."""
-    from edge2torch.cli._drawn import read_scores
     from edge2torch.compile import edge_weights
     from edge2torch.exchange import write_network
-    from edge2torch.study import load_study, node_table, read_edge_file, read_saved
+    from edge2torch.study import load_study, node_table, read_edge_file, read_saved, read_scores
 
     if where and scores is None:
         raise Edge2TorchError("--where chooses rows of --scores; give that.")

@@ -16,7 +16,9 @@ _ARGUMENT = re.compile(
 )
 _START = re.compile(r"[a-z][a-z_]*(?: and [a-z][a-z_]*)?\b")
 # Arguments whose option is called otherwise.
-_OTHERWISE = {"folder": "out", "max_epochs": "epochs", "path": "to"}
+_OTHERWISE = {
+    "folder": "out", "max_epochs": "epochs", "path": "to", "kind": "format", "duplicates": "join",
+}  # fmt: skip
 
 
 def options_of(command: Any, given: Iterable[str]) -> set[str]:

@@ -18,6 +18,7 @@ from edge2torch.netmodules._read import read_transcript_data
 from edge2torch.netmodules._result import NetworkModules as NetworkModules
 from edge2torch.netmodules._result import load_modules, modules_to_edgelist
 from edge2torch.netmodules._stability import Stability as Stability
+from edge2torch.netmodules._stability import benchmark_backends as benchmark_backends
 from edge2torch.netmodules._stability import score_modules, stability_selection
 
 # Names "as" themselves are parts of the settings and of other rooms: importable, not shown.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +15,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_count, check_number
-from edge2torch._core.messages import require
+from edge2torch._core.console import Console
+from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
+from edge2torch.netmodules._backends import BACKENDS
 from edge2torch.netmodules._config import ModulesConfig, as_config, override
 from edge2torch.netmodules._fit import fit_modules
 from edge2torch.netmodules._input import TranscriptData, transcript_data
 from edge2torch.netmodules._result import NetworkModules, closest_modules
+from edge2torch.simulate import planted_modules
 
 
 def score_modules(result: NetworkModules, truth: pd.DataFrame) -> dict[str, float]:
@@ -85,6 +91,95 @@ def _pair_f1(true: pd.Series, found: pd.Series) -> float:
 
 def _pairs(sizes: pd.Series) -> float:
     return float((sizes * (sizes - 1) / 2).sum())
+
+
+_NAMED = "confounded, covariates named"
+_SWITCH: dict[str, Any] = {"roles": ("switch_only",)}
+_SUITES: dict[str, dict[str, dict[str, Any]]] = {
+    "core": {
+        "plain": {"n_modules": 5, **_SWITCH},
+        "graded": {"n_modules": 5, "amplitude": (0.2, 1.2), **_SWITCH},
+        "unequal": {"n_modules": 5, "module_size": (60, 30, 15, 10, 7), **_SWITCH},
+        "nonlinear": {"n_modules": 4, "nonlinear": True, "n_samples": 100, **_SWITCH},
+        "noise": {"n_modules": 0, "n_background": 500},
+    },
+    "multiplex": {
+        "plain": {"n_modules": 5},
+        "graded": {"n_modules": 5, "amplitude": (0.2, 1.2)},
+        "overlapping": {"n_modules": 4, "overlap": 0.25},
+        "confounded": {"n_modules": 5, "confound": 0.5},
+        _NAMED: {"n_modules": 5, "confound": 0.5},
+    },
+    "scale": {
+        "5,000 genes": {"n_modules": 20, "module_size": 50, "n_background": 4000, "n_samples": 200}
+    },
+}
+
+
+def benchmark_backends(
+    suite: str,
+    backends: Sequence[str],
+    seeds: Sequence[int],
+    config: ModulesConfig,
+    console: Console,
+) -> pd.DataFrame:
+    """Fit planted modules: a row per fixture, seed and backend, how well they are found, and the cost.
+
+    Parameters
+    ----------
+    suite : {"core", "multiplex", "scale"}
+        Which fixtures.
+    backends : sequence of str
+        Some of :data:`BACKENDS`.
+    seeds : sequence of int
+        Each plants its own data.
+    config : ModulesConfig
+        Settings of all fits.
+    console : Console
+        Counts the fits.
+    """
+    if unknown := [name for name in backends if name not in BACKENDS]:
+        raise Edge2TorchError(
+            f"backends: no such backend {listing(unknown)}. Use some of {listing(BACKENDS)}."
+        )
+    if suite not in _SUITES:
+        raise Edge2TorchError(f"suite: {suite!r}. Use one of {listing(_SUITES)}.")
+    jobs = list(itertools.product(_SUITES[suite].items(), seeds, backends))
+    rows = []
+    for k, show in console.count(len(jobs), "benchmark", "fits"):
+        (fixture, options), seed, backend = jobs[k]
+        show(f"{fixture}, {backend}")
+        planted = planted_modules(**options, seed=seed)
+        start = _cpu()
+        with Console(quiet=True).warnings_as_notes():  # the table counts them
+            found = fit_modules(
+                planted.counts, planted.transcripts, planted.samples,
+                covariates=("degradation", "composition") if fixture == _NAMED else (),
+                backend=backend, config=config, seed=seed, quiet=True,
+            )  # fmt: skip
+        seconds = _cpu() - start
+        rows.append({
+            "fixture": fixture, "backend": backend, "seed": seed,
+            **score_modules(found, planted.modules),
+            "warnings": int((found.checks["warning"] != "").sum()),
+            "cpu_seconds": seconds, **_peak(),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _cpu() -> float:
+    """Seconds of this process and of those it has started, such as R."""
+    return sum(os.times()[:4])
+
+
+def _peak() -> dict[str, float]:
+    """Most memory that the process has held, in MB; Windows does not say."""
+    try:
+        import resource
+    except ImportError:
+        return {}
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # bytes there, kilobytes elsewhere
+    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
 
 
 _AGREED = 0.5

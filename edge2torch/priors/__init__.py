@@ -6,6 +6,8 @@ computation. Every step of fitting returns a new table and a report of what it d
 
 from edge2torch.priors._annotations import read_annotations
 from edge2torch.priors._between import keep_between as keep_between
+from edge2torch.priors._by_kind import read_prior as read_prior
+from edge2torch.priors._by_kind import signs_as_constraints as signs_as_constraints
 from edge2torch.priors._clean import clean_names
 from edge2torch.priors._cx2 import read_cx2
 from edge2torch.priors._cycles import break_cycles as break_cycles

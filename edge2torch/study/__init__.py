@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from edge2torch.study._ask import label_outputs as label_outputs
     from edge2torch.study._ask import positions_of as positions_of
     from edge2torch.study._ask import read_samples as read_samples
+    from edge2torch.study._ask import refuse_in_rows as refuse_in_rows
     from edge2torch.study._ask import score as score
     from edge2torch.study._compare_priors import PriorComparison as PriorComparison
     from edge2torch.study._compare_priors import compare_priors as compare_priors
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from edge2torch.study._result import StudyResult as StudyResult
     from edge2torch.study._result import load_study as load_study
     from edge2torch.study._run_pairs import run_pairs as run_pairs
+    from edge2torch.study._run_perturbation import run_perturbation as run_perturbation
     from edge2torch.study._saved import read_saved as read_saved
+    from edge2torch.study._scored_graph import read_graph as read_graph
+    from edge2torch.study._scored_graph import read_rows as read_rows
+    from edge2torch.study._scored_graph import read_scores as read_scores
     from edge2torch.study._settings import StudySettings as StudySettings
     from edge2torch.study._study import run_study as run_study
     from edge2torch.study._verdict import Verdict as Verdict
@@ -52,10 +57,15 @@ _HOME = {
     "positions_of": "_ask",
     "read_edge_file": "_edges",
     "read_dataset": "_data",
+    "read_graph": "_scored_graph",
     "read_h5ad": "_data",
+    "read_rows": "_scored_graph",
     "read_samples": "_ask",
     "read_saved": "_saved",
+    "read_scores": "_scored_graph",
+    "refuse_in_rows": "_ask",
     "run_pairs": "_run_pairs",
+    "run_perturbation": "_run_perturbation",
     "score": "_ask",
 }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -23,18 +24,39 @@ from edge2torch.study._task import choose_task
 
 def label_outputs(path: Path, label: str) -> list[str]:
     """What a study of a label reads: its classes, or the label itself where it holds numbers."""
-    if plain_suffix(existing_file(path, "data")) == ".h5ad":
-        data = read_h5ad(path, backed="r")
-        samples = data.obs
-        data.file.close()
-    else:
-        samples = read_table(path, "data")
+    samples = _samples(path, "data")
     if label not in samples:
         raise Edge2TorchError(
             f"label: {path.name!r} has no column {label!r}.{nearest(label, samples.columns)}"
         )
     task = choose_task(samples[label].dropna(), "auto", StudySettings().min_class_size)
     return list(task.classes) or [label]
+
+
+def _samples(path: Path, argument: str, *, text: tuple[int, ...] = ()) -> pd.DataFrame:
+    """What a file says of its samples: the ``obs`` of an h5ad, or the table itself."""
+    if plain_suffix(existing_file(path, argument)) != ".h5ad":
+        return read_table(path, argument, text=text)
+    data = read_h5ad(path, argument, backed="r")
+    data.file.close()
+    return cast(pd.DataFrame, data.obs)
+
+
+def refuse_in_rows(
+    path: Path, argument: str, measured: Collection[str], nodes: Collection[str]
+) -> None:
+    """Say so where the rows of the data, and not its columns, are called as nodes are."""
+    if not set(nodes).isdisjoint(measured):
+        return
+    samples = _samples(path, argument, text=(0,))
+    names = samples.index if plain_suffix(path) == ".h5ad" else samples.iloc[:, 0]
+    rows = names.astype(str).str.strip().tolist()
+    if known := [name for name in rows if name in nodes]:
+        raise Edge2TorchError(
+            f"{argument}: {path.name!r} looks transposed: {len(known):,} of its {len(rows):,} rows are "
+            f"called as nodes of the graph ({listing(known)}), none of its columns is. Features have "
+            "to be columns: write the table's transpose (.T in pandas and AnnData)."
+        )
 
 
 def positions_of(saved: Saved, output: str) -> dict[str, int]:

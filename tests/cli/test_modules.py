@@ -5,8 +5,8 @@ import sys
 import pandas as pd
 import pytest
 
-from edge2torch.cli import _modules, main
-from edge2torch.netmodules import load_modules
+from edge2torch.cli import main
+from edge2torch.netmodules import _stability, load_modules
 from edge2torch.simulate import planted_modules
 
 
@@ -86,7 +86,7 @@ def test_where_the_system_keeps_no_peak_of_memory_the_column_is_left_out(
     files, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
-    monkeypatch.setattr(_modules, "_suite", lambda _: {"one": ({"n_modules": 2}, ())})
+    monkeypatch.setitem(_stability._SUITES, "core", {"one": {"n_modules": 2}})
     assert run("benchmark", "--backends", "latent", "--out", tmp_path / "b", "-q") == 0
     table = pd.read_csv(tmp_path / "b" / "benchmark.csv")
     assert list(table)[-1] == "cpu_seconds"

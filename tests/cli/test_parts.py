@@ -17,7 +17,7 @@ from edge2torch._core.files import write_file
 from edge2torch._core.messages import plural
 from edge2torch._core.packed import plain_suffix
 from edge2torch.cli import main
-from edge2torch.cli._demo import choose_pathways, pathway_edges, read_sets, readable
+from edge2torch.cli._demo import pathway_graph, readable
 from edge2torch.interpret import rewire
 from edge2torch.study._data import from_anndata
 from edge2torch.study._edges import with_names
@@ -219,18 +219,18 @@ def test_pathways_are_filtered_merged_and_named(tmp_path):
         "REACTOME_HUGE\turl\ta\tb\tc\td",
     ]
     path.write_text("\n".join(lines) + "\n")
-    found = choose_pathways(read_sets(path), list("abcd"), 2, 3)
-    assert found.table["pathway"].tolist() == ["Same genes"]
-    assert found.table["also"].tolist() == ["REACTOME_TCR_SIGNALING"]
-    edges = pathway_edges(found, ["B", "T"])
+    sets = e2t.read_gmt(path, quiet=True)
+    edges, table = pathway_graph(sets, list("abcd"), ["B", "T"], 2, 3)
+    assert table["pathway"].tolist() == ["Same genes"]
+    assert table["also"].tolist() == ["REACTOME_TCR_SIGNALING"]
     assert edges.to_numpy().tolist() == [
         ["a", "Same genes"],
         ["b", "Same genes"],
         ["Same genes", "B"],
         ["Same genes", "T"],
     ]
-    with pytest.raises(e2t.Edge2TorchError, match="--min-genes 9"):
-        choose_pathways(read_sets(path), list("abcd"), 9, 10)
+    with pytest.raises(e2t.Edge2TorchError, match="min_genes=9"):
+        pathway_graph(sets, list("abcd"), ["B", "T"], 9, 10)
 
 
 def test_readable_names():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 import json
 from pathlib import Path
 from typing import get_args
@@ -15,7 +15,8 @@ import pytest
 import edge2torch as e2t
 import edge2torch.priors as readers
 from edge2torch.cli import main
-from edge2torch.cli._prior import _BY_SUFFIX, _TAKES, Format
+from edge2torch.cli._prior import Format, Reading
+from edge2torch.priors._by_kind import BY_SUFFIX, READERS, takes
 from edge2torch.study import read_dataset
 
 GMT = "repair\tx\tBRCA1\tATM\tTP53\ndeath\tx\tTP53\tBAX\ngrowth\tx\tMYC\tEGFR\n"
@@ -348,8 +349,11 @@ def test_xml_of_another_kind(folder, capsys):
     assert "XML of which kind? Say it with --format: 'kgml', 'gpml', 'sbml_qual', 'graphml'" in said
 
 
-def test_every_format_has_its_reader():
-    assert get_args(Format) == ("auto", *_TAKES)
-    assert set(_BY_SUFFIX.values()) <= set(_TAKES)
-    for name, options in _TAKES.items():
-        assert set(options) < set(inspect.signature(getattr(readers, f"read_{name}")).parameters)
+def test_every_format_has_its_reader_and_every_option_its_format():
+    assert get_args(Format) == ("auto", *READERS)
+    assert set(BY_SUFFIX.values()) <= set(READERS)
+    for kind, reader in READERS.items():
+        assert reader is getattr(readers, f"read_{kind}")
+    renamed = {"join": "duplicates"}
+    for one in dataclasses.fields(Reading):
+        assert any(takes(kind, renamed.get(one.name, one.name)) for kind in READERS), one.name

@@ -1,4 +1,4 @@
-"""What is drawn: a graph, with scores on its nodes or a flow along its edges."""
+"""A graph and scores on its nodes, from files: those of a run, or anybody's."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from edge2torch._core.tables import read_table
 from edge2torch.compile import CompileArtifact, compile_graph, edge_weights
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table, shortest_cycle
-from edge2torch.study import read_edge_file, read_saved
+from edge2torch.study._edges import read_edge_file
+from edge2torch.study._saved import read_saved
 
 
-def read_graph(path: Path) -> tuple[CompileArtifact, pd.DataFrame | None]:
+def read_graph(path: Path, argument: str) -> tuple[CompileArtifact, pd.DataFrame | None]:
     """Return the names of a graph, and its weights where they are known."""
     if path.is_dir():
-        saved = read_saved(path, "GRAPH")
+        saved = read_saved(path, argument)
         return saved.artifact, edge_weights(saved.model, saved.artifact)
     with Console(quiet=True).warnings_as_notes():  # of signs, which no picture shows
-        edges = read_edge_file(path, "GRAPH")
+        edges = read_edge_file(path, argument)
     table = read_edge_table(edges)
     cyclic = shortest_cycle(table.source, table.target, len(table.node_names)) is not None
     backend = "recurrent" if cyclic else "feedforward"
@@ -32,59 +33,63 @@ def read_graph(path: Path) -> tuple[CompileArtifact, pd.DataFrame | None]:
 
 
 def read_rows(
-    path: Path, where: list[str] | None, option: str, text: Sequence[str | int]
+    path: Path, where: Iterable[str] | None, argument: str, text: Sequence[str | int]
 ) -> pd.DataFrame:
-    """Read the rows of a table in which columns have the given values."""
-    table = read_table(path, option, text=text)
+    """Read the rows of a table in which columns have the given values, as ``output=B``."""
+    table = read_table(path, argument, text=text)
     for condition in where or []:
         name, equals, value = condition.partition("=")
         if not equals or name not in table.columns:
             raise Edge2TorchError(
-                f"--where {condition!r}: write COLUMN=VALUE; {option} has the columns "
+                f"where {condition!r}: write COLUMN=VALUE; {argument}= has the columns "
                 f"{listing(table.columns, 10)}."
             )
         kept = table[table[name].astype(str) == value]
         if kept.empty:
             there: list[Any] = table[name].unique().tolist()
             raise Edge2TorchError(
-                f"--where {condition!r}: no such row. {name} is {listing(there, 10)}."
+                f"where {condition!r}: no such row. {name} is {listing(there, 10)}."
             )
         table = kept
     return table
 
 
 def read_scores(
-    path: Path, column: str | None, where: list[str] | None, nodes: Iterable[str], console: Console
+    path: Path,
+    column: str | None,
+    where: Iterable[str] | None,
+    nodes: Iterable[str],
+    console: Console,
 ) -> tuple[pd.DataFrame, str]:
     """Rows of a table that name nodes, by node, and which of its columns is the score."""
-    table = read_rows(path, where, "--scores", (0, "node", "feature"))
+    table = read_rows(path, where, "scores", (0, "node", "feature"))
     names = next((c for c in ("node", "feature") if c in table.columns), table.columns[0])
     numeric = [c for c in table.columns if c != names and pd.api.types.is_numeric_dtype(table[c])]
     if column is not None and column not in numeric:
         raise Edge2TorchError(
-            f"--column: {path.name!r} has no column of numbers {column!r}. It has "
+            f"column: {path.name!r} has no column of numbers {column!r}. It has "
             f"{listing(numeric, 10) or 'none'}."
         )
     if not numeric:
-        raise Edge2TorchError(f"--scores: {path.name!r} has no column of numbers.")
+        raise Edge2TorchError(f"scores: {path.name!r} has no column of numbers.")
     by_node = table.drop(columns=names).set_axis(table[names].astype(str), axis=0)
     if twice := by_node.index[by_node.index.duplicated()].unique().tolist():
         raise Edge2TorchError(
-            f"--scores: {path.name!r} names nodes more than once: {listing(twice)}. Choose rows "
-            "with --where, such as --where output=B."
+            f"scores: {path.name!r} names nodes more than once: {listing(twice)}. Choose rows "
+            "with where=, such as where='output=B'."
         )
     is_node = by_node.index.isin(list(nodes))
     found, unknown = by_node[is_node], by_node.index[~is_node]
     if found.empty:
         raise Edge2TorchError(
-            f"--scores: no name in column {names!r} is a node of the graph: {listing(by_node.index)}."
+            f"scores: no name in column {names!r} is a node of the graph: {listing(by_node.index)}."
         )
     shown = column or ("score" if "score" in numeric else numeric[0])
     infinite = found.index[np.isinf(found[shown].to_numpy(float, na_value=np.nan))]
     if len(infinite):
         raise Edge2TorchError(
-            f"--scores: {shown!r} of {path.name!r} is infinite for {listing(infinite)}. Leave these "
-            "rows out, or choose another --column."
+            f"scores: {shown!r} of {path.name!r} is infinite for {listing(infinite)}. Leave these "
+            "rows out, or choose another column=."
         )
     if len(unknown):
         console.say(
@@ -92,5 +97,5 @@ def read_scores(
             f"{listing(unknown)}."
         )
     if column is None and shown != "score" and len(numeric) > 1:
-        console.say(f"Coloured by {shown!r} of {path.name}; --column chooses another.")
+        console.say(f"Coloured by {shown!r} of {path.name}; column= chooses another.")
     return found, shown
