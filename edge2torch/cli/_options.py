@@ -1,16 +1,20 @@
 """A command from the signature of a function: an option is written once, with its help.
 
-A parameter ``learning_rate: Annotated[float, "Of Adam."] = 0.002`` becomes ``--learning-rate``. A
-bool is a flag, ``tuple[str, ...]`` is split at commas, and a :class:`Console` is ``--quiet``. A
-dataclass stands for an option per field: of one of ours the fields have their help themselves;
-``Annotated[StudySettings, {"seed": "First seed."}, {"seeds": 5}]`` gives help to the fields that are
-options, and after it other defaults. What is written ``typer.Option`` or ``typer.Argument`` stays.
+A parameter ``learning_rate: Annotated[float, "Of Adam."] = 0.002`` becomes ``--learning-rate``; a
+second text names its panel. A bool is a flag, ``tuple[str, ...]`` is split at commas, and a
+:class:`Console` is ``--quiet``. A dataclass stands for an option per field: one of ours has the help
+with its fields, and ``Annotated[Survival, "Survival"]`` is a panel; of one of the library the help is
+the first sentence of each parameter in its docstring, and
+``Annotated[StudySettings, {"Training": ("seed",)}, {"seeds": 5}, {"outputs": "..."}]`` says which
+fields are options, in panels, and what else differs: defaults and texts. What is written
+``typer.Option`` or ``typer.Argument`` stays.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable
 from copy import copy
 from pathlib import Path
@@ -139,28 +143,44 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _of_dataclass(
-    kind: Any, texts: dict[str, str] | None = None, defaults: dict[str, Any] | None = None
+    kind: Any,
+    panels: str | dict[str, tuple[str, ...]] | None = None,
+    defaults: dict[str, Any] | None = None,
+    texts: dict[str, str] | None = None,
 ) -> tuple[list[inspect.Parameter], Callable[[dict[str, Any]], Any]]:
     """Options for the fields, and what makes an instance of what was given for them."""
-    hints = get_type_hints(kind, include_extras=True)
-    fields = {one.name: one.default for one in dataclasses.fields(kind)} | (defaults or {})
-    if texts is not None:
-        hints = {name: Annotated[hints[name], text] for name, text in texts.items()}
-
+    hints, defaults = get_type_hints(kind, include_extras=True), defaults or {}
+    if isinstance(panels, dict):
+        texts = _first_sentences(kind.__doc__ or "") | (texts or {})
+        panel = {name: title for title, names in panels.items() for name in names}
+        hints = {name: Annotated[hints[name], texts[name], panel[name]] for name in panel}
+    elif panels is not None:
+        hints = {name: Annotated[hint, panels] for name, hint in hints.items()}
+    fields = {one.name: one.default for one in dataclasses.fields(kind)} | defaults
     taken = {name: _taken(name, _split(hint)[0]) for name, hint in hints.items()}
 
     def make(given: dict[str, Any]) -> Any:
-        return kind(**{**(defaults or {}), **{name: take(given) for name, take in taken.items()}})
+        return kind(**{**defaults, **{name: take(given) for name, take in taken.items()}})
 
     return [_option(name, hint, fields[name]) for name, hint in hints.items()], make
 
 
+def _first_sentences(doc: str) -> dict[str, str]:
+    """Of a numpydoc docstring: what each parameter is, in short."""
+    section = inspect.cleandoc(doc).partition("Parameters\n-")[2]
+    found = re.findall(r"^(\w+) :.*\n((?: {4}.*\n)+)", section, re.MULTILINE)
+    return {name: re.split(r"(?<=\.)\s", " ".join(text.split()))[0] for name, text in found}
+
+
 def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
-    kind, about = _split(hint)
+    kind, about, *panel = _split(hint)
     if isinstance(about, str):
         # named in full, or typer would add --no-x to every flag
         off = f"/{option_of(f'no_{name}')}" if kind == bool | None else ""
         about = typer.Option(option_of(name) + off, help=about)
+    if panel:
+        about = copy(about)
+        about.rich_help_panel = panel[0]
     choices = [
         word
         for one in (kind, *get_args(kind))

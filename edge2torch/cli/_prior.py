@@ -131,7 +131,7 @@ def prior(
     features: Annotated[Path, "The data: h5ad, CSV, TSV or Parquet; only names are read."],
     out: Annotated[Path, "Edge table to write: .csv, .tsv or .parquet."],
     kind: Annotated[Format, typer.Option("--format", help="auto: by the file's ending.")] = "auto",
-    reading: Reading,
+    reading: Annotated[Reading, "Reading, by format"],
     layer: Annotated[Text, "raw: names of an h5ad file's raw."] = None,
     feature_names: Annotated[Text, "Column of var (h5ad) that holds the names."] = None,
     clean_names: Annotated[
@@ -139,7 +139,7 @@ def prior(
     ] = False,
     outputs: Annotated[tuple[str, ...], OUTPUTS] = (),
     label: Annotated[Text, "Column of the data (or of obs): its classes are the outputs."] = None,
-    fitting: Fitting,
+    fitting: Annotated[Fitting, "Fitting the graph to the data"],
     hold_signs: Annotated[bool, "Write signs as constraints that a run holds weights to."] = False,
     console: Console,
 ) -> None:

@@ -25,44 +25,34 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.study import StudySettings
 
 RESUME = "Go on where a run into this folder was stopped."
-# What all commands that train take; types and defaults are those of the settings.
-TRAINING = {
-    "seeds": "Repeats, each with its own split, start and shuffle.",
-    "seed": "First seed; same seed and versions, same results.",
-    "max_epochs": "Most passes over the training samples.",
-    "replicates": "Networks per fold to judge the nodes; 0: none.",
-    "controls": "Times that features are exchanged for it; 0: none judged.",
-}
+# What all commands that train take; types, defaults and help are those of the settings.
+_DATA, _EVIDENCE = "Data", "Held-out samples and evidence"
+TRAINING = {"Training": ("seed", "seeds", "max_epochs"), _EVIDENCE: ("replicates", "controls")}
 _ALL = {
-    "task": "auto: by the label's type.",
-    "outputs": OUTPUTS,
-    "layer": LAYER,
-    "feature_names": FEATURE_NAMES,
-    "normalize": "counts: scale samples to one depth, then log; log1p: log only.",
-    "metadata": "Columns that are no features, separated by commas.",
-    "all_features": "Take every column of numbers for a feature.",
-    "impute": "Fill missing values with training medians.",
-    "missing": "What to do with inputs of the graph that the data lack.",
-    "min_class_size": "Leave smaller classes out.",
-    **TRAINING,
-    "test_folds": "Hold out another of so many parts, or part of a column, per seed; 0: draw.",
-    "test_fraction": "Share of samples held out for testing.",
-    "patience": "Stop after so many epochs without improvement.",
-    "learning_rate": "Of Adam.",
-    "weight_decay": "Decoupled weight decay.",
-    "batch_size": "Samples per step; 0: by their number.",
-    "input_dropout": "Share of features hidden; .5, of survival .8.",
-    "node_dropout": "Share of inner nodes hidden at each step.",
-    "node_activation": "At inner nodes: tanh, relu, gelu, ...",
-    "class_weights": "Weigh rare classes up.",
-    "units": "Units of every inner node.",
-    "node_heads": "Let every inner node predict, too, in training.",
-    "head_weight": "Weight of the nodes' own predictions.",
-}
+    "Options": ("task",),
+    _DATA: ("layer", "feature_names", "normalize", "metadata", "all_features", "impute", "min_class_size"),
+    "Graph": ("outputs", "missing"),
+    "Network": ("node_activation", "units", "node_heads", "head_weight"),
+    "Training": (
+        "seed", "max_epochs", "patience", "learning_rate", "weight_decay", "batch_size",
+        "input_dropout", "node_dropout", "class_weights",
+    ),
+    _EVIDENCE: ("seeds", "test_folds", "test_fraction", "replicates", "controls"),
+}  # fmt: skip
 # Comparing priors explains no network.
 _OF_ONE_NETWORK = {"seeds", "replicates", "controls", "test_fraction", "impute"}
 _OF_ONE_NETWORK |= {"units", "node_heads", "head_weight"}
-_COMPARED = {name: text for name, text in _ALL.items() if name not in _OF_ONE_NETWORK}
+_COMPARED = {
+    panel: tuple(name for name in names if name not in _OF_ONE_NETWORK)
+    for panel, names in _ALL.items()
+}
+# Of these the command line has more to say, or less.
+_WORDS = {
+    "outputs": OUTPUTS,
+    "layer": LAYER,
+    "feature_names": FEATURE_NAMES,
+    "metadata": "Columns that are no features, separated by commas.",
+}
 _OF_TREATMENTS = {"task", "seed", "replicates", "max_epochs"}  # settings that these take
 
 Held = Literal["condition", "treatment", "target", "combination", "dose", "time", "context"]
@@ -117,7 +107,7 @@ class Samples:
         ),
     ] = ()
     test_data: Annotated[File, "Another cohort to test on; all of the data is trained with."] = None
-    names: Annotated[File, "Table of node and name, to be shown in the report."] = None
+    names: Annotated[File, "Table of node and name, to be shown in the report.", "Graph"] = None
 
 
 @dataclass(frozen=True)
@@ -140,11 +130,11 @@ def run(
     data: Annotated[File, DATA] = None,
     label: Annotated[Text, "Column to predict (of obs, for h5ad)."] = None,
     out: Annotated[Path, "Folder for the results."],
-    treatments: Treatments,
-    survival: Survival,
-    samples: Samples,
-    partners: Partners,
-    settings: Annotated[StudySettings, _ALL],
+    samples: Annotated[Samples, _DATA],
+    settings: Annotated[StudySettings, _ALL, {}, _WORDS],
+    survival: Annotated[Survival, "Outcome: --task survival"],
+    treatments: Annotated[Treatments, "Outcome: --task perturbation"],
+    partners: Annotated[Partners, "Outcome of pairs, as of cells and drugs"],
     resume: Annotated[bool, RESUME] = False,
     console: Console,
 ) -> None:
@@ -215,7 +205,7 @@ def compare_priors(
     draws: Annotated[int, "Graphs of each control and prior."] = 5,
     starts: Annotated[int, "Networks of each prior."] = 3,
     folds: Annotated[int, "Parts of the samples, each held out once."] = 5,
-    settings: Annotated[StudySettings, _COMPARED],
+    settings: Annotated[StudySettings, _COMPARED, {}, _WORDS],
     console: Console,
 ) -> None:
     """Which prior helps, or would any graph of its shape do? Several, beside controls."""

@@ -50,40 +50,49 @@ class StudySettings:
 
     Parameters
     ----------
-    seed, seeds : int
-        The first seed, and how many runs follow it; each has its own split, start and shuffle.
-    test_fraction, validation_fraction : float
-        Held-out part of all samples; part of the rest that decides when to stop.
+    seed : int
+        First seed; same seed and versions, same results.
+    seeds : int
+        Repeats, each with its own split, start and shuffle.
+    test_fraction : float
+        Share of samples held out for testing.
+    validation_fraction : float
+        Share of the rest that decides when to stop.
     test_folds : int or str, optional
-        Parts that samples are divided into, of which each seed holds out another: with
-        ``test_folds=5`` and ``seeds=5`` every sample is held out once; or the column (of ``obs``) that
-        names the part of each. 0 draws ``test_fraction`` anew. Left out, as many parts as there are
+        Hold out another of so many parts, or part of a column, per seed; 0: draw. With
+        ``test_folds=5`` and ``seeds=5`` every sample is held out once; a column (of ``obs``) names the
+        part of each sample. 0 draws ``test_fraction`` anew. Left out, as many parts as there are
         seeds, or a divisor of theirs, where otherwise the rarest class would have fewer than 50 held-out
         samples (of survival: with fewer than 50 events); else 0.
-    max_epochs, patience : int
-        At most so many passes; stop after so many without a better validation loss.
-    learning_rate, weight_decay
-        Of Adam with decoupled weight decay.
+    max_epochs : int
+        Most passes over the training samples.
+    patience : int
+        Stop after so many epochs without improvement. What counts is the validation loss.
+    learning_rate : float
+        Of Adam.
+    weight_decay : float
+        Decoupled weight decay.
     batch_size : int
-        Samples per step; 0 takes an eighth of the training samples, at least 16 and at most 256.
+        Samples per step; 0: by their number. That is an eighth of the training samples, at least 16
+        and at most 256.
     input_dropout : float, optional
-        Probability of hiding a feature during training; .5 by default, and .8 for survival, which has
-        few events for many features.
+        Share of features hidden; .5, of survival .8. Survival has few events for many features.
     node_dropout : float
-        Probability of hiding a hidden node during training.
+        Share of inner nodes hidden at each step.
     node_activation : str
-        At every hidden node.
+        At inner nodes: tanh, relu, gelu, ...
     class_weights : bool
-        Weigh classes by the inverse of their size.
+        Weigh rare classes up. A class weighs the inverse of its size.
     explain_samples : int
         At most so many held-out samples are attributed per seed.
-    replicates, controls : int
-        To judge the nodes: networks that are trained in each of four folds, and how often the same
-        is done with the features exchanged; without replicates, or below 2 controls, none is judged.
+    replicates : int
+        Networks per fold to judge the nodes; 0: none. There are four folds.
+    controls : int
+        Times that features are exchanged for it; 0: none judged. Two at least.
     task : str
-        What the label asks for: ``"classification"``, ``"regression"`` or ``"survival"``, which needs
-        a :class:`edge2torch.survival.TimeToEvent`; ``"auto"`` goes by its type. ``"perturbation"`` is the
-        command line's word for :func:`edge2torch.perturb.fit`.
+        auto: by the label's type. Others are ``"classification"``, ``"regression"`` and
+        ``"survival"``, which needs a :class:`edge2torch.survival.TimeToEvent`. ``"perturbation"`` is
+        the command line's word for :func:`edge2torch.perturb.fit`.
     outputs : tuple of str
         Nodes to read; the graph's ends if there are none.
     layer : str, optional
@@ -91,27 +100,28 @@ class StudySettings:
     feature_names : str, optional
         Column of ``var`` that holds the nodes' names.
     normalize : {"none", "log1p", "counts"}
-        ``"counts"`` scales samples to one depth, then takes logarithms; ``"log1p"`` these only.
+        counts: scale samples to one depth, then log; log1p: log only.
     metadata : tuple of str
         Columns that are no features.
     all_features : bool
         Take every column of numbers for a feature.
     impute : bool
-        Fill missing values with medians of the training samples.
+        Fill missing values with training medians.
     missing : {"drop", "error"}
         What to do with inputs of the graph that the data lack.
     min_class_size : int
-        Smaller classes are left out.
+        Leave smaller classes out.
     direct_edges : bool
         Train a second network beside the first, with an edge from every feature to every output
         as well.
     units : int
-        Units of every hidden node: see :func:`edge2torch.compile_graph`.
+        Units of every inner node. See :func:`edge2torch.compile_graph`.
     node_heads : bool
-        Let every hidden node predict by a head of its own during training. Networks that nodes are
-        judged by have none.
+        Let every inner node predict, too, in training. Each has a head of its own; networks that
+        nodes are judged by have none.
     head_weight : float
-        What the mean loss of the heads weighs beside the output's.
+        Weight of the nodes' own predictions. So much weighs the mean loss of the heads beside the
+        output's.
 
     Examples
     --------

@@ -18,7 +18,18 @@ from edge2torch.cli._options import Group, command
 
 @dataclass(frozen=True)
 class Plain:
-    """As a dataclass of the library, that knows nothing of a command line."""
+    """As a dataclass of the library, that knows nothing of a command line.
+
+    Parameters
+    ----------
+    seed : int
+        First seed, as .5 or
+        not. And more of it.
+    max_epochs : int
+        Most epochs.
+    names : tuple of str
+        Names; at most 3.
+    """
 
     seed: int = 0
     max_epochs: int = 9
@@ -31,7 +42,7 @@ class Plain:
 class Own:
     """As a group of options of one command."""
 
-    merge: Annotated[bool, "Merge."] = False
+    merge: Annotated[bool, "Merge.", "Elsewhere"] = False
     both: Annotated[bool, typer.Option("--both/--one", help="Both.")] = True
 
 
@@ -48,8 +59,13 @@ def told(line: str) -> list[object]:
     def _go(
         *,
         label: Annotated[str, "Needed."],
-        plain: Annotated[Plain, {"seed": "S.", "max_epochs": "E.", "names": "N."}, {"seed": 5}],
-        own: Own,
+        plain: Annotated[
+            Plain,
+            {"Training": ("seed", "max_epochs"), "Options": ("names",)},
+            {"seed": 5},
+            {"names": "N."},
+        ],
+        own: Annotated[Own, "Ours"],
         targets: Annotated[tuple[str, ...], "T."] = ("x", "y"),
         console: Console,
     ) -> None:
@@ -76,6 +92,25 @@ NOTE = "[edge2torch] Note: Something is odd.\n"  # once, and without a line of c
 )
 def test_what_is_typed_is_what_the_function_gets(line, expected):
     assert told(line) == expected
+
+
+def test_help_stands_in_panels_and_comes_from_the_docstring_of_the_library():
+    titles = ("Options", "Elsewhere", "Training", "Ours")
+    panels: dict[str, str] = {}
+    for line in str(told("--help")[0]).splitlines():
+        if line.startswith("╭"):
+            panels[line.strip("╭─╮ ")] = ""
+        elif panels:
+            panels[list(panels)[-1]] += line
+    assert sorted(panels) == sorted(titles)
+    for title, words in (
+        ("Options", ("--label", "Needed.", "--names", "N.", "--targets", "--quiet")),
+        ("Training", ("--seed", "First seed, as .5 or not.", "[default: 5]", "Most epochs.")),
+        ("Elsewhere", ("--merge", "Merge.")),
+        ("Ours", ("--both", "Or --one.")),
+    ):
+        assert [word for word in words if word not in panels[title]] == []
+    assert "more of it" not in panels["Training"]
 
 
 @pytest.mark.parametrize(
