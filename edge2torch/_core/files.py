@@ -17,6 +17,7 @@ from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 
 __all__ = [
+    "folder_of_results",
     "lock_folder",
     "output_folder",
     "read_json",
@@ -191,3 +192,17 @@ def output_folder(path: Path, argument: str) -> Path:
         raise Edge2TorchError(
             f"{argument}: cannot write to {str(path)!r}: {error.strerror}."
         ) from error
+
+
+@contextmanager
+def folder_of_results(path: Path, argument: str) -> Iterator[Path]:
+    """Make the folder that results go to; where nothing comes of the work, none is left behind."""
+    new = not path.exists()
+    folder = output_folder(path, argument)
+    try:
+        yield folder
+    except Exception:
+        if new:
+            with suppress(OSError):  # something has been written, and stays
+                folder.rmdir()
+        raise

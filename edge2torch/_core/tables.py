@@ -82,6 +82,14 @@ def read_table(
         raise Edge2TorchError(f"{argument}: {error}") from error
 
 
+def read_indexed(path: Path, argument: str) -> pd.DataFrame:
+    """A table whose first column holds ids, unless its index does."""
+    table = read_table(path, argument, text=(0,))
+    if isinstance(table.index, pd.RangeIndex) and len(table.columns):
+        table = table.set_index(table.columns[0])
+    return table.set_axis(table.index.astype(str), axis=0)
+
+
 def _read(path: Path, kind: str, n_rows: int | None, text: Sequence[str | int]) -> pd.DataFrame:
     try:
         if kind == ".parquet":

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,6 +14,7 @@ from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, plural, require
 from edge2torch.cli._options import File, changed, refuse_without
 from edge2torch.errors import Edge2TorchError
+from edge2torch.explain import ExplainConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,31 +38,17 @@ class Counts:
     plain_ids: Annotated[bool, "Compare ids of --data as the fit did."] = False
 
 
-@dataclass(frozen=True)
-class Explaining:
-    """Settings of :class:`~edge2torch.explain.ExplainConfig`, for help to come without pandas."""
-
-    percentile: Annotated[float, "Percent of samples in each tail of the eigengene."] = 25.0
-    all_genes: Annotated[bool, "List genes outside the module too."] = False
-    vae_attribution: Annotated[bool, "Attribute through the vae's decoder."] = False
-    vae_fdr_threshold: Annotated[float, "Largest q-value that passes."] = 0.05
-    vae_percentile_threshold: Annotated[
-        float, "Least percentile of |decoded_delta| that passes."
-    ] = 75.0
-    integrated_gradients: Annotated[bool, "Attribute through the vae's encoder."] = False
-    ig_n_steps: Annotated[int, "Points on the way from the baseline."] = 50
-    ig_baseline: Annotated[
-        Literal["zero", "mean"], "No switching, or mean usage within the gene."
-    ] = "zero"
-    table_format: Annotated[Literal["parquet", "csv"], "Of the tables."] = "parquet"
-    leave_gene_out: Annotated[
-        bool,
-        typer.Option(
-            "--leave-gene-out/--whole-eigengene",
-            help="Test genes against their module's eigengene without them, or with them.",
-        ),
-    ] = True
-    min_samples: Annotated[int, "Fewest samples to accept."] = 10
+_EXPLAINED = {
+    "Options": (
+        "percentile", "all_genes", "vae_attribution", "vae_fdr_threshold", "vae_percentile_threshold",
+        "integrated_gradients", "ig_n_steps", "ig_baseline", "table_format", "leave_gene_out",
+        "min_samples",
+    ),
+}  # fmt: skip
+_EITHER = typer.Option(
+    "--leave-gene-out/--whole-eigengene",
+    help="Test genes against their module's eigengene without them, or with them.",
+)
 
 
 def explain_module_command(
@@ -82,13 +67,13 @@ def explain_module_command(
     eigengenes: Annotated[File, "module_id × samples, in place of the fit's."] = None,
     structure_annotation: Annotated[File, "Table that annotate-structure wrote."] = None,
     figures: Annotated[Literal["png", "pdf", "none"], "Format of the figures."] = "png",
-    settings: Explaining,
+    settings: Annotated[ExplainConfig, _EXPLAINED, {}, {"leave_gene_out": _EITHER}],
     console: Console,
 ) -> None:
     """Explain modules: drivers, polarity, contrast, attribution; tables, figures, a manifest."""
-    from edge2torch._core.files import read_json
-    from edge2torch._core.tables import read_table
-    from edge2torch.explain import ExplainConfig, explain_module
+    from edge2torch._core.files import folder_of_results, read_json
+    from edge2torch._core.tables import read_indexed, read_table
+    from edge2torch.explain import explain_module
     from edge2torch.netmodules import load_modules
 
     refuse_without("integrated_gradients", settings, "ig_n_steps", "ig_baseline")
@@ -96,15 +81,15 @@ def explain_module_command(
     table, meta = _features(feature_table, feature_meta, counts, settings.min_samples)
     fit = load_modules(artifact_dir)
     pairs = structure_annotation
-    with _folder_of_results(output_dir) as folder:
+    with folder_of_results(output_dir, "--out") as folder:
         found = explain_module(
             fit,
             table,
             meta,
             module_id or None,
-            ExplainConfig(**vars(settings)),
+            settings,
             folder,
-            eigengenes=None if eigengenes is None else indexed(eigengenes, "--eigengenes"),
+            eigengenes=None if eigengenes is None else read_indexed(eigengenes, "--eigengenes"),
             structure_annotation=None
             if pairs is None
             else read_table(pairs, "--structure-annotation"),
@@ -120,23 +105,11 @@ def explain_module_command(
     console.say(f"Written to {output_dir}; {manifest.name} lists the files.")
 
 
-def indexed(path: Path, option: str) -> pd.DataFrame:
-    """A table whose first column holds ids, unless its index does."""
-    import pandas as pd
-
-    from edge2torch._core.tables import read_table
-
-    table = read_table(path, option, text=(0,))
-    if isinstance(table.index, pd.RangeIndex) and len(table.columns):
-        table = table.set_index(table.columns[0])
-    return table.set_axis(table.index.astype(str), axis=0)
-
-
 def _features(
     table: Path | None, meta: Path | None, counts: Counts, min_samples: int
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     """Features of the counts, or as given, or nothing: then the fit's own scores are used."""
-    from edge2torch._core.tables import read_table
+    from edge2torch._core.tables import read_indexed, read_table
     from edge2torch.explain import usage_features
     from edge2torch.netmodules import read_transcript_data
 
@@ -153,25 +126,9 @@ def _features(
     for name in changed(counts):
         raise Edge2TorchError(f"{name}= is about the counts of --data; give --data too.")
     return (
-        None if table is None else indexed(table, "--feature-table"),
+        None if table is None else read_indexed(table, "--feature-table"),
         None if meta is None else read_table(meta, "--feature-meta", text=_IDS),
     )
-
-
-@contextlib.contextmanager
-def _folder_of_results(path: Path) -> Iterator[Path]:
-    """Make the folder that results go to; where nothing comes of the work, none is left behind."""
-    from edge2torch._core.files import output_folder
-
-    new = not path.exists()
-    folder = output_folder(path, "--out")
-    try:
-        yield folder
-    except Exception:
-        if new:
-            with contextlib.suppress(OSError):  # something has been written, and stays
-                folder.rmdir()
-        raise
 
 
 def _draw(

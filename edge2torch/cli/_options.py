@@ -146,12 +146,12 @@ def _of_dataclass(
     kind: Any,
     panels: str | dict[str, tuple[str, ...]] | None = None,
     defaults: dict[str, Any] | None = None,
-    texts: dict[str, str] | None = None,
+    texts: dict[str, Any] | None = None,
 ) -> tuple[list[inspect.Parameter], Callable[[dict[str, Any]], Any]]:
     """Options for the fields, and what makes an instance of what was given for them."""
     hints, defaults = get_type_hints(kind, include_extras=True), defaults or {}
     if isinstance(panels, dict):
-        texts = _first_sentences(kind.__doc__ or "") | (texts or {})
+        texts = {**_first_sentences(kind.__doc__ or ""), **(texts or {})}
         panel = {name: title for title, names in panels.items() for name in names}
         hints = {name: Annotated[hints[name], texts[name], panel[name]] for name in panel}
     elif panels is not None:

@@ -17,7 +17,6 @@ Format = Literal[
     "auto", "gmt", "reactome", "obo", "sif", "omnipath", "graphml", "cx2", "kgml", "gpml", "sbml_qual",
     "gocam", "edges",
 ]  # fmt: skip
-_SIGNS = ("1", "+1", "0", "-1")
 
 
 @dataclass(frozen=True)
@@ -77,24 +76,10 @@ class Reading:
         options = vars(self) | {
             "duplicates": "join" if self.join else None,
             "strip": self.strip or None,
-            "signs": _signs(self.signs),
         }
         del options["join"]
         lists = {name: list(value) for name, value in options.items() if isinstance(value, tuple)}
         return {k: v for k, v in (options | lists).items() if v not in (None, "", [])}
-
-
-def _signs(text: str | None) -> str | dict[str, int] | None:
-    """Return what words mean, of ``binds=0,blocks=-1``; one word says how signs are found."""
-    if text is None or "=" not in text:
-        return text
-    words = [part.rpartition("=")[::2] for part in text.split(",")]
-    if wrong := [sign for word, sign in words if not word or sign not in _SIGNS]:
-        raise Edge2TorchError(
-            f"--signs says what words mean by 1, -1 or 0, as 'binds=0,blocks=-1'; it does not for "
-            f"{listing(wrong)}."
-        )
-    return {word.strip(): int(sign) for word, sign in words}
 
 
 @dataclass(frozen=True)

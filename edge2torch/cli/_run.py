@@ -212,7 +212,7 @@ def compare_priors(
     from edge2torch._core.files import output_folder
     from edge2torch._core.tables import write_table
     from edge2torch.study import compare_priors as compare
-    from edge2torch.study import read_dataset, read_edge_file
+    from edge2torch.study import nodes_named, read_dataset, read_edge_file
 
     names = [path.name.partition(".")[0] for path in edges]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -221,23 +221,9 @@ def compare_priors(
             "files. Rename them."
         )
     priors = {name: read_edge_file(path, "EDGES") for name, path in zip(names, edges, strict=True)}
-    wanted = {
-        str(one).strip()
-        for table in priors.values()
-        for column in ("source", "target")
-        for one in table[column].dropna()
-    }
-    dataset = read_dataset(
-        data,
-        label,
-        wanted,
-        design=[] if groups is None else [("groups", groups)],
-        layer=settings.layer,
-        names_column=settings.feature_names,
-        normalize=settings.normalize,
-        metadata=settings.metadata,
-        all_features=settings.all_features,
-    )
+    design = [] if groups is None else [("groups", groups)]
+    wanted = nodes_named(*priors.values())
+    dataset = read_dataset(data, label, wanted, design=design, **settings.reading)
     for note in dataset.notes:
         console.say(note)
     found = compare(

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from edge2torch._core.statistics import benjamini_hochberg
+from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._latent import decoded_delta, follow
 from edge2torch.explain._match import match
-from edge2torch.explain._result import ExplainConfig
 from edge2torch.explain._tables import by_size, correlated
 from edge2torch.netmodules import NetworkModules
 

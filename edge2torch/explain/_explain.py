@@ -12,11 +12,12 @@ import pandas as pd
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
+from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._decoder import vae_drivers
 from edge2torch.explain._gradients import ig_attributions
 from edge2torch.explain._latent import checkpoint_of
 from edge2torch.explain._match import common_samples, feature_rows, sample_rows
-from edge2torch.explain._result import ExplainConfig, ExplainResult
+from edge2torch.explain._result import ExplainResult
 from edge2torch.explain._tables import (
     gene_driver_table,
     high_vs_low_table,

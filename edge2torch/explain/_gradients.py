@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.messages import warn
+from edge2torch.explain._config import ExplainConfig
 from edge2torch.explain._latent import encoder_input, follow
-from edge2torch.explain._result import ExplainConfig
 from edge2torch.explain._tables import by_size, tails
 from edge2torch.interpret import interpret_model
 from edge2torch.netmodules import NetworkModules

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
+from edge2torch.explain._config import FEWEST_SAMPLES, LEAST_SAMPLES
 from edge2torch.netmodules import TranscriptData
 
-FEWEST_SAMPLES = 10
-LEAST_SAMPLES = 3  # of two pairs every correlation is 1
 _META = ("feature_id", "gene_id", "feature_type")
 
 

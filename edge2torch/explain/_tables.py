@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from edge2torch._core.statistics import benjamini_hochberg
 from edge2torch.errors import Edge2TorchError
-from edge2torch.explain._match import FEWEST_SAMPLES, Matched, match, sample_rows
+from edge2torch.explain._config import FEWEST_SAMPLES
+from edge2torch.explain._match import Matched, match, sample_rows
 from edge2torch.explain._statistics import compare, correlate
 
 _DIGITS = 12

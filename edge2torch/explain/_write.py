@@ -13,7 +13,8 @@ from edge2torch._core.files import read_manifest, write_file
 from edge2torch._core.messages import require
 from edge2torch._core.tables import write_table
 from edge2torch.errors import Edge2TorchError
-from edge2torch.explain._result import ExplainConfig, ExplainResult
+from edge2torch.explain._config import ExplainConfig
+from edge2torch.explain._result import ExplainResult
 
 MANIFEST = "module_explanation_manifest.json"
 _FORMAT, _VERSION = "edge2torch-module-explanation", 1

@@ -40,6 +40,7 @@ BY_SUFFIX = {
 _BY_ROOT = {  # of a file called .xml
     "pathway": "kgml", "Pathway": "gpml", "sbml": "sbml_qual", "graphml": "graphml",
 }  # fmt: skip
+_SIGNS = ("1", "+1", "0", "-1")
 _HEAD = 20_000  # bytes; comments and a licence may stand before the first element
 _NO_ROOT = re.compile(r"<!--.*?-->|<[?!][^>]*>", re.DOTALL)
 _ROOT = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
@@ -69,6 +70,9 @@ def read_prior(path: Path, kind: str, options: Mapping[str, Any], console: Conso
         Is told where the choice may surprise.
     """
     existing_file(path, "FILE")
+    options = dict(options)
+    if "=" in str(options.get("signs", "")):
+        options["signs"] = _signs(options["signs"])
     if kind == "auto":
         kind = "reactome" if "members" in options else kind_of(path)
         if kind == "edges" and not options and _has_flags(path):
@@ -94,8 +98,19 @@ def read_prior(path: Path, kind: str, options: Mapping[str, Any], console: Conso
             f"signs= for {kind} says what words mean, as 'binds=0,blocks=-1'; found {options['signs']!r}."
         )
     if kind in ("cx2", "graphml"):  # what is written has to compile; a table may be mended by hand
-        options = {"weight": "drop", **options}
+        options.setdefault("weight", "drop")
     return READERS[kind](path, **options, quiet=console.quiet)
+
+
+def _signs(text: str) -> dict[str, int]:
+    """Return what words mean, of ``binds=0,blocks=-1``."""
+    words = [part.rpartition("=")[::2] for part in text.split(",")]
+    if wrong := [sign for word, sign in words if not word or sign not in _SIGNS]:
+        raise Edge2TorchError(
+            f"signs says what words mean by 1, -1 or 0, as 'binds=0,blocks=-1'; it does not for "
+            f"{listing(wrong)}."
+        )
+    return {word.strip(): int(sign) for word, sign in words}
 
 
 def kind_of(path: Path) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from edge2torch._core.doors import opened_later
 
 if TYPE_CHECKING:
     from edge2torch.study._ask import label_outputs as label_outputs
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from edge2torch.study._data import feature_names as feature_names
     from edge2torch.study._data import read_dataset as read_dataset
     from edge2torch.study._data import read_h5ad as read_h5ad
+    from edge2torch.study._edges import nodes_named as nodes_named
     from edge2torch.study._edges import read_edge_file as read_edge_file
     from edge2torch.study._node_table import node_table as node_table
     from edge2torch.study._report_words import ReportText as ReportText
@@ -54,6 +56,7 @@ _HOME = {
     "feature_names": "_data",
     "label_outputs": "_ask",
     "node_table": "_node_table",
+    "nodes_named": "_edges",
     "positions_of": "_ask",
     "read_edge_file": "_edges",
     "read_dataset": "_data",
@@ -69,14 +72,4 @@ _HOME = {
     "score": "_ask",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'edge2torch.study' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"edge2torch.study.{_HOME[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = opened_later(__name__, _HOME, __all__)

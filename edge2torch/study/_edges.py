@@ -24,6 +24,12 @@ def read_edge_file(path: Path, option: str) -> pd.DataFrame:
         raise Edge2TorchError(f"{option}: {error}") from None
 
 
+def nodes_named(*tables: pd.DataFrame) -> set[str]:
+    """Names in edge tables that are yet to be checked."""
+    sides = [table[side].dropna() for table in tables for side in ("source", "target")]
+    return {str(name).strip() for side in sides for name in side}
+
+
 def edges_of(edges: Any) -> tuple[pd.DataFrame, str]:
     """Return the table of edges, and where they come from."""
     if isinstance(edges, str | os.PathLike):

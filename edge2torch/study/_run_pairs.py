@@ -26,7 +26,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import attribute
 from edge2torch.nn import drop_values, head_loss
 from edge2torch.study._data import read_dataset
-from edge2torch.study._edges import read_edge_file
+from edge2torch.study._edges import nodes_named, read_edge_file
 from edge2torch.study._network import _quietly, _without
 from edge2torch.study._report_pairs import pairs_page
 from edge2torch.study._settings import StudySettings
@@ -120,11 +120,7 @@ def _read(
     console: Console,
 ) -> tuple[Pairs, CompileArtifact]:
     """Read all tables, and keep of the graph what the data can feed."""
-    nodes = {str(one).strip() for side in ("source", "target") for one in edges[side].dropna()}
-    dataset = read_dataset(
-        data, None, nodes, layer=settings.layer, names_column=settings.feature_names,
-        normalize=settings.normalize, metadata=settings.metadata, all_features=settings.all_features,
-    )  # fmt: skip
+    dataset = read_dataset(data, None, nodes_named(edges), **settings.reading)
     with _quietly():
         _, whole = compile_graph(edges, quiet=True)
     kept, wanted = whole.graph.edges, whole.feature_names

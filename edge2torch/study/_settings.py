@@ -208,6 +208,12 @@ class StudySettings:
                 f"found seeds={self.seeds}."
             )
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How data are read, as :func:`read_dataset` takes it."""
+        names = ("layer", "normalize", "metadata", "all_features")
+        return {"names_column": self.feature_names, **{name: getattr(self, name) for name in names}}
+
     def of_training(self, outcome: Outcome) -> dict[str, Any]:
         """Return what was chosen for splits, training and explanation, by name."""
         found = vars(self) | {"input_dropout": self.input_dropout_of(outcome)}

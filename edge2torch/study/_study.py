@@ -22,7 +22,7 @@ from edge2torch.priors import Prior, add_names
 from edge2torch.study._cohort import group_names, with_cohort
 from edge2torch.study._covariates import bare_name, covariates_of, telling, twins_of
 from edge2torch.study._data import Dataset, read_dataset
-from edge2torch.study._edges import edges_of, with_names
+from edge2torch.study._edges import edges_of, nodes_named, with_names
 from edge2torch.study._groups_like import group_warnings
 from edge2torch.study._heads import head_note
 from edge2torch.study._lines import plan_words, say_results
@@ -147,17 +147,10 @@ def run_study(
     with console.warnings_as_notes():
         table, origin = edges_of(edges)
     table, named = _named(table, names)
-    reading: dict[str, Any] = {
-        "layer": settings.layer,
-        "names_column": settings.feature_names,
-        "normalize": settings.normalize,
-        "metadata": settings.metadata,
-        "all_features": settings.all_features,
-    }
     design = _design_of(groups, covariates, settings.test_folds)
     if test_data is not None and settings.test_folds:
         raise Edge2TorchError("test_folds: the test part is test_data; leave one of the two out.")
-    dataset = read_dataset(data, label, _node_names(table), design=design, **reading)
+    dataset = read_dataset(data, label, nodes_named(table), design=design, **settings.reading)
     if odd := [name for name in settings.metadata if name not in dataset.set_aside]:
         raise Edge2TorchError(
             f"metadata: not among the columns of the data that can be left out: {listing(odd)}. The "
@@ -168,7 +161,7 @@ def run_study(
     predicted = {
         one for one in (asked.columns.values() if asked else [label]) if isinstance(one, str)
     }
-    task = _with_covariates(task, dataset, covariates, _node_names(table), predicted)
+    task = _with_covariates(task, dataset, covariates, nodes_named(table), predicted)
     network = _network_of(table, dataset, task, settings)
     place = None if folder is None else output_folder(Path(folder), "folder")
     text = _filled(text or ReportText(), dataset, task, table, f"{origin} {named}".strip())
@@ -199,7 +192,12 @@ def run_study(
     )
     if test_data is not None:
         cohort = read_dataset(
-            test_data, label, _node_names(table), argument="test_data", design=design, **reading
+            test_data,
+            label,
+            nodes_named(table),
+            argument="test_data",
+            design=design,
+            **settings.reading,
         )
         study = with_cohort(study, cohort)
         console.say(study.task.notes[-1])
@@ -329,16 +327,11 @@ def _named(edges: pd.DataFrame, names: Any) -> tuple[pd.DataFrame, str]:
     return add_names(edges, pd.Series(names, dtype=object)), ""
 
 
-def _node_names(edges: pd.DataFrame) -> set[str]:
-    """Names in an edge table that is yet to be checked."""
-    return {str(name).strip() for column in ("source", "target") for name in edges[column].dropna()}
-
-
 def _filled(
     text: ReportText, dataset: Dataset, task: Task, edges: pd.DataFrame, origin: str
 ) -> ReportText:
     """Write the sentences that nobody gave."""
-    sizes = f"({plural('edge', len(edges))}, {plural('node', len(_node_names(edges)))})."
+    sizes = f"({plural('edge', len(edges))}, {plural('node', len(nodes_named(edges)))})."
     start, _, named = origin.partition(" Names of ")
     return replace(
         text,

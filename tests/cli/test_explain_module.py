@@ -1,14 +1,12 @@
 """``explain-module`` and ``annotate-structure``, from a saved fit to files."""
 
-import dataclasses
 import json
 
 import pandas as pd
 import pytest
 
 from edge2torch.cli import main
-from edge2torch.cli._explain import Explaining
-from edge2torch.explain import ExplainConfig, usage_features
+from edge2torch.explain import usage_features
 from edge2torch.netmodules import fit_modules, transcript_data
 from edge2torch.simulate import planted_modules
 
@@ -123,14 +121,6 @@ def test_annotate_structure_refuses(folder, tmp_path, capsys):
     assert "either --artifact-dir or --pairs" in call(capsys, "annotate-structure", *gtf, *out)[2]
     wrong = call(capsys, "annotate-structure", *gtf, "--out", tmp_path / "pairs.txt")[2]
     assert "must end in" in wrong
-
-
-def test_options_have_the_defaults_of_the_settings():
-    """They are written out beside the options, for help to come without the library."""
-    settings = {field.name: field.default for field in dataclasses.fields(ExplainConfig)}
-    shown = {field.name: field.default for field in dataclasses.fields(Explaining)}
-    assert set(settings) - set(shown) == {"vae_step"}
-    assert shown == {name: settings[name] for name in shown}
 
 
 def test_samples_by_transcripts_are_turned_on_demand(folder, tmp_path, capsys):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from edge2torch.cli._explain import indexed
+from edge2torch._core.tables import read_indexed
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._data import feature_names, from_anndata, read_dataset
 from edge2torch.study._edges import with_names
@@ -72,7 +72,7 @@ def test_names_and_ids_stay_as_they_are_written(tmp_path):
     assert named["source_name"].tolist() == ["nan", "007"]
     assert named["target_name"].tolist() == ["None", "None"]
     (tmp_path / "scores.csv").write_text("sample,NA::abundance\n001,0.5\nNA,1.5\n")
-    assert indexed(tmp_path / "scores.csv", "--feature-table").index.tolist() == ["001", "NA"]
+    assert read_indexed(tmp_path / "scores.csv", "--feature-table").index.tolist() == ["001", "NA"]
 
 
 def test_reads_of_no_gene_are_no_features(table, tmp_path):
