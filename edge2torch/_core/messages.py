@@ -6,7 +6,7 @@ import importlib
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextvars import ContextVar
 from types import ModuleType
 
@@ -46,10 +46,14 @@ def aside(message: str) -> None:
     print(f"[edge2torch] Note: {message}", file=sys.stderr)
 
 
-def say_if_slow(call: Callable[[], None], name: str) -> None:
+CALLED: set[Hashable] = set()  # what was compiled in this process, by whatever tells it apart
+
+
+def say_if_slow(kind: Hashable, call: Callable[[], None], name: str) -> None:
     """Call something for the first time, and say so if that took long: it was compiled."""
     start = time.process_time()
     call()
+    CALLED.add(kind)
     if (taken := time.process_time() - start) > _SLOW:
         aside(
             f"{name} was compiled in {taken:.1f} s. Later processes read it from a cache, where one "

@@ -30,7 +30,9 @@ from edge2torch.interpret._trust._replicate import replicate
 from edge2torch.interpret._trust._rewire import rewire
 from edge2torch.interpret._trust._significance import node_significance
 from edge2torch.interpret._trust._specific import node_specific
+from edge2torch.interpret._trust._stack import Apart as Apart
 from edge2torch.interpret._trust._stack import ReplicateStack as ReplicateStack
+from edge2torch.interpret._trust._stack import side_by_side as side_by_side
 from edge2torch.interpret._trust._stack import stack_replicates as stack_replicates
 from edge2torch.interpret._trust._target import Target as Target
 from edge2torch.interpret._trust._use import node_use

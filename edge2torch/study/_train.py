@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from edge2torch._core.console import Console
 from edge2torch.data import align_features_to_input_nodes
-from edge2torch.interpret import ReplicateStack
+from edge2torch.interpret import Apart, ReplicateStack, side_by_side
 from edge2torch.nn import CustomizedEdgeModel, drop_in_rows
 from edge2torch.study._covariates import (
     Beside,
@@ -127,7 +127,7 @@ def _fit(
     progress: Progress,
     name: str,
     epochs: int | None = None,
-) -> tuple[_Apart | ReplicateStack, Beside | None, Scaler, Goal, Fit]:
+) -> tuple[Apart | ReplicateStack, Beside | None, Scaler, Goal, Fit]:
     """Train a network per fold, all in step, so that one curve of losses is that of all of them.
 
     With ``epochs`` so many are trained, and nothing is validated. What is returned beside the
@@ -138,7 +138,7 @@ def _fit(
     goals = [goal_of(task, rows, settings) for rows, _ in folds]
     # Every fold starts from the same weights. Their losses are summed and AdamW treats each
     # parameter on its own, so none of the networks notices the others.
-    model = _beside_each_other(network, [network.build(settings, seed) for _ in folds])
+    model = side_by_side([network.build(settings, seed) for _ in folds], network.artifact)
     linear = beside_of(task, goals, folds, network)
     # Folds differ by a row or two; an epoch takes as many of each, others every time.
     size = min(len(rows) for rows, _ in folds)
@@ -185,9 +185,9 @@ def _fit(
     return model, None if linear is None else linear.first(), scalers[0], goals[0], fitted
 
 
-def with_heads(model: _Apart | ReplicateStack, x: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+def with_heads(model: Apart | ReplicateStack, x: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
     """Map x (k, b, i) to outputs (k, b, o), and heads (b, n, o) of each network that has any."""
-    own = list(model.models) if isinstance(model, _Apart) else []
+    own = list(model.models) if isinstance(model, Apart) else []
     if not own or cast(CustomizedEdgeModel, own[0]).heads is None:
         return model(x), []
     pairs = [
@@ -199,34 +199,6 @@ def with_heads(model: _Apart | ReplicateStack, x: Tensor) -> tuple[Tensor, Seque
 def mean_of_heads(goal: Goal, heads: Tensor, rows: Tensor) -> Tensor:
     """Return the mean over nodes of the loss of heads (b, n, outputs)."""
     return goal.summed_loss(heads.transpose(0, 1), rows) / heads.shape[1]
-
-
-class _Apart(nn.Module):
-    """Networks one after another, for one alone and for what no :class:`ReplicateStack` takes."""
-
-    def __init__(self, models: list[CustomizedEdgeModel]) -> None:
-        super().__init__()
-        self.models = nn.ModuleList(models)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (k, b, i), of each its own, to (k, b, o)."""
-        if len(self.models) == 1:  # a small network takes no longer than to take apart and stack
-            return cast(Tensor, self.models[0](x[0]))[None]
-        return torch.stack([model(own) for model, own in zip(self.models, x, strict=True)])
-
-    def unstack(self) -> list[nn.Module]:
-        """Return the networks."""
-        return list(self.models)
-
-
-def _beside_each_other(
-    network: Network, models: list[CustomizedEdgeModel]
-) -> _Apart | ReplicateStack:
-    """Several networks as one module that maps x (k, b, i) to (k, b, o)."""
-    shares = set(network.features) & set(network.outputs)
-    if len(models) == 1 or shares or models[0].heads is not None:
-        return _Apart(models)
-    return ReplicateStack(models, network.artifact, shared_inputs=False)
 
 
 def beside_of(

@@ -9,24 +9,19 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
 from edge2torch._core.checks import check_choice, check_numbers, check_type, row_numbers, shown
 from edge2torch._core.columns import numbers_of
-from edge2torch._core.messages import listing, require
+from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
+from edge2torch.train._pair_baselines import FEWEST, Floats, Ints, predict_baselines
 from edge2torch.train._split import repeated_folds
 
 __all__ = ["Pairs", "pairs"]
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 HoldOut = Literal["cell", "drug", "both", "pair"]
-
-_FEWEST = 3  # pairs of a drug that can be ranked
-_PENALTIES = np.logspace(-2, 4, 13)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +171,7 @@ class Pairs:
         """Return the places among rows of each drug that can be ranked."""
         drug = self.index[rows, 1]
         own = {int(k): np.flatnonzero(drug == k) for k in np.unique(drug)}
-        return {k: part for k, part in own.items() if len(part) >= _FEWEST}
+        return {k: part for k, part in own.items() if len(part) >= FEWEST}
 
     def compare(self, predicted: Mapping[str, Floats], fit: Ints, held_out: Ints) -> pd.DataFrame:
         """Return the scores of predictions of held-out pairs, with the baselines' below.
@@ -219,37 +214,8 @@ class Pairs:
 
     def baselines(self, fit: Ints, held_out: Ints) -> dict[str, Floats]:
         """Return what a network has to beat: predictions (b,) of the pairs ``held_out``, by name."""
-        level = float(self.y[fit].mean())
-        first, second = self.entities
-        drug = _means(self.y[fit] - level, self.index[fit, 1], len(self.drugs))
-        rest = self.y[fit] - level - drug[self.index[fit, 1]]
-        cell = _means(rest, self.index[fit, 0], len(self.cells))
-        of_drug = level + drug[self.index[held_out, 1]]
-        return {
-            f"{second} mean": of_drug,
-            f"{second} mean + {first} mean": of_drug + cell[self.index[held_out, 0]],
-            f"ridge per {second}": self._per_drug(fit, held_out, of_drug),
-            "ridge on both": self._on_both(fit, held_out),
-        }
-
-    def _per_drug(self, fit: Ints, held_out: Ints, of_drug: Floats) -> Floats:
-        """Ridge of each drug that was seen often enough; the drug's mean for the others."""
-        found = of_drug.copy()
-        features = self.cells.to_numpy(np.float64)
-        for k in np.unique(self.index[held_out, 1]):
-            own, new = fit[self.index[fit, 1] == k], np.flatnonzero(self.index[held_out, 1] == k)
-            if len(own) >= 2 * _FEWEST:
-                x, unseen = (features[self.index[rows, 0]] for rows in (own, held_out[new]))
-                found[new] = _ridge(x, self.y[own], unseen)
-        return found
-
-    def _on_both(self, fit: Ints, held_out: Ints) -> Floats:
         tables = [table.to_numpy(np.float64) for table in (self.cells, self.drugs)]
-
-        def side_by_side(rows: Ints) -> Floats:
-            return np.concatenate([t[self.index[rows, k]] for k, t in enumerate(tables)], axis=1)
-
-        return _ridge(side_by_side(fit), self.y[fit], side_by_side(held_out))
+        return predict_baselines(self.index, self.y, tables, self.entities, fit, held_out)
 
 
 def pairs(
@@ -371,22 +337,6 @@ def _numbers(argument: str, features: pd.DataFrame, names: pd.Series, entity: st
             f"{listing(own[bad])}."
         )
     return found.astype(np.int64)
-
-
-def _means(values: Floats, group: Ints, n: int) -> Floats:
-    """Return the mean of each group, 0 for those without values."""
-    count = np.bincount(group, minlength=n)
-    total = np.bincount(group, weights=values, minlength=n)
-    return np.asarray(total / np.maximum(count, 1), np.float64)
-
-
-def _ridge(x: Floats, y: Floats, new: Floats) -> Floats:
-    """Return ridge predictions; the penalty has the least error of samples left out one by one."""
-    linear: Any = require("sklearn.linear_model", extra="train")
-    mean, spread = x.mean(0), x.std(0)
-    scale = np.where(spread > 0, spread, 1.0)
-    model = linear.RidgeCV(_PENALTIES).fit((x - mean) / scale, y)
-    return np.asarray(model.predict((new - mean) / scale), np.float64)
 
 
 def _predicted(argument: str, values: Any, n: int) -> Floats:

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from edge2torch._core.messages import say_if_slow
+from edge2torch._core.messages import CALLED, say_if_slow
 
 _FEW = 8  # up to this count the terms do not cancel in float32
 _IN_CACHE = 1 << 17  # values that are computed at a time
@@ -214,16 +214,12 @@ def _fill_in_one_pass(x: Tensor, log_mean: Tensor, log: Tensor, results: list[Te
         _call(counts.fill, log_mean[k].contiguous().numpy(), *(part[k].numpy() for part in parts))
 
 
-_CALLED: set[str] = set()
-
-
 def _call(fill: Callable[..., None], *arrays: Any) -> None:
     """Fill arrays; the first call in a process compiles, or reads what an earlier one compiled."""
-    if fill.__name__ in _CALLED:
+    if fill in CALLED:
         fill(*arrays)
-        return
-    say_if_slow(lambda: fill(*arrays), "The likelihood of counts in one pass")
-    _CALLED.add(fill.__name__)
+    else:
+        say_if_slow(fill, lambda: fill(*arrays), "The likelihood of counts in one pass")
 
 
 class _Large:

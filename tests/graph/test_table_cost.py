@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import edge2torch as e2t
-from edge2torch.graph import _table, build_edge_graph, read_edge_table
+from edge2torch.graph import _node_names, build_edge_graph, read_edge_table
 from edge2torch.priors import dense_block
 
 
@@ -60,7 +60,7 @@ def test_twice_the_edges_are_not_more_calls():
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_names_of_many_rows_are_hashed_once_where_rows_share_them(shared, monkeypatch):
-    monkeypatch.setattr(_table, "_IN_CACHE", 100)
+    monkeypatch.setattr(_node_names, "_IN_CACHE", 100)
     numbers = np.random.default_rng(0).integers(0, 300, (2, 3000))
     numbers = np.unique(numbers[:, numbers[0] != numbers[1]], axis=1)
     names = np.array([f" n{k:03d}" for k in range(300)], object)
@@ -75,7 +75,7 @@ def test_names_of_many_rows_are_hashed_once_where_rows_share_them(shared, monkey
         hashed.append(len(values))
         return factorize(values)
 
-    monkeypatch.setattr(_table.pd, "factorize", counted)
+    monkeypatch.setattr(_node_names.pd, "factorize", counted)
     table = read_edge_table(pd.DataFrame(dict(zip(("source", "target"), ends, strict=True))))
     assert table.node_names.tolist() == [f"n{k:03d}" for k in range(300)]
     np.testing.assert_array_equal([table.source, table.target], numbers)
@@ -83,7 +83,7 @@ def test_names_of_many_rows_are_hashed_once_where_rows_share_them(shared, monkey
 
 
 def test_a_missing_name_is_told_where_rows_share_objects(monkeypatch):
-    monkeypatch.setattr(_table, "_IN_CACHE", 100)
+    monkeypatch.setattr(_node_names, "_IN_CACHE", 100)
     names = np.array([*(f"n{k}" for k in range(9)), None], object)
     table = pd.DataFrame({"source": names[np.arange(500) % 10], "target": "y"})
     with pytest.raises(e2t.Edge2TorchError, match=r"'source' has 50 missing name\(s\)"):

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import edge2torch as e2t
+from edge2torch._core.messages import CALLED
 from edge2torch.nn import drop_in_rows
 from edge2torch.nn._whole import _threads
 
@@ -169,7 +170,7 @@ def test_threads_end_before_an_interrupt_goes_on():
         ended.append(True)
 
     like = np.zeros(0)
-    _threads._CALLED.add((walk, like.dtype))
+    CALLED.add((walk, like.dtype))
     with pytest.raises(KeyboardInterrupt):
         _threads.share_out(walk, [(like, True), (like, False), (like, False)])
     assert ended == [True, True]

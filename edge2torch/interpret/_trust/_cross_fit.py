@@ -20,10 +20,10 @@ from edge2torch.compile import CompileArtifact
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._folds import Fold, Folds, read_folds
-from edge2torch.interpret._trust._stack import ReplicateStack
+from edge2torch.interpret._trust._stack import side_by_side
 from edge2torch.interpret._trust._start import Start, draw_starts
 from edge2torch.interpret._trust._target import Target
-from edge2torch.nn import CompiledModel, CustomizedEdgeModel, drop_in_rows
+from edge2torch.nn import CustomizedEdgeModel, drop_in_rows
 from edge2torch.train import Scaler, fit, fit_scaler, in_chunks
 
 __all__ = ["CrossFitted", "cross_fit"]
@@ -204,7 +204,7 @@ def cross_fit(
     scalers = tuple(fit_scaler(table, rows) for rows, _ in parts)
     like = next(models[0].parameters(), torch.empty(0))  # in its type, and where it is
     x = torch.stack([torch.from_numpy(s(table).to_numpy(np.float32)) for s in scalers]).to(like)
-    stack = _side_by_side(models, artifact)
+    stack = side_by_side(models, artifact)
     _train(
         stack, x, own, parts, int(starts), seed,
         max_epochs=max_epochs, batch_size=batch_size, learning_rate=learning_rate,
@@ -264,22 +264,6 @@ def _train(
     fit(stack, loss, batches, seed=seed, **options)
 
 
-class _Apart(nn.Module):
-    """Networks one after another, for what no :class:`ReplicateStack` takes."""
-
-    def __init__(self, models: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.models = nn.ModuleList(models)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (k, b, i), of each its own, to (k, b, o)."""
-        return torch.stack([model(own) for model, own in zip(self.models, x, strict=True)])
-
-    def unstack(self, *, copies: bool = True) -> list[nn.Module]:  # noqa: ARG002 (as a stack has)
-        """Return the networks themselves."""
-        return list(self.models)
-
-
 def _without_heads(model: nn.Module) -> nn.Module:
     """Return a network without heads at its nodes; whatever a wrapper holds stays."""
     if not isinstance(model, CustomizedEdgeModel) or model.heads is None:
@@ -287,14 +271,6 @@ def _without_heads(model: nn.Module) -> nn.Module:
     return CustomizedEdgeModel(model.base_model, **model.after, node_heads=None).train(
         model.training
     )
-
-
-def _side_by_side(models: list[nn.Module], artifact: CompileArtifact) -> _Apart | ReplicateStack:
-    bare = isinstance(models[0], CompiledModel | CustomizedEdgeModel)
-    overlap = set(artifact.feature_names) & set(artifact.output_names)
-    if not bare or overlap or artifact.backend != "feedforward":
-        return _Apart(models)
-    return ReplicateStack(models, artifact, shared_inputs=False)
 
 
 def _predictions(fitted: CrossFitted, x: Tensor, target: Target, index: pd.Index) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from edge2torch.nn import (
     QuickDropout,
 )
 
-__all__ = ["ReplicateStack", "stack_replicates"]
+__all__ = ["Apart", "ReplicateStack", "side_by_side", "stack_replicates"]
 
 # One module serves all replicates where it acts on each number alone.
 _ELEMENTWISE = (
@@ -256,3 +256,38 @@ def _part(wide: nn.Module, modules: Sequence[nn.Module]) -> None:
                     for name, value in wide.state_dict().items()
                 }
             )
+
+
+class Apart(nn.Module):
+    """Networks one after another, for one alone and for what no :class:`ReplicateStack` takes."""
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (k, b, i), of each its own, to (k, b, o)."""
+        if len(self.models) == 1:  # a small network takes no longer than to take apart and stack
+            return cast(Tensor, self.models[0](x[0]))[None]
+        return torch.stack([model(own) for model, own in zip(self.models, x, strict=True)])
+
+    def unstack(self, *, copies: bool = True) -> list[nn.Module]:  # noqa: ARG002 (as a stack has)
+        """Return the networks themselves."""
+        return list(self.models)
+
+
+def side_by_side(models: Sequence[nn.Module], artifact: CompileArtifact) -> Apart | ReplicateStack:
+    """Several networks of one graph as one module that maps x (k, b, i) to (k, b, o)."""
+    first = models[0]
+    bare = isinstance(first, CompiledModel | CustomizedEdgeModel)
+    heads = getattr(first, "heads", None) if bare else None
+    overlap = set(artifact.feature_names) & set(artifact.output_names)
+    if (
+        len(models) == 1
+        or not bare
+        or overlap
+        or heads is not None
+        or artifact.backend != "feedforward"
+    ):
+        return Apart(models)
+    return ReplicateStack(models, artifact, shared_inputs=False)

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from edge2torch._core.messages import aside, say_if_slow
+from edge2torch._core.messages import CALLED, aside, say_if_slow
 from edge2torch.nn._whole._layout import Int, Layout
 from edge2torch.nn._whole._stages import Tables
 from edge2torch.nn._whole._watch import Watched
@@ -340,14 +340,10 @@ class DeviceRun:
     def _launch(self, direction: str, launch: Callable[[], None]) -> None:
         """Launch a kernel; the first of its kind is compiled, and that is said."""
         kind = direction, self.nodes.values.dtype, self.nodes.how, self.size
-        if kind in _LAUNCHED:
+        if kind in CALLED:
             launch()
         else:
-            say_if_slow(launch, f"The {direction} pass of graphs in one pass on a GPU")
-            _LAUNCHED.add(kind)
-
-
-_LAUNCHED: set[tuple[str, torch.dtype, int, int]] = set()
+            say_if_slow(kind, launch, f"The {direction} pass of graphs in one pass on a GPU")
 
 
 def _samples(batch: int, groups: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from edge2torch._core.messages import say_if_slow
+from edge2torch._core.messages import CALLED, say_if_slow
 
 _WORTH_A_THREAD = 400_000  # edges times samples: less is done before another thread has begun
 
@@ -46,7 +46,6 @@ class _Pool:
 
 
 _POOL = _Pool()
-_CALLED: set[tuple[Any, Any]] = set()
 
 
 def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
@@ -55,10 +54,9 @@ def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> No
     The first call of a type compiles, or reads what an earlier process compiled: it goes alone.
     """
     kind = walk, calls[0][0].dtype
-    if kind not in _CALLED:
+    if kind not in CALLED:
         name = f"The {walk.__name__} pass in {kind[1]} of graphs in one pass"
-        say_if_slow(lambda: walk(*calls[0]), name)
-        _CALLED.add(kind)
+        say_if_slow(kind, lambda: walk(*calls[0]), name)
         for call in calls[1:]:
             walk(*call)
         return
