@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import pandas as pd
@@ -35,6 +37,15 @@ def edge_frame(edges: Any, argument: str = "edges") -> pd.DataFrame:
         f"{argument} must be a pandas DataFrame with columns 'source' and 'target', found "
         f"{type(edges).__name__}. {_hint(edges)}"
     )
+
+
+@contextmanager
+def edges_called(argument: str) -> Iterator[None]:
+    """Let errors about edges call them as the function does that the user called."""
+    try:
+        yield
+    except Edge2TorchError as error:
+        raise Edge2TorchError(str(error).replace("edgelist", argument)) from error
 
 
 def nearly_ours(column: str) -> str | None:

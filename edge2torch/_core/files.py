@@ -134,7 +134,7 @@ def lock_folder(folder: str | os.PathLike[str], *, beside: bool = False) -> Iter
     are removed.
     """
     place = Path(folder)
-    name = place.absolute()  # "." has none
+    name = Path(os.path.abspath(place))  # noqa: PTH100 - "." has none
     lock = name.with_name(f".{name.name}{_LOCK}") if beside else place / _LOCK
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,8 @@ def restore_folder(folder: Path) -> None:
 
 
 def _aside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
+    place = Path(os.path.abspath(folder))  # noqa: PTH100 - "." has no name, a link is not followed
+    return place.with_name(f".{place.name}.old")
 
 
 def output_folder(path: Path, argument: str) -> Path:

@@ -12,7 +12,8 @@ import typer
 
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, plural, require
-from edge2torch.cli._options import File, changed, refuse_without
+from edge2torch.cli._options import File, changed, refuse, refuse_without
+from edge2torch.cli._wording import called
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import ExplainConfig
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from edge2torch.explain import ExplainResult
+    from edge2torch.netmodules import TranscriptData
 
 _IDS = ("feature_id", "gene_id", "transcript_id")
 _PAIR = ("gene_id", "transcript_id_a", "transcript_id_b")
@@ -28,14 +30,22 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts that features are made of, as for ``modules fit``."""
+    """Counts that features or scores are made of, as for ``modules fit``."""
 
     data: Annotated[File, "Counts, as for `modules fit`; features are made of them."] = None
-    transcripts: Annotated[File, "transcript_id, gene_id, where --data does not hold them."] = None
-    transpose: Annotated[bool, "The table of --data is samples × genes."] = False
+    new_data: Annotated[
+        File, "Counts of samples that the fit has not seen: do modules hold there?"
+    ] = None
+    samples: Annotated[File, "Of --new-data: sample_id, and the fit's covariates if any."] = None
+    transcripts: Annotated[File, "transcript_id, gene_id, where the counts do not hold them."] = (
+        None
+    )
+    transpose: Annotated[bool, "The table of counts is samples × genes."] = False
     all_features: Annotated[bool, "With --transpose, as for the fit."] = False
-    scale: Annotated[Literal["counts", "log2", "log1p"] | None, "Of --data, as for the fit."] = None
-    plain_ids: Annotated[bool, "Compare ids of --data as the fit did."] = False
+    scale: Annotated[
+        Literal["counts", "log2", "log1p"] | None, "Of the counts, as for the fit."
+    ] = None
+    plain_ids: Annotated[bool, "Compare ids of the counts as the fit did."] = False
 
 
 _EXPLAINED = {
@@ -78,10 +88,11 @@ def explain_module_command(
 
     refuse_without("integrated_gradients", settings, "ig_n_steps", "ig_baseline")
     refuse_without("vae_attribution", settings, "vae_fdr_threshold", "vae_percentile_threshold")
-    table, meta = _features(feature_table, feature_meta, counts, settings.min_samples)
-    fit = load_modules(artifact_dir)
+    table, meta, new = _features(feature_table, feature_meta, counts, settings.min_samples)
+    with called("path", "artifact_dir"):
+        fit = load_modules(artifact_dir)
     pairs = structure_annotation
-    with folder_of_results(output_dir, "--out") as folder:
+    with folder_of_results(output_dir, "--output-dir") as folder:
         found = explain_module(
             fit,
             table,
@@ -93,9 +104,11 @@ def explain_module_command(
             structure_annotation=None
             if pairs is None
             else read_table(pairs, "--structure-annotation"),
+            new_data=new,
         )
     if figures != "none":
-        _draw(found, fit.feature_scores if table is None else table, output_dir, figures, console)
+        shown = fit.feature_scores if new is None else fit.score(new)
+        _draw(found, shown if table is None else table, output_dir, figures, console)
     for name, result in found.items():
         first = result.gene_driver_table.head(3)
         led = [f"{gene} ({r:+.2f})" for gene, r in zip(first["gene_id"], first["r"], strict=True)]
@@ -107,27 +120,34 @@ def explain_module_command(
 
 def _features(
     table: Path | None, meta: Path | None, counts: Counts, min_samples: int
-) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
-    """Features of the counts, or as given, or nothing: then the fit's own scores are used."""
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None, TranscriptData | None]:
+    """Features of the counts, or as given, or nothing: then scores are used, the fit's or of new samples."""
     from edge2torch._core.tables import read_indexed, read_table
     from edge2torch.explain import usage_features
     from edge2torch.netmodules import read_transcript_data
 
-    if counts.data is not None:
-        if table is not None or meta is not None:
-            raise Edge2TorchError(
-                "--data: features are made of the counts; leave --feature-table and "
-                "--feature-meta out, or --data."
-            )
+    given = {"data": counts.data, "new_data": counts.new_data}
+    files = [f"{name}=" for name, path in given.items() if path is not None]
+    if files and (table is not None or meta is not None or len(files) > 1):
+        raise Edge2TorchError(
+            f"{files[0]} makes features of counts. Give one of data= and new_data=, without "
+            "feature_table= and feature_meta=."
+        )
+    if counts.samples is not None and counts.new_data is None:
+        raise Edge2TorchError("samples= is about new_data=; give that too.")
+    if files:
         how: dict[str, Any] = {one.name: getattr(counts, one.name) for one in fields(counts)}
-        return usage_features(read_transcript_data(how.pop("data"), **how, min_samples=min_samples))
-    if counts.transcripts is not None:
-        raise Edge2TorchError("--transcripts says which gene a count belongs to; give --data too.")
-    for name in changed(counts):
-        raise Edge2TorchError(f"{name}= is about the counts of --data; give --data too.")
+        path = how.pop("data") or how["new_data"]
+        with called("path", files[0].rstrip("=")):
+            read = read_transcript_data(
+                path, **{k: v for k, v in how.items() if k != "new_data"}, min_samples=min_samples
+            )
+        return (*usage_features(read), None) if counts.new_data is None else (None, None, read)
+    refuse(changed(counts), "is about counts; give data= or new_data= too.")
     return (
         None if table is None else read_indexed(table, "--feature-table"),
         None if meta is None else read_table(meta, "--feature-meta", text=_IDS),
+        None,
     )
 
 
@@ -179,7 +199,8 @@ def annotate_structure_command(
     if pairs is not None:
         asked = read_table(pairs, "--pairs", text=_PAIR)
     else:
-        asked = load_modules(str(artifact_dir)).switch_pairs()
+        with called("path", "artifact_dir"):
+            asked = load_modules(str(artifact_dir)).switch_pairs()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = None if no_cache else (cache_dir or home / "edge2torch")
     with require("tqdm", extra="cli").tqdm(

@@ -10,6 +10,7 @@ import typer
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, require
 from edge2torch.cli._options import File, Group, command
+from edge2torch.cli._wording import called
 
 if TYPE_CHECKING:
     from edge2torch.netmodules import ModulesConfig
@@ -58,11 +59,12 @@ def fit(
     from edge2torch.netmodules import fit_modules, read_transcript_data
 
     chosen = _settings(config, settings)
-    checked = read_transcript_data(
-        data, transcripts=transcripts, samples=samples, covariates=list(covariates),
-        min_samples=min_samples, transpose=transpose, all_features=all_features, scale=scale,
-        plain_ids=plain_ids,
-    )  # fmt: skip
+    with called("path", "data"):
+        checked = read_transcript_data(
+            data, transcripts=transcripts, samples=samples, covariates=list(covariates),
+            min_samples=min_samples, transpose=transpose, all_features=all_features, scale=scale,
+            plain_ids=plain_ids,
+        )  # fmt: skip
     with lock_folder(out, beside=True):
         result = fit_modules(
             checked, backend=backend, config=chosen, seed=seed, quiet=console.quiet
@@ -121,5 +123,8 @@ def compare(
     """Say how far two results agree."""
     from edge2torch.netmodules import load_modules
 
-    table = load_modules(first).compare(load_modules(second))
+    with called("path", "FIRST"):
+        one = load_modules(first)
+    with called("path", "SECOND"):
+        table = one.compare(load_modules(second))
     print(table.round(3).to_string(index=False))

@@ -6,7 +6,7 @@ second text names its panel. A bool is a flag, ``tuple[str, ...]`` is split at c
 with its fields, and ``Annotated[Survival, "Survival"]`` is a panel; of one of the library the help is
 the first sentence of each parameter in its docstring, and
 ``Annotated[StudySettings, {"Training": ("seed",)}, {"seeds": 5}, {"outputs": "..."}]`` says which
-fields are options, in panels, and what else differs: defaults and texts. What is written
+fields are options, in panels, and what else differs: defaults, and texts or types with their text. What is written
 ``typer.Option`` or ``typer.Argument`` stays.
 """
 
@@ -153,7 +153,7 @@ def _of_dataclass(
     if isinstance(panels, dict):
         texts = {**_first_sentences(kind.__doc__ or ""), **(texts or {})}
         panel = {name: title for title, names in panels.items() for name in names}
-        hints = {name: Annotated[hints[name], texts[name], panel[name]] for name in panel}
+        hints = {name: _shown(hints[name], texts[name], panel[name]) for name in panel}
     elif panels is not None:
         hints = {name: Annotated[hint, panels] for name, hint in hints.items()}
     fields = {one.name: one.default for one in dataclasses.fields(kind)} | defaults
@@ -163,6 +163,12 @@ def _of_dataclass(
         return kind(**{**defaults, **{name: take(given) for name, take in taken.items()}})
 
     return [_option(name, hint, fields[name]) for name, hint in hints.items()], make
+
+
+def _shown(hint: Any, text: Any, panel: str) -> Any:
+    """A text may say a narrower type, where a command takes less."""
+    hint, text = (hint, text) if get_origin(text) is not Annotated else get_args(text)
+    return Annotated[hint, text, panel]
 
 
 def _first_sentences(doc: str) -> dict[str, str]:

@@ -39,8 +39,8 @@ _ALL = {
     ),
     _EVIDENCE: ("seeds", "test_folds", "test_fraction", "replicates", "controls"),
 }  # fmt: skip
-# Comparing priors explains no network.
-_OF_ONE_NETWORK = {"seeds", "replicates", "controls", "test_fraction", "impute"}
+# Comparing priors explains no network, and has folds of its own.
+_OF_ONE_NETWORK = {"seeds", "replicates", "controls", "test_fraction", "test_folds"}
 _OF_ONE_NETWORK |= {"units", "node_heads", "head_weight"}
 _COMPARED = {
     panel: tuple(name for name in names if name not in _OF_ONE_NETWORK)
@@ -53,6 +53,9 @@ _WORDS = {
     "feature_names": FEATURE_NAMES,
     "metadata": "Columns that are no features, separated by commas.",
 }
+_COMPARABLE = Annotated[
+    Literal["auto", "classification", "regression"], "What the label asks for; auto: by its type."
+]
 _OF_TREATMENTS = {"task", "seed", "replicates", "max_epochs"}  # settings that these take
 
 Held = Literal["condition", "treatment", "target", "combination", "dose", "time", "context"]
@@ -205,7 +208,7 @@ def compare_priors(
     draws: Annotated[int, "Graphs of each control and prior."] = 5,
     starts: Annotated[int, "Networks of each prior."] = 3,
     folds: Annotated[int, "Parts of the samples, each held out once."] = 5,
-    settings: Annotated[StudySettings, _COMPARED, {}, _WORDS],
+    settings: Annotated[StudySettings, _COMPARED, {}, {**_WORDS, "task": _COMPARABLE}],
     console: Console,
 ) -> None:
     """Which prior helps, or would any graph of its shape do? Several, beside controls."""

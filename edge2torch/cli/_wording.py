@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from edge2torch._core.messages import wording
+from edge2torch.errors import Edge2TorchError
 
 _ARGUMENT = re.compile(
     r"(?<![\w.'\"-])([a-z][a-z_]*)="
     r"(\{'[^']*': -?\d\}|'[^']*'|\"[^\"]*\"|(?:[\w+-]|\.(?=\w))*)"
 )
-_START = re.compile(r"[a-z][a-z_]*(?: and [a-z][a-z_]*)?\b")
+_START = re.compile(r"[A-Za-z][a-z_]*(?: and [a-z][a-z_]*)?(?=[ :=,])")
+# "names='name' (in a shell: --names name)": the call or word before the brackets is Python's.
+_BOTH = re.compile(r"(?:[\w.]+\([^()]*\)|\S+) \(in a shell: ([^()]*)\)")
 # Arguments whose option is called otherwise.
 _OTHERWISE = {
     "folder": "out", "max_epochs": "epochs", "path": "to", "kind": "format", "duplicates": "join",
+    "X": "data", "table": "flow",
 }  # fmt: skip
 
 
@@ -31,7 +36,8 @@ def options_of(command: Any, given: Iterable[str]) -> set[str]:
 def as_options(text: str, options: Collection[str], *, first: bool = False) -> str:
     """Write ``min_samples=6`` as ``--min-samples 6`` where the command has such an option.
 
-    With ``first`` an argument that a message begins with is an option, too: ``--edges: ...``.
+    With ``first`` an argument that a message begins with is an option, too: ``--edges: ...``. Of
+    ``clean_names (in a shell: --clean-names)`` the shell's words remain.
     """
 
     def option(match: re.Match[str]) -> str:
@@ -45,9 +51,9 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
         if name not in options:
             return match[0]
         # a flag takes no value; nor does an argument that is only named, such as covariates=
-        return name if value in ("True", "") else f"{name} {shlex.quote(value)}"
+        return name if value in ("True", "", name[2:]) else f"{name} {shlex.quote(value)}"
 
-    text = _ARGUMENT.sub(option, text)
+    text = _ARGUMENT.sub(option, _BOTH.sub(r"\1", text))
     if first and (start := _START.match(text)):
         names = [option_of(name, options) for name in start[0].split(" and ")]
         if set(names) <= set(options):
@@ -60,6 +66,17 @@ def option_of(argument: str, options: Collection[str] = ()) -> str:
     if argument == "path" and "--out" in options and "--to" not in options:
         return "--out"
     return f"--{_OTHERWISE.get(argument, argument).replace('_', '-')}"
+
+
+@contextmanager
+def called(argument: str, option: str) -> Iterator[None]:
+    """Let errors that begin with an argument name what stands for it here: an option, or a WORD."""
+    try:
+        yield
+    except Edge2TorchError as error:
+        start = f"{option}: " if option.isupper() else rf"{option}\1"
+        text = re.sub(rf"^{argument}([=: ])", start, str(error))
+        raise Edge2TorchError(text) from error
 
 
 def typed() -> str:

@@ -138,7 +138,7 @@ def compile_graph(
     )
     if isinstance(edgelist, Prior) and outputs is None:
         outputs = edgelist.outputs
-    table = read_edge_table(edgelist, sign_column=sign_column)
+    table = read_edge_table(edgelist, sign_column=sign_column, argument="edgelist")
     note(
         f"Graph contains {len(table.node_names)} node(s) and {len(table.source)} edge(s).",
         quiet=quiet,

@@ -186,10 +186,7 @@ def _read(graph: Any) -> _Graph:
 def _of_table(frame: pd.DataFrame) -> _Graph:
     # of the other columns any may stand in the file, also those that no model could be made of
     ends = [name for name in ("source", "target") if name in frame]
-    try:
-        table = read_edge_table(frame[ends])
-    except Edge2TorchError as error:  # which calls it by the name that compile_graph has for it
-        raise Edge2TorchError(str(error).replace("edgelist", "graph")) from error
+    table = read_edge_table(frame[ends], argument="graph")
     names = table.node_names.tolist()
     return _Graph(
         names,

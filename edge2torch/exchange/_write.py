@@ -244,8 +244,8 @@ def _format(path: Path, given: str) -> str:
         return check_choice("format", given, ("auto", *_FORMATS))
     if path.suffix.lower() not in _ENDINGS:
         raise Edge2TorchError(
-            f"path={str(path)!r}: networks are written as {listing(_ENDINGS)}, by the ending "
-            "(in Python also by format=)."
+            f"path={str(path)!r}: networks are written as {listing(_ENDINGS)}, by the ending, "
+            "unless write_network(format=) says which."
         )
     return path.suffix.lower()[1:]
 
@@ -268,7 +268,9 @@ def _check(
         raise Edge2TorchError(f"relations={relations!r} is for SIF files, found format {chosen!r}.")
     for argument, value in (("interactome", interactome), ("interactome_uuid", uuid)):
         if value is not None and chosen != "hcx":
-            raise Edge2TorchError(f"{argument} is for format='hcx', found {chosen!r}.")
+            raise Edge2TorchError(
+                f"{argument} is for HCX, a file that ends in .hcx, found format {chosen!r}."
+            )
     if path.is_dir():
         raise Edge2TorchError(f"path={str(path)!r} is a folder; give a file.")
     if not path.parent.is_dir():

@@ -66,7 +66,7 @@ class ExplainConfig:
 
     def __post_init__(self) -> None:
         if problems := list(self._problems()):
-            raise Edge2TorchError(f"config: {'; '.join(problems)}.")
+            raise Edge2TorchError(f"{'; '.join(problems)}.")
 
     def _problems(self) -> list[str]:
         checks = {

@@ -23,7 +23,7 @@ from edge2torch.explain._tables import (
     high_vs_low_table,
     transcript_polarity_table,
 )
-from edge2torch.explain._write import write_explanation
+from edge2torch.explain._write import CAVEAT, OF_NEW, write_explanation
 from edge2torch.netmodules import NetworkModules, TranscriptData, load_modules
 
 _TRANSCRIPTS = ("transcript_id_a", "transcript_id_b")
@@ -133,7 +133,7 @@ def explain_module(
         for name in wanted
     }
     if output_dir is not None:
-        write_explanation(found, output_dir, config)
+        write_explanation(found, output_dir, config, CAVEAT if new_data is None else OF_NEW)
     return found
 
 

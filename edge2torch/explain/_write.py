@@ -24,11 +24,18 @@ CAVEAT = (
     "samples, so in these each follows the others, chance or not: whether a module holds, samples "
     "tell that were kept aside."
 )
+OF_NEW = (
+    "Samples that the fit has not seen: q-values say whether a module's genes follow each other there, "
+    "where nothing put them together."
+)
 _OPTIONAL = ("vae_drivers", "ig_attributions", "structure")
 
 
 def write_explanation(
-    results: Mapping[str, ExplainResult], output_dir: str | os.PathLike[str], config: ExplainConfig
+    results: Mapping[str, ExplainResult],
+    output_dir: str | os.PathLike[str],
+    config: ExplainConfig,
+    caveat: str = CAVEAT,
 ) -> Path:
     """Write the tables of every module into a folder of its own, then the manifest."""
     folder = _folder(output_dir)
@@ -48,7 +55,7 @@ def write_explanation(
         {
             "format": _FORMAT,
             "format_version": _VERSION,
-            "caveat": CAVEAT,
+            "caveat": caveat,
             "config": dataclasses.asdict(config),
             "module_ids": list(results),
             "files": [path.relative_to(folder).as_posix() for path in files],

@@ -13,7 +13,7 @@ from edge2torch.errors import Edge2TorchError
 _WORK_LIMIT = 30_000_000
 _SHOWN = 12  # nodes of a cycle that an error shows
 
-_CYCLIC = "backend='recurrent' or backend='gnn', which take cycles"
+_CYCLIC = "compile_graph(backend='recurrent') or 'gnn', which take cycles"
 
 
 def shortest_cycle(
@@ -111,13 +111,13 @@ def refuse_cycles(
     loops = np.unique(source[source == target])
     if len(loops):
         raise Edge2TorchError(
-            "edgelist has self loop(s), which backend='feedforward' cannot compute: "
+            "edgelist has self loop(s), which the feedforward backend cannot compute: "
             f"{listing(names[loops])}. Remove these rows, or use {_CYCLIC}.{consequence}"
         )
     cycle = shortest_cycle(source, target, len(names))
     if cycle is not None:
         raise Edge2TorchError(
-            "edgelist has a cycle, which backend='feedforward' cannot compute: "
-            f"{cycle_words(names, cycle)}. Remove one of its "
-            f"edges (priors.break_cycles does, by a rule), or use {_CYCLIC}.{consequence}"
+            "edgelist has a cycle, which the feedforward backend cannot compute: "
+            f"{cycle_words(names, cycle)}. Remove one of its edges, which priors.break_cycles (in a "
+            f"shell: edge2torch prior --cycles break) does by a rule, or use {_CYCLIC}.{consequence}"
         )

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from edge2torch._core import constraints
 from edge2torch._core.columns import numbers_of
-from edge2torch._core.edges import OWN_COLUMNS, EdgesLike, edge_frame, nearly_ours
+from edge2torch._core.edges import OWN_COLUMNS, EdgesLike, edge_frame, edges_called, nearly_ours
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph._node_names import number_nodes
 
 _WEIGHT_HINT = (
-    " Readers of files do so: weight='start' makes weights those that training starts from, "
-    "weight='drop' leaves them out (in a shell: edge2torch prior --weight start)."
+    " Readers of files do so with weight='start' (in a shell: edge2torch prior --weight start), where "
+    "training starts from it, or 'drop', which leaves it out; sign='weight' "
+    "(in a shell: --sign weight) reads no more than its sign."
 )
 
 
@@ -62,22 +63,30 @@ class EdgeTable:
         return list(zip(names[self.source[rows]], names[self.target[rows]], strict=True))
 
 
-def read_edge_table(edgelist: EdgesLike, *, sign_column: str | None = None) -> EdgeTable:
+def read_edge_table(
+    edges: EdgesLike, *, sign_column: str | None = None, argument: str = "edges"
+) -> EdgeTable:
     """Check an edge table and number its nodes.
 
     Parameters
     ----------
-    edgelist : DataFrame, or an object that carries one as ``edges``, such as a Prior
+    edges : DataFrame, or an object that carries one as ``edges``, such as a Prior
         One row per edge, columns ``source`` and ``target``; optionally ``initial_weight`` and
         ``constraint``. Further columns are kept as metadata.
     sign_column : str, optional
         A column of +1, -1, 0 or missing values that is read as a constraint.
+    argument : str
+        What the function that the user called calls it.
 
     Returns
     -------
     EdgeTable
     """
-    given = edge_frame(edgelist, "edgelist")
+    with edges_called(argument):
+        return _checked(edge_frame(edges, argument), sign_column)
+
+
+def _checked(given: pd.DataFrame, sign_column: str | None) -> EdgeTable:
     _check_columns(given, sign_column)
     names, source, target = number_nodes(given)
     rest, columns = given.drop(columns=["source", "target"]), tuple(given.columns)

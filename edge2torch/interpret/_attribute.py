@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 from torch import Tensor, nn
 
+from edge2torch._core.checks import check_seed
 from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.interpret._arguments import as_mapping, baselines_of
 from edge2torch.interpret._attribution import Attribution, on_cpu
@@ -156,7 +157,7 @@ def attribute(
         hold=hold,
         constructor=as_mapping("constructor_kwargs", constructor_kwargs),
         call=call,
-        seed=seed,
+        seed=check_seed("seed", seed),
         quiet=quiet,
     )
     row = request.row

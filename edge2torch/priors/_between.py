@@ -100,9 +100,9 @@ def _naming_hint(graph: Graph, features: Any, wanted: list[str]) -> str:
     for column in {"source_name", "target_name"} & set(graph.frame):
         if set(graph.frame[column].dropna().map(str)) & set(wanted):
             return (
-                f"The data's names are the graph's {column!r}: read GraphML with identifier='name' (in a "
-                "shell: --identifier name), CX2 and SBML-qual with names='name', GPML with "
-                "names='label', or translate with map_identifiers."
+                f"The data's names are the graph's {column!r}: read GraphML with identifier='name', CX2 "
+                "and SBML-qual with names='name', GPML with names='label', or translate with "
+                "map_identifiers (in a shell: --mapping)."
             )
     if hint := case_hint(graph.named(graph.is_input), wanted):
         return hint.strip()
@@ -111,7 +111,9 @@ def _naming_hint(graph: Graph, features: Any, wanted: list[str]) -> str:
             f"{len(found):,} differ in how they are written alone, such as {listing(found, 2)}: use "
             "clean_names (in a shell: --clean-names)."
         )
-    return "Use the same naming in both; map_identifiers translates a graph."
+    return (
+        "Use the same naming in both; map_identifiers (in a shell: --mapping) translates a graph."
+    )
 
 
 def _direction_hint(n_into: int, n_ends: int) -> str:

@@ -100,5 +100,5 @@ def refuse_cycles(edges: pd.DataFrame) -> None:
         )
         raise Edge2TorchError(
             f"edges have cycles: {len(cyclic):,} edge(s) are on one, such as {listing(ends)}. Use "
-            "cycles='break' for backend='feedforward', or cycles='keep' for a backend that takes them."
+            "cycles='break' for the feedforward backend, or cycles='keep' for a backend that takes them."
         )

@@ -114,7 +114,7 @@ def _read_graph(
     if alone and isolated == "error":
         raise Edge2TorchError(
             f"graph has {len(alone)} node(s) without edges, which an edge table cannot hold: "
-            f"{listing(alone)}. Use isolated='drop' to leave them out (in a shell: --isolated drop)."
+            f"{listing(alone)}. Use isolated='drop' to leave them out."
         )
     try:
         edges: pd.DataFrame = nx.to_pandas_edgelist(graph)
@@ -156,8 +156,7 @@ def _joined(edges: pd.DataFrame, duplicates: str) -> pd.DataFrame:
     if repeats.any() and duplicates == "error":
         twice = edges.loc[repeats, ends].drop_duplicates().itertuples(index=False, name=None)
         raise Edge2TorchError(
-            f"graph has parallel edges: {listing(twice)}. Use duplicates='join' to make one of them "
-            "(in a shell: --join)."
+            f"graph has parallel edges: {listing(twice)}. Use duplicates='join' to make one of them."
         )
     joined = join_rows(edges)
     if joined.conflicts:

@@ -142,7 +142,7 @@ def add_data_types(
     wanted = as_names(features, "features")
     typed = pd.Series([name for name in dict.fromkeys(wanted) if separator in name], dtype=object)
     if typed.empty:
-        raise Edge2TorchError(f"no feature has the separator={separator!r}: {listing(wanted)}.")
+        raise Edge2TorchError(f"no feature has the separator {separator!r}: {listing(wanted)}.")
     parts = typed.str.rsplit(separator, n=1, expand=True)
     known = parts[0].isin(graph.names).to_numpy(bool)
     if not known.any():

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from edge2torch._core.checks import check_choice
+from edge2torch._core.checks import check_choice, check_count
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
@@ -347,6 +347,7 @@ def prepare_prior(  # noqa: C901 (one branch per step, none inside another)
     read = None if outputs is None else as_names(outputs, "outputs")
     if connect and not read:
         raise Edge2TorchError("connect=True needs outputs=, the names of the new nodes.")
+    check_count("latent", latent, 0)
     if root is not None and read:
         raise Edge2TorchError("root and outputs exclude each other: the root is the only output.")
 

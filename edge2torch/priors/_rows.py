@@ -85,7 +85,7 @@ def read_text(path: FilePath) -> tuple[Path, str]:
     file = Path(path)
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
-        raise Edge2TorchError(f"path={str(file)!r} {what}. Give the path of a file.")
+        raise Edge2TorchError(f"{str(file)!r} {what}. Give the path of a file.")
     with opened(file) as stream:
         content = stream.read()
     if not content.strip():

@@ -70,8 +70,9 @@ def filter_sets(
     large = free & (size > most) if most is not None else np.zeros_like(free)
     kept = bypass(graph, small | large)
     if kept.empty:
+        asked = f"min_genes={least}" + ("" if most is None else f" and max_genes={most}")
         raise Edge2TorchError(
-            f"no set has as many genes as min_genes={min_genes} and max_genes={max_genes} ask for; "
+            f"no set has as many genes as {asked} {'asks' if most is None else 'ask'} for; "
             f"sets here have {size[free].min():,} to {size[free].max():,}."
         )
     notes = counted(graph.named(small), f"set(s) with fewer than {least:,} gene(s) were bypassed")

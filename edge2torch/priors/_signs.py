@@ -69,7 +69,7 @@ ONE_SIDED = {
 _SIGN_COLUMNS = ("sign", "constraint")  # columns that say a sign in the way of an edge table
 _EDGE_COLUMNS = ("source", "target", "initial_weight")
 _TEXT_KINDS = ("string", "categorical", "mixed-integer")  # a column of 1 and "+" is one of words
-_STRENGTH_COLUMNS = ("mor", "mode_of_regulation", "effect", "weight")
+_STRENGTH_COLUMNS = ("mor", "mode_of_regulation", "effect")
 
 
 def known_signs(signs: Any) -> dict[str, int]:
@@ -132,8 +132,9 @@ def unread_signs(frame: pd.DataFrame) -> str:
         return ""
     told = [name for name in told if name.lower() != "weight"] or told  # words say it better
     return (
-        f"the column {listing(told)} looks like signs that are not read, so no edge has one. Give "
-        f"sign={told[0]!r} to read it (in a shell: edge2torch prior --sign), and compile with sign_column='sign'."
+        f"the column {listing(told)} looks like signs that are not read, so no edge has one. Read "
+        f"it with sign={told[0]!r} (in a shell: edge2torch prior --sign {told[0]}), and hold weights to it "
+        "with compile_graph(sign_column='sign') (in a shell: --hold-signs)."
     )
 
 
@@ -142,7 +143,7 @@ def _says_signs(name: str, column: pd.Series) -> bool:
     if pd.api.types.is_bool_dtype(column) or not len(present):
         return False
     if pd.api.types.is_numeric_dtype(column):
-        of_strength = name.lower() in _STRENGTH_COLUMNS
+        of_strength = name.lower() in _STRENGTH_COLUMNS  # a weight is asked about by compile_graph
         return float(present.min()) < 0 and (of_strength or bool(present.isin((-1, 0, 1)).all()))
     if pd.api.types.infer_dtype(present) not in _TEXT_KINDS:
         return False

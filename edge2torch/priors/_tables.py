@@ -178,8 +178,8 @@ def write_edges(edges: EdgesLike, path: FilePath) -> Path:
 
 
 _OTHER_FILES = (
-    " Gene sets, ontologies and networks have readers of their own in edge2torch.priors, and the "
-    "command edge2torch prior."
+    " Gene sets, ontologies and networks have readers of their own in edge2torch.priors "
+    "(in a shell: edge2torch prior)."
 )
 
 
@@ -211,19 +211,19 @@ def _kind(path: FilePath, *, exists: bool = True) -> str:
     kind = plain_suffix(Path(path))
     if kind == ".cyjs":
         raise Edge2TorchError(
-            f"path={str(path)!r}: JSON of Cytoscape.js is written and not read. Write .cx2 or .graphml, "
+            f"{str(path)!r}: JSON of Cytoscape.js is written and not read. Write .cx2 or .graphml, "
             "as Cytoscape does, too."
             if exists
             else f"path={str(path)!r}: write_network writes .cyjs; this is for tables."
         )
     if kind not in (*_SEPARATORS, ".parquet"):
         raise Edge2TorchError(
-            f"path={str(path)!r} has an unknown ending. Use one of "
+            f"{'' if exists else 'path='}{str(path)!r} has an unknown ending. Use one of "
             f"{listing([*_SEPARATORS, '.parquet'], 8)}; text files may be compressed: "
             f"{', '.join(PACKED)}.{_OTHER_FILES if exists else ''}"
         )
     if exists and not Path(path).is_file():
-        raise Edge2TorchError(f"path={str(path)!r} is not a file.")
+        raise Edge2TorchError(f"{str(path)!r} is not a file.")
     return kind
 
 
@@ -254,7 +254,12 @@ def _read_text(
     frame = body.frame(header)
     check_filled(body, frame, _ENDS)
     if duplicates == "error":
-        check_distinct(body, frame, _ENDS, " Use duplicates='join' to make one edge of them.")
+        check_distinct(
+            body,
+            frame,
+            _ENDS,
+            " Use duplicates='join' (in a shell: edge2torch prior --join) to make one edge of them.",
+        )
     for name in header:
         if name not in _ENDS:
             frame[name] = typed(frame[name], always_missing=name == "constraint")
@@ -267,7 +272,8 @@ def _columns_hint(header: list[str]) -> str:
     other = next((mark for mark in "\t;," if len(header) == 1 and mark in header[0]), None)
     if other is None:
         return (
-            "Rename it, or name yours with source= and target= of read_edges or edge2torch prior."
+            "Rename yours, or name them with read_edges(source=, target=) (in a shell: edge2torch prior "
+            "--source and --target); where the first line is an edge, write source and target above it."
         )
     return f"The columns seem to be separated by {other!r}: .csv takes ',', .tsv tabs."
 

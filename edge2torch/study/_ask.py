@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import listing, plural
 from edge2torch._core.names import nearest
 from edge2torch._core.packed import plain_suffix
 from edge2torch._core.tables import existing_file, read_table
@@ -91,6 +92,14 @@ def read_samples(
     )
     if not len(dataset.table):
         raise Edge2TorchError(f"data: {dataset.name!r} has no sample to explain.")
+    lacking = dataset.table[saved.artifact.feature_names].isna().any()
+    if saved.recipe is not None and lacking.any():
+        names = lacking.index[lacking]
+        filled = (
+            f"{plural('feature', len(names))} with missing values ({listing(names)}): filled with the "
+            "median of the samples that the model was trained on."
+        )
+        dataset = replace(dataset, notes=(*dataset.notes, filled))
     return dataset.with_features(saved.artifact.feature_names, "data")
 
 

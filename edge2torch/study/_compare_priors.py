@@ -274,7 +274,7 @@ def _fitted(
     try:
         return fit_network(edge_frame(edges), data.columns, task, **how)  # type: ignore[arg-type]
     except Edge2TorchError as error:
-        raise Edge2TorchError(f"priors[{name!r}]: {error}") from None
+        raise Edge2TorchError(f"the prior {name!r}: {error}") from None
 
 
 def _check_numbers(data: pd.DataFrame, features: list[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 from torch import nn
 
+from edge2torch._core.edges import edges_called
 from edge2torch._core.messages import listing
 from edge2torch._core.names import case_hint
 from edge2torch._core.randomness import seeded
@@ -146,7 +147,8 @@ def fit_network(
     """Keep what the data can feed, and read what the task asks for."""
     available = set(features)
     notes: list[str] = []
-    with _quietly():  # what this warns of is noted below, or comes to nothing
+    # what this warns of is noted below, or comes to nothing
+    with _quietly(), edges_called("edges"):
         _, whole = compile_graph(edges, quiet=True)
     wanted = whole.feature_names
     absent = [name for name in wanted if name not in available]

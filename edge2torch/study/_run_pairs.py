@@ -16,6 +16,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from edge2torch._core.console import Console
+from edge2torch._core.edges import edges_called
 from edge2torch._core.files import output_folder, write_file
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.tables import existing_file, read_table
@@ -121,7 +122,7 @@ def _read(
 ) -> tuple[Pairs, CompileArtifact]:
     """Read all tables, and keep of the graph what the data can feed."""
     dataset = read_dataset(data, None, nodes_named(edges), **settings.reading)
-    with _quietly():
+    with _quietly(), edges_called("edges"):
         _, whole = compile_graph(edges, quiet=True)
     kept, wanted = whole.graph.edges, whole.feature_names
     absent = [name for name in wanted if name not in dataset.table.columns]

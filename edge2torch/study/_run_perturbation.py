@@ -7,6 +7,7 @@ from typing import Any
 
 from edge2torch._core.console import Console
 from edge2torch._core.packed import plain_suffix
+from edge2torch._core.tables import existing_file
 from edge2torch.errors import Edge2TorchError
 from edge2torch.perturb import PerturbationFit, fit, folds, read_design, read_midas, write_fit
 from edge2torch.priors import read_sif
@@ -35,8 +36,8 @@ def run_perturbation(
     table = read_sif(edges, quiet=console.quiet) if is_sif else read_edge_file(edges, "edges")
     if design is not None:
         asked = read_design(design, readouts, edges=table)
-    else:
-        asked = read_midas(midas, table, quiet=console.quiet)  # type: ignore[arg-type]
+    if midas is not None:
+        asked = read_midas(existing_file(midas, "midas"), table, quiet=console.quiet)
     console.say(str(asked))
     found = fit(
         table,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from edge2torch._core.console import Console
+from edge2torch._core.edges import edges_called
 from edge2torch._core.messages import listing
 from edge2torch._core.tables import read_table
 from edge2torch.compile import CompileArtifact, compile_graph, edge_weights
@@ -26,10 +27,11 @@ def read_graph(path: Path, argument: str) -> tuple[CompileArtifact, pd.DataFrame
         return saved.artifact, edge_weights(saved.model, saved.artifact)
     with Console(quiet=True).warnings_as_notes():  # of signs, which no picture shows
         edges = read_edge_file(path, argument)
-    table = read_edge_table(edges)
+    table = read_edge_table(edges, argument=argument)
     cyclic = shortest_cycle(table.source, table.target, len(table.node_names)) is not None
     backend = "recurrent" if cyclic else "feedforward"
-    return compile_graph(edges, backend=backend, quiet=True)[1], None
+    with edges_called(argument):
+        return compile_graph(edges, backend=backend, quiet=True)[1], None
 
 
 def read_rows(

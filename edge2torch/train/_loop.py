@@ -8,11 +8,12 @@ would be needed for (several devices, mixed precision) no model of these sizes g
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def fit(
         Take torch's fused step, several times quicker; without it the last digits are others.
     checkpoint : path, optional
         A file, written once a second at most. If it is there, training goes on from it and ends with
-        the bits of an unbroken one.
+        the bits of an unbroken one. ``max_epochs``, ``patience`` and ``min_gain`` may have changed.
     on_checkpoint, before_epoch : callable, optional
         Called when a checkpoint was written; and with the number of each epoch that begins.
     progress : bool, optional
@@ -127,7 +128,7 @@ def fit(
     ------
     Edge2TorchError
         When the loss is not finite from the first epoch on, for settings out of their range, and for
-        a checkpoint that is damaged or of another model.
+        a checkpoint that is damaged, of another model, or of other settings or rows.
 
     References
     ----------
@@ -155,6 +156,17 @@ def fit(
     check_seed("seed", seed)
     batches = rows if callable(rows) else _shuffled(_row_numbers("rows", rows), batch_size)
     evaluate = held_out if callable(held_out) else _mean_loss(loss, held_out)
+    asked = {
+        "rows": _told_apart(rows),
+        "held_out": _told_apart(held_out),
+        "batch_size": None if callable(rows) else batch_size,
+        "learning_rate": float(learning_rate),
+        "weight_decay": float(weight_decay),
+        "plateau": plateau,
+        "keep_best": bool(keep_best),
+        "seed": int(seed),
+        "fused": bool(fused),
+    }
     devices = sorted({one.device for one in model.parameters() if one.is_cuda}, key=str)
     with seeded(seed):  # dropout draws from torch's own generators
         state = _State(
@@ -164,12 +176,13 @@ def fit(
             devices,
             None if checkpoint is None else Path(checkpoint),
             on_checkpoint or _pass,
+            asked,
         )
         state.restore()
-        if (
-            state.reason == "max_epochs" and state.epoch < max_epochs
-        ):  # more are asked for than then
-            state.reason = ""
+        if state.reason == "max_epochs" and state.epoch < max_epochs:
+            state.reason = ""  # more are asked for than then
+        if state.reason == "patience":  # there may be more of it now
+            state.reason = _reason_to_stop(state.history, patience, min_gain)
         todo = range(max_epochs if state.reason else state.epoch, max_epochs)
         for epoch, show in _shown(progress)(todo):
             (before_epoch or _pass)(epoch)
@@ -203,6 +216,7 @@ class _State:
     devices: Sequence[torch.device]
     path: Path | None
     on_checkpoint: Callable[[], None]
+    asked: Mapping[str, Any]  # what has to be the same to go on
     epoch: int = 0
     history: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
@@ -238,6 +252,7 @@ class _State:
         }
         tensors = {f"{part}.{k}": value for part, own in parts.items() for k, value in own.items()}
         header = {name: getattr(self, name) for name in ("epoch", "history", "rates", "reason")}
+        header["asked"] = dict(self.asked)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_tensors(self.path, tensors, header)
         self.on_checkpoint()
@@ -249,6 +264,16 @@ class _State:
             return
         try:
             tensors, header = read_tensors(self.path)
+        except Edge2TorchError as error:
+            raise self._unusable(error) from error
+        before = header.get("asked", self.asked)  # files of older versions do not say
+        if odd := [name for name in self.asked if before.get(name) != self.asked[name]]:
+            raise Edge2TorchError(
+                f"checkpoint: {str(self.path)!r} is of a training with "
+                f"{_differences(odd, before, self.asked)}. Give what it was begun with; to begin anew "
+                "remove it, or name another file."
+            )
+        try:
             parts: dict[str, dict[str, Tensor]] = {"best": {}}
             for key, value in tensors.items():
                 part, _, name = key.partition(".")
@@ -262,11 +287,14 @@ class _State:
             for name in ("epoch", "history", "rates", "reason"):
                 setattr(self, name, header[name])
         except (Edge2TorchError, KeyError, IndexError, ValueError, RuntimeError) as error:
-            raise Edge2TorchError(
-                f"checkpoint: {str(self.path)!r} is damaged, or of another model or version "
-                f"({error}). To begin anew remove it, name another file, or do not resume."
-            ) from error
+            raise self._unusable(error) from error
         self.best = parts["best"]
+
+    def _unusable(self, error: Exception) -> Edge2TorchError:
+        return Edge2TorchError(
+            f"checkpoint: {str(self.path)!r} is damaged, or of another model or version ({error}). To "
+            "begin anew remove it, name another file, or do not resume."
+        )
 
     def finish(self) -> Fit:
         """Set the best weights, if they were kept."""
@@ -277,6 +305,23 @@ class _State:
         table = pd.DataFrame({**columns, "learning_rate": self.rates}).rename_axis("epoch")
         best = int(np.nanargmin(self.history)) if self.history else None
         return Fit(table, self.epoch, best, self.reason)
+
+
+def _told_apart(rows: Any) -> str | None:
+    """What tells rows from others; of a function nothing does."""
+    if rows is None or callable(rows):
+        return None if rows is None else "a function"
+    return hashlib.sha256(np.asarray(rows).astype(np.int64).tobytes()).hexdigest()
+
+
+def _differences(names: Sequence[str], before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    words = [
+        f"other {name}"
+        if name in ("rows", "held_out")
+        else f"{name}={before.get(name)}, now {now[name]}"
+        for name in names
+    ]
+    return "; ".join(words)
 
 
 def _reason_to_stop(history: Sequence[float], patience: int, min_gain: float) -> str:

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from edge2torch.cli import main
-from edge2torch.explain import usage_features
-from edge2torch.netmodules import fit_modules, transcript_data
+from edge2torch.explain import explain_module, usage_features
+from edge2torch.netmodules import fit_modules, read_transcript_data, transcript_data
 from edge2torch.simulate import planted_modules
 
 SMALL = {"vae.latent_dim": 2, "vae.hidden_dim": 16, "vae.max_epochs": 40, "decoys": 50}
@@ -94,6 +94,29 @@ def test_counts_give_the_same_tables_as_their_features(folder, tmp_path, capsys)
         pd.testing.assert_frame_equal(one, other, rtol=1e-9)
 
 
+def test_modules_are_asked_whether_they_hold_in_new_samples(folder, tmp_path, capsys):
+    counts = pd.read_csv(folder / "counts.csv", index_col=0)
+    rolled = [*counts.columns[7:], *counts.columns[:7]]
+    counts[rolled].set_axis(counts.columns, axis=1).to_csv(
+        tmp_path / "new.csv"
+    )  # other samples, whose names the fit happens to know
+    common = ("explain-module", "--artifact-dir", folder / "modules", "--module-id", "M000",
+              "--transcripts", folder / "transcripts.csv", "--output-dir")  # fmt: skip
+    code, out, err = call(capsys, *common, tmp_path / "out", "--new-data", tmp_path / "new.csv")
+    assert code == 0, err
+    assert "Samples that the fit has not seen" in out
+    found = pd.read_parquet(tmp_path / "out" / "M000" / "gene_driver_table.parquet")
+    data = read_transcript_data(
+        tmp_path / "new.csv", transcripts=folder / "transcripts.csv", min_samples=10
+    )
+    expected = explain_module(folder / "modules", module_ids=["M000"], new_data=data)
+    pd.testing.assert_frame_equal(found, expected["M000"].gene_driver_table, check_exact=False)
+    assert (tmp_path / "out" / "M000" / "summary.png").stat().st_size > 0
+    code, _, err = call(capsys, *common, tmp_path / "o", "--new-data", folder / "counts.csv")
+    assert code == 1
+    assert f"--new-data has {counts.shape[1]} sample(s) of the fit" in err
+
+
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
@@ -101,8 +124,11 @@ def test_counts_give_the_same_tables_as_their_features(folder, tmp_path, capsys)
         (("--feature-table", "absent.csv"), "--feature-table: there is no file"),
         (("--integrated-gradients", "--ig-n-steps", "0"), "--ig-n-steps 0 must be at least 1"),
         (("--ig-n-steps", "9"), "--ig-n-steps says nothing without --integrated-gradients."),
-        (("--data", "absent", "--feature-meta", "m.csv"), "leave --feature-table"),
-        (("--transcripts", "t.csv"), "give --data too"),
+        (("--data", "absent", "--feature-meta", "m.csv"), "without --feature-table"),
+        (("--transcripts", "t.csv"), "give --data or --new-data too"),
+        (("--samples", "s.csv"), "--samples is about --new-data; give that too."),
+        (("--data", "a.csv", "--new-data", "b.csv"), "Give one of --data and --new-data"),
+        (("--new-data", "b.csv", "--feature-table", "t.csv"), "without --feature-table"),
     ],
 )
 def test_one_line_for_each_error(folder, tmp_path, capsys, extra, words):
@@ -134,7 +160,7 @@ def test_samples_by_transcripts_are_turned_on_demand(folder, tmp_path, capsys):
     assert "looks transposed" in err
     code, _, err = call(capsys, *common, "--transpose")
     assert code == 1
-    assert "--transpose is about the counts of --data" in err
+    assert "--transpose is about counts; give --data or --new-data too" in err
     code, _, _ = call(capsys, *common, *given, "--transpose")
     assert code == 0
     turned = pd.read_parquet(tmp_path / "out" / "M000" / "transcript_polarity_table.parquet")

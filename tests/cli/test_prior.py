@@ -250,7 +250,7 @@ def test_quiet_prints_nothing(folder, capsys):
         (["sets.gmt", "--species", "HSA"], "--species is for reactome"),
         (["net.sif", "--identifier", "name"], "--identifier is for gmt and graphml"),
         (["own.csv", "--signs", "auto"], "--signs for edges says what words mean"),
-        (["own.csv"], "Rename it, or name yours with --source and --target of read_edges or"),
+        (["own.csv"], "Rename yours, or name them with edge2torch prior --source and --target;"),
         (["sets.gmt", "--hold-signs"], "--hold-signs needs edges with signs"),
         (["sets.gmt", "--join"], "--join is for graphml and edges"),
         (["relation.txt", "--format", "reactome"], "needs --members"),

@@ -319,7 +319,7 @@ def test_what_the_graph_does_not_have_is_refused_by_name(tmp_path: Path):
         },
         "level must be a number in": {"level": 1},
         "names must be a Series or dict": {"names": ["a"]},
-        "interactome is for format='hcx'": {"interactome": EDGES},
+        "interactome is for HCX, a file that ends in .hcx": {"interactome": EDGES},
         "relations='signs' is for SIF": {"relations": "signs"},
     }
     for words, options in cases.items():

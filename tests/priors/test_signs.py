@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +23,7 @@ def write(folder: Path, text: str, name: str = "net.csv") -> Path:
     ("column", "values", "words"),
     [
         ("mor", (1, -1), "sign='mor'"),
-        ("weight", (0.5, -0.3), "sign='weight'"),
+        ("weight", (1, -1), "sign='weight'"),
         ("effect", ("activation", "Inhibition"), "sign='effect'"),
         ("interaction", ("+", "-"), "sign='interaction'"),
         ("consensus", (1, -1), "sign='consensus'"),
@@ -43,6 +44,19 @@ def test_a_column_that_looks_like_signs_is_told_and_read_when_named(
         assert found["sign"].tolist() == expected
         kept = not set(values) <= {1, -1}
         assert (column in found) is kept
+
+
+def test_weights_are_not_asked_whether_they_are_signs_but_what_they_are(tmp_path: Path) -> None:
+    """As those of a trained network, which is what `edge2torch run` writes."""
+    edges = pd.DataFrame({"source": ["a", "b"], "target": ["c", "c"], "weight": [0.5, -0.3]})
+    path = priors.write_edges(edges, tmp_path / "edge_weights.csv")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = priors.read_edges(path, quiet=True)
+    with pytest.raises(Edge2TorchError, match=r"weight='start'.*'drop'.*sign='weight'"):
+        e2t.compile_graph(found, quiet=True)
+    found = priors.read_edges(path, sign="weight", quiet=True)
+    assert found["sign"].tolist() == [1, -1]
 
 
 def test_signs_that_are_read_are_held_by_the_model(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_holm_is_that_of_the_paper() -> None:
 
 def test_what_cannot_be_compared_is_refused() -> None:
     data, y = samples(40), np.arange(40.0)
-    with pytest.raises(Edge2TorchError, match=r"priors\['other'\]: edges and data share no names"):
+    with pytest.raises(Edge2TorchError, match=r"the prior 'other': edges and data share no names"):
         compare_priors({"other": sets(0).replace("^g", "x", regex=True)}, data, y, **QUICK)
     with pytest.raises(
         Edge2TorchError, match=r"controls must be one of.*Nearest to 'rewird': 'rewired'"

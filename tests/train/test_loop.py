@@ -104,6 +104,47 @@ def test_more_epochs_go_on_where_all_of_them_were_trained(tmp_path):
     assert all(map(torch.equal, model.parameters(), again.parameters()))
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"learning_rate": 0.2}, r"with learning_rate=0\.01, now 0\.2\. Give what it was"),
+        ({"seed": 1, "plateau": 2}, "plateau=None, now 2; seed=0, now 1"),
+        ({"weight_decay": 0.5}, "weight_decay"),
+        ({"keep_best": False, "fused": False}, "keep_best=True, now False; fused=True"),
+        ({"batch_size": 7}, "batch_size=32, now 7"),
+        ({"rows": range(39)}, r"with other rows\."),
+        ({"held_out": range(41, 60)}, r"with other held_out\."),
+        ({"held_out": None, "rows": lambda _: []}, "other rows; other held_out"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else "+".join(value),
+)
+def test_a_training_goes_on_as_it_was_begun(tmp_path, changed, said):
+    kept = tmp_path / "training.safetensors"
+    begun = {"learning_rate": 0.01, "rows": range(40), "held_out": range(40, 60)}
+
+    def go_on(**options):
+        model, loss = problem()
+        given = {**begun, **options}
+        return fit(model, loss, given.pop("rows"), checkpoint=kept, progress=False, **given)
+
+    go_on(max_epochs=2)
+    before = kept.read_bytes()
+    with pytest.raises(Edge2TorchError, match=said):
+        go_on(max_epochs=4, **changed)
+    assert kept.read_bytes() == before
+    assert go_on(max_epochs=4, patience=3, min_gain=0.0).epochs == 4
+
+
+def test_more_patience_goes_on_where_there_was_too_little(tmp_path):
+    kept = tmp_path / "training.safetensors"
+    model, whole = trained(max_epochs=80, patience=60)
+    short = trained(max_epochs=80, patience=2, min_gain=1.0, checkpoint=kept)[1]
+    assert (short.stopped_by, short.epochs) == ("patience", 3)
+    again, rest = trained(max_epochs=80, patience=60, checkpoint=kept)
+    assert rest.history.equals(whole.history)
+    assert all(map(torch.equal, model.parameters(), again.parameters()))
+
+
 def test_an_optimizer_of_torch_could_have_done_it():
     """Shuffled, in equal batches, with AdamW: no more than that."""
     model, loss = problem()
@@ -145,7 +186,8 @@ def test_what_cannot_be_trained_with_is_refused(tmp_path):
     kept = tmp_path / "training.safetensors"
     trained(max_epochs=2, checkpoint=kept)
     with pytest.raises(Edge2TorchError, match="another model"):
-        fit(nn.Linear(2, 2), problem()[1], range(40), checkpoint=kept, progress=False)
+        fit(nn.Linear(2, 2), problem()[1], range(40), held_out=range(40, 60), learning_rate=0.02,
+            checkpoint=kept, progress=False)  # fmt: skip
     kept.write_bytes(kept.read_bytes()[:-20])
     with pytest.raises(Edge2TorchError, match="damaged"):
         trained(max_epochs=2, checkpoint=kept)

@@ -123,7 +123,7 @@ def eval_mode(model: nn.Module, seed: int) -> Iterator[None]:
 def _all_seeded(seed: int) -> Iterator[None]:
     numpy_state = np.random.get_state()  # noqa: NPY002 - Captum draws from the global generator
     with seeded(seed):
-        np.random.seed(seed)  # noqa: NPY002
+        np.random.seed(seed % 2**32)  # noqa: NPY002
         try:
             yield
         finally:

@@ -74,7 +74,7 @@ def rewire(edgelist: EdgesLike, how: How = "degree", *, seed: int = 0) -> pd.Dat
     """
     check_choice("how", how, _HOW)
     check_seed("seed", seed)
-    table = read_edge_table(edgelist)
+    table = read_edge_table(edgelist, argument="edgelist")
     source, target, names = table.source, table.target, table.node_names
     rng = np.random.default_rng(seed)
     if how in ("degree", "reachable"):
