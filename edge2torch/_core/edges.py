@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from edge2torch._core.messages import kind_of
 from edge2torch._core.names import nearest_names
 from edge2torch.errors import Edge2TorchError
 
@@ -35,7 +36,7 @@ def edge_frame(edges: Any, argument: str = "edges") -> pd.DataFrame:
         return carried
     raise Edge2TorchError(
         f"{argument} must be a pandas DataFrame with columns 'source' and 'target', found "
-        f"{type(edges).__name__}. {_hint(edges)}"
+        f"{kind_of(edges)}. {_hint(edges)}"
     )
 
 

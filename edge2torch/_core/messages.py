@@ -6,7 +6,7 @@ import importlib
 import sys
 import time
 import warnings
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextvars import ContextVar
 from types import ModuleType
 
@@ -17,6 +17,12 @@ wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
 
 _SHOWN_WIDTH = 60
 _SLOW = 1.0  # seconds of compilation that are worth a line
+_TO_PANDAS = {  # of polars, Arrow and others; of polars' lazy frames; of Spark; of Dask
+    "to_pandas": ".to_pandas()",
+    "collect": ".collect().to_pandas()",
+    "toPandas": ".toPandas()",
+    "compute": ".compute()",
+}
 _INNER = ("edge2torch", "torch")  # no line of these is the one that a user wrote
 
 
@@ -33,6 +39,17 @@ def _show(name: object) -> str:
         return f"{_show(name[0])} -> {_show(name[1])}"
     text = repr(name)
     return text if len(text) <= _SHOWN_WIDTH else f"{text[: _SHOWN_WIDTH - 4]}...{text[-1]}"
+
+
+def kind_of(given: object) -> str:
+    """Name the kind of what was given, and how to get at what we take, where its class has a way."""
+    kind = type(given)
+    if isinstance(parts := getattr(given, "mod", None), Mapping) and parts:  # MuData
+        return f"{kind.__name__} (an AnnData is its .mod[{next(iter(parts))!r}])"
+    way = next((way for name, way in _TO_PANDAS.items() if callable(getattr(kind, name, None))), "")
+    if not way:
+        return kind.__name__
+    return f"{kind.__module__.partition('.')[0]} {kind.__name__} (call its {way} first)"
 
 
 def note(message: str, *, quiet: bool) -> None:

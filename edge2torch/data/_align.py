@@ -62,10 +62,10 @@ def align_features_to_input_nodes(
 
     Parameters
     ----------
-    data : DataFrame, AnnData, ndarray or Tensor, shape (b, columns)
+    data : DataFrame, AnnData, ndarray, sparse matrix or Tensor, shape (b, columns)
         One row per sample. Columns of a DataFrame and variables of an AnnData are matched to
-        the input nodes as ``str(name).strip()``, in any order. An array or a tensor has no
-        names: it must have one column per input node, in the order of
+        the input nodes as ``str(name).strip()``, in any order. An array, SciPy's sparse matrix or a
+        tensor has no names: it must have one column per input node, in the order of
         ``artifact.feature_names``. A tensor stays on its device and in its autograd graph.
     artifact : CompileArtifact or Module
         What :func:`compile_graph` returned with the model, or the model, which carries it.

@@ -16,7 +16,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from edge2torch._core.h5ad import anndata_matrix
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import kind_of, listing
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
@@ -53,25 +53,27 @@ class Source:
     take: Take
 
 
-def open_source(data: object, layer: str | None = None) -> Source:
+def open_source(data: Any, layer: str | None = None) -> Source:
     """Choose how to read ``data`` by its class."""
     anndata = sys.modules.get("anndata")  # an AnnData can only be here when anndata is loaded
     if anndata is not None and isinstance(data, anndata.AnnData):
         return _open_anndata(data, layer)
     if layer is not None:
         raise Edge2TorchError(
-            f"layer: {layer!r} was given, but data is a {type(data).__name__}, which has no "
+            f"layer: {layer!r} was given, but data is a {kind_of(data)}, which has no "
             "layers. Leave layer out, or pass an AnnData."
         )
     if isinstance(data, pd.DataFrame):
         return Source("DataFrame", data.shape, _as_names(data.columns), _from_frame(data))
-    if isinstance(data, np.ndarray):
-        check_two_dimensional("array", data.shape)
-        return Source("array", data.shape, None, _from_matrix(data, "array"))
+    if isinstance(data, np.ndarray) or sp.issparse(data):
+        label = "array" if isinstance(data, np.ndarray) else "sparse matrix"
+        check_two_dimensional(label, data.shape)
+        matrix = data.tocsc() if sp.issparse(data) else data  # not every sparse one gives columns
+        return Source(label, data.shape, None, _from_matrix(matrix, label))
     hint = " One sample is data.to_frame().T." if isinstance(data, pd.Series) else ""
     raise Edge2TorchError(
-        f"data: found a {type(data).__name__}. Pass a pandas DataFrame, an AnnData, a NumPy array "
-        f"or a tensor.{hint}"
+        f"data: found a {kind_of(data)}. Pass a pandas DataFrame, an AnnData, an array, "
+        f"a sparse matrix or a tensor.{hint}"
     )
 
 
@@ -99,7 +101,7 @@ def _from_frame(frame: pd.DataFrame) -> Take:
             ]
             raise Edge2TorchError(
                 f"data: {len(bad)} column(s) of the DataFrame do not hold numbers: {listing(bad)} "
-                f"(dtype {listing(sorted(map(str, refused)))}). Convert them, for example with "
+                f"(dtype {listing(sorted(set(map(str, refused))))}). Convert them, for example with "
                 "pandas.to_numeric, or encode them as numbers."
             )
         return wanted.to_numpy(dtype=dtype, na_value=np.nan, copy=True).T
@@ -109,7 +111,8 @@ def _from_frame(frame: pd.DataFrame) -> Take:
 
 def _is_real(kind: Any) -> bool:
     types = pd.api.types
-    return bool(types.is_numeric_dtype(kind) and not types.is_complex_dtype(kind))
+    is_number = types.is_numeric_dtype(kind) or kind.kind == "b"  # truth values of Arrow are none
+    return bool(is_number and not types.is_complex_dtype(kind))
 
 
 def _open_anndata(data: Any, layer: str | None) -> Source:

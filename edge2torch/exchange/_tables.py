@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import kind_of, listing
 from edge2torch._core.names import nearest, nearest_names
 from edge2torch.errors import Edge2TorchError
 
@@ -31,7 +31,7 @@ def node_columns(nodes: Any, names: Sequence[str], show: str | None) -> dict[str
     if not isinstance(nodes, pd.DataFrame):
         raise Edge2TorchError(
             "nodes must be a Series or dict by node, or a DataFrame with a row per node, found "
-            f"{type(nodes).__name__}."
+            f"{kind_of(nodes)}."
         )
     if "mean" in nodes and "score" not in nodes:  # as Attribution.summary calls it
         nodes = nodes.rename(columns={"mean": "score"})

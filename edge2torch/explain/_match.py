@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import kind_of, listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._config import FEWEST_SAMPLES, LEAST_SAMPLES
 from edge2torch.netmodules import TranscriptData
@@ -82,7 +82,7 @@ def sample_rows(feature_table: pd.DataFrame) -> pd.DataFrame:
     if not isinstance(feature_table, pd.DataFrame):
         raise Edge2TorchError(
             f"feature_table must be a DataFrame of samples × features, found "
-            f"{type(feature_table).__name__}."
+            f"{kind_of(feature_table)}."
         )
     table = feature_table
     if "sample_id" in table.columns:

@@ -27,6 +27,7 @@ def number_nodes(
     if coded is None:
         for side, column in zip(("source", "target"), columns, strict=True):
             _check_no_nulls(side, column)
+            _check_no_bytes(side, column)
         texts = [_as_text(column) for column in columns]
         _check_one_spelling(columns, texts)
         coded = pd.factorize(np.concatenate(texts))
@@ -60,6 +61,10 @@ def _coded_text(
         codes, others = (part.codes.to_numpy().astype(np.int64) for part in parts)
         others[others >= 0] += len(first)
         codes, distinct = np.concatenate([codes, others]), np.concatenate([first, second])
+    elif all(isinstance(column.dtype, pd.StringDtype) for column in columns):
+        # pandas' own text, from 3.0 on the usual kind: no object per row is there to be shared
+        codes, known = pd.factorize(pd.concat(columns))
+        distinct = known.to_numpy(dtype=object)
     else:
         try:
             codes, distinct = _factorized(
@@ -104,6 +109,15 @@ def _check_no_nulls(side: str, column: pd.Series) -> None:
         raise Edge2TorchError(
             f"edgelist column {side!r} has {len(rows)} missing name(s), at row(s) "
             f"{listing(rows.tolist())} (counted from 0). Drop or name these nodes."
+        )
+
+
+def _check_no_bytes(side: str, column: pd.Series) -> None:
+    """Refuse what h5py reads where text was written: ``str`` of it would begin with ``b'``."""
+    if raw := [name for name in column if isinstance(name, bytes)]:
+        raise Edge2TorchError(
+            f"edgelist column {side!r} has {len(raw)} name(s) as bytes, not text: {listing(raw)}. "
+            f"Decode them: edgelist[{side!r}].str.decode('utf-8')."
         )
 
 

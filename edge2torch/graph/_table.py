@@ -124,6 +124,10 @@ def _check_columns(edgelist: pd.DataFrame, sign_column: str | None) -> None:
             "Rename or drop the repeated columns."
         )
     for wanted in ("source", "target"):
+        if wanted in edgelist.index.names:
+            raise Edge2TorchError(
+                f"edgelist has {wanted!r} in its index, not among its columns. Pass edgelist.reset_index()."
+            )
         if wanted not in columns:
             raise Edge2TorchError(
                 f"edgelist has no column {wanted!r}; its columns are {listing(columns, 10)}. "

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from edge2torch._core.checks import is_number
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import kind_of, listing
 from edge2torch.compile import CompileArtifact
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
@@ -89,7 +89,7 @@ def _baseline_rows(baselines: Any, x: Tensor, index: pd.Index, artifact: Compile
     else:
         raise Edge2TorchError(
             "baselines must be a number, a DataFrame, a Series or dict by feature name, an array "
-            f"or a tensor; found {type(baselines).__name__}."
+            f"or a tensor; found {kind_of(baselines)}."
         )
     try:
         rows = align_features_to_input_nodes(baselines, artifact, dtype=x.dtype)

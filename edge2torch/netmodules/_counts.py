@@ -20,7 +20,7 @@ from scipy import sparse
 
 from edge2torch._core.checks import check_choice
 from edge2torch._core.columns import like_an_id, like_metadata
-from edge2torch._core.messages import listing, warn
+from edge2torch._core.messages import kind_of, listing, warn
 from edge2torch._core.statistics import like_rounded_logs
 from edge2torch._core.tables import not_genes
 from edge2torch.errors import Edge2TorchError
@@ -106,7 +106,7 @@ def as_counts(
         return matrix, transcripts, samples
     raise Edge2TorchError(
         f"counts must be a DataFrame of transcripts × samples or an AnnData, found "
-        f"{type(counts).__name__}. Read files with read_transcript_data(path)."
+        f"{kind_of(counts)}. Read files with read_transcript_data(path)."
     )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import kind_of, listing
 from edge2torch._core.tables import read_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
@@ -116,7 +116,7 @@ def _table(given: Any, argument: str) -> pd.DataFrame:
         given = read_table(Path(given))
     if not isinstance(given, pd.DataFrame):
         raise Edge2TorchError(
-            f"{argument} must be a DataFrame or the path of a table, found {type(given).__name__}."
+            f"{argument} must be a DataFrame or the path of a table, found {kind_of(given)}."
         )
     table = given.rename(columns=lambda name: str(name).strip())
     if twice := table.columns[table.columns.duplicated()].tolist():

@@ -220,7 +220,8 @@ def says_not(table: pd.DataFrame) -> NDArray[np.bool_]:
     for column in table:
         # by distinct values: pandas' text methods take a millisecond a column, of which there may be
         # as many as a line has tabs
-        values = [str(value).strip() for value in table[column]]
+        cells = zip(table[column], table[column].isna(), strict=True)
+        values = ["" if missing else str(value).strip() for value, missing in cells]
         distinct = set(values)
         words = {value.lower() for value in distinct} - {"", "-"}
         parts = (part for value in words for part in re.split(r"[|,;\s]+", value))

@@ -118,10 +118,8 @@ def read_edges(
     frame, further = with_weight(frame, weight, path, rename=False)
     if words := unread_signs(frame):
         warn(f"{Path(path).name}: {words}")
-    others = [
-        name for name in frame.columns.difference(_ENDS) if frame[name].dtype in (object, bool)
-    ]
-    if n_negated := int(says_not(frame[others].fillna("")).sum()):
+    others = frame.drop(columns=_ENDS).select_dtypes(exclude="number")
+    if n_negated := int(says_not(others).sum()):
         warn(
             f"{Path(path).name}: {n_negated:,} row(s) say NOT, and are edges like the others. Read "
             "annotations with read_annotations, which leaves them out, or drop these rows."

@@ -14,7 +14,7 @@ import pandas as pd
 from edge2torch._core.complete import check_finite
 from edge2torch._core.h5ad import anndata_matrix, check_layer
 from edge2torch._core.h5ad import read_h5ad as read_anndata
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import kind_of, listing
 from edge2torch._core.names import case_hint
 from edge2torch._core.packed import plain_suffix
 from edge2torch._core.tables import TABLES, existing_file, not_genes, read_table
@@ -143,7 +143,7 @@ def read_dataset(
     if not isinstance(data, pd.DataFrame):
         raise Edge2TorchError(
             f"{argument} must be a DataFrame, an AnnData or the path of a file, found a "
-            f"{type(data).__name__}."
+            f"{kind_of(data)}."
         )
     _only_for_h5ad(name, layer, names_column)
     options |= {"all_features": all_features, "chosen": chosen}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch._core.messages import listing, plural
+from edge2torch._core.messages import kind_of, listing, plural
 from edge2torch._core.packed import plain_suffix
 from edge2torch._core.tables import existing_file, read_table
 from edge2torch.errors import Edge2TorchError
@@ -38,7 +38,7 @@ def edges_of(edges: Any) -> tuple[pd.DataFrame, str]:
     if not isinstance(table, pd.DataFrame):
         raise Edge2TorchError(
             "edges must be a DataFrame with columns source and target, something that has one as its "
-            f"'edges', or the path of a file, found a {type(edges).__name__}."
+            f"'edges', or the path of a file, found a {kind_of(edges)}."
         )
     if lacking := [name for name in ("source", "target") if name not in table]:
         raise Edge2TorchError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
 from edge2torch._core.checks import check_count, check_number
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import kind_of, listing
 from edge2torch.errors import Edge2TorchError
 from edge2torch.survival._curves import censoring_curve, kaplan_meier
 from edge2torch.survival._outcome import Outcome, in_order
@@ -181,7 +181,7 @@ def calibration_at(
 def _probabilities(survival: pd.DataFrame, outcome: Outcome) -> NDArray[np.float64]:
     if not isinstance(survival, pd.DataFrame):
         raise Edge2TorchError(
-            f"survival must be a DataFrame (patients × times), found {type(survival).__name__}."
+            f"survival must be a DataFrame (patients × times), found {kind_of(survival)}."
         )
     n = len(outcome)
     found: NDArray[np.float64] = in_order("survival", survival, outcome.names).to_numpy(np.float64)

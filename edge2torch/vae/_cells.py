@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge2torch._core.h5ad import anndata_matrix
-from edge2torch._core.messages import listing, warn
+from edge2torch._core.messages import kind_of, listing, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._design import Design
 from edge2torch.vae._likelihoods import find_likelihood
@@ -147,8 +147,7 @@ def _parts(data: Any, layer: str | None) -> tuple[Any, list[str] | None, pd.Inde
         matrix = data.tocsr() if sp.issparse(data) else data
         return matrix, None, pd.RangeIndex(data.shape[0]), None
     raise Edge2TorchError(
-        f"data: found a {type(data).__name__}. Give an AnnData, a DataFrame, an array or a sparse "
-        "matrix."
+        f"data: found a {kind_of(data)}. Give an AnnData, a DataFrame, an array or a sparse matrix."
     )
 
 

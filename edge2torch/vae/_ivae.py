@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.messages import kind_of
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._compile import compile_vae, restore
 from edge2torch.vae._fit import FitReport
@@ -79,7 +80,7 @@ class iVAE:  # noqa: N801 - the reference's name
         names = getattr(data, "var_names", getattr(data, "columns", None))
         if names is None:
             raise Edge2TorchError(
-                f"data: found a {type(data).__name__}. Give an AnnData or a DataFrame, whose columns "
+                f"data: found a {kind_of(data)}. Give an AnnData or a DataFrame, whose columns "
                 "have names."
             )
         edges = any(design.get(half) is not None for half in ("encoder_edges", "decoder_edges"))

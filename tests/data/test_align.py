@@ -4,10 +4,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 
 from edge2torch.data import AlignmentReport, align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
+from edge2torch.graph import read_edge_table
 
 ARTIFACT = SimpleNamespace(feature_names=["a", "b", "c"])
 FRAME = pd.DataFrame({"c": [3.0, 6.0], "x": ["no", "number"], "a": [1.0, 4.0], "b": [2.0, 5.0]})
@@ -49,6 +51,33 @@ def test_arrays_of_every_kind_are_taken_by_position(kind, order):
     array = np.array([[0, 1, 1], [1, 0, 1]], dtype=kind, order=order)
     assert align(array).tolist() == [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]]
     assert align(array[:, ::-1]).tolist() == [[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
+
+
+@pytest.mark.parametrize("kind", [sp.csr_array, sp.csc_array, sp.coo_array, sp.csr_matrix])
+def test_sparse_matrices_are_taken_by_position_as_arrays_are(kind):
+    assert align(kind(np.array(EXPECTED))).tolist() == EXPECTED
+    with pytest.raises(Edge2TorchError, match="sparse matrix has 2 column"):
+        align(kind(np.array(EXPECTED)[:, :2]))
+
+
+def test_truth_values_of_arrow_are_numbers_as_those_of_numpy_are():
+    arrow = pd.ArrowDtype(pytest.importorskip("pyarrow").bool_())
+    frame = pd.DataFrame({"a": [True, False], "b": [0, 1], "c": [False, True]})
+    expected = [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]
+    assert align(frame.astype({"a": arrow, "c": arrow})).tolist() == expected
+    with pytest.raises(Edge2TorchError, match=r"'a', 'b' \(dtype 'category'\)"):
+        align(frame.astype({"a": "category", "b": "category"}))
+
+
+def test_tables_of_other_packages_are_told_how_they_become_ours():
+    arrow = pytest.importorskip("pyarrow").Table.from_pydict({"a": [1.0], "source": ["x"]})
+    hint = r"pyarrow Table \(call its \.to_pandas\(\) first\)"
+    with pytest.raises(Edge2TorchError, match=rf"data: found a {hint}"):
+        align(arrow)
+    with pytest.raises(Edge2TorchError, match=rf"edgelist must be a pandas DataFrame.*{hint}"):
+        read_edge_table(arrow)
+    with pytest.raises(Edge2TorchError, match=r"\(an AnnData is its \.mod\['rna'\]\)"):
+        align(SimpleNamespace(mod={"rna": FRAME}, obs=FRAME, var=FRAME))
 
 
 def test_tensors_keep_device_and_gradient():

@@ -112,7 +112,7 @@ def test_the_words_of_the_table_and_its_human_names_come_back(tmp_path: Path):
     assert back["target_name"].tolist() == ["BAX", "BAX"]  # of two nodes
     path = write_network(table, tmp_path / "net.cx2", quiet=True)
     back = read_cx2(path, names="represents", quiet=True)
-    pd.testing.assert_frame_equal(back[list(table)], table)
+    pd.testing.assert_frame_equal(back[list(table)].infer_objects(), table)
     assert read_cx2(path, quiet=True)["source"].tolist() == ["TP53", "BAX"]
     sif = read_sif(
         write_network(table, tmp_path / "n.sif", quiet=True), signs={"binding": 0}, quiet=True

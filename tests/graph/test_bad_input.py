@@ -84,6 +84,19 @@ def test_an_empty_table():
     says(refused(table()), "edgelist", "no rows", "at least one edge")
 
 
+def test_ends_in_the_index():
+    says(
+        refused(table().assign(source="a", target="b").set_index(["source", "target"])),
+        "'source' in its index",
+        "reset_index",
+    )
+
+
+def test_names_as_bytes():
+    edges = pd.DataFrame({"source": [b"a", "c"], "target": ["b", "b"]})
+    says(refused(edges), "'source'", "1 name(s) as bytes", "b'a'", ".str.decode")
+
+
 def test_a_column_name_given_twice():
     edges = pd.DataFrame([["a", "b", "c"]], columns=["source", "target", "target"])
     says(refused(edges), "edgelist", "'target'", "drop")

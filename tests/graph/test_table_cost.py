@@ -36,7 +36,7 @@ def test_a_dense_block_holds_no_name_per_pair():
     assert held < 60 * len(block)
     edges = artifact.graph.edges
     assert list(edges.columns) == ["source", "target", "relation"]
-    assert edges.dtypes[["source", "target"]].tolist() == [object, object]
+    assert not any(isinstance(kind, pd.CategoricalDtype) for kind in edges.dtypes[:2])
     expected = [(a, b) for a in first for b in second]
     assert list(edges[["source", "target"]].itertuples(index=False, name=None)) == expected
 
@@ -76,7 +76,8 @@ def test_names_of_many_rows_are_hashed_once_where_rows_share_them(shared, monkey
         return factorize(values)
 
     monkeypatch.setattr(_node_names.pd, "factorize", counted)
-    table = read_edge_table(pd.DataFrame(dict(zip(("source", "target"), ends, strict=True))))
+    edges = pd.DataFrame(dict(zip(("source", "target"), ends, strict=True)), dtype=object)
+    table = read_edge_table(edges)
     assert table.node_names.tolist() == [f"n{k:03d}" for k in range(300)]
     np.testing.assert_array_equal([table.source, table.target], numbers)
     assert hashed[0] == (300 if shared else numbers.size)
@@ -104,6 +105,16 @@ def test_categories_are_read_as_the_same_names_as_text(order):
     assert two.frame["source"].tolist() == ["b", "a", "c"]
     mixed = text.assign(target=coded["target"])
     pd.testing.assert_frame_equal(read_edge_table(mixed[order]).frame, one.frame)
+
+
+def test_text_of_pandas_own_kind_is_read_as_objects_are():
+    text = pd.DataFrame({"source": [" b", "a", "c"], "target": ["d", "d ", "e"]}, dtype=object)
+    own = read_edge_table(text.astype("string"))
+    one = read_edge_table(text)
+    assert own.node_names.tolist() == one.node_names.tolist() == ["a", "b", "c", "d", "e"]
+    assert own.frame["source"].tolist() == ["b", "a", "c"]
+    with pytest.raises(e2t.Edge2TorchError, match=r"'source' has 1 missing name\(s\)"):
+        read_edge_table(text.astype("string").replace("a", pd.NA))
 
 
 def test_a_missing_category_is_a_missing_name():

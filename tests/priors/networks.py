@@ -14,7 +14,7 @@ FILES = Path(__file__).parent / "files"
 
 def expected(name: str) -> pd.DataFrame:
     """Return a table that stands beside a file, its blanks missing."""
-    return priors.read_edges(FILES / name, quiet=True)
+    return priors.read_edges(FILES / name, quiet=True).infer_objects()
 
 
 def rows(edges: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:

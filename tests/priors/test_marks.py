@@ -42,6 +42,15 @@ def test_negated_annotations_are_left_out(tmp_path, column, negated, plain):
         read_edges(path, source="gene", target="term", quiet=True)
 
 
+@pytest.mark.parametrize("kind", ["object", "string", "category"])
+def test_negated_rows_of_a_parquet_table_are_told_whatever_their_text_is_kept_as(tmp_path, kind):
+    table = pd.DataFrame({"source": ["A", "B"], "target": ["t", "t"], "score": [1.0, None]})
+    table["qualifier"] = pd.array(["NOT|enables", None], dtype=kind)
+    table.to_parquet(tmp_path / "edges.parquet")
+    with pytest.warns(e2t.Edge2TorchWarning, match=r"1 row\(s\) say NOT"):
+        read_edges(tmp_path / "edges.parquet", quiet=True)
+
+
 def test_negated_annotations_without_a_header_are_left_out(tmp_path):
     path = written(tmp_path, "A\tGO:1\tNOT|RO:0002327\nB\tGO:2\tRO:0002327\n")
     assert read_annotations(path, quiet=True)["source"].tolist() == ["B"]

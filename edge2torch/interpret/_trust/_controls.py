@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from edge2torch._core.checks import check_seed
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import kind_of, listing
 from edge2torch._core.samples import by_sample
 from edge2torch.errors import Edge2TorchError
 
@@ -99,7 +99,7 @@ def control_inputs(
 def _values(data: Any) -> NDArray[np.float64]:
     if not isinstance(data, pd.DataFrame):
         raise Edge2TorchError(
-            f"data must be a DataFrame of samples × features, found {type(data).__name__}."
+            f"data must be a DataFrame of samples × features, found {kind_of(data)}."
         )
     if data.empty:
         raise Edge2TorchError(f"data is empty: {data.shape[0]} row(s), {data.shape[1]} column(s).")
