@@ -74,7 +74,7 @@ def test_tables_of_other_packages_are_told_how_they_become_ours():
     hint = r"pyarrow Table \(call its \.to_pandas\(\) first\)"
     with pytest.raises(Edge2TorchError, match=rf"data: found a {hint}"):
         align(arrow)
-    with pytest.raises(Edge2TorchError, match=rf"edgelist must be a pandas DataFrame.*{hint}"):
+    with pytest.raises(Edge2TorchError, match=rf"edges must be a pandas DataFrame.*{hint}"):
         read_edge_table(arrow)
     with pytest.raises(Edge2TorchError, match=r"\(an AnnData is its \.mod\['rna'\]\)"):
         align(SimpleNamespace(mod={"rna": FRAME}, obs=FRAME, var=FRAME))
