@@ -16,6 +16,7 @@ from torch import nn
 import edge2torch as e2t
 from edge2torch.nn import ACTIVATIONS
 from edge2torch.nn._whole import WholeGraph, _threads
+from edge2torch.nn._whole._layout import lay_out, share_rows
 from edge2torch.simulate import layered_graph, random_dag
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -451,6 +452,18 @@ def test_where_no_cache_can_be_written_it_is_compiled_in_memory(monkeypatch):
 
     monkeypatch.setattr(numba.core.caching._CacheLocator, "ensure_cache_path", nowhere)
     assert _walk.kept(lambda x: x + 1)(2) == 3
+
+
+def test_gradients_of_a_tree_wait_in_as_many_rows_as_it_is_deep():
+    """Each node comes right after its sources: of a level, only the nodes on the way are held."""
+    edges = pd.DataFrame(
+        [(f"n{k}", f"n{k // 2}") for k in range(2, 256)], columns=["source", "target"]
+    )
+    model, _ = e2t.compile_graph(edges, quiet=True, engine="graph")
+    layout = lay_out(model)
+    targets = np.repeat(np.arange(layout.n_nodes), np.diff(layout.crow)) + layout.n_in
+    assert (layout.col < targets).all()
+    assert share_rows(layout)[1] == 7
 
 
 # ------------------------------------------------------------------------------ which, and when

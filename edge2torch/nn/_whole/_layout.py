@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -219,19 +220,69 @@ def _ends(model: Layered, first: Int) -> Iterator[tuple[MaskedLinear, Int, Int]]
 def _walking_order(source: Int, target: Int, n_in: int, n: int) -> tuple[Int, Int]:
     """Return each node's row, and where segments begin: one, or one for each component.
 
-    Components come one after the other where all rows together would fill the cache.
+    A node comes right after its sources, as far as they are not there yet: what it reads is still near,
+    and few gradients wait for their sources. Components come one after the other where all rows together
+    would fill the cache.
     """
     rank = np.arange(n)
-    if n * _BYTES_OF_A_ROW <= _CACHE:
-        return rank, np.array([n_in, n])
     inner = source >= n_in
     links = csr_matrix(
-        (np.ones(int(inner.sum()), bool), (source[inner] - n_in, target[inner] - n_in)),
+        (np.ones(int(inner.sum()), bool), (target[inner] - n_in, source[inner] - n_in)),
         shape=(n - n_in, n - n_in),
     )
+    order = _sources_first(links)
+    if n * _BYTES_OF_A_ROW <= _CACHE:
+        rank[n_in + order] = np.arange(n_in, n)
+        return rank, np.array([n_in, n])
     parts, label = connected_components(links, directed=False)
-    rank[n_in + np.argsort(label, kind="stable")] = np.arange(n_in, n)
+    rank[n_in + order[np.argsort(label[order], kind="stable")]] = np.arange(n_in, n)
     return rank, n_in + np.concatenate([[0], np.cumsum(np.bincount(label, minlength=parts))])
+
+
+def _sources_first(links: csr_matrix) -> Int:
+    """Return nodes in an order in which each comes after its sources, depth first."""
+    begin, source = links.indptr.tolist(), links.indices.tolist()
+    n = len(begin) - 1
+    at, is_there, order = begin[:-1], [False] * n, []
+    for last in reversed(range(n)):
+        way = [] if is_there[last] else [last]
+        while way:
+            node = way[-1]
+            while at[node] < begin[node + 1] and is_there[source[at[node]]]:
+                at[node] += 1
+            if at[node] < begin[node + 1]:
+                way.append(source[at[node]])
+            else:
+                way.pop()
+                is_there[node] = True
+                order.append(node)
+    return np.array(order, np.int64)
+
+
+def share_rows(layout: Layout) -> tuple[Int, int]:
+    """Return a row for each computed node's gradient, and how many rows that takes.
+
+    A row is free for another once the node's first computed source has read it.
+    """
+    n, n_in = layout.n_nodes, layout.n_in
+    target, source = np.repeat(np.arange(n), np.diff(layout.crow)), layout.col - n_in
+    first = np.arange(n)
+    inner = np.flatnonzero(source >= 0)
+    reads, at = np.unique(target[inner], return_index=True)  # sources are in order
+    first[reads] = source[inner[at]]
+    done = np.split(np.argsort(first, kind="stable"), np.cumsum(np.bincount(first, minlength=n)))
+    slot, most = np.empty(n, np.int64), 0
+    for begin, end in pairwise(layout.segments - n_in):  # one after the other, in the same rows
+        used = 0
+        free: list[int] = []
+        for k in range(end - 1, begin - 1, -1):
+            if free:
+                slot[k] = free.pop()
+            else:
+                slot[k], used = used, used + 1
+            free.extend(slot[done[k]].tolist())
+        most = max(most, used)
+    return slot, most
 
 
 def _before(row: Int, segments: Int, n_in: int) -> Int:

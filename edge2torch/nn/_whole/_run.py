@@ -60,14 +60,14 @@ class Plan:
         self.keeps = keeps and not layout.alone  # then threads fill parts of one state
         held = width * blocks if self.keeps else width
         self.lengths = (
-            own.total, 2 * len(tables.norms), len(layout.place), held * layout.n_held,
+            own.total, 2 * len(tables.norms), held * layout.n_held,
             held * watched.kept_rows(tables),
         )  # fmt: skip
-        slots, self.shared_rows = watched.slots(walk.share_rows)
+        slots, self.shared_rows = watched.slots()
         self.like = np.zeros(0, torch.zeros(0, dtype=dtype, device=CPU).numpy().dtype)
         is_sample = torch.arange(width, device=CPU) < batch
         self.valid = is_sample.to(dtype).numpy() if tables.learns else self.like
-        self.table, self._arrays = walk.pack_graph(layout, tables, slots)
+        self.table, self._arrays = walk.pack_graph(layout, tables, slots, own.total)
         self.graph = self.table.ctypes.data
         self.pack = walk.pack
         self.free: list[Room] = []
@@ -90,38 +90,35 @@ class Plan:
 
 
 class Room:
-    """Memory of one call: parameters, moments of norms, and for each thread edges, a state and more."""
+    """Memory of one call: parameters, moments of norms, and for each thread a state and more."""
 
     def __init__(self, plan: Plan) -> None:
-        *_both, n_edges, n_state, n_kept = plan.lengths
+        *_both, n_state, n_kept = plan.lengths
         self._rows = 0  # of the state that have a place for a gradient
         self.flat, self.moments, *first = _arrays(plan.dtype, *plan.lengths)
         self._walks = [first]
         for _ in range(1, plan.threads):
-            more = _arrays(plan.dtype, n_edges, *(() if plan.keeps else (n_state, n_kept)))
-            self._walks.append([*more, *(first[1:] if plan.keeps else ())])
-        self.sums: list[list[Any]] = [[plan.like] * 3 for _ in self._walks]
+            self._walks.append(first if plan.keeps else _arrays(plan.dtype, n_state, n_kept))
+        self._gradients = [plan.like] * plan.threads
         self.n_bytes = plan.dtype.itemsize * plan.threads * sum(plan.lengths)
         self._pack(plan)
 
     def _pack(self, plan: Plan) -> None:
         shared = self.flat, self.moments, plan.valid if plan.tables.learns else self.moments
         self._tables = [
-            plan.pack((plan.width, plan.keeps), (*shared, *walk, *sums))
-            for walk, sums in zip(self._walks, self.sums, strict=True)
+            plan.pack((plan.width, plan.keeps), (*shared, *walk, gradients))
+            for walk, gradients in zip(self._walks, self._gradients, strict=True)
         ]
         self.at = [table.ctypes.data for table in self._tables]  # of each thread's table
 
     def open_behind(self, plan: Plan, *, wants_x: bool) -> None:
-        """Make room for what backward fills: gradients of rows, of edges, and sums."""
-        layout = plan.layout
-        n_rows = layout.n_rows if wants_x else plan.shared_rows
+        """Make room for the gradients of rows that backward goes through."""
+        n_rows = plan.layout.n_rows if wants_x else plan.shared_rows
         if n_rows <= self._rows:
             return
-        n_sums = layout.n_nodes + 2 * len(plan.tables.norms)
-        sizes = n_rows * plan.width, len(layout.place), n_sums
-        self.sums = [_arrays(plan.dtype, *sizes) for _ in self._walks]
-        self.n_bytes += plan.dtype.itemsize * len(self._walks) * sum(sizes)
+        size = n_rows * plan.width
+        self._gradients = [_arrays(plan.dtype, size)[0] for _ in self._walks]
+        self.n_bytes += plan.dtype.itemsize * plan.threads * size
         self._rows = n_rows
         self._pack(plan)
 
@@ -166,9 +163,9 @@ class Run:
         y = x.new_empty(batch, len(self.layout.outs))
         _table, parameters = watched.parameters.table  # alive as long as this call
         if tables.running is not None and not tables.learns:
-            walk.collect(tables.running.table[1], room.moments)
+            walk.collect(plan.like, 0, tables.running.table[1], room.moments.ctypes.data, 0)
         if plan.threads > 1:
-            walk.collect(parameters, room.flat)
+            walk.collect(plan.like, plan.graph, parameters, room.flat.ctypes.data, self.seed)
             parameters = 0
         begin, end = x.data_ptr(), y.data_ptr()
         share_out(
@@ -187,8 +184,8 @@ class Run:
         running, counts = self.tables.running, self.tables.counts
         if running is not None and counts is not None:
             self.walk.learn(
-                running.table[1], counts.table[1], self.moments, self.tables.momentum,
-                self.batch / (self.batch - 1),
+                self.plan.like, running.table[1], counts.table[1], self.moments.ctypes.data,
+                self.tables.momentum.ctypes.data, self.batch / (self.batch - 1),
             )  # fmt: skip
 
     def backward(self, gradient: Tensor, *, wants_x: bool) -> tuple[Tensor | None, Tensor]:
@@ -204,25 +201,26 @@ class Run:
         assert room is not None  # noqa: S101 - forward took it
         room.open_behind(plan, wants_x=wants_x)
         dx = gradient.new_empty(self.batch, self.layout.n_in) if wants_x else None
-        d_flat = gradient.new_empty(plan.lengths[0])
-        places = d_flat.data_ptr()
+        threads, total = plan.threads, plan.lengths[0]
+        d_flat = gradient.new_empty(threads * total)  # of each thread, to be added up
+        first, size = d_flat.data_ptr(), plan.dtype.itemsize * total
         out = gradient.data_ptr()
         rows = 0 if self.x is None else self.x.data_ptr()
         into = 0 if dx is None else dx.data_ptr()
-        last = places if plan.threads == 1 else 0
+        is_whole = int(threads == 1)
         share_out(
             walk.backward,
             [
-                (plan.like, plan.graph, here, out, rows, into, last, self.batch, *part, self.seed)
-                for here, part in zip(room.at, plan.parts, strict=True)
+                (plan.like, plan.graph, here, out, rows, into, first + k * size, is_whole,
+                 self.batch, *part, self.seed)
+                for k, (here, part) in enumerate(zip(room.at, plan.parts, strict=True))
             ],
-        )
-        if plan.threads > 1:
-            _, d_edges, d_nodes = room.sums[0]
-            for _, more_edges, more_nodes in room.sums[1:]:
-                d_edges += more_edges
-                d_nodes += more_nodes
-            walk.place_gradients(plan.like, plan.graph, room.at[0], places, self.seed)
+        )  # fmt: skip
+        if threads > 1:
+            d_flat, *others = d_flat.split(total)
+            for other in others:
+                d_flat += other
+            walk.restrain(plan.like, plan.graph, room.flat.ctypes.data, first, self.seed)
         return dx, d_flat
 
 

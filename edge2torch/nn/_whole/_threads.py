@@ -60,6 +60,9 @@ def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> No
         for call in calls[1:]:
             walk(*call)
         return
+    if len(calls) == 1:
+        walk(*calls[0])
+        return
     others: list[Future[None]] = []
     try:
         others.extend(_submit(walk, call) for call in calls[1:])

@@ -12,6 +12,7 @@ looks only at the file of the function that it keeps.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, NamedTuple
 
@@ -19,8 +20,8 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, overload, register_model
-from numba.np.numpy_support import carray
+from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from edge2torch.nn._whole._stages import (
     ELU,
@@ -92,14 +93,49 @@ def _suffix(vector):
     return f"v{LANES}f{32 if vector.element == ir.FloatType() else 64}"
 
 
-def _address(context, builder, kind, array, index):
-    data = context.make_array(kind)(context, builder, array).data
+def _address(context, builder, kind, data, index):
     element = context.get_data_type(kind.dtype)
     size = 4 if element == ir.FloatType() else 8
     pointer = builder.bitcast(
         builder.gep(data, [index]), ir.VectorType(element, LANES).as_pointer()
     )
     return pointer, size
+
+
+def _pointer_to(dtype):
+    @intrinsic
+    def pointer(typingctx, address):
+        def code(context, builder, signature, arguments):
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(dtype)(types.int64), code
+
+    return pointer
+
+
+int8_at, int32_at, int64_at, float64_at = map(
+    _pointer_to, (types.int8, types.int32, types.int64, types.float64)
+)
+
+
+@intrinsic
+def values_at(typingctx, like, address):
+    """Return an address as a pointer to numbers of an array's type."""
+
+    def code(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[1], context.get_value_type(signature.return_type))
+
+    return types.CPointer(like.dtype)(like, types.int64), code
+
+
+@intrinsic
+def number_of(typingctx, values, number):
+    """Return a number of the type of the values."""
+
+    def code(context, builder, signature, arguments):
+        return context.cast(builder, arguments[1], number, values.dtype)
+
+    return values.dtype(values, number), code
 
 
 @intrinsic
@@ -208,10 +244,7 @@ def transpose_tile(typingctx, source, at, stride, into, to, step):
 
     def code(context, builder, signature, arguments):
         size = _tile(context, source)[1]
-        data = [
-            context.make_array(kind)(context, builder, arguments[k]).data
-            for k, kind in ((0, source), (3, into))
-        ]
+        data = arguments[0], arguments[3]
         row, rows = arguments[1], []
         for _ in range(size):
             pointer, align = _at(context, builder, source, data[0], row)
@@ -232,32 +265,6 @@ def transpose_tile(typingctx, source, at, stride, into, to, step):
         return context.get_dummy_value()
 
     return types.void(source, types.intp, types.intp, into, types.intp, types.intp), code
-
-
-def _place(context, builder, array, address, index):
-    element = context.get_data_type(array.dtype)
-    return builder.gep(builder.inttoptr(address, element.as_pointer()), [index])
-
-
-@intrinsic
-def peek(typingctx, array, address, index):
-    """Return number ``index`` of the vector at an address, of the array's type."""
-
-    def code(context, builder, signature, arguments):
-        return builder.load(_place(context, builder, array, *arguments[1:]))
-
-    return array.dtype(array, types.int64, types.intp), code
-
-
-@intrinsic
-def poke(typingctx, array, address, index, value):
-    """Set number ``index`` of the vector at an address."""
-
-    def code(context, builder, signature, arguments):
-        builder.store(arguments[3], _place(context, builder, array, *arguments[1:3]))
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, types.intp, array.dtype), code
 
 
 @intrinsic
@@ -360,29 +367,32 @@ def draw_mask(typingctx, array, seed, counter, probability):
     return Lanes(array.dtype)(array, types.int64, types.int64, probability), code
 
 
-def _binary(operation, instruction):
-    @intrinsic
-    def apply(typingctx, a, b):
-        kind = a if isinstance(a, Lanes) else b
-
-        def code(context, builder, signature, arguments):
-            left = _spread(context, builder, arguments[0], a, kind.dtype)
-            right = _spread(context, builder, arguments[1], b, kind.dtype)
-            return getattr(builder, instruction)(left, right)
-
-        return kind(a, b), code
-
-    @overload(operation)
-    def choose(a, b):
-        if isinstance(a, Lanes) or isinstance(b, Lanes):
-            return lambda a, b: apply(a, b)  # noqa: PLW0108 - numba wants a function
-        return None
+@infer_global(operator.add)
+@infer_global(operator.sub)
+@infer_global(operator.mul)
+@infer_global(operator.truediv)
+class _Arithmetic(AbstractTemplate):
+    def generic(self, args, kws):  # noqa: ARG002 - numba's own names
+        kinds = [one for one in args if isinstance(one, Lanes)]
+        return kinds[0](*args) if kinds else None
 
 
-_binary(operator.add, "fadd")
-_binary(operator.sub, "fsub")
-_binary(operator.mul, "fmul")
-_binary(operator.truediv, "fdiv")
+def _arithmetic(operation, instruction):
+    def code(context, builder, signature, arguments):
+        values = [
+            _spread(context, builder, value, kind, signature.return_type.dtype)
+            for value, kind in zip(arguments, signature.args, strict=True)
+        ]
+        return getattr(builder, instruction)(*values)
+
+    for kinds in ((Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)):
+        lower_builtin(operation, *kinds)(code)
+
+
+_arithmetic(operator.add, "fadd")
+_arithmetic(operator.sub, "fsub")
+_arithmetic(operator.mul, "fmul")
+_arithmetic(operator.truediv, "fdiv")
 
 
 # ---------------------------------------------------------------------------- functions of a node
@@ -508,28 +518,44 @@ def slope(y, z, code, a, b):
     return spread_like(y, 1.0)
 
 
-# ------------------------------------------------------- arrays by address: a call of many takes long
+# ------------------------------------------- pointers: a call of many arrays takes long, and so does
+# compiling what numba does for each
 
 
 class Graph(NamedTuple):
-    """What does not change from call to call; see :class:`Layout` and :class:`Tables`."""
+    """What does not change from call to call; see :class:`Layout` and :class:`Tables`.
+
+    Numbers, then vectors. ``place_out`` is the place of each edge's weight, edges by source; ``kind``
+    and ``numbers`` are the activations and rates there are, and ``node`` (nodes, 4) tells of each node
+    which of them it has, the row of what is kept of it, its norm, and the place of its bias.
+    """
 
     n_in: Any
+    n_nodes: Any
+    n_edges: Any
+    n_out: Any
+    n_norms: Any
+    n_kept: Any
+    n_segments: Any
+    n_drop: Any
+    n_values: Any
     alone: Any
+    is_signed: Any
     crow: Any
     col: Any
     near: Any
     ccol: Any
     target: Any
-    edge: Any
     place: Any
+    place_out: Any
     out_of: Any
     slot: Any
     target_slot: Any
-    segments: Any
-    outs: Any
     node: Any
+    kind: Any
     norms: Any
+    outs: Any
+    segments: Any
     numbers: Any
     epsilon: Any
     edge_drop: Any
@@ -544,126 +570,62 @@ class Memory(NamedTuple):
     flat: Any
     moments: Any
     valid: Any
-    w: Any
     S: Any
     Z: Any
     G: Any
-    dw: Any
-    dn: Any
 
 
 def pack(numbers, arrays):
-    """Return numbers, then the address and length of each array, as one table of int64.
+    """Return numbers, then the address of each array, as one table of int64.
 
     The table does not keep the arrays: who calls does.
     """
-    ends = [end for array in arrays for end in (array.ctypes.data, array.size)]
-    return np.array([*map(int, numbers), *ends], np.int64)
+    return np.array([*map(int, numbers), *(array.ctypes.data for array in arrays)], np.int64)
 
 
-def pack_graph(layout, tables, slots):
+def pack_graph(layout, tables, slots, n_values):
     """Return a graph's table, and the arrays that it points to."""
-    counts = {np.int32: 10, np.int64: 4, np.float64: 3, np.int8: 1}  # as ``_graph`` reads them
-    kinds = [kind for kind, count in counts.items() for _ in range(count)]
-    held = {**vars(tables), **vars(layout), **slots}
+    node = tables.node[:-1]
+    settings = np.column_stack([node[:, 0], tables.numbers[:-1]])
+    kinds, kind = np.unique(settings, axis=0, return_inverse=True)
+    held = {
+        **vars(tables), **vars(layout), **slots, "place_out": layout.place[layout.edge],
+        "node": np.column_stack([kind.ravel(), node[:, 1:]]), "kind": kinds[:, 0],
+        "numbers": kinds[:, 1:],
+    }  # fmt: skip
+    counts = {np.int32: 13, np.int64: 2, np.float64: 3, np.int8: 1}  # as ``_graph`` reads them
+    types_of = [dtype for dtype, count in counts.items() for _ in range(count)]
     arrays = [
-        np.ascontiguousarray(held[name], kind)
-        for name, kind in zip(Graph._fields[2:], kinds, strict=True)
+        np.ascontiguousarray(held[name], dtype)
+        for name, dtype in zip(Graph._fields[11:], types_of, strict=True)
     ]
-    return pack((layout.n_in, layout.alone), arrays), arrays
-
-
-@intrinsic
-def pointer(typingctx, address):
-    """Return an address as a pointer."""
-
-    def code(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), code
-
-
-@njit
-def _int32(of, k):
-    return carray(pointer(of[2 + 2 * k]), of[3 + 2 * k], np.int32)
-
-
-@njit
-def _int64(of, k):
-    return carray(pointer(of[2 + 2 * k]), of[3 + 2 * k], np.int64)
-
-
-@njit
-def _float64(of, k):
-    return carray(pointer(of[2 + 2 * k]), of[3 + 2 * k], np.float64)
-
-
-@njit
-def _rows(array, width):
-    return array.reshape((len(array) // width, width))
+    numbers = (
+        layout.n_in, layout.n_nodes, len(layout.col), len(layout.outs), len(tables.norms),
+        tables.n_kept, len(layout.segments) - 1, len(tables.edge_drop), n_values,
+        layout.alone, layout.sign.any(),
+    )  # fmt: skip
+    return pack(numbers, arrays), arrays
 
 
 @njit
 def _graph(address):
-    of = carray(pointer(address), 2 + 2 * 18, np.int64)
+    of = int64_at(address)
     return Graph(
-        of[0], of[1] != 0, _int32(of, 0), _int32(of, 1), _int32(of, 2), _int32(of, 3), _int32(of, 4),
-        _int32(of, 5), _int32(of, 6), _int32(of, 7), _int32(of, 8), _int32(of, 9), _int64(of, 10),
-        _int64(of, 11), _rows(_int64(of, 12), 4), _rows(_int64(of, 13), 4), _rows(_float64(of, 14), 3),
-        _float64(of, 15), _float64(of, 16), carray(pointer(of[36]), of[37], np.int8),
+        of[0], of[1], of[2], of[3], of[4], of[5], of[6], of[7], of[8], of[9] != 0, of[10] != 0,
+        int32_at(of[11]), int32_at(of[12]), int32_at(of[13]), int32_at(of[14]), int32_at(of[15]),
+        int32_at(of[16]), int32_at(of[17]), int32_at(of[18]), int32_at(of[19]), int32_at(of[20]),
+        int32_at(of[21]), int32_at(of[22]), int32_at(of[23]), int64_at(of[24]), int64_at(of[25]),
+        float64_at(of[26]), float64_at(of[27]), float64_at(of[28]), int8_at(of[29]),
     )  # fmt: skip
-
-
-@njit
-def _values(like, of, k):
-    return carray(pointer(of[2 + 2 * k]), of[3 + 2 * k], like.dtype)
 
 
 @njit
 def _memory(like, address):
-    of = carray(pointer(address), 2 + 2 * 9, np.int64)
+    of = int64_at(address)
     return Memory(
-        of[0], of[1] != 0, _values(like, of, 0), _values(like, of, 1), _values(like, of, 2),
-        _values(like, of, 3), _values(like, of, 4), _values(like, of, 5), _values(like, of, 6),
-        _values(like, of, 7), _values(like, of, 8),
+        of[0], of[1] != 0, values_at(like, of[2]), values_at(like, of[3]), values_at(like, of[4]),
+        values_at(like, of[5]), values_at(like, of[6]), values_at(like, of[7]),
     )  # fmt: skip
-
-
-@kept
-def share_rows(n_in, segments, col, crow, ccol, target):
-    """Return a row for each computed node's gradient, and how many rows that takes.
-
-    A row is free for another once the node's first computed source has read it.
-    """
-    n = len(crow) - 1
-    slot, free = np.empty(n, np.int32), np.empty(n, np.int32)
-    first = np.empty(n, np.int32)
-    for k in range(n):
-        first[k] = k
-        for e in range(crow[k], crow[k + 1]):  # sources in order
-            if col[e] >= n_in:
-                first[k] = col[e] - n_in
-                break
-    most = 0
-    for part in range(len(segments) - 1):  # one after the other, in the same rows
-        used, n_free = 0, 0
-        for k in range(segments[part + 1] - n_in - 1, segments[part] - n_in - 1, -1):
-            if n_free:
-                n_free -= 1
-                slot[k] = free[n_free]
-            else:
-                slot[k] = used
-                used += 1
-            if first[k] == k:
-                free[n_free] = slot[k]
-                n_free += 1
-            for e in range(ccol[k + n_in], ccol[k + n_in + 1]):
-                after = target[e] - n_in
-                if first[after] == k:
-                    free[n_free] = slot[after]
-                    n_free += 1
-        most = max(most, used)
-    return slot, most
 
 
 # ------------------------------------------------------------------------------------- the walks
@@ -681,56 +643,73 @@ def _in_columns(x, first, rows, n, S, base, width):
         at = (first + j) * n
         for i in range(0 if j >= whole else even, n):
             S[base + i * width + j] = x[at + i]
-    for i in range(n):
-        for j in range(rows, width):
-            S[base + i * width + j] = 0.0
+    if rows < width:
+        for i in range(n):
+            for j in range(rows, width):
+                S[base + i * width + j] = 0.0
 
 
 @njit
-def _held(table):
-    """Return addresses and lengths of vectors: their table has how many there are before these."""
-    n = carray(pointer(table), 1, np.int64)[0]
-    table = carray(pointer(table), 1 + 2 * n, np.int64)
-    return table[1 : n + 1], table[n + 1 :]
+def _edge_mask(values, seed, e, probability):
+    return first_lane(draw_mask(values, ~seed, e, probability))
 
 
-@kept
-def collect(table, flat):
-    """Copy vectors from where they lie into one."""
-    addresses, lengths = _held(table)
-    at = 0
-    for k in range(len(addresses)):
-        for i in range(lengths[k]):
-            flat[at + i] = peek(flat, addresses[k], i)
-        at += lengths[k]
-
-
-@kept
-def learn(running, counts, moments, momentum, unbiased):
-    """Move running means, then variances, towards the batch's, and count the batch."""
-    running, lengths = _held(running)
-    counts, _ = _held(counts)
-    n, at = len(counts), 0
-    for k in range(len(running)):
-        share = moments.dtype.type(momentum[k % n])
-        factor = moments.dtype.type(unbiased if k >= n else 1.0)
-        for i in range(lengths[k]):
-            old = peek(moments, running[k], i)
-            poke(moments, running[k], i, old + share * (moments[at + i] * factor - old))
-        at += lengths[k]
+@njit
+def _collect(table, flat):
+    """Copy vectors from where they lie into one: a table has how many, addresses and lengths."""
+    table = int64_at(table)
+    n, at = table[0], 0
     for k in range(n):
-        poke(counts, counts[k], 0, peek(counts, counts[k], 0) + 1)
+        part = values_at(flat, table[1 + k])
+        for i in range(table[1 + n + k]):
+            flat[at + i] = part[i]
+        at += table[1 + n + k]
 
 
 @njit
-def _edge_mask(w, seed, e, probability):
-    return first_lane(draw_mask(w, ~seed, e, probability))
+def _prepare(graph, table, flat, seed):
+    """Collect parameters; weights of edges as they are used: constrained, dropped or scaled."""
+    _collect(table, flat)
+    if graph.is_signed:
+        for e in range(graph.n_edges):
+            if graph.sign[e] != 0:
+                value = flat[graph.place[e]]
+                positive = value > 0  # NaN stays
+                flat[graph.place[e]] = graph.sign[e] * value if positive else value * 0
+    for e in range(graph.n_drop):
+        flat[graph.place[e]] *= _edge_mask(flat, seed, e, graph.edge_drop[e])
+
+
+@kept
+def collect(like, graph, table, into, seed):
+    """Collect vectors; with a graph, its parameters as they are used."""
+    into = values_at(like, into)
+    if graph:
+        _prepare(_graph(graph), table, into, seed)
+    else:
+        _collect(table, into)
+
+
+@kept
+def learn(like, running, counts, moments, momentum, unbiased):
+    """Move running means, then variances, towards the batch's, and count the batch."""
+    running, counts = int64_at(running), int64_at(counts)
+    moments, momentum = values_at(like, moments), float64_at(momentum)
+    n_tables, n, at = running[0], counts[0], 0
+    for k in range(n_tables):
+        part = values_at(like, running[1 + k])
+        share = number_of(part, momentum[k % n])
+        factor = number_of(part, unbiased if k >= n else 1.0)
+        for i in range(running[1 + n_tables + k]):
+            part[i] += share * (moments[at + i] * factor - part[i])
+        at += running[1 + n_tables + k]
+    for k in range(n):
+        int64_at(counts[1 + k])[0] += 1
 
 
 @njit
-def _out_columns(S, base, width, outs, y, first, rows):
+def _out_columns(S, base, width, outs, n, y, first, rows):
     """Copy rows ``outs`` of S into y (b, o), from sample ``first`` on."""
-    n = len(outs)
     for i0 in range(0, n, 16):
         i1 = min(i0 + 16, n)
         for j in range(rows):
@@ -763,10 +742,8 @@ def _out_rows(G, n, width, x, first, rows):
 
 
 @njit
-def _moments(S, row, width, batch, valid, mean_var, norm, n_norms, live):
-    """Set mean and variance of a row, if they are to be this batch's."""
-    if not live:
-        return
+def _moments(S, row, width, batch, valid, mean_var, norm, n_norms):
+    """Set mean and variance of a row to this batch's."""
     s = spread(S, 0.0)
     for q in range(0, width, LANES):
         s = multiply_add(load(S, row + q), load(valid, q), s)
@@ -787,67 +764,71 @@ def _write_column(S, row, width, y, first, rows, n, column):
 
 
 @njit
-def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
-    """Compute nodes ``first`` to ``last``, for the samples from ``lo`` on."""
-    n_in, crow, near = graph.n_in, graph.crow, graph.near
-    node, numbers, norms, epsilon = graph.node, graph.numbers, graph.norms, graph.epsilon
-    width, flat, moments, valid = memory.width, memory.flat, memory.moments, memory.valid
-    w, S, Z = memory.w, memory.S, memory.Z
-    n_norms = len(epsilon)
-    zero = S.dtype.type(0)
-    one = S.dtype.type(1)
-    away, z_away = _places(first, last, graph.alone, node)
-    for k in range(first, last):
-        row = base + (n_in + k - away) * width
-        code, z_row, norm, bias = node[k, 0], node[k, 1], node[k, 2], node[k, 3]
-        a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
-        start, stop = crow[k], crow[k + 1]
-        shift = flat[bias] if bias >= 0 else zero
-        z_at = z_base + (z_row - z_away) * width
-        for q in range(0, width, LANES):
-            z = spread(S, shift)
-            for e in range(start, stop):
-                z = multiply_add(load(S, base + near[e] * width + q), w[e], z)
-            if norm < 0:
-                if z_row >= 0:
-                    store(Z, z_at + q, z)
-                if code != IDENTITY:
-                    z = activate(z, code, a, b)
-                if drop > 0:
-                    z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
-            elif norms[norm, 3] != 0:
-                if norms[norm, 3] == 2:
-                    store(Z, z_at + width + q, z)
-                z = activate(z, code, a, b)
-                store(Z, z_at + q, z)
-            store(S, row + q, z)
-        if norm < 0:
-            continue
-        _moments(S, row, width, batch, valid, moments, norm, n_norms, norms[norm, 2])
-        scale = one / np.sqrt(moments[n_norms + norm] + S.dtype.type(epsilon[norm]))
-        mean = moments[norm]
-        gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one
-        lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
-        for q in range(0, width, LANES):
-            z = (load(S, row + q) - mean) * scale
-            if norms[norm, 3] != 0:
-                z = z * gain + lift
-            else:
-                store(Z, z_at + q, z)
-                z = activate(z * gain + lift, code, a, b)
-            if drop > 0:
-                z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
-            store(S, row + q, z)
+def _norm_of(graph, memory, norm):
+    """Return mean, 1 / deviation, factor and shift of a norm."""
+    flat, moments, norms = memory.flat, memory.moments, graph.norms
+    zero, one = number_of(flat, 0.0), number_of(flat, 1.0)
+    variance = moments[graph.n_norms + norm] + number_of(flat, graph.epsilon[norm])
+    gain = flat[norms[4 * norm]] if norms[4 * norm] >= 0 else one
+    lift = flat[norms[4 * norm + 1]] if norms[4 * norm + 1] >= 0 else zero
+    return moments[norm], one / math.sqrt(variance), gain, lift
 
 
 @njit
-def _places(first, last, alone, node):
+def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
+    """Compute nodes ``first`` to ``last``, for the samples from ``lo`` on."""
+    n_in, crow, near, place, node = graph.n_in, graph.crow, graph.near, graph.place, graph.node
+    width, flat, S, Z = memory.width, memory.flat, memory.S, memory.Z
+    zero = number_of(flat, 0.0)
+    away, z_away = _places(graph, first, last)
+    for k in range(first, last):
+        row = base + (n_in + k - away) * width
+        kind, z_row, norm, bias = node[4 * k], node[4 * k + 1], node[4 * k + 2], node[4 * k + 3]
+        code, drop = graph.kind[kind], graph.numbers[3 * kind + 2]
+        a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
+        late = graph.norms[4 * norm + 3] if norm >= 0 else 0
+        shift = flat[bias] if bias >= 0 else zero
+        z_at = z_base + (z_row - z_away) * width
+        mean, scale, gain, lift = zero, zero, zero, zero
+        for turn in range(2 if norm >= 0 else 1):  # a norm needs all samples before it goes on
+            if turn == 1:
+                if graph.norms[4 * norm + 2] != 0:
+                    _moments(
+                        S, row, width, batch, memory.valid, memory.moments, norm, graph.n_norms
+                    )
+                mean, scale, gain, lift = _norm_of(graph, memory, norm)
+            is_last = turn == 1 or norm < 0
+            for q in range(0, width, LANES):
+                if turn == 0:
+                    z = spread(S, shift)
+                    for e in range(crow[k], crow[k + 1]):
+                        z = multiply_add(load(S, base + near[e] * width + q), flat[place[e]], z)
+                    if norm < 0 and z_row >= 0:
+                        store(Z, z_at + q, z)
+                    if late == 2:
+                        store(Z, z_at + width + q, z)
+                else:
+                    z = (load(S, row + q) - mean) * scale
+                    if late == 0:
+                        store(Z, z_at + q, z)
+                    z = z * gain + lift
+                if code != IDENTITY and (is_last != (late != 0)):
+                    z = activate(z, code, a, b)
+                if late != 0 and turn == 0:
+                    store(Z, z_at + q, z)
+                if is_last and drop > 0:
+                    z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
+                store(S, row + q, z)
+
+
+@njit
+def _places(graph, first, last):
     """Return by how many rows of the state, and of what is kept beside it, a segment moves up."""
-    if not alone:
+    if not graph.alone:
         return 0, 0
     for k in range(first, last):
-        if node[k, 1] >= 0:
-            return first, node[k, 1]
+        if graph.node[4 * k + 1] >= 0:
+            return first, int(graph.node[4 * k + 1])
     return first, 0
 
 
@@ -859,188 +840,154 @@ def forward(like, graph, memory, parameters, x, y, batch, first_block, last_bloc
     backward computes it once more.
     """
     graph, memory = _graph(graph), _memory(like, memory)
-    n_in, alone, crow, segments, node = (
-        graph.n_in,
-        graph.alone,
-        graph.crow,
-        graph.segments,
-        graph.node,
-    )
-    place, sign, edge_drop, outs, out_of = (
-        graph.place, graph.sign, graph.edge_drop, graph.outs, graph.out_of
-    )  # fmt: skip
-    width, keeps, flat, w, S = memory.width, memory.keeps, memory.flat, memory.w, memory.S
-    x = carray(pointer(x), batch * n_in, like.dtype)
-    y = carray(pointer(y), batch * len(outs), like.dtype)
+    n_in, n_out, alone, segments = graph.n_in, graph.n_out, graph.alone, graph.segments
+    width, S, out_of = memory.width, memory.S, graph.out_of
+    x, y = values_at(like, x), values_at(like, y)
     if parameters:
-        collect(parameters, flat)
-    n_nodes = len(crow) - 1
-    n, n_z, zero = n_in + n_nodes, node[n_nodes, 1], S.dtype.type(0)
-    for e in range(len(place)):
-        value = flat[place[e]]
-        if sign[e] != 0:
-            value = sign[e] * value if value > 0 else value * zero
-        w[e] = value
-    for e in range(len(edge_drop)):
-        w[e] *= _edge_mask(w, seed, e, edge_drop[e])
+        _prepare(graph, parameters, memory.flat, seed)
     for block in range(first_block, last_block):
         lo = block * width
-        base = lo * n if keeps else 0
-        z_base = lo * n_z if keeps else 0
+        base = lo * (n_in + graph.n_nodes) if memory.keeps else 0
+        z_base = lo * graph.n_kept if memory.keeps else 0
         rows = min(width, batch - lo)
         _in_columns(x, lo, rows, n_in, S, base, width)
-        for part in range(len(segments) - 1):
-            first, last = segments[part] - n_in, segments[part + 1] - n_in
-            _compute(graph, memory, first, last, lo, base, z_base, batch, seed)
+        for part in range(graph.n_segments):
+            begin, end = segments[part], segments[part + 1]
+            _compute(graph, memory, begin - n_in, end - n_in, lo, base, z_base, batch, seed)
             if alone:
-                begin = segments[part]
-                for u in range(begin, segments[part + 1]):
+                for u in range(begin, end):
                     if out_of[u] >= 0:
-                        _write_column(S, n_in + u - begin, width, y, lo, rows, len(outs), out_of[u])
+                        _write_column(S, n_in + u - begin, width, y, lo, rows, n_out, out_of[u])
         if alone:
             for u in range(n_in):
                 if out_of[u] >= 0:
-                    _write_column(S, u, width, y, lo, rows, len(outs), out_of[u])
+                    _write_column(S, u, width, y, lo, rows, n_out, out_of[u])
         else:
-            _out_columns(S, base, width, outs, y, lo, rows)
-
-
-@kept
-def place_gradients(like, graph, memory, d_flat, seed):
-    """Put the gradients where their parameters stand, into d_flat by address."""
-    memory = _memory(like, memory)
-    d_flat = carray(pointer(d_flat), len(memory.flat), like.dtype)
-    _place_gradients(_graph(graph), memory, d_flat, seed)
+            _out_columns(S, base, width, graph.outs, n_out, y, lo, rows)
 
 
 @njit
-def _place_gradients(graph, memory, d_flat, seed):
-    place, sign, edge_drop = graph.place, graph.sign, graph.edge_drop
-    node, norms = graph.node, graph.norms
-    flat, dw, dn = memory.flat, memory.dw, memory.dn
-    for e in range(len(place)):
-        slot = place[e]
-        value = dw[e]
-        if len(edge_drop):
-            value *= _edge_mask(dw, seed, e, edge_drop[e])
-        if sign[e] != 0:
-            value *= sign[e]
-            if flat[slot] <= 0 and value > 0:  # held back: it would lower a weight at its bound
+def _restrain(graph, flat, d, seed):
+    """Turn gradients of weights as they are used into those of parameters."""
+    for e in range(graph.n_edges if graph.is_signed or graph.n_drop else 0):
+        slot = graph.place[e]
+        value = d[slot]
+        if graph.n_drop:
+            value *= _edge_mask(flat, seed, e, graph.edge_drop[e])
+        if graph.sign[e] != 0:
+            value *= graph.sign[e]
+            if flat[slot] == 0 and value > 0:  # held back: it would lower a weight at its bound
                 value = value * 0
-        d_flat[slot] = value
-    n_nodes, n_norms = len(node) - 1, len(norms)
-    for k in range(n_nodes):
-        if node[k, 3] >= 0:
-            d_flat[node[k, 3]] = dn[k]
-    for k in range(n_norms):
-        for c in range(2):
-            if norms[k, c] >= 0:
-                d_flat[norms[k, c]] = dn[n_nodes + c * n_norms + k]
+        d[slot] = value
 
 
 @kept
-def backward(like, graph, memory, gy, x, dx, d_flat, batch, first_block, last_block, seed):
-    """Set dw (e,) and dn (nodes + 2 norms,) to the gradients of blocks of samples; fill dx.
+def restrain(like, graph, flat, d, seed):
+    """Turn gradients of weights as they are used into those of parameters."""
+    _restrain(_graph(graph), values_at(like, flat), values_at(like, d), seed)
 
-    Arrays come by address: x only where segments are computed once more; dx where it is wanted;
-    d_flat where the gradients are to go on there: else 0.
+
+@kept
+def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, last_block, seed):
+    """Set d to the gradients of all values by blocks of samples; fill dx.
+
+    Arrays come by address: x only where segments are computed once more; dx where it is wanted, else
+    0. If the blocks are the whole batch, d becomes the parameters' own gradients.
 
     Where dx is wanted, G has room for all rows; else nodes share some, see ``share_rows``.
     """
     graph, memory = _graph(graph), _memory(like, memory)
-    n_in, alone, crow, col, ccol = graph.n_in, graph.alone, graph.crow, graph.col, graph.ccol
-    edge, segments, out_of, slot = graph.edge, graph.segments, graph.out_of, graph.slot
-    node, numbers, norms, epsilon, outs = (
-        graph.node, graph.numbers, graph.norms, graph.epsilon, graph.outs
-    )  # fmt: skip
-    width, flat, moments, valid = memory.width, memory.flat, memory.moments, memory.valid
-    w, S, Z, G, dw, dn = memory.w, memory.S, memory.Z, memory.G, memory.dw, memory.dn
-    wants_dx, places = dx != 0, d_flat != 0
+    n_in, n_out, alone = graph.n_in, graph.n_out, graph.alone
+    crow, col, ccol, place, out_of = graph.crow, graph.col, graph.ccol, graph.place, graph.out_of
+    place_out, segments, node = graph.place_out, graph.segments, graph.node
+    width, flat, S, Z, G = memory.width, memory.flat, memory.S, memory.Z, memory.G
+    wants_dx = dx != 0
     into = graph.target if wants_dx else graph.target_slot
-    gy = carray(pointer(gy), batch * len(outs), like.dtype)
-    x = carray(pointer(x), batch * n_in, like.dtype)
-    dx = carray(pointer(dx), batch * n_in, like.dtype)
-    d_flat = carray(pointer(d_flat), len(flat), like.dtype)
-    n_nodes = len(node) - 1
-    n, n_norms, n_z = n_in + n_nodes, len(epsilon), node[n_nodes, 1]
-    n_out = len(outs)
-    zero = S.dtype.type(0)
-    one = S.dtype.type(1)
-    dw[:] = zero
-    dn[:] = zero
+    gy, x, dx, d = values_at(like, gy), values_at(like, x), values_at(like, dx), values_at(like, d)
+    zero, one = number_of(flat, 0.0), number_of(flat, 1.0)
+    for i in range(graph.n_values):
+        d[i] = zero
     for block in range(first_block, last_block):
         lo = block * width
-        base, z_base = (0, 0) if alone else (lo * n, lo * n_z)
+        base = 0 if alone else lo * (n_in + graph.n_nodes)
+        z_base = 0 if alone else lo * graph.n_kept
         rows = min(width, batch - lo)
         if alone:
             _in_columns(x, lo, rows, n_in, S, base, width)
-        for segment in range(len(segments) - 2, -1, -1):
+        for segment in range(graph.n_segments - 1, -1, -1):
             first, last = segments[segment] - n_in, segments[segment + 1] - n_in
             if alone:
                 _compute(graph, memory, first, last, lo, base, z_base, batch, seed)
-            away, z_away = _places(first, last, alone, node)
-            for u in range(segments[segment + 1] - 1, segments[segment] - 1, -1):
-                k = u - n_in
-                row, at = base + (u - away) * width, (u if wants_dx else slot[k]) * width
-                code, z_row, norm = node[k, 0], node[k, 1], node[k, 2]
-                a, b, drop = numbers[k, 0], numbers[k, 1], numbers[k, 2]
+            away, z_away = _places(graph, first, last)
+            for k in range(last - 1, first - 1, -1):
+                u = k + n_in
+                row, at = base + (u - away) * width, (u if wants_dx else graph.slot[k]) * width
+                kind, z_row, norm, bias = (
+                    node[4 * k],
+                    node[4 * k + 1],
+                    node[4 * k + 2],
+                    node[4 * k + 3],
+                )
+                code, drop = graph.kind[kind], graph.numbers[3 * kind + 2]
+                a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
                 z_at = z_base + (z_row - z_away) * width
-                gain, lift, mean, scale, late = one, zero, zero, one, False
+                gain, lift, mean, scale, late = one, zero, zero, one, 0
                 if norm >= 0:
-                    gain = flat[norms[norm, 0]] if norms[norm, 0] >= 0 else one
-                    lift = flat[norms[norm, 1]] if norms[norm, 1] >= 0 else zero
-                    scale = one / np.sqrt(moments[n_norms + norm] + S.dtype.type(epsilon[norm]))
-                    mean, late = moments[norm], norms[norm, 3] != 0
+                    mean, scale, gain, lift = _norm_of(graph, memory, norm)
+                    late = graph.norms[4 * norm + 3]
                 if out_of[u] >= 0:
                     _read_column(gy, lo, rows, n_out, out_of[u], G, at, width)
+                by_lift, by_gain = zero, zero
                 sum_g, sum_gz = spread(S, 0.0), spread(S, 0.0)
-                for q in range(0, width, LANES):
-                    s = load(S, row + q)
-                    g = load(G, at + q) if out_of[u] >= 0 else spread(S, 0.0)
-                    for e in range(ccol[u], ccol[u + 1]):
-                        down = load(G, into[e] * width + q)
-                        g = multiply_add(down, w[edge[e]], g)
-                        dw[edge[e]] += total(down * s)
-                    if drop > 0:
-                        g = g * draw_mask(S, seed, u * batch + lo + q, drop)
-                        s = s * (one - S.dtype.type(drop))
-                    if late:
-                        sum_gz = multiply_add(g, (load(Z, z_at + q) - mean) * scale, sum_gz)
-                    elif norm >= 0:
-                        z = load(Z, z_at + q)
-                        g = g * slope(s, z * gain + lift, code, a, b)
-                        sum_gz = multiply_add(g, z, sum_gz)
-                    elif z_row >= 0:
-                        g = g * slope(s, load(Z, z_at + q), code, a, b)
-                    elif code != IDENTITY:
-                        g = g * slope(s, s, code, a, b)
-                    sum_g = sum_g + g
-                    store(G, at + q, g)
-                if norm >= 0:
-                    by_lift, by_gain = total(sum_g), total(sum_gz)
-                    dn[n_nodes + norm] += by_gain
-                    dn[n_nodes + n_norms + norm] += by_lift
-                    sum_g = spread(S, 0.0)
+                for turn in range(2 if norm >= 0 else 1):
+                    if turn == 1:
+                        by_lift, by_gain = total(sum_g), total(sum_gz)
+                        for c in range(2):
+                            slot = graph.norms[4 * norm + c]
+                            if slot >= 0:
+                                d[slot] += by_lift if c else by_gain
+                        sum_g = spread(S, 0.0)
                     for q in range(0, width, LANES):
-                        g, z = load(G, at + q), load(Z, z_at + q)
-                        if norms[norm, 2] != 0:
-                            y = (z - mean) * scale if late else z
-                            pull = y * (by_gain / batch) + by_lift / batch
-                            g = g - pull * load(valid, q)
-                        g = g * (gain * scale)
-                        if late:
-                            below = load(Z, z_at + width + q) if norms[norm, 3] == 2 else z
-                            g = g * slope(z, below, code, a, b)
+                        if turn == 0:
+                            y = load(S, row + q)
+                            g = load(G, at + q) if out_of[u] >= 0 else spread(S, 0.0)
+                            for e in range(ccol[u], ccol[u + 1]):
+                                down, slot = load(G, into[e] * width + q), place_out[e]
+                                g = multiply_add(down, flat[slot], g)
+                                d[slot] += total(down * y)
+                            if drop > 0:
+                                g = g * draw_mask(S, seed, u * batch + lo + q, drop)
+                                y = y * (1.0 - drop)
+                            z = load(Z, z_at + q) if z_row >= 0 else y
+                            if late != 0:
+                                sum_gz = multiply_add(g, (z - mean) * scale, sum_gz)
+                        else:
+                            g, z = load(G, at + q), load(Z, z_at + q)
+                            y = (z - mean) * scale if late != 0 else z
+                            if graph.norms[4 * norm + 2] != 0:
+                                pull = y * (by_gain / batch) + by_lift / batch
+                                g = g - pull * load(memory.valid, q)
+                            g = g * (gain * scale)
+                            y = z
+                            if late == 2:
+                                z = load(Z, z_at + width + q)
+                        if code != IDENTITY and turn == (1 if late != 0 else 0):
+                            below = z * gain + lift if norm >= 0 and late == 0 else z
+                            g = g * slope(y, below, code, a, b)
+                        if turn == 0 and norm >= 0 and late == 0:
+                            sum_gz = multiply_add(g, z, sum_gz)
                         sum_g = sum_g + g
                         store(G, at + q, g)
-                dn[k] += total(sum_g)
+                if bias >= 0:
+                    d[bias] += total(sum_g)
                 for e in range(crow[k], crow[k + 1]):  # sources in order: inputs come first
                     if col[e] >= n_in:
                         break
-                    d = load(G, at) * load(S, base + col[e] * width)
+                    product = load(G, at) * load(S, base + col[e] * width)
                     for q in range(LANES, width, LANES):
-                        d = multiply_add(load(G, at + q), load(S, base + col[e] * width + q), d)
-                    dw[e] += total(d)
+                        own = load(S, base + col[e] * width + q)
+                        product = multiply_add(load(G, at + q), own, product)
+                    d[place[e]] += total(product)
         if wants_dx:
             for u in range(n_in):
                 if out_of[u] >= 0:
@@ -1048,8 +995,8 @@ def backward(like, graph, memory, gy, x, dx, d_flat, batch, first_block, last_bl
                 for q in range(0, width, LANES):
                     g = load(G, u * width + q) if out_of[u] >= 0 else spread(S, 0.0)
                     for e in range(ccol[u], ccol[u + 1]):
-                        g = multiply_add(load(G, into[e] * width + q), w[edge[e]], g)
+                        g = multiply_add(load(G, into[e] * width + q), flat[place_out[e]], g)
                     store(G, u * width + q, g)
             _out_rows(G, n_in, width, dx, lo, rows)
-    if places:
-        _place_gradients(graph, memory, d_flat, seed)
+    if is_whole:
+        _restrain(graph, flat, d, seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
 from edge2torch.nn._linear import MaskedLinear
-from edge2torch.nn._whole._layout import lay_out
+from edge2torch.nn._whole._layout import lay_out, share_rows
 from edge2torch.nn._whole._stages import Stage, Tables, read_stages, settings_of, tabulate
 from edge2torch.nn._whole._tensors import Tensors
 
@@ -112,13 +111,11 @@ class Watched:
         """Return what may change between two calls."""
         return tuple(map(dict.get, self._dicts, self._names))
 
-    def slots(self, share_rows: Callable[..., tuple[Any, int]]) -> tuple[dict[str, Any], int]:
+    def slots(self) -> tuple[dict[str, Any], int]:
         """Return the rows of gradients, by node and by edge, and how many there are."""
         if self._slots is None:
             layout = self.layout
-            slot, n_rows = share_rows(
-                layout.n_in, layout.segments, layout.col, layout.crow, layout.ccol, layout.target
-            )
+            slot, n_rows = share_rows(layout)
             self._slots = {"slot": slot, "target_slot": slot[layout.target - layout.n_in]}, n_rows
         return self._slots
 
