@@ -1,8 +1,10 @@
 """Join names and tensors: edge table in, model and artifact out; save and load both."""
 
 from edge2torch.compile._compile import compile_graph
+from edge2torch.compile._compile import compile_like as compile_like
 from edge2torch.compile._feedforward import draw_anew as draw_anew
 from edge2torch.compile._gnn import GNN
+from edge2torch.compile._labels import bare_labels as bare_labels
 from edge2torch.compile._options import Feedforward
 from edge2torch.compile._recurrent import Recurrent
 from edge2torch.compile._registry import BACKENDS as BACKENDS

@@ -259,6 +259,16 @@ def _check_representable(graph: EdgeGraph) -> None:
         )
 
 
+def compile_like(
+    artifact: CompileArtifact, edges: pd.DataFrame, **changed: Any
+) -> tuple[CompiledModel, CompileArtifact]:
+    """Compile edges as those of an artifact were, but for what is changed."""
+    asked = {key: value for key, value in artifact.options.items() if key != "own"}
+    ends = {"inputs": artifact.feature_names, "outputs": artifact.output_names}
+    options = {**asked, **artifact.options["own"], **ends, **changed}
+    return compile_graph(edges, backend=artifact.backend, quiet=True, **options)
+
+
 def _fingerprint(row: Backend, graph: EdgeGraph, options: CompileOptions) -> str:
     """Hash what fixes the meaning of every parameter; the table's row order does not."""
     passing = getattr(row.own_options, "passing", ())

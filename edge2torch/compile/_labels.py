@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -32,3 +33,10 @@ def with_labels(table: Any, labels: Mapping[str, str]) -> Any:
         ends = [side for side in ("source", "target") if side in table]
         shown = shown.assign(**{side: shown[side].replace(labels) for side in ends})
     return shown
+
+
+def bare_labels(labels: Mapping[str, str], nodes: Iterable[str]) -> dict[str, str]:
+    """What nodes are called in pictures: without the identifier, unless two bear the same name."""
+    short = {node: label.removesuffix(f" ({node})") for node, label in labels.items()}
+    times = Counter([*short.values(), *(node for node in nodes if node not in short)])
+    return {node: name if times[name] == 1 else labels[node] for node, name in short.items()}

@@ -90,6 +90,13 @@ class EdgeGraph:
         """Rows of the edge table that a model computes along."""
         return np.flatnonzero(self.is_active)
 
+    @property
+    def is_input(self) -> NDArray[np.bool_]:
+        """Whether each node is fed, (n,)."""
+        found = np.zeros(self.n_nodes, bool)
+        found[self.inputs] = True
+        return found
+
     def names(self, nodes: NDArray[Any]) -> list[str]:
         """Return the names of node numbers."""
         return list(self.node_names[nodes].tolist())

@@ -196,8 +196,7 @@ def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
     """Return each node's layer (-1 when it is in no layer) and the nodes of each layer."""
     edges = graph.active_rows
     source, target = graph.source[edges], graph.target[edges]
-    is_input = np.zeros(graph.n_nodes, bool)
-    is_input[graph.inputs] = True
+    is_input = graph.is_input
     present = is_input.copy()
     present[source] = True
     present[target] = True

@@ -14,8 +14,6 @@ from edge2torch.graph._edge_graph import EdgeGraph
 
 Int = NDArray[np.int64]
 
-STEADY = "steady"
-
 
 @dataclass(frozen=True)
 class RecurrentPlan:

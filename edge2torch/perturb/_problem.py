@@ -13,6 +13,14 @@ from edge2torch.perturb._design import Design, Ints
 Floats = NDArray[np.float64]
 
 
+def centre_and_spread(y: Floats) -> tuple[Floats, Floats]:
+    """Return means and standard deviations (o,) of what was measured; 1 where nothing varies."""
+    n = (~np.isnan(y)).sum(axis=0)
+    centre = np.nansum(y, axis=0) / np.maximum(n, 1)
+    spread = np.sqrt(np.nansum((y - centre) ** 2, axis=0) / np.maximum(n, 1))
+    return centre, np.where(spread > 0, spread, 1.0)
+
+
 def smallest_doses(design: Design) -> pd.Series[float]:
     """Return the smallest dose of each treatment that was given, NaN where there is one dose alone."""
     given = design.doses.where(design.doses > 0)

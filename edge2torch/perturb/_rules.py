@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from edge2torch._core.randomness import seeded
-from edge2torch.perturb._problem import Floats, Problem, by_gaps
+from edge2torch.perturb._problem import Floats, Problem, by_gaps, centre_and_spread
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 Rule = Callable[[Problem, Ints], Floats]
@@ -131,7 +131,7 @@ def dense(seed: int) -> Rule:
         y = torch.tensor(problem.y, dtype=torch.float32)
         measured = ~y[training].isnan()
         centre = torch.tensor(mean(problem, training)[0], dtype=torch.float32).nan_to_num()
-        scale = torch.tensor(_spread(problem.y[training]), dtype=torch.float32)
+        scale = torch.tensor(centre_and_spread(problem.y[training])[1], dtype=torch.float32)
         if problem.is_bounded:
             centre = torch.logit(centre, eps=_CLOSE)
         with seeded(seed):
@@ -155,14 +155,6 @@ def dense(seed: int) -> Rule:
             return found(slice(None)).numpy().astype(float)
 
     return rule
-
-
-def _spread(y: Floats) -> Floats:
-    """Return standard deviations (o,), 1 where nothing varies."""
-    n = (~np.isnan(y)).sum(axis=0)
-    centre = np.nansum(y, axis=0) / np.maximum(n, 1)
-    spread = np.sqrt(np.nansum((y - centre) ** 2, axis=0) / np.maximum(n, 1))
-    return np.where(spread > 0, spread, 1.0)
 
 
 def rules(problem: Problem, seed: int) -> dict[str, Rule]:

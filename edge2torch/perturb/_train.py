@@ -18,7 +18,7 @@ from edge2torch.perturb._compile import compile as compile_design
 from edge2torch.perturb._design import Design, Ints
 from edge2torch.perturb._kernel import GraphKernel, together
 from edge2torch.perturb._model import PerturbationModel
-from edge2torch.perturb._problem import Floats, Problem
+from edge2torch.perturb._problem import Floats, Problem, centre_and_spread
 from edge2torch.train import diverged, fit_steady_state, naming_what_diverges
 
 _REST_EVERY = 10  # epochs between two looks at what held nodes are where nothing is given
@@ -179,13 +179,11 @@ def masked(design: Design, model: PerturbationModel, y: Floats) -> Floats:
 
 def _set_units(model: PerturbationModel, y: Floats, *, bounded: bool) -> None:
     """Give the loss the unit of each readout, its spread in training; between 0 and 1 it is 1."""
-    n = (~np.isnan(y)).sum(axis=0)
     if bounded:
         return
-    centre = np.nansum(y, axis=0) / np.maximum(n, 1)
-    spread = np.sqrt(np.nansum((y - centre) ** 2, axis=0) / np.maximum(n, 1))
+    centre, spread = centre_and_spread(y)
     model.offset.copy_(torch.from_numpy(np.nan_to_num(centre)))
-    model.scale.copy_(torch.from_numpy(np.where(spread > 0, spread, 1.0)))
+    model.scale.copy_(torch.from_numpy(spread))
 
 
 def _start_biases(model: PerturbationModel, answers: Tensor) -> None:

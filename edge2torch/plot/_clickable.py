@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.resources
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -14,7 +13,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from edge2torch.compile import CompileArtifact
+from edge2torch.compile import CompileArtifact, bare_labels
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._records import NodeFacts, as_script, records
 from edge2torch.plot._subgraph import Subgraph, choose_subgraph
@@ -106,7 +105,7 @@ def clickable_network(
         max_edges=max_edges,
     )
     graph = _with_scores(graph, facts)
-    called = _called(artifact)
+    called = bare_labels(artifact.labels, artifact.graph.node_names)
     labels = short_labels([called.get(name, name) for name in graph.names], _WIDTH)
     full = [artifact.label(name) for name in graph.names]
     words = _layer_words(graph, headers)
@@ -154,16 +153,6 @@ def _with_scores(graph: Subgraph, facts: NodeFacts) -> Subgraph:
     if shown is not None:
         score = shown.reindex(graph.names).to_numpy(np.float64)
     return replace(graph, score=score)
-
-
-def _called(artifact: CompileArtifact) -> dict[str, str]:
-    """Human names without the identifier, unless two nodes have the same."""
-    short = {node: label.removesuffix(f" ({node})") for node, label in artifact.labels.items()}
-    bare = [node for node in artifact.graph.node_names if node not in short]
-    times = Counter([*short.values(), *bare])
-    return {
-        node: name if times[name] == 1 else artifact.label(node) for node, name in short.items()
-    }
 
 
 def _layer_words(graph: Subgraph, headers: Sequence[str]) -> list[str]:

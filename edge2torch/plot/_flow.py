@@ -15,7 +15,15 @@ from edge2torch.compile import CompileArtifact, find_artifact
 from edge2torch.plot._layout import text_width
 from edge2torch.plot._names import short_labels
 from edge2torch.plot._ribbons import Places, Ribbons, choose_ribbons, place
-from edge2torch.plot._style import NEGATIVE, POSITIVE, check_path, new_axes, plain, save_axes
+from edge2torch.plot._style import (
+    NEGATIVE,
+    POSITIVE,
+    check_path,
+    new_axes,
+    plain,
+    points_across,
+    save_axes,
+)
 
 _FONT, _BAR, _SPACE = 9.0, 9.0, 110.0  # points: text, width of a bar, room for ribbons
 _TOP, _BOTTOM, _MARGIN = 12.0, 30.0, 8.0
@@ -107,7 +115,7 @@ def _draw(
     axes.set_xlim(-_MARGIN, width - _MARGIN)
     axes.set_ylim(-_BOTTOM, places.total + _TOP)
     axes.set_axis_off()
-    font = _FONT if ax is None else _FONT * min(1.0, _points(axes) / width)
+    font = _FONT if ax is None else _FONT * min(1.0, points_across(axes) / width)
     _ribbons(axes, ribbons, places, x)
     _bars(axes, ribbons, places, x)
     _names(axes, ribbons, places, x, labels, font)
@@ -115,10 +123,6 @@ def _draw(
     if title:
         axes.set_title(plain(title), loc="left", fontsize=font + 2)
     return axes
-
-
-def _points(axes: Any) -> float:
-    return float(axes.get_position().width * axes.figure.get_figwidth() * 72)
 
 
 def _ribbons(axes: Any, ribbons: Ribbons, places: Places, x: Any) -> None:

@@ -17,6 +17,7 @@ from edge2torch.plot._style import (
     limit_of,
     new_axes,
     plain,
+    points_across,
     text_colour,
 )
 from edge2torch.plot._subgraph import Subgraph
@@ -41,7 +42,7 @@ def draw_with_matplotlib(
     height = layout.size[1] + _TOP + _BOTTOM
     axes = new_axes(width / 72, height / 72 + 0.4, ax)
     # On axes of the caller the text shrinks with the picture.
-    font = _FONT if ax is None else _FONT * min(1.0, _points_across(axes) / width)
+    font = _FONT if ax is None else _FONT * min(1.0, points_across(axes) / width)
     left = (layout.size[0] - width) / 2
     axes.set_xlim(left, left + width)
     axes.set_ylim(-_BOTTOM, layout.size[1] + _TOP)
@@ -53,10 +54,6 @@ def draw_with_matplotlib(
     _legend(axes, graph, left + _MARGIN, score_label, font)
     axes.set_title(plain(title), fontsize=font + 2, loc="left")
     return axes
-
-
-def _points_across(axes: Any) -> float:
-    return float(axes.get_position().width * axes.figure.get_figwidth() * 72)
 
 
 def _edges(axes: Any, graph: Subgraph, layout: Layout) -> None:

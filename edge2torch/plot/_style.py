@@ -25,6 +25,11 @@ def plain(label: str) -> str:
     return label.replace("$", r"\$")
 
 
+def points_across(axes: Any) -> float:
+    """Width of axes, in the unit of font sizes."""
+    return float(axes.get_position().width * axes.figure.get_figwidth() * 72)
+
+
 def limit_of(values: NDArray[np.float64]) -> float:
     """Largest magnitude, the symmetric end of a colour scale; 1 where all is zero."""
     finite = np.abs(values[np.isfinite(values)])

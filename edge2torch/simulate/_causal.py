@@ -189,9 +189,7 @@ def planted_nodes(
 
 def _depths(graph: EdgeGraph) -> Mapping[str, int]:
     """Longest path from an input to each node."""
-    is_input = np.zeros(graph.n_nodes, bool)
-    is_input[graph.inputs] = True
-    layers = longest_path_layers(graph.source, graph.target, is_input)
+    layers = longest_path_layers(graph.source, graph.target, graph.is_input)
     return dict(zip(graph.names(np.arange(graph.n_nodes)), layers.tolist(), strict=True))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,8 @@ import pandas as pd
 
 from edge2torch._core.files import write_file
 from edge2torch._core.messages import plural, require
-from edge2torch.plot import (
-    draw_graph,
-    plot_flow,
-    plot_node_heatmap,
-    plot_top_nodes,
-)
+from edge2torch.compile import bare_labels
+from edge2torch.plot import draw_graph, plot_flow, plot_node_heatmap, plot_top_nodes
 from edge2torch.study._outcomes._outcome import Section
 from edge2torch.study._pipeline import Results
 from edge2torch.study._tables import heading_of
@@ -55,15 +50,9 @@ def sections_of(results: Results) -> list[Section]:
     )
 
 
-def _names(results: Results) -> dict[str, str]:
-    """What nodes are called in pictures: without the identifier, unless two bear the same name."""
+def _called(results: Results) -> dict[str, str]:
     artifact = results.study.network.artifact
-    short = {node: label.removesuffix(f" ({node})") for node, label in artifact.labels.items()}
-    bare = [node for node in artifact.graph.node_names if node not in short]
-    times = Counter([*short.values(), *bare])
-    return {
-        node: name if times[name] == 1 else artifact.label(node) for node, name in short.items()
-    }
+    return bare_labels(artifact.labels, artifact.graph.node_names)
 
 
 def importance(results: Results) -> pd.Series:
@@ -127,7 +116,7 @@ def _flow(results: Results) -> Any:
 
 def _heatmap(results: Results) -> Any:
     """Few rows for few classes; no wider than the names need."""
-    words, nodes = results.study.words, results.attribution.nodes.rename(index=_names(results))
+    words, nodes = results.study.words, results.attribution.nodes.rename(index=_called(results))
     return plot_node_heatmap(
         nodes,
         n=min(_ROWS, _ROWS_OF_CLASS * len(nodes.columns)),
@@ -144,7 +133,7 @@ def _bars(results: Results) -> Any:
         sizes = np.bincount(task.values)
         largest = sorted(np.argsort(-sizes, kind="stable")[:_PANELS])
         groups = [groups[k] for k in largest]
-    names = _names(results)
+    names = _called(results)
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)
     figure, axes = require("matplotlib.pyplot", extra="plot").subplots(

@@ -58,9 +58,7 @@ def same_reach(graph: EdgeGraph, ends: Ints) -> list[Ints]:
     """Return groups of nodes that the same inputs reach, and that reach the same of the given ends."""
     rows = graph.active_rows
     source, target = graph.source[rows], graph.target[rows]
-    is_input = np.zeros(graph.n_nodes, bool)
-    is_input[graph.inputs] = True
-    layer = longest_path_layers(source, target, is_input)
+    layer = longest_path_layers(source, target, graph.is_input)
     below = _reached(source, target, layer, graph.inputs)
     above = _reached(target, source, layer.max() - layer, ends)
     inner = np.asarray(below.any(axis=1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge2torch.compile import CompileArtifact, compile_graph
+from edge2torch.compile import CompileArtifact, compile_like
 from edge2torch.nn import CompiledModel
 
 Ints = NDArray[np.int64]
@@ -58,22 +59,16 @@ def compile_copies(
         parts.append(
             table.assign(source=names[graph.source[rows]], target=names[graph.target[rows]])
         )
-    options = {key: value for key, value in artifact.options.items() if key != "own"}
-    if units := options.get("units"):
-        options["units"] = {
-            wide_name(k, digits, name): count for k in range(n) for name, count in units.items()
-        }
-    return compile_graph(
-        pd.concat(parts, ignore_index=True),
-        backend=artifact.backend,
-        quiet=True,
-        inputs=artifact.feature_names
-        if shared_inputs
-        else [wide_name(k, digits, name) for k in range(n) for name in artifact.feature_names],
-        outputs=[wide_name(k, digits, name) for k in range(n) for name in artifact.output_names],
-        **options,
-        **artifact.options["own"],
-    )
+
+    def wide(names: Iterable[str]) -> list[str]:
+        return [wide_name(k, digits, name) for k in range(n) for name in names]
+
+    changed: dict[str, Any] = {"outputs": wide(artifact.output_names)}
+    if not shared_inputs:
+        changed["inputs"] = wide(artifact.feature_names)
+    if units := artifact.options.get("units"):
+        changed["units"] = dict(zip(wide(units), [*units.values()] * n, strict=True))
+    return compile_like(artifact, pd.concat(parts, ignore_index=True), **changed)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from torch import nn
 from edge2torch._core.arguments import check_options
 from edge2torch._core.checks import check_count
 from edge2torch._core.messages import note, warn
-from edge2torch.compile import compile_graph, find_edge_model
+from edge2torch.compile import compile_like, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._coherent import inputs_below
 from edge2torch.interpret._trust._cross_fit import CrossFitted, cross_fit
@@ -282,12 +282,8 @@ def rewired_start(start: Start, seed: int) -> Start | None:
     if not isinstance(model, CompiledModel | CustomizedEdgeModel):
         return None
     base = find_edge_model(model, artifact)
-    options = {key: value for key, value in artifact.options.items() if key != "own"}
     edges = rewire(artifact.graph.edges[artifact.graph.is_active], "degree", seed=seed)
-    other, renamed = compile_graph(
-        edges, backend=artifact.backend, quiet=True, inputs=artifact.feature_names,
-        outputs=artifact.output_names, **options, **artifact.options["own"],
-    )  # fmt: skip
+    other, renamed = compile_like(artifact, edges)
     if dict(renamed.node_names_by_layer) != dict(artifact.node_names_by_layer):
         raise Edge2TorchError(
             "rewired: with exchanged targets the graph has other layers. Give rewired= a start of "

@@ -152,9 +152,7 @@ class Dag:
         graph, units = computed_graph(artifact), artifact.unit_graph
         rows = graph.active_rows
         source, target = graph.source[rows], graph.target[rows]
-        is_input = np.zeros(graph.n_nodes, bool)
-        is_input[graph.inputs] = True
-        layer = longest_path_layers(source, target, is_input)
+        layer = longest_path_layers(source, target, graph.is_input)
         below = node_connectivity(artifact)["downstream"].to_numpy()
         if units is not None:
             below = below[units.node]

@@ -13,7 +13,7 @@ from edge2torch._core.checks import check_count, check_seed
 from edge2torch._core.constraints import FIXED
 from edge2torch._core.messages import listing
 from edge2torch._core.randomness import seeded
-from edge2torch.compile import CompileArtifact, compile_graph, draw_anew, find_edge_model
+from edge2torch.compile import CompileArtifact, compile_like, draw_anew, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import EdgeModel, MaskedLinear, SkipSum
 
@@ -118,17 +118,4 @@ def _compiled_again(start: Any, *, keep_initial: bool) -> Callable[[], nn.Module
     if not keep_initial and "initial_weight" in edges:
         is_fixed = artifact.graph.constraint[artifact.graph.is_active] == FIXED
         edges = edges.assign(initial_weight=edges["initial_weight"].where(is_fixed))
-    options = {key: value for key, value in artifact.options.items() if key != "own"}
-
-    def make() -> nn.Module:
-        return compile_graph(
-            edges,
-            backend=artifact.backend,
-            quiet=True,
-            inputs=artifact.feature_names,
-            outputs=artifact.output_names,
-            **options,
-            **artifact.options["own"],
-        )[0]
-
-    return make
+    return lambda: compile_like(artifact, edges)[0]

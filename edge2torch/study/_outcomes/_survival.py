@@ -60,7 +60,6 @@ from edge2torch.survival import Outcome as Times
 
 _FEWEST = 20  # events; of fewer no two models are told apart
 _FEW = 50
-_PAIRS = 512  # events at once, against all others
 _CLASS = 10  # samples of a class that splits keep in equal shares, at least
 
 

@@ -130,16 +130,16 @@ def _risk_residuals(outcome: Outcome, risk: Any, runs: pd.Series) -> Any:
     return found
 
 
-def censoring_words(features: pd.DataFrame, times: Outcome, seed: int = 0) -> str:
+def censoring_words(features: pd.DataFrame, times: Outcome) -> str:
     """Warn where who is censored can be told from the features, out of fold."""
     flipped = Outcome(times.time, ~times.event, times.entry, times.strata)
     try:
-        folds = survival_folds(flipped, 5, seed=seed)
+        folds = survival_folds(flipped, 5)
     except Edge2TorchError:  # hardly anybody is censored
         return ""
     risk, fold = np.zeros(len(times)), np.zeros(len(times), int)
     for k, (train, judged) in enumerate(folds):
-        fitted = cox_regression(features.iloc[train], flipped.take(train), seed=seed)
+        fitted = cox_regression(features.iloc[train], flipped.take(train))
         risk[judged], fold[judged] = fitted.log_hazard(features.iloc[judged]), k
     found = compare_concordance(flipped, {"c": risk}, folds=fold).iloc[0]
     if found["c"] <= _INFORMATIVE or found["low"] <= 0.5:
