@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from edge2torch.compile import CompileArtifact
 
-__all__ = ["align_features_to_input_nodes"]
-
 
 @overload
 def align_features_to_input_nodes(

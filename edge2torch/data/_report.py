@@ -7,8 +7,6 @@ from html import escape
 
 from edge2torch._core.messages import listing
 
-__all__ = ["AlignmentReport"]
-
 
 @dataclass(frozen=True, repr=False)
 class AlignmentReport:

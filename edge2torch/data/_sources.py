@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     Float: TypeAlias = type[np.float32] | type[np.float64]
     Take: TypeAlias = Callable[[Ints, Float], NDArray[Any]]
 
-__all__ = ["Source", "open_source"]
-
 _READ_AT_ONCE = 64 * 2**20  # bytes of a file on disk that are held in memory at one time
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from edge2torch.interpret._samples import Samples
 
 
-__all__ = ["activations", "get_node_activations"]
-
 Join = Literal["last", "sum", "mean", "max"]
 
 

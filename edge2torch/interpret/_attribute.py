@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["attribute"]
-
 
 def attribute(
     model: nn.Module,

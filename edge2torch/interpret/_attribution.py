@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     import networkx as nx
     from anndata import AnnData
 
-__all__ = ["Attribution"]
-
 LEVELS = {
     "features": ("sites", "summary"),
     "nodes": ("sites", "summary", "units"),

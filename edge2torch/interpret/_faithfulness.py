@@ -30,8 +30,6 @@ from edge2torch.interpret._scorers import Asker, Scorer, by_target, scorers_of
 if TYPE_CHECKING:
     from edge2torch.interpret._samples import Samples
 
-__all__ = ["Faithfulness", "faithfulness"]
-
 Floats: TypeAlias = NDArray[np.float64]
 
 _CURVES = ("deletion", "insertion")

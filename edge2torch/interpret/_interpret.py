@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     Output: TypeAlias = str | int | Sequence[str | int] | None
     Nodes: TypeAlias = Literal["non_input", "hidden", "inputs", "all"] | Sequence[str]
 
-__all__ = ["interpret_model"]
-
 _FORMS = ("frame", "anndata", "networkx")
 
 

@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from edge2torch.interpret._samples import Samples
 
 
-__all__ = ["knock_out"]
-
 _PIECES = 16  # of a screen that is shared out: enough for all to end at about the same time
 
 

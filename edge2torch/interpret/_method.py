@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["AttributionMethod", "Target"]
-
 Target = Literal["features", "nodes", "edges"]
 EngineName = Literal["captum", "path", "hold", "edge path", "edge mask", "edge cut"]
 

@@ -13,9 +13,6 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._engines._lrp import LRP, LayerLRP
 from edge2torch.interpret._method import AttributionMethod, Target
 
-__all__ = ["METHODS", "attribution_methods"]
-
-
 _AXIOMATIC = "10.48550/arXiv.1703.01365"
 _CONDUCTANCE = "10.48550/arXiv.1805.12233"
 _DEEPLIFT = "10.48550/arXiv.1704.02685"

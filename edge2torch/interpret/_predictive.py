@@ -29,8 +29,6 @@ from edge2torch.train import repeated_folds
 if TYPE_CHECKING:
     from edge2torch.interpret._samples import Samples
 
-__all__ = ["predictive_power"]
-
 Floats = NDArray[np.float64]
 Children = Literal["all", "hidden"]
 _FEWEST = 30  # samples: a fold of fewer than six ranks nothing

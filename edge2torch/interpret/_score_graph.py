@@ -14,8 +14,6 @@ from edge2torch.errors import Edge2TorchError
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["score_graph"]
-
 
 def score_graph(
     artifact: CompileArtifact,

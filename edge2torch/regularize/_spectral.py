@@ -7,8 +7,6 @@ from torch import Tensor, nn
 from edge2torch._core.checks import check_flag, check_number
 from edge2torch.nn import spectral_radius
 
-__all__ = ["SpectralRadiusPenalty"]
-
 
 class SpectralRadiusPenalty(nn.Module):
     """A penalty on the spectral radius of a recurrent model beyond a limit.

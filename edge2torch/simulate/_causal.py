@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     Values: TypeAlias = NDArray[np.float64]
     Ints: TypeAlias = NDArray[np.int64]
 
-__all__ = ["PlantedNodes", "planted_nodes"]
-
 _RESPONSES: Mapping[str, Callable[[Values], Values]] = MappingProxyType(
     {
         "linear": lambda t: t,

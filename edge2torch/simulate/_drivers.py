@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["PlantedDrivers", "planted_drivers"]
-
 _TRANSCRIPTS = 4  # of each gene; the first rises or falls, the second does the opposite
 _DISPERSION = 0.03
 _WANDER = 0.25  # noise of each transcript's log-usage, beyond counting

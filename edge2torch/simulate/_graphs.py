@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     Ints: TypeAlias = NDArray[np.int64]
 
-__all__ = ["layered_graph", "random_dag"]
-
 _PATIENCE = 50  # rounds of heavy-tailed draws; once the hubs are full the rest is drawn evenly
 
 

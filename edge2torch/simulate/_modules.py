@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from edge2torch.errors import Edge2TorchError
 
-__all__ = ["PlantedModules", "planted_modules"]
-
 _ROLES = ("switch_only", "abundance_only", "coupled", "discordant")
 _DISPERSION = 0.03
 _WANDER = 0.15  # noise of each transcript's log-usage, beyond counting

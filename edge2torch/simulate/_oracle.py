@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     Activation: TypeAlias = Callable[[Values], Values]
     Edge: TypeAlias = tuple[str, str]
 
-__all__ = ["evaluate"]
-
 
 def evaluate(
     edges: EdgesLike,

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     Values: TypeAlias = NDArray[np.float64]
 
-__all__ = ["PathwayProblem", "disconnected_pathways"]
-
 _FUNCTIONS: Mapping[str, Callable[[Values], Values]] = MappingProxyType(
     {
         "tanh": lambda parents: np.tanh(parents.sum(0)),

@@ -10,8 +10,6 @@ import pandas as pd
 from edge2torch.errors import Edge2TorchError
 from edge2torch.simulate._samples import simulate
 
-__all__ = ["PlantedRegulator", "planted_regulator"]
-
 
 @dataclass(frozen=True, eq=False)
 class PlantedRegulator:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     Values: TypeAlias = NDArray[np.float64]
     NodeFunction: TypeAlias = Callable[[Values], Values]
 
-__all__ = ["simulate"]
-
 _RATE = 0.25  # of the way to its target value that a node of a cyclic graph goes per update
 _UPDATES = 4000
 _SETTLED = 1e-10

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     Values: TypeAlias = NDArray[np.float64]
     Activation: TypeAlias = Callable[[Values], Values]
 
-__all__ = ["evaluate_steps"]
-
 
 def evaluate_steps(
     edges: EdgesLike,

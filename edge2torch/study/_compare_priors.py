@@ -30,8 +30,6 @@ from edge2torch.study._task import choose_task
 from edge2torch.study._train_priors import features_read, networks_of, train_side_by_side
 from edge2torch.train import Split, fit_scaler, repeated_folds
 
-__all__ = ["PriorComparison", "compare_priors"]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

@@ -19,8 +19,6 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.train._pair_baselines import FEWEST, Floats, Ints, predict_baselines
 from edge2torch.train._split import repeated_folds
 
-__all__ = ["Pairs", "pairs"]
-
 HoldOut = Literal["cell", "drug", "both", "pair"]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import edge2torch as e2t
-from edge2torch.study._figures import _flow, _names, flow_columns
+from edge2torch.study._figures import _called, _flow, flow_columns
 from edge2torch.study._words import Words
 
 
@@ -47,7 +47,7 @@ def test_pictures_leave_identifiers_out_unless_two_nodes_share_a_name():
     results = study(
         4, source_name=["Apoptosis", "Apoptosis", "n3"], target_name=[None, None, "End"]
     )
-    assert _names(results) == {
+    assert _called(results) == {
         "n0": "Apoptosis (n0)",
         "n1": "Apoptosis (n1)",
         "n2": "n3",

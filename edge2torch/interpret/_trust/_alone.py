@@ -18,8 +18,6 @@ from edge2torch.interpret._trust._specific import NullFit, check_controls
 from edge2torch.interpret._trust._target import Target
 from edge2torch.interpret._trust._use import chosen_nodes, loss_changes, sample_test, with_target
 
-__all__ = ["node_alone"]
-
 
 def node_alone(
     networks: CrossFitted,

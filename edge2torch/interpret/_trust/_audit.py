@@ -31,8 +31,6 @@ from edge2torch.interpret._trust._stack import ReplicateStack
 from edge2torch.interpret._trust._start import draw_starts
 from edge2torch.train import fit, fit_scaler
 
-__all__ = ["PriorAudit", "audit_prior"]
-
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 

@@ -13,9 +13,6 @@ from edge2torch._core.checks import check_probability
 from edge2torch.compile import CompileArtifact, graph_topology
 from edge2torch.graph import GraphTopology
 
-__all__ = ["graph_aware_dropout", "node_connectivity"]
-
-
 Ints = NDArray[np.int64]
 _WORDS = 16  # 1,024 nodes are followed at once, as bits
 _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.int64)

@@ -13,8 +13,6 @@ from edge2torch._core.messages import kind_of, listing
 from edge2torch._core.samples import by_sample
 from edge2torch.errors import Edge2TorchError
 
-__all__ = ["control_inputs"]
-
 MIN_STRENGTH, MAX_STRENGTH = 0.05, 0.9
 _FEW_NUMBERS = 10
 

@@ -26,8 +26,6 @@ from edge2torch.interpret._trust._target import Target
 from edge2torch.nn import CustomizedEdgeModel, drop_in_rows
 from edge2torch.train import Scaler, fit, fit_scaler, in_chunks
 
-__all__ = ["CrossFitted", "cross_fit"]
-
 OF_FIT = ("checkpoint", "on_checkpoint", "progress")  # options that go on to fit
 
 

@@ -37,8 +37,6 @@ from edge2torch.interpret._trust._use import (
 )
 from edge2torch.nn import CompiledModel, CustomizedEdgeModel
 
-__all__ = ["NodeFindings", "find_nodes"]
-
 LEVEL = 0.05
 FEWEST = 30  # samples: below it a warning
 

@@ -18,8 +18,6 @@ from edge2torch.interpret._trust._cross_fit import features_of
 from edge2torch.interpret._trust._target import Target
 from edge2torch.interpret._trust._use import chosen_nodes
 
-__all__ = ["set_test"]
-
 Values = NDArray[np.float64]
 
 

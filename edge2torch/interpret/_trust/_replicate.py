@@ -32,8 +32,6 @@ from edge2torch.interpret._trust._training import (
     train_together,
 )
 
-__all__ = ["Replicates", "replicate"]
-
 _SHOWN, _ROWS = 3, 10
 
 

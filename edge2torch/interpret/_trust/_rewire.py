@@ -13,8 +13,6 @@ from edge2torch._core.edges import EdgesLike
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import longest_path_layers, reachable, read_edge_table
 
-__all__ = ["rewire"]
-
 Ints = NDArray[np.int64]
 How = Literal["degree", "reachable", "permute_inputs", "shuffle_labels"]
 _HOW = ("degree", "reachable", "permute_inputs", "shuffle_labels")

@@ -17,8 +17,6 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._connectivity import node_connectivity
 from edge2torch.interpret._trust._replicate import Replicates
 
-__all__ = ["node_significance"]
-
 Values = NDArray[np.float64]
 _FLOOR = 0.2  # of a mean node's share, added before the logarithm: next to nothing is nothing
 _MOST_PRIOR = 200.0  # degrees of freedom that all nodes together may lend to one

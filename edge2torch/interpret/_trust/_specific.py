@@ -21,8 +21,6 @@ from edge2torch.interpret._trust._held import Ints
 from edge2torch.interpret._trust._target import Target
 from edge2torch.interpret._trust._use import chosen_nodes, rows_of, with_target
 
-__all__ = ["node_specific"]
-
 Values = NDArray[np.float64]
 N_HELD = 3  # chosen on interferon-stimulated cells, which no benchmark of ours uses
 _FEWEST = 30  # values of a null to which a trend over connectivity is fitted

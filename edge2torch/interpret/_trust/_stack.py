@@ -28,8 +28,6 @@ from edge2torch.nn import (
     QuickDropout,
 )
 
-__all__ = ["Apart", "ReplicateStack", "side_by_side", "stack_replicates"]
-
 # One module serves all replicates where it acts on each number alone.
 _ELEMENTWISE = (
     *(nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.ELU, nn.SELU),

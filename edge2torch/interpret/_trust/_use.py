@@ -24,8 +24,6 @@ from edge2torch.interpret._trust._held import Held, Ints
 from edge2torch.interpret._trust._target import Target
 from edge2torch.nn import CustomizedEdgeModel
 
-__all__ = ["node_use"]
-
 Values = NDArray[np.float64]
 Networks = CrossFitted | Sequence[nn.Module] | Sequence[Sequence[nn.Module]]
 
