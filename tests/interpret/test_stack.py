@@ -8,6 +8,7 @@ from torch import nn
 import edge2torch as e2t
 from edge2torch.interpret import ReplicateStack, stack_replicates
 from edge2torch.interpret._trust._start import draw_starts
+from edge2torch.nn._whole._cost import times
 from edge2torch.simulate import layered_graph
 
 EDGES = layered_graph([12, 6, 3, 2], [20, 10, 6], seed=1, skip_edges=4)
@@ -164,3 +165,14 @@ def test_a_stack_drops_other_nodes_of_each_network(engine):
     assert (stack.base._whole.layout is not None) == (engine == "graph")
     stack.eval()
     assert torch.equal(stack(data())[0], stack(data())[1])
+
+
+def test_a_stack_with_inputs_of_its_own_is_estimated_as_one_of_its_networks():
+    """Inputs of twenty networks stood beside the edges of one, so that stacks went layer by layer."""
+    edges = layered_graph([280, 180, 10], [1500, 1800], seed=0)
+    model, artifact = e2t.compile_graph(edges, quiet=True)
+    model = e2t.customize_model(model, artifact=artifact, node_activation="tanh")
+    stack = ReplicateStack([model] * 20, artifact, shared_inputs=False)
+    assert times(stack.base, 64) == times(model.base_model, 64)
+    stack(torch.zeros(20, 64, 280))
+    assert stack.base._whole.layout is not None

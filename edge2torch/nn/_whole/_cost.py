@@ -50,12 +50,16 @@ def layer_terms(model: Any, batch: int) -> dict[str, float]:
 
 
 def whole_terms(model: Any, batch: int) -> dict[str, float]:
-    """Return 1, parameters, edges, and samples times edges, inputs, nodes and their modules."""
+    """Return 1, parameters, edges, and samples times edges, inputs, nodes and their modules.
+
+    All are those of one of the graphs that stand side by side.
+    """
     n = model.n_alike
     edges = sum(one.n_edges for one in model.edge_layers()) // n
     nodes = sum(model.block(k).linear.out_features for k in range(len(model.blocks))) // n
     samples = -(-batch // LANES) * LANES
-    is_near = 4 * (model.in_features + nodes) * min(samples, WIDTH) < _CACHE
+    inputs = model.in_features // n
+    is_near = 4 * (inputs + nodes) * min(samples, WIDTH) < _CACHE
     layers = layer_terms(model, samples)
     return {
         "once": 1,
@@ -63,7 +67,7 @@ def whole_terms(model: Any, batch: int) -> dict[str, float]:
         "edge": edges,
         "near": samples * edges * is_near,
         "far": samples * edges * (not is_near),
-        "input": samples * model.in_features,
+        "input": samples * inputs,
         "node": samples * nodes,
         "normed": layers["normed"],
         "active": layers["active"],

@@ -134,7 +134,9 @@ class WholeGraph:
                 self._paying[at] = pays_on_device(model, x.shape[0], is_captured=is_captured)
             else:
                 layers, whole = times(model, x.shape[0])
-                self._paying[at] = layers - whole > max(_LEAST_GAIN, _LEAST_SHARE * layers)
+                gain = layers - whole  # of each of the graphs that stand side by side
+                enough = gain * model.n_alike > _LEAST_GAIN and gain > _LEAST_SHARE * layers
+                self._paying[at] = enough
         return self._paying[at]
 
 
