@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,9 +39,15 @@ def drop_in_rows(x: Tensor, which: Tensor, rows: Tensor, probability: float) -> 
     by side read them.
     """
     which, rows = which.expand(len(rows)), rows.contiguous()
-    is_plain = x.device.type == "cpu" and x.is_contiguous() and not x.requires_grad
-    is_plain = is_plain and rows.dtype == which.dtype == torch.int64
-    if _WALK not in sys.modules or not is_plain or x.dtype not in (torch.float32, torch.float64):
+    is_plain = (
+        _WALK in sys.modules
+        and x.is_cpu
+        and not x.requires_grad
+        and x.is_contiguous()
+        and x.dtype in (torch.float32, torch.float64)
+        and rows.dtype == which.dtype == torch.int64
+    )
+    if not is_plain:
         return drop_values(x[which[:, None], rows], probability)
     (k, b), width = rows.shape, x.shape[2]
     drawn = _draw(probability, k * b * width, x.device)
@@ -48,7 +56,7 @@ def drop_in_rows(x: Tensor, which: Tensor, rows: Tensor, probability: float) -> 
     levels, least, scale = drawn
     out = x.new_empty(b, k, width)
     values = x.numpy()
-    importlib.import_module("edge2torch.nn._drop_rows").gather(
+    _gather()(
         values,
         which.numpy(),
         rows.numpy(),
@@ -58,6 +66,11 @@ def drop_in_rows(x: Tensor, which: Tensor, rows: Tensor, probability: float) -> 
         out.numpy(),
     )
     return out.transpose(0, 1)
+
+
+@functools.cache
+def _gather() -> Any:
+    return importlib.import_module("edge2torch.nn._drop_rows").gather
 
 
 def _draw(probability: float, n: int, device: torch.device) -> tuple[Tensor, int, float] | None:

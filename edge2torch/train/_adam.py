@@ -29,27 +29,32 @@ class Adam:
         self.means: list[Tensor] = [torch.zeros_like(one) for one in self.parameters]
         self.squares: list[Tensor] = [torch.zeros_like(one) for one in self.parameters]
         self.steps = [0] * len(self.parameters)  # of each, for not every step moves all
+        # Devices are those of the beginning: to ask each parameter in each step takes as long as to move it.
+        self._counts = {one.device: torch.zeros((), device=one.device) for one in self.parameters}
+        self._devices = [one.device for one in self.parameters]
 
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter that has a gradient, and forget the gradients."""
         alike: dict[tuple[int, torch.device], list[int]] = defaultdict(list)
-        for k, one in enumerate(self.parameters):
-            if one.grad is not None:
+        gradients: list[Any] = [one.grad for one in self.parameters]
+        for k, (gradient, device) in enumerate(zip(gradients, self._devices, strict=True)):
+            if gradient is not None:
                 self.steps[k] += 1
-                alike[self.steps[k], one.device].append(k)
+                alike[self.steps[k], device].append(k)
         for (count, device), numbers in alike.items():
-            self._move(count, device, numbers)
+            self._move(count, device, numbers, [gradients[k] for k in numbers])
 
-    def _move(self, count: int, device: torch.device, numbers: list[int]) -> None:
+    def _move(
+        self, count: int, device: torch.device, numbers: list[int], gradients: list[Any]
+    ) -> None:
         parameters = [self.parameters[k] for k in numbers]
-        gradients: list[Any] = [one.grad for one in parameters]
         means, squares = [self.means[k] for k in numbers], [self.squares[k] for k in numbers]
         options: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay, **_BETAS}
         if self.fused:
             # What `adam` comes to. It takes a count of its own for each parameter and sorts them all by
             # device and type, which costs four times as much as to move twenty small ones.
-            counts = [torch.full((), float(count), device=device)] * len(numbers)
+            counts = [self._counts[device].fill_(count)] * len(numbers)
             torch._fused_adamw_(parameters, gradients, means, squares, [], counts, **options)
         else:
             counts = [torch.tensor(count - 1.0) for _ in numbers]  # `adam` counts on by itself

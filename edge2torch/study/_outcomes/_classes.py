@@ -41,12 +41,13 @@ class _Goal(Goal):
     @classmethod
     def sum_losses(cls, goals: Sequence[Any], predicted: Tensor, rows: Tensor) -> Tensor:
         """As one network of k times the samples: k times fewer calls, several per step of each fold."""
-        y = goals[0].y[rows]  # all have the same labels; weights are those of the fold
+        y = goals[0].y[rows.flatten()]  # all have the same labels; weights are those of the fold
         weights = [goal.weight for goal in goals if goal.weight is not None]
         if not weights:
-            return len(goals) * F.cross_entropy(predicted.flatten(0, 1), y.flatten())
-        weight = torch.stack(weights).gather(1, y)
-        cost = F.cross_entropy(predicted.flatten(0, 1), y.flatten(), reduction="none")
+            mean = F.cross_entropy(predicted.flatten(0, 1), y)
+            return mean if len(goals) == 1 else len(goals) * mean
+        weight = torch.stack(weights).gather(1, y.view_as(rows))
+        cost = F.cross_entropy(predicted.flatten(0, 1), y, reduction="none")
         return ((cost.view_as(weight) * weight).sum(1) / weight.sum(1)).sum()
 
     def answer(self, predicted: Tensor) -> Numbers:
