@@ -92,9 +92,9 @@ def _training(results: Results) -> str:
     return filled + (
         f"{plural(study.words.feature).capitalize()} were standardised by the training part and "
         f"clipped at ten standard deviations. Inner nodes had {settings.node_activation} activation, "
-        f"batch normalisation and dropout of {settings.node_dropout:g} (inputs: "
+        f"batch normalisation and dropout of {settings.node_dropout_of():g} (inputs: "
         f"{settings.input_dropout_of(outcome):g}). The {outcome.loss_words(study.task)}{weights} was minimised with AdamW (learning rate "
-        f"{settings.learning_rate:g}, weight decay {settings.weight_decay:g}, batches of "
+        f"{settings.learning_rate_of():g}, weight decay {settings.weight_decay:g}, batches of "
         f"{outcome.batch_size(n, settings.batch_of(n))}{steps}) for the number of epochs, at most {settings.max_epochs}, "
         f"{chosen}, and the network was then trained anew on training and "
         f"validation part ({results.sizes_words('fit')}). Performance was measured once on "

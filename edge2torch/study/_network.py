@@ -94,7 +94,7 @@ class Network:
                 model,
                 width=self.head,
                 node_activation=settings.node_activation,
-                node_dropout=settings.node_dropout,
+                node_dropout=settings.node_dropout_of(),
                 heads=heads_of(self, settings),
             )
 

@@ -104,7 +104,7 @@ def steps_of(results: Results, story: ReportText) -> list[tuple[str, str]]:
             (
                 f"Adam with weight decay; {settings.node_activation} and batch normalisation at every "
                 f"inner node; {settings.input_dropout_of(study.task.outcome):.0%} of the {features} and "
-                f"{settings.node_dropout:.0%} of the inner nodes hidden at random at each step. At "
+                f"{settings.node_dropout_of():.0%} of the inner nodes hidden at random at each step. At "
                 f"most {settings.max_epochs} passes, as many as had the lowest validation loss "
                 f"({results.first.epochs} for the first seed); then trained anew on training and "
                 "validation part together. The linear model's penalty was chosen by the loss, too, "

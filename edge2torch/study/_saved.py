@@ -83,7 +83,7 @@ def save_model(folder: Path, results: Results) -> None:
         "answers": list(_answers(study.network, study.task.answers)),
         "head": study.network.head,
         "node_activation": study.settings.node_activation,
-        "node_dropout": study.settings.node_dropout,
+        "node_dropout": study.settings.node_dropout_of(),
         "heads": heads_of(study.network, study.settings),
         "normalize": study.dataset.normalize,
         "set_aside": list(study.dataset.set_aside),

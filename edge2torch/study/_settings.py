@@ -37,7 +37,9 @@ _ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 # How data are read, which a report tells in sentences and not among the settings.
 _OF_READING = {"task", "outputs", "layer", "feature_names", "normalize", "metadata", "all_features"}
 _OF_READING |= {"impute", "missing", "min_class_size", "direct_edges"}
-_BY_OUTCOME = ("input_dropout",)  # what the outcome says, unless it is given
+# What the outcome says, unless it is given. Networks over pairs need larger steps and every unit:
+# at .002 with .2 of the units hidden, eight planted tables of pairs were hardly learned (docs/visible.md).
+_BY_OUTCOME = ("input_dropout", "learning_rate", "node_dropout")
 _CHOICES = {
     "normalize": ("none", "log1p", "counts"),
     "missing": ("drop", "error"),
@@ -68,8 +70,8 @@ class StudySettings:
         Most passes over the training samples.
     patience : int
         Stop after so many epochs without improvement. What counts is the validation loss.
-    learning_rate : float
-        Of Adam.
+    learning_rate : float, optional
+        Of Adam; .002, of pairs .01.
     weight_decay : float
         Decoupled weight decay.
     batch_size : int
@@ -77,8 +79,8 @@ class StudySettings:
         and at most 256.
     input_dropout : float, optional
         Share of features hidden; .5, of survival .8. Survival has few events for many features.
-    node_dropout : float
-        Share of inner nodes hidden at each step.
+    node_dropout : float, optional
+        Share of inner nodes hidden at each step; .2, of pairs 0.
     node_activation : str
         At inner nodes: tanh, relu, gelu, ...
     class_weights : bool
@@ -137,11 +139,11 @@ class StudySettings:
     test_folds: int | str | None = None
     max_epochs: int = 300
     patience: int = 25
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None
     weight_decay: float = 0.5
     batch_size: int = 0
     input_dropout: float | None = None
-    node_dropout: float = 0.2
+    node_dropout: float | None = None
     node_activation: str = "tanh"
     class_weights: bool = False
     explain_samples: int = 1000
@@ -216,12 +218,26 @@ class StudySettings:
 
     def of_training(self, outcome: Outcome) -> dict[str, Any]:
         """Return what was chosen for splits, training and explanation, by name."""
-        found = vars(self) | {"input_dropout": self.input_dropout_of(outcome)}
+        found = vars(self) | {
+            "input_dropout": self.input_dropout_of(outcome),
+            "learning_rate": self.learning_rate_of(),
+            "node_dropout": self.node_dropout_of(),
+        }
         return {name: value for name, value in found.items() if name not in _OF_READING}
 
     def input_dropout_of(self, outcome: Outcome) -> float:
         """Return the probability of hiding a feature."""
         return outcome.input_dropout if self.input_dropout is None else self.input_dropout
+
+    def learning_rate_of(self, *, pairs: bool = False) -> float:
+        """Return the learning rate of networks of samples, or of pairs."""
+        usual = 1e-2 if pairs else 2e-3
+        return usual if self.learning_rate is None else self.learning_rate
+
+    def node_dropout_of(self, *, pairs: bool = False) -> float:
+        """Return the probability of hiding a hidden node, of samples or of pairs."""
+        usual = 0.0 if pairs else 0.2
+        return usual if self.node_dropout is None else self.node_dropout
 
     def batch_of(self, n: int) -> int:
         """Return how many of ``n`` training samples make a step."""

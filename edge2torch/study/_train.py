@@ -174,7 +174,7 @@ def _fit(
         held_out=None if epochs else partial(_evaluate, both, len(x[0]), goals, folds),
         max_epochs=epochs or settings.max_epochs,
         patience=max(settings.patience, -(-_STEPS // steps)),
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.learning_rate_of(),
         weight_decay=settings.weight_decay,
         keep_best=False,  # the number of epochs is what is looked for
         seed=seed,

@@ -112,7 +112,7 @@ def train_side_by_side(
             base,
             width=0,
             node_activation=settings.node_activation,
-            node_dropout=settings.node_dropout,
+            node_dropout=settings.node_dropout_of(),
         )
     rows, validation = split.folds[0]
     x = align_features_to_input_nodes(fit_scaler(data[inputs], rows)(data[inputs]), artifact)
@@ -145,7 +145,7 @@ def train_side_by_side(
         max_epochs=settings.max_epochs,
         patience=max(settings.patience, -(-_STEPS // steps)),
         batch_size=-(-len(rows) // steps),
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.learning_rate_of(),
         weight_decay=settings.weight_decay,
         keep_best=False,  # each network has a best epoch of its own
         seed=settings.seed,

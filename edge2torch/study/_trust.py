@@ -307,7 +307,7 @@ class _How:
             seed=settings.seed,
             max_epochs=self.epochs * steps,
             batch_size=task.outcome.batch_size(n, settings.batch_of(n)),
-            learning_rate=settings.learning_rate,
+            learning_rate=settings.learning_rate_of(),
             weight_decay=settings.weight_decay,
             input_dropout=settings.input_dropout_of(task.outcome),
             checkpoint=self.progress.file(name),

@@ -1,5 +1,7 @@
 """Cells × drugs from the shell."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,9 @@ import pytest
 from edge2torch._core.console import Console
 from edge2torch.cli import main
 from edge2torch.simulate import layered_graph
-from edge2torch.study import StudySettings
+from edge2torch.study import StudySettings, _run_pairs
 from edge2torch.study._run_pairs import JOINED, run_pairs
+from edge2torch.train import fit
 
 
 @pytest.fixture(name="files")
@@ -43,9 +46,7 @@ def _files(tmp_path):
 
 
 def call(files, lines, **options):
-    settings = StudySettings(
-        **{"seeds": 1, "units": 3, "learning_rate": 0.01, "max_epochs": 60, **options}
-    )
+    settings = StudySettings(**{"seeds": 1, "units": 3, "max_epochs": 60, **options})
     return lambda hold_out: run_pairs(
         files / "edges.csv", files / "cells.csv", files / "response.csv", files / "drugs.csv",
         label="auc", entities=("cell", "drug"), hold_out=hold_out, settings=settings,
@@ -67,7 +68,10 @@ def test_left_out_cells_are_predicted_within_drugs_and_nodes_are_by_drug(files):
     assert set(nodes["node"]) <= {f"L1_{k}" for k in range(6)}
     predictions = pd.read_csv(files / "out" / "predictions.csv")
     assert len(predictions) == 10 * 12  # a fifth of the cells
-    assert (files / "out" / "model").is_dir()
+    # six units would hold six kinds of interaction; the steps are larger than those of studies
+    options = json.loads((files / "out" / "model" / "artifact.json").read_text())["options"]
+    assert options["units"]["L2_0"] == 24
+    assert StudySettings().learning_rate_of() < StudySettings().learning_rate_of(pairs=True)
     page = (files / "out" / "report.html").read_text(encoding="utf-8")
     for verdict in results.verdicts:
         assert verdict in page
@@ -105,6 +109,24 @@ def test_pairs_whose_partners_were_seen_are_told_to_be(files):
     lines = []
     call(files, lines, max_epochs=1)("pair")
     assert any("both partners" in line for line in lines)
+
+
+def test_epochs_are_found_on_a_part_and_all_but_the_held_out_pairs_are_trained_with(
+    files, monkeypatch
+):
+    calls = []
+
+    def noted(model, loss, rows, **how):
+        calls.append((len(rows), how["held_out"], how["max_epochs"]))
+        return fit(model, loss, rows, **how)
+
+    monkeypatch.setattr(_run_pairs, "fit", noted)
+    call(files, [], max_epochs=3)("cell")
+    (part, judged, most), (whole, none, found) = calls
+    assert (part + len(judged), most) == (whole, 3)
+    assert whole == 40 * 12  # of 50 cells a fifth is held out
+    assert none is None
+    assert 1 <= found <= 3
 
 
 def test_what_pairs_do_not_take_is_refused(files, capsys):
