@@ -68,6 +68,19 @@ class Console:
             warnings.showwarning = show
             yield
 
+    @contextlib.contextmanager
+    def bytes_read(self, name: str) -> Iterator[Callable[[int, int], None]]:
+        """Show a bar, and give what is told how many bytes of how many have been read."""
+        tqdm = require("tqdm", extra="cli").tqdm
+        how = {"unit": "B", "unit_scale": True, "leave": False, "file": sys.stderr}
+        with tqdm(desc=f"  {name}", disable=True if self.quiet else None, **how) as bar:
+
+            def progress(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            yield progress
+
     def count(
         self, count: int, name: str, unit: str, *, first: int = 0
     ) -> Iterator[tuple[int, Callable[[str], None]]]:

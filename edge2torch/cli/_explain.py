@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from edge2torch._core.console import Console
-from edge2torch._core.messages import listing, plural, require
+from edge2torch._core.messages import plural, require
 from edge2torch.cli._options import File, changed, refuse, refuse_without
 from edge2torch.cli._wording import called
 from edge2torch.errors import Edge2TorchError
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _IDS = ("feature_id", "gene_id", "transcript_id")
 _PAIR = ("gene_id", "transcript_id_a", "transcript_id_b")
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,7 @@ def annotate_structure_command(
     """Say how the two transcripts of each switch differ in structure."""
     from edge2torch._core.packed import plain_suffix
     from edge2torch._core.tables import read_table, write_table
-    from edge2torch.explain import annotate_structure, summarize_structure
+    from edge2torch.explain import annotate_structure, structure_words, summarize_structure
     from edge2torch.netmodules import load_modules
 
     if plain_suffix(out) not in {".parquet", ".csv", ".tsv"}:
@@ -203,30 +201,13 @@ def annotate_structure_command(
             asked = load_modules(str(artifact_dir)).switch_pairs()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = None if no_cache else (cache_dir or home / "edge2torch")
-    with require("tqdm", extra="cli").tqdm(
-        desc="  GTF",
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        disable=True if console.quiet else None,
-        file=sys.stderr,
-    ) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with console.bytes_read("GTF") as progress:
         found = annotate_structure(
             gtf, asked, plain_ids=plain_ids, cache_dir=kept, progress=progress
         )
     by_transcript = out.with_name(f"{out.stem}_by_transcript{out.suffix}")
     write_table(out, found)
     write_table(by_transcript, summarize_structure(found))
-    fine = found.loc[found["status"] == "ok", list(_PAIR)]
-    more = len(fine) - len(fine := fine.drop_duplicates())
-    said = f"{plural('pair', len(asked))}, {len(fine):,} of them annotated"
-    console.say(said + (f"; {plural('row', more)} more for further places." if more else "."))
-    for status, part in found[found["status"] != "ok"].groupby("status"):
-        culprits = part[list(_PAIR[1:])].itertuples(index=False, name=None)
-        console.say(f"  {status}: {listing(culprits, _SHOWN)}")
+    for line in structure_words(found, len(asked)):
+        console.say(line)
     console.say(f"Written: {out}, {by_transcript}")

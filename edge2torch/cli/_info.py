@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-import re
 import shutil
 from typing import Annotated, Any
 
@@ -31,6 +30,7 @@ def collect() -> dict[str, Any]:
     """Return what is installed, by heading."""
     import torch
 
+    from edge2torch._core.installed import extras
     from edge2torch.compile import backend_names
     from edge2torch.interpret import attribution_methods
 
@@ -41,7 +41,7 @@ def collect() -> dict[str, Any]:
         "devices": _devices(),
         "backends": list(backend_names()),
         "methods": f"{len(attribution_methods()):,} of attribution",
-        "extras": _extras(),
+        "extras": extras(),
         "programs": {
             name: shutil.which(name) or f"not here ({use})" for name, use in _PROGRAMS.items()
         },
@@ -54,33 +54,6 @@ def _devices() -> list[str]:
     cuda = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return ["cpu", *cuda, *mps]
-
-
-def _extras() -> dict[str, str]:
-    """For every extra, ``ready`` or what to install."""
-    extras = importlib.metadata.metadata("edge2torch").get_all("Provides-Extra", [])
-    needed: dict[str, list[str]] = {str(extra): [] for extra in extras}
-    for line in importlib.metadata.requires("edge2torch") or []:
-        requirement, _, marker = line.partition(";")
-        extra = marker.partition("extra ==")[2].strip().strip("'\"")
-        name = re.split(r"[<>=!~[ ]", requirement.strip(), maxsplit=1)[0]
-        if extra in needed and name != "edge2torch" and not _is_here(name):
-            needed[extra].append(name)
-    return {
-        extra: f"lacks {', '.join(absent)}; pip install 'edge2torch[{extra}]'"
-        if absent
-        else "ready"
-        for extra, absent in needed.items()
-        if extra not in ("all", "dev")
-    }
-
-
-def _is_here(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def _words(value: Any) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from edge2torch.explain._match import usage_features as usage_features
     from edge2torch.explain._result import ExplainResult as ExplainResult
     from edge2torch.explain._structure import annotate_structure as annotate_structure
+    from edge2torch.explain._structure import structure_words as structure_words
     from edge2torch.explain._structure import summarize_structure as summarize_structure
     from edge2torch.explain._tables import gene_driver_table as gene_driver_table
     from edge2torch.explain._tables import high_vs_low_table as high_vs_low_table
@@ -35,6 +36,7 @@ _HOME = {
     "high_vs_low_table": "_tables",
     "ig_attributions": "_gradients",
     "record_files": "_write",
+    "structure_words": "_structure",
     "summarize_structure": "_structure",
     "transcript_polarity_table": "_tables",
     "usage_features": "_match",

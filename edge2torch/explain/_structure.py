@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_choice
-from edge2torch._core.messages import listing, warn
+from edge2torch._core.messages import listing, plural, warn
 from edge2torch._core.versions import without_version
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._gtf import Annotation, read_gtf
@@ -223,3 +223,16 @@ def _only(known: Annotation, used: NDArray[np.int64]) -> Annotation:
     owner = place[known.parts["transcript"].to_numpy()]
     parts = known.parts[owner >= 0].assign(transcript=owner[owner >= 0])
     return Annotation(known.transcripts.iloc[used].reset_index(drop=True), parts)
+
+
+def structure_words(found: pd.DataFrame, n_asked: int) -> list[str]:
+    """Say how many of the pairs are annotated, and which are not, reason by reason."""
+    pair = ["gene_id", "transcript_id_a", "transcript_id_b"]
+    fine = found.loc[found["status"] == "ok", pair]
+    more = len(fine) - len(fine := fine.drop_duplicates())
+    said = f"{plural('pair', n_asked)}, {len(fine):,} of them annotated"
+    lines = [said + (f"; {plural('row', more)} more for further places." if more else ".")]
+    for status, part in found[found["status"] != "ok"].groupby("status"):
+        culprits = part[pair[1:]].itertuples(index=False, name=None)
+        lines.append(f"  {status}: {listing(culprits)}")
+    return lines

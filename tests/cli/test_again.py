@@ -332,7 +332,7 @@ def test_info_says_what_is_here(capsys):
 
 
 def test_info_says_what_is_not_here(capsys, monkeypatch):
-    monkeypatch.setattr("edge2torch.cli._info._is_here", lambda name: name != "matplotlib")
+    monkeypatch.setattr("edge2torch._core.installed._is_here", lambda name: name != "matplotlib")
     assert "plot: lacks matplotlib; pip install 'edge2torch[plot]'" in call(capsys, "info")[1]
 
 
