@@ -62,7 +62,7 @@ def find_latent(pair: Checkpoint, scores: pd.DataFrame, eigengene: NDArray[np.fl
     # By name: the encoder need not give latents in the order in which the decoder reads them.
     where = pd.Index(pair.encoder_artifact.output_names).get_indexer(pd.Index(names))
     with torch.no_grad():
-        encoded = pair.encoder(torch.tensor(encoder_input(pair, scores).to_numpy()))
+        encoded = pair.encoder(torch.from_numpy(encoder_input(pair, scores).to_numpy(copy=True)))
     mean = encoded[:, torch.from_numpy(where)].double().numpy()
     r = correlate(mean, eigengene).r
     if np.isnan(r).all():

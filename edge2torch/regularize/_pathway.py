@@ -133,7 +133,7 @@ class PathwayLatentRegularizer(nn.Module):
                 "dissim_pairs, for example all of itertools.combinations(pathways, 2)."
             )
         like = next(model.parameters(), torch.zeros(0))
-        matrix = torch.from_numpy(self.membership.to_numpy()).to(like)
+        matrix = torch.from_numpy(self.membership.to_numpy(copy=True)).to(like)
         self.register_buffer("_matrix", matrix, persistent=False)
         self.register_buffer("_pairs", torch.tensor(pairs, device=like.device), persistent=False)
         self.phi = self._read_phi(phi, like)

@@ -192,7 +192,7 @@ def _run(
         for k, table in enumerate((both.cells, both.drugs))
     ]
     x = align_features_to_input_nodes(scalers[0](both.cells), artifact)
-    z = torch.from_numpy(scalers[1](both.drugs).to_numpy(np.float32))
+    z = torch.from_numpy(scalers[1](both.drugs).to_numpy(np.float32, copy=True))
     level, spread = float(both.y[rows].mean()), float(both.y[rows].std()) or 1.0
     y = torch.from_numpy((both.y - level) / spread).float()[:, None]
     part = Pairs(both.index[rows], both.y[rows], both.cells, both.drugs, both.entities)

@@ -319,7 +319,7 @@ def _by_name(x: Any, y: Any, model: nn.Module, base: RecurrentEdgeModel) -> tupl
                 "that were measured."
             )
         table = y.set_axis([str(name).strip() for name in y.columns], axis=1).reindex(columns=names)
-        y = torch.as_tensor(table.to_numpy(float), dtype=dtype, device=x.device)
+        y = torch.tensor(table.to_numpy(float, copy=True), dtype=dtype, device=x.device)
     return x, y
 
 

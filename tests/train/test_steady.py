@@ -172,12 +172,15 @@ def test_tables_go_in_by_name() -> None:
     model = e2t.customize_model(model, node_activation="tanh")
     rng = np.random.default_rng(0)
     given = pd.DataFrame(rng.normal(size=(6, 2)), columns=["v", "u"], index=list("pqrstw"))
-    answers = pd.DataFrame({"y": rng.normal(size=6)}, index=given.index)
-    by_name = fit_steady_state(model, given, answers, epochs=5).history["loss"]
-    x = torch.tensor(given[artifact.feature_names].to_numpy(), dtype=torch.float32)
-    y = torch.full((6, 2), torch.nan)
-    y[:, artifact.output_names.index("y")] = torch.tensor(answers["y"].to_numpy())
-    np.testing.assert_array_equal(by_name, fit_steady_state(model, x, y, epochs=5).history["loss"])
+    # from pandas 3 on, columns picked backwards are a view that torch does not take
+    answers = pd.DataFrame(rng.normal(size=(6, 2)), columns=["y", "b"], index=given.index)
+    x = torch.tensor(given[artifact.feature_names].to_numpy(np.float32, copy=True))
+    for measured in (["y"], ["y", "b"]):
+        own = answers[measured]
+        by_name = fit_steady_state(model, given, own, epochs=5).history["loss"]
+        y = torch.tensor(own.reindex(columns=artifact.output_names).to_numpy(np.float32, copy=True))
+        in_order = fit_steady_state(model, x, y, epochs=5).history["loss"]
+        np.testing.assert_array_equal(by_name, in_order)
     with pytest.raises(e2t.Edge2TorchError, match=r"not outputs of the model: 'a'"):
         fit_steady_state(model, given, answers.rename(columns={"y": "a"}))
     with pytest.raises(e2t.Edge2TorchError, match="different samples"):

@@ -87,7 +87,7 @@ class CrossFitted:
         like = next(self.models[0][0].parameters(), torch.empty(0))
         for k in range(len(self.folds)):
             own = self.scalers[k](table) if self.scalers else table
-            yield torch.from_numpy(own.to_numpy(np.float32)).to(like)
+            yield torch.from_numpy(own.to_numpy(np.float32, copy=True)).to(like)
 
 
 def cross_fit(
@@ -201,7 +201,9 @@ def cross_fit(
     models = [_without_heads(model) for model in models]
     scalers = tuple(fit_scaler(table, rows) for rows, _ in parts)
     like = next(models[0].parameters(), torch.empty(0))  # in its type, and where it is
-    x = torch.stack([torch.from_numpy(s(table).to_numpy(np.float32)) for s in scalers]).to(like)
+    x = torch.stack(
+        [torch.from_numpy(s(table).to_numpy(np.float32, copy=True)) for s in scalers]
+    ).to(like)
     stack = side_by_side(models, artifact)
     _train(
         stack, x, own, parts, int(starts), seed,
