@@ -113,7 +113,7 @@ def prior(
             help="GMT, Reactome relation, OBO, SIF, OmniPath, GraphML, CX2, KGML, GPML, SBML, GO-CAM or edges."
         ),
     ],
-    features: Annotated[Path, "The data: h5ad, CSV, TSV or Parquet; only names are read."],
+    features: Annotated[Path, "The data: h5ad, CSV, TSV or Parquet."],
     out: Annotated[Path, "Edge table to write: .csv, .tsv or .parquet."],
     kind: Annotated[Format, typer.Option("--format", help="auto: by the file's ending.")] = "auto",
     reading: Annotated[Reading, "Reading, by format"],

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch._core.checks import check_choice
+from edge2torch._core.checks import check_choice, check_type
 from edge2torch._core.messages import listing, plural, warn
 from edge2torch._core.versions import without_version
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._gtf import Annotation, read_gtf
 from edge2torch.explain._labels import FLAGS, label_pairs
+from edge2torch.netmodules import NetworkModules
 
 _PAIR = ("gene_id", "transcript_id_a", "transcript_id_b")
 _SIDES = _PAIR[1:]
@@ -25,7 +26,7 @@ _PLACE = ("gene_id", "seqname", "strand")
 
 def annotate_structure(
     gtf: str | os.PathLike[str],
-    pairs: pd.DataFrame,
+    pairs: pd.DataFrame | NetworkModules,
     *,
     by: Literal["pair", "transcript"] = "pair",
     plain_ids: bool = False,
@@ -49,8 +50,9 @@ def annotate_structure(
     ----------
     gtf : path
         Gene annotation with ``exon`` and ``CDS`` rows, gzipped or not.
-    pairs : DataFrame
-        ``gene_id``, ``transcript_id_a``, ``transcript_id_b``, as ``NetworkModules.switch_pairs`` makes them.
+    pairs : DataFrame or NetworkModules
+        ``gene_id``, ``transcript_id_a``, ``transcript_id_b``, as ``NetworkModules.switch_pairs`` makes them,
+        which is asked of a fit.
     by : {"pair", "transcript"}
         A row per pair and place, or per transcript and place: ``n_pairs`` (with status ``ok``),
         whether each kind of change is in any of them, and the mean ``shared_exon_fraction``.
@@ -94,6 +96,11 @@ def annotate_structure(
     0               True                      100                   0.5
     """
     check_choice("by", by, ("pair", "transcript"))
+    if isinstance(pairs, NetworkModules):
+        pairs = pairs.switch_pairs()
+    check_type(
+        "pairs", pairs, pd.DataFrame, f"a fit of modules, or a DataFrame with {listing(_PAIR)}"
+    )
     if missing := [name for name in _PAIR if name not in pairs]:
         raise Edge2TorchError(
             f"pairs lacks column(s) {listing(missing)}. It needs {listing(_PAIR)}."

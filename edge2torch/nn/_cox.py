@@ -120,7 +120,8 @@ class CoxLoss:
         Returns
         -------
         Tensor, shape ()
-            0 without events.
+            0 without events, and so is its gradient: a batch may hold none, and says of nobody that
+            the hazard was higher.
         """
         return self.terms(log_hazard).sum() / max(self.n_events, 1)
 
@@ -246,7 +247,8 @@ def cox_loss(
     Returns
     -------
     Tensor, shape ()
-        Of the dtype of ``log_hazard``; 0 without events.
+        Of the dtype of ``log_hazard``; 0 without events, as a batch may be: nothing was seen to come
+        first.
 
     Raises
     ------

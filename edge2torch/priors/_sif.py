@@ -41,6 +41,7 @@ _COMMONS = (
 _HEADER = ["PARTICIPANT_A", "INTERACTION_TYPE", "PARTICIPANT_B"]  # of its extended form
 _NODES, _NAME = "PARTICIPANT", "PARTICIPANT_NAME"  # of the second table there
 _OURS = ("source", "target", "relation", "sign", "source_name", "target_name")
+_CAPITALS = re.compile("[A-Z][A-Z_]*")
 _PATHWAY = ["NAME", "ORGANISM"]  # of a third, in files of one pathway
 
 
@@ -191,7 +192,7 @@ class _Extended:
             if any(fields):
                 if _is_header(fields, after_blank):
                     self._begin(number, fields)
-                elif self.header[:2] == _PATHWAY:  # what a pathway is called is no node or edge
+                elif self.header[0] not in (_HEADER[0], _NODES):  # what a pathway is called
                     self.pathways += 1
                 else:
                     self._take(number, line, fields)
@@ -247,7 +248,10 @@ def _is_header(fields: list[str], after_blank: bool) -> bool:
     """Tell a header from an edge or a node of the same name: tables begin after an empty line."""
     if fields[0] == _NODES:
         return after_blank or fields[1:2] in (["PARTICIPANT_TYPE"], [_NAME])
-    return fields[0] == _HEADER[0] or (after_blank and fields[:2] == _PATHWAY)
+    if fields[0] == _HEADER[0] or fields[:2] == _PATHWAY:
+        return True
+    # of a further table: neither an edge nor a node has nothing but words in capitals
+    return after_blank and len(fields) > 1 and all(map(_CAPITALS.fullmatch, filter(None, fields)))
 
 
 def _sign(file: Path, line: int, relation: str, known: Mapping[str, int]) -> int:

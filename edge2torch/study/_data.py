@@ -100,9 +100,6 @@ class Dataset:
         return replace(self, table=self.table[list(needed)])
 
 
-_HEAD = 100  # rows that tell text from numbers, and names of samples
-
-
 def read_dataset(
     data: Any,
     label: Any,
@@ -158,15 +155,15 @@ def feature_names(
     layer: str | None = None,
     names_column: str | None = None,
 ) -> Columns:
-    """Read what a file measures, and as little else as possible; what a study sets aside is none of it."""
+    """Return what a file measures; what a study sets aside is none of it."""
     kind = plain_suffix(existing_file(path, option))
     if kind != ".h5ad":
         _only_for_h5ad(path.name, layer, names_column)
-        head = read_table(path, option, n_rows=_HEAD)
-        head.columns = head.columns.map(lambda column: str(column).strip())
-        names = sample_names(head, (), nodes) if isinstance(head.index, pd.RangeIndex) else None
-        frame = head if names is None else head.drop(columns=names)
-        found = choose_features(frame, pd.Series("all", index=head.index), nodes)
+        table = read_table(path, option)  # all of it: words may begin anywhere
+        table.columns = table.columns.map(lambda column: str(column).strip())
+        names = sample_names(table, (), nodes) if isinstance(table.index, pd.RangeIndex) else None
+        frame = table if names is None else table.drop(columns=names)
+        found = choose_features(frame, pd.Series("all", index=table.index), nodes)
         return (
             found
             if names is None

@@ -89,6 +89,15 @@ def test_gene_sets_become_a_table_that_compiles(folder, capsys):
     assert artifact.feature_names == ["ATM", "BAX", "BRCA1", "TP53"]
 
 
+def test_words_below_the_hundredth_row_are_words(folder, capsys):
+    rng = np.random.default_rng(0)
+    cells = pd.DataFrame(rng.random((150, 2)), columns=["ATM", "batch"]).astype(object)
+    cells.loc[149, "batch"] = "second"
+    cells.to_csv("long.csv", index=False)
+    prior("sets.gmt", features="long.csv")
+    assert "Set aside as no features: 'batch' (text)." in capsys.readouterr().out
+
+
 def test_what_a_run_sets_aside_is_no_feature(folder, capsys):
     """Patients, states and text beside the genes are counted as features by neither of the two."""
     rng = np.random.default_rng(0)

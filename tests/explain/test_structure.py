@@ -73,6 +73,17 @@ def test_labels_by_hand(gtf):
     assert (found["status"] == "ok").all()
 
 
+def test_a_fit_is_asked_for_its_pairs(gtf, monkeypatch):
+    fit = object.__new__(NetworkModules)
+    monkeypatch.setattr(NetworkModules, "switch_pairs", lambda _: pairs(("P.1", "P.2")))
+    expected = annotate_structure(gtf, pairs(("P.1", "P.2")))
+    pd.testing.assert_frame_equal(annotate_structure(gtf, fit), expected)
+    with pytest.raises(
+        Edge2TorchError, match="pairs must be a fit of modules, or a DataFrame with"
+    ):
+        annotate_structure(gtf, ["P.1", "P.2"])
+
+
 def test_what_cannot_be_labelled_is_reported(gtf, tmp_path):
     asked = pairs(("P.1", "N.1"), ("P.1", "X.1"), ("P.1", "P.2"))
     found = annotate_structure(gtf, asked)

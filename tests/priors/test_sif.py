@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from edge2torch import Edge2TorchError, priors
@@ -99,6 +100,14 @@ def test_pathway_commons_in_full(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ]
     assert "2 row(s) of a controlled consumption start at what controls it" in said
     assert "without edges" not in said
+    assert "1 line(s) on pathways were not read" in said
+    whole = path.read_text()
+    for third in ("\n\nNAME\tORGANISM", "\nNAME\tORGANISM", "\n\nPATHWAY_NAME\tSPECIES"):
+        path.write_text(whole.replace("\n\nNAME\tORGANISM", third))
+        pd.testing.assert_frame_equal(priors.read_sif(path, signs="pathway commons"), table)
+        said = capsys.readouterr().out
+        assert "without edges" not in said
+        assert "1 line(s) on pathways were not read" in said
     # a table of nodes as older releases have it, without names
     path.write_text(f"{COMMONS[: COMMONS.index('PARTICIPANT' + chr(9) + 'PARTICIPANT_T')]}"
                     "PARTICIPANT\tUNIFICATION_XREF\tRELATIONSHIP_XREF\nTP53\tuniprot:P04637\t\n")  # fmt: skip
