@@ -245,6 +245,13 @@ def _missing_message(source: Source, data: object, lost: list[str], wanted: list
         return f"{said} Its rows carry such names: pass data.T."
     said += case_hint(lost, source.names or ())
     if len(lost) == len(wanted):
+        var = getattr(data, "var", None)
+        for column in getattr(var, "columns", ()):
+            if not set(var[column].map(str)).isdisjoint(lost):  # type: ignore[index]
+                return (
+                    f"{said} The column {column!r} of var has such names: set data.var_names = "
+                    f"data.var[{column!r}]."
+                )
         return f"{said} Its columns are {listing(source.names or ())}. Use the nodes' names."
     return f"{said} Add them, or pass missing=0.0 (or another value) to fill them."
 

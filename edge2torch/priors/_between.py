@@ -95,8 +95,15 @@ def keep_between(
 
 def _naming_hint(graph: Graph, features: Any, wanted: list[str]) -> str:
     known = set(graph.names.tolist())
+    if isinstance(features, str):
+        return "One text was given: read the file first, and pass the table or a list of names."
     if isinstance(features, pd.DataFrame) and known & set(features.index.map(str)):
         return "The table's rows carry such names: pass data.T."
+    var = getattr(features, "var", None)
+    table = var if isinstance(var, pd.DataFrame) else pd.DataFrame()
+    for column in table:
+        if known & set(table[column].map(str)):
+            return f"The column {column!r} of var has such names: pass data.var[{column!r}]."
     for column in {"source_name", "target_name"} & set(graph.frame):
         if set(graph.frame[column].dropna().map(str)) & set(wanted):
             return (
@@ -112,7 +119,8 @@ def _naming_hint(graph: Graph, features: Any, wanted: list[str]) -> str:
             "clean_names (in a shell: --clean-names)."
         )
     return (
-        "Use the same naming in both; map_identifiers (in a shell: --mapping) translates a graph."
+        "Use the same naming in both: map_identifiers (in a shell: --mapping) translates a graph; of an "
+        "AnnData give adata.var[column] (in a shell: --feature-names)."
     )
 
 

@@ -156,7 +156,7 @@ def check_header(rows: Rows, header: Sequence[str]) -> None:
 def check_filled(rows: Rows, frame: pd.DataFrame, columns: Sequence[str]) -> None:
     """Refuse rows in which one of these columns is blank."""
     for column in columns:
-        problem = f"{column!r} is blank."
+        problem = f"{column!r} is blank. Name it, or leave the line out."
         rows.check((frame[column] == "").to_numpy(bool), problem)
 
 

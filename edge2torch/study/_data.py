@@ -24,9 +24,11 @@ from edge2torch.study._features import (
     choose_features,
     copies_of,
     copies_words,
+    repeated_samples,
     sample_names,
     told,
     with_sample_names,
+    words_in,
 )
 from edge2torch.study._normalize import Normalize, few_features, normalized
 from edge2torch.study._outcomes._outcome import Label
@@ -37,6 +39,7 @@ from edge2torch.study._sample_table import (
     label_of,
     missing_of,
     names_of,
+    refuse_other_names,
     refuse_transposed,
     with_others,
 )
@@ -211,6 +214,8 @@ def from_anndata(
     beside = design_of(design, data.obs, "obs")
     values, var = _matrix(data, layer)
     names = _feature_names(var, names_column)
+    if names_column is None and wanted and not names.isin(list(wanted)).any():
+        refuse_other_names(names, var, set(wanted))
     others = [gene for gene in not_genes(names) if gene not in wanted]
     notes = [*said, *missing_of(labels)]
     if others:
@@ -319,7 +324,7 @@ def _from_table(
     if bad := sorted(set(text) & set(wanted)):
         raise Edge2TorchError(
             f"data: {len(bad)} column(s) that the graph takes as input are not numbers: "
-            f"{listing(bad)}."
+            f"{listing(bad)}. {words_in(features[bad[0]])}"
         )
     counts = normalize == "counts"
     columns = choose_features(
@@ -374,6 +379,12 @@ def _dataset(
         table, label, totals = table[~unknown], label[~unknown], totals[~unknown]
         design = design[~unknown]
     check_finite(table)
+    if again := repeated_samples(table):
+        notes.append(
+            f"WARNING: {len(again):,} sample(s) have the values of another in every feature "
+            f"({listing(again)}): what a model was trained on would be tested on, too. Leave them out, or "
+            "keep what belongs together on one side by groups=."
+        )
     same = table.columns[copies_of(table.to_numpy(), label)].tolist()
     if same:
         named = label.name if isinstance(label, pd.Series) else " and ".join(map(str, label))

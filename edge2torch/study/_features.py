@@ -148,6 +148,31 @@ def _not_counts(values: NDArray[np.float64]) -> bool:
     return bool((known < 0).any() or (known != known.round()).any())
 
 
+def repeated_samples(table: pd.DataFrame) -> list[str]:
+    """Samples with the values of an earlier one, where values are so fine that chance makes none so."""
+
+    def again(values: NDArray[Any]) -> NDArray[np.bool_]:
+        # by their hashes: rows themselves would take the room of the table once more
+        return pd.Index([hash(row.tobytes()) for row in values]).duplicated()
+
+    values = np.ascontiguousarray(table.to_numpy())
+    found = again(values)
+    if not found.any() or again(np.random.default_rng(0).permuted(values, axis=0)).any():
+        return []
+    return [str(name) for name in table.index[found]]
+
+
+def words_in(column: pd.Series) -> str:
+    """What a column of numbers holds instead, and what to do about it."""
+    odd = column[column.notna() & pd.to_numeric(column, errors="coerce").isna()]
+    if odd.empty:
+        return "Give them a type of numbers."
+    held = f"{column.name!r} holds {odd.iloc[0]!r}, of sample {str(odd.index[0])!r}"
+    if re.fullmatch(r"-?\d+,\d+", str(odd.iloc[0])):
+        return f"{held}: write decimals with a point."
+    return f"{held}: leave cells empty where a value is missing, and words out."
+
+
 def copies_of(values: NDArray[np.float64], label: Label) -> NDArray[np.bool_]:
     """Which columns (of samples × columns) have one value for each of the label's, and no other.
 

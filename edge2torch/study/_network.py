@@ -152,6 +152,11 @@ def fit_network(
         _, whole = compile_graph(edges, quiet=True)
     wanted = whole.feature_names
     absent = [name for name in wanted if name not in available]
+    if not available:
+        raise Edge2TorchError(
+            "data has no feature: no column of numbers beside the label and what is known of samples. "
+            f"The graph takes {listing(wanted)}: give a table with a row per sample and a column for each."
+        )
     hint = case_hint(absent, available)
     if len(absent) == len(wanted):
         last = set(whole.graph.edges["target"]) - set(whole.graph.edges["source"])

@@ -86,12 +86,19 @@ def column_of(argument: str, value: str | pd.Series, obs: pd.DataFrame, name: st
             raise Edge2TorchError(
                 f"{argument}: its index has none of the samples: it has {listing(value.index)}, the "
                 f"data {listing(obs.index)}."
+                + (
+                    " These are the data's columns: pass data.T."
+                    if value.index.isin(obs.columns).any()
+                    else ""
+                )
             )
         return value.reindex(obs.index).rename(argument if value.name is None else str(value.name))
     if value not in obs.columns:
+        text = [one for one in obs if not pd.api.types.is_numeric_dtype(obs[one].dtype)]
+        columns = dict.fromkeys([*text, *obs.columns])  # features are many, and seldom meant
         raise Edge2TorchError(
             f"{argument}: {name} has no column {value!r}.{nearest(value, obs.columns)} It has "
-            f"{listing(obs.columns, 10)}."
+            f"{listing(columns, 10)}."
         )
     return obs[value]
 
@@ -117,3 +124,15 @@ def refuse_transposed(
         'index_label="sample") in pandas'
         + (f", where design has a row per sample and the column {named}." if label else ".")
     )
+
+
+def refuse_other_names(names: pd.Index[str], var: pd.DataFrame, wanted: set[str]) -> None:
+    """Say so where a column of var, and not its index, holds the names that the graph knows."""
+    known = {str(column): int(var[column].astype(str).isin(wanted).sum()) for column in var}
+    column = max(known, key=known.__getitem__, default="")
+    if known.get(column):
+        raise Edge2TorchError(
+            f"edges and data share no names: the data's features are called {listing(names)}, but "
+            f"{known[column]:,} of the graph's names stand in the column {column!r} of var. Give "
+            f"feature_names={column!r}."
+        )

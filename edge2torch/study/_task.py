@@ -78,7 +78,8 @@ def as_asked(label: Any) -> Asked | None:
     if not all(hasattr(label, name) for name in ("task", "name", "columns", "options")):
         raise Edge2TorchError(
             "label must be the name of a column, a Series by sample, or an outcome, found a "
-            f"{type(label).__name__}."
+            f"{type(label).__name__}. Of values in the order of the samples make one: "
+            "pd.Series(values, index=data.index), of an AnnData index=data.obs_names."
         )
     if found.task not in OUTCOMES:
         raise Edge2TorchError(

@@ -262,9 +262,11 @@ def _divide_groups(
     """Take one of as many folds as the fraction asks for."""
     n_groups = len(np.unique(groups[rows]))
     if n_groups < 2:
+        n_all = len(np.unique(groups))
+        found = "all samples are of one group" if n_all == 1 else f"1 group of {n_all} is left"
         raise Edge2TorchError(
-            f"groups: {n_groups} group left of {len(np.unique(groups))} cannot be divided to hold one "
-            f"out for {purpose}. Three groups are the least."
+            f"groups: {found}, and a group is held out as a whole for {purpose}. Three groups are the "
+            "least; leave groups= out if samples depend on each other in no other way."
         )
     n_folds = min(max(round(1 / fraction), 2), n_groups)
     # scikit-learn deals groups out by how uneven they are, so the first fold is no fair sample

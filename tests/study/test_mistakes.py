@@ -1,0 +1,122 @@
+"""What a newcomer gets wrong first: every message says which argument, what is at fault, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import edge2torch as e2t
+from edge2torch import Edge2TorchError
+from edge2torch.study import read_dataset
+from edge2torch.study._features import repeated_samples
+
+GENES = [f"g{k}" for k in range(8)]
+EDGES = pd.DataFrame(
+    [(gene, f"set{k % 2}") for k, gene in enumerate(GENES)] + [("set0", "A"), ("set1", "B")],
+    columns=["source", "target"],
+)
+QUICK: Any = {"seeds": 1, "max_epochs": 1, "replicates": 0, "quiet": True}
+
+
+def samples(n: int = 40) -> pd.DataFrame:
+    values = np.random.default_rng(0).normal(size=(n, len(GENES)))
+    return pd.DataFrame(values, columns=GENES, index=[f"s{k}" for k in range(n)])
+
+
+KINDS = pd.Series(["A", "B"] * 20, index=samples().index, name="kind")
+
+
+def ensembl() -> ad.AnnData:
+    """Data that call genes by another name, with the graph's in a column of var."""
+    var = pd.DataFrame({"symbol": GENES}, index=[f"ENSG{k}" for k in range(len(GENES))])
+    return ad.AnnData(samples().to_numpy(), obs=KINDS.to_frame(), var=var)
+
+
+def study(data: Any = None, label: Any = KINDS, edges: Any = EDGES, **options: Any) -> Any:
+    return e2t.run_study(edges, samples() if data is None else data, label, **QUICK, **options)
+
+
+MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
+    "names of another database": (
+        lambda: study(ensembl(), "kind"),
+        "8 of the graph's names stand in the column 'symbol' of var. Give feature_names='symbol'.",
+    ),
+    "the same, to a model": (
+        lambda: e2t.align_features_to_input_nodes(
+            ensembl(), e2t.compile_graph(EDGES, quiet=True)[1]
+        ),
+        "column 'symbol' of var has such names: set data.var_names = data.var['symbol'].",
+    ),
+    "the same, to a prior": (
+        lambda: e2t.prepare_prior(EDGES, ensembl()),
+        "The column 'symbol' of var has such names: pass data.var['symbol'].",
+    ),
+    "a path for data": (
+        lambda: e2t.prepare_prior(EDGES, "cells.csv"),
+        "One text was given: read the file first",
+    ),
+    "labels alone": (
+        lambda: study(KINDS.to_frame(), "kind"),
+        "data has no feature: no column of numbers beside the label",
+    ),
+    "decimal commas": (
+        lambda: study(samples().assign(g1="0,5")),
+        "not numbers: 'g1'. 'g1' holds '0,5', of sample 's0': write decimals with a point.",
+    ),
+    "words among numbers": (
+        lambda: study(samples().assign(g1=["low", *["1.5"] * 39])),
+        "'g1' holds 'low', of sample 's0': leave cells empty where a value is missing",
+    ),
+    "one donor": (
+        lambda: study(groups=pd.Series("d", index=KINDS.index)),
+        "groups: all samples are of one group, and a group is held out as a whole for testing.",
+    ),
+    "labels in a list": (
+        lambda: study(label=KINDS.tolist()),
+        "found a list. Of values in the order of the samples make one: pd.Series(values",
+    ),
+    "features in rows": (
+        lambda: study(samples().T),
+        "These are the data's columns: pass data.T.",
+    ),
+    "a wrong column": (
+        lambda: study(samples().assign(kind=KINDS, donor="d"), "kinds"),
+        "no column 'kinds'. Nearest to 'kinds': 'kind'. It has 'kind', 'donor', 'g0'",
+    ),
+    "a cycle": (
+        lambda: study(edges=pd.concat([EDGES, EDGES[-1:].set_axis(["target", "source"], axis=1)])),
+        "edges has a cycle, which the feedforward backend cannot compute: 'B' -> 'set1' -> 'B'.",
+    ),
+    "source in the index": (
+        lambda: e2t.compile_graph(EDGES.set_index("source")),
+        "edgelist has 'source' in its index, not among its columns. Pass edgelist.reset_index().",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_its_remedy(mistake: str) -> None:
+    run, said = MISTAKES[mistake]
+    with pytest.raises(Edge2TorchError) as error:
+        run()
+    assert said in str(error.value)
+
+
+def test_samples_that_come_twice_are_told() -> None:
+    data = samples()
+    twice = pd.concat([data, data[3:5].rename(lambda name: f"{name}_again")])
+    label = pd.concat([KINDS, KINDS[3:5].rename(lambda name: f"{name}_again")])
+    notes = " ".join(read_dataset(twice, label, GENES).notes)
+    assert (
+        "2 sample(s) have the values of another in every feature ('s3_again', 's4_again')" in notes
+    )
+    assert "values of another" not in " ".join(read_dataset(data, KINDS, GENES).notes)
+    # where values are few, many samples are alike and nobody was copied
+    coarse = (data > 0).astype(float)
+    assert coarse[GENES[:3]].duplicated().any()
+    assert repeated_samples(coarse[GENES[:3]]) == []
