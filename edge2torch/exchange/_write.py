@@ -224,9 +224,14 @@ def _write_hcx(
     )
     _write(final, text)
     if uuid is None:
+        there = (
+            "have edges between its inputs written by interactome=, upload them"
+            if interactome is None
+            else f"upload {name}.cx2"
+        )
         words.append(
-            "opens as a plain network; give interactome_uuid= of a network on NDEx for the "
-            "hierarchy view"
+            f"opens as a plain network; for the hierarchy view {there} to NDEx, and give "
+            "interactome_uuid="
         )
     return words
 

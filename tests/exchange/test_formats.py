@@ -156,7 +156,11 @@ def test_hcx_points_from_parent_to_child_and_lists_all_inputs_below(
     path = write_network(
         edges, tmp_path / "tree.cx2", format="hcx", interactome=below, nodes={"mid": 1.0}
     )
-    assert "give interactome_uuid=" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert (
+        "for the hierarchy view upload tree_interactome.cx2 to NDEx, and give interactome_uuid="
+        in said
+    )
     file, second = Cx2(path), Cx2(tmp_path / "tree_interactome.cx2")
     assert set(file.nodes) == {"low", "mid", "root", "other"}
     assert set(file.pairs()) == {("root", "mid"), ("mid", "low")}
