@@ -93,7 +93,8 @@ def as_counts(
         values = _numbers(counts, "counts", problems)
         matrix = Counts(values, text(counts.index), text(counts.columns))
         return matrix, transcripts, samples
-    if hasattr(counts, "obs") and hasattr(counts, "var") and hasattr(counts, "X"):
+    is_anndata = all(hasattr(counts, part) for part in ("obs", "var", "X"))
+    if is_anndata and not hasattr(counts, "mod"):  # as a MuData has
         if others := _other_rows(counts.var_names):
             counts = counts[:, ~counts.var_names.isin(others)]
         matrix = Counts(counts.X.T, text(counts.var_names), text(counts.obs_names))

@@ -137,8 +137,8 @@ def from_pyg(
 
     Parameters
     ----------
-    edge_index_dict : HeteroEdges, or dict of (str, str, str) to array or tensor, shape (2, e)
-        Positions of source and target within their types.
+    edge_index_dict : HeteroEdges, HeteroData, or dict of (str, str, str) to array, shape (2, e)
+        Positions of source and target within their types, arrays or tensors.
     node_names_dict : dict of str to list of str
         Names by position, for every type.
     edge_columns_dict : dict of (str, str, str) to DataFrame, optional
@@ -154,7 +154,7 @@ def from_pyg(
     Raises
     ------
     Edge2TorchError
-        For types without names, positions beyond them, a name of two nodes, columns whose length is
+        For what is no dict by type, types without names, positions beyond them, a name of two nodes, columns whose length is
         not that of their edges, and an edge that one relation has twice.
 
     Examples
@@ -169,15 +169,19 @@ def from_pyg(
         given = edge_index_dict
         edge_index_dict, node_names_dict = given.edge_index_dict, given.node_names_dict
         edge_columns_dict = given.edge_columns_dict
-    names = {kind: np.array(list(nodes), object) for kind, nodes in (node_names_dict or {}).items()}
+    edge_indices = _by_type(
+        "edge_index_dict", getattr(edge_index_dict, "edge_index_dict", edge_index_dict)
+    )
+    node_names = _by_type("node_names_dict", node_names_dict or {})
+    names = {kind: np.array(list(nodes), object) for kind, nodes in node_names.items()}
     everyone = pd.Series([str(name) for nodes in names.values() for name in nodes], dtype=object)
     if everyone.duplicated().any():
         raise Edge2TorchError(
             f"node_names_dict has names of two nodes: {listing(everyone[everyone.duplicated()])}."
         )
-    has_relations = any(_relation(kind) != _LINK for kind in edge_index_dict)
+    has_relations = any(_relation(kind) != _LINK for kind in edge_indices)
     tables = []
-    for kind, index in edge_index_dict.items():
+    for kind, index in edge_indices.items():
         source, target = _positions(kind, index, names)
         columns = (edge_columns_dict or {}).get(kind)
         if columns is not None and len(columns) != len(source):
@@ -201,6 +205,15 @@ def from_pyg(
     if joined.conflicts:
         warn(f"Relations of opposite signs, now 0, at {listing(joined.conflicts)}.")
     return joined.frame
+
+
+def _by_type(argument: str, given: Any) -> Mapping[Any, Any]:
+    if not isinstance(given, Mapping):  # such as Data, whose nodes are all of one type
+        raise Edge2TorchError(
+            f"{argument} must be a dict by type, found {type(given).__name__}. Where all nodes are of "
+            "one type: from_pyg({('node', 'to', 'node'): data.edge_index}, {'node': names})."
+        )
+    return given
 
 
 def _relation(kind: EdgeType) -> str:

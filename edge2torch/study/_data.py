@@ -138,7 +138,7 @@ def read_dataset(
         "metadata": metadata,
         "design": design,
     }
-    if hasattr(data, "obs") and hasattr(data, "var"):
+    if hasattr(data, "obs") and hasattr(data, "var") and not hasattr(data, "mod"):  # of MuData
         return from_anndata(data, label, wanted, layer=layer, names_column=names_column, **options)
     if not isinstance(data, pd.DataFrame):
         raise Edge2TorchError(

@@ -78,7 +78,7 @@ class iVAE:  # noqa: N801 - the reference's name
         if percent is not None and not 0 < percent <= 1:
             raise Edge2TorchError(f"percent must be a share in (0, 1], found {percent!r}.")
         names = getattr(data, "var_names", getattr(data, "columns", None))
-        if names is None:
+        if names is None or hasattr(data, "mod"):  # a MuData names features of all its parts
             raise Edge2TorchError(
                 f"data: found a {kind_of(data)}. Give an AnnData or a DataFrame, whose columns "
                 "have names."

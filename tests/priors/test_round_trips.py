@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import networkx as nx
 import numpy as np
@@ -149,6 +150,20 @@ def test_an_identifier_may_be_the_number_of_another_node() -> None:
     nx.set_node_attributes(graph, {"1": "2", "2": "1"}, "name")
     edges = priors.from_networkx(graph, identifier="name")
     assert edges.to_dict("list") == {"source": ["2"], "target": ["1"]}
+
+
+def test_pyg_data_of_one_type_and_of_several() -> None:
+    index = {("g", "to", "t"): torch.tensor([[0, 1], [0, 0]])}
+    names = {"g": ["a", "b"], "t": ["y"]}
+    hetero = SimpleNamespace(edge_index_dict=index)  # as HeteroData has it
+    pd.testing.assert_frame_equal(priors.from_pyg(hetero, names), priors.from_pyg(index, names))
+    plain = SimpleNamespace(edge_index=index["g", "to", "t"])
+    with pytest.raises(
+        Edge2TorchError, match=r"edge_index_dict must be a dict by type.*\{'node': names\}"
+    ):
+        priors.from_pyg(plain, names)  # type: ignore[arg-type]
+    with pytest.raises(Edge2TorchError, match="node_names_dict must be a dict by type, found list"):
+        priors.from_pyg(index, ["a", "b"])  # type: ignore[arg-type]
 
 
 def test_pyg_with_two_relations_between_one_pair() -> None:
