@@ -92,7 +92,8 @@ def read_samples(
     )
     if not len(dataset.table):
         raise Edge2TorchError(f"data: {dataset.name!r} has no sample to explain.")
-    lacking = dataset.table[saved.artifact.feature_names].isna().any()
+    dataset = dataset.with_features(saved.artifact.feature_names, "data")
+    lacking = dataset.table.isna().any()
     if saved.recipe is not None and lacking.any():
         names = lacking.index[lacking]
         filled = (
@@ -100,7 +101,7 @@ def read_samples(
             "median of the samples that the model was trained on."
         )
         dataset = replace(dataset, notes=(*dataset.notes, filled))
-    return dataset.with_features(saved.artifact.feature_names, "data")
+    return dataset
 
 
 def score(
