@@ -7,7 +7,6 @@ never copied, scaled or passed through anything on the way.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -163,12 +162,11 @@ def plan_feedforward(graph: EdgeGraph) -> FeedforwardPlan:
     source, target = graph.source[edges], graph.target[edges]
     from_layer, to_layer = layer_of[source], layer_of[target]
     is_skip = to_layer > from_layer + 1
-    keys = (from_layer, is_skip, to_layer, place[target], place[source])
-    order = _order(keys, (len(layers), 2, len(layers), graph.n_nodes, graph.n_nodes))
-    edges, source, target = edges[order], source[order], target[order]
-    from_layer, to_layer, is_skip = from_layer[order], to_layer[order], is_skip[order]
-    bounds = np.searchsorted(2 * from_layer + is_skip, np.arange(2 * len(layers)))
-    rows, columns = place[target], place[source]
+    order, (turn, to_layer, rows, columns) = _sorted(
+        (2 * from_layer + is_skip, to_layer, place[target], place[source])
+    )
+    edges = edges[order]
+    bounds = np.searchsorted(turn, np.arange(2 * len(layers)))
 
     arrivals: list[list[Int]] = [[] for _ in layers]
     skips: list[SkipPlan | None] = []
@@ -214,15 +212,27 @@ def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
     return layer_of, tuple(layers)
 
 
-def _order(keys: Sequence[Int | NDArray[np.bool_]], sizes: Sequence[int]) -> Int:
-    """Sort by keys below sizes, the first one first; all together differ from edge to edge."""
-    if math.prod(sizes) >= 2**63:
-        return np.lexsort(tuple(keys)[::-1])
+def _sorted(keys: Sequence[Int]) -> tuple[Int, Sequence[Int]]:
+    """Return the order by keys, the first one first, and the keys in it; edges differ in one of them.
+
+    Sorted keys are read out of the sorted words that joined them: to fetch each by its place goes all
+    over the memory, which takes longer than the sorting where there are millions.
+    """
+    bits = [int(key.max(initial=0)).bit_length() for key in keys]
+    if sum(bits) > 62:
+        order = np.lexsort(tuple(keys)[::-1])
+        return order, [key[order] for key in keys]
     joined = np.zeros(len(keys[0]), np.int64)
-    for key, size in zip(keys, sizes, strict=True):
-        joined *= size
-        joined += key
-    return order_of(joined, math.prod(sizes))
+    for key, size in zip(keys, bits, strict=True):
+        joined <<= size
+        joined |= key
+    order = order_of(joined, 1 << sum(bits))
+    joined = joined[order]
+    parts = []
+    for size in reversed(bits):
+        parts.append(joined & ((1 << size) - 1))
+        joined >>= size
+    return order, parts[::-1]
 
 
 def _skip_plan(

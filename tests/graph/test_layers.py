@@ -16,6 +16,7 @@ from edge2torch.graph import (
     read_edge_table,
     shortest_cycle,
 )
+from edge2torch.graph._plan import _sorted
 
 pairs = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40)
 
@@ -91,3 +92,13 @@ def test_a_long_ring_is_found_at_once_and_shown_in_short():
     words = cycle_words(nodes.astype(str).astype(object), cycle)
     assert words.startswith("'0' -> '1' -> ")
     assert words.endswith("(19,988 more) -> '0'")
+
+
+@pytest.mark.parametrize("last", [40, 2**60])
+def test_edges_are_ordered_by_all_keys_whether_or_not_they_fit_a_word(last):
+    rng = np.random.default_rng(0)
+    keys = [rng.integers(3, size=40), rng.integers(5, size=40), last - 1 - rng.permutation(40)]
+    order, parts = _sorted(keys)
+    rows = list(zip(*(key[order].tolist() for key in keys), strict=True))
+    assert rows == sorted(zip(*(key.tolist() for key in keys), strict=True))
+    assert [part.tolist() for part in parts] == [list(column) for column in zip(*rows, strict=True)]
