@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,9 @@ class iVAE:  # noqa: N801 - the reference's name
         if percent is not None and not 0 < percent <= 1:
             raise Edge2TorchError(f"percent must be a share in (0, 1], found {percent!r}.")
         names = getattr(data, "var_names", getattr(data, "columns", None))
-        if names is None or hasattr(data, "mod"):  # a MuData names features of all its parts
+        if names is None or isinstance(
+            getattr(data, "mod", None), Mapping
+        ):  # MuData names all parts' features
             raise Edge2TorchError(
                 f"data: found a {kind_of(data)}. Give an AnnData or a DataFrame, whose columns "
                 "have names."
