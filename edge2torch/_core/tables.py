@@ -218,7 +218,7 @@ def _with_decimals(
     if layout.separator != ";":
         return read, table
     is_number = table.dtypes.map(is_numeric_dtype)
-    words = [name for name in table.columns[~is_number] if name not in ids]
+    words = [name for name in table.columns[~is_number & table.notna().any()] if name not in ids]
     if not any(table[name].dropna().astype(str).str.fullmatch(_WITH_COMMA).all() for name in words):
         return read, table
 
