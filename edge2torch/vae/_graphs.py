@@ -65,13 +65,19 @@ def _stack(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     own = [table.drop(columns="relation", errors="ignore") for table in tables]
     for side in ("source", "target"):
         # one set of categories for all, or concat would write out every name of a dense block
-        coded = [table[side].astype("category") for table in own]
+        coded = [_as_category(table[side]) for table in own]
         known = union_categoricals(coded).categories
         own = [
             table.assign(**{side: column.cat.set_categories(known)})
             for table, column in zip(own, coded, strict=True)
         ]
     return pd.concat(own, ignore_index=True)
+
+
+def _as_category(names: pd.Series) -> pd.Series:
+    # text of pandas 3 has a type of its own, which does not join with the objects of a dense block
+    coded = names.astype("category").cat
+    return coded.rename_categories(pd.Index(coded.categories, dtype=object))
 
 
 def compile_half(
