@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch._core.messages import require, wording
+from edge2torch._core.messages import plural, require, wording
 from edge2torch.train import Pairs
 
 _NODES = 3  # of each drug
@@ -41,7 +41,7 @@ def pairs_page(
         (
             f"Scores, within each {second} first",
             (
-                f"Medians over {second}s of the correlation within each, mean over {n_folds} fold(s). The pooled "
+                f"Medians over {second}s of the correlation within each, mean over {plural('fold', n_folds)}. The pooled "
                 f"ones stand last: where {second}s differ in level, the mean of each alone makes them high."
             ),
             _table(means),
@@ -56,7 +56,7 @@ def pairs_page(
             f"The {_NODES} nodes that move its prediction most, on the held-out {first}s of the first fold. No "
             "control stands beside these scores: they say what this network rests on."
             if nodes is not None
-            else f"None is ranked: within {second}s the network learned nothing.",
+            else f"None is ranked: within {second}s the network is not shown to have learned anything.",
             "" if nodes is None else _table(_top(nodes, second)),
         ),
     ]
@@ -88,7 +88,8 @@ def pairs_page(
         environment.from_string(template.read_text(encoding="utf-8")).render(
             title=f"{first.capitalize()}s × {second}s",
             verdicts=[(said(text), _side(text)) for text in verdicts],
-            done=f"{both!r}, in {n_folds} fold(s). " + _HELD_OUT[hold_out].format(first, second),
+            done=f"{counts(both)}, in {plural('fold', n_folds)}. "
+            + _HELD_OUT[hold_out].format(first, second),
             tables=tables,
             caveats=caveats,
             facts=[
@@ -99,8 +100,20 @@ def pairs_page(
     )
 
 
+def counts(both: Pairs) -> str:
+    """Return how many pairs of whom there are, in words."""
+    first, second = both.entities
+    each = f"{plural(first, len(both.cells))} and {plural(second, len(both.drugs))}"
+    return f"{plural('pair', len(both.y))} of {each}"
+
+
+def learned(verdicts: Sequence[str]) -> bool:
+    """Tell whether the first verdict, on the mean of each drug, has the network ahead."""
+    return _side(verdicts[0]) == "good"
+
+
 def _side(verdict: str) -> str:
-    if " no better than " in verdict or " worse than " in verdict:
+    if " not shown to be better than " in verdict or " worse than " in verdict:
         return "bad"
     return "good" if " better than " in verdict else ""
 

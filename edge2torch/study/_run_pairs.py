@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,8 +30,9 @@ from edge2torch.nn import drop_values, head_loss
 from edge2torch.study._data import read_dataset
 from edge2torch.study._edges import nodes_named, read_edge_file
 from edge2torch.study._network import _quietly, _without
-from edge2torch.study._report_pairs import pairs_page
+from edge2torch.study._report_pairs import counts, learned, pairs_page
 from edge2torch.study._settings import StudySettings
+from edge2torch.study._train import still_falling
 from edge2torch.train import Fit, Pairs, Scaler, fit, fit_scaler, pairs
 
 Ints = NDArray[np.int64]
@@ -43,6 +45,14 @@ _FOLDS = 5
 _ROOT_UNITS = 24
 _BRANCH = (100, 50)
 _BATCH = 256
+# What is of samples alone; it would be ignored.
+_OF_STUDIES = (
+    "test_fraction", "validation_fraction", "class_weights", "replicates", "controls", "task",
+    "explain_samples", "impute", "missing", "min_class_size", "direct_edges",
+)  # fmt: skip
+# The tables of `pairs` are files here.
+_TABLE = re.compile(r"^(?:table|cells|drugs)\b|(?<=that )(?:cells|drugs)(?= has)")
+_FILES = {"table": "pairs", "cells": "data", "drugs": "other"}
 _STEPS = 480  # waited for at least without a better validation loss: it has long plateaus
 
 
@@ -86,15 +96,26 @@ def run_pairs(
         raise Edge2TorchError(
             f"entities must be two columns of the table of pairs, found {listing(entities)}."
         )
+    usual = StudySettings()
+    odd = [name for name in _OF_STUDIES if getattr(settings, name) != getattr(usual, name)]
+    if odd:
+        named = ", ".join(f"{name}={getattr(settings, name)}" for name in odd)
+        raise Edge2TorchError(f"Runs over pairs= have no use for {named}. Leave it out.")
+    if isinstance(settings.test_folds, str):
+        raise Edge2TorchError("test_folds must be a number of folds for runs over pairs=.")
     folder = output_folder(out, "out")
     graph = read_edge_file(edges, "edges")
     both, artifact = _read(graph, data, table, other, label, entities, settings, console)
-    if isinstance(settings.test_folds, str):
-        raise Edge2TorchError("test_folds must be a number of folds for runs over pairs=.")
-    folds = both.folds(hold_out, settings.test_folds or _FOLDS, seed=settings.seed)
-    folds = folds[: settings.seeds]
+    n_folds = settings.test_folds or _FOLDS
+    folds = both.folds(hold_out, n_folds, seed=settings.seed)[: settings.seeds]
     console.heading("Data and network")
-    console.say(f"{both!r}; {len(artifact.feature_names):,} inputs of the graph.")
+    console.say(f"{counts(both)}; {len(artifact.feature_names):,} inputs of the graph.")
+    judged = sum(len(held_out) for _, held_out in folds)
+    console.say(
+        f"{len(folds)} of {n_folds} folds are run, two networks each: {judged:,} of {len(both.y):,} pairs "
+        "are predicted while held out."
+        + (f" seeds={n_folds} runs all." if len(folds) < n_folds else "")
+    )
     if hold_out == "pair":
         console.say(
             f"hold_out='pair': both partners of every held-out pair were seen in training, so the "
@@ -105,6 +126,11 @@ def run_pairs(
         for k, fold in enumerate(folds)
     ]
     results = _judged(both, runs)
+    if n_cut := sum(run.is_cut for run in runs):
+        console.say(
+            f"The validation loss was still falling at the last of {plural('epoch', settings.max_epochs)}, in "
+            f"{n_cut} of {plural('fold', len(runs))}: the network may do better with a larger max_epochs=."
+        )
     console.heading(f"Held-out scores, within each {entities[1]} first")
     means = results.scores.drop(columns="fold").groupby("model", sort=False).mean()
     console.say(means.round(3).to_string())
@@ -147,21 +173,23 @@ def _read(
     with _quietly():
         _, plain = compile_graph(kept, outputs=ends, unused="prune", quiet=True)
         kept = kept[plain.graph.is_active].reset_index(drop=True)
+        _, plain = compile_graph(kept, outputs=ends, quiet=True)  # without what was cut
         units = dict.fromkeys(plain.topology.hidden, settings.units)
         units[ends[0]] = max(settings.units, _ROOT_UNITS)
         _, artifact = compile_graph(kept, outputs=ends, units=units, quiet=True)
+    for note in dataset.notes:
+        console.say(note)
     partners = read_table(existing_file(other, "other"), "other")
     named = entities[1] if entities[1] in partners else partners.columns[0]
-    return (
-        pairs(
-            read_table(existing_file(table, "pairs"), "pairs"),
-            dataset.table[artifact.feature_names],
-            partners.set_index(named),
-            label=label,
-            entities=entities,
-        ),
-        artifact,
-    )
+    given = read_table(existing_file(table, "pairs"), "pairs")
+    cells = dataset.table[artifact.feature_names]
+    try:
+        both = pairs(given, cells, partners.set_index(named), label=label, entities=entities)
+    except Edge2TorchError as error:  # the three tables are files here
+        raise Edge2TorchError(
+            re.sub(_TABLE, lambda m: _FILES[m[0]] + "=" * bool(m.start()), str(error))
+        ) from error
+    return both, artifact
 
 
 @dataclass(frozen=True)
@@ -174,6 +202,7 @@ class _Run:
     held_out: Ints
     predicted: dict[str, Floats]
     epochs: int
+    is_cut: bool  # whether the validation loss was still falling at the last epoch
 
 
 def _run(
@@ -196,7 +225,7 @@ def _run(
     level, spread = float(both.y[rows].mean()), float(both.y[rows].std()) or 1.0
     y = torch.from_numpy((both.y - level) / spread).float()[:, None]
     part = Pairs(both.index[rows], both.y[rows], both.cells, both.drugs, both.entities)
-    fitted, validation = part.folds(cast(Any, hold_out), _FOLDS, seed=seed)[0]
+    fitted, validation = part.folds(cast(Any, hold_out), _parts(part, hold_out), seed=seed)[0]
     size = settings.batch_size or min(_BATCH, max(len(fitted) // 8, 16))
     name = f"fold of seed {seed}"
 
@@ -227,7 +256,25 @@ def _run(
     with torch.no_grad():
         own = model(x, z, both.rows(held_out))[:, 0].double().numpy() * spread + level
     predicted = {JOINED: own, **both.baselines(rows, held_out)}
-    return _Run(model, scalers[0], z, held_out, predicted, epochs)
+    losses = tuple(search.history["held_out_loss"])
+    is_cut = search.stopped_by == "max_epochs" and still_falling(losses, epochs)
+    return _Run(model, scalers[0], z, held_out, predicted, epochs, is_cut)
+
+
+def _parts(part: Pairs, hold_out: str) -> int:
+    """Return into how many parts the trained pairs are divided to find the number of epochs."""
+    if hold_out != "both":
+        return _FOLDS
+    numbers = [len(np.unique(part.index[:, k])) for k in range(2)]  # both sides are divided
+    if min(numbers) < 2:
+        named = " and ".join(
+            plural(f"{who}", n) for who, n in zip(part.entities, numbers, strict=True)
+        )
+        raise Edge2TorchError(
+            f"hold_out='both' leaves {named} to train with, and two of each are needed: the epochs are "
+            "found on others than are fitted. Take more test_folds=, or hold out one of the two."
+        )
+    return min(_FOLDS, *numbers)
 
 
 def _loss(
@@ -314,7 +361,7 @@ def _verdict(by_drug: pd.DataFrame, other: str, drug: str) -> str:
         return f"With {plural(drug, n)} of three pairs or more nothing can be said of the {other}."
     half = stats.t.ppf(0.95, n - 1) * lead.std(ddof=1) / np.sqrt(n)
     low, high = lead.mean() - half, lead.mean() + half
-    said = "better than" if low > 0 else "worse than" if high < 0 else "no better than"
+    said = "better than" if low > 0 else "worse than" if high < 0 else "not shown to be better than"
     return (
         f"Within {plural(drug, n)} the network is {said} the {other}: r {lead.mean():+.3f} "
         f"(90 % interval {low:+.3f} to {high:+.3f})."
@@ -339,11 +386,13 @@ def _write(
         "scaling": run.scaler.as_frame(),
     }
     nodes = None
-    if "better than" in results.verdicts[0] and "no better" not in results.verdicts[0]:
+    if learned(results.verdicts):
         nodes = tables["node_attribution"] = _nodes(both, artifact, run)
     else:  # what has learned nothing of cells has no nodes to show
         (folder / "node_attribution.csv").unlink(missing_ok=True)
-        console.say(f"No node is ranked: within {second}s the network learned nothing.")
+        console.say(
+            f"No node is ranked: within {second}s the network is not shown to have learned anything."
+        )
     for name, table in tables.items():
         write_file(folder / f"{name}.csv", partial(pd.DataFrame.to_csv, table, float_format="%.6g"))
     save_compiled(folder / "model", run.model, artifact)

@@ -38,6 +38,16 @@ _STEPS = 200
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]  # rows to fit, rows to judge the fit by
 
 
+def still_falling(losses: tuple[float, ...], best: int) -> bool:
+    """Tell whether validation losses were falling at the last epoch; ``best`` counts from one."""
+    window = max(len(losses) // 10, 1)
+    if best <= len(losses) - window or len(losses) < 2:
+        return False
+    # a plateau creeps down as well: the last tenth has to bring a visible part of the whole
+    before, last = (float(np.mean(losses[-k:][:window])) for k in (2 * window, window))
+    return before - last > _VISIBLE * (max(losses) - min(losses))
+
+
 @dataclass(frozen=True)
 class Trained:
     """A trained network, and how to bring data to it."""
@@ -54,12 +64,7 @@ class Trained:
     @property
     def cut_off(self) -> bool:
         """Whether the limit of epochs ended the search while the validation loss was falling."""
-        window = max(len(self.losses) // 10, 1)
-        if self.stalled or self.epochs <= len(self.losses) - window or len(self.losses) < 2:
-            return False
-        # a plateau creeps down as well: the last tenth has to bring a visible part of the whole
-        before, last = (float(np.mean(self.losses[-k:][:window])) for k in (2 * window, window))
-        return before - last > _VISIBLE * (max(self.losses) - min(self.losses))
+        return not self.stalled and still_falling(self.losses, self.epochs)
 
     @property
     def explained(self) -> CustomizedEdgeModel:

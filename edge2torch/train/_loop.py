@@ -159,10 +159,10 @@ def fit(
     asked = {
         "rows": _told_apart(rows),
         "held_out": _told_apart(held_out),
-        "batch_size": None if callable(rows) else batch_size,
+        "batch_size": None if callable(rows) else int(batch_size),
         "learning_rate": float(learning_rate),
         "weight_decay": float(weight_decay),
-        "plateau": plateau,
+        "plateau": None if plateau is None else int(plateau),
         "keep_best": bool(keep_best),
         "seed": int(seed),
         "fused": bool(fused),
@@ -183,6 +183,8 @@ def fit(
             state.reason = ""  # more are asked for than then
         if state.reason == "patience":  # there may be more of it now
             state.reason = _reason_to_stop(state.history, patience, min_gain)
+            if not state.reason and state.epoch >= max_epochs:
+                state.reason = "max_epochs"
         todo = range(max_epochs if state.reason else state.epoch, max_epochs)
         for epoch, show in _shown(progress)(todo):
             (before_epoch or _pass)(epoch)

@@ -294,7 +294,10 @@ def pairs(
     y = numbers_of(table[label])
     if not np.isfinite(y).all():
         n = int((~np.isfinite(y)).sum())
-        raise Edge2TorchError(f"table: {n:,} row(s) have no number in {label!r}. Drop them.")
+        where = listing(list(map(tuple, names[~np.isfinite(y)].to_numpy().tolist())))
+        raise Edge2TorchError(
+            f"table: {n:,} row(s) have no number in {label!r}: {where}. Drop them."
+        )
     return Pairs(index, y, cells, drugs, (first, second))
 
 
@@ -321,18 +324,22 @@ def _numbers(argument: str, features: pd.DataFrame, names: pd.Series, entity: st
     found = own.get_indexer(pd.Index(names))
     unknown = pd.unique(names[found < 0])
     if len(unknown):
+        fix = f"Drop their {int((found < 0).sum()):,} pair(s), or add them."
+        if len(unknown) == names.nunique():
+            fix = "Both must write names alike, and entities= be in the order of cells and drugs."
         raise Edge2TorchError(
             f"table names {len(unknown):,} of {names.nunique():,} {entity}(s) that {argument} has no "
-            f"features of: {listing(unknown)}. Drop their {int((found < 0).sum()):,} pair(s), or add "
-            "them."
+            f"features of: {listing(unknown)}. {fix}"
         )
-    bad = np.zeros(len(features), bool)
+    bad, columns = np.zeros(len(features), bool), []
     for name in features:
-        bad |= ~np.isfinite(numbers_of(features[name]))
+        odd = ~np.isfinite(numbers_of(features[name]))
+        bad |= odd
+        columns += [name] * bool(odd.any())
     if bad.any():
         raise Edge2TorchError(
             f"{argument}: {int(bad.sum()):,} {entity}(s) have features that are missing or no numbers: "
-            f"{listing(own[bad])}."
+            f"{listing(own[bad])}, in column(s) {listing(columns)}. Fill them, or drop these rows or columns."
         )
     return found.astype(np.int64)
 

@@ -5,9 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from edge2torch._core.console import Console
 from edge2torch.cli import main
+from edge2torch.compile import load_compiled
+from edge2torch.customize import customize_model, join_branches
 from edge2torch.simulate import layered_graph
 from edge2torch.study import StudySettings, _run_pairs
 from edge2torch.study._run_pairs import JOINED, run_pairs
@@ -97,7 +100,7 @@ def test_drugs_whose_features_hold_nothing_are_no_better_than_their_mean(files):
     table.to_csv(files / "response.csv", index=False)
     lines = []
     results = call(files, lines, max_epochs=5, seeds=5)("drug")
-    assert "no better than the drug mean" in results.verdicts[0]
+    assert "not shown to be better than the drug mean" in results.verdicts[0]
     assert not (out / "node_attribution.csv").exists()
     assert any("No node is ranked" in line for line in lines)
     page = (out / "report.html").read_text(encoding="utf-8")
@@ -129,6 +132,52 @@ def test_epochs_are_found_on_a_part_and_all_but_the_held_out_pairs_are_trained_w
     assert 1 <= found <= 3
 
 
+def test_it_is_said_how_many_pairs_are_judged_and_that_the_loss_still_falls(files):
+    lines = []
+    call(files, lines, max_epochs=4)("cell")
+    said = " ".join(lines)
+    assert "1 of 5 folds are run, two networks each: 120 of 600 pairs" in said
+    assert "seeds=5 runs all" in said
+    assert "still falling at the last of 4 epochs, in 1 of 1 fold" in said
+
+
+def test_the_saved_model_is_loaded_as_the_page_says(files):
+    call(files, [], max_epochs=1)("cell")
+
+    def again(model):
+        model = customize_model(
+            model,
+            node_activation="tanh",
+            node_normalization="batch",
+            node_dropout=0.0,
+            norm_first=False,
+        )
+        return join_branches(model, other=(100, 50, 24), features=6, width=24)
+
+    model, _ = load_compiled(files / "out" / "model", customize=again)
+    assert model(torch.randn(4, 24), torch.randn(4, 6)).shape == (4, 1)
+
+
+def test_few_partners_are_divided_into_as_many_parts_as_they_have(files):
+    table = pd.read_csv(files / "response.csv")
+    table[table["drug"].isin(["d0", "d1", "d2", "d3", "d4"])].to_csv(
+        files / "response.csv", index=False
+    )
+    results = call(files, [], max_epochs=1)("both")  # four drugs are left to find the epochs by
+    assert len(results.predictions) == 10
+
+
+def test_a_root_that_is_asked_for_may_have_parts_of_the_graph_beside_it(files):
+    settings = StudySettings(seeds=1, units=3, max_epochs=1, outputs=("L1_0",))
+    run_pairs(
+        files / "edges.csv", files / "cells.csv", files / "response.csv", files / "drugs.csv",
+        label="auc", entities=("cell", "drug"), hold_out="cell", settings=settings,
+        out=files / "out", console=Console(write=lambda line: None),
+    )  # fmt: skip
+    options = json.loads((files / "out" / "model" / "artifact.json").read_text())["options"]
+    assert set(options["units"]) == {"L1_0"}
+
+
 def test_what_pairs_do_not_take_is_refused(files, capsys):
     def refused(*given):
         common = {"edges": "edges.csv", "data": "cells.csv", "out": "out"}
@@ -140,6 +189,12 @@ def test_what_pairs_do_not_take_is_refused(files, capsys):
     pair = ("--pairs", str(files / "response.csv"))
     assert "--other, --label is missing" in refused(*pair)
     both = (*pair, "--other", str(files / "drugs.csv"), "--label", "auc")
+    assert "no use for --replicates 9, --task classification" in refused(
+        *both, "--replicates", "9", "--task", "classification"
+    )
+    said = refused(*both, "--entities", "drug,cell")
+    assert "--pairs names 12 of 12 drug(s) that --data has no features of" in said
+    assert "--entities be in the order of cells and drugs" in said
     assert "--groups is not for" in refused(*both, "--groups", "donor")
     assert "--hold-out is for runs over --pairs only" in refused(
         "--hold-out", "pair", "--label", "auc"
