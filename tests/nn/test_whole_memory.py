@@ -204,3 +204,33 @@ def test_rows_that_do_not_lie_one_after_the_other():
         found.append(drop_in_rows(x, which, own, 0.3))
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
+
+
+def test_a_bias_that_comes_after_the_first_call_is_added_and_trained():
+    def late(model):
+        model(X)
+        linear = model.block(1).linear
+        linear.bias = nn.Parameter(torch.full((1,), 5.0, dtype=torch.float64))
+        y = model(X)
+        y.sum().backward()
+        return y, linear.bias.grad
+
+    agree(late, bias=False)
+
+
+def test_another_forward_of_an_inner_module_is_called():
+    def doubled(model):
+        model(X)
+        linear = model.block(0).linear
+        usual = linear.forward
+        linear.forward = lambda x: 2 * usual(x)
+        return model(X)
+
+    agree(doubled)
+
+
+@pytest.mark.parametrize(("which", "row"), [(0, 10), (0, -11), (1, 0), (-2, 0)])
+def test_rows_that_are_not_there_are_not_read(which, row):
+    model_of(CHAIN, "graph")(X)  # the compiled reading is in use from here on
+    with pytest.raises(IndexError):
+        drop_in_rows(torch.zeros(1, 10, 3), torch.tensor([which]), torch.tensor([[0, row]]), 0.5)

@@ -222,3 +222,18 @@ def test_a_parameter_without_gradient_waits_as_in_torch(fused):
             tensors, mine = mine.tensors(), Adam(ours, 0.01, 0.1, fused=fused)
             mine.restore(tensors)
     assert all(map(torch.equal, ours, theirs))
+
+
+def test_whole_numbers_of_numpy_and_no_more_epochs_than_asked(tmp_path):
+    def trained(**options):
+        torch.manual_seed(0)
+        model = nn.Linear(1, 1)
+        x = torch.linspace(-1, 1, 40)[:, None]
+        return fit(
+            model, lambda rows: (model(x[rows]) - x[rows]).square().mean(), range(30),
+            held_out=range(30, 40), batch_size=np.int64(8), plateau=np.int64(2), progress=False,
+            checkpoint=tmp_path / "c.safetensors", min_gain=0.5, max_epochs=3, **options,
+        )  # fmt: skip
+
+    assert trained(patience=2).stopped_by == "patience"
+    assert trained(patience=60).stopped_by == "max_epochs"  # more patience, and no epoch for it

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, repeat
+from operator import is_not
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,18 @@ class Watched:
         self.plans: dict[Any, Any] = {}  # of calls
         self._inner, self._types = inner, list(map(type, inner))
         self._hooks = [getattr(one, name) for one in inner[1:] for name in _HOOKS]
+        self._own = [one.__dict__ for one in inner[1:]]
+        # parameters and buffers that are not there; what comes later belongs to the computation
+        absent = [
+            (held, name)
+            for one in inner
+            for held in (one._parameters, one._buffers)
+            for name, value in held.items()
+            if value is None
+        ]
+        self._held = [one._parameters for one in inner if not one._modules]
+        self._sizes = list(map(len, self._held))
+        self._lacking, self._lacked = [held for held, _ in absent], [name for _, name in absent]
         self.layout: Any = None
         self._drops: list[dict[str, Any]] = []
         self._dropped: list[Any] = []
@@ -93,6 +106,8 @@ class Watched:
             and not any(self._leaves)
             and (self._counts, self._children) == self._present()
             and self._dropped == self._drop_rates()
+            and list(map(len, self._held)) == self._sizes
+            and not any(map(is_not, map(dict.get, self._lacking, self._lacked), repeat(None)))
         )
 
     def _present(self) -> tuple[list[int], list[Any]]:
@@ -104,8 +119,8 @@ class Watched:
         return [held.get("edge_dropout") for held in self._drops]
 
     def is_unhooked(self) -> bool:
-        """Tell whether nobody waits for the value of an inner module."""
-        return not any(self._hooks)
+        """Tell whether nobody waits for the value of an inner module, or gives it another forward."""
+        return not (any(self._hooks) or any(map(dict.__contains__, self._own, repeat("forward"))))
 
     def settings(self) -> tuple[Any, ...]:
         """Return what may change between two calls."""
