@@ -17,7 +17,7 @@ from edge2torch._core.checks import check_choice, check_count, check_number, che
 from edge2torch._core.complete import check_complete
 from edge2torch._core.console import Console
 from edge2torch._core.edges import EdgesLike, edge_frame
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import listing, plural
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._baseline import fit_baseline
@@ -63,6 +63,8 @@ class PriorComparison:
         told apart, none unless the verdict is ``"knowledge"``.
     level : float
         Confidence of intervals; 1 - level is the error rate of the verdict.
+    notes : tuple of str
+        What was done otherwise than asked, and what held the networks back; the summary begins with it.
 
     Examples
     --------
@@ -77,6 +79,7 @@ class PriorComparison:
     verdict: Literal["knowledge", "sparsity", "neither", "nothing"]
     best: tuple[str, ...]
     level: float = 0.95
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Return the verdict in sentences."""
@@ -105,7 +108,7 @@ class PriorComparison:
         linear = self.tests[self.tests["against"] == self._linear]
         better = linear["prior"][linear["low"] > 0].tolist()
         beyond = f"Better than {self._linear}: {listing(better) if better else 'no prior'}."
-        return " ".join([start, f"Gain over guessing: {'; '.join(gains)}.", beyond])
+        return " ".join([*self.notes, start, f"Gain over guessing: {'; '.join(gains)}.", beyond])
 
     @property
     def _linear(self) -> str:
@@ -163,7 +166,8 @@ def compare_priors(
     starts : int
         Networks of each prior, and of the dense network.
     folds, repeats : int
-        Parts of the samples; how often they are drawn.
+        Parts of the samples, at most as many as there are groups, or samples in the smallest class; how
+        often they are drawn.
     level : float
         Confidence of intervals; 1 - level is the error rate of the verdict.
     settings : StudySettings, optional
@@ -247,21 +251,35 @@ def compare_priors(
     networks = networks_of(fitted, X, controls, draws, starts, chosen.seed)
     strata = task.outcome.strata(task)
     parts = repeated_folds(strata, None, folds, repeats=repeats, groups=of, seed=chosen.seed)
+    notes = []
+    if len(parts) < folds * repeats:
+        notes.append(
+            f"folds={folds} was lowered to {len(parts) // repeats}: there are no more parts than groups, or "
+            "samples in the smallest class."
+        )
+        console.say(notes[0])
+    cut = []
     total = np.zeros((len(networks) + len(fitted) + 1, len(X)))
     for k, _ in console.count(len(parts), "priors", "folds"):
         rows, held_out = parts[k]
         inner = repeated_folds(strata, rows, _INNER_FOLDS, groups=of, seed=chosen.seed + k)[0]
         split = Split(rows, held_out, (inner,))
         own = replace(chosen, seed=chosen.seed + k)
-        answers = train_side_by_side(networks, X, task, split, own)
+        answers, epochs = train_side_by_side(networks, X, task, split, own)
+        cut += [epochs] * bool(epochs)
         answers += [_untrained(one, X, task, split, own, of) for one in fitted.values()]
         answers += [_linear(X[features_read(fitted)], task, split, own, of)]
         for lead, answer in zip(total, answers, strict=True):
             found = task.outcome.leads(task, rows, held_out, answer, balanced=chosen.class_weights)
             lead[held_out] += found["loss"] / repeats
+    if cut:
+        notes.append(
+            f"The validation loss, mean over networks, was still falling at the last of "
+            f"{plural('epoch', cut[0])}, in {len(cut)} of {plural('fold', len(parts))}: raise max_epochs=."
+        )
     keys = [(one.prior, one.model) for one in networks]
     keys += [(name, UNTRAINED) for name in fitted] + [("", task.outcome.linear)]
-    return PriorComparison(*judge(total, keys, X.index, of, level), level)
+    return PriorComparison(*judge(total, keys, X.index, of, level), level, tuple(notes))
 
 
 def _fitted(

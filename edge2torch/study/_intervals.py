@@ -133,8 +133,7 @@ def _row(
     drawn: NDArray[np.float64], n_units: int,
 ) -> dict[str, object]:  # fmt: skip
     low, high = _interval(value, drawn, n_units)
-    if metric.percent and against is None:
-        low, high = max(low, 0.0), min(high, 1.0)
+    low, high = metric.cut(low, high, of_lead=against is not None)
     return {
         "model": key[0],
         "features": key[1],

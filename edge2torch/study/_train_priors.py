@@ -20,6 +20,7 @@ from edge2torch.study._judge_priors import DENSE, OWN
 from edge2torch.study._network import Network, customize_network
 from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._settings import StudySettings
+from edge2torch.study._train import still_falling
 from edge2torch.train import Split, fit, fit_scaler
 
 _WIDEST = 64  # hidden nodes of the dense network
@@ -102,8 +103,11 @@ def train_side_by_side(
     task: Task,
     split: Split,
     settings: StudySettings,
-) -> list[Floats]:
-    """Return what each network predicts of the test part, at the epoch that suits it best."""
+) -> tuple[list[Floats], int]:
+    """Return what each network predicts of the test part, at the epoch that suits it best.
+
+    And the number of epochs, where it ended the training while the mean validation loss fell; or 0.
+    """
     n_answers = len(task.answers)
     table, inputs, outputs = side_by_side(networks, n_answers)
     with seeded(settings.seed):
@@ -137,7 +141,7 @@ def train_side_by_side(
         return float(now.mean())
 
     steps = max(len(rows) // task.outcome.batch_size(len(rows), settings.batch_of(len(rows))), 1)
-    fit(
+    found = fit(
         model,
         loss,
         rows,
@@ -151,7 +155,9 @@ def train_side_by_side(
         seed=settings.seed,
         progress=False,
     )
-    return [goal.answer(kept[:, k]) for k in range(n)]
+    losses, epochs = found.history["held_out_loss"].tolist(), (found.best_epoch or 0) + 1
+    cut_off = found.stopped_by == "max_epochs" and still_falling(losses, epochs)
+    return [goal.answer(kept[:, k]) for k in range(n)], found.epochs if cut_off else 0
 
 
 def _sum_of_losses(goal: Goal, y: Tensor, rows: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from edge2torch._core.checks import check_count, check_number, check_seed
+from edge2torch._core.checks import check_count, check_number, check_seed, check_type
 from edge2torch._core.console import Console
 from edge2torch._core.randomness import seeded
 from edge2torch._core.tensor_file import read_tensors, write_tensors
@@ -33,6 +33,7 @@ from edge2torch.train._adam import Adam
 
 _PAUSE = 1.0  # seconds between two checkpoints, so that short epochs stay short
 _SLOWER = 1 / 3  # by which the learning rate falls on a plateau
+_ANEW = "To begin anew give another file, or delete it."
 _ON_PLATEAU = 1e-4  # share by which the loss has to fall, not to count as one
 
 Batches = Callable[[torch.Generator], Iterable[Tensor]]
@@ -154,6 +155,7 @@ def fit(
     check_number("weight_decay", weight_decay, least=0)
     check_number("min_gain", min_gain)
     check_seed("seed", seed)
+    kept = _file(checkpoint)
     batches = rows if callable(rows) else _shuffled(_row_numbers("rows", rows), batch_size)
     evaluate = held_out if callable(held_out) else _mean_loss(loss, held_out)
     asked = {
@@ -174,7 +176,7 @@ def fit(
             Adam(model.parameters(), learning_rate, weight_decay, fused=fused),
             torch.Generator().manual_seed(seed),
             devices,
-            None if checkpoint is None else Path(checkpoint),
+            kept,
             on_checkpoint or _pass,
             asked,
         )
@@ -206,6 +208,15 @@ def fit(
             if state.reason:
                 break
     return state.finish()
+
+
+def _file(checkpoint: Any) -> Path | None:
+    if checkpoint is None:
+        return None
+    check_type("checkpoint", checkpoint, (str, os.PathLike), "the path of a file")
+    if Path(checkpoint).is_dir():
+        raise Edge2TorchError(f"checkpoint: {str(checkpoint)!r} is a folder. Name a file in it.")
+    return Path(checkpoint)
 
 
 @dataclass
@@ -267,13 +278,12 @@ class _State:
         try:
             tensors, header = read_tensors(self.path)
         except Edge2TorchError as error:
-            raise self._unusable(error) from error
+            raise Edge2TorchError(f"checkpoint: {error} {_ANEW}") from error
         before = header.get("asked", self.asked)  # files of older versions do not say
         if odd := [name for name in self.asked if before.get(name) != self.asked[name]]:
             raise Edge2TorchError(
                 f"checkpoint: {str(self.path)!r} is of a training with "
-                f"{_differences(odd, before, self.asked)}. Give what it was begun with; to begin anew "
-                "remove it, or name another file."
+                f"{_differences(odd, before, self.asked)}. Give what it was begun with. {_ANEW}"
             )
         try:
             parts: dict[str, dict[str, Tensor]] = {"best": {}}
@@ -289,14 +299,10 @@ class _State:
             for name in ("epoch", "history", "rates", "reason"):
                 setattr(self, name, header[name])
         except (Edge2TorchError, KeyError, IndexError, ValueError, RuntimeError) as error:
-            raise self._unusable(error) from error
+            raise Edge2TorchError(
+                f"checkpoint: {str(self.path)!r} is of another model or version, or damaged ({error}). {_ANEW}"
+            ) from error
         self.best = parts["best"]
-
-    def _unusable(self, error: Exception) -> Edge2TorchError:
-        return Edge2TorchError(
-            f"checkpoint: {str(self.path)!r} is damaged, or of another model or version ({error}). To "
-            "begin anew remove it, name another file, or do not resume."
-        )
 
     def finish(self) -> Fit:
         """Set the best weights, if they were kept."""

@@ -156,6 +156,22 @@ def test_classes_groups_and_labels_by_name() -> None:
     assert own.index.equals(data.index)
 
 
+def test_what_was_lowered_and_what_was_cut_short_stand_before_the_verdict() -> None:
+    data, edges = samples(60), sets(0)
+    y, donors = outcome(edges, data), np.arange(60) % 3
+    how = {**QUICK, "folds": 4, "max_epochs": 6, "controls": ["rewired"], "groups": donors}
+    found = compare_priors({"a": edges}, data, y, learning_rate=1e-3, **how)
+    assert found.summary().startswith(" ".join(found.notes))
+    lowered, cut = found.notes
+    assert lowered.startswith("folds=4 was lowered to 3: ")
+    assert cut == (
+        "The validation loss, mean over networks, was still falling at the last of 6 epochs, in 3 of "
+        "3 folds: raise max_epochs=."
+    )
+    how |= {"folds": 3, "learning_rate": 5.0}  # so that the loss rises
+    assert compare_priors({"a": edges}, data, y, **how).notes == ()
+
+
 # ------------------------------------------------------------------------------ judgement
 
 

@@ -98,6 +98,34 @@ def test_seeds_that_disagree_widen_an_interval_and_equal_ones_do_not():
     assert apart[1] - apart[0] > 3 * (high - low)
 
 
+@pytest.mark.parametrize("kind", ["classification", "regression", "survival"])
+def test_no_interval_goes_beyond_what_a_score_can_be(kind):
+    rng = np.random.default_rng(0)
+    label = np.tile([0, 1], 12) if kind == "classification" else rng.normal(size=24)
+    said = pd.Series(label, name="y")
+    option = None
+    if kind == "survival":
+        said = pd.DataFrame({"time": np.exp(label), "event": 1})
+        option = TimeToEvent("time", "event")
+    task = choose_task(said, kind, 1, option)
+    good = np.array(label)
+    good[[2, 3]] = good[[3, 2]]  # all but one pair
+    near = {"classification": np.eye(2)[good.astype(int)] * 0.8 + 0.1, "survival": -good[:, None]}
+    a = near.get(kind, good[:, None])
+    b = a[::-1].copy()
+    rows = np.arange(24)
+    table = intervals(task, [HeldOut(rows, rows, {A: a, B: b})], [(A, B), (B, A)], None)
+    bounds = {metric.name: metric.bounds for metric in task.outcome.metrics}
+    cut = 0
+    for row in table.dropna().to_dict("records"):
+        least, most = bounds[row["metric"]]
+        if row["against"]:
+            least, most = least - most, most - least
+        assert least <= row["low"] <= row["value"] <= row["high"] <= most
+        cut += row["low"] == least or row["high"] == most
+    assert cut
+
+
 @pytest.mark.parametrize(
     ("gain", "low", "high", "good", "said"),
     [

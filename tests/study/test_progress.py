@@ -85,5 +85,5 @@ def test_a_damaged_checkpoint_is_told(tmp_path, monkeypatch):
     train(tmp_path, 4, stop=2)
     kept = next((tmp_path / ".progress").glob("*.safetensors"))
     kept.write_bytes(kept.read_bytes()[:-20])
-    with pytest.raises(Edge2TorchError, match=r"damaged.*do not resume"):
+    with pytest.raises(Edge2TorchError, match=r"damaged.*delete it"):
         train(tmp_path, 4, resume=True)

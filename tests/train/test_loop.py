@@ -189,8 +189,14 @@ def test_what_cannot_be_trained_with_is_refused(tmp_path):
         fit(nn.Linear(2, 2), problem()[1], range(40), held_out=range(40, 60), learning_rate=0.02,
             checkpoint=kept, progress=False)  # fmt: skip
     kept.write_bytes(kept.read_bytes()[:-20])
-    with pytest.raises(Edge2TorchError, match="damaged"):
+    with pytest.raises(
+        Edge2TorchError, match=r"^checkpoint: '[^']*' is damaged or [^']*delete it\.$"
+    ):
         trained(max_epochs=2, checkpoint=kept)
+    with pytest.raises(Edge2TorchError, match="checkpoint must be the path of a file, found int"):
+        trained(checkpoint=5)
+    with pytest.raises(Edge2TorchError, match=r"checkpoint: '.*' is a folder\. Name a file in it"):
+        trained(checkpoint=tmp_path)
 
 
 @pytest.mark.skipif("EDGE2TORCH_FULL" not in os.environ, reason="a process of its own: seconds")

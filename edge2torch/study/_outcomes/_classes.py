@@ -63,7 +63,7 @@ class Classes(Outcome):
         Metric("balanced_accuracy", "balanced accuracy", percent=True),
         Metric("macro_f1", "macro F1"),
         Metric("roc_auc", "ROC-AUC"),
-        Metric("log_loss", "log loss", higher_is_better=False),
+        Metric("log_loss", "log loss", bounds=(0, np.inf), higher_is_better=False),
     )
     by_class = True
     loss = "cross entropy"

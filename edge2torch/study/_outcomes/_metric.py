@@ -20,6 +20,8 @@ class Metric:
         In a table's head and in sentences.
     percent : bool
         A share, whose differences are points.
+    bounds : tuple of float
+        Least and largest value that it can take.
     higher_is_better : bool
         The outcome's first metric decides verdicts, whichever way it goes.
     """
@@ -27,12 +29,20 @@ class Metric:
     name: str
     label: str
     percent: bool = False
+    bounds: tuple[float, float] = (0.0, 1.0)
     higher_is_better: bool = True
 
     @property
     def heading(self) -> str:
         """With a hint where less is better."""
         return self.label if self.higher_is_better else f"{self.label} (lower is better)"
+
+    def cut(self, low: float, high: float, *, of_lead: bool = False) -> tuple[float, float]:
+        """Cut an interval at what a score, or a difference of two, can be."""
+        least, most = self.bounds
+        if of_lead:
+            least, most = least - most, most - least
+        return max(low, least), min(high, most)
 
     def show(self, value: float) -> str:
         """Format one score: percent for shares, three decimals otherwise."""

@@ -40,9 +40,9 @@ class Number(Outcome):
 
     name = "regression"
     metrics = (
-        Metric("r2", "R²"),
-        Metric("pearson_r", "Pearson r"),
-        Metric("rmse", "RMSE", higher_is_better=False),
+        Metric("r2", "R²", bounds=(-np.inf, 1)),
+        Metric("pearson_r", "Pearson r", bounds=(-1, 1)),
+        Metric("rmse", "RMSE", bounds=(0, np.inf), higher_is_better=False),
     )
     loss = "mean squared error"
     linear = "ridge regression"
