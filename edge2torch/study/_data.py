@@ -24,7 +24,6 @@ from edge2torch.study._features import (
     choose_features,
     copies_of,
     copies_words,
-    repeated_samples,
     sample_names,
     told,
     with_sample_names,
@@ -379,12 +378,6 @@ def _dataset(
         table, label, totals = table[~unknown], label[~unknown], totals[~unknown]
         design = design[~unknown]
     check_finite(table)
-    if again := repeated_samples(table):
-        notes.append(
-            f"WARNING: {len(again):,} sample(s) have the values of another in every feature "
-            f"({listing(again)}): what a model was trained on would be tested on, too. Leave them out, or "
-            "keep what belongs together on one side by groups=."
-        )
     same = table.columns[copies_of(table.to_numpy(), label)].tolist()
     if same:
         named = label.name if isinstance(label, pd.Series) else " and ".join(map(str, label))

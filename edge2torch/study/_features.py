@@ -162,6 +162,24 @@ def repeated_samples(table: pd.DataFrame) -> list[str]:
     return [str(name) for name in table.index[found]]
 
 
+def repeats_words(table: pd.DataFrame, groups: pd.DataFrame) -> list[str]:
+    """Warn of samples that come twice, unless both are of one group, and so on one side of a split."""
+    again = repeated_samples(table)
+    if again and len(groups.columns):
+        of_one = groups.groupby(list(groups.columns), dropna=False).ngroup().to_numpy()
+        together = set(repeated_samples(table.assign(**{"": of_one})))
+        again = [name for name in again if name not in together]
+    if not again:
+        return []
+    return [
+        (
+            f"WARNING: {len(again):,} sample(s) have the values of another in every feature "
+            f"({listing(again)}): what a model was trained on would be tested on, too. Leave them out, or "
+            "keep what belongs together on one side by groups=."
+        )
+    ]
+
+
 def words_in(column: pd.Series) -> str:
     """What a column of numbers holds instead, and what to do about it."""
     odd = column[column.notna() & pd.to_numeric(column, errors="coerce").isna()]

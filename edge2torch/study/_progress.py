@@ -61,7 +61,12 @@ def identity_of(settings: StudySettings, tables: Mapping[str, pd.DataFrame]) -> 
         digest.update(pd.util.hash_pandas_object(table).to_numpy().tobytes())
         content[name] = digest.hexdigest()
     versions = {f"version of {name}": version(name) for name in ("edge2torch", "torch")}
-    return {**asdict(settings), **content, **versions}
+    # a default that is written out is the same option
+    settled = {
+        "learning_rate": settings.learning_rate_of(),
+        "node_dropout": settings.node_dropout_of(),
+    }
+    return {**asdict(settings), **settled, **content, **versions}
 
 
 def open_progress(out: Path, identity: Mapping[str, Any], *, resume: bool) -> Progress:

@@ -289,6 +289,12 @@ def _loss(
     """Return the mean squared error of some pairs, and of the heads where there are any."""
     seen = drop_values(x, settings.input_dropout or 0.0) if model.training else x
     which = both.rows(batch.numpy())
+    for k, who in enumerate(both.entities if model.training else ()):
+        if bool((which[:, k] == which[0, k]).all()):
+            raise Edge2TorchError(
+                f"A step of training has pairs of one {who} alone, and batch normalisation compares two or "
+                f"more: give more {who}s, or larger batches by batch_size=."
+            )
     if not (settings.node_heads and model.training):
         return nn.functional.mse_loss(model(seen, z, which), y[batch])
     output, heads = model.with_heads(seen, z, which)

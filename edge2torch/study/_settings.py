@@ -29,7 +29,8 @@ _ALLOWED: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (("test_fraction", "validation_fraction"), lambda x: 0 < x < 1, "between 0 and 1"),
     (("input_dropout", "node_dropout"), lambda x: 0 <= x < 1, "at least 0 and below 1"),
     (("learning_rate",), lambda x: 0 < x <= 1000, "above 0, and at most 1000"),
-    (("weight_decay", "batch_size", "seed", "head_weight"), lambda x: x >= 0, "at least 0"),
+    (("weight_decay", "seed", "head_weight"), lambda x: x >= 0, "at least 0"),
+    (("batch_size",), lambda x: x == 0 or x >= 2, "0, or at least 2: a batch is normalised"),
     (("replicates", "controls"), lambda x: 0 <= x <= _MOST, f"from 0 to {_MOST:,}"),
 )
 

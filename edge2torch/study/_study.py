@@ -23,6 +23,7 @@ from edge2torch.study._cohort import group_names, with_cohort
 from edge2torch.study._covariates import bare_name, covariates_of, telling, twins_of
 from edge2torch.study._data import Dataset, read_dataset
 from edge2torch.study._edges import edges_of, nodes_named, with_names
+from edge2torch.study._features import repeats_words
 from edge2torch.study._groups_like import group_warnings
 from edge2torch.study._heads import head_note
 from edge2torch.study._lines import plan_words, say_results
@@ -151,6 +152,8 @@ def run_study(
     if test_data is not None and settings.test_folds:
         raise Edge2TorchError("test_folds: the test part is test_data; leave one of the two out.")
     dataset = read_dataset(data, label, nodes_named(table), design=design, **settings.reading)
+    repeats = repeats_words(dataset.table, dataset.given("groups"))
+    dataset = replace(dataset, notes=(*dataset.notes, *repeats))
     if odd := [name for name in settings.metadata if name not in dataset.set_aside]:
         raise Edge2TorchError(
             f"metadata: not among the columns of the data that can be left out: {listing(odd)}. The "

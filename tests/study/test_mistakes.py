@@ -13,7 +13,7 @@ import pytest
 import edge2torch as e2t
 from edge2torch import Edge2TorchError
 from edge2torch.study import read_dataset
-from edge2torch.study._features import repeated_samples
+from edge2torch.study._features import repeated_samples, repeats_words
 
 GENES = [f"g{k}" for k in range(8)]
 EDGES = pd.DataFrame(
@@ -111,11 +111,17 @@ def test_samples_that_come_twice_are_told() -> None:
     data = samples()
     twice = pd.concat([data, data[3:5].rename(lambda name: f"{name}_again")])
     label = pd.concat([KINDS, KINDS[3:5].rename(lambda name: f"{name}_again")])
-    notes = " ".join(read_dataset(twice, label, GENES).notes)
+    table = read_dataset(twice, label, GENES).table
+    none = pd.DataFrame(index=table.index)
+    (said,) = repeats_words(table, none)
     assert (
-        "2 sample(s) have the values of another in every feature ('s3_again', 's4_again')" in notes
+        "2 sample(s) have the values of another in every feature ('s3_again', 's4_again')" in said
     )
-    assert "values of another" not in " ".join(read_dataset(data, KINDS, GENES).notes)
+    assert repeats_words(read_dataset(data, KINDS, GENES).table, none.iloc[: len(data)]) == []
+    # copies of one donor are on one side; s4 and its copy are of two
+    donor = pd.DataFrame({"donor": [f"d{k}" for k in range(len(data))] + ["d3", "another"]})
+    (said,) = repeats_words(table, donor.set_axis(table.index))
+    assert "1 sample(s) have the values of another in every feature ('s4_again')" in said
     # where values are few, many samples are alike and nobody was copied
     coarse = (data > 0).astype(float)
     assert coarse[GENES[:3]].duplicated().any()

@@ -87,3 +87,9 @@ def test_a_damaged_checkpoint_is_told(tmp_path, monkeypatch):
     kept.write_bytes(kept.read_bytes()[:-20])
     with pytest.raises(Edge2TorchError, match=r"damaged.*delete it"):
         train(tmp_path, 4, resume=True)
+
+
+def test_a_default_that_is_written_out_is_the_same_option():
+    written = StudySettings(learning_rate=0.002, node_dropout=0.2)
+    assert identity_of(written, {}) == identity_of(StudySettings(), {})
+    assert identity_of(StudySettings(learning_rate=0.01), {}) != identity_of(StudySettings(), {})

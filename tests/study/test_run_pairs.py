@@ -11,6 +11,7 @@ from edge2torch._core.console import Console
 from edge2torch.cli import main
 from edge2torch.compile import load_compiled
 from edge2torch.customize import customize_model, join_branches
+from edge2torch.errors import Edge2TorchError
 from edge2torch.simulate import layered_graph
 from edge2torch.study import StudySettings, _run_pairs
 from edge2torch.study._run_pairs import JOINED, run_pairs
@@ -156,6 +157,13 @@ def test_the_saved_model_is_loaded_as_the_page_says(files):
 
     model, _ = load_compiled(files / "out" / "model", customize=again)
     assert model(torch.randn(4, 24), torch.randn(4, 6)).shape == (4, 1)
+
+
+def test_one_drug_cannot_be_normalised(files):
+    table = pd.read_csv(files / "response.csv")
+    table[table["drug"] == "d0"].to_csv(files / "response.csv", index=False)
+    with pytest.raises(Edge2TorchError, match="pairs of one drug alone"):
+        call(files, [], max_epochs=1)("cell")
 
 
 def test_few_partners_are_divided_into_as_many_parts_as_they_have(files):
