@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import time
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import ModuleType
 
-from edge2torch.errors import Edge2TorchWarning, MissingDependencyError
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, MissingDependencyError
 
 # How notes are worded: the command line writes options where the library speaks of arguments.
 wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
@@ -76,6 +78,20 @@ def say_if_slow(kind: Hashable, call: Callable[[], None], name: str) -> None:
             f"{name} was compiled in {taken:.1f} s. Later processes read it from a cache, where one "
             "can be written."
         )
+
+
+@contextmanager
+def called(argument: str, other: str) -> Iterator[None]:
+    """Let errors that begin with an argument name what stands for it: another, or a WORD.
+
+    Several may be named, as ``"path|counts"``.
+    """
+    try:
+        yield
+    except Edge2TorchError as error:
+        start = f"{other}: " if other.isupper() else rf"{other}\1"
+        text = re.sub(rf"^(?:{argument})([=: ])", start, str(error))
+        raise Edge2TorchError(text) from error
 
 
 def warn(message: str) -> None:

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        With code 0, 1 for an error, 2 for a wrong option, 130 when interrupted, 143 and 129 when
+        With code 0, 1 for an error, 2 for a line that cannot be read, 130 when interrupted, 143 and 129 when
         told to end by SIGTERM or SIGHUP, after what was begun has been tidied up.
 
     Examples

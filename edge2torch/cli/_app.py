@@ -27,8 +27,8 @@ and writes a report, `interpret` asks a trained one again, `draw` makes pictures
 writes networks for Cytoscape and others. `demo` does it all on real cells. Every command has --help,
 with an example.
 """
-_END = """Exit code 0: done; 1: something in your files or options is wrong, and one line on stderr
-says what; 2: there is no such option; 130: interrupted."""
+_END = """Exit code 0: done; 1: something in your files, or asked of them, is wrong, and one line on
+stderr says what; 2: there is no such option, or choice of one; 130: interrupted."""
 _START, _NETWORK, _MODULES = "Start here", "From edges to a report", "Modules of genes"
 
 app = typer.Typer(

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from edge2torch._core.console import Console
-from edge2torch._core.messages import plural, require
+from edge2torch._core.messages import called, plural, require
 from edge2torch.cli._options import File, changed, refuse, refuse_without
-from edge2torch.cli._wording import called
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import ExplainConfig
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from edge2torch._core.console import Console
-from edge2torch._core.messages import listing, require
+from edge2torch._core.messages import called, listing, require
 from edge2torch.cli._options import File, Group, command
-from edge2torch.cli._wording import called
 
 if TYPE_CHECKING:
     from edge2torch.netmodules import ModulesConfig
@@ -106,12 +105,13 @@ def benchmark(
     from edge2torch._core.tables import write_table
     from edge2torch.netmodules import benchmark_backends
 
+    folder = None if out is None else output_folder(out, "--out")
     starts = range(seed, seed + seeds)
     table = benchmark_backends(suite, backends, starts, _settings(config, settings), console)
     mean = table.drop(columns="seed").groupby(["fixture", "backend"], sort=False).mean()
     console.say(mean.round(3).to_string())
-    if out is not None:
-        write_table(output_folder(out, "--out") / "benchmark.csv", table)
+    if folder is not None:
+        write_table(folder / "benchmark.csv", table)
 
 
 @command(modules, "compare", "modules compare modules other_modules")

@@ -24,6 +24,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from edge2torch._core.console import Console
+from edge2torch._core.names import nearest
 from edge2torch.cli._wording import option_of, say
 from edge2torch.errors import Edge2TorchError
 
@@ -64,6 +65,16 @@ def refuse_without(needed: str, options: Any, *names: str) -> None:
 
 class _Flags:
     """Shows a flag as a flag: typer writes ``<bool>`` beside it, which reads like a value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Offer the nearest choice for one that is not; without the words of typer's validator."""
+        try:
+            return super().parse_args(ctx, args)  # type: ignore[misc, no-any-return]
+        except typer.BadParameter as error:
+            error.message = (error.message or "").removeprefix("Value error, ")
+            wrong, _, choices = error.message.partition(" is not one of ")
+            error.message += nearest(wrong.strip("'"), re.findall("'([^']*)'", choices))
+            raise
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, as they are for one call or one page of help."""

@@ -10,16 +10,7 @@ import typer
 
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, plural
-from edge2torch.cli._options import (
-    DATA,
-    FEATURE_NAMES,
-    LAYER,
-    OUTPUTS,
-    File,
-    Text,
-    changed,
-    refuse,
-)
+from edge2torch.cli._options import DATA, FEATURE_NAMES, LAYER, OUTPUTS, File, Text, changed, refuse
 from edge2torch.cli._wording import say, typed
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study import StudySettings
@@ -53,9 +44,15 @@ _WORDS = {
     "feature_names": FEATURE_NAMES,
     "metadata": "Columns that are no features, separated by commas.",
 }
-_COMPARABLE = Annotated[
-    Literal["auto", "classification", "regression"], "What the label asks for; auto: by its type."
-]
+_OF_COMPARING = {  # which knows neither pairs nor survival
+    "task": Annotated[
+        Literal["auto", "classification", "regression"],
+        "What the label asks for; auto: by its type.",
+    ],
+    "learning_rate": "Of Adam; .002.",
+    "input_dropout": "Share of features hidden; .5.",
+    "node_dropout": "Share of inner nodes hidden at each step; .2.",
+}
 _OF_TREATMENTS = {"task", "seed", "replicates", "max_epochs"}  # settings that these take
 
 Held = Literal["condition", "treatment", "target", "combination", "dose", "time", "context"]
@@ -208,7 +205,7 @@ def compare_priors(
     draws: Annotated[int, "Graphs of each control and prior."] = 5,
     starts: Annotated[int, "Networks of each prior."] = 3,
     folds: Annotated[int, "Parts of the samples, each held out once."] = 5,
-    settings: Annotated[StudySettings, _COMPARED, {}, {**_WORDS, "task": _COMPARABLE}],
+    settings: Annotated[StudySettings, _COMPARED, {}, _WORDS | _OF_COMPARING],
     console: Console,
 ) -> None:
     """Which prior helps, or would any graph of its shape do? Several, beside controls."""
@@ -217,11 +214,13 @@ def compare_priors(
     from edge2torch.study import compare_priors as compare
     from edge2torch.study import nodes_named, read_dataset, read_edge_file
 
+    folder = output_folder(out, "--out")
     names = [path.name.partition(".")[0] for path in edges]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Edge2TorchError(
-            f"EDGES: several files are called {listing(twice)}, and priors go by the names of their "
-            "files. Rename them."
+            f"several files are called {listing(twice)}: "
+            f"{listing(path for path, name in zip(edges, names, strict=True) if name in twice)}. "
+            "Priors go by the names of their files: rename them."
         )
     priors = {name: read_edge_file(path, "EDGES") for name, path in zip(names, edges, strict=True)}
     design = [] if groups is None else [("groups", groups)]
@@ -240,7 +239,6 @@ def compare_priors(
         settings=settings,
         quiet=console.quiet,
     )
-    folder = output_folder(out, "--out")
     for line in (found.summary(), found.table.round(4).to_string(index=False)):
         console.say(line)
     for name, table in (("table", found.table), ("tests", found.tests)):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from edge2torch._core.messages import wording
-from edge2torch.errors import Edge2TorchError
 
 _ARGUMENT = re.compile(
     r"(?<![\w.'\"-])([a-z][a-z_]*)="
@@ -36,16 +34,15 @@ def options_of(command: Any, given: Iterable[str]) -> set[str]:
 def as_options(text: str, options: Collection[str], *, first: bool = False) -> str:
     """Write ``min_samples=6`` as ``--min-samples 6`` where the command has such an option.
 
-    With ``first`` an argument that a message begins with is an option, too: ``--edges: ...``. Of
-    ``clean_names (in a shell: --clean-names)`` the shell's words remain.
+    With ``first`` an argument that a message begins with is an option, too: ``--edges: ...``; the
+    name of one that is no option, ``FILE: ...``, nobody typed. Of ``clean_names (in a shell:
+    --clean-names)`` the shell's words remain.
     """
 
     def option(match: re.Match[str]) -> str:
+        name = option_of(match[1], options)
         # {'binds': 0} is binds=0 there
-        name, value = (
-            option_of(match[1], options),
-            match[2].strip("{}").replace("': ", "=").strip("'\""),
-        )
+        value = match[2].strip("{}").replace("': ", "=").strip("'\"")
         if value == "False" and (off := f"{name[:2]}no-{name[2:]}") in options:
             return off
         if name not in options:
@@ -54,6 +51,8 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
         return name if value in ("True", "", name[2:]) else f"{name} {shlex.quote(value)}"
 
     text = _ARGUMENT.sub(option, _BOTH.sub(r"\1", text))
+    if first and (place := text.partition(": ")[0]).isupper() and place.lower() in options:
+        text = text.removeprefix(f"{place}: ")
     if first and (start := _START.match(text)):
         names = [option_of(name, options) for name in start[0].split(" and ")]
         if set(names) <= set(options):
@@ -66,17 +65,6 @@ def option_of(argument: str, options: Collection[str] = ()) -> str:
     if argument == "path" and "--out" in options and "--to" not in options:
         return "--out"
     return f"--{_OTHERWISE.get(argument, argument).replace('_', '-')}"
-
-
-@contextmanager
-def called(argument: str, option: str) -> Iterator[None]:
-    """Let errors that begin with an argument name what stands for it here: an option, or a WORD."""
-    try:
-        yield
-    except Edge2TorchError as error:
-        start = f"{option}: " if option.isupper() else rf"{option}\1"
-        text = re.sub(rf"^{argument}([=: ])", start, str(error))
-        raise Edge2TorchError(text) from error
 
 
 def typed() -> str:

@@ -45,6 +45,7 @@ from edge2torch.priors._sets import propagate_memberships as propagate_membershi
 from edge2torch.priors._sif import read_sif
 from edge2torch.priors._summary import GraphSummary as GraphSummary
 from edge2torch.priors._summary import graph_summary
+from edge2torch.priors._tables import edges_to_write as edges_to_write
 from edge2torch.priors._tables import read_edges, write_edges
 
 # Names "as" themselves are what comes back, and steps, for which `Prior` is the door: importable, not shown.

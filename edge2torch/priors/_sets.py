@@ -62,7 +62,11 @@ def filter_sets(
       1 set(s) with fewer than 2 gene(s) were bypassed: 'p'.
     """
     least = check_count("min_genes", min_genes)
-    most = None if max_genes is None else check_count("max_genes", max_genes, least=least)
+    most = None if max_genes is None else check_count("max_genes", max_genes)
+    if most is not None and most < least:
+        raise Edge2TorchError(
+            f"min_genes={least} is above max_genes={most}, so no set can be kept. Exchange them."
+        )
     graph = numbered(edges)
     size = gene_counts(graph, np.flatnonzero(graph.is_input))
     free = ~graph.is_input & ~graph.known(keep, "keep")

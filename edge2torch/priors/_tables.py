@@ -157,10 +157,8 @@ def write_edges(edges: EdgesLike, path: FilePath) -> Path:
     >>> read_edges(write_edges(edges, "mine.csv"), quiet=True).equals(edges)
     True
     """
-    file, kind = Path(path), _kind(path, exists=False)
+    file, kind = Path(path), edges_to_write(path)
     frame = edge_frame(edges)
-    if not file.parent.is_dir():
-        raise Edge2TorchError(f"path={str(file)!r}: there is no folder {str(file.parent)!r}.")
 
     def fill(draft: Path) -> None:
         if kind == ".parquet":
@@ -173,6 +171,14 @@ def write_edges(edges: EdgesLike, path: FilePath) -> Path:
         return write_file(file, fill)
     except (ValueError, TypeError) as error:
         raise Edge2TorchError(f"edges cannot be written to {str(file)!r}: {error}") from error
+
+
+def edges_to_write(path: FilePath) -> str:
+    """Return the ending of a table to write, where one can be; asked before long work, too."""
+    kind, folder = _kind(path, exists=False), Path(path).parent
+    if not folder.is_dir():
+        raise Edge2TorchError(f"path={str(path)!r}: there is no folder {str(folder)!r}.")
+    return kind
 
 
 _OTHER_FILES = (

@@ -362,7 +362,7 @@ def test_debug_shows_where(capsys):
     asked = ["draw", "no.csv", "--out", "no.svg"]
     code, _, error = call(capsys, *asked)
     assert code == 1
-    assert error == "error: GRAPH: there is no file 'no.csv'.\n"
+    assert error == "error: there is no file 'no.csv'.\n"
     with pytest.raises(e2t.Edge2TorchError):
         main([*asked, "--debug"])
 

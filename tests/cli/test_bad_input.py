@@ -175,6 +175,28 @@ def test_a_wrong_option_is_told_by_the_parser(files: Path, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "run --edges a --out b --hold-out cells",
+            "'--hold-out': 'cells' is not one of 'cell', 'drug', 'both', 'pair'. Nearest to 'cells': 'cell'.",
+        ),
+        (
+            "prior a --features b --out c --cycles maybe",
+            "Invalid value for '--cycles': 'maybe' is not one of 'error', 'break', 'keep'.",
+        ),
+    ],
+)
+def test_a_choice_that_is_none_is_told_with_the_nearest(line: str, message: str, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(line.split())
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert message in " ".join(said.replace("│", " ").split())
+    assert said.count("Nearest") == message.count("Nearest")
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit) as end:
         main(["--version"])

@@ -39,6 +39,17 @@ def test_files_of_priors_are_compared_by_their_names(files) -> None:
     assert {"rewired", "guessing", "shifted"} <= set(tests["against"])
 
 
+def test_help_is_of_what_can_be_compared(monkeypatch, capsys) -> None:
+    """Texts of settings that `run` shares speak of pairs and survival, too."""
+    monkeypatch.setenv("COLUMNS", "120")
+    with pytest.raises(SystemExit):
+        main(["compare-priors", "--help"])
+    said = capsys.readouterr().out
+    assert "Of Adam; .002." in said
+    assert "pairs" not in said
+    assert "survival" not in said
+
+
 def test_two_files_of_one_name_are_refused(files, capsys) -> None:
     (files / "b").mkdir()
     (files / "b" / "edges.csv").write_text((files / "edges.csv").read_text())

@@ -252,9 +252,23 @@ def test_quiet_prints_nothing(folder, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_where_to_write_is_looked_at_before_the_files(folder, capsys):
+    for out, message in (
+        ("z.xlsx", "--out z.xlsx has an unknown ending"),
+        ("no/z.csv", "--out no/z.csv: there is no folder 'no'"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["prior", "none.gmt", "--features", "none.csv", "--out", out])
+        assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["sets.gmt", "--min-genes", "5", "--max-genes", "2"],
+            "--min-genes 5 is above --max-genes 2",
+        ),
         (["nowhere.gmt"], "there is no file 'nowhere.gmt'"),
         (["sets.gmt", "--species", "HSA"], "--species is for reactome"),
         (["net.sif", "--identifier", "name"], "--identifier is for gmt and graphml"),

@@ -139,6 +139,8 @@ def test_large_sets_go_unless_kept() -> None:
     assert "1 node(s) had no other way up and were dropped with them: 'g9'" in repr(report)
     with pytest.raises(Edge2TorchError, match="no set has as many genes"):
         priors.filter_sets(HIERARCHY, min_genes=9)
+    with pytest.raises(Edge2TorchError, match="min_genes=5 is above max_genes=2"):
+        priors.filter_sets(HIERARCHY, min_genes=5, max_genes=2)
 
 
 def test_new_edges_say_what_they_are() -> None:
