@@ -129,21 +129,28 @@ def prior(
     console: Console,
 ) -> None:
     """Fit gene sets, an ontology or a network to your data; write an edge table."""
-    from edge2torch import priors
+    from edge2torch.priors import clean_names as clean
+    from edge2torch.priors import (
+        edges_to_write,
+        prepare_prior,
+        read_prior,
+        signs_as_constraints,
+        write_edges,
+    )
     from edge2torch.study import feature_names as names_of_features
     from edge2torch.study import label_outputs, refuse_in_rows
 
-    priors.edges_to_write(out)
+    edges_to_write(out)
     refuse_without("layers", fitting, "skips")
     refuse_without("mapping", fitting, "unmapped")
-    prior_edges = priors.read_prior(file, kind, reading.given(), console)
+    prior_edges = read_prior(file, kind, reading.given(), console)
     nodes = {*prior_edges["source"], *prior_edges["target"]}
     columns = names_of_features(
         features, "--features", nodes, layer=layer, names_column=feature_names
     )
     measured, aside = columns.features, columns.aside
     if clean_names:
-        prior_edges, cleaned = priors.clean_names(prior_edges, [*measured, *aside])
+        prior_edges, cleaned = clean(prior_edges, [*measured, *aside])
         console.say(repr(cleaned))
         nodes = {*prior_edges["source"], *prior_edges["target"]}
     if fitting.mapping is not None:  # any number may be what a node comes to be called
@@ -163,10 +170,10 @@ def prior(
         new = set(read).isdisjoint({*prior_edges["source"], *prior_edges["target"]})
         options = {**options, "connect": fitting.connect or new}
         console.say(f"Outputs, of the label {label!r}: {listing(read, 10)}.")
-    fitted = priors.prepare_prior(prior_edges, measured, read or None, **options)
-    edges = priors.signs_as_constraints(fitted.edges) if hold_signs else fitted.edges
+    fitted = prepare_prior(prior_edges, measured, read or None, **options)
+    edges = signs_as_constraints(fitted.edges) if hold_signs else fitted.edges
     report = fitted.report
-    priors.write_edges(edges, out)
+    write_edges(edges, out)
     console.say(repr(report))
     if inner := sorted(set(report.outputs) & set(edges["source"])):
         console.say(
