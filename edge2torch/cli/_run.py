@@ -219,7 +219,7 @@ def compare_priors(
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Edge2TorchError(
             f"several files are called {listing(twice)}: "
-            f"{listing(path for path, name in zip(edges, names, strict=True) if name in twice)}. "
+            f"{listing(str(path) for path, name in zip(edges, names, strict=True) if name in twice)}. "
             "Priors go by the names of their files: rename them."
         )
     priors = {name: read_edge_file(path, "EDGES") for name, path in zip(names, edges, strict=True)}
