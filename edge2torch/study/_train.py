@@ -91,16 +91,6 @@ class Trained:
         return self.predict(table.iloc[rows], task.covariates_of(rows))
 
 
-def still_falling(losses: Sequence[float], epochs: int) -> bool:
-    """Whether a validation loss, least after so many epochs, fell to the end of the curve."""
-    window = max(len(losses) // 10, 1)
-    if epochs <= len(losses) - window or len(losses) < 2:
-        return False
-    # a plateau creeps down as well: the last tenth has to bring a visible part of the whole
-    before, last = (float(np.mean(losses[-k:][:window])) for k in (2 * window, window))
-    return before - last > _VISIBLE * (max(losses) - min(losses))
-
-
 def train(
     network: Network,
     table: pd.DataFrame,

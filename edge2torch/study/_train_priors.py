@@ -155,7 +155,7 @@ def train_side_by_side(
         seed=settings.seed,
         progress=False,
     )
-    losses, epochs = found.history["held_out_loss"].tolist(), (found.best_epoch or 0) + 1
+    losses, epochs = tuple(found.history["held_out_loss"]), (found.best_epoch or 0) + 1
     cut_off = found.stopped_by == "max_epochs" and still_falling(losses, epochs)
     return [goal.answer(kept[:, k]) for k in range(n)], found.epochs if cut_off else 0
 
