@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -89,7 +90,8 @@ def explain_module_command(
     with called("path", "artifact_dir"):
         fit = load_modules(artifact_dir)
     pairs = structure_annotation
-    with folder_of_results(output_dir, "--output-dir") as folder:
+    features = called("feature_table|feature_meta", "data") if counts.data else nullcontext()
+    with features, folder_of_results(output_dir, "--output-dir") as folder:
         found = explain_module(
             fit,
             table,
@@ -135,7 +137,7 @@ def _features(
     if files:
         how: dict[str, Any] = {one.name: getattr(counts, one.name) for one in fields(counts)}
         path = how.pop("data") or how["new_data"]
-        with called("path", files[0].rstrip("=")):
+        with called("path|counts", files[0].rstrip("=")):
             read = read_transcript_data(
                 path, **{k: v for k, v in how.items() if k != "new_data"}, min_samples=min_samples
             )

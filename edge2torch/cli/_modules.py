@@ -58,7 +58,7 @@ def fit(
     from edge2torch.netmodules import fit_modules, read_transcript_data
 
     chosen = _settings(config, settings)
-    with called("path", "data"):
+    with called("path|counts", "data"):
         checked = read_transcript_data(
             data, transcripts=transcripts, samples=samples, covariates=list(covariates),
             min_samples=min_samples, transpose=transpose, all_features=all_features, scale=scale,

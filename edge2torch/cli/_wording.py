@@ -20,7 +20,7 @@ _BOTH = re.compile(r"(?:[\w.]+\([^()]*\)|\S+) \(in a shell: ([^()]*)\)")
 # Arguments whose option is called otherwise.
 _OTHERWISE = {
     "folder": "out", "max_epochs": "epochs", "path": "to", "kind": "format", "duplicates": "join",
-    "X": "data", "table": "flow",
+    "X": "data", "table": "flow", "module_ids": "module-id",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import called, listing
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain._config import ExplainConfig
@@ -108,13 +108,14 @@ def explain_module(
         values = result.eigengenes_of(new_data)
     values = values.set_axis(values.columns.astype(str), axis=1)
     wanted = known_modules(result, values, module_ids)
-    samples = common_samples(table.index, values.columns, config.min_samples)
+    others = " Counts of samples that the fit has not seen are for new_data=." * (new_data is None)
+    samples = common_samples(table.index, values.columns, config.min_samples, others)
     _check_genes(result, wanted, feature_rows(table, meta))
     if config.vae_attribution or config.integrated_gradients:
         if new_data is not None:
             raise Edge2TorchError(
-                "new_data= goes without config=ExplainConfig(vae_attribution=True) and "
-                "integrated_gradients=True: these ask the fit about its own samples."
+                "new_data= goes without vae_attribution=True and integrated_gradients=True: these "
+                "ask the fit about its own samples."
             )
         checkpoint_of(result)
     pairs = None if structure_annotation is None else _checked_pairs(structure_annotation)
@@ -182,7 +183,8 @@ def _scores_of_others(result: NetworkModules, data: TranscriptData) -> pd.DataFr
     """Return the scores of samples, none of which the modules were made of."""
     if not isinstance(data, TranscriptData):
         raise Edge2TorchError(f"new_data must be TranscriptData, found {type(data).__name__}.")
-    scores, fitted = result.score(data), result.feature_scores
+    with called("data", "new_data"):
+        scores, fitted = result.score(data), result.feature_scores
     common = scores.index.intersection(fitted.index)  # a name alone may be that of another sample
     columns = scores.columns.intersection(fitted.columns)
     alike = np.isclose(scores.loc[common, columns], fitted.loc[common, columns], atol=1e-4)

@@ -127,24 +127,24 @@ def feature_rows(table: pd.DataFrame, feature_meta: pd.DataFrame) -> pd.DataFram
 
 
 def common_samples(
-    table: pd.Index, eigengene: pd.Index, min_samples: int = FEWEST_SAMPLES
+    table: pd.Index, eigengene: pd.Index, min_samples: int = FEWEST_SAMPLES, advice: str = ""
 ) -> pd.Index:
-    """Samples of both, sorted; an error where they are too few."""
+    """Samples of both, sorted; an error, which ends with the advice, where they are too few."""
     others = pd.Index(eigengene.astype(str))
     common = table.intersection(others).sort_values()
     if len(common) < min_samples:
         alone = table.difference(others)
         hint = (
-            f" In feature_table only: {listing(alone)}; in the eigengenes only: "
+            f" Only there: {listing(alone)}; only in the eigengenes: "
             f"{listing(others.difference(table))}."
             if len(alone)
             else ""
         )
         few = f" min_samples={len(common)} accepts them." if len(common) >= LEAST_SAMPLES else ""
         raise Edge2TorchError(
-            f"feature_table and the eigengenes have {len(common)} sample(s) in common; at least "
-            f"{min_samples} are needed.{hint} Rows of feature_table are samples, named as in "
-            f"the fit.{few}"
+            f"feature_table has {len(common)} sample(s) in common with the eigengenes; at least "
+            f"{min_samples} are needed.{hint} Samples are rows of features, named as in the fit."
+            f"{few}{advice}"
         )
     return common
 

@@ -258,6 +258,9 @@ def _transform(
     return pd.concat(parts, ignore_index=True)
 
 
+_GENES_OF = "In the fit these are transcripts: give the table that says which gene each is of (transcripts=)."
+
+
 def score_samples(
     data: TranscriptData, table: pd.DataFrame, features: pd.DataFrame, recipe: Mapping[str, Any]
 ) -> pd.DataFrame:
@@ -265,11 +268,13 @@ def score_samples(
     design = apply_recipe(data.samples, recipe)
     switch, abundance, low = (table[table["kind"] == kind] for kind in (SWITCH, ABUNDANCE, LOW))
     # The library is that of all genes: they must be the same.
-    _check_seen(pd.Index(data.gene_ids), abundance["id"], "gene")
+    transcripts = {*switch["id"], *low["id"]}
+    more = () if transcripts.isdisjoint(data.gene_ids) else (_GENES_OF,)
+    _check_seen(pd.Index(data.gene_ids), abundance["id"], "gene", *more)
     at = _positions(switch["id"], data.transcript_ids, "transcript")
     # Usage is a share of all transcripts of a gene: they must be the same, too.
     switching = pd.Index(data.transcript_genes).isin(switch["gene_id"].unique())
-    _check_seen(pd.Index(data.transcript_ids[switching]), [*switch["id"], *low["id"]], "transcript")
+    _check_seen(pd.Index(data.transcript_ids[switching]), transcripts, "transcript")
     counts = data.gene_counts[_positions(abundance["id"], data.gene_ids, "gene")]
     logs = log_abundance(counts, library_sizes(counts, abundance["reference"].to_numpy()))
     parts = [_left(logs, abundance, design)]
@@ -299,10 +304,12 @@ def _left(values: NDArray[np.float64], table: pd.DataFrame, design: Design) -> N
     return np.asarray(values - fitted @ design.matrix.T)
 
 
-def _check_seen(ids: pd.Index, seen: Iterable[str], kind: str) -> None:
+def _check_seen(
+    ids: pd.Index, seen: Iterable[str], kind: str, fix: str = "Leave them out."
+) -> None:
     if extra := sorted(set(ids) - set(seen)):
         raise Edge2TorchError(
-            f"data has {kind}(s) {listing(extra)} that the fit did not see. Leave them out."
+            f"data has {kind}(s) {listing(extra)} that the fit did not see. {fix}"
         )
 
 

@@ -371,15 +371,23 @@ def sample_table(
     if repeated := sorted(set(table.index[table.index.duplicated()])):
         problems.append(f"samples has the same sample_id more than once: {listing(repeated)}")
         table = table[~table.index.duplicated()]
-    check_same(table.index, wanted, "samples", "counts", "sample", problems)
+    fix = " (in samples= keep the rows of these counts alone)"
+    check_same(table.index, wanted, "samples", "counts", "sample", problems, fix)
     return table.reindex(pd.Index(wanted.unique(), name="sample_id"))
 
 
 def check_same(
-    mine: pd.Index, others: pd.Index, name: str, other: str, kind: str, problems: list[str]
+    mine: pd.Index,
+    others: pd.Index,
+    name: str,
+    other: str,
+    kind: str,
+    problems: list[str],
+    fix: str = "",
 ) -> None:
-    """Say which ids stand on one side only."""
+    """Say which ids stand on one side only; of those of mine, with the fix."""
     for ids, here, there in ((mine, name, other), (others, other, name)):
         against = others if ids is mine else mine
         if alone := sorted(set(ids) - set(against)):
-            problems.append(f"{kind}(s) in {here} but not in {there}: {listing(alone)}")
+            more = fix if ids is mine else ""
+            problems.append(f"{kind}(s) in {here} but not in {there}: {listing(alone)}{more}")

@@ -120,7 +120,7 @@ def test_modules_are_asked_whether_they_hold_in_new_samples(folder, tmp_path, ca
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        (("--module-id", "M01"), "Nearest to"),
+        (("--module-id", "M01"), "error: --module-id: no such module: 'M01'. Nearest to"),
         (("--feature-table", "absent.csv"), "--feature-table: there is no file"),
         (("--integrated-gradients", "--ig-n-steps", "0"), "--ig-n-steps 0 must be at least 1"),
         (("--ig-n-steps", "9"), "--ig-n-steps says nothing without --integrated-gradients."),
@@ -135,6 +135,49 @@ def test_one_line_for_each_error(folder, tmp_path, capsys, extra, words):
     code, _, said = call(
         capsys, "explain-module", "--artifact-dir", folder / "modules", "--output-dir",
         tmp_path, "--figures", "none", *extra,
+    )  # fmt: skip
+    assert code == 1
+    assert words in said
+    assert said.count("\n") == 1
+
+
+@pytest.fixture(name="others", scope="module")
+def _others(folder):
+    """Counts of samples that the fit has not seen, as a user may have them."""
+    counts = pd.read_csv(folder / "counts.csv", index_col=0)
+    names = [f"new{k}" for k in range(counts.shape[1])]
+    new = counts.iloc[:, ::-1].set_axis(names, axis=1)
+    new.iloc[0] += range(len(names))  # otherwise they are the samples of the fit
+    new.to_csv(folder / "new.csv")
+    new.T.rename_axis("donor").to_csv(folder / "turned.csv")
+    cohort = [*names, *counts.columns]
+    pd.DataFrame({"sample_id": cohort, "age": range(len(cohort))}).to_csv(
+        folder / "cohort.csv", index=False
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--new-data new.csv --transcripts transcripts.csv --vae-attribution --integrated-gradients",
+         "--new-data goes without --vae-attribution and --integrated-gradients: these ask"),
+        ("--new-data new.csv", "error: --new-data has gene(s) 'G00.t0'"),
+        ("--new-data new.csv", "which gene each is of (--transcripts)."),
+        ("--new-data turned.csv --transcripts transcripts.csv", "error: --new-data: the table looks transposed"),
+        ("--new-data turned.csv --transcripts transcripts.csv", "Transpose it: for a file, with --transpose."),
+        ("--data new.csv --transcripts transcripts.csv", "error: --data has 0 sample(s) in common with"),
+        ("--data new.csv --transcripts transcripts.csv",
+         "Counts of samples that the fit has not seen are for --new-data."),
+        ("--new-data new.csv --transcripts transcripts.csv --samples cohort.csv",
+         "(in --samples keep the rows of these counts alone)"),
+    ],
+)  # fmt: skip
+def test_new_samples_are_told_in_options(others, tmp_path, capsys, monkeypatch, given, words):
+    monkeypatch.chdir(others)
+    code, _, said = call(
+        capsys, "explain-module", "--artifact-dir", "modules", "--output-dir", tmp_path / "o",
+        "--figures", "none", *given.split(),
     )  # fmt: skip
     assert code == 1
     assert words in said
