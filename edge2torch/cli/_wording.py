@@ -15,8 +15,9 @@ _ARGUMENT = re.compile(
     r"(\{'[^']*': -?\d\}|'[^']*'|\"[^\"]*\"|(?:[\w+-]|\.(?=\w))*)"
 )
 _START = re.compile(r"[A-Za-z][a-z_]*(?: and [a-z][a-z_]*)?(?=[ :=,])")
-# "names='name' (in a shell: --names name)": the call or word before the brackets is Python's.
-_BOTH = re.compile(r"(?:[\w.]+\([^()]*\)|\S+) \(in a shell: ([^()]*)\)")
+# "names='name' (in a shell: --names name)": the call or word before the brackets is Python's, and
+# so is that before it, where there are two.
+_BOTH = re.compile(r"(?:\S+, or )?(?:[\w.]+\([^()]*\)|\S+) \(in a shell: ([^()]*)\)")
 # Arguments whose option is called otherwise.
 _OTHERWISE = {
     "folder": "out", "max_epochs": "epochs", "path": "to", "kind": "format", "duplicates": "join",

@@ -353,7 +353,7 @@ def check_orientation(
         fix = (
             "Leave out transpose=True: it has turned a table that was right."
             if turned
-            else "Transpose it: for a file, with read_transcript_data(transpose=True) (in a shell: --transpose)."
+            else "Pass data.T, or read_transcript_data(transpose=True) (in a shell: --transpose)."
         )
         raise Edge2TorchError(
             f"counts: the table looks transposed: {evidence}. Rows are genes or transcripts, columns "

@@ -165,7 +165,7 @@ def _others(folder):
         ("--new-data new.csv", "error: --new-data has gene(s) 'G00.t0'"),
         ("--new-data new.csv", "which gene each is of (--transcripts)."),
         ("--new-data turned.csv --transcripts transcripts.csv", "error: --new-data: the table looks transposed"),
-        ("--new-data turned.csv --transcripts transcripts.csv", "Transpose it: for a file, with --transpose."),
+        ("--new-data turned.csv --transcripts transcripts.csv", "columns are samples. Pass --transpose."),
         ("--data new.csv --transcripts transcripts.csv", "error: --data has 0 sample(s) in common with"),
         ("--data new.csv --transcripts transcripts.csv",
          "Counts of samples that the fit has not seen are for --new-data."),

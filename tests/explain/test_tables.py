@@ -94,7 +94,9 @@ def test_bad_input_is_told(inputs):
     table, meta, y = inputs
     with pytest.raises(Edge2TorchError, match=r"0 sample\(s\) in common.*'s00'"):
         gene_driver_table(table, meta, y.add_prefix("x"))
-    with pytest.raises(Edge2TorchError, match=r"9 sample\(s\) in common; at least 10"):
+    with pytest.raises(
+        Edge2TorchError, match=r"9 sample\(s\) in common with the eigengenes; at least 10"
+    ):
         gene_driver_table(table[:9], meta, y)
     with pytest.raises(Edge2TorchError, match=r"1 feature\(s\) without a gene: 'B.1'"):
         gene_driver_table(
