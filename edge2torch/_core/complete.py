@@ -23,12 +23,28 @@ def check_finite(table: pd.DataFrame, argument: str = "data") -> None:
         )
 
 
-def check_complete(table: pd.DataFrame, *, impute: bool, argument: str = "data") -> list[str]:
-    """Refuse missing values unless they are to be filled in; return what was said about them."""
+def check_measured(missing: pd.DataFrame, argument: str, where: str = "") -> None:
+    """Refuse features that are missing (samples × features) in every sample: nothing can stand for them."""
+    if empty := missing.columns[missing.all()].tolist():
+        raise Edge2TorchError(
+            f"{argument}: {len(empty)} feature(s) have no value{where}: {listing(empty)}. Leave their "
+            "columns out: a study drops inputs that were not measured, and so does prepare_prior."
+        )
+
+
+def check_complete(
+    table: pd.DataFrame, *, impute: bool, argument: str = "data", trained: bool = True
+) -> list[str]:
+    """Refuse missing values unless they are to be filled in; return what was said about them.
+
+    Without ``trained`` medians are there already, also of a feature that these samples lack.
+    """
     check_finite(table, argument)
     missing = table.isna()
     if not missing.to_numpy().any():
         return []
+    if trained:
+        check_measured(missing, argument)
     bad = missing.columns[missing.any()].tolist()
     share = f"{100 * missing.to_numpy().mean():.1f} % of the values"
     if not impute:

@@ -87,6 +87,7 @@ def _codes(
 
 def _nearest(x: NDArray[np.float64], stratum: NDArray[np.int64]) -> NDArray[np.int64]:
     """The most alike other sample of the same stratum; -1 where there is none."""
+    x = x[:, ~np.isnan(x).all(axis=0)]  # a mean of nothing is a warning of NumPy's
     x = np.nan_to_num((x - np.nanmean(x, axis=0)) / (np.nanstd(x, axis=0) + 1e-9))
     length = (x**2).sum(axis=1)
     apart = length[:, None] + length - 2 * x @ x.T

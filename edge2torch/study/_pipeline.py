@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch._core.complete import check_complete
+from edge2torch._core.complete import check_complete, check_measured
 from edge2torch._core.console import Console
 from edge2torch._core.messages import plural
 from edge2torch.compile import edge_weights
@@ -202,7 +202,16 @@ class _Seed:
 
 def check_study(study: Study, *, impute: bool) -> list[str]:
     """Refuse missing values unless they are to be filled in; return what is done about them."""
-    used, task = _used(study), study.task
+    used, task, settings = _used(study), study.task, study.settings
+    if (missing := used.isna()).to_numpy().any() and impute:
+        check_measured(missing, "data")
+        for seed in range(settings.seed, settings.seed + settings.seeds):
+            split = split_of(
+                task, settings, study.groups, seed, held_out=study.held_out, parts=study.parts
+            )
+            check_measured(
+                missing.iloc[split.fit], "data", f" in the part that seed {seed} trains with"
+            )
     return [*check_complete(used, impute=impute), *task.outcome.doubts(used, task)]
 
 

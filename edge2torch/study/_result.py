@@ -191,7 +191,7 @@ class StudyResult:
             metadata=self.results.study.dataset.set_aside,
             design=self._design(covariates),
         ).with_features(features, "data")
-        check_complete(dataset.table, impute=settings.impute)
+        check_complete(dataset.table, impute=settings.impute, trained=False)
         beside = None
         if self.results.first.beside is not None:
             check_known(beside := dataset.given("covariates"))

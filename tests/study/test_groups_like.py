@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import edge2torch as e2t
+from edge2torch.study._groups_like import group_warnings
+from edge2torch.study._task import choose_task
 from tests.study.test_covariates import pathway_edges
 from tests.study.test_study import BARE
 
@@ -50,3 +54,14 @@ def test_columns_that_features_do_not_tell_are_not(seed):
     table = donors(seed, 0.0)
     study = e2t.run_study(EDGES, table, "kind", **(FEW | {"max_epochs": 1}))
     assert not study.results.study.suspects
+
+
+def test_features_without_a_value_are_no_neighbours():
+    table = donors(0, 2.0)
+    features, task = table.filter(like="g"), choose_task(table["kind"], "classification", 1)
+    said = group_warnings(table[["donor"]], features, task, None)
+    empty = features.assign(g12=np.nan)
+    assert len(said) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert group_warnings(table[["donor"]], empty, task, None) == said

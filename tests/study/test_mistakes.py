@@ -31,6 +31,10 @@ def samples(n: int = 40) -> pd.DataFrame:
 KINDS = pd.Series(["A", "B"] * 20, index=samples().index, name="kind")
 
 
+def cohort() -> pd.DataFrame:
+    return samples().add_prefix("t", axis=0).assign(kind=KINDS.to_numpy())
+
+
 def ensembl() -> ad.AnnData:
     """Data that call genes by another name, with the graph's in a column of var."""
     var = pd.DataFrame({"symbol": GENES}, index=[f"ENSG{k}" for k in range(len(GENES))])
@@ -59,6 +63,26 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "a path for data": (
         lambda: e2t.prepare_prior(EDGES, "cells.csv"),
         "One text was given: read the file first",
+    ),
+    "a feature that is empty": (
+        lambda: study(samples().assign(g1=np.nan)),
+        "data: 1 feature(s) have no value: 'g1'. Leave their columns out",
+    ),
+    "the same, to be filled": (
+        lambda: study(samples().assign(g1=np.nan), impute=True),
+        "data: 1 feature(s) have no value: 'g1'. Leave their columns out",
+    ),
+    "the same, of several graphs": (
+        lambda: e2t.compare_priors(
+            {"a": EDGES}, samples().assign(g1=np.nan), KINDS, impute=True, quiet=True
+        ),
+        "X: 1 feature(s) have no value: 'g1'. Leave their columns out",
+    ),
+    "a feature that another cohort alone has": (
+        lambda: study(
+            samples().assign(g1=np.nan, kind=KINDS), "kind", test_data=cohort(), impute=True
+        ),
+        "data: 1 feature(s) have no value in the part that seed 0 trains with: 'g1'. Leave",
     ),
     "labels alone": (
         lambda: study(KINDS.to_frame(), "kind"),
@@ -126,3 +150,10 @@ def test_samples_that_come_twice_are_told() -> None:
     coarse = (data > 0).astype(float)
     assert coarse[GENES[:3]].duplicated().any()
     assert repeated_samples(coarse[GENES[:3]]) == []
+
+
+def test_new_samples_may_lack_what_the_study_has_a_median_of() -> None:
+    found = study(impute=True)
+    median = found.results.first.scaler.as_frame().loc["g1", "fill"]
+    lacking, filled = (found.predict(samples().assign(g1=one)) for one in (np.nan, median))
+    pd.testing.assert_frame_equal(lacking, filled)
