@@ -254,7 +254,7 @@ def compare_priors(
     notes = []
     if len(parts) < folds * repeats:
         notes.append(
-            f"folds={folds} was lowered to {len(parts) // repeats}: there are no more parts than groups, or "
+            f"{folds} folds were lowered to {len(parts) // repeats}: there are no more parts than groups, or "
             "samples in the smallest class."
         )
         console.say(notes[0])

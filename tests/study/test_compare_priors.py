@@ -163,7 +163,7 @@ def test_what_was_lowered_and_what_was_cut_short_stand_before_the_verdict() -> N
     found = compare_priors({"a": edges}, data, y, learning_rate=1e-3, **how)
     assert found.summary().startswith(" ".join(found.notes))
     lowered, cut = found.notes
-    assert lowered.startswith("folds=4 was lowered to 3: ")
+    assert lowered.startswith("4 folds were lowered to 3: ")
     assert cut == (
         "The validation loss, mean over networks, was still falling at the last of 6 epochs, in 3 of "
         "3 folds: raise max_epochs=."
