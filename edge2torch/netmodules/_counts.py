@@ -263,7 +263,9 @@ def check_header(path: Path, table: pd.DataFrame, known: pd.Index, *, turned: bo
     names = [str(name) for name in table.columns]
     if not names or not all(re.fullmatch(r"[\d.]+(?:e\+?\d+)?", name) for name in names):
         return
-    numbers = [int(name) for name in names if name.isdecimal()]
+    # in the order of the numbers, which may be longer than Python makes a number of
+    bare = [name.lstrip("0") for name in names if name.isdecimal()]
+    numbers = [(len(digits), digits) for digits in bare]
     counts_up = len(numbers) == len(names) > 2 and sorted(set(numbers)) == numbers
     if counts_up or _HEADS.fullmatch(_plain(first)) or set(names) <= set(known):
         return

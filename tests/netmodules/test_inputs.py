@@ -1,6 +1,7 @@
 """Ids decide, and every problem of an input is told, all at once."""
 
 import gzip
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import sparse
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules import fit_modules, read_transcript_data, transcript_data
+from edge2torch.netmodules._counts import check_header
 from tests.netmodules.conftest import planted
 
 
@@ -193,3 +195,20 @@ def test_gene_counts_beside_a_path_are_refused(tmp_path):
     counts, _, _ = parts()
     with pytest.raises(Edge2TorchError, match="gene_counts: counts is a path"):
         fit_modules(tmp_path / "counts.csv", gene_counts=counts)
+
+
+@pytest.mark.parametrize(
+    ("names", "are_counts"),
+    [(["8", "9", "10"], False), (["8", "10", "9"], True), (["7", "9" * 5000], True)],
+)
+def test_names_that_count_up_are_no_row_of_counts(names, are_counts):
+    table = pd.DataFrame(1.0, pd.Index(["g1", "g2"], name="g0"), names)
+
+    def check():
+        check_header(Path("counts.csv"), table, pd.Index([]))
+
+    if are_counts:
+        with pytest.raises(Edge2TorchError, match="holds numbers where names of samples belong"):
+            check()
+    else:
+        check()
