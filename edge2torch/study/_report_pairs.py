@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from edge2torch._core.messages import plural, require, wording
+from edge2torch.study._judge_pairs import side
 from edge2torch.train import Pairs
 
 _NODES = 3  # of each drug
@@ -87,7 +88,7 @@ def pairs_page(
     return str(
         environment.from_string(template.read_text(encoding="utf-8")).render(
             title=f"{first.capitalize()}s × {second}s",
-            verdicts=[(said(text), _side(text)) for text in verdicts],
+            verdicts=[(said(text), side(text)) for text in verdicts],
             done=f"{counts(both)}, in {plural('fold', n_folds)}. "
             + _HELD_OUT[hold_out].format(first, second),
             tables=tables,
@@ -105,17 +106,6 @@ def counts(both: Pairs) -> str:
     first, second = both.entities
     each = f"{plural(first, len(both.cells))} and {plural(second, len(both.drugs))}"
     return f"{plural('pair', len(both.y))} of {each}"
-
-
-def learned(verdicts: Sequence[str]) -> bool:
-    """Tell whether the first verdict, on the mean of each drug, has the network ahead."""
-    return _side(verdicts[0]) == "good"
-
-
-def _side(verdict: str) -> str:
-    if " not shown to be better than " in verdict or " worse than " in verdict:
-        return "bad"
-    return "good" if " better than " in verdict else ""
 
 
 def _top(nodes: pd.DataFrame, drug: str) -> pd.DataFrame:

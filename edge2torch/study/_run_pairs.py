@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor, nn
 
 from edge2torch._core.console import Console
@@ -29,8 +28,9 @@ from edge2torch.interpret import attribute
 from edge2torch.nn import drop_values, head_loss
 from edge2torch.study._data import read_dataset
 from edge2torch.study._edges import nodes_named, read_edge_file
+from edge2torch.study._judge_pairs import JOINED, PairResults, judge_pairs, learned
 from edge2torch.study._network import _quietly, _without
-from edge2torch.study._report_pairs import counts, learned, pairs_page
+from edge2torch.study._report_pairs import counts, pairs_page
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._train import still_falling
 from edge2torch.train import Fit, Pairs, Scaler, fit, fit_scaler, pairs
@@ -38,7 +38,6 @@ from edge2torch.train import Fit, Pairs, Scaler, fit, fit_scaler, pairs
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-JOINED = "KPNN + branch"
 _FOLDS = 5
 # What the branch is joined to. Interactions of cells and drugs pass through here, and six units, as
 # published, hold no more than six of them: chosen on simulated tables of 12 pathways as targets.
@@ -54,28 +53,6 @@ _OF_STUDIES = (
 _TABLE = re.compile(r"^(?:table|cells|drugs)\b|(?<=that )(?:cells|drugs)(?= has)")
 _FILES = {"table": "pairs", "cells": "data", "drugs": "other"}
 _STEPS = 480  # waited for at least without a better validation loss: it has long plateaus
-
-
-@dataclass(frozen=True)
-class PairResults:
-    """What a run over pairs found.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        A row per fold and model: medians over drugs first.
-    by_drug : DataFrame
-        Pearson's r within each drug, a column per model, mean over folds.
-    predictions : DataFrame
-        Held-out pairs.
-    verdicts : tuple of str
-        In sentences.
-    """
-
-    scores: pd.DataFrame
-    by_drug: pd.DataFrame
-    predictions: pd.DataFrame
-    verdicts: tuple[str, ...]
 
 
 def run_pairs(
@@ -125,7 +102,7 @@ def run_pairs(
         _run(both, artifact, *fold, hold_out, settings, settings.seed + k, console)
         for k, fold in enumerate(folds)
     ]
-    results = _judged(both, runs)
+    results = judge_pairs(both, [(run.held_out, run.predicted) for run in runs])
     if n_cut := sum(run.is_cut for run in runs):
         console.say(
             f"The validation loss was still falling at the last of {plural('epoch', settings.max_epochs)}, in "
@@ -326,52 +303,6 @@ def _joined(
         return join_branches(
             model, artifact, other=(*_BRANCH, width), features=features, width=width
         )
-
-
-# ------------------------------------------------------------------------------ judgement
-
-
-def _judged(both: Pairs, runs: Sequence[_Run]) -> PairResults:
-    """Put the folds together, and say what the network is ahead of, drug by drug."""
-    scores, own, predictions = [], [], []
-    first, second = both.entities
-    for fold, run in enumerate(runs):
-        for name, values in run.predicted.items():
-            scores.append({"model": name, "fold": fold, **both.scores(values, run.held_out)})
-        own.append(
-            pd.DataFrame({n: both.within(v, run.held_out) for n, v in run.predicted.items()})
-        )
-        predictions.append(
-            pd.DataFrame(
-                {
-                    first: both.cells.index[both.index[run.held_out, 0]],
-                    second: both.drugs.index[both.index[run.held_out, 1]],
-                    "value": both.y[run.held_out],
-                    **run.predicted,
-                    "fold": fold,
-                }
-            )
-        )
-    by_drug = pd.concat(own).groupby(level=0, sort=False).mean().rename_axis(second)
-    verdicts = [_verdict(by_drug, name, second) for name in by_drug.columns if name != JOINED]
-    return PairResults(
-        pd.DataFrame(scores).set_index("model"), by_drug, pd.concat(predictions), tuple(verdicts)
-    )
-
-
-def _verdict(by_drug: pd.DataFrame, other: str, drug: str) -> str:
-    """Compare with a baseline over drugs; an interval that holds 0 shows neither ahead."""
-    lead = (by_drug[JOINED] - by_drug[other]).to_numpy()
-    n = len(lead)
-    if n < 2:
-        return f"With {plural(drug, n)} of three pairs or more nothing can be said of the {other}."
-    half = stats.t.ppf(0.95, n - 1) * lead.std(ddof=1) / np.sqrt(n)
-    low, high = lead.mean() - half, lead.mean() + half
-    said = "better than" if low > 0 else "worse than" if high < 0 else "not shown to be better than"
-    return (
-        f"Within {plural(drug, n)} the network is {said} the {other}: r {lead.mean():+.3f} "
-        f"(90 % interval {low:+.3f} to {high:+.3f})."
-    )
 
 
 def _write(
