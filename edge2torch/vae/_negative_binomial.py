@@ -216,10 +216,11 @@ def _fill_in_one_pass(x: Tensor, log_mean: Tensor, log: Tensor, results: list[Te
 
 def _call(fill: Callable[..., None], *arrays: Any) -> None:
     """Fill arrays; the first call in a process compiles, or reads what an earlier one compiled."""
-    if fill in CALLED:
+    kind = fill.__qualname__  # a bound method is another one for each batch, and would keep it
+    if kind in CALLED:
         fill(*arrays)
     else:
-        say_if_slow(fill, lambda: fill(*arrays), "The likelihood of counts in one pass")
+        say_if_slow(kind, lambda: fill(*arrays), "The likelihood of counts in one pass")
 
 
 class _Large:

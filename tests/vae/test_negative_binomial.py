@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 
@@ -74,6 +76,16 @@ def test_one_pass_is_the_steps_one_by_one(
         torch.testing.assert_close(one, other, rtol=2e-5, atol=2e-5)
         torch.testing.assert_close(one.double(), exact, rtol=1e-4, atol=1e-4)
     assert len(passes) == 3
+
+
+def test_no_batch_is_kept_once_it_has_been_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory of counts is free again after the step, whichever of the two ways it took."""
+    module = pytest.importorskip("edge2torch.vae._one_pass")
+    x, log_dispersion = torch.ones(200, 200), torch.zeros(200)
+    nb_log_prob(x, torch.zeros(200, 200), log_dispersion)
+    nb_log_prob_of_cells(x, torch.zeros(1, 200, 200), torch.zeros(200, 1), log_dispersion)
+    gc.collect()
+    assert not [one for one in gc.get_objects() if type(one) is module.Counts]
 
 
 def test_a_mean_that_is_no_number_stays_one() -> None:
