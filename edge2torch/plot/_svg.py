@@ -13,6 +13,7 @@ from edge2torch.plot._wrapped import BOX, Wrapped
 FONT = 10.0
 NO_SCORE = "#dde1e8"
 _WHITE = "#f7f7f7"
+_RING = 1.7  # between a box and the ring of a found one; rings of rows that follow do not touch
 _LOOP = 36.0  # how far an edge leaves a box before it turns
 LARGEST = 1.6  # a small network does not fill the screen with huge letters
 
@@ -53,10 +54,19 @@ def svg(
                 f'<rect x="{x - w / 2:.1f}" y="{y - BOX / 2:.1f}" width="{w:.1f}" height="{BOX:g}" '
                 f'rx="4" fill="{fill}"/>'
                 f'<text x="{x:.1f}" y="{y + 3.5:.1f}" fill="{ink(fill)}"><tspan>{sign}</tspan>'
-                f"{escape(label)}</text></g>"
+                f"{escape(label)}</text>{_ring(x, y, w) if found[k] else ''}</g>"
             )
         ]
     return "".join([*parts, "</g></svg>"])
+
+
+def _ring(x: float, y: float, width: float) -> str:
+    """A second border round a found node: no one colour stands out from every fill and from a dark page."""
+    left, top = x - width / 2 - _RING, y - BOX / 2 - _RING
+    return (
+        f'<rect class="r" x="{left:.1f}" y="{top:.1f}" width="{width + 2 * _RING:.1f}" '
+        f'height="{BOX + 2 * _RING:g}" rx="6"/>'
+    )
 
 
 def _edges(graph: Subgraph, layout: Wrapped) -> list[str]:

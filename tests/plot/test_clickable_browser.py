@@ -11,6 +11,7 @@ import pytest
 
 import edge2torch as e2t
 from edge2torch.plot import NodeFacts, clickable_network
+from edge2torch.plot._svg import colour
 from tests.browsing import CHROMIUM, Page
 from tests.plot.test_clickable import HOSTILE, wide
 
@@ -285,3 +286,36 @@ def test_dark_and_light_keep_enough_contrast(page: Page):
         lights = sorted(sum(map(int, re.findall(r"\d+", part)[:3])) for part in parts)
         assert lights[1] - lights[0] > 500
     page.scheme("light")
+
+
+def test_the_border_of_a_found_node_stands_out_from_its_fill_and_from_the_page(page: Page):
+    """Black from every fill that a score can have; the ring round it from the page, and in the dark from the black."""
+
+    def light(text: str) -> float:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", text)[:3]]
+        linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+        return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+    def contrast(one: str, other: str) -> float:
+        low, high = sorted([light(one), light(other)])
+        return (high + 0.05) / (low + 0.05)
+
+    colours = """(() => {
+        const of = (selector, what) => getComputedStyle(document.querySelector(selector))[what];
+        return [of(".n.found rect", "stroke"), of(".n.found .r", "stroke"), of(".net-picture", "backgroundColor"),
+            of(".net-thick", "borderTopColor"), of(".net-thick", "outlineColor"), of(".net-thick", "backgroundColor")];
+    })()"""
+    fills = [colour(share) for share in np.linspace(-1, 1, 21)]
+    as_numbers = [f"{int(f[1:3], 16)} {int(f[3:5], 16)} {int(f[5:], 16)}" for f in fills]
+    for scheme in ("light", "dark"):
+        page.scheme(scheme)
+        border, ring, paper, *chip = page.eval(colours)
+        assert min(contrast(border, fill) for fill in as_numbers) >= 3
+        assert contrast(ring, paper) >= 4.5
+        assert chip[:2] == [border, ring]
+        assert contrast(chip[0], chip[2]) >= 4.5
+        if scheme == "dark":
+            assert contrast(ring, border) >= 4.5
+    page.scheme("light")
+    rings = "[...document.querySelectorAll('.n .r')].every(r => r.parentNode.classList.contains('found'))"
+    assert page.eval(rings)
