@@ -99,8 +99,8 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     Raises
     ------
     Edge2TorchError
-        For treatments without a node, and readouts that are not in the graph or that no treatment
-        reaches.
+        For treatments without a node, and readouts that are not in the graph, that no treatment
+        reaches, or that a stimulus feeds.
 
     Examples
     --------
@@ -223,6 +223,11 @@ def _kept(
         raise Edge2TorchError(
             f"readouts: {len(lost)} of them are not nodes: {listing(lost)}.{nearest(lost[0], names)} "
             "Drop these columns, or name them as the network does."
+        )
+    if given := [str(name) for name in design.readouts if name in fed]:
+        raise Edge2TorchError(
+            f"readouts: {listing(given)} stand for what a stimulus gives, and are computed from nothing. "
+            "Drop these columns."
         )
     if unknown := [node for node in context_nodes or [] if node not in names]:
         raise Edge2TorchError(f"context_nodes: {listing(unknown)} are not nodes.")

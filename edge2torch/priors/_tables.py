@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -212,6 +213,11 @@ def _with_sign(
 
 
 def _kind(path: FilePath, *, exists: bool = True) -> str:
+    if exists and not isinstance(path, str | os.PathLike):
+        raise Edge2TorchError(
+            f"path must name a file, found a {type(path).__name__}. A table with the columns source and "
+            "target needs no reading: give it to compile_graph or prepare_prior as it is."
+        )
     kind = plain_suffix(Path(path))
     if kind == ".cyjs":
         raise Edge2TorchError(

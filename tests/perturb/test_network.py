@@ -408,3 +408,15 @@ def test_conditions_that_do_not_settle_are_said() -> None:
     assert said.startswith("In 1 of 1 folds")
     assert "'c1'" in said
     assert "loops are among 'a', 'c' (radius" in said or "loops are among 'c', 'a' (radius" in said
+
+
+def test_a_readout_that_a_stimulus_feeds_is_refused_alone_and_beside_others():
+    doses = pd.DataFrame({"EGF": [0, 1, 0, 1], "TNF": [0, 0, 1, 1]}, index=list("abcd"))
+    edges = pd.DataFrame({"source": ["EGF", "TNF", "A"], "target": ["A", "A", "ERK"], "sign": 1})
+    read = pd.DataFrame({"EGF": [0.0, 1.0, 0.1, 0.9], "ERK": 0.5}, index=doses.index)
+    for columns in (["EGF"], ["ERK", "EGF"]):
+        design = perturb.read_design(doses, read[columns])
+        with pytest.raises(
+            Edge2TorchError, match="readouts: 'EGF' stand for what a stimulus gives"
+        ):
+            perturb.compile(edges, design)

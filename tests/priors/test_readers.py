@@ -466,3 +466,9 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
             priors.write_edges(given, tmp_path / name)
     with pytest.raises(Edge2TorchError, match="readers of their own"):
         priors.read_edges(tmp_path / "sets.gmt")
+
+
+def test_a_table_in_place_of_a_path_is_told_that_it_needs_no_reading():
+    edges: Any = pd.DataFrame({"source": ["a"], "target": ["b"]})
+    with pytest.raises(Edge2TorchError, match=r"found a DataFrame\. A table .* to compile_graph"):
+        priors.read_edges(edges)
