@@ -47,13 +47,13 @@ def edges_of(seed=0, nodes=30, edges=90):
     return table
 
 
-def pair(seed=0, nodes=30, edges=90, dtype=torch.float64, **modules):
+def pair(seed=0, nodes=30, edges=90, dtype=torch.float64, units=1, **modules):
     """The same model twice: in one pass, and layer by layer."""
-    models = []
+    models, table = [], edges_of(seed, nodes, edges)
+    if units > 1:  # a number per edge says nothing of a block
+        table = table[["source", "target"]]
     for engine in ("graph", "layers"):
-        model, artifact = e2t.compile_graph(
-            edges_of(seed, nodes, edges), quiet=True, seed=0, engine=engine
-        )
+        model, artifact = e2t.compile_graph(table, quiet=True, seed=0, engine=engine, units=units)
         if modules:
             model = e2t.customize_model(model, **modules)
         models.append(model.to(dtype))
@@ -168,6 +168,24 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean(calls):
     assert calls == [True, True]
 
 
+def test_all_units_of_a_node_are_dropped_or_none(calls):
+    edges = pd.DataFrame(
+        [(f"x{k}", f"h{k}") for k in range(20)] + [(f"h{k}", "y") for k in range(20)],
+        columns=["source", "target"],
+    )
+    base, _ = e2t.compile_graph(edges, quiet=True, engine="graph", units=3)
+    model = e2t.customize_model(base, node_dropout=0.25).train()
+    for name, parameter in model.named_parameters():
+        nn.init.constant_(parameter, float(name.endswith("weight")))
+    y = model(torch.eye(20).repeat(50, 1)).flatten()
+    torch.testing.assert_close(y.unique().detach(), torch.tensor([0.0, 3 / 0.75]))
+    dropped = (y == 0).view(50, 20).float()
+    assert abs(float(dropped.mean()) - 0.25) < 0.05
+    assert 0 < dropped.mean(0).max() < 0.6  # not the same nodes in every sample
+    assert torch.equal(model.eval()(torch.eye(20)), torch.full((20, 1), 3.0))
+    assert calls == [True, True]
+
+
 def test_edge_dropout_drops_edges_for_the_whole_batch(calls):
     edges = pd.DataFrame({"source": [f"x{k:03d}" for k in range(400)], "target": "y"})
     base, _ = e2t.compile_graph(edges.assign(initial_weight=1.0), quiet=True, engine="graph")
@@ -191,8 +209,9 @@ def test_edge_dropout_drops_edges_for_the_whole_batch(calls):
             "norm_first": False,
             "node_dropout": 0.2,
         },
+        {"node_activation": "silu", "node_dropout": 0.3, "units": 2},
     ],
-    ids=["plain", "dropout", "norm", "norm last"],
+    ids=["plain", "dropout", "norm", "norm last", "units"],
 )
 def test_gradients_can_be_differentiated_again(modules, calls):
     """With the masks of the first time; and the gradients are those that are not differentiated."""

@@ -73,6 +73,9 @@ def device_run(model: Any, watched: Watched, tables: Tables, x: Tensor) -> Devic
     layout = watched.layout
     if len(tables.norms) or bool((layout.outs < layout.n_in).any()):
         return None
+    drawn = tables.node[:, 4]
+    if (drawn != np.arange(len(drawn))).any():  # its kernels draw for each unit
+        return None
     if torch.version.hip is not None:  # tried on cards of NVIDIA only
         return None
     if tables.draws and torch.cuda.is_current_stream_capturing():

@@ -86,7 +86,7 @@ class Replay:
             return module(y.clone())  # type: ignore[no-any-return]
         if stage.kind == "dropout":
             drop = run.tables.numbers[stage.nodes, 2]
-            node = (run.layout.n_in + stage.nodes) * run.batch
+            node = (run.layout.n_in + run.tables.node[stage.nodes, 4]) * run.batch
             mask = mask_of(run.seed, node[None] + np.arange(run.batch)[:, None], drop[None])
             return y * torch.from_numpy(mask).to(y)
         gain, lift = (self.given.get((id(module), name)) for name in ("weight", "bias"))

@@ -14,7 +14,7 @@ from torch import nn
 
 from edge2torch.nn._activations import MML
 from edge2torch.nn._dropout import QuickDropout
-from edge2torch.nn._nodes import NodeBatchNorm, OnNodes
+from edge2torch.nn._nodes import NodeBatchNorm, NodeDropout, OnNodes
 from edge2torch.nn._whole._tensors import Tensors
 
 IDENTITY, TANH, SIGMOID, RELU, LEAKY_RELU, ELU, SILU, GELU, SOFTPLUS, MML_CODE = range(10)
@@ -50,7 +50,7 @@ _ACTIVATIONS: dict[
 _NORM = ("training", "momentum", "eps", "track_running_stats", "affine")
 # What may follow what; normalisation after the activation is known too.
 _ORDERS = ({"norm": 0, "activation": 1, "dropout": 2}, {"activation": 0, "norm": 1, "dropout": 2})
-_DROPOUTS = (nn.Dropout, QuickDropout)
+_DROPOUTS = (nn.Dropout, QuickDropout, NodeDropout)
 
 
 def _kind(module: nn.Module) -> str | None:
@@ -123,15 +123,23 @@ def settings_of(module: nn.Module) -> tuple[str, ...]:
     return _NORM if _kind(module) == "norm" else ()
 
 
+def _dropped_with(module: nn.Module, nodes: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return the node whose draw each takes: all units of a node share that of its first."""
+    if type(module) is not NodeDropout:
+        return nodes
+    units = module.places.numpy(force=True)
+    return nodes[np.searchsorted(units, units)]
+
+
 @dataclass
 class Tables:
     """The stages of all nodes at one setting.
 
     Parameters
     ----------
-    node : ndarray of int64, shape (nodes + 1, 4)
+    node : ndarray of int64, shape (nodes + 1, 5)
         Code of the activation; row where what goes into it is kept, or -1; norm, or -1; place of the
-        bias, or -1. The last row holds how many rows are kept. Where the norm is late, the row holds
+        bias, or -1; the node with which it is dropped, mostly itself. The last row holds how many rows are kept. Where the norm is late, the row holds
         what comes out of the activation, and the next one what goes into it, if that is needed.
     numbers : ndarray of float64, shape (nodes + 1, 3)
         The activation's two numbers, and the probability of dropout.
@@ -187,9 +195,9 @@ def tabulate(
 ) -> Tables | None:
     """Return the tables of the stages as they are set now, or None where a setting is not known."""
     n = len(bias_place)
-    node = np.zeros((n + 1, 4), np.int64)
+    node = np.zeros((n + 1, 5), np.int64)
     node[:, 1:3] = -1
-    node[:n, 3] = bias_place
+    node[:n, 3], node[:, 4] = bias_place, np.arange(n + 1)
     numbers = np.zeros((n + 1, 3))
     is_active, doubled = np.zeros((2, n), bool)
     norms: list[NDArray[np.integer]] = []
@@ -206,6 +214,7 @@ def tabulate(
             is_active[stage.nodes] = True
         elif stage.kind == "dropout":
             numbers[stage.nodes, 2] = module.p if module.training else 0.0
+            node[stage.nodes, 4] = _dropped_with(module, stage.nodes)
         else:
             live = module.training or module.running_mean is None
             tracks = module.running_mean is not None and module.track_running_stats

@@ -526,8 +526,9 @@ class Graph(NamedTuple):
     """What does not change from call to call; see :class:`Layout` and :class:`Tables`.
 
     Numbers, then vectors. ``place_out`` is the place of each edge's weight, edges by source; ``kind``
-    and ``numbers`` are the activations and rates there are, and ``node`` (nodes, 4) tells of each node
-    which of them it has, the row of what is kept of it, its norm, and the place of its bias.
+    and ``numbers`` are the activations and rates there are, and ``node`` (nodes, 5) tells of each node
+    which of them it has, the row of what is kept of it, its norm, the place of its bias, and the node
+    with which it is dropped.
     """
 
     n_in: Any
@@ -783,7 +784,7 @@ def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
     away, z_away = _places(graph, first, last)
     for k in range(first, last):
         row = base + (n_in + k - away) * width
-        kind, z_row, norm, bias = node[4 * k], node[4 * k + 1], node[4 * k + 2], node[4 * k + 3]
+        kind, z_row, norm, bias = node[5 * k], node[5 * k + 1], node[5 * k + 2], node[5 * k + 3]
         code, drop = graph.kind[kind], graph.numbers[3 * kind + 2]
         a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
         late = graph.norms[4 * norm + 3] if norm >= 0 else 0
@@ -817,7 +818,8 @@ def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
                 if late != 0 and turn == 0:
                     store(Z, z_at + q, z)
                 if is_last and drop > 0:
-                    z = z * draw_mask(S, seed, (n_in + k) * batch + lo + q, drop)
+                    counter = (n_in + node[5 * k + 4]) * batch + lo + q
+                    z = z * draw_mask(S, seed, counter, drop)
                 store(S, row + q, z)
 
 
@@ -827,8 +829,8 @@ def _places(graph, first, last):
     if not graph.alone:
         return 0, 0
     for k in range(first, last):
-        if graph.node[4 * k + 1] >= 0:
-            return first, int(graph.node[4 * k + 1])
+        if graph.node[5 * k + 1] >= 0:
+            return first, int(graph.node[5 * k + 1])
     return first, 0
 
 
@@ -923,10 +925,10 @@ def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, la
                 u = k + n_in
                 row, at = base + (u - away) * width, (u if wants_dx else graph.slot[k]) * width
                 kind, z_row, norm, bias = (
-                    node[4 * k],
-                    node[4 * k + 1],
-                    node[4 * k + 2],
-                    node[4 * k + 3],
+                    node[5 * k],
+                    node[5 * k + 1],
+                    node[5 * k + 2],
+                    node[5 * k + 3],
                 )
                 code, drop = graph.kind[kind], graph.numbers[3 * kind + 2]
                 a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
@@ -956,7 +958,8 @@ def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, la
                                 g = multiply_add(down, flat[slot], g)
                                 d[slot] += total(down * y)
                             if drop > 0:
-                                g = g * draw_mask(S, seed, u * batch + lo + q, drop)
+                                counter = (n_in + node[5 * k + 4]) * batch + lo + q
+                                g = g * draw_mask(S, seed, counter, drop)
                                 y = y * (1.0 - drop)
                             z = load(Z, z_at + q) if z_row >= 0 else y
                             if late != 0:
