@@ -15,7 +15,7 @@ from scipy import sparse
 from edge2torch._core.columns import gene_symbols, like_an_id, like_metadata
 from edge2torch._core.covariates import resolved
 from edge2torch._core.damage import DAMAGE
-from edge2torch._core.files import read_json
+from edge2torch._core.files import path_of, read_json
 from edge2torch._core.gtf import ENDINGS, gtf_blocks
 from edge2torch._core.h5ad import read_h5ad
 from edge2torch._core.messages import listing, warn
@@ -95,7 +95,7 @@ def read_transcript_data(
     >>> read_transcript_data("turned.csv", min_samples=2, transpose=True)
     TranscriptData(2 transcripts, 2 genes, 2 samples)
     """
-    where = Path(path)
+    where = path_of(path)
     check_scale(scale)
     options: dict[str, Any] = {
         "covariates": covariates,
@@ -140,7 +140,7 @@ def _counted_only(genes_of: pd.DataFrame, counted: pd.Index, *, plain_ids: bool)
 def _is_gtf(table: Table) -> bool:
     if table is None or isinstance(table, pd.DataFrame):
         return False
-    return plain_suffix(Path(table)) in ENDINGS
+    return plain_suffix(path_of(table, "transcripts")) in ENDINGS
 
 
 def _transcripts(table: Table) -> pd.DataFrame | None:
@@ -153,7 +153,7 @@ def _transcripts(table: Table) -> pd.DataFrame | None:
 def _table(table: Table, name: str) -> pd.DataFrame | None:
     if table is None or isinstance(table, pd.DataFrame):
         return table
-    return _read_table(Path(table), name)
+    return _read_table(path_of(table, name), name)
 
 
 def _read_table(path: Path, name: str) -> pd.DataFrame:

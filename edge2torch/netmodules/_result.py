@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch._core.files import read_manifest, replace_folder, restore_folder, staging_dir
+from edge2torch._core.files import (
+    path_of,
+    read_manifest,
+    replace_folder,
+    restore_folder,
+    staging_dir,
+)
 from edge2torch._core.messages import listing, require
 from edge2torch._core.parquet import read_parquet
 from edge2torch.compile import CompileArtifact, compile_graph, load_compiled, save_compiled
@@ -244,7 +250,7 @@ class NetworkModules:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the result into a folder, which is replaced as a whole; return the folder."""
         require("pyarrow", extra="modules")
-        folder = Path(path)
+        folder = path_of(path)
         # never replace a folder that is not ours
         ours = (folder / _MANIFEST).is_file() or (folder.is_dir() and not any(folder.iterdir()))
         if folder.exists() and not ours:
@@ -333,7 +339,7 @@ def load_modules(path: str | os.PathLike[str]) -> NetworkModules:
     True
     """
     require("pyarrow", extra="modules")
-    folder = Path(path)
+    folder = path_of(path)
     restore_folder(folder)
     index = read_manifest(
         folder / _MANIFEST,
