@@ -81,7 +81,7 @@ def run_study(
         of more than one column, as :class:`edge2torch.survival.TimeToEvent`.
     groups : str or Series, optional
         Column (of ``obs``), or values by sample, of what samples share, such as their donor: all
-        samples of one are on the same side of every split.
+        samples of one are on the same side of every split. Warns where no two share a group.
     covariates : sequence of str, or DataFrame
         Columns (of ``obs``), or a table by sample, of what is known beside the features, such as age,
         sex and batch. A linear function of them is added to the network's output and trained with
