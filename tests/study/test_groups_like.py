@@ -76,12 +76,7 @@ def test_a_group_for_every_sample_separates_nothing():
     ):
         assert group_names(names, kept).tolist() == ["a", "c"]
     assert group_names(pd.Series(["a", "b", "a"]), kept).tolist() == ["a", "a"]
+    table = donors(0, 0.0)
+    alone, quick = table.assign(donor=table["sample"]), FEW | {"max_epochs": 1}
     with pytest.warns(e2t.Edge2TorchWarning, match="every sample is of a group of its own"):
-        table = donors(0, 0.0)
-        e2t.run_study(
-            EDGES,
-            table.assign(donor=table.index),
-            "kind",
-            groups="donor",
-            **(FEW | {"max_epochs": 1}),
-        )
+        e2t.run_study(EDGES, alone, "kind", groups="donor", **quick)
