@@ -62,8 +62,8 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     design : Design
         What was given, and the names of what was read.
     steps : "converge" or int
-        The steady state; or updates per time, for a design with several times, which are a
-        sequence then. By default ``"converge"``, and 2 updates with several times.
+        The steady state, or the state after so many updates, which trains in less than half the
+        time. Several times are a sequence: updates from each to the next, by default 2.
     time_scale : {"rank", "log"}
         Of several times: as many updates from each to the next; or ``steps`` of them up to the first
         and, after it, in proportion to how much ``log(1 + time / first)`` grows, ``steps`` at least.
@@ -142,7 +142,7 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     options: dict[str, Any] = {"steps": steps}
     if steps == "converge":
         options.update(max_steps=max_steps, tolerance=tolerance)
-    else:
+    elif several:
         options.update(leak="node")
     with warnings.catch_warnings():
         if quiet or several:  # a sequence has as many updates as its times have together

@@ -214,7 +214,7 @@ def fit(
     controls: bool = True,
     rewired: int = 0,
     epochs: int = 300,
-    learning_rate: float = 0.01,
+    learning_rate: float | None = None,
     weight_decay: float = 1e-6,
     settings: Sequence[Mapping[str, Any]] = (),
     inner_folds: int = 0,
@@ -245,8 +245,11 @@ def fit(
     rewired : int
         Rewired graphs to train on; 20 of them are what a sentence on the wiring takes, and the
         p-values of :func:`screen`.
-    epochs, learning_rate : int, float
-        Of :func:`edge2torch.train.fit_steady_state`.
+    epochs : int
+        Steps of the optimizer, Adam.
+    learning_rate : float, optional
+        Its largest value, as in :func:`edge2torch.train.fit_steady_state`; by default 0.05 over the
+        mean number of edges into a node, so that a node moves as far in a step in any graph.
     weight_decay : float
         Of the weights; with ``weights="shrunk"`` of their relative distance from the shared ones.
     settings : sequence of mappings
@@ -369,5 +372,6 @@ def _check_recipe(recipe: Recipe) -> None:
     check_choice("weights", recipe.weights, WEIGHTS)
     check_choice("prior_mean", recipe.prior_mean, ("none", "graph_kernel"))
     check_count("epochs", recipe.epochs, 3)
-    check_number("learning_rate", recipe.learning_rate, above=0)
+    if recipe.learning_rate is not None:
+        check_number("learning_rate", recipe.learning_rate, above=0)
     check_number("weight_decay", recipe.weight_decay, least=0)

@@ -24,6 +24,8 @@ from edge2torch.train import diverged, fit_steady_state, naming_what_diverges
 _REST_EVERY = 10  # epochs between two looks at what held nodes are where nothing is given
 _INNER = 5  # parts of the training samples for residuals of a kernel that has not seen them
 _RISE = 0.1
+_BIAS_DECAY = 1e-5  # away from where they start, as in fit_steady_state
+_MOVE = 0.05  # of what a node computes, where its inputs are of the order of 1, in a step of Adam
 _LEAST = 1e-3  # of a weight: what is drawn to 0 would be held there by any decay
 
 
@@ -37,8 +39,10 @@ class Recipe:
         As in :func:`fit`.
     epochs : int
         Steps of the optimizer.
-    learning_rate, weight_decay : float
-        Of Adam; the decay is that of ``(w - w0) / w0`` with ``weights="shrunk"``.
+    learning_rate : float, optional
+        Of Adam; by default as in :func:`fit`.
+    weight_decay : float
+        That of ``(w - w0) / w0`` with ``weights="shrunk"``.
     options : dict
         Of :func:`compile`.
     """
@@ -46,7 +50,7 @@ class Recipe:
     weights: str = "free"
     prior_mean: str = "none"
     epochs: int = 300
-    learning_rate: float = 0.01
+    learning_rate: float | None = None
     weight_decay: float = 1e-6
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -129,6 +133,8 @@ def _fitted(
     first: PerturbationModel | None = None,
 ) -> PerturbationModel:
     model, _ = compile_design(edges, design, weights=_kind(recipe), seed=seed, **recipe.options)
+    if recipe.learning_rate is None:
+        recipe = replace(recipe, learning_rate=_rate(model))
     x, target = model.encode(design), masked(design, model, y)
     rows = torch.from_numpy(training)
     _set_units(model, target[training], bounded=design.is_bounded and recipe.prior_mean == "none")
@@ -137,10 +143,11 @@ def _fitted(
     start = _start_from(model, first) if first is not None else None
     extra = _Extra(start, recipe.weight_decay if first is not None else 0.0)
     decay = 0.0 if first is not None else recipe.weight_decay
-    if len(model.times) > 1:
-        return _fit_sequence(model, design, x, target, training, recipe)
+    if len(model.times) < 2:
+        _start_biases(model, answers)
+    if model.base.solver is None:
+        return _fit_steps(model, design, x, target, training, recipe, decay, extra)
     offset, scale = model.offset.clone(), model.scale.clone()
-    _start_biases(model, answers)
     model.offset.zero_()
     model.scale.fill_(1.0)
     conditions = design.samples["condition"].iloc[training].tolist()
@@ -150,7 +157,7 @@ def _fitted(
             x[rows],
             answers,
             epochs=recipe.epochs,
-            learning_rate=recipe.learning_rate,
+            learning_rate=cast(float, recipe.learning_rate),
             weight_decay=decay,
             penalty=extra,
         )
@@ -159,6 +166,15 @@ def _fitted(
     found.scale.copy_(scale)
     found.find_rest()
     return found
+
+
+def _rate(model: PerturbationModel) -> float:
+    """Return Adam's step from which what a node computes moves as far in any graph.
+
+    Each of its weights moves by the rate, so that a node of ten edges goes ten times as far.
+    """
+    layer = model.base.cell(0).edges
+    return _MOVE * layer.out_features / layer.n_edges
 
 
 def masked(design: Design, model: PerturbationModel, y: Floats) -> Floats:
@@ -255,36 +271,40 @@ def _unseen(kernel: GraphKernel, design: Design, training: Ints) -> Floats:
     return whole
 
 
-def _fit_sequence(
+def _fit_steps(
     model: PerturbationModel,
     design: Design,
     x: Tensor,
     y: Floats,
     training: Ints,
     recipe: Recipe,
+    decay: float,
+    extra: _Extra,
 ) -> PerturbationModel:
-    """Train on several times at once: a sequence per condition and context."""
-    place = _places(design, model)
+    """Train a network of so many updates: a sequence per condition and context of several times."""
+    place = _places(design, model)[training] if len(model.times) > 1 else None
     rows = torch.from_numpy(training)
     target = torch.tensor(y, dtype=x.dtype)
     measured = ~target[rows].isnan()
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
+    rate = cast(float, recipe.learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        recipe.learning_rate,
-        total_steps=recipe.epochs,
-        pct_start=max(_RISE, 2 / recipe.epochs),
+        optimizer, rate, total_steps=recipe.epochs, pct_start=max(_RISE, 2 / recipe.epochs)
     )
     weights = model.base.cell(0).edges
+    start = None if weights.bias is None else weights.bias.detach().clone()
     for epoch in range(recipe.epochs):
-        if epoch % _REST_EVERY == 0:
-            model.find_rest()
+        pull = extra(model, epoch)
         optimizer.zero_grad()
-        found = model(x[rows])[torch.arange(len(rows)), place[rows]]
+        found = model(x[rows])
+        if place is not None:
+            found = found[torch.arange(len(rows)), place]
+        elif weights.bias is not None and start is not None:
+            pull = pull + _BIAS_DECAY * (weights.bias - start).square().sum()
         error = ((found - target[rows]) / model.scale)[measured].square().mean()
         if not error.isfinite():
             raise _without_end(model, design.at(training), x[rows], f"epoch {epoch + 1}")
-        (error + recipe.weight_decay * weights.weight.square().sum()).backward()
+        (error + pull + decay * weights.weight.square().sum()).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
