@@ -25,6 +25,7 @@ from scipy.optimize import nnls
 import edge2torch as e2t
 from benchmarks.visible import like_go
 from edge2torch.nn._whole._cost import layer_terms, whole_terms
+from edge2torch.nn._whole._engine import _LEAST_GAIN, _LEAST_SHARE
 from edge2torch.simulate import layered_graph, random_dag
 
 TURNS, SECONDS = 7, 0.03
@@ -107,7 +108,8 @@ def judged(table: pd.DataFrame, whole: dict[str, float], layer: dict[str, float]
         name: sum(table[term].fillna(0) * value for term, value in found.items())
         for name, found in (("graph", whole), ("layers", layer))
     }
-    picks_graph = estimate["graph"] < 0.8 * estimate["layers"]
+    gain = estimate["layers"] - estimate["graph"]
+    picks_graph = (gain > _LEAST_GAIN) & (gain > _LEAST_SHARE * estimate["layers"])
     taken = np.where(picks_graph, table["graph"], table["layers"])
     loss = taken / table[["graph", "layers"]].min(axis=1)
     off = {

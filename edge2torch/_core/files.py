@@ -20,6 +20,7 @@ __all__ = [
     "folder_of_results",
     "lock_folder",
     "output_folder",
+    "path_of",
     "read_json",
     "read_manifest",
     "replace_folder",
@@ -30,6 +31,13 @@ __all__ = [
 
 _DRAFT = ".draft-"
 _LOCK = ".lock"
+
+
+def path_of(given: Any, argument: str = "path") -> Path:
+    """Return the path that was given, and refuse by name what is none: a table, a number, nothing."""
+    if not isinstance(given, str | os.PathLike):
+        raise Edge2TorchError(f"{argument} must be a path, found {type(given).__name__}.")
+    return Path(given)
 
 
 def write_file(path: str | os.PathLike[str], fill: Callable[[Path], object]) -> Path:
@@ -133,7 +141,7 @@ def lock_folder(folder: str | os.PathLike[str], *, beside: bool = False) -> Iter
     The claim ends with the process, however that ends. Drafts that a killed process left behind
     are removed.
     """
-    place = Path(folder)
+    place = path_of(folder, "folder")
     name = Path(os.path.abspath(place))  # noqa: PTH100 - "." has none
     lock = name.with_name(f".{name.name}{_LOCK}") if beside else place / _LOCK
     try:

@@ -46,6 +46,16 @@ def case_hint(missing: Iterable[object], known: Iterable[object]) -> str:
     return _but_for(found, "punctuation") if found else ""
 
 
+def turned_hint(n_ends: int) -> str:
+    """Return a sentence, a space before it, where so many features are what a graph ends in."""
+    return (
+        f" The graph ends in {n_ends:,} of the features: exchange the columns source and target, as "
+        "edges lead from a feature to what it belongs to."
+        if n_ends
+        else ""
+    )
+
+
 def _but_for(found: list[tuple[str, str]], what: str) -> str:
     return f" {len(found):,} of them are there but for {what} ({listing(found)}): write them alike."
 

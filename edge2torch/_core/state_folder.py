@@ -17,7 +17,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
-from edge2torch._core.files import read_manifest, write_file
+from edge2torch._core.files import path_of, read_manifest, write_file
 from edge2torch._core.tensor_file import unshare_memory
 from edge2torch.errors import Edge2TorchError
 
@@ -44,7 +44,7 @@ class StateFolder:
         self, path: str | os.PathLike[str], tensors: Mapping[str, Tensor], content: dict[str, Any]
     ) -> Path:
         """Write tensors and the rest of the index; an earlier save is replaced as a whole."""
-        folder = Path(path)
+        folder = path_of(path)
         if folder.exists() and not folder.is_dir():
             raise Edge2TorchError(f"path={str(folder)!r} is a file. Give a folder.")
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ class StateFolder:
 
     def read(self, path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return the content of the index and the tensors, on the CPU. No code is run."""
-        folder = Path(path)
+        folder = path_of(path)
         index = read_manifest(
             folder / self.index,
             self.format,

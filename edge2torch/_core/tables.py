@@ -24,7 +24,8 @@ from edge2torch.errors import Edge2TorchError
 # last bit, and in pandas 2.3 a number of 3,000 digits ends the process.
 _NEW = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
 _FLOATS: dict[str, Any] = {} if _NEW else {"float_precision": "round_trip"}
-_WITH_COMMA = r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?|[+-]?\d+"
+# A number with a decimal comma, or a whole one
+WITH_COMMA = r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?|[+-]?\d+"
 TABLES = (*SEPARATORS, ".parquet")
 """Endings of the files that :func:`read_table` takes; those of text may be packed."""
 MISSING = (
@@ -219,7 +220,7 @@ def _with_decimals(
         return read, table
     is_number = table.dtypes.map(is_numeric_dtype)
     words = [name for name in table.columns[~is_number & table.notna().any()] if name not in ids]
-    if not any(table[name].dropna().astype(str).str.fullmatch(_WITH_COMMA).all() for name in words):
+    if not any(table[name].dropna().astype(str).str.fullmatch(WITH_COMMA).all() for name in words):
         return read, table
 
     def with_comma(**options: Any) -> pd.DataFrame:

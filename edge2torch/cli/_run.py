@@ -209,12 +209,11 @@ def compare_priors(
     console: Console,
 ) -> None:
     """Which prior helps, or would any graph of its shape do? Several, beside controls."""
-    from edge2torch._core.files import output_folder
+    from edge2torch._core.files import folder_of_results
     from edge2torch._core.tables import write_table
     from edge2torch.study import compare_priors as compare
     from edge2torch.study import nodes_named, read_dataset, read_edge_file
 
-    folder = output_folder(out, "--out")
     names = [path.name.partition(".")[0] for path in edges]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Edge2TorchError(
@@ -222,25 +221,25 @@ def compare_priors(
             f"{listing(str(path) for path, name in zip(edges, names, strict=True) if name in twice)}. "
             "Priors go by the names of their files: rename them."
         )
-    priors = {name: read_edge_file(path, "EDGES") for name, path in zip(names, edges, strict=True)}
-    design = [] if groups is None else [("groups", groups)]
-    wanted = nodes_named(*priors.values())
-    dataset = read_dataset(data, label, wanted, design=design, **settings.reading)
-    for note in dataset.notes:
-        console.say(note)
-    found = compare(
-        priors,
-        dataset.table,
-        dataset.label,
-        groups=None if groups is None else dataset.design.iloc[:, 0],
-        draws=draws,
-        starts=starts,
-        folds=folds,
-        settings=settings,
-        quiet=console.quiet,
-    )
-    for line in (found.summary(), found.table.round(4).to_string(index=False)):
-        console.say(line)
-    for name, table in (("table", found.table), ("tests", found.tests)):
-        path = write_table(folder / f"{name}.csv", table)
-        console.say(f"Written: {path} ({plural('row', len(table))})")
+    with folder_of_results(out, "--out") as folder:
+        tables = [read_edge_file(path, "EDGES") for path in edges]
+        design = [] if groups is None else [("groups", groups)]
+        dataset = read_dataset(data, label, nodes_named(*tables), design=design, **settings.reading)
+        for note in dataset.notes:
+            console.say(note)
+        found = compare(
+            dict(zip(names, tables, strict=True)),
+            dataset.table,
+            dataset.label,
+            groups=None if groups is None else dataset.design.iloc[:, 0],
+            draws=draws,
+            starts=starts,
+            folds=folds,
+            settings=settings,
+            quiet=console.quiet,
+        )
+        for line in (found.summary(), found.table.round(4).to_string(index=False)):
+            console.say(line)
+        for name, table in (("table", found.table), ("tests", found.tests)):
+            path = write_table(folder / f"{name}.csv", table)
+            console.say(f"Written: {path} ({plural('row', len(table))})")

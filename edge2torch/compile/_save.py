@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch._core.damage import DAMAGE
+from edge2torch._core.files import path_of
 from edge2torch._core.messages import listing, warn
 from edge2torch._core.state_folder import StateFolder
 from edge2torch._core.wrappers import COMPILED, plain_names, plain_state, unwrap
@@ -156,7 +157,7 @@ def load_compiled(
     Linear(in_features=1, out_features=3, bias=True)
     """
     with torch.device("cpu"):  # where the values are read; then on torch's default device
-        model, artifact = _read(Path(path), customize)
+        model, artifact = _read(path_of(path), customize)
     return model.to(torch.get_default_device()), artifact
 
 

@@ -10,7 +10,7 @@ import torch
 
 from edge2torch._core.checks import check_choice, check_number
 from edge2torch._core.messages import listing
-from edge2torch._core.names import case_hint
+from edge2torch._core.names import case_hint, turned_hint
 from edge2torch.data._report import AlignmentReport
 from edge2torch.data._sources import Source, check_two_dimensional, open_source
 from edge2torch.errors import Edge2TorchError
@@ -123,7 +123,7 @@ def align_features_to_input_nodes(
         values, summary = _from_tensor(data, layer, wanted, dtype)
     else:
         values, summary = _from_source(
-            data, layer, wanted, missing=missing, extra=extra, dtype=dtype
+            data, layer, artifact, wanted, missing=missing, extra=extra, dtype=dtype
         )
     _check_finite(values, wanted, dtype)
     return (values.T, summary) if report else values.T
@@ -171,6 +171,7 @@ def _from_tensor(
 def _from_source(
     data: object,
     layer: str | None,
+    artifact: object,
     wanted: list[str],
     *,
     missing: float | Literal["error"],
@@ -191,7 +192,7 @@ def _from_source(
         known = set(wanted)
         unused = [name for name in source.names if name not in known]
     if lost and (missing == "error" or len(lost) == len(wanted)):
-        raise Edge2TorchError(_missing_message(source, data, lost, wanted))
+        raise Edge2TorchError(_missing_message(source, data, artifact, lost, wanted))
     if unused and extra == "error":
         raise Edge2TorchError(
             f"data: {len(unused)} column(s) of the {source.label} are not input nodes: "
@@ -235,7 +236,9 @@ def _check_width(label: str, width: int, wanted: list[str]) -> None:
         )
 
 
-def _missing_message(source: Source, data: object, lost: list[str], wanted: list[str]) -> str:
+def _missing_message(
+    source: Source, data: object, artifact: object, lost: list[str], wanted: list[str]
+) -> str:
     said = (
         f"data: the {source.label} has no column for {len(lost)} of {len(wanted)} input node(s): "
         f"{listing(lost)}."
@@ -252,6 +255,11 @@ def _missing_message(source: Source, data: object, lost: list[str], wanted: list
                     f"{said} The column {column!r} of var has such names: set data.var_names = "
                     f"data.var[{column!r}]."
                 )
+        graph = getattr(getattr(artifact, "artifact", artifact), "graph", None)  # a VAE's has none
+        if graph is not None:
+            ends = set(graph.edges["target"]) - set(graph.edges["source"])
+            if turned := turned_hint(len(ends.intersection(source.names or ()))):
+                return said + turned
         return f"{said} Its columns are {listing(source.names or ())}. Use the nodes' names."
     return f"{said} Add them, or pass missing=0.0 (or another value) to fill them."
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from edge2torch._core.checks import check_choice, check_flag, check_number
 from edge2torch._core.edges import EdgesLike, HasEdges
-from edge2torch._core.files import write_file
+from edge2torch._core.files import path_of, write_file
 from edge2torch._core.messages import listing, note, plural
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
@@ -118,7 +118,7 @@ def write_network(
     ...     artifact, "network.cx2", nodes={"tf": 0.8, "cell": 1.0}, edges=e2t.edge_weights(model))
     [edge2torch] Note: network.cx2: 4 nodes, 3 edges.
     """
-    final = Path(path)
+    final = path_of(path)
     chosen = _format(final, format)
     _check(final, chosen, level, positions, style, relations, interactome, interactome_uuid)
     network = read_network(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.files import path_of
 from edge2torch._core.messages import called, listing
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
@@ -93,7 +94,9 @@ def explain_module(
     """
     config = ExplainConfig() if config is None else config
     result = (
-        artifact_dir if isinstance(artifact_dir, NetworkModules) else load_modules(artifact_dir)
+        artifact_dir
+        if isinstance(artifact_dir, NetworkModules)
+        else load_modules(path_of(artifact_dir, "artifact_dir"))
     )
     new_scores = None
     if new_data is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from edge2torch._core.files import staging_dir
+from edge2torch._core.files import path_of, staging_dir
 from edge2torch._core.gtf import Progress, attribute, gtf_blocks
 from edge2torch._core.messages import listing, require
 from edge2torch._core.parquet import read_parquet
@@ -45,12 +45,12 @@ def read_gtf(
 ) -> Annotation:
     """Read a GTF file, gzipped or not; with a cache, the same content is parsed only once."""
     require("pyarrow", extra="modules")
-    file = Path(path)
+    file = path_of(path, "gtf")
     if not file.is_file():
         raise Edge2TorchError(f"gtf: there is no file {str(file)!r}.")
     if cache_dir is None:
         return _parse(file, progress)
-    place = Path(cache_dir) / f"gtf-{_content_key(file)}-v{_VERSION}"
+    place = path_of(cache_dir, "cache_dir") / f"gtf-{_content_key(file)}-v{_VERSION}"
     if (kept := _load(place)) is not None:
         return kept
     found = _parse(file, progress)

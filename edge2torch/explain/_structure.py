@@ -108,7 +108,8 @@ def annotate_structure(
     known = read_gtf(gtf, cache_dir=cache_dir, progress=progress)
     pairs = pairs.reset_index(drop=True)
     code, names = pd.factorize(known.transcripts["transcript_id"].astype(str))
-    asked = [pairs[side].astype(str) for side in _SIDES]
+    # one by one: of a column without an id pandas makes text in one release and numbers in the next
+    asked = [pd.Series([str(name) for name in pairs[side]], dtype=object) for side in _SIDES]
     unbarred = [ids.str.split("|").str[0] for ids in asked]
     if plain_ids:
         asked = unbarred

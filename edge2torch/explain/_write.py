@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge2torch._core.files import read_manifest, write_file
+from edge2torch._core.files import path_of, read_manifest, write_file
 from edge2torch._core.messages import require
 from edge2torch._core.tables import write_table
 from edge2torch.errors import Edge2TorchError
@@ -102,7 +102,7 @@ def record_files(output_dir: str | os.PathLike[str], files: Iterable[Path]) -> P
     ...     print(error)
     output_dir='no_such_folder' does not hold module_explanation_manifest.json. Write tables first, with explain_module(..., output_dir=).
     """
-    folder = Path(output_dir)
+    folder = path_of(output_dir, "output_dir")
     if not (folder / MANIFEST).is_file():
         raise Edge2TorchError(
             f"output_dir={str(output_dir)!r} does not hold {MANIFEST}. Write tables first, with "
@@ -124,7 +124,7 @@ def _write_manifest(folder: Path, index: dict[str, Any]) -> Path:
 
 
 def _folder(output_dir: str | os.PathLike[str]) -> Path:
-    folder = Path(output_dir)
+    folder = path_of(output_dir, "output_dir")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -12,9 +12,10 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, Literal
 
+from edge2torch._core.checks import check_type
+from edge2torch._core.files import path_of
 from edge2torch._core.messages import listing, require, warn
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
@@ -273,7 +274,7 @@ def read_config(source: str | os.PathLike[str]) -> ModulesConfig:
     yaml = require("yaml", extra="modules")
     folder = files("edge2torch.netmodules") / "configs"
     named = folder / f"{source}.yaml"
-    path = named if str(source).isidentifier() and named.is_file() else Path(source)
+    path = named if str(source).isidentifier() and named.is_file() else path_of(source, "config")
     if not path.is_file():
         names = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
         raise Edge2TorchError(
@@ -301,7 +302,10 @@ def as_config(
     """Settings from whatever a user gives."""
     if isinstance(config, (str, os.PathLike)):
         return read_config(config)
-    return config if isinstance(config, ModulesConfig) else override(ModulesConfig(), config or {})
+    if config is None or isinstance(config, ModulesConfig):
+        return config or ModulesConfig()
+    check_type("config", config, Mapping, "settings, a dict of them, or the path of a file")
+    return override(ModulesConfig(), config)
 
 
 def _flat(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -89,7 +89,8 @@ def as_counts(
                 )
             counts = counts.drop(columns="gene_id")
         counts = set_aside(counts, sample_ids(samples))
-        _check_named(counts.index, "counts", "row", problems)
+        if missing := int(counts.index.isna().sum()):
+            problems.append(f"counts has {missing:,} row(s) without an id")
         values = _numbers(counts, "counts", problems)
         matrix = Counts(values, text(counts.index), text(counts.columns))
         return matrix, transcripts, samples
@@ -106,7 +107,7 @@ def as_counts(
             samples = counts.obs.rename_axis("sample_id")
         return matrix, transcripts, samples
     raise Edge2TorchError(
-        f"counts must be a DataFrame of transcripts × samples or an AnnData, found "
+        "counts must be a DataFrame of transcripts × samples or an AnnData, found "
         f"{kind_of(counts)}. Read files with read_transcript_data(path)."
     )
 
@@ -135,11 +136,6 @@ def _other_rows(names: pd.Index) -> list[str]:
     if others := not_genes(names):
         warn(f"counts: {listing(others)} count reads outside genes and were set aside.")
     return others
-
-
-def _check_named(ids: pd.Index, name: str, axis: str, problems: list[str]) -> None:
-    if (missing := int(np.sum(ids.isna()))) > 0:
-        problems.append(f"{name} has {missing:,} {axis}(s) without an id")
 
 
 def sample_ids(samples: pd.DataFrame | None) -> pd.Index:

@@ -1,12 +1,12 @@
-"""``fit_modules``: the spine that all backends share."""
+"""``fit_modules``: the spine that all backends share, and a row for each of them."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,16 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch._core.covariates import covariate_names, resolved
+from edge2torch._core.checks import check_choice
+from edge2torch._core.covariates import covariate_names
 from edge2torch._core.messages import note, require
-from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._backends import BACKENDS, find_backend
 from edge2torch.netmodules._config import ModulesConfig, as_config
+from edge2torch.netmodules._correlation import baseline, graph, latent
 from edge2torch.netmodules._counts import Scale
 from edge2torch.netmodules._features import Features, make_features, warn_if_few
-from edge2torch.netmodules._input import TranscriptData, raise_all, transcript_data
 from edge2torch.netmodules._modules import find_modules
-from edge2torch.netmodules._read import read_transcript_data
+from edge2torch.netmodules._read import as_transcript_data
 from edge2torch.netmodules._result import NetworkModules
 from edge2torch.netmodules._similarity import (
     Padded,
@@ -36,6 +35,49 @@ from edge2torch.netmodules._similarity import (
     grid_threshold_switch,
 )
 from edge2torch.netmodules._tables import assemble_result, warn_if_suspect
+from edge2torch.netmodules._vae import vae
+from edge2torch.netmodules._wgcna import wgcna
+
+
+@dataclass(frozen=True)
+class ModuleBackend:
+    """A way to say how similar two features are.
+
+    Parameters
+    ----------
+    name : str
+        What ``backend=`` is called with.
+    summary : str
+        One line for tables and help.
+    similarity : callable
+        From standardised columns, decoys among them, to their similarities, which find their own
+        thresholds and pairs.
+    suggested : bool, default True
+        Whether to propose it where another backend found no module.
+    """
+
+    name: str
+    summary: str
+    similarity: Callable[[Request], Similarity]
+    suggested: bool = True
+
+
+# A row enrols a backend in tests, docs and command line.
+BACKENDS: dict[str, ModuleBackend] = {
+    row.name: row
+    for row in (
+        ModuleBackend(
+            "baseline",
+            "partial correlations of a Ledoit-Wolf covariance",
+            baseline,
+            suggested=False,
+        ),
+        ModuleBackend("latent", "factor analysis per channel, then as baseline", latent),
+        ModuleBackend("graph", "smoothing over correlated features, then as latent", graph),
+        ModuleBackend("vae", "a variational autoencoder of compiled graphs", vae),
+        ModuleBackend("wgcna", "R's WGCNA", wgcna, suggested=False),
+    )
+}
 
 _GRID_FLOOR = 0.2  # the smallest value of the grids
 _FEW_GENES = 200  # left; of a whole genome most genes are silent anyway
@@ -109,9 +151,11 @@ def fit_modules(
     >>> found.module_ids
     ['M000', 'M001', 'M002']
     """
-    similarity_of = find_backend(backend).similarity
+    similarity_of = BACKENDS[check_choice("backend", backend, BACKENDS)].similarity
     config = as_config(config)
-    data = _data(counts, transcripts, samples, gene_counts, covariates, min_samples, scale)
+    data = as_transcript_data(
+        counts, transcripts, samples, gene_counts, covariates, min_samples, scale
+    )
     if data.covariates:
         note(
             f"Covariates: {covariate_names(data.samples, data.covariates)}; NAME:number or "
@@ -155,57 +199,6 @@ def fit_modules(
         note(_advice(result, config), quiet=quiet)
     warn_if_suspect(result.checks)
     return result
-
-
-def _data(
-    counts: Any,
-    transcripts: pd.DataFrame | None,
-    samples: pd.DataFrame | None,
-    gene_counts: pd.DataFrame | None,
-    covariates: Sequence[str],
-    min_samples: int,
-    scale: Scale | None,
-) -> TranscriptData:
-    if isinstance(counts, TranscriptData):
-        given = {
-            "transcripts": transcripts,
-            "samples": samples,
-            "gene_counts": gene_counts,
-            "scale": scale,
-        }
-        if extra := [name for name, value in given.items() if value is not None]:
-            raise Edge2TorchError(
-                f"{extra[0]}: counts is TranscriptData, which holds it already. Leave it out."
-            )
-        if not covariates:
-            return counts
-        problems: list[str] = []
-        named = resolved(counts.samples, covariates, problems)
-        raise_all(problems)
-        return replace(counts, covariates=named)
-    if isinstance(counts, (str, os.PathLike)):
-        if gene_counts is not None:
-            raise Edge2TorchError(
-                "gene_counts: counts is a path, and a file holds both or has them summed. Leave it "
-                "out, or read the file and pass both tables."
-            )
-        return read_transcript_data(
-            counts,
-            transcripts=transcripts,
-            samples=samples,
-            covariates=covariates,
-            min_samples=min_samples,
-            scale=scale,
-        )
-    return transcript_data(
-        counts,
-        transcripts,
-        samples,
-        gene_counts=gene_counts,
-        covariates=covariates,
-        min_samples=min_samples,
-        scale=scale,
-    )
 
 
 def _request(

@@ -309,3 +309,23 @@ def _assign(
     strength = closest[np.arange(len(best)), best]
     typical = np.array([np.median(closest[labels == k, k]) for k in range(len(members))])
     return np.where(strength >= np.maximum(least, _FAR * typical[best]), best, NOWHERE)
+
+
+def closest_modules(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Of every module of the first: its size, the closest of the second, their Jaccard index."""
+    sizes = [table.groupby("module_id").size() for table in (first, second)]
+    shared = first.merge(second, on="gene_id").groupby(["module_id_x", "module_id_y"]).size()
+    both = shared.rename("both").reset_index()
+    either = both["module_id_x"].map(sizes[0]) + both["module_id_y"].map(sizes[1]) - both["both"]
+    both["jaccard"] = both["both"] / either
+    # stable, so that of equally close modules the first is named
+    both = both.sort_values("jaccard", ascending=False, kind="stable")
+    best = both.drop_duplicates("module_id_x").set_index("module_id_x").reindex(sizes[0].index)
+    return pd.DataFrame(
+        {
+            "module_id": sizes[0].index,
+            "genes": sizes[0].to_numpy(),
+            "closest": best["module_id_y"].to_numpy(),
+            "jaccard": best["jaccard"].fillna(0.0).to_numpy(),
+        }
+    )

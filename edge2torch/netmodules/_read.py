@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pandas as pd
 from scipy import sparse
 
 from edge2torch._core.columns import gene_symbols, like_an_id, like_metadata
+from edge2torch._core.covariates import resolved
 from edge2torch._core.damage import DAMAGE
-from edge2torch._core.files import read_json
+from edge2torch._core.files import path_of, read_json
 from edge2torch._core.gtf import ENDINGS, gtf_blocks
 from edge2torch._core.h5ad import read_h5ad
 from edge2torch._core.messages import listing, warn
@@ -93,7 +95,7 @@ def read_transcript_data(
     >>> read_transcript_data("turned.csv", min_samples=2, transpose=True)
     TranscriptData(2 transcripts, 2 genes, 2 samples)
     """
-    where = Path(path)
+    where = path_of(path)
     check_scale(scale)
     options: dict[str, Any] = {
         "covariates": covariates,
@@ -138,7 +140,7 @@ def _counted_only(genes_of: pd.DataFrame, counted: pd.Index, *, plain_ids: bool)
 def _is_gtf(table: Table) -> bool:
     if table is None or isinstance(table, pd.DataFrame):
         return False
-    return plain_suffix(Path(table)) in ENDINGS
+    return plain_suffix(path_of(table, "transcripts")) in ENDINGS
 
 
 def _transcripts(table: Table) -> pd.DataFrame | None:
@@ -151,7 +153,7 @@ def _transcripts(table: Table) -> pd.DataFrame | None:
 def _table(table: Table, name: str) -> pd.DataFrame | None:
     if table is None or isinstance(table, pd.DataFrame):
         return table
-    return _read_table(Path(table), name)
+    return _read_table(path_of(table, name), name)
 
 
 def _read_table(path: Path, name: str) -> pd.DataFrame:
@@ -277,3 +279,37 @@ def genes_of_gtf(path: Path) -> pd.DataFrame:
             "no transcripts."
         )
     return table.drop_duplicates(ignore_index=True)
+
+
+def as_transcript_data(
+    counts: Any,
+    transcripts: pd.DataFrame | None,
+    samples: pd.DataFrame | None,
+    gene_counts: pd.DataFrame | None,
+    covariates: Sequence[str],
+    min_samples: int,
+    scale: Scale | None,
+) -> TranscriptData:
+    """Checked data out of whatever ``fit_modules`` is given."""
+    tables: dict[str, Any] = {"transcripts": transcripts, "samples": samples}
+    options: dict[str, Any] = {"covariates": covariates, "min_samples": min_samples, "scale": scale}
+    if isinstance(counts, TranscriptData):
+        for name, value in (*tables.items(), ("gene_counts", gene_counts), ("scale", scale)):
+            if value is not None:
+                raise Edge2TorchError(
+                    f"{name}: counts is TranscriptData, which holds it already. Leave it out."
+                )
+        if not covariates:
+            return counts
+        problems: list[str] = []
+        named = resolved(counts.samples, covariates, problems)
+        raise_all(problems)
+        return replace(counts, covariates=named)
+    if isinstance(counts, (str, os.PathLike)):
+        if gene_counts is not None:
+            raise Edge2TorchError(
+                "gene_counts: counts is a path, and a file holds both or has them summed. Leave it "
+                "out, or read the file and pass both tables."
+            )
+        return read_transcript_data(counts, **tables, **options)
+    return transcript_data(counts, **tables, gene_counts=gene_counts, **options)

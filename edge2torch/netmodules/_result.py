@@ -1,10 +1,11 @@
-"""What every backend returns: one frozen result of named tables."""
+"""What every backend returns: one frozen result of named tables, and its folder of Parquet and JSON."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -13,14 +14,49 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edge2torch._core.messages import listing
-from edge2torch.compile import CompileArtifact, compile_graph
+from edge2torch._core.files import (
+    path_of,
+    read_manifest,
+    replace_folder,
+    restore_folder,
+    staging_dir,
+)
+from edge2torch._core.messages import listing, require
+from edge2torch._core.parquet import read_parquet
+from edge2torch.compile import CompileArtifact, compile_graph, load_compiled, save_compiled
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules._features import module_scores, score_samples
-from edge2torch.netmodules._folder import Checkpoint, load_folder, save_folder
 from edge2torch.netmodules._input import TranscriptData
-from edge2torch.netmodules._modules import leave_one_out
+from edge2torch.netmodules._modules import closest_modules, leave_one_out
+from edge2torch.netmodules._similarity import Checkpoint
 from edge2torch.nn import CompiledModel
+
+# Tables whose index carries names, and what these are
+_INDEXED = {"eigengenes": "module_id", "feature_scores": "sample_id", "samples": "sample_id"}
+# The files of a saved result, and the columns that each needs
+_TABLES: dict[str, Sequence[str]] = {
+    **{name: [column] for name, column in _INDEXED.items()},
+    "transform": [],  # its columns are those of the design
+    **{
+        name: columns.split()
+        for name, columns in {
+            "modules": "gene_id module_id",
+            "edges": "source target weight source_feature target_feature source_type target_type",
+            "traits": "module_id trait kind effect statistic pvalue qvalue n",
+            "features": "feature_id gene_id feature_type mean sd",
+            "loadings": "transcript_id gene_id loading",
+            "module_loadings": "module_id gene_id feature_id loading",
+            "module_gene_roles": "module_id gene_id switch_r abundance_r channel_r role",
+            "gene_fate": "gene_id fate module_id",
+            "checks": "module_id genes reach depth_r leverage sample_id trait warning",
+            "residualization": "feature_id variance_kept r2_before r2_after",
+        }.items()
+    },
+}
+_FORMAT, _VERSION = "edge2torch-modules", 3
+_MANIFEST = "modules.json"
+_JSON = ("calibration", "config", "design")
+_CHECKPOINT = "vae_checkpoint"
 
 _ROWS, _GENES = 10, 4  # in a notebook
 
@@ -213,7 +249,41 @@ class NetworkModules:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the result into a folder, which is replaced as a whole; return the folder."""
-        return save_folder({entry.name: getattr(self, entry.name) for entry in fields(self)}, path)
+        require("pyarrow", extra="modules")
+        folder = path_of(path)
+        # never replace a folder that is not ours
+        ours = (folder / _MANIFEST).is_file() or (folder.is_dir() and not any(folder.iterdir()))
+        if folder.exists() and not ours:
+            raise Edge2TorchError(
+                f"path={str(folder)!r} holds something other than modules. Give a new folder."
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with staging_dir(folder.parent) as aside:
+            draft = aside / folder.name
+            draft.mkdir()
+            self._fill(draft)
+            replace_folder(draft, folder)
+        return folder
+
+    def _fill(self, draft: Path) -> None:
+        for name in _TABLES:
+            table = getattr(self, name)
+            if name in _INDEXED:
+                table = table.rename_axis(index=_INDEXED[name], columns=None).reset_index()
+            table.to_parquet(draft / f"{name}.parquet", index=False)
+        index = {
+            "format": _FORMAT,
+            "format_version": _VERSION,
+            "backend": self.backend,
+            "tables": sorted(_TABLES),
+            _CHECKPOINT: self.checkpoint is not None,
+            **{name: dict(getattr(self, name)) for name in _JSON},
+        }
+        text = json.dumps(index, indent=1, ensure_ascii=False)
+        (draft / _MANIFEST).write_text(text, encoding="utf-8")
+        if (c := self.checkpoint) is not None:
+            save_compiled(draft / _CHECKPOINT / "encoder", c.encoder, c.encoder_artifact)
+            save_compiled(draft / _CHECKPOINT / "decoder", c.decoder, c.decoder_artifact)
 
     def __repr__(self) -> str:
         return (
@@ -239,26 +309,6 @@ class NetworkModules:
             f"<div>{escape(repr(self))}{table.to_html(border=0)}"
             f"{f'and {more:,} more modules' if more > 0 else ''}</div>"
         )
-
-
-def closest_modules(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Of every module of the first: its size, the closest of the second, their Jaccard index."""
-    sizes = [table.groupby("module_id").size() for table in (first, second)]
-    shared = first.merge(second, on="gene_id").groupby(["module_id_x", "module_id_y"]).size()
-    both = shared.rename("both").reset_index()
-    either = both["module_id_x"].map(sizes[0]) + both["module_id_y"].map(sizes[1]) - both["both"]
-    both["jaccard"] = both["both"] / either
-    # stable, so that of equally close modules the first is named
-    both = both.sort_values("jaccard", ascending=False, kind="stable")
-    best = both.drop_duplicates("module_id_x").set_index("module_id_x").reindex(sizes[0].index)
-    return pd.DataFrame(
-        {
-            "module_id": sizes[0].index,
-            "genes": sizes[0].to_numpy(),
-            "closest": best["module_id_y"].to_numpy(),
-            "jaccard": best["jaccard"].fillna(0.0).to_numpy(),
-        }
-    )
 
 
 def load_modules(path: str | os.PathLike[str]) -> NetworkModules:
@@ -288,67 +338,29 @@ def load_modules(path: str | os.PathLike[str]) -> NetworkModules:
     >>> load_modules(found.save("modules")).modules.equals(found.modules)
     True
     """
-    return NetworkModules(**load_folder(Path(path)))
+    require("pyarrow", extra="modules")
+    folder = path_of(path)
+    restore_folder(folder)
+    index = read_manifest(
+        folder / _MANIFEST,
+        _FORMAT,
+        _VERSION,
+        writer="NetworkModules.save",
+        needed=(*_JSON, _CHECKPOINT),
+        oldest=_VERSION,
+    )
+    parts: dict[str, Any] = {name: _read_table(folder, name) for name in _TABLES}
+    parts |= {name: index[name] for name in _JSON}
+    checkpoint = None
+    if index[_CHECKPOINT]:
+        encoder, encoder_artifact = load_compiled(folder / _CHECKPOINT / "encoder")
+        decoder, decoder_artifact = load_compiled(folder / _CHECKPOINT / "decoder")
+        checkpoint = Checkpoint(encoder.eval(), decoder.eval(), encoder_artifact, decoder_artifact)
+    return NetworkModules(**parts, checkpoint=checkpoint)
 
 
-def modules_to_edgelist(
-    result: NetworkModules, traits: Sequence[str] | None = None, *, features: bool = False
-) -> pd.DataFrame:
-    """Return gene → module → trait as an edge table, ready for ``compile_graph`` and training.
-
-    Parameters
-    ----------
-    result : NetworkModules
-        With one module or more.
-    traits : sequence of str, optional
-        Columns of the sample table; every module leads to each. All by default.
-    features : bool
-        Put the features in front: feature → gene → module → trait, so that ``feature_scores``
-        are the inputs.
-
-    Returns
-    -------
-    DataFrame
-        ``source``, ``target``.
-
-    Raises
-    ------
-    Edge2TorchError
-        When there are no modules, or a trait is not a column of the samples.
-
-    Examples
-    --------
-    >>> from edge2torch.netmodules import fit_modules
-    >>> from edge2torch.simulate import planted_modules
-    >>> planted = planted_modules(n_modules=2, module_size=12, n_background=20, seed=0)
-    >>> found = fit_modules(
-    ...     planted.counts, planted.transcripts, planted.samples, backend="latent", quiet=True)
-    >>> modules_to_edgelist(found, ["trait"]).tail(2)
-       source target
-    24   M000  trait
-    25   M001  trait
-    """
-    if not result.module_ids:
-        raise Edge2TorchError("result has no modules, so there are no edges.")
-    known = [str(name) for name in result.samples.columns]
-    wanted = known if traits is None else list(traits)
-    if unknown := [name for name in wanted if name not in known]:
-        raise Edge2TorchError(
-            f"traits: {listing(unknown)} are not columns of the samples; columns are "
-            f"{listing(known, 10) or 'none'}."
-        )
-    if not wanted:
-        raise Edge2TorchError("traits: there is none to lead to. Name columns of the samples.")
-    pairs = [
-        result.modules.set_axis(["source", "target"], axis=1),
-        pd.MultiIndex.from_product(
-            [result.module_ids, wanted], names=["source", "target"]
-        ).to_frame(index=False),
-    ]
-    if features:
-        used = result.module_loadings[["feature_id", "gene_id"]].drop_duplicates()
-        pairs.insert(0, used.set_axis(["source", "target"], axis=1))
-        # a gene whose features have no part in the eigengene would be an input of its own
-        bare = set(result.modules["gene_id"]) - set(used["gene_id"])
-        pairs[1] = pairs[1][~pairs[1]["source"].isin(bare)]
-    return pd.concat(pairs, ignore_index=True)
+def _read_table(folder: Path, name: str) -> pd.DataFrame:
+    table = read_parquet(folder / f"{name}.parquet")
+    if missing := [column for column in _TABLES[name] if column not in table]:
+        raise Edge2TorchError(f"{folder / name}.parquet lacks column(s) {listing(missing)}.")
+    return table.set_index(_INDEXED[name]) if name in _INDEXED else table

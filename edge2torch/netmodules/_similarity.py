@@ -17,10 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from torch import nn
 
+from edge2torch.compile import CompileArtifact
 from edge2torch.netmodules._config import ModulesConfig
 from edge2torch.netmodules._features import ABUNDANCE, SWITCH, Features
-from edge2torch.netmodules._folder import Checkpoint
 
 _MIN_DECOYS = 50  # of a channel, however small: a quantile of .99 needs some
 
@@ -274,6 +275,27 @@ class Request:
     seed: int
     progress: Callable[[str], None]
     track: Callable[[range, str], Iterable[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A fitted encoder and decoder; both are compiled graphs with node names.
+
+    Parameters
+    ----------
+    encoder, decoder : Module
+        The encoder takes standardised feature scores (b, features) and returns (b, 2k): means of
+        the latents, then what the softplus makes their standard deviations
+        of. The decoder takes latents (b, k) and returns standardised scores (b, features).
+    encoder_artifact, decoder_artifact : CompileArtifact
+        Names of their inputs and outputs. Latents are ``z0``, ``z1``, ...; the encoder's outputs
+        are the latents' names followed by ``z0 (spread)``, ...
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    encoder_artifact: CompileArtifact
+    decoder_artifact: CompileArtifact
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,11 @@ from edge2torch._core.checks import check_count, check_number
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
-from edge2torch.netmodules._backends import BACKENDS
 from edge2torch.netmodules._config import ModulesConfig, as_config, override
-from edge2torch.netmodules._fit import fit_modules
+from edge2torch.netmodules._fit import BACKENDS, fit_modules
 from edge2torch.netmodules._input import TranscriptData, transcript_data
-from edge2torch.netmodules._result import NetworkModules, closest_modules
+from edge2torch.netmodules._modules import closest_modules
+from edge2torch.netmodules._result import NetworkModules
 from edge2torch.simulate import planted_modules
 
 

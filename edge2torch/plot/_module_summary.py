@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.files import path_of
 from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import ExplainResult
@@ -209,6 +210,7 @@ def save_module_figures(
     >>> [path.name for path in save_module_figures(result, table, ".")]
     ['drivers.png', 'heatmap.png', 'summary.png']
     """
+    place = path_of(folder, "folder")
     pyplot = require("matplotlib.pyplot", extra="plot")
     made: dict[str, Callable[[], Any]] = {
         "drivers": lambda: plot_module_drivers(result, n).figure,
@@ -221,7 +223,7 @@ def save_module_figures(
     for name, draw in made.items():
         figure = draw()
         try:
-            path = Path(folder) / f"{name}.{kind}"
+            path = place / f"{name}.{kind}"
             save_axes(figure.axes[0], path)
             written.append(path)
         finally:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch._core.files import write_file
+from edge2torch._core.files import path_of, write_file
 from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
 
@@ -92,7 +92,7 @@ _SUFFIXES = (".svg", ".png", ".pdf")
 
 def check_path(path: str | Path, *more: str) -> Path:
     """Return a path whose suffix and folder can be written to."""
-    checked = Path(path)
+    checked = path_of(path)
     if checked.suffix.lower() not in (*_SUFFIXES, *more):
         raise Edge2TorchError(
             f"path={str(path)!r}: pictures are written as {listing((*_SUFFIXES, *more))}, by the suffix."

@@ -10,7 +10,7 @@ import pandas as pd
 from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
-from edge2torch._core.names import case_hint
+from edge2torch._core.names import case_hint, turned_hint
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import reachable
 from edge2torch.priors._clean import fitting_names
@@ -125,13 +125,11 @@ def _naming_hint(graph: Graph, features: Any, wanted: list[str]) -> str:
 
 
 def _direction_hint(n_into: int, n_ends: int) -> str:
-    if n_ends:
+    if n_ends or not n_into:
         return (
-            f" The graph ends in {n_ends:,} of the features: exchange the columns source and target, "
-            "as edges lead from a feature to what it belongs to."
+            turned_hint(n_ends)
+            or " Edges lead from source to target: are they the wrong way round?"
         )
-    if not n_into:
-        return " Edges lead from source to target: are they the wrong way round?"
     return (
         f" {n_into:,} edge(s) lead into features and count for nothing, because a feature's value "
         "is the data's. Leave out of features what is to be computed."

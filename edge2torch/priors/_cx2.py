@@ -199,8 +199,8 @@ def _table(
     sign, unknown = _signs(words, known)
     columns.pop("sign", None)
     table: dict[str, Any] = {
-        "source": pd.Series([called[source] for source, _ in ends], dtype=object),
-        "target": pd.Series([called[target] for _, target in ends], dtype=object),
+        "source": [called[source] for source, _ in ends],
+        "target": [called[target] for _, target in ends],
         "sign": pd.Series(sign, dtype="int64"),
         "relation": relation
         if relation is not None
@@ -333,7 +333,7 @@ def _with_genes(
     genes = list(dict.fromkeys(gene for gene, _ in pairs))
     if shared := sorted({*called.values()}.intersection(genes)):
         raise wrong(network.path, "nodes", f"system(s) bear the name of a gene: {listing(shared)}.")
-    rows = pd.DataFrame(pairs, columns=["source", "target"], dtype=object)
+    rows = pd.DataFrame(pairs, columns=["source", "target"])
     both = stacked([frame, rows.assign(sign=0, relation="member")])
     words = (
         f"a hierarchy, from part to whole: {len(called):,} systems with {len(frame):,} relations, "

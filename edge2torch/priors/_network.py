@@ -47,11 +47,12 @@ def network_table(
 
 def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     columns = dict.fromkeys(name for row in rows for name in row)
-    table = {name: [row.get(name) for row in rows] for name in columns}
+    # names as pandas would have them, text from its version 3 on, so that tables compare
+    kinds: dict[str, Any] = {"source": None, "target": None, "sign": "int64"}
     return pd.DataFrame(
         {
-            name: pd.Series(values, dtype="int64" if name == "sign" else object)
-            for name, values in table.items()
+            name: pd.Series([row.get(name) for row in rows], dtype=kinds.get(name, object))
+            for name in columns
         }
     )
 

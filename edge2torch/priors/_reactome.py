@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.files import path_of
 from edge2torch._core.messages import listing, note
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors._edges import join_rows, plain_edges, stacked
@@ -76,8 +77,8 @@ def read_reactome(
     0   P04637  R-HSA-2   member      TAS
     1  R-HSA-2  R-HSA-1  part_of     None
     """
-    above = _relation(relation, species)
-    below, n_joined = _members(members, species)
+    above = _relation(path_of(relation, "relation"), species)
+    below, n_joined = _members(path_of(members, "members"), species)
     edges = stacked([below, above])
     edges = edges.astype(object).where(edges.notna(), None)
     n_genes = below["source"].nunique()

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.files import path_of
 from edge2torch._core.messages import listing
 from edge2torch._core.packed import opened
 from edge2torch._core.tables import MISSING
@@ -80,9 +81,7 @@ def shown(text: str) -> str:
 
 def read_text(path: FilePath) -> tuple[Path, str]:
     """Return a file's text; what is compressed has to be called so, and the other way round."""
-    if not isinstance(path, str | os.PathLike):
-        raise Edge2TorchError(f"path must be the path of a file, found {type(path).__name__}.")
-    file = Path(path)
+    file = path_of(path)
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
         raise Edge2TorchError(f"{str(file)!r} {what}. Give the path of a file.")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike, edge_frame
-from edge2torch._core.files import write_file
+from edge2torch._core.files import path_of, write_file
 from edge2torch._core.messages import listing, note, plural, require, warn
 from edge2torch._core.packed import PACKED, plain_suffix
 from edge2torch._core.parquet import read_parquet
@@ -158,8 +158,8 @@ def write_edges(edges: EdgesLike, path: FilePath) -> Path:
     >>> read_edges(write_edges(edges, "mine.csv"), quiet=True).equals(edges)
     True
     """
-    file, kind = Path(path), edges_to_write(path)
     frame = edge_frame(edges)
+    kind, file = edges_to_write(path), Path(path)
 
     def fill(draft: Path) -> None:
         if kind == ".parquet":
@@ -213,7 +213,9 @@ def _with_sign(
 
 
 def _kind(path: FilePath, *, exists: bool = True) -> str:
-    if exists and not isinstance(path, str | os.PathLike):
+    if not exists:
+        path_of(path)
+    elif not isinstance(path, str | os.PathLike):
         raise Edge2TorchError(
             f"path must name a file, found a {type(path).__name__}. A table with the columns source and "
             "target needs no reading: give it to compile_graph or prepare_prior as it is."

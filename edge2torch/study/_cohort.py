@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch._core.messages import listing, plural
+from edge2torch._core.messages import listing, plural, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._covariates import check_known
 from edge2torch.study._data import Dataset
@@ -23,7 +23,13 @@ def group_names(column: pd.Series, kept: NDArray[np.bool_]) -> NDArray[np.str_]:
             f"groups: {len(missing)} sample(s) have none: {listing(missing)}. Name theirs, or leave "
             "these samples out."
         )
-    return column.astype(str).to_numpy(str)[kept]
+    names = column.astype(str).to_numpy(str)[kept]
+    if len(np.unique(names)) == len(names):
+        warn(
+            "groups: every sample is of a group of its own, so nothing is kept together and samples "
+            "are split one by one. Name what several share, such as the donor, or leave groups= out."
+        )
+    return names
 
 
 def with_cohort(study: Study, cohort: Dataset) -> Study:

@@ -21,6 +21,7 @@ from edge2torch._core.messages import listing, plural
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._baseline import fit_baseline
+from edge2torch.study._cohort import group_names
 from edge2torch.study._ignorant import IGNORANT
 from edge2torch.study._judge_priors import OWN, UNTRAINED, judge
 from edge2torch.study._network import Network, fit_network
@@ -242,7 +243,7 @@ def compare_priors(
     label = _by_sample("y", y, X.index)
     task = choose_task(label, chosen.task, chosen.min_class_size)
     named = None if groups is None else _by_sample("groups", groups, X.index)
-    of = None if named is None else named[task.kept].astype(str).to_numpy(str)
+    of = None if named is None else group_names(named, task.kept)
     X = X[task.kept]
     console = Console(quiet)
     fitted = {str(name): _fitted(name, edges, X, task, chosen) for name, edges in priors.items()}

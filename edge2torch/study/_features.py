@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge2torch._core.columns import gene_symbols, like_an_id, like_metadata
 from edge2torch._core.messages import listing
-from edge2torch._core.tables import not_genes
+from edge2torch._core.tables import WITH_COMMA, not_genes
 from edge2torch.study._outcomes._outcome import Label
 
 _MOST_NAMED = 50  # of columns that may be no features: who is not named is not found
@@ -186,7 +186,7 @@ def words_in(column: pd.Series) -> str:
     if odd.empty:
         return "Give them a type of numbers."
     held = f"{column.name!r} holds {odd.iloc[0]!r}, of sample {str(odd.index[0])!r}"
-    if re.fullmatch(r"-?\d+,\d+", str(odd.iloc[0])):
+    if re.fullmatch(WITH_COMMA, str(odd.iloc[0])):
         return f"{held}: write decimals with a point."
     return f"{held}: leave cells empty where a value is missing, and words out."
 

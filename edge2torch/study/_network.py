@@ -13,7 +13,7 @@ from torch import nn
 
 from edge2torch._core.edges import edges_called
 from edge2torch._core.messages import listing
-from edge2torch._core.names import case_hint
+from edge2torch._core.names import case_hint, turned_hint
 from edge2torch._core.randomness import seeded
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.customize import NodeHeads, customize_model
@@ -160,11 +160,7 @@ def fit_network(
     hint = case_hint(absent, available)
     if len(absent) == len(wanted):
         last = set(whole.graph.edges["target"]) - set(whole.graph.edges["source"])
-        if n_ends := len(last & available):
-            hint += (
-                f" The graph ends in {n_ends:,} of the features: exchange the columns source and "
-                "target, as edges lead from a feature to what it belongs to."
-            )
+        hint += turned_hint(len(last & available))
         raise Edge2TorchError(
             f"edges and data share no names: the graph's inputs are {listing(wanted)}, the "
             f"data's features {listing(sorted(available))}.{hint} Use the same naming in both"

@@ -11,7 +11,7 @@ import pandas as pd
 from torch import nn
 
 from edge2torch._core.complete import check_complete
-from edge2torch._core.files import lock_folder, output_folder
+from edge2torch._core.files import lock_folder, output_folder, path_of
 from edge2torch._core.messages import listing, plural
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
@@ -225,7 +225,7 @@ class StudyResult:
         Path
             Of ``report.html``.
         """
-        place = output_folder(Path(folder), "folder")
+        place = output_folder(path_of(folder, "folder"), "folder")
         with lock_folder(place):
             return write_results(self.results, self.text, place)[-1]
 
@@ -242,7 +242,7 @@ class StudyResult:
         Path
             The folder.
         """
-        place = output_folder(Path(folder), "folder")
+        place = output_folder(path_of(folder, "folder"), "folder")
         with lock_folder(place):
             save_model(place, self.results)
             write_state(place, self.results, self.text)
@@ -288,7 +288,7 @@ def load_study(folder: str | os.PathLike[str]) -> StudyResult:
         ...
     edge2torch.errors.Edge2TorchError: folder: there is no folder 'no_such_folder'.
     """
-    place = Path(folder)
+    place = path_of(folder, "folder")
     if not place.is_dir():
         raise Edge2TorchError(f"folder: there is no folder {str(place)!r}.")
     return StudyResult(*read_state(place))

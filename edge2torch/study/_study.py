@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge2torch._core.checks import check_type
 from edge2torch._core.console import Console
 from edge2torch._core.covariates import covariate_names
-from edge2torch._core.files import lock_folder, output_folder
+from edge2torch._core.files import lock_folder, output_folder, path_of
 from edge2torch._core.messages import listing, plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import Prior, add_names
@@ -81,7 +81,7 @@ def run_study(
         of more than one column, as :class:`edge2torch.survival.TimeToEvent`.
     groups : str or Series, optional
         Column (of ``obs``), or values by sample, of what samples share, such as their donor: all
-        samples of one are on the same side of every split.
+        samples of one are on the same side of every split. Warns where no two share a group.
     covariates : sequence of str, or DataFrame
         Columns (of ``obs``), or a table by sample, of what is known beside the features, such as age,
         sex and batch. A linear function of them is added to the network's output and trained with
@@ -166,7 +166,7 @@ def run_study(
     }
     task = _with_covariates(task, dataset, covariates, nodes_named(table), predicted)
     network = _network_of(table, dataset, task, settings)
-    place = None if folder is None else output_folder(Path(folder), "folder")
+    place = None if folder is None else output_folder(path_of(folder, "folder"), "folder")
     text = _filled(text or ReportText(), dataset, task, table, f"{origin} {named}".strip())
     if not text.command:
         text = replace(text, command=_call(data, asked or task.label, settings))

@@ -24,8 +24,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from edge2torch._core.checks import check_count, check_number, check_seed, check_type
+from edge2torch._core.checks import check_count, check_number, check_seed
 from edge2torch._core.console import Console
+from edge2torch._core.files import path_of
 from edge2torch._core.randomness import seeded
 from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError
@@ -213,10 +214,10 @@ def fit(
 def _file(checkpoint: Any) -> Path | None:
     if checkpoint is None:
         return None
-    check_type("checkpoint", checkpoint, (str, os.PathLike), "the path of a file")
-    if Path(checkpoint).is_dir():
+    path = path_of(checkpoint, "checkpoint")
+    if path.is_dir():
         raise Edge2TorchError(f"checkpoint: {str(checkpoint)!r} is a folder. Name a file in it.")
-    return Path(checkpoint)
+    return path
 
 
 @dataclass

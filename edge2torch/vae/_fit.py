@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from edge2torch._core.checks import check_count, check_number, check_seed
-from edge2torch._core.files import lock_folder
+from edge2torch._core.files import lock_folder, path_of
 from edge2torch._core.messages import require, warn
 from edge2torch._core.randomness import seeded
 from edge2torch.errors import Edge2TorchError
@@ -115,7 +115,7 @@ def fit_vae(
     warn_of_rare(vae, found)
     profile = mean_profile(vae.likelihood, cells, rows[0], found)
     with seeded(settings.seed), _quiet(), tempfile.TemporaryDirectory() as aside:
-        home = Path(folder) if folder is not None else Path(aside)
+        home = Path(aside) if folder is None else path_of(folder, "folder")
         last = home / "last.ckpt"
         if resume and not last.is_file():
             raise Edge2TorchError(f"folder={str(folder)!r} holds no fit to resume: no last.ckpt.")

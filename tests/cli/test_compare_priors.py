@@ -50,6 +50,15 @@ def test_help_is_of_what_can_be_compared(monkeypatch, capsys) -> None:
     assert "survival" not in said
 
 
+def test_a_failure_leaves_no_folder_behind(files) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        main(
+            ["compare-priors", str(files / "edges.csv"), "--data", str(files / "cells.csv"),
+             "--label", "no such column", "--out", str(files / "o")]
+        )  # fmt: skip
+    assert not (files / "o").exists()
+
+
 def test_two_files_of_one_name_are_refused(files, capsys) -> None:
     (files / "b").mkdir()
     (files / "b" / "edges.csv").write_text((files / "edges.csv").read_text())

@@ -68,7 +68,7 @@ def test_none_is_left_by_a_signal_at_the_moment_of_its_start(
                 os.kill(os.getpid(), signal.SIGTERM)
                 time.sleep(0.2)
 
-    monkeypatch.setattr("edge2torch.netmodules._backends._wgcna.subprocess.Popen", Slow)
+    monkeypatch.setattr("edge2torch.netmodules._wgcna.subprocess.Popen", Slow)
     with pytest.raises(SystemExit) as end:
         main(given)
     assert end.value.code == 143

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from edge2torch.compile import compile_graph
 from edge2torch.data import AlignmentReport, align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
@@ -302,3 +303,16 @@ def test_twenty_thousand_names_are_looked_up_in_milliseconds():
     start = time.thread_time()
     align_features_to_input_nodes(frame, artifact)
     assert time.thread_time() - start < 0.5  # of the processor; one by one they take 20
+
+
+def test_a_graph_that_runs_the_wrong_way_is_told():
+    turned = compile_graph(
+        pd.DataFrame({"source": "out", "target": ["g1", "g2", "g3"]}), quiet=True
+    )
+    table = pd.DataFrame({"g1": [0.0], "g2": [0.0], "age": [1.0]})
+    for artifact in (turned[1], turned[0]):
+        for missing in ("error", 0.0):
+            with pytest.raises(
+                Edge2TorchError, match="ends in 2 of the features: exchange the columns source and"
+            ):
+                align_features_to_input_nodes(table, artifact, missing=missing)

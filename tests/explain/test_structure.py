@@ -100,6 +100,16 @@ def test_what_cannot_be_labelled_is_reported(gtf, tmp_path):
         annotate_structure(gtf, asked.drop(columns="transcript_id_b"))
 
 
+def test_pairs_without_ids_have_unknown_transcripts(gtf):
+    asked = pairs(("P.1", "P.2"), ("P.1", None)).assign(gene_id="P")
+    found = annotate_structure(gtf, asked)
+    assert found["status"].to_list() == ["ok", "unknown transcript"]
+    for empty in (None, float("nan")):
+        with pytest.raises(Edge2TorchError, match="none of the transcripts"):
+            annotate_structure(gtf, asked.assign(transcript_id_a=empty, transcript_id_b=empty))
+    assert annotate_structure(gtf, asked[:0]).empty
+
+
 def test_ids_before_a_bar(gtf):
     asked = pairs(("P.1|G|x", "P.2|G"), ("P.1", "P.3"))
     with pytest.warns(Edge2TorchWarning, match=r"2 are there .* the bar: plain_ids=True"):

@@ -9,8 +9,8 @@ import pytest
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules import BACKENDS, NetworkModules, fit_modules
-from edge2torch.netmodules._backends._wgcna import find_wgcna
 from edge2torch.netmodules._config import WgcnaConfig
+from edge2torch.netmodules._wgcna import find_wgcna
 from edge2torch.simulate import PlantedModules, planted_modules
 
 SMALL = {"vae.max_epochs": 60, "vae.hidden_dim": 16}

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge2torch.netmodules import ModulesConfig
-from edge2torch.netmodules._backends._vae import (
+from edge2torch.netmodules._vae import (
     Fitted,
     _part_of,
     new_vae,

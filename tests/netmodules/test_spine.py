@@ -14,7 +14,7 @@ from edge2torch.netmodules import (
     override,
     read_config,
 )
-from edge2torch.netmodules._backends._correlation import (
+from edge2torch.netmodules._correlation import (
     ledoit_wolf_shrinkage,
     partial_correlations,
     smoothed,

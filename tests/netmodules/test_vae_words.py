@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge2torch.netmodules._backends._vae import no_better_words
+from edge2torch.netmodules._vae import no_better_words
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.netmodules import ModulesConfig, fit_modules
-from edge2torch.netmodules._backends._wgcna import find_wgcna
 from edge2torch.netmodules._config import WgcnaConfig
 from edge2torch.netmodules._features import make_features
 from edge2torch.netmodules._input import transcript_data
 from edge2torch.netmodules._similarity import Overlaps, Padded, Thresholds, add_decoys
+from edge2torch.netmodules._wgcna import find_wgcna
 from tests.netmodules.conftest import fitted, planted
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs are shell scripts")

@@ -416,7 +416,8 @@ def test_threads_give_the_same_bits_each_time(monkeypatch):
 
 
 def _in_a_child(queue, model, x):
-    queue.put(model(x).detach().numpy())
+    begun = _threads._POOL._count
+    queue.put((begun, model(x).detach().numpy(), _threads._POOL._count))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -431,8 +432,12 @@ def test_a_forked_process_computes(monkeypatch):
     queue = context.Queue()
     child = context.Process(target=_in_a_child, args=(queue, graph, x))
     child.start()
-    np.testing.assert_array_equal(queue.get(timeout=300), expected)
+    begun, y, then = queue.get(timeout=300)
     child.join()
+    assert _threads._POOL._count > 0
+    assert begun == 0
+    assert then > 0
+    np.testing.assert_array_equal(y, expected)
 
 
 SCRIPT = """

@@ -176,6 +176,64 @@ def test_threads_end_before_an_interrupt_goes_on():
     assert ended == [True, True]
 
 
+def test_what_no_thread_begins_is_done_by_the_caller(monkeypatch):
+    done = []
+
+    def walk(like, k):
+        done.append((k, threading.current_thread()))
+
+    like = np.zeros(0)
+    CALLED.add((walk, like.dtype))
+    monkeypatch.setattr(_threads._POOL, "offer", lambda jobs: None)
+    _threads.share_out(walk, [(like, k) for k in range(3)])
+    assert done == [(k, threading.current_thread()) for k in range(3)]
+
+
+def test_where_no_thread_begins_nothing_waits_for_one(monkeypatch):
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    done, pool, like = [], _threads._Pool(), np.zeros(0)
+    walk = lambda like, k: done.append(k)  # noqa: E731
+    CALLED.add((walk, like.dtype))
+    monkeypatch.setattr(_threads, "_POOL", pool)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    _threads.share_out(walk, [(like, k) for k in range(3)])
+    assert done == [0, 1, 2]
+    assert pool._jobs.empty()  # they would hold their arrays for good
+
+
+def test_an_error_of_another_thread_is_raised_after_all_have_ended():
+    begun, ended = threading.Event(), []
+
+    def walk(like, k):
+        if k == 0:
+            begun.wait(60)
+            return
+        begun.set()
+        time.sleep(0.05)
+        ended.append(k)
+        raise ValueError(k)
+
+    like = np.zeros(0)
+    CALLED.add((walk, like.dtype))
+    with pytest.raises(ValueError, match="1"):
+        _threads.share_out(walk, [(like, k) for k in range(2)])
+    assert ended == [1]
+
+
+def test_a_share_is_done_after_an_interrupt_between_its_claim_and_its_work():
+    done = []
+    job = _threads._Job(done.append, (1,))
+    assert job._claim.acquire(blocking=False)
+    _threads._finish([job])
+    assert done == [1]
+    late = threading.Thread(target=job.run)  # who comes to it too late leaves it
+    late.start()
+    late.join()
+    assert done == [1]
+
+
 def test_threads_go_back_through_one_graph_at_a_time():
     model = model_of(CHAIN, "graph")
     y = model(X.repeat(50, 1)).sum()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import edge2torch as e2t
+from edge2torch.study._cohort import group_names
 from edge2torch.study._groups_like import group_warnings
 from edge2torch.study._task import choose_task
 from tests.study.test_covariates import pathway_edges
@@ -65,3 +66,17 @@ def test_features_without_a_value_are_no_neighbours():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert group_warnings(table[["donor"]], empty, task, None) == said
+
+
+def test_a_group_for_every_sample_separates_nothing():
+    names = pd.Series(["a", "b", "c"])
+    kept = np.array([True, False, True])
+    with pytest.warns(
+        e2t.Edge2TorchWarning, match="^groups: every sample is of a group of its own"
+    ):
+        assert group_names(names, kept).tolist() == ["a", "c"]
+    assert group_names(pd.Series(["a", "b", "a"]), kept).tolist() == ["a", "a"]
+    table = donors(0, 0.0)
+    alone, quick = table.assign(donor=table["sample"]), FEW | {"max_epochs": 1}
+    with pytest.warns(e2t.Edge2TorchWarning, match="every sample is of a group of its own"):
+        e2t.run_study(EDGES, alone, "kind", groups="donor", **quick)

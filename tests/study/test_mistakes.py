@@ -92,6 +92,10 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: study(samples().assign(g1="0,5")),
         "not numbers: 'g1'. 'g1' holds '0,5', of sample 's0': write decimals with a point.",
     ),
+    "decimal commas with an exponent": (
+        lambda: study(samples().assign(g1="-,5E-3")),
+        "'g1' holds '-,5E-3', of sample 's0': write decimals with a point.",
+    ),
     "words among numbers": (
         lambda: study(samples().assign(g1=["low", *["1.5"] * 39])),
         "'g1' holds 'low', of sample 's0': leave cells empty where a value is missing",

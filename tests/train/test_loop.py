@@ -193,7 +193,7 @@ def test_what_cannot_be_trained_with_is_refused(tmp_path):
         Edge2TorchError, match=r"^checkpoint: '[^']*' is damaged or [^']*delete it\.$"
     ):
         trained(max_epochs=2, checkpoint=kept)
-    with pytest.raises(Edge2TorchError, match="checkpoint must be the path of a file, found int"):
+    with pytest.raises(Edge2TorchError, match="checkpoint must be a path, found int"):
         trained(checkpoint=5)
     with pytest.raises(Edge2TorchError, match=r"checkpoint: '.*' is a folder\. Name a file in it"):
         trained(checkpoint=tmp_path)

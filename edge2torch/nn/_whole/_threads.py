@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any
 
 import torch
 
 from edge2torch._core.messages import CALLED, say_if_slow
 
+_AT_ONCE = 8  # threads are there from the first call on, or as many as cores
 _WORTH_A_THREAD = 400_000  # edges times samples: less is done before another thread has begun
 
 
@@ -30,22 +31,70 @@ def shares(blocks: int, threads: int) -> list[tuple[int, int]]:
     return list(pairwise(k * blocks // threads for k in range(threads + 1)))
 
 
+class _Job:
+    """A share of a call: whoever comes first does it, a thread that waits for work or the caller."""
+
+    def __init__(self, walk: Callable[..., None], call: tuple[Any, ...]) -> None:
+        self._walk, self._call = walk, call
+        # one that its owner may take again: who was interrupted right after it took it
+        self._claim, self._end = threading.RLock(), threading.Lock()
+        self._end.acquire()  # until it is done
+        self.is_done = False
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do it, unless another has begun."""
+        if self.is_done or not self._claim.acquire(blocking=False):
+            return
+        try:
+            self._walk(*self._call)
+        except BaseException as error:  # noqa: BLE001 - raised by the caller
+            self.error = error
+        self.is_done = True
+        self._end.release()
+
+    def wait(self) -> None:
+        """Return once it is done."""
+        if not self.is_done:
+            self._end.acquire()
+
+
 class _Pool:
     """Threads that wait for work; a forked process begins with its own."""
 
     def __init__(self) -> None:
-        self._lock, self._owner = threading.Lock(), 0
-        self._executor: ThreadPoolExecutor | None = None
+        self._lock, self._count = threading.Lock(), 0
+        self._jobs: SimpleQueue[_Job] = SimpleQueue()
 
-    def executor(self) -> ThreadPoolExecutor:
+    def offer(self, jobs: Sequence[_Job]) -> None:
+        """Let threads take jobs, if there are any threads by then."""
+        if self._count < len(jobs):
+            self._start(len(jobs))
+        if self._count:  # else nobody would ever take them out
+            for job in jobs:
+                self._jobs.put(job)
+
+    def _start(self, count: int) -> None:
         with self._lock:
-            if self._executor is None or self._owner != os.getpid():
-                self._executor = ThreadPoolExecutor(thread_name_prefix="edge2torch")
-                self._owner = os.getpid()
-            return self._executor
+            # as many as there are cores at once: others may call, too
+            while self._count < max(count, min(os.cpu_count() or 1, _AT_ONCE)):
+                name = f"edge2torch_{self._count}"
+                thread = threading.Thread(target=_work, args=(self._jobs,), name=name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # no more threads, or the interpreter ends: the caller does it
+                    return
+                self._count += 1
+
+
+def _work(jobs: SimpleQueue[_Job]) -> None:
+    while True:
+        jobs.get().run()
 
 
 _POOL = _Pool()
+if hasattr(os, "register_at_fork"):  # the threads, and whoever held the lock, stay with the parent
+    os.register_at_fork(after_in_child=_POOL.__init__)  # type: ignore[misc]
 
 
 def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
@@ -63,33 +112,31 @@ def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> No
     if len(calls) == 1:
         walk(*calls[0])
         return
-    others: list[Future[None]] = []
+    jobs = [_Job(walk, call) for call in calls[1:]]
     try:
-        others.extend(_submit(walk, call) for call in calls[1:])
+        _POOL.offer(jobs)
         walk(*calls[0])
     finally:
-        _wait(others)
-    for other in others:
-        other.result()
+        _finish(jobs)
+    for job in jobs:
+        if job.error is not None:
+            raise job.error
 
 
-def _submit(walk: Callable[..., None], call: tuple[Any, ...]) -> Future[None]:
-    try:
-        return _POOL.executor().submit(walk, *call)
-    except RuntimeError:  # the interpreter is about to end, and starts no threads: do it here
-        done: Future[None] = Future()
-        walk(*call)
-        done.set_result(None)
-        return done
+def _finish(jobs: Sequence[_Job]) -> None:
+    """Do what no thread has begun, on a busy machine, and wait for the rest, whatever happens.
 
-
-def _wait(others: Sequence[Future[None]]) -> None:
-    """Wait whatever happens: who was interrupted (Ctrl-C) gives back the memory that they write into."""
+    Who was interrupted (Ctrl-C) gives back the memory that they write into.
+    """
     interrupt: BaseException | None = None
-    while not all(one.done() for one in others):
+    while True:
         try:
-            wait(others)
-        except BaseException as error:  # noqa: BLE001, PERF203 - raised below
+            for job in jobs:
+                job.run()
+            for job in jobs:
+                job.wait()
+            break
+        except BaseException as error:  # noqa: BLE001 - raised below
             interrupt = error
     if interrupt is not None:
         raise interrupt

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from edge2torch._core.randomness import seeded
 from edge2torch._core.trimmed import trimmed_mean
 from edge2torch.compile import CompileArtifact, find_edge_model
-from edge2torch.netmodules._backends._correlation import best_count
 from edge2torch.netmodules._config import VaeConfig
-from edge2torch.netmodules._folder import Checkpoint
-from edge2torch.netmodules._similarity import Request, Similarity, standardised
+from edge2torch.netmodules._correlation import best_count
+from edge2torch.netmodules._similarity import Checkpoint, Request, Similarity, standardised
 from edge2torch.train import fit
 from edge2torch.vae import EdgeVAE, compile_vae
 
