@@ -1,6 +1,6 @@
 """A signalling system that is known: what perturb.fit finds of it, for docs/perturbation.md.
 
-    python benchmarks/known_signalling.py --parts triples inhibitors few coverage drawn --rewired 0
+    python benchmarks/known_signalling.py --parts triples inhibitors few coverage drawn null --rewired 0
 
 The system of notebook 05: 42 edges, four ligands and four drugs, given alone, in pairs or in triples;
 readouts in units of their own spread, with 5 % of noise. ``triples``: trained on all else, by rewired
@@ -9,6 +9,7 @@ left out altogether. ``few``: knock-outs, one and two at a time, after 10, 15 an
 ``coverage``: how many readouts lie in nominal 90 % intervals, with the strengths of other systems.
 ``drawn``: triples and inhibitors of systems of some 56 edges that are drawn by ``--seeds``; triples
 also with drugs as nodes that inhibit their target, in place of a share of it that is held.
+``null``: what is said of the wiring to networks of 6 updates when the targets of treatments are exchanged.
 """
 
 from __future__ import annotations
@@ -243,6 +244,25 @@ def learned(found: perturb.PerturbationFit) -> float:
     return float((((said - y) / y.std(axis=0)) ** 2).mean())
 
 
+def null(runs: int, epochs: int) -> None:
+    """How often targets that are exchanged make the wiring matter; true ones, every tenth time."""
+    said = {"targets exchanged": [], "true targets": []}
+    for seed in range(runs):
+        known = system(seed=seed)
+        size = known.doses.sum(axis=1).to_numpy()
+        design = design_of(known)
+        arms = {"targets exchanged": design.with_targets_exchanged(seed)}
+        if seed % 10 == 0:
+            arms["true targets"] = design
+        for name, own in arms.items():
+            made = perturb.folds(own, dict.fromkeys(known.doses.index[size == 3], 1))
+            options = {"controls": False, "rewired": 20, "steps": 6, "learning_rate": 0.1}
+            found = perturb.fit(known.edges, own, made, epochs=epochs, seed=seed, **options)
+            said[name].append(found.verdicts[-1].startswith("The wiring matters to the network"))
+            print(name, found.verdicts[-1], flush=True)
+        print({name: f"{sum(own)} of {len(own)}" for name, own in said.items()}, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -251,6 +271,7 @@ def main() -> None:
     parser.add_argument("--rewired", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--seeds", type=int, nargs="+", default=[101, 202], help="of drawn systems")
+    parser.add_argument("--runs", type=int, default=100, help="of the null")
     options = parser.parse_args()
     torch.set_num_threads(1)
     for part in options.parts:
@@ -268,6 +289,8 @@ def main() -> None:
             few(system(), options.epochs)
         elif part == "coverage":
             coverage()
+        elif part == "null":
+            null(options.runs, options.epochs)
         else:
             inhibitors(system(), options.epochs)
         print(f"{time.process_time() - start:.0f} CPU seconds\n", flush=True)

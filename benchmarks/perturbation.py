@@ -5,7 +5,7 @@
 DIR holds ``lembas_ligandScreen_{edges,nodes,Ligands,TFs,cv28}.tsv`` (as for ``lembas.py``) and
 CellNOpt's ``cno_PKN-LiverDREAM.sif`` and ``cno_MD-LiverDREAM.csv``. Parts: ``screen``, the 28 folds
 of the paper by all that needs no network, ``network`` by ten updates of one; ``ligands``, ten folds of left-out ligands; ``scrambled``, the graph kernel on twenty
-graphs that know nothing; ``curve``, the kernel with fewer ligands; ``arms``, networks on left-out ligands (minutes each); ``liver``, LiverDREAM
+graphs that know nothing; ``curve``, the kernel with fewer ligands; ``network_curve``, the network too; ``arms``, networks on left-out ligands (minutes each); ``liver``, LiverDREAM
 with a condition, and with an inhibitor, left out.
 """
 
@@ -26,6 +26,7 @@ from edge2torch.interpret import rewire
 from edge2torch.priors import read_sif
 
 SHOWN = ["beyond_r", "beyond_lower", "beyond_upper", "skill", "mse", "r"]
+SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
 def show(title: str, found: perturb.Comparison) -> None:
@@ -111,19 +112,41 @@ def liver(folder: Path) -> None:
     print(*found.verdicts, sep="\n")
 
 
+def arms(design: perturb.Design, made: perturb.Folds, edges: pd.DataFrame, epochs: int) -> None:
+    for name, arm in ARMS.items():
+        found = perturb.fit(edges, design, made, controls=False, epochs=epochs, **arm)
+        print(name, found.scores.loc["network", SHOWN].round(4).to_dict(), flush=True)
+
+
+def with_ligands(design: perturb.Design, share: float, seed: int) -> perturb.Design:
+    """The conditions of some of the ligands."""
+    names = [name for name in design.names if name not in design.background]
+    rng = np.random.default_rng(seed)
+    kept = set(rng.choice(names, int(share * len(names)), replace=False))
+    other = design.doses[[name for name in names if name not in kept]]
+    free = ~(other > 0).any(axis=1)
+    return design.at(np.flatnonzero(design.samples["condition"].map(free).to_numpy()))
+
+
+def network_curve(design: perturb.Design, edges: pd.DataFrame, epochs: int) -> None:
+    """Network and kernel with fewer ligands, one draw: new ligands, and new conditions."""
+    for share in SHARES:
+        part = with_ligands(design, share, 0)
+        for leave in ("treatment", "condition"):
+            made = perturb.folds(part, leave, k=5)
+            found = perturb.fit(edges, part, made, controls=False, steps=10, epochs=epochs)
+            rows = ["network", "graph kernel", "ridge on logit", "dense net"]
+            print(f"\n{share:.0%} of the ligands, {len(part.samples)} conditions, {leave} left out")
+            print(found.scores.loc[rows, SHOWN].round(3).to_string(), flush=True)
+
+
 def curve(design: perturb.Design, edges: pd.DataFrame) -> None:
     """The kernel with fewer ligands to learn from, three draws each."""
     print("\n## Fewer ligands\n")
-    names = [name for name in design.names if name not in design.background]
-    for share in (0.25, 0.5, 0.75, 1.0):
+    for share in SHARES:
         found = []
         for seed in range(3 if share < 1 else 1):
-            rng = np.random.default_rng(seed)
-            kept = set(rng.choice(names, int(share * len(names)), replace=False))
-            other = design.doses[[name for name in names if name not in kept]]
-            free = ~(other > 0).any(axis=1)
-            rows = np.flatnonzero(design.samples["condition"].map(free).to_numpy())
-            part = design.at(rows)
+            part = with_ligands(design, share, seed)
             found.append(beyond(part, perturb.folds(part, "treatment", k=10, seed=seed), edges))
         print(
             f"{share:.0%} of the ligands: {np.round(found, 3).tolist()}, mean {np.mean(found):.3f}"
@@ -136,7 +159,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--parts", nargs="+", default=["screen", "ligands", "scrambled"])
-    parser.add_argument("--epochs", type=int, default=100, help="of the arms")
+    parser.add_argument("--epochs", type=int, default=100, help="of arms and network_curve")
     options = parser.parse_args()
     torch.set_num_threads(1)
     screen = read(options.data)
@@ -158,13 +181,11 @@ def main() -> None:
         elif part == "scrambled":
             scrambled_kernels(design, ligands, screen.edges)
         elif part == "arms":
-            for name, arm in ARMS.items():
-                found = perturb.fit(
-                    screen.edges, design, ligands, controls=False, epochs=options.epochs, **arm
-                )
-                print(name, found.scores.loc["network", SHOWN].round(4).to_dict(), flush=True)
+            arms(design, ligands, screen.edges, options.epochs)
         elif part == "curve":
             curve(design, screen.edges)
+        elif part == "network_curve":
+            network_curve(design, screen.edges, options.epochs)
         elif part == "liver":
             liver(options.data)
         print(f"\n{time.process_time() - start:.0f} CPU seconds")
