@@ -54,8 +54,9 @@ def pairs_page(
         ),
         (
             f"Nodes, for each {second}",
-            f"The {_NODES} nodes that move its prediction most, on the held-out {first}s of the first fold. No "
-            "control stands beside these scores: they say what this network rests on."
+            f"The {_NODES} nodes that move its prediction most, on the held-out {first}s of the first fold, in "
+            "the mean of its networks. No "
+            "control stands beside these scores: they say what these networks rest on."
             if nodes is not None
             else f"None is ranked: within {second}s the network is not shown to have learned anything.",
             "" if nodes is None else _table(_top(nodes, second)),
@@ -63,12 +64,12 @@ def pairs_page(
     ]
     caveats = [
         (
-            f"Intervals are over {second}s, which share their {first}s: they are narrower than those over new "
-            f"{first}s would be."
+            f"Intervals are over {second}s and over the held-out {first}s: they say what other {second}s and "
+            f"{first}s would give these networks, not what other networks would."
         ),
         (
-            f"Each fold trained one network from one start, on other {first}s or {second}s: its nodes are not those "
-            "of another start."
+            f"Each fold trained networks of its own, on other {first}s or {second}s: their nodes are not those of "
+            "another fold."
         ),
     ]
     if has_heads:

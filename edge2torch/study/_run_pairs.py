@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -46,12 +47,13 @@ _BRANCH = (100, 50)
 _BATCH = 256
 # What is of samples alone; it would be ignored.
 _OF_STUDIES = (
-    "test_fraction", "validation_fraction", "class_weights", "replicates", "controls", "task",
-    "explain_samples", "impute", "missing", "min_class_size", "direct_edges",
+    "test_fraction", "validation_fraction", "class_weights", "controls", "task", "explain_samples",
+     "impute", "missing", "min_class_size", "direct_edges",
 )  # fmt: skip
 # The tables of `pairs` are files here.
 _TABLE = re.compile(r"^(?:table|cells|drugs)\b|(?<=that )(?:cells|drugs)(?= has)")
 _FILES = {"table": "pairs", "cells": "data", "drugs": "other"}
+_APART = 1_000  # between the seeds of the networks of a fold: folds are fewer
 _STEPS = 480  # waited for at least without a better validation loss: it has long plateaus
 
 
@@ -68,7 +70,11 @@ def run_pairs(
     out: Path,
     console: Console,
 ) -> PairResults:
-    """Train a joined network in each of ``settings.seeds`` folds; write scores, model and nodes."""
+    """Train joined networks in each of ``settings.seeds`` folds; write scores, models and nodes.
+
+    What predicts is the mean of ``settings.replicates`` networks, each of another start and with
+    epochs found on another part: what one start has missed, others have not.
+    """
     if len(entities) != 2:
         raise Edge2TorchError(
             f"entities must be two columns of the table of pairs, found {listing(entities)}."
@@ -80,6 +86,8 @@ def run_pairs(
         raise Edge2TorchError(f"Runs over pairs= have no use for {named}. Leave it out.")
     if isinstance(settings.test_folds, str):
         raise Edge2TorchError("test_folds must be a number of folds for runs over pairs=.")
+    if settings.replicates < 1:
+        raise Edge2TorchError("replicates must be 1 or more for runs over pairs=: they predict.")
     folder = output_folder(out, "out")
     graph = read_edge_file(edges, "edges")
     both, artifact = _read(graph, data, table, other, label, entities, settings, console)
@@ -89,8 +97,8 @@ def run_pairs(
     console.say(f"{counts(both)}; {len(artifact.feature_names):,} inputs of the graph.")
     judged = sum(len(held_out) for _, held_out in folds)
     console.say(
-        f"{len(folds)} of {n_folds} folds are run, two networks each: {judged:,} of {len(both.y):,} pairs "
-        "are predicted while held out."
+        f"{len(folds)} of {n_folds} folds are run, in each {plural('network', settings.replicates)} trained "
+        f"twice: {judged:,} of {len(both.y):,} pairs are predicted while held out."
         + (f" seeds={n_folds} runs all." if len(folds) < n_folds else "")
     )
     if hold_out == "pair":
@@ -103,10 +111,11 @@ def run_pairs(
         for k, fold in enumerate(folds)
     ]
     results = judge_pairs(both, [(run.held_out, run.predicted) for run in runs])
-    if n_cut := sum(run.is_cut for run in runs):
+    cut = [is_cut for run in runs for is_cut in run.is_cut]
+    if n_cut := sum(cut):
         console.say(
             f"The validation loss was still falling at the last of {plural('epoch', settings.max_epochs)}, in "
-            f"{n_cut} of {plural('fold', len(runs))}: the network may do better with a larger max_epochs=."
+            f"{n_cut} of {plural('network', len(cut))}: they may do better with a larger max_epochs=."
         )
     console.heading(f"Held-out scores, within each {entities[1]} first")
     means = results.scores.drop(columns="fold").groupby("model", sort=False).mean()
@@ -171,15 +180,15 @@ def _read(
 
 @dataclass(frozen=True)
 class _Run:
-    """A network of one fold, and what it and the baselines predict."""
+    """The networks of one fold, and what their mean and the baselines predict."""
 
-    model: JoinedModel
+    models: list[JoinedModel]
     scaler: Scaler
     drugs: Tensor
     held_out: Ints
     predicted: dict[str, Floats]
-    epochs: int
-    is_cut: bool  # whether the validation loss was still falling at the last epoch
+    epochs: list[int]
+    is_cut: list[bool]  # whether the validation loss was still falling at the last epoch
 
 
 def _run(
@@ -202,11 +211,10 @@ def _run(
     level, spread = float(both.y[rows].mean()), float(both.y[rows].std()) or 1.0
     y = torch.from_numpy((both.y - level) / spread).float()[:, None]
     part = Pairs(both.index[rows], both.y[rows], both.cells, both.drugs, both.entities)
-    fitted, validation = part.folds(cast(Any, hold_out), _parts(part, hold_out), seed=seed)[0]
-    size = settings.batch_size or min(_BATCH, max(len(fitted) // 8, 16))
-    name = f"fold of seed {seed}"
 
-    def trained(own: Ints, judged: Ints | None, epochs: int, name: str) -> tuple[JoinedModel, Fit]:
+    def trained(
+        own: Ints, judged: Ints | None, epochs: int, size: int, seed: int, name: str
+    ) -> tuple[JoinedModel, Fit]:
         model = _joined(artifact, z.shape[1], settings, seed)
         return model, fit(
             model,
@@ -225,17 +233,29 @@ def _run(
             ),
         )
 
-    # As a study does: the epochs are found on a part, then all but the held-out pairs are trained with.
-    _, search = trained(rows[fitted], rows[validation], settings.max_epochs, name)
-    epochs = int(search.best_epoch or 0) + 1
-    model, _ = trained(rows, None, epochs, f"{name}, all")
-    model.eval()
-    with torch.no_grad():
-        own = model(x, z, both.rows(held_out))[:, 0].double().numpy() * spread + level
-    predicted = {JOINED: own, **both.baselines(rows, held_out)}
-    losses = tuple(search.history["held_out_loss"])
-    is_cut = search.stopped_by == "max_epochs" and still_falling(losses, epochs)
-    return _Run(model, scalers[0], z, held_out, predicted, epochs, is_cut)
+    models, said, found, is_cut = [], [], [], []
+    for start in range(settings.replicates):
+        own = seed + _APART * start
+        name = f"fold {seed - settings.seed + 1}, network {start + 1}"
+        # As a study does: the epochs are found on a part, then all but the held-out pairs are trained with.
+        parts = _parts(part, hold_out)
+        fitted, validation = part.folds(cast(Any, hold_out), parts, seed=own)[0]
+        size = settings.batch_size or min(_BATCH, max(len(fitted) // 8, 16))
+        _, search = trained(rows[fitted], rows[validation], settings.max_epochs, size, own, name)
+        epochs = int(search.best_epoch or 0) + 1
+        model, _ = trained(rows, None, epochs, size, own, f"{name}, all")
+        model.eval()
+        with torch.no_grad():
+            said.append(model(x, z, both.rows(held_out))[:, 0].double().numpy())
+        losses = tuple(search.history["held_out_loss"])
+        is_cut.append(search.stopped_by == "max_epochs" and still_falling(losses, epochs))
+        models.append(model)
+        found.append(epochs)
+    predicted = {
+        JOINED: np.mean(said, axis=0) * spread + level,
+        **both.baselines(rows, held_out),
+    }
+    return _Run(models, scalers[0], z, held_out, predicted, found, is_cut)
 
 
 def _parts(part: Pairs, hold_out: str) -> int:
@@ -332,18 +352,24 @@ def _write(
         )
     for name, table in tables.items():
         write_file(folder / f"{name}.csv", partial(pd.DataFrame.to_csv, table, float_format="%.6g"))
-    save_compiled(folder / "model", run.model, artifact)
+    saved = ["model", *(f"model_{k}" for k in range(2, len(run.models) + 1))]
+    for model_name, model in zip(saved, run.models, strict=True):
+        save_compiled(folder / model_name, model, artifact)
+    for old in folder.glob("model_*"):  # of a run with more networks
+        if old.name not in saved and re.fullmatch(r"model_\d+", old.name):
+            shutil.rmtree(old)
     page = pairs_page(
         both, results.scores, results.by_drug, results.verdicts, nodes, hold_out,
-        has_heads=settings.node_heads, facts={"epochs, first fold": run.epochs, **_chosen(settings)},
+        has_heads=settings.node_heads, facts={"epochs, first fold": ", ".join(map(str, run.epochs)), **_chosen(settings)},
     )  # fmt: skip
     write_file(folder / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
-    console.say(f"Written: {', '.join(f'{name}.csv' for name in tables)}, model, report.html")
+    written = [*(f"{name}.csv" for name in tables), *saved, "report.html"]
+    console.say(f"Written: {', '.join(written)}")
 
 
 def _chosen(settings: StudySettings) -> dict[str, Any]:
     """Return what training went by."""
-    names = ("seed", "units", "weight_decay", "max_epochs", "patience")
+    names = ("seed", "replicates", "units", "weight_decay", "max_epochs", "patience")
     return {
         **{name: getattr(settings, name) for name in names},
         "learning_rate": settings.learning_rate_of(pairs=True),
@@ -352,19 +378,22 @@ def _chosen(settings: StudySettings) -> dict[str, Any]:
 
 
 def _nodes(both: Pairs, artifact: CompileArtifact, run: _Run) -> pd.DataFrame:
-    """Scores of nodes for each drug, on the held-out cells of the first fold."""
+    """Scores of nodes for each drug, on the held-out cells of the first fold; means of the networks."""
     cells = np.unique(both.index[run.held_out, 0])
     table = run.scaler(both.cells.iloc[cells])
     parts = {}
     for k in np.unique(both.index[run.held_out, 1]).tolist():
-        why = attribute(
-            run.model.given(run.drugs[k]),
-            table,
-            "nodes",
-            nodes="hidden",
-            artifact=artifact,
-            quiet=True,
-        )
-        parts[both.drugs.index[k]] = why.summary()
+        each = [
+            attribute(
+                model.given(run.drugs[k]),
+                table,
+                "nodes",
+                nodes="hidden",
+                artifact=artifact,
+                quiet=True,
+            ).summary()
+            for model in run.models
+        ]
+        parts[both.drugs.index[k]] = pd.concat(each).groupby(level=0, sort=False).mean()
     found: pd.DataFrame = pd.concat(parts, names=[both.entities[1]])
     return found

@@ -89,7 +89,7 @@ class StudySettings:
     explain_samples : int
         At most so many held-out samples are attributed per seed.
     replicates : int
-        Networks per fold to judge the nodes; 0: none. There are four folds.
+        Networks per fold to judge the nodes; 0: none. There are four folds. Of pairs their mean predicts.
     controls : int
         Times that features are exchanged for it; 0: none judged. Two at least.
     task : str

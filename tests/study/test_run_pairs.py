@@ -15,7 +15,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.simulate import layered_graph
 from edge2torch.study import StudySettings, _run_pairs
 from edge2torch.study._run_pairs import JOINED, run_pairs
-from edge2torch.train import fit
+from edge2torch.train import fit, fit_scaler, pairs
 
 
 @pytest.fixture(name="files")
@@ -49,8 +49,22 @@ def _files(tmp_path):
     return tmp_path
 
 
+def again(model):
+    """Join a saved graph again, as the page on visible networks says."""
+    model = customize_model(
+        model,
+        node_activation="tanh",
+        node_normalization="batch",
+        node_dropout=0.0,
+        norm_first=False,
+    )
+    return join_branches(model, other=(100, 50, 24), features=6, width=24)
+
+
 def call(files, lines, **options):
-    settings = StudySettings(**{"seeds": 1, "units": 3, "max_epochs": 60, **options})
+    settings = StudySettings(
+        **{"seeds": 1, "replicates": 1, "units": 3, "max_epochs": 60, **options}
+    )
     return lambda hold_out: run_pairs(
         files / "edges.csv", files / "cells.csv", files / "response.csv", files / "drugs.csv",
         label="auc", entities=("cell", "drug"), hold_out=hold_out, settings=settings,
@@ -109,6 +123,31 @@ def test_drugs_whose_features_hold_nothing_are_no_better_than_their_mean(files):
     assert 'class="good"' not in page.partition("drug mean:")[0]
 
 
+def test_the_mean_of_several_networks_predicts(files):
+    (files / "out" / "model_7").mkdir(parents=True)  # of a run with more
+    lines = []
+    results = call(files, lines, replicates=2, max_epochs=10)("cell")
+    assert any("Written" in line and "model, model_2, report.html" in line for line in lines)
+    assert not (files / "out" / "model_7").exists()
+    cells, drugs = (pd.read_csv(files / f"{name}.csv", index_col=0) for name in ("cells", "drugs"))
+    own = results.predictions
+    both = pairs(own, cells, drugs, label="value", entities=("cell", "drug"))  # of cells that occur
+    scaling = pd.read_csv(files / "out" / "scaling.csv", index_col=0)
+    z = fit_scaler(drugs, np.arange(len(drugs)))(both.drugs).to_numpy(np.float32, copy=True)
+    x = ((both.cells - scaling["mean"]) / scaling["scale"]).to_numpy(np.float32)
+    trained = pd.read_csv(files / "response.csv").query("cell not in @own.cell")["auc"]
+    said = []
+    for name in ("model", "model_2"):
+        model, artifact = load_compiled(files / "out" / name, customize=again)
+        order = [cells.columns.get_loc(name) for name in artifact.feature_names]
+        given = torch.tensor(x[:, order]), torch.tensor(z), both.rows(np.arange(len(own)))
+        with torch.no_grad():
+            said.append(model.eval()(*given)[:, 0])
+    assert not torch.allclose(*said, atol=0.1)
+    mean = torch.stack(said).mean(0).double().numpy() * trained.std(ddof=0) + trained.mean()
+    np.testing.assert_allclose(own[JOINED], mean, atol=1e-4)
+
+
 def test_pairs_whose_partners_were_seen_are_told_to_be(files):
     lines = []
     call(files, lines, max_epochs=1)("pair")
@@ -137,24 +176,13 @@ def test_it_is_said_how_many_pairs_are_judged_and_that_the_loss_still_falls(file
     lines = []
     call(files, lines, max_epochs=4)("cell")
     said = " ".join(lines)
-    assert "1 of 5 folds are run, two networks each: 120 of 600 pairs" in said
+    assert "1 of 5 folds are run, in each 1 network trained twice: 120 of 600 pairs" in said
     assert "seeds=5 runs all" in said
-    assert "still falling at the last of 4 epochs, in 1 of 1 fold" in said
+    assert "still falling at the last of 4 epochs, in 1 of 1 network" in said
 
 
 def test_the_saved_model_is_loaded_as_the_page_says(files):
     call(files, [], max_epochs=1)("cell")
-
-    def again(model):
-        model = customize_model(
-            model,
-            node_activation="tanh",
-            node_normalization="batch",
-            node_dropout=0.0,
-            norm_first=False,
-        )
-        return join_branches(model, other=(100, 50, 24), features=6, width=24)
-
     model, _ = load_compiled(files / "out" / "model", customize=again)
     assert model(torch.randn(4, 24), torch.randn(4, 6)).shape == (4, 1)
 
@@ -176,7 +204,7 @@ def test_few_partners_are_divided_into_as_many_parts_as_they_have(files):
 
 
 def test_a_root_that_is_asked_for_may_have_parts_of_the_graph_beside_it(files):
-    settings = StudySettings(seeds=1, units=3, max_epochs=1, outputs=("L1_0",))
+    settings = StudySettings(seeds=1, replicates=1, units=3, max_epochs=1, outputs=("L1_0",))
     run_pairs(
         files / "edges.csv", files / "cells.csv", files / "response.csv", files / "drugs.csv",
         label="auc", entities=("cell", "drug"), hold_out="cell", settings=settings,
@@ -197,9 +225,10 @@ def test_what_pairs_do_not_take_is_refused(files, capsys):
     pair = ("--pairs", str(files / "response.csv"))
     assert "--other, --label is missing" in refused(*pair)
     both = (*pair, "--other", str(files / "drugs.csv"), "--label", "auc")
-    assert "no use for --replicates 9, --task classification" in refused(
-        *both, "--replicates", "9", "--task", "classification"
+    assert "no use for --controls 9, --task classification" in refused(
+        *both, "--controls", "9", "--task", "classification"
     )
+    assert "--replicates must be 1 or more" in refused(*both, "--replicates", "0")
     said = refused(*both, "--entities", "drug,cell")
     assert "--pairs names 12 of 12 drug(s) that --data has no features of" in said
     assert "--entities be in the order of cells and drugs" in said
