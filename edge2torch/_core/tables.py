@@ -154,12 +154,7 @@ def _read_text(
                 nrows=n_rows,
                 skipinitialspace=True,
                 keep_default_na=False,
-                **{
-                    "na_values": _NO_NUMBER,
-                    "dtype": dict.fromkeys(ids, str),
-                    **_FLOATS,
-                    **options,
-                },
+                **{"na_values": _NO_NUMBER, "dtype": dict.fromkeys(ids, str), **_FLOATS, **options},
             )
         except ValueError as error:
             if watched.is_full:

@@ -25,8 +25,7 @@ class Reading:
 
     members: Annotated[File, "Reactome: which gene or protein is in which pathway."] = None
     names: Annotated[
-        Text,
-        "Reactome: file with names of pathways. CX2, GPML, SBML: what nodes are called by.",
+        Text, "Reactome: file with names of pathways. CX2, GPML, SBML: what nodes are called by."
     ] = None
     species: Annotated[Text, "Reactome: three letters, as HSA."] = None
     annotations: Annotated[File, "OBO: GAF, GPAD, or a table of genes and terms."] = None

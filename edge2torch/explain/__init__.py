@@ -20,12 +20,7 @@ if TYPE_CHECKING:
     from edge2torch.explain._write import record_files as record_files
 
 # The rest is what comes back, and the steps of `explain_module`: importable, and no part of what a user calls.
-__all__ = [
-    "ExplainConfig",
-    "annotate_structure",
-    "explain_module",
-    "usage_features",
-]
+__all__ = ["ExplainConfig", "annotate_structure", "explain_module", "usage_features"]
 
 _HOME = {
     "ExplainConfig": "_config",

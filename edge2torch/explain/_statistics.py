@@ -73,13 +73,7 @@ def compare(high: Floats, low: Floats) -> Contrast:
     with np.errstate(invalid="ignore", divide="ignore"):
         se = np.sqrt(var_high / n_high + var_low / n_low)
         tstat, pvalue = ttest_ind_from_stats(
-            mean_high,
-            np.sqrt(var_high),
-            n_high,
-            mean_low,
-            np.sqrt(var_low),
-            n_low,
-            equal_var=False,
+            mean_high, np.sqrt(var_high), n_high, mean_low, np.sqrt(var_low), n_low, equal_var=False
         )
     still = ~(se > 0)
     return Contrast(

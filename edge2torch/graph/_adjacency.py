@@ -20,10 +20,7 @@ def successors(
 
 
 def reachable(
-    source: NDArray[np.int64],
-    target: NDArray[np.int64],
-    n_nodes: int,
-    starts: NDArray[np.int64],
+    source: NDArray[np.int64], target: NDArray[np.int64], n_nodes: int, starts: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Mark the nodes that a directed path leads to from any of ``starts``, these included.
 
@@ -48,10 +45,7 @@ def reachable(
 
 
 def distances(
-    source: NDArray[np.int64],
-    target: NDArray[np.int64],
-    n_nodes: int,
-    starts: NDArray[np.int64],
+    source: NDArray[np.int64], target: NDArray[np.int64], n_nodes: int, starts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return how many edges lead to each node from the nearest of ``starts``; inf for none.
 
@@ -74,10 +68,7 @@ def distances(
 
 
 def _rooted(
-    source: NDArray[np.int64],
-    target: NDArray[np.int64],
-    n_nodes: int,
-    starts: NDArray[np.int64],
+    source: NDArray[np.int64], target: NDArray[np.int64], n_nodes: int, starts: NDArray[np.int64]
 ) -> csr_array:
     """Return the graph with one extra node in front of all starts: one search finds from all."""
     root = np.full(len(starts), n_nodes)

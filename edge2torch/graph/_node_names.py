@@ -47,9 +47,7 @@ def number_nodes(
     return names, codes[: len(edgelist)], codes[len(edgelist) :]
 
 
-def _coded_text(
-    columns: list[pd.Series],
-) -> tuple[NDArray[np.integer], NDArray[np.object_]] | None:
+def _coded_text(columns: list[pd.Series]) -> tuple[NDArray[np.integer], NDArray[np.object_]] | None:
     """Return codes of all sources, then targets, and what they stand for; None if not all is text.
 
     Each row is looked at once: where names lie all over the memory, that is what takes the time.

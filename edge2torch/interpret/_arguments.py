@@ -16,10 +16,7 @@ from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._outputs import is_activation
 
 _MOST_TO_ORDER = 10  # 10! = 3.6 million orders
-_GIVEN_ELSEWHERE = {
-    "inputs": "data",
-    "return_convergence_delta": "return_convergence_delta",
-}
+_GIVEN_ELSEWHERE = {"inputs": "data", "return_convergence_delta": "return_convergence_delta"}
 _NO_PLACE = {"additional_forward_args", "attribute_to_layer_input", "return_input_shape"}
 
 

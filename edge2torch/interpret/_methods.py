@@ -77,10 +77,7 @@ _ROWS = (
         delta=True,
     ),
     _against_set(
-        "DeepLiftShap",
-        "features",
-        "DeepLift, averaged over a set of reference samples",
-        _SHAP,
+        "DeepLiftShap", "features", "DeepLift, averaged over a set of reference samples", _SHAP
     ),
     _sampling(
         "GradientShap",
@@ -89,10 +86,7 @@ _ROWS = (
         _SHAP,
     ),
     AttributionMethod(
-        "Saliency",
-        "features",
-        "absolute gradient of the output",
-        "10.48550/arXiv.1312.6034",
+        "Saliency", "features", "absolute gradient of the output", "10.48550/arXiv.1312.6034"
     ),
     AttributionMethod("InputXGradient", "features", "value times gradient", _RESCALED),
     AttributionMethod(
@@ -152,12 +146,7 @@ _ROWS = (
         "coefficients of a sparse linear model fitted around the sample",
         "10.1145/2939672.2939778",
     ),
-    _fitting(
-        "KernelShap",
-        "features",
-        "Shapley values by a weighted linear model",
-        _SHAP,
-    ),
+    _fitting("KernelShap", "features", "Shapley values by a weighted linear model", _SHAP),
     AttributionMethod(
         "LRP",
         "features",

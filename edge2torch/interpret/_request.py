@@ -19,11 +19,7 @@ from edge2torch._core.messages import listing
 from edge2torch._core.wrappers import unwrap
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret._arguments import (
-    check_kwargs,
-    check_size,
-    warn_of_gradients,
-)
+from edge2torch.interpret._arguments import check_kwargs, check_size, warn_of_gradients
 from edge2torch.interpret._diagnose import are_finite, refuse_not_finite
 from edge2torch.interpret._engines import arguments_of
 from edge2torch.interpret._engines._probe import Probe, eval_mode

@@ -74,10 +74,7 @@ class Counts:
 
 
 def as_counts(
-    counts: Any,
-    transcripts: pd.DataFrame | None,
-    samples: pd.DataFrame | None,
-    problems: list[str],
+    counts: Any, transcripts: pd.DataFrame | None, samples: pd.DataFrame | None, problems: list[str]
 ) -> tuple[Counts, pd.DataFrame | None, pd.DataFrame | None]:
     if isinstance(counts, pd.DataFrame):
         if others := _other_rows(counts.index):

@@ -210,10 +210,7 @@ def _reliability(switches: Switches, reliability: ReliabilityConfig) -> NDArray[
 
 
 def _residualization(
-    design: Design,
-    feature_ids: pd.Series,
-    before: NDArray[np.float64],
-    values: NDArray[np.float32],
+    design: Design, feature_ids: pd.Series, before: NDArray[np.float64], values: NDArray[np.float32]
 ) -> pd.DataFrame:
     columns = ["feature_id", "variance_kept", "r2_before", "r2_after"]
     if len(design.columns) == 1:
@@ -230,10 +227,7 @@ def _residualization(
 
 
 def _transform(
-    data: TranscriptData,
-    design: Design,
-    switches: Switches,
-    levels: Abundances,
+    data: TranscriptData, design: Design, switches: Switches, levels: Abundances
 ) -> pd.DataFrame:
     """Everything linear that lies between log-ratios or log abundances and raw scores.
 

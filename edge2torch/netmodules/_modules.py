@@ -296,11 +296,7 @@ def correlations(values: NDArray[np.float32], members: list[Ints]) -> NDArray[np
 
 
 def _assign(
-    labels: Ints,
-    members: list[Ints],
-    r: NDArray[np.float64],
-    features: Features,
-    least: float,
+    labels: Ints, members: list[Ints], r: NDArray[np.float64], features: Features, least: float
 ) -> Ints:
     # of the two features of a gene the one that fits better speaks for it
     closest = np.zeros((len(features.gene_ids), len(members)))

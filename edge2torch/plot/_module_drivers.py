@@ -12,14 +12,7 @@ from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.explain import ExplainResult
 from edge2torch.plot._rows import finish_rows, row_axes, row_title
-from edge2torch.plot._style import (
-    NEGATIVE,
-    NEUTRAL,
-    POSITIVE,
-    ROW,
-    diverging_map,
-    legend_below,
-)
+from edge2torch.plot._style import NEGATIVE, NEUTRAL, POSITIVE, ROW, diverging_map, legend_below
 
 _MARKERS = {"switch": "o", "abundance": "s"}
 _Z95 = 1.959964
@@ -190,20 +183,10 @@ def plot_module_heatmap(
     with np.errstate(invalid="ignore", divide="ignore"):
         values = (values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0)
     axes, labels, font = row_axes(
-        shown["gene_id"],
-        label_width,
-        beside=4.6,
-        height=1.5 + ROW * len(shown),
-        width=width,
-        ax=ax,
+        shown["gene_id"], label_width, beside=4.6, height=1.5 + ROW * len(shown), width=width, ax=ax
     )
     image = axes.imshow(
-        values.T,
-        aspect="auto",
-        cmap=diverging_map(),
-        vmin=-2.5,
-        vmax=2.5,
-        interpolation="nearest",
+        values.T, aspect="auto", cmap=diverging_map(), vmin=-2.5, vmax=2.5, interpolation="nearest"
     )
     axes.set_yticks(np.arange(len(shown)), labels)
     axes.set_xticks([])

@@ -200,10 +200,7 @@ def _most_important(whole: _Whole, max_nodes: int) -> NDArray[np.int64]:
 
 
 def _strongest(
-    rows: NDArray[np.int64],
-    strength: NDArray[np.float64],
-    layer: NDArray[np.int64],
-    max_edges: int,
+    rows: NDArray[np.int64], strength: NDArray[np.float64], layer: NDArray[np.int64], max_edges: int
 ) -> NDArray[np.int64]:
     """Keep the strongest edges into each layer, an even share of places for each."""
     budget = _share(np.bincount(layer[rows]), max_edges)

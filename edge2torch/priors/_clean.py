@@ -58,27 +58,18 @@ _MOST_DAYS = 15  # no family has more genes
 
 @overload
 def clean_names(
-    edges_or_names: EdgesLike,
-    features: Any,
-    *,
-    rules: Literal["auto"] | Sequence[str] = "auto",
+    edges_or_names: EdgesLike, features: Any, *, rules: Literal["auto"] | Sequence[str] = "auto"
 ) -> tuple[pd.DataFrame, StepReport]: ...
 
 
 @overload
 def clean_names(
-    edges_or_names: Iterable[str],
-    features: Any,
-    *,
-    rules: Literal["auto"] | Sequence[str] = "auto",
+    edges_or_names: Iterable[str], features: Any, *, rules: Literal["auto"] | Sequence[str] = "auto"
 ) -> tuple[list[str], StepReport]: ...
 
 
 def clean_names(
-    edges_or_names: Any,
-    features: Any,
-    *,
-    rules: Literal["auto"] | Sequence[str] = "auto",
+    edges_or_names: Any, features: Any, *, rules: Literal["auto"] | Sequence[str] = "auto"
 ) -> tuple[Any, StepReport]:
     """Let names fit the data's, where they differ in how they are written and in nothing else.
 

@@ -14,12 +14,7 @@ from edge2torch._core.checks import check_count
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors._edges import (
-    as_names,
-    join_rows,
-    numbered,
-    stacked,
-)
+from edge2torch.priors._edges import as_names, join_rows, numbered, stacked
 from edge2torch.priors._reach import tidy
 from edge2torch.priors._report import StepReport, step_report
 
@@ -216,12 +211,7 @@ def _connected(
 
 
 def add_latent(
-    edges: EdgesLike,
-    n: int,
-    *,
-    name: str = "latent",
-    sources: Any | None = None,
-    targets: Any = (),
+    edges: EdgesLike, n: int, *, name: str = "latent", sources: Any | None = None, targets: Any = ()
 ) -> tuple[pd.DataFrame, StepReport]:
     """Add free nodes that no set annotates, for what the prior does not know.
 

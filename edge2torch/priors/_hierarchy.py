@@ -12,10 +12,7 @@ from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import distances, longest_path_layers
 from edge2torch.priors._between import keep_between
-from edge2torch.priors._edges import (
-    as_names,
-    numbered,
-)
+from edge2torch.priors._edges import as_names, numbered
 from edge2torch.priors._reach import bypass
 from edge2torch.priors._report import StepReport, counted, lost, step_report
 from edge2torch.priors._sets import renamed
@@ -87,10 +84,7 @@ def cut_depth(
 
 
 def limit_layers(
-    edges: EdgesLike,
-    layers: int,
-    *,
-    skips: Literal["keep", "drop"] = "keep",
+    edges: EdgesLike, layers: int, *, skips: Literal["keep", "drop"] = "keep"
 ) -> tuple[pd.DataFrame, StepReport]:
     """Keep the upper nodes of a hierarchy, so that it computes in at most so many layers.
 

@@ -18,10 +18,7 @@ from edge2torch.priors._rows import Pairs, read_pairs
 
 
 def map_identifiers(
-    edges: EdgesLike,
-    mapping: Pairs,
-    *,
-    unmapped: Literal["keep", "drop", "error"] = "keep",
+    edges: EdgesLike, mapping: Pairs, *, unmapped: Literal["keep", "drop", "error"] = "keep"
 ) -> tuple[pd.DataFrame, StepReport]:
     """Rename nodes by a table, such as from UniProt accessions to gene symbols.
 

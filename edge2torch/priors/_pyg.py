@@ -14,13 +14,7 @@ from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing, warn
 from edge2torch.errors import Edge2TorchError
-from edge2torch.priors._edges import (
-    Int,
-    join_rows,
-    numbered,
-    plain_edges,
-    stacked,
-)
+from edge2torch.priors._edges import Int, join_rows, numbered, plain_edges, stacked
 from edge2torch.priors._prior import Prior
 
 EdgeType = tuple[str, str, str]

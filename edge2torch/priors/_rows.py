@@ -97,11 +97,7 @@ def read_text(path: FilePath) -> tuple[Path, str]:
 
 
 def read_rows(
-    path: FilePath,
-    separator: str = "\t",
-    *,
-    quoted: bool = False,
-    comment: str | None = None,
+    path: FilePath, separator: str = "\t", *, quoted: bool = False, comment: str | None = None
 ) -> Rows:
     """Return the rows of a table in text; blank lines and comments hold nothing."""
     return rows_of(*read_text(path), separator, quoted=quoted, comment=comment)

@@ -19,11 +19,7 @@ _SEED = 0
 
 
 def filter_sets(
-    edges: EdgesLike,
-    min_genes: int = 1,
-    max_genes: int | None = None,
-    *,
-    keep: Any = (),
+    edges: EdgesLike, min_genes: int = 1, max_genes: int | None = None, *, keep: Any = ()
 ) -> tuple[pd.DataFrame, StepReport]:
     """Leave out sets with too few or too many genes.
 

@@ -254,8 +254,7 @@ def _read_text(
     header = [text.strip() for text in rows.fields[0]]
     if absent := [name for name in names if name not in header]:
         raise rows.error(
-            0,
-            f"no column {absent[0]!r}; there are {listing(header, 12)}. {_columns_hint(header)}",
+            0, f"no column {absent[0]!r}; there are {listing(header, 12)}. {_columns_hint(header)}"
         )
     header = [names.get(name, name) for name in header]
     check_header(rows, header)

@@ -224,10 +224,7 @@ def _values(
     weights = rng.choice([-1.0, 1.0], len(edges)) * rng.uniform(0.5, 1.5, len(edges))
     fan_in = edges["target"].map(edges["target"].value_counts()).to_numpy()
     found = evaluate(
-        edges,
-        dict(zip(inputs, x.T, strict=True)),
-        weights / np.sqrt(fan_in),
-        activation=np.tanh,
+        edges, dict(zip(inputs, x.T, strict=True)), weights / np.sqrt(fan_in), activation=np.tanh
     )
     return np.stack([_standard(found[name]) for name in planted], axis=1)
 

@@ -34,13 +34,7 @@ if TYPE_CHECKING:
     from edge2torch.study._verdict import Verdict as Verdict
 
 # What comes back (`StudyResult`, `Verdict`, `PriorComparison`) is importable, and no part of what a user calls.
-__all__ = [
-    "ReportText",
-    "StudySettings",
-    "compare_priors",
-    "load_study",
-    "run_study",
-]
+__all__ = ["ReportText", "StudySettings", "compare_priors", "load_study", "run_study"]
 
 # Loaded when first asked for: `edge2torch --help` needs the settings and no torch.
 _HOME = {

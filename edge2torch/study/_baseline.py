@@ -45,11 +45,7 @@ class Baseline:
 
 
 def fit_baseline(
-    table: pd.DataFrame,
-    task: Task,
-    split: Split,
-    seed: int,
-    groups: NDArray[np.str_] | None = None,
+    table: pd.DataFrame, task: Task, split: Split, seed: int, groups: NDArray[np.str_] | None = None
 ) -> Baseline:
     """Choose the penalty in folds of all but the test part, then fit all of that.
 
@@ -70,11 +66,7 @@ def fit_baseline(
 
 
 def _chosen(
-    table: pd.DataFrame,
-    task: Task,
-    split: Split,
-    seed: int,
-    groups: NDArray[np.str_] | None,
+    table: pd.DataFrame, task: Task, split: Split, seed: int, groups: NDArray[np.str_] | None
 ) -> float:
     """The weakest of the penalties that are as good as the best, by the loss of each sample."""
     outcome = task.outcome

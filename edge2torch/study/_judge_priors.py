@@ -94,10 +94,7 @@ def judge(
         for other in (model for name, model in each if not name):
             test(prior, other, means[prior, OWN] - means["", other])
     ignorant = np.mean([own for (_, model), own in means.items() if model in kinds], axis=0)
-    sparse = [
-        test(_SPARSE, GUESS, ignorant),
-        test(_SPARSE, DENSE, ignorant - means["", DENSE]),
-    ]
+    sparse = [test(_SPARSE, GUESS, ignorant), test(_SPARSE, DENSE, ignorant - means["", DENSE])]
     corrected = dict(zip(known, holm(np.array([*known.values()])), strict=True))
     helping = [prior for prior in priors if corrected[prior] < alpha]
     table = _table(each, groups, level)

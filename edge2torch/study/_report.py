@@ -145,9 +145,6 @@ def _facts(results: Results) -> list[tuple[str, str]]:
     return [
         ("Seeds", f"{first}" if count == 1 else f"{first} to {first + count - 1}"),
         ("Time", f"{results.seconds:.0f} s"),
-        (
-            "Settings",
-            ", ".join(f"{name.replace('_', ' ')} {v}" for name, v in settings.items()),
-        ),
+        ("Settings", ", ".join(f"{name.replace('_', ' ')} {v}" for name, v in settings.items())),
         ("Software", f"Python {platform.python_version()}, {', '.join(versions)}"),
     ]

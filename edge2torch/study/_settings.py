@@ -41,10 +41,7 @@ _OF_READING |= {"impute", "missing", "min_class_size", "direct_edges"}
 # What the outcome says, unless it is given. Networks over pairs need larger steps and every unit:
 # at .002 with .2 of the units hidden, eight planted tables of pairs were hardly learned (docs/visible.md).
 _BY_OUTCOME = ("input_dropout", "learning_rate", "node_dropout")
-_CHOICES = {
-    "normalize": ("none", "log1p", "counts"),
-    "missing": ("drop", "error"),
-}
+_CHOICES = {"normalize": ("none", "log1p", "counts"), "missing": ("drop", "error")}
 
 
 @dataclass(frozen=True)

@@ -63,11 +63,7 @@ _CLASSES: dict[str, type] = {
     )
 }
 # Made again from the rest, or kept by save_compiled.
-_REMADE = {
-    ("Network", "artifact"),
-    ("Trained", "goal"),
-    ("Trained", "model"),
-}
+_REMADE = {("Network", "artifact"), ("Trained", "goal"), ("Trained", "model")}
 
 
 def write_state(folder: Path, results: Results, text: ReportText) -> Path:

@@ -17,12 +17,7 @@ from edge2torch._core.console import Console
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.interpret import Apart, ReplicateStack, side_by_side
 from edge2torch.nn import CustomizedEdgeModel, drop_in_rows
-from edge2torch.study._covariates import (
-    Beside,
-    BesideStack,
-    covariates_alone,
-    fit_encoding,
-)
+from edge2torch.study._covariates import Beside, BesideStack, covariates_alone, fit_encoding
 from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._progress import Progress

@@ -98,11 +98,7 @@ def side_by_side(
 
 
 def train_side_by_side(
-    networks: Sequence[One],
-    data: pd.DataFrame,
-    task: Task,
-    split: Split,
-    settings: StudySettings,
+    networks: Sequence[One], data: pd.DataFrame, task: Task, split: Split, settings: StudySettings
 ) -> tuple[list[Floats], int]:
     """Return what each network predicts of the test part, at the epoch that suits it best.
 

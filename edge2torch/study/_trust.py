@@ -18,14 +18,7 @@ from torch import Tensor
 from edge2torch._core.console import Console
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret import (
-    CrossFitted,
-    Target,
-    cross_fit,
-    judge,
-    node_alone,
-    rewire,
-)
+from edge2torch.interpret import CrossFitted, Target, cross_fit, judge, node_alone, rewire
 from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._covariates import covariates_alone, fit_encoding
 from edge2torch.study._learned import Learned, ahead_words, beaten_by, lagging, learned

@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge2torch.nn import CoxLoss
-from edge2torch.study._outcomes._outcome import (
-    Goal,
-    Numbers,
-    Rows,
-    Task,
-)
+from edge2torch.study._outcomes._outcome import Goal, Numbers, Rows, Task
 from edge2torch.survival import DiscreteTime
 from edge2torch.survival import Outcome as Times
 
