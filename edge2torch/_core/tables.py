@@ -158,7 +158,10 @@ def _read_text(
             )
         except ValueError as error:
             if watched.is_full:
-                raise _too_wide(path, layout.width) from error
+                raise Edge2TorchError(
+                    f"{path} has {layout.width:,} columns and most of its lines are far shorter than "
+                    "that. Was it written with another separator?"
+                ) from error
             raise
         return table
 
@@ -250,10 +253,3 @@ class _Watched(io.RawIOBase):
         if self.is_full:
             raise ValueError("more lines than there is room for")
         return len(piece)
-
-
-def _too_wide(path: Path, width: int) -> Edge2TorchError:
-    return Edge2TorchError(
-        f"{path} has {width:,} columns and most of its lines are far shorter than that. Was it "
-        "written with another separator?"
-    )

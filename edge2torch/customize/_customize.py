@@ -131,8 +131,12 @@ def customize_model(
         "dropout": node_dropout,
         "unit_dropout": unit_dropout,
     }
-    if norm_first is not None or unit_dropout is not None:
-        _check_has_order(base)
+    has_order = norm_first is not None or unit_dropout is not None
+    if has_order and isinstance(base, EdgeGraphNNModel):
+        raise Edge2TorchError(
+            "norm_first and unit_dropout: layers of backend='gnn' have an order of their own. Give "
+            "norm_first= to compile_graph, and node_dropout=, which drops single numbers there."
+        )
     if edge_dropout is not None:
         edge_dropout = check_probability("edge_dropout", edge_dropout)
     asked = [norm_first, edge_dropout, *stages.values()]
@@ -186,14 +190,6 @@ def _check_head(base: CompiledModel, head: nn.Module) -> None:
 
 
 # ------------------------------------------------------------------ modules at nodes
-
-
-def _check_has_order(base: CompiledModel) -> None:
-    if isinstance(base, EdgeGraphNNModel):
-        raise Edge2TorchError(
-            "norm_first and unit_dropout: layers of backend='gnn' have an order of their own. Give "
-            "norm_first= to compile_graph, and node_dropout=, which drops single numbers there."
-        )
 
 
 def _argument(kind: str) -> str:

@@ -44,7 +44,10 @@ def cx2_document(
 ) -> str:
     """Put the parts in their order, with their counts."""
     declared = {
-        "networkAttributes": {name: {"d": _kind_of(value)} for name, value in about.items()},
+        "networkAttributes": {
+            name: {"d": "integer" if isinstance(value, int) else "string"}
+            for name, value in about.items()
+        },
         "nodes": {name: {"d": column.kind} for name, column in nodes.items()},
         "edges": {name: {"d": column.kind} for name, column in edges.items()},
     }
@@ -91,7 +94,3 @@ def _rows(columns: Mapping[str, Column], n: int) -> list[dict[str, Any]]:
             if value is not None:
                 row[name] = value
     return rows
-
-
-def _kind_of(value: Any) -> str:
-    return "integer" if isinstance(value, int) else "string"

@@ -154,7 +154,11 @@ def build_edge_graph(
     source, target = table.source[active], table.target[active]
     reached = reachable(source, target, n_nodes, fed)
     useful = reachable(target, source, n_nodes, read)
-    _check_reached(names, useful & ~reached)
+    if (starved := useful & ~reached).any():
+        raise Edge2TorchError(
+            f"{int(starved.sum())} node(s) influence an output but no input reaches them: "
+            f"{listing(names[starved])}. Add them to inputs or drop their edges."
+        )
     keep = _check_unused(names, ~useful, unused)
     active &= keep[table.source] & keep[table.target]
     return EdgeGraph(
@@ -210,14 +214,6 @@ def _numbers(names: NDArray[np.object_], chosen: Iterable[str], argument: str) -
             f"{argument} names nodes that are not in the graph: {listing(unknown)}.{hint}"
         )
     return found.astype(np.int64)
-
-
-def _check_reached(names: NDArray[np.object_], starved: NDArray[np.bool_]) -> None:
-    if starved.any():
-        raise Edge2TorchError(
-            f"{int(starved.sum())} node(s) influence an output but no input reaches them: "
-            f"{listing(names[starved])}. Add them to inputs or drop their edges."
-        )
 
 
 def _check_unused(

@@ -141,7 +141,8 @@ def _check_one_spelling(columns: list[pd.Series], texts: list[NDArray[np.object_
         }
     ).drop_duplicates(["text", "kind"])
     seen["number"] = pd.to_numeric(seen["text"], errors="coerce")
-    by_number = seen.dropna(subset=["number"]).groupby("number").filter(_ambiguous)
+    numbers = seen.dropna(subset=["number"]).groupby("number")
+    by_number = numbers.filter(lambda group: group["kind"].nunique() > 1)
     by_text = seen.groupby("text").filter(lambda group: len(group) > 1)
     for clash in (by_text, by_number):
         if len(clash):
@@ -150,10 +151,6 @@ def _check_one_spelling(columns: list[pd.Series], texts: list[NDArray[np.object_
                 f"{', '.join(clash['shown'].head(6))}. Give each node one spelling, for "
                 "example edgelist.astype({'source': str, 'target': str})."
             )
-
-
-def _ambiguous(group: pd.DataFrame) -> bool:
-    return len(group) > 1 and group["kind"].nunique() > 1
 
 
 def _kind(name: Hashable) -> str:

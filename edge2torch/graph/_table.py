@@ -192,7 +192,9 @@ def _read_constraint(table: EdgeTable) -> NDArray[np.int8]:
     if "constraint" not in table.metadata:
         return table.constraint
     column = table.metadata["constraint"]
-    codes, distinct = pd.factorize(column if column.dtype != object else _as_text_or_none(column))
+    if column.dtype == object:
+        column = column.map(str).where(column.notna(), None)
+    codes, distinct = pd.factorize(column)
     known = np.zeros(len(distinct) + 1, np.int8)  # the last slot is read by code -1, missing
     for position, value in enumerate(distinct):
         code = constraints.BY_NAME.get(str(value).strip().lower())
@@ -209,10 +211,6 @@ def _read_constraint(table: EdgeTable) -> NDArray[np.int8]:
 
 _SIGNS = ("+", "-", "1", "-1", "+1", "1.0", "-1.0")
 _SIGN_HINT = " Signs as numbers, 1 and -1, go into a column of their own: pass sign_column=."
-
-
-def _as_text_or_none(column: pd.Series) -> pd.Series:
-    return column.map(str).where(column.notna(), None)
 
 
 def _merge_sign(

@@ -24,10 +24,6 @@ _RESCALED = "10.48550/arXiv.1605.01713"
 _OF_PATHS = ("n_steps", "method", "internal_batch_size")
 
 
-def _enough_to_fit(n_features: int) -> int:
-    return max(200, 4 * n_features)
-
-
 # What families of methods have in common; a row says the rest.
 _along_path = partial(
     AttributionMethod,
@@ -45,7 +41,7 @@ _fitting = partial(
     batch="perturbations_per_eval",
     by_gradient=False,
     baselines="sample",
-    defaults={"n_samples": _enough_to_fit},
+    defaults={"n_samples": lambda n_features: max(200, 4 * n_features)},
     random=True,
     package="sklearn",
 )
@@ -341,7 +337,7 @@ def find_method(method: object, target: object) -> AttributionMethod:
         raise Edge2TorchError(
             f"method must be a name such as {_DEFAULTS[target]!r}, found {wanted!r}."
         )
-    row = _by_plain_name().get(_plain(wanted))
+    row = {_plain(name): row for name, row in METHODS.items()}.get(_plain(wanted))
     of_target = [name for name, known in METHODS.items() if known.target == target]
     if row is None:
         near = nearest(wanted, of_target)
@@ -355,10 +351,6 @@ def find_method(method: object, target: object) -> AttributionMethod:
             f"target={row.target!r}, or one of {listing(of_target, len(of_target))}."
         )
     return row
-
-
-def _by_plain_name() -> dict[str, AttributionMethod]:
-    return {_plain(name): row for name, row in METHODS.items()}
 
 
 def _plain(name: str) -> str:

@@ -212,7 +212,13 @@ class ModulesConfig:
     wgcna: WgcnaConfig = field(default_factory=WgcnaConfig)
 
     def __post_init__(self) -> None:
-        if problems := list(_range_problems(self)):
+        problems = [
+            f"{key}={value!r} {words}"
+            for words, holds, keys in _RANGES
+            for key in keys.split()
+            if isinstance(value := operator.attrgetter(key)(self), int | float) and not holds(value)
+        ]
+        if problems:
             raise Edge2TorchError("config: " + "; ".join(problems) + ".")
 
     def as_dict(self) -> dict[str, Any]:
@@ -234,14 +240,6 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
      "wgcna.full_up_to")),
     ("must be at least 2", lambda value: value >= 2, "latent.folds"),
 )  # fmt: skip
-
-
-def _range_problems(config: ModulesConfig) -> Iterator[str]:
-    for words, holds, keys in _RANGES:
-        for key in keys.split():
-            value = operator.attrgetter(key)(config)
-            if isinstance(value, (int, float)) and not holds(value):
-                yield f"{key}={value!r} {words}"
 
 
 # Former names of settings, which files of settings and command lines may still have.

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from edge2torch._core.checks import check_count
 from edge2torch._core.edges import EdgesLike
@@ -189,7 +188,9 @@ def _costs(graph: Graph, skips: Bool | None, steps: int, channels: int) -> pd.Da
         waiting = len(np.unique(far[1]))  # one sum per target of skip edges
         rows["feedforward"] = (e + computed, 2 * e, computed + waiting)
     rows["recurrent"] = (e + computed, steps * 2 * e, steps * computed)
-    is_function = ~graph.is_input & ~(graph.is_end & (_out_degree(graph) == 0))
+    is_function = ~graph.is_input & ~(
+        graph.is_end & ~np.isin(np.arange(graph.n_nodes), graph.source)
+    )
     n = int(is_function.sum())
     into, out = int(is_function[graph.target].sum()), int(is_function[graph.source].sum())
     direct = int((graph.is_input[graph.source] & graph.is_end[graph.target]).sum())
@@ -200,7 +201,3 @@ def _costs(graph: Graph, skips: Bool | None, steps: int, channels: int) -> pd.Da
     table = pd.DataFrame.from_dict(rows, orient="index", columns=names)
     table.insert(1, "training_mb", table["parameters"] * _BYTES * _COPIES / 1e6)
     return table.rename_axis("backend")
-
-
-def _out_degree(graph: Graph) -> NDArray[np.int64]:
-    return np.bincount(graph.source, minlength=graph.n_nodes).astype(np.int64)

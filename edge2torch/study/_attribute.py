@@ -104,7 +104,8 @@ def attribute(
         )
         return found
 
-    attribute_nodes = of_nodes if network.inner_nodes else _nothing
+    # a graph that leads from features straight to classes has no nodes to speak of
+    attribute_nodes = of_nodes if network.inner_nodes else lambda x, _: pd.DataFrame(index=x.index)
     if task.outcome.by_class:
         codes = task.values[rows]
         return SeedAttribution(
@@ -122,11 +123,6 @@ def attribute(
         features=halves(of_features(data, 0)),
         shift=halves(data),
     )
-
-
-def _nothing(samples: pd.DataFrame, _: int) -> pd.DataFrame:
-    """Attribute the nodes of a graph that leads from features straight to classes."""
-    return pd.DataFrame(index=samples.index)
 
 
 def _by_class(

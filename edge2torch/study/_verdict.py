@@ -13,7 +13,6 @@ from edge2torch.study._features import copies_words
 from edge2torch.study._intervals import Between
 from edge2torch.study._learned import ahead_words, beaten_by, lagging
 from edge2torch.study._network import bottleneck_words
-from edge2torch.study._outcomes._metric import Metric
 from edge2torch.study._pipeline import COVARIATES, KPNN, SHUFFLED, WIDER, Results
 from edge2torch.study._trust import Trust
 
@@ -252,7 +251,9 @@ def _against_linear(
     network, linear = by_seed[own], by_seed[other_one]
     gap = float(results.metric.lead(network, linear).mean())
     if (areas := _contradiction(results, own, other_one, gap)) is not None:
-        side, name = "below" if gap > 0 else "above", _ranking(results).label
+        outcome = results.outcome
+        metric = next(one for one in outcome.metrics if one.name == outcome.ranking)
+        side, name = "below" if gap > 0 else "above", metric.label
         beside = f"({areas[1]:.3f} beside {areas[0]:.3f})"
         why = f"while its {name} is {'higher' if gap > 0 else 'lower'} {beside}: the two measures contradict each other"
         if f"{areas[0]:.3f}" == f"{areas[1]:.3f}":
@@ -305,11 +306,6 @@ def _contradiction(
     areas = results.scores.groupby(["model", "features"])[name].mean()
     first, second = float(areas[own]), float(areas[other])
     return (first, second) if (first - second) * gap <= 0 else None
-
-
-def _ranking(results: Results) -> Metric:
-    outcome = results.outcome
-    return next(one for one in outcome.metrics if one.name == outcome.ranking)
 
 
 def _of_gain(results: Results, gain: float, found: Between | None) -> Verdict:

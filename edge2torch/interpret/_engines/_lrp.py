@@ -104,14 +104,18 @@ def _rules(model: nn.Module, epsilon: float) -> Iterator[None]:
         for compiled in (m for m in model.modules() if isinstance(m, EdgeModel)):
             handles.extend(_at_block(b, at_sum, at_sum_before) for b in compiled.blocks)
             inside.update(m for m in compiled.modules() if isinstance(m, EdgePattern))
-        _refuse_gates(model)
+        if any(isinstance(m, GraphCell) and m.is_gated for m in model.modules()):
+            raise Edge2TorchError(
+                "method: LRP has no rule for a product of two nodes, and model has gates. Use "
+                "IntegratedGradients or LayerConductance."
+            )
         unknown = []
         for module in model.modules():
             if next(module.children(), None) is not None or module in inside:
                 continue
             if isinstance(module, _SUMS):
                 handles.append(module.register_forward_hook(at_sum))
-            elif _is_elementwise(module):
+            elif is_activation(module) and not isinstance(module, _MIXING):
                 handles.append(module.register_forward_hook(_at_activation))
             elif not isinstance(module, _SAME + _LINEAR):
                 unknown.append(type(module).__name__)
@@ -126,18 +130,6 @@ def _rules(model: nn.Module, epsilon: float) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _refuse_gates(model: nn.Module) -> None:
-    if any(isinstance(m, GraphCell) and m.is_gated for m in model.modules()):
-        raise Edge2TorchError(
-            "method: LRP has no rule for a product of two nodes, and model has gates. Use "
-            "IntegratedGradients or LayerConductance."
-        )
-
-
-def _is_elementwise(module: nn.Module) -> bool:
-    return is_activation(module) and not isinstance(module, _MIXING)
 
 
 def _at_block(
