@@ -95,32 +95,12 @@ BACKENDS: tuple[Backend, ...] = (
 
 
 def backend_names() -> list[str]:
-    """Return every name that ``compile_graph(backend=...)`` takes, aliases included.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> "feedforward" in backend_names()
-    True
-    """
+    """Return every name that ``compile_graph(backend=...)`` takes, aliases included."""
     return [name for backend in BACKENDS for name in (backend.name, *backend.aliases)]
 
 
 def find_backend(name: object) -> Backend:
-    """Return the backend of a name or alias; case does not matter.
-
-    Parameters
-    ----------
-    name : str or type
-        For example ``"feedforward"``, or the class of a backend's options.
-
-    Returns
-    -------
-    Backend
-    """
+    """Return the backend of a name or alias, whatever its case, or of the class of its options."""
     by_name = {one: row for row in BACKENDS for one in (row.name, *row.aliases)}
     by_options = {row.own_options: row for row in BACKENDS}
     if isinstance(name, type) and name in by_options:

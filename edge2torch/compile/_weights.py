@@ -19,34 +19,13 @@ from edge2torch.nn import CompiledModel
 def find_edge_model(model: nn.Module, artifact: CompileArtifact | None = None) -> CompiledModel:
     """Return the compiled model inside any wrapper, after checking that the artifact is its own.
 
-    Parameters
-    ----------
-    model : Module
-        A compiled model, or a module that holds one: customized, compiled, distributed.
-    artifact : CompileArtifact, optional
-        What ``compile_graph`` returned with it; tells which part is meant where there are several.
-
-    Returns
-    -------
-    CompiledModel
+    The artifact tells which part is meant where there are several.
     """
     return model_and_artifact(model, artifact)[0]
 
 
 def find_artifact(model: object, artifact: object = None) -> CompileArtifact:
-    """Return the artifact that a model carries, or the given one, after checking that they match.
-
-    Parameters
-    ----------
-    model : Module or CompileArtifact
-        A compiled model, wrapped or not; an artifact is returned as it is.
-    artifact : CompileArtifact, optional
-        What ``compile_graph`` returned with the model.
-
-    Returns
-    -------
-    CompileArtifact
-    """
+    """Return the artifact that a model carries, or the given one, after checking that they match."""
     if artifact is None and isinstance(model, CompileArtifact):
         return model
     if artifact is None and not isinstance(model, nn.Module):

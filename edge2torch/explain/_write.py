@@ -74,34 +74,7 @@ def write_explanation(
 
 
 def record_files(output_dir: str | os.PathLike[str], files: Iterable[Path]) -> Path:
-    """Add files, such as figures, to the manifest of an explanation.
-
-    Parameters
-    ----------
-    output_dir : path
-        The folder that :func:`explain_module` wrote.
-    files : iterable of path
-        Files within it.
-
-    Returns
-    -------
-    Path
-        The manifest.
-
-    Raises
-    ------
-    Edge2TorchError
-        When the folder does not hold a manifest.
-
-    Examples
-    --------
-    >>> from edge2torch.errors import Edge2TorchError
-    >>> try:
-    ...     record_files("no_such_folder", [])
-    ... except Edge2TorchError as error:
-    ...     print(error)
-    output_dir='no_such_folder' does not hold module_explanation_manifest.json. Write tables first, with explain_module(..., output_dir=).
-    """
+    """Add files within it, such as figures, to the manifest of a folder that ``explain_module`` wrote; return that."""
     folder = path_of(output_dir, "output_dir")
     if not (folder / MANIFEST).is_file():
         raise Edge2TorchError(

@@ -22,21 +22,7 @@ def successors(
 def reachable(
     source: NDArray[np.int64], target: NDArray[np.int64], n_nodes: int, starts: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Mark the nodes that a directed path leads to from any of ``starts``, these included.
-
-    Parameters
-    ----------
-    source, target : ndarray of int64, shape (e,)
-        Edges as node numbers.
-    n_nodes : int
-        How many nodes there are.
-    starts : ndarray of int64
-        Where to start.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-    """
+    """Mark the nodes (n,) that a directed path leads to from any of ``starts``, these included; ends are (e,)."""
     graph = _rooted(source, target, n_nodes, starts)
     order = breadth_first_order(graph, n_nodes, directed=True, return_predecessors=False)
     found = np.zeros(n_nodes + 1, bool)
@@ -47,21 +33,7 @@ def reachable(
 def distances(
     source: NDArray[np.int64], target: NDArray[np.int64], n_nodes: int, starts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return how many edges lead to each node from the nearest of ``starts``; inf for none.
-
-    Parameters
-    ----------
-    source, target : ndarray of int64, shape (e,)
-        Edges as node numbers.
-    n_nodes : int
-        How many nodes there are.
-    starts : ndarray of int64
-        Where to start.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-    """
+    """Return how many edges lead to each node (n,) from the nearest of ``starts``; inf for none. Ends are (e,)."""
     graph = _rooted(source, target, n_nodes, starts)
     hops: NDArray[np.float64] = dijkstra(graph, indices=n_nodes, unweighted=True)
     return hops[:n_nodes] - 1  # without the step from the extra node to a start

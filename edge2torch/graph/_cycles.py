@@ -19,20 +19,10 @@ _CYCLIC = "compile_graph(backend='recurrent') or 'gnn', which take cycles"
 def shortest_cycle(
     source: NDArray[np.int64], target: NDArray[np.int64], n_nodes: int
 ) -> list[int] | None:
-    """Return the nodes of a shortest directed cycle in order, or None for an acyclic graph.
+    """Return the nodes of a shortest directed cycle in order, or None for an acyclic graph; ends are (e,).
 
-    Parameters
-    ----------
-    source, target : ndarray of int64, shape (e,)
-        Edges as node numbers.
-    n_nodes : int
-        How many nodes there are.
-
-    Returns
-    -------
-    list of int or None
-        From the smallest number on; it is not repeated at the end. In very large cyclic graphs the search stops
-        after a bounded amount of work and the cycle is the shortest found by then.
+    The smallest number comes first and is not repeated at the end. In very large cyclic graphs the search
+    stops after a bounded amount of work, and the cycle is the shortest found by then.
     """
     loops = source[source == target]
     if len(loops):
@@ -70,19 +60,7 @@ def _starts(
 
 
 def cycle_words(names: NDArray[np.object_], cycle: list[int]) -> str:
-    """Return a cycle as an error shows it, the middle of a long one left out.
-
-    Parameters
-    ----------
-    names : ndarray of object
-        Of all nodes.
-    cycle : list of int
-        As :func:`shortest_cycle` returns it.
-
-    Returns
-    -------
-    str
-    """
+    """Return a cycle as an error shows it, the middle of a long one left out."""
     shown = [repr(names[node]) for node in cycle[: _SHOWN if len(cycle) > _SHOWN else None]]
     if len(cycle) > _SHOWN:
         shown.append(f"({len(cycle) - _SHOWN:,} more)")

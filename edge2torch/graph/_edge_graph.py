@@ -122,21 +122,9 @@ def build_edge_graph(
 ) -> EdgeGraph:
     """Decide which nodes are fed and read, and check that data reaches what is read.
 
-    Parameters
-    ----------
-    table : EdgeTable
-        A checked table.
-    inputs, outputs : iterable of names, optional
-        In the order wanted for the model's columns. By default the nodes without incoming and
-        without outgoing edges, sorted by name.
-    unused : {"keep", "prune", "error"}
-        What to do with nodes that influence no output.
-    acyclic : bool
-        Whether a graph without ends is to be refused for its cycle, by name.
-
-    Returns
-    -------
-    EdgeGraph
+    Inputs and outputs come in the order wanted for the model's columns, by default the nodes without
+    incoming and without outgoing edges, sorted by name; ``unused`` are nodes that influence no output.
+    An ``acyclic`` graph without ends is refused for its cycle, by name.
     """
     check_choice("unused", unused, ("keep", "prune", "error"))
     n_nodes, names = len(table.node_names), table.node_names

@@ -89,21 +89,9 @@ def plan_gnn(
 ) -> GnnPlan:
     """Give each node its role and each edge its place; warn of outputs that no input can reach.
 
-    Parameters
-    ----------
-    graph : EdgeGraph
-        May have cycles.
-    steps : int
-        Layers of message passing.
-    self_edges : bool
-        Whether every function node gets an edge to itself, where it has none.
-    residual : bool
-        Whether edge states are kept from layer to layer; without it messages arrive only on
-        paths through exactly ``steps`` function nodes.
-
-    Returns
-    -------
-    GnnPlan
+    ``self_edges`` gives every function node an edge to itself where it has none. Without ``residual``,
+    which keeps edge states from layer to layer, messages arrive only on paths through exactly ``steps``
+    function nodes.
     """
     rows = graph.active_rows
     source, target = graph.source[rows], graph.target[rows]

@@ -16,21 +16,10 @@ def longest_path_layers(
     *,
     most: int | None = None,
 ) -> NDArray[np.int64]:
-    """Return the length of the longest path from an input to each node of a DAG.
+    """Return the length of the longest path from an input to each node of a DAG (n,); -1 on and below cycles.
 
-    Parameters
-    ----------
-    source, target : ndarray of int64, shape (e,)
-        Edges as node numbers, without edges into inputs.
-    is_input : ndarray of bool, shape (n,)
-        Inputs are layer 0. A node without incoming edges that is no input is in layer 1.
-    most : int, optional
-        Refuse deeper graphs, before time is spent on them.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        -1 for nodes on a cycle or downstream of one.
+    Edges (e,) do not lead into inputs, which are layer 0; another node without incoming edges is in layer 1.
+    Graphs deeper than ``most`` are refused before time is spent on them.
     """
     n_nodes = len(is_input)
     start, following = successors(source, target, n_nodes)

@@ -143,17 +143,7 @@ class FeedforwardPlan:
 
 
 def plan_feedforward(graph: EdgeGraph) -> FeedforwardPlan:
-    """Lay a directed acyclic graph out in layers.
-
-    Parameters
-    ----------
-    graph : EdgeGraph
-        Its active edges must have no cycle.
-
-    Returns
-    -------
-    FeedforwardPlan
-    """
+    """Lay a directed acyclic graph out in layers."""
     layer_of, layers = _layers(graph)
     place = np.zeros(graph.n_nodes, np.int64)  # position within the own layer
     for nodes in layers:

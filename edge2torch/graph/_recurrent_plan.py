@@ -80,19 +80,7 @@ class RecurrentPlan:
 
 
 def plan_recurrent(graph: EdgeGraph, *, sites: tuple[str, ...]) -> RecurrentPlan:
-    """Number the state of a recurrent model. Cycles and self loops are welcome.
-
-    Parameters
-    ----------
-    graph : EdgeGraph
-        Any checked graph.
-    sites : tuple of str
-        Names of the states at which nodes are attributed.
-
-    Returns
-    -------
-    RecurrentPlan
-    """
+    """Number the state of a recurrent model; cycles and self loops are welcome. Nodes are attributed at ``sites``."""
     edges = graph.active_rows
     source, target = graph.source[edges], graph.target[edges]
     present = np.zeros(graph.n_nodes, bool)

@@ -66,21 +66,10 @@ class EdgeTable:
 def read_edge_table(
     edges: EdgesLike, *, sign_column: str | None = None, argument: str = "edges"
 ) -> EdgeTable:
-    """Check an edge table and number its nodes.
+    """Check an edge table, which the user's function calls ``argument``, and number its nodes.
 
-    Parameters
-    ----------
-    edges : DataFrame, or an object that carries one as ``edges``, such as a Prior
-        One row per edge, columns ``source`` and ``target``; optionally ``initial_weight`` and
-        ``constraint``. Further columns are kept as metadata.
-    sign_column : str, optional
-        A column of +1, -1, 0 or missing values that is read as a constraint.
-    argument : str
-        What the function that the user called calls it.
-
-    Returns
-    -------
-    EdgeTable
+    A ``sign_column`` of +1, -1, 0 or missing values is read as a constraint; columns without a meaning are
+    kept as metadata.
     """
     with edges_called(argument):
         return _checked(edge_frame(edges, argument), sign_column)

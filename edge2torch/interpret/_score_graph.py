@@ -21,42 +21,12 @@ def score_graph(
     nodes: pd.Series | pd.DataFrame | Mapping[str, Any] | None = None,
     edges: pd.DataFrame | None = None,
 ) -> nx.DiGraph:
-    """Return the graph that a model computes along, with scores on its nodes and edges.
+    """Return the graph (networkx) that a model computes along, with scores on its nodes and edges.
 
-    Parameters
-    ----------
-    artifact : CompileArtifact
-        What ``compile_graph`` returned.
-    nodes : Series, DataFrame or mapping, optional
-        A number per node name, or samples × nodes, of which the mean is taken. Several columns
-        per node (a level ``target``) give attributes ``score_<target>``.
-    edges : DataFrame, optional
-        ``source``, ``target`` and a column ``attribution`` or ``weight`` (or several other ones
-        with numbers): what ``interpret_model(target="edges")`` or ``edge_weights`` returned.
-
-    Returns
-    -------
-    networkx.DiGraph
-        Every node has ``role`` (input, hidden, output) and, where known, ``score``; every edge
-        has the numbers of its row. Edges that nothing is computed along are left out.
-
-    Raises
-    ------
-    Edge2TorchError
-        For a table of edges without ``source`` and ``target``, without numbers, or of another graph.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> import edge2torch as e2t
-    >>> from edge2torch.interpret import score_graph
-    >>> edges = pd.DataFrame({"source": ["g1", "tf"], "target": ["tf", "y"]})
-    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
-    >>> graph = score_graph(artifact, nodes={"tf": 0.5}, edges=e2t.edge_weights(model, artifact))
-    >>> graph.nodes["tf"]
-    {'role': 'hidden', 'score': 0.5}
-    >>> list(graph.edges["g1", "tf"])
-    ['weight']
+    ``nodes`` are a number per node, or samples × nodes, of which the mean is taken; several columns per
+    node (a level ``target``) give attributes ``score_<target>``. ``edges`` are what
+    ``interpret_model(target="edges")`` or ``edge_weights`` returned. Every node has ``role`` (input, hidden,
+    output) and, where known, ``score``; edges that nothing is computed along are left out.
     """
     nx = require("networkx")
     graph = nx.DiGraph()

@@ -123,21 +123,7 @@ def benchmark_backends(
     config: ModulesConfig,
     console: Console,
 ) -> pd.DataFrame:
-    """Fit planted modules: a row per fixture, seed and backend, how well they are found, and the cost.
-
-    Parameters
-    ----------
-    suite : {"core", "multiplex", "scale"}
-        Which fixtures.
-    backends : sequence of str
-        Some of :data:`BACKENDS`.
-    seeds : sequence of int
-        Each plants its own data.
-    config : ModulesConfig
-        Settings of all fits.
-    console : Console
-        Counts the fits.
-    """
+    """Fit planted modules: a row per fixture, seed and backend, how well they are found, and the cost."""
     if unknown := [name for name in backends if name not in BACKENDS]:
         raise Edge2TorchError(
             f"backends: no such backend {listing(unknown)}. Use some of {listing(BACKENDS)}."

@@ -56,18 +56,9 @@ def takes(kind: str, option: str) -> bool:
 
 
 def read_prior(path: Path, kind: str, options: Mapping[str, Any], console: Console) -> pd.DataFrame:
-    """Read a file by its kind; an option of another kind is refused, not ignored.
+    """Read a file by its kind, of :data:`READERS`, or ``"auto"``: by its ending and what it holds.
 
-    Parameters
-    ----------
-    path : Path
-        Any file that one of the readers takes.
-    kind : str
-        One of :data:`READERS`, or ``"auto"``: by the file's ending and what it holds.
-    options : mapping
-        What is given to the reader, by its own names.
-    console : Console
-        Is told where the choice may surprise.
+    An option of another kind is refused, not ignored; the console is told where the choice may surprise.
     """
     existing_file(path, "FILE")
     options = dict(options)

@@ -53,13 +53,8 @@ _TABLES = (".csv", ".tsv", ".parquet")  # .txt: Reactome's names, which have no 
 def with_names(edges: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
     """Return edges with names, and a sentence on how many nodes have one now.
 
-    Parameters
-    ----------
-    edges : DataFrame
-        Columns ``source`` and ``target``.
-    path : Path
-        CSV, TSV or Parquet whose first two columns are node and name; of any other ending, text
-        with tabs and no header.
+    The first two columns of the file are node and name; of an unknown ending, it is text with tabs and no
+    header.
     """
     nodes = pd.Index(pd.concat([edges["source"], edges["target"]]).astype(str).unique())
     is_table = plain_suffix(existing_file(path, "names")) in _TABLES

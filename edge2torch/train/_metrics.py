@@ -41,19 +41,7 @@ def score_predictions(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float
 
 
 def sample_losses(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]:
-    """Return the log loss, or the squared error, of each sample; arguments of `score_predictions`.
-
-    Parameters
-    ----------
-    truth : array, shape (b,)
-        Class numbers (integers), or values (floating-point numbers).
-    predicted : array, shape (b, classes), (b, 1) or (b,)
-        Class probabilities, or values.
-
-    Returns
-    -------
-    ndarray, shape (b,)
-    """
+    """Return the log loss, or the squared error, of each sample (b,); arguments of `score_predictions`."""
     true, found = np.asarray(truth), np.asarray(predicted, np.float64)
     if true.dtype.kind == "f":
         squared: NDArray[np.float64] = (true - found.reshape(-1)) ** 2

@@ -21,25 +21,8 @@ _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=
 def node_connectivity(artifact: CompileArtifact | GraphTopology) -> pd.DataFrame:
     """Return each node's number of edges, and the size of the sub-graph that it stands in.
 
-    Parameters
-    ----------
-    artifact : CompileArtifact
-        What ``compile_graph`` returned.
-
-    Returns
-    -------
-    DataFrame
-        By node: ``in_degree``, ``out_degree``, ``degree``; ``upstream`` and ``downstream``, how
-        many nodes lead to it and are reached from it; ``subgraph``, both and itself.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> import edge2torch as e2t
-    >>> edges = pd.DataFrame({"source": ["a", "b", "h"], "target": ["h", "h", "y"]})
-    >>> _, artifact = e2t.compile_graph(edges, quiet=True)
-    >>> node_connectivity(artifact).loc["h"].to_dict()
-    {'in_degree': 2, 'out_degree': 1, 'degree': 3, 'upstream': 2, 'downstream': 1, 'subgraph': 4}
+    By node: ``in_degree``, ``out_degree``, ``degree``; ``upstream`` and ``downstream``, how many nodes lead to
+    it and are reached from it; ``subgraph``, both and itself.
     """
     topology = artifact if isinstance(artifact, GraphTopology) else graph_topology(artifact)
     graph = topology.graph

@@ -107,24 +107,7 @@ def _attribute(
 
 
 def rank_stability(scores: pd.DataFrame) -> float:
-    """Return the mean Spearman correlation between the rows of a table of scores.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Replicates × nodes.
-
-    Returns
-    -------
-    float
-        1 where all replicates rank the nodes alike; NaN for a single replicate.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> round(rank_stability(pd.DataFrame({"a": [1.0, 2.0], "b": [2, 3.0], "c": [3.0, 9]})), 2)
-    1.0
-    """
+    """Return the mean Spearman correlation between the rows of scores (replicates × nodes); NaN for a single one."""
     values = scores.to_numpy(np.float64)
     if len(values) < 2 or values.shape[1] < 2:
         return float("nan")

@@ -145,33 +145,10 @@ class ReplicateStack(nn.Module):
 def stack_replicates(
     start: Start, n: int, *, seed: int = 0, shared_inputs: bool = True
 ) -> ReplicateStack:
-    """Draw ``n`` networks from independent starts and put them side by side in one module.
+    """Draw ``n`` networks from independent starts, those of :func:`replicate`, and put them side by side.
 
-    Parameters
-    ----------
-    start : callable, or (model, artifact)
-        As in :func:`replicate`.
-    n : int
-        Networks.
-    seed : int
-        Same seed, same starts, which are those of :func:`replicate`.
-    shared_inputs : bool
-        As in :class:`ReplicateStack`.
-
-    Returns
-    -------
-    ReplicateStack
-        Train it with one ordinary loop whose loss is the sum over its outputs:
-        ``sum(criterion(y, target) for y in stack(x))``.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> import edge2torch as e2t
-    >>> edges = pd.DataFrame({"source": ["a", "h"], "target": ["h", "y"]})
-    >>> stack = stack_replicates(lambda: e2t.compile_graph(edges, quiet=True), n=4)
-    >>> len(stack), len(stack.unstack())
-    (4, 4)
+    Train the stack with one ordinary loop whose loss is the sum over its outputs:
+    ``sum(criterion(y, target) for y in stack(x))``.
     """
     models, artifact, _ = draw_starts(start, n, seed)
     return ReplicateStack(models, artifact, shared_inputs=shared_inputs)
