@@ -39,46 +39,8 @@ def vae_drivers(
 
     The latent whose mean follows the eigengene best is moved a step up and a step down from the
     mean of all samples; ``decoded_delta`` is half the difference of the decoded scores, per unit
-    of latent. Inputs are the standardised scores of the fit.
-
-    Parameters
-    ----------
-    result : NetworkModules
-        Of the ``vae`` backend.
-    module_id : str
-        Which module.
-    eigengene : Series, optional
-        By sample id; the module's own by default.
-    config : ExplainConfig, optional
-        Thresholds, step, whether genes outside the module are listed, and whether a gene is left
-        out of the module's own eigengene when it is tested.
-    without_gene : DataFrame, genes × samples, optional
-        The given eigengene without each gene, for genes that it is made of.
-
-    Returns
-    -------
-    DataFrame
-        ``gene_id``, ``feature_id``, ``feature_type``, ``tested_against`` (``eigengene`` or
-        ``eigengene without the gene``), ``r`` (with that), ``qvalue``,
-        ``decoded_delta``, ``latent_dim_idx``, ``latent_r``, ``decoded_delta_percentile`` (of its
-        magnitude among all features), ``sign_agreement``, ``passes_filter``; the largest
-        ``|decoded_delta|`` first.
-
-    Raises
-    ------
-    Edge2TorchError
-        Without a checkpoint, with another fit's, or when every latent has collapsed.
-
-    Examples
-    --------
-    >>> from edge2torch.netmodules import fit_modules
-    >>> from edge2torch.simulate import planted_modules
-    >>> planted = planted_modules(n_modules=2, module_size=15, n_background=20, seed=0)
-    >>> found = fit_modules(
-    ...     planted.counts, planted.transcripts, planted.samples, backend="vae",
-    ...     config={"vae.latent_dim": 2, "vae.hidden_dim": 16}, quiet=True)
-    >>> bool(vae_drivers(found, "M000")["sign_agreement"].mean() > 0.9)
-    True
+    of latent. Inputs are the standardised scores of the fit. ``without_gene`` (genes × samples) is the
+    given eigengene without each gene, for genes that it is made of.
     """
     config = ExplainConfig() if config is None else config
     pair, latent, scores, values = follow(result, module_id, eigengene)

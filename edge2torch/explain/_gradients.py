@@ -31,41 +31,8 @@ def ig_attributions(
     the samples of high eigengene less that over those of low eigengene is what the feature adds
     to the difference of the latent between the two groups. ``ig_score`` has that size, and the
     sign of the direction in which the feature moves: positive rises with the module. (A feature
-    that holds the latent back has the opposite sign.)
-
-    Parameters
-    ----------
-    result : NetworkModules
-        Of the ``vae`` backend.
-    module_id : str
-        Which module.
-    eigengene : Series, optional
-        By sample id; the module's own by default.
-    config : ExplainConfig, optional
-        Steps, baseline, tails, and whether genes outside the module are listed.
-
-    Returns
-    -------
-    DataFrame
-        ``feature_id``, ``gene_id``, ``feature_type``, ``ig_score``; the largest magnitude first.
-        ``attrs["completeness_gap"]`` is the largest distance of a sample's sum from the
-        difference of the outputs.
-
-    Raises
-    ------
-    Edge2TorchError
-        Without a checkpoint, with another fit's, or when every latent has collapsed.
-
-    Examples
-    --------
-    >>> from edge2torch.netmodules import fit_modules
-    >>> from edge2torch.simulate import planted_modules
-    >>> planted = planted_modules(n_modules=2, module_size=15, n_background=20, seed=0)
-    >>> found = fit_modules(
-    ...     planted.counts, planted.transcripts, planted.samples, backend="vae",
-    ...     config={"vae.latent_dim": 2, "vae.hidden_dim": 16}, quiet=True)
-    >>> ig_attributions(found, "M000").attrs["completeness_gap"] < 1e-3
-    True
+    that holds the latent back has the opposite sign.) ``attrs["completeness_gap"]`` is the largest
+    distance of a sample's sum from the difference of the outputs.
     """
     config = ExplainConfig() if config is None else config
     pair, latent, scores, values = follow(result, module_id, eigengene)

@@ -27,51 +27,12 @@ def gene_driver_table(
     min_samples: int = FEWEST_SAMPLES,
     without_gene: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Correlate every gene with an eigengene, through the feature that follows it best.
+    """Correlate every gene with an eigengene (by sample id), through the feature that follows it best.
 
-    q-values are adjusted over all features that were correlated, before the best is picked.
-
-    Parameters
-    ----------
-    feature_table : DataFrame, samples × features
-        Sample ids in the index (or in a column ``sample_id``); values may be missing.
-    feature_meta : DataFrame
-        ``feature_id``, ``gene_id``, ``feature_type``.
-    eigengene : Series
-        One value per sample id.
-    genes : iterable of str, optional
-        Keep these only.
-    min_samples : int, default 10
-        Fewest samples that are accepted.
-    without_gene : DataFrame, genes × samples, optional
-        The eigengene without each gene, as ``NetworkModules.eigengenes_without_genes`` makes it;
-        genes in its index are tested against theirs. Against an eigengene that a gene is a part
-        of, its p-value is circular.
-
-    Returns
-    -------
-    DataFrame
-        ``gene_id``, ``feature_id``, ``feature_type``, ``tested_against`` (``eigengene`` or
-        ``eigengene without the gene``), ``r``, ``pvalue``, ``qvalue``, ``n_samples``,
-        ``missing_fraction``; a row per gene, the largest ``|r|`` first.
-
-    Raises
-    ------
-    Edge2TorchError
-        When too few samples match, ids stand twice, or a feature has no gene.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> samples = [f"s{k}" for k in range(12)]
-    >>> eigengene = pd.Series(np.linspace(-1, 1, 12), samples)
-    >>> table = pd.DataFrame({"A::switch": -eigengene, "A::abundance": eigengene**2})
-    >>> meta = pd.DataFrame({
-    ...     "feature_id": ["A::switch", "A::abundance"], "gene_id": "A",
-    ...     "feature_type": ["switch", "abundance"]})
-    >>> gene_driver_table(table, meta, eigengene)[["gene_id", "feature_id", "r"]]
-      gene_id feature_id    r
-    0       A  A::switch -1.0
+    Features are samples × features, ids in the index or in a column ``sample_id``; values may be missing.
+    q-values are adjusted over all features that were correlated, before the best is picked. Genes in the
+    index of ``without_gene`` (genes × samples) are tested against the eigengene without them: against one
+    that a gene is a part of, its p-value is circular.
     """
     matched = match(feature_table, feature_meta, eigengene, genes, min_samples, without_gene)
     columns = ["gene_id", "feature_id", "feature_type"]
@@ -88,53 +49,11 @@ def transcript_polarity_table(
     min_samples: int = FEWEST_SAMPLES,
     without_gene: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Say which transcripts rise with an eigengene and which fall.
+    """Say which transcripts rise with an eigengene and which fall; arguments of :func:`gene_driver_table`.
 
     Transcripts are the features with a ``transcript_id``; where no feature has one, they are the
-    features of type ``switch``.
-
-    Parameters
-    ----------
-    feature_table : DataFrame, samples × features
-        Sample ids in the index (or in a column ``sample_id``); values may be missing.
-    feature_meta : DataFrame
-        ``feature_id``, ``gene_id``, ``feature_type``, and ``transcript_id`` where there is one.
-    eigengene : Series
-        One value per sample id.
-    genes : iterable of str, optional
-        Keep these only.
-    min_samples : int, default 10
-        Fewest samples that are accepted.
-    without_gene : DataFrame, genes × samples, optional
-        The eigengene without each gene, as ``NetworkModules.eigengenes_without_genes`` makes it;
-        genes in its index are tested against theirs. Against an eigengene that a gene is a part
-        of, its p-value is circular.
-
-    Returns
-    -------
-    DataFrame
-        ``feature_id``, ``gene_id``, ``transcript_id`` (where given), ``tested_against``
-        (``eigengene`` or ``eigengene without the gene``), ``r``, ``pvalue``, ``qvalue``, ``n_samples``, ``missing_fraction``, ``switch_strength``: largest less smallest
-        r of the gene's transcripts, 0 with fewer than two.
-
-    Raises
-    ------
-    Edge2TorchError
-        When too few samples match, ids stand twice, or a feature has no gene.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> samples = [f"s{k}" for k in range(12)]
-    >>> eigengene = pd.Series(np.linspace(-1, 1, 12), samples)
-    >>> table = pd.DataFrame({"A.1": eigengene, "A.2": -eigengene})
-    >>> meta = pd.DataFrame({
-    ...     "feature_id": ["A.1", "A.2"], "gene_id": "A", "feature_type": "switch",
-    ...     "transcript_id": ["A.1", "A.2"]})
-    >>> transcript_polarity_table(table, meta, eigengene)[["feature_id", "r", "switch_strength"]]
-      feature_id    r  switch_strength
-    0        A.1  1.0              2.0
-    1        A.2 -1.0              2.0
+    features of type ``switch``. ``switch_strength`` is the largest less the smallest r of the gene's
+    transcripts, 0 with fewer than two.
     """
     meta = transcript_rows(feature_meta)
     table = sample_rows(feature_table)
@@ -168,53 +87,10 @@ def high_vs_low_table(
     min_samples: int = FEWEST_SAMPLES,
     without_gene: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Compare the samples of highest with those of lowest eigengene, feature by feature.
+    """Compare the samples of highest with those of lowest eigengene, feature by feature (Welch).
 
-    Samples without an eigengene are in neither group.
-
-    Parameters
-    ----------
-    feature_table : DataFrame, samples × features
-        Sample ids in the index (or in a column ``sample_id``); values may be missing.
-    feature_meta : DataFrame
-        ``feature_id``, ``gene_id``, ``feature_type``.
-    eigengene : Series
-        One value per sample id.
-    genes : iterable of str, optional
-        Keep these only.
-    percentile : float, default 25
-        Percent of samples in each tail, above 0 and below 50.
-    min_samples : int, default 10
-        Fewest samples that are accepted.
-    without_gene : DataFrame, genes × samples, optional
-        The eigengene without each gene, as ``NetworkModules.eigengenes_without_genes`` makes it;
-        genes in its index are tested against theirs. Against an eigengene that a gene is a part
-        of, its p-value is circular.
-
-    Returns
-    -------
-    DataFrame
-        ``feature_id``, ``gene_id``, ``tested_against`` (``eigengene`` or ``eigengene without the
-        gene``: by which samples are high or low), ``mean_high``, ``mean_low``, ``delta``, ``se``, ``tstat``,
-        ``pvalue`` (Welch), ``n_high``, ``n_low``, ``missing_fraction``; the largest ``|tstat|``
-        first.
-
-    Raises
-    ------
-    Edge2TorchError
-        When too few samples match, ids stand twice, a feature has no gene, or the
-        percentile is out of range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> samples = [f"s{k}" for k in range(12)]
-    >>> eigengene = pd.Series(np.linspace(-1, 1, 12), samples)
-    >>> meta = pd.DataFrame({"feature_id": ["A"], "gene_id": "A", "feature_type": "abundance"})
-    >>> table = pd.DataFrame({"A": 2 * eigengene})
-    >>> high_vs_low_table(table, meta, eigengene)[["mean_high", "mean_low", "n_high"]].round(3)
-       mean_high  mean_low  n_high
-    0      1.636    -1.636       3
+    ``percentile`` of the samples are in each tail; those without an eigengene are in neither. Other
+    arguments are those of :func:`gene_driver_table`.
     """
     if not 0 < percentile < 50:
         raise Edge2TorchError(f"percentile={percentile!r} must lie above 0 and below 50.")
