@@ -33,10 +33,10 @@ _DRAFT = ".draft-"
 _LOCK = ".lock"
 
 
-def path_of(given: Any, argument: str = "path") -> Path:
+def path_of(given: Any, argument: str = "path", wanted: str = "a path") -> Path:
     """Return the path that was given, and refuse by name what is none: a table, a number, nothing."""
     if not isinstance(given, str | os.PathLike):
-        raise Edge2TorchError(f"{argument} must be a path, found {type(given).__name__}.")
+        raise Edge2TorchError(f"{argument} must be {wanted}, found {type(given).__name__}.")
     return Path(given)
 
 

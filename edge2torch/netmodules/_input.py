@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from edge2torch._core.checks import check_type
 from edge2torch._core.covariates import resolved
 from edge2torch._core.messages import listing
 from edge2torch._core.versions import plain_ids as without_bars
@@ -148,6 +149,10 @@ def transcript_data(
     - there are 2 samples, and fewer than 10 are refused: min_samples=2 accepts them
     """
     check_scale(scale)
+    tables = {"transcripts": transcripts, "samples": samples, "gene_counts": gene_counts}
+    for name, table in tables.items():
+        if table is not None:
+            check_type(name, table, pd.DataFrame, "a DataFrame (read_transcript_data takes files)")
     problems: list[str] = []
     given = transcripts, samples
     matrix, transcripts, samples = as_counts(counts, transcripts, samples, problems)

@@ -36,6 +36,7 @@ from edge2torch.netmodules._counts import (
 from edge2torch.netmodules._input import TranscriptData, assemble, plain, raise_all, transcript_data
 
 _IDS = (0, "sample_id", "transcript_id", "gene_id")  # text, though they may look like numbers
+_TABLE = "a DataFrame or a path"
 Table = pd.DataFrame | str | os.PathLike[str] | None
 
 
@@ -140,7 +141,7 @@ def _counted_only(genes_of: pd.DataFrame, counted: pd.Index, *, plain_ids: bool)
 def _is_gtf(table: Table) -> bool:
     if table is None or isinstance(table, pd.DataFrame):
         return False
-    return plain_suffix(path_of(table, "transcripts")) in ENDINGS
+    return plain_suffix(path_of(table, "transcripts", _TABLE)) in ENDINGS
 
 
 def _transcripts(table: Table) -> pd.DataFrame | None:
@@ -153,7 +154,7 @@ def _transcripts(table: Table) -> pd.DataFrame | None:
 def _table(table: Table, name: str) -> pd.DataFrame | None:
     if table is None or isinstance(table, pd.DataFrame):
         return table
-    return _read_table(path_of(table, name), name)
+    return _read_table(path_of(table, name, _TABLE), name)
 
 
 def _read_table(path: Path, name: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from edge2torch._core.files import path_of
 from edge2torch._core.messages import listing, note, plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import cycle_words, shortest_cycle
@@ -206,9 +207,10 @@ def _annotated(
     quiet: bool,
 ) -> pd.DataFrame:
     """Return genes of the terms that are kept; ids that the file replaces are followed."""
-    given = isinstance(annotations, pd.DataFrame)
-    table: Any = annotations if given else read_annotations(annotations, quiet=quiet)  # type: ignore[arg-type]
-    where = "annotations" if given else str(annotations)
+    where, table = "annotations", annotations
+    if not isinstance(table, pd.DataFrame):
+        where = str(path_of(table, "annotations", "a DataFrame or a path"))
+        table = read_annotations(where, quiet=quiet)
     behind = {name: ontology.stands_for(str(name)) for name in table["target"].unique()}
     if strange := [name for name, term in behind.items() if term is None]:
         raise _strange_terms(where, file, ontology, strange)

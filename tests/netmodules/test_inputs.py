@@ -42,6 +42,15 @@ def test_all_problems_are_told_together():
     assert f"The data have {text.count(chr(10))} problems" in text
 
 
+@pytest.mark.parametrize("name", ["transcripts", "samples", "gene_counts"])
+def test_what_goes_with_counts_is_a_table(name):
+    counts = pd.DataFrame(np.ones((3, 12)))
+    with pytest.raises(Edge2TorchError, match=f"^{name} must be a DataFrame .*files.*, found str"):
+        transcript_data(counts, **{name: "a.csv"})
+    with pytest.raises(Edge2TorchError, match=f"^{name} must be a DataFrame"):
+        fit_modules(counts, **{name: 5})
+
+
 def test_the_rest_of_the_problems_are_told_together():
     counts, transcripts, samples = parts()
     genes = counts.groupby(transcripts.set_index("transcript_id")["gene_id"]).sum()
