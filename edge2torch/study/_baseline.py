@@ -71,15 +71,22 @@ def _chosen(
     """The weakest of the penalties that are as good as the best, by the loss of each sample."""
     outcome = task.outcome
     repeats = min(max(_ENOUGH // len(split.fit), 1), _MOST_REPEATS)
-    total = np.zeros((len(_PENALTIES), len(task.values)))
-    strata = outcome.strata(task)
+    total, times = np.zeros((len(_PENALTIES), len(task.values))), np.zeros(len(task.values))
+    strata, n_classes = outcome.strata(task), len(np.unique(task.values[split.fit]))
     folds = repeated_folds(strata, split.fit, _FOLDS, repeats=repeats, groups=groups, seed=seed)
     for train, judged in folds:
+        # the only group of a class is judged: the rest has no such class to learn
+        if outcome.by_class and len(np.unique(task.values[train])) < n_classes:
+            continue
+        times[judged] += 1
         x = fit_scaler(table, train)(table).to_numpy()
         for found, model in zip(total, _path(x, task, train), strict=True):
             predicted = outcome.predict_linear(model, x[judged], task)
             found[judged] += outcome.sample_losses(task.values[judged], predicted)
-    return _PENALTIES[_weakest_of_the_best(total[:, split.fit] / repeats)]
+    rows = split.fit[times[split.fit] > 0]
+    if not len(rows):
+        return _PENALTIES[0]  # nothing says how much the data bear
+    return _PENALTIES[_weakest_of_the_best(total[:, rows] / times[rows])]
 
 
 def _weakest_of_the_best(loss: NDArray[np.float64]) -> int:

@@ -48,6 +48,18 @@ def test_a_baseline_that_ranks_rightly_names_rightly(seed):
     assert scores["log_loss"] < 0.3
 
 
+@pytest.mark.parametrize("n_others", [1, 3])
+def test_a_class_of_one_group_does_not_end_the_choice_of_a_penalty(n_others):
+    table, label = _separable(40, 0)
+    task = choose_task(label, "auto", 8)
+    groups = np.where(label == "a", "only", [f"d{k % n_others}" for k in range(40)])
+    rows = np.arange(40)
+    found = fit_baseline(table, task, Split(rows, rows, rows), 0, groups=groups)
+    assert found.penalty in _baseline._PENALTIES
+    right = found.predict(table).argmax(axis=1) == task.values
+    assert right.mean() > 0.9
+
+
 def test_loose_fits_choose_what_exact_ones_choose(monkeypatch):
     table, label = _separable(120, 0)
     task = choose_task(label, "auto", 8)
