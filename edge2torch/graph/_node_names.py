@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.messages import listing
-from edge2torch._core.order import order_of
+from edge2torch._core.order import sorted_with_order
 from edge2torch.errors import Edge2TorchError
 
 _IN_CACHE = 1 << 16  # fewer names than this are hashed as fast as their addresses are sorted
@@ -33,18 +33,19 @@ def number_nodes(
         coded = pd.factorize(np.concatenate(texts))
     codes, distinct = coded
     known = distinct.tolist()
-    spelled = [str(name).strip() for name in known]
+    spelled = list(map(str.strip, known))
     if spelled != known or len(set(spelled)) < len(spelled):
         again, distinct = pd.factorize(np.array(spelled, object))
         codes, spelled = again[codes], distinct.tolist()
     # Python sorts text three times as fast as numpy sorts an array of objects
     order = sorted(range(len(spelled)), key=spelled.__getitem__)
     names = np.array(spelled, object)[order]
-    number = np.empty(len(order), np.int64)
+    number = np.empty(len(order), codes.dtype)
     number[order] = np.arange(len(order))
     codes = number[codes]
     _check_names(edgelist, names, codes)
-    return names, codes[: len(edgelist)], codes[len(edgelist) :]
+    source, target = codes[: len(edgelist)], codes[len(edgelist) :]
+    return names, source.astype(np.int64), target.astype(np.int64)
 
 
 def _coded_text(columns: list[pd.Series]) -> tuple[NDArray[np.integer], NDArray[np.object_]] | None:
@@ -65,38 +66,45 @@ def _coded_text(columns: list[pd.Series]) -> tuple[NDArray[np.integer], NDArray[
         distinct = known.to_numpy(dtype=object)
     else:
         try:
-            codes, distinct = _factorized(
-                np.concatenate([column.to_numpy(dtype=object) for column in columns])
-            )
+            codes, distinct = _factorized([column.to_numpy(dtype=object) for column in columns])
         except TypeError:  # not hashable
             return None
     # what equals a text is one; 1, 1.0 and True are equal, too, but that is looked into elsewhere
-    is_text = all(isinstance(name, str) for name in distinct.tolist())
+    is_text = all(issubclass(kind, str) for kind in set(map(type, distinct.tolist())))
     return (codes, distinct) if is_text and codes.min(initial=0) >= 0 else None
 
 
-def _factorized(values: NDArray[np.object_]) -> tuple[NDArray[np.integer], NDArray[np.object_]]:
-    """``pd.factorize``, with a look at each object where many rows share theirs.
+def _factorized(
+    columns: list[NDArray[np.object_]],
+) -> tuple[NDArray[np.integer], NDArray[np.object_]]:
+    """``pd.factorize`` of one column after the other, with a look at each object where rows share theirs.
 
     Readers of files and ``names[codes]`` make one object per name. To sort addresses is to go through
-    the memory in order; hashed row by row, the objects lie anywhere, at a cost that grows with them.
+    the memory in order; hashed row by row, or counted as held by one array more, the objects lie
+    anywhere, at a cost that grows with them.
     """
-    if len(values) < _IN_CACHE:
-        return pd.factorize(values)
-    addresses = np.frombuffer(values.tobytes(), np.intp)
-    drawn = np.random.default_rng(0).choice(
-        len(values), int(10 * len(values) ** 0.5), replace=False
-    )
+    n = sum(map(len, columns))
+    if n < _IN_CACHE:
+        return pd.factorize(np.concatenate(columns))
+    addresses = np.frombuffer(b"".join(column.tobytes() for column in columns), np.intp)
+    drawn = np.random.default_rng(0).choice(n, int(10 * n**0.5), replace=False)
     # fifty or more pairs of such a draw are one object where each object is in two rows
     if len(drawn) - len(set(addresses[drawn].tolist())) < 25:
-        return pd.factorize(values)
+        return pd.factorize(np.concatenate(columns))
     lowest = addresses.min()
-    order = order_of(addresses - lowest, int(addresses.max() - lowest))
+    found, order = sorted_with_order(addresses - lowest, int(addresses.max() - lowest))
     is_new = np.ones(len(order), bool)
-    is_new[1:] = addresses[order[1:]] != addresses[order[:-1]]
-    known, distinct = pd.factorize(values[order[is_new]])
-    codes = np.empty(len(order), np.int64)
-    codes[order] = known[np.cumsum(is_new) - 1]
+    np.not_equal(found[1:], found[:-1], out=is_new[1:])
+    first, cut = order[is_new], len(columns[0])
+    shared = np.empty(len(first), object)
+    shared[first < cut] = columns[0][first[first < cut]]
+    shared[first >= cut] = columns[1][first[first >= cut] - cut]
+    known, distinct = pd.factorize(shared)
+    # half as wide as places: what allocators give back to the system is slow to get again
+    codes: NDArray[np.integer] = np.empty(n, np.int32 if n < 2**31 else np.int64)
+    place = np.cumsum(is_new, dtype=codes.dtype)
+    place -= 1
+    codes[order] = known.astype(codes.dtype)[place]
     return codes, distinct
 
 
@@ -162,7 +170,7 @@ def _plain(name: Any) -> Any:
 
 
 def _check_names(
-    edgelist: pd.DataFrame, names: NDArray[np.object_], codes: NDArray[np.int64]
+    edgelist: pd.DataFrame, names: NDArray[np.object_], codes: NDArray[np.integer]
 ) -> None:
     """Refuse what sorts to the front, no name at all, and what begins as our own do."""
     if names[0] == "":

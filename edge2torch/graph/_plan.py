@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge2torch._core.order import order_of
+from edge2torch._core.order import sorted_with_order
 from edge2torch.graph._cycles import refuse_cycles
 from edge2torch.graph._edge_graph import EdgeGraph
 from edge2torch.graph._layers import longest_path_layers
@@ -203,11 +203,7 @@ def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
 
 
 def _sorted(keys: Sequence[Int]) -> tuple[Int, Sequence[Int]]:
-    """Return the order by keys, the first one first, and the keys in it; edges differ in one of them.
-
-    Sorted keys are read out of the sorted words that joined them: to fetch each by its place goes all
-    over the memory, which takes longer than the sorting where there are millions.
-    """
+    """Return the order by keys, the first one first, and the keys in it; edges differ in one of them."""
     bits = [int(key.max(initial=0)).bit_length() for key in keys]
     if sum(bits) > 62:
         order = np.lexsort(tuple(keys)[::-1])
@@ -216,8 +212,7 @@ def _sorted(keys: Sequence[Int]) -> tuple[Int, Sequence[Int]]:
     for key, size in zip(keys, bits, strict=True):
         joined <<= size
         joined |= key
-    order = order_of(joined, 1 << sum(bits))
-    joined = joined[order]
+    joined, order = sorted_with_order(joined, 1 << sum(bits))
     parts = []
     for size in reversed(bits):
         parts.append(joined & ((1 << size) - 1))

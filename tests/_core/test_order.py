@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge2torch._core.order import order_of
+from edge2torch._core.order import order_of, sorted_with_order
 
 
 @pytest.mark.parametrize("below", [1, 7, 1000, 2**40, 2**62])
@@ -29,3 +29,11 @@ def test_no_place_is_looked_up_while_sorting(below, monkeypatch):
     expected = np.argsort(keys, kind="stable").tolist()
     monkeypatch.delattr(np, "argsort")
     assert order_of(keys, below).tolist() == expected
+
+
+@pytest.mark.parametrize("below", [7, 2**40, 2**60])
+def test_sorted_numbers_come_with_their_order(below):
+    keys = np.random.default_rng(0).integers(0, below, 500)
+    found, order = sorted_with_order(keys, below)
+    assert found.tolist() == sorted(keys.tolist())
+    assert keys[order].tolist() == found.tolist()
