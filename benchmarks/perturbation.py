@@ -64,7 +64,7 @@ def beyond(design: perturb.Design, made: perturb.Folds, edges: pd.DataFrame) -> 
 
 ARMS = {
     "shared": {"weights": "shared"},
-    "shrunk": {"weights": "shrunk", "weight_decay": 1e-5},
+    "shrunk": {"weights": "shrunk", "weight_decay": 1e-5, "steps": 10},
     "shared, residuals of the kernel": {"weights": "shared", "prior_mean": "graph_kernel"},
     "the same, as much of it as inner folds keep": {
         "weights": "shared",
