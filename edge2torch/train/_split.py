@@ -206,11 +206,18 @@ def _folds(
                 "Two groups are the least."
             )
         n_folds = max(min(n_folds, n_groups), 2)
+        # before scikit-learn 1.8 its shuffle loses which group is which, and divides alike each time
+        version = require("sklearn", extra="train").__version__
+        shuffles = tuple(map(int, version.split(".")[:2])) >= (1, 8)
         for repeat in range(repeats):
+            state = seed + repeat
             maker = selection.StratifiedGroupKFold(
-                n_folds, shuffle=True, random_state=seed + repeat
+                n_folds, shuffle=shuffles, random_state=state if shuffles else None
             )
-            yield from maker.split(rows, classes, groups[rows])
+            order = np.arange(groups.max() + 1)
+            if not shuffles:
+                np.random.default_rng(state).shuffle(order)
+            yield from maker.split(rows, classes, order[groups[rows]])
     elif is_number:
         if n_folds > len(rows):
             raise Edge2TorchError(
