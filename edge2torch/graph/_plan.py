@@ -149,12 +149,7 @@ def plan_feedforward(graph: EdgeGraph) -> FeedforwardPlan:
     for nodes in layers:
         place[nodes] = np.arange(len(nodes))
     edges = graph.active_rows
-    source, target = graph.source[edges], graph.target[edges]
-    from_layer, to_layer = layer_of[source], layer_of[target]
-    is_skip = to_layer > from_layer + 1
-    order, (turn, to_layer, rows, columns) = _sorted(
-        (2 * from_layer + is_skip, to_layer, place[target], place[source])
-    )
+    order, (turn, to_layer, rows, columns) = _sorted(_keys(graph, edges, layer_of, place))
     edges = edges[order]
     bounds = np.searchsorted(turn, np.arange(2 * len(layers)))
 
@@ -202,16 +197,30 @@ def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
     return layer_of, tuple(layers)
 
 
-def _sorted(keys: Sequence[Int]) -> tuple[Int, Sequence[Int]]:
-    """Return the order by keys, the first one first, and the keys in it; edges differ in one of them."""
+def _keys(graph: EdgeGraph, edges: Int, layer_of: Int, place: Int) -> list[NDArray[np.int32]]:
+    """Return what edges are laid out by: layer and whether they skip any, layer, place and place of ends.
+
+    In half the width: with millions of edges these take more room than anything else of a graph.
+    """
+    layer, at = layer_of.astype(np.int32), place.astype(np.int32)
+    source, target = graph.source[edges], graph.target[edges]
+    from_layer, to_layer = layer[source], layer[target]
+    return [2 * from_layer + (to_layer > from_layer + 1), to_layer, at[target], at[source]]
+
+
+def _sorted(keys: list[NDArray[np.int32]]) -> tuple[Int, Sequence[Int]]:
+    """Return the order by keys, the first one first, and the keys in it; edges differ in one of them.
+
+    The list is emptied: each key's memory is free once it is joined to the others.
+    """
     bits = [int(key.max(initial=0)).bit_length() for key in keys]
     if sum(bits) > 62:
         order = np.lexsort(tuple(keys)[::-1])
-        return order, [key[order] for key in keys]
+        return order, [key[order].astype(np.int64) for key in keys]
     joined = np.zeros(len(keys[0]), np.int64)
-    for key, size in zip(keys, bits, strict=True):
+    for size in bits:
         joined <<= size
-        joined |= key
+        joined |= keys.pop(0)
     joined, order = sorted_with_order(joined, 1 << sum(bits))
     parts = []
     for size in reversed(bits):

@@ -98,7 +98,7 @@ def test_a_long_ring_is_found_at_once_and_shown_in_short():
 def test_edges_are_ordered_by_all_keys_whether_or_not_they_fit_a_word(last):
     rng = np.random.default_rng(0)
     keys = [rng.integers(3, size=40), rng.integers(5, size=40), last - 1 - rng.permutation(40)]
-    order, parts = _sorted(keys)
+    order, parts = _sorted([*keys])
     rows = list(zip(*(key[order].tolist() for key in keys), strict=True))
     assert rows == sorted(zip(*(key.tolist() for key in keys), strict=True))
     assert [part.tolist() for part in parts] == [list(column) for column in zip(*rows, strict=True)]

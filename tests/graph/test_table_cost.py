@@ -32,8 +32,16 @@ def test_a_dense_block_holds_no_name_per_pair():
     first, second = [f"gene{k}" for k in range(1000)], [f"set{k}" for k in range(100)]
     block, held = _held(lambda: dense_block(first, second))
     assert held < 8 * len(block)
-    (_, artifact), held = _held(lambda: e2t.compile_graph(block, quiet=True))
+    peaks = []
+
+    def compiled():
+        made = e2t.compile_graph(block, quiet=True)
+        peaks.append(tracemalloc.get_traced_memory()[1] if tracemalloc.is_tracing() else 0)
+        return made
+
+    (_, artifact), held = _held(compiled)
     assert held < 60 * len(block)
+    assert peaks[-1] < 100 * len(block)  # 137 while all that edges are sorted by was there at once
     edges = artifact.graph.edges
     assert list(edges.columns) == ["source", "target", "relation"]
     assert not any(isinstance(kind, pd.CategoricalDtype) for kind in edges.dtypes[:2])
