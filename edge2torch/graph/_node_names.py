@@ -36,7 +36,7 @@ def number_nodes(
     spelled = list(map(str.strip, known))
     if spelled != known or len(set(spelled)) < len(spelled):
         again, distinct = pd.factorize(np.array(spelled, object))
-        codes, spelled = again[codes], distinct.tolist()
+        codes, spelled = again.astype(codes.dtype)[codes], distinct.tolist()
     # Python sorts text three times as fast as numpy sorts an array of objects
     order = sorted(range(len(spelled)), key=spelled.__getitem__)
     names = np.array(spelled, object)[order]
@@ -57,7 +57,9 @@ def _coded_text(columns: list[pd.Series]) -> tuple[NDArray[np.integer], NDArray[
     if all(isinstance(column.dtype, pd.CategoricalDtype) for column in columns):
         parts = [column.cat.remove_unused_categories().cat for column in columns]
         first, second = (part.categories.to_numpy(dtype=object) for part in parts)
-        codes, others = (part.codes.to_numpy().astype(np.int64) for part in parts)
+        is_few = len(first) + len(second) < 2**31
+        width: type[np.signedinteger] = np.int32 if is_few else np.int64
+        codes, others = (part.codes.to_numpy().astype(width) for part in parts)
         others[others >= 0] += len(first)
         codes, distinct = np.concatenate([codes, others]), np.concatenate([first, second])
     elif all(isinstance(column.dtype, pd.StringDtype) for column in columns):
