@@ -37,6 +37,8 @@ def path_of(given: Any, argument: str = "path", wanted: str = "a path") -> Path:
     """Return the path that was given, and refuse by name what is none: a table, a number, nothing."""
     if not isinstance(given, str | os.PathLike):
         raise Edge2TorchError(f"{argument} must be {wanted}, found {type(given).__name__}.")
+    if not os.fspath(given):  # Path("") is the current folder, which nobody means by it
+        raise Edge2TorchError(f"{argument} must be {wanted}, found an empty text.")
     return Path(given)
 
 

@@ -33,7 +33,7 @@ def number_nodes(
         coded = pd.factorize(np.concatenate(texts))
     codes, distinct = coded
     known = distinct.tolist()
-    spelled = list(map(str.strip, known))
+    spelled = [str(name).strip() for name in known]  # of an Enum of text str() says its name
     if spelled != known or len(set(spelled)) < len(spelled):
         again, distinct = pd.factorize(np.array(spelled, object))
         codes, spelled = again.astype(codes.dtype)[codes], distinct.tolist()

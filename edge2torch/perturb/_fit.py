@@ -302,13 +302,17 @@ def fit(
     check_seed("seed", seed)
     table = read_edge_table(edges).frame
     made = make_folds(design, seed=seed) if folds is None else folds
+    if not isinstance(made, Folds):
+        raise Edge2TorchError(
+            f"folds must be what folds() returns, found {type(made).__name__}: perturb.folds(design, k=5)."
+        )
     check_count("inner_folds", inner_folds, 0)
     check_executor(executor)
     usual = Recipe(weights, prior_mean, epochs, learning_rate, weight_decay, options)
     _check_recipe(usual)
     recipes = _recipes(usual, settings, inner_folds)
     for recipe in recipes:  # what is wrong is told before anything is trained
-        compile_design(table, design, **recipe.options)
+        compile_design(table, design, **recipe.options, quiet=quiet)
     beside = baselines(design, made, table, seed=seed)
     problem = Problem.of(design)
     held = held_out(design, problem, made)

@@ -215,9 +215,10 @@ def _with_sign(
 def _kind(path: FilePath, *, exists: bool = True) -> str:
     if not exists:
         path_of(path)
-    elif not isinstance(path, str | os.PathLike):
+    elif not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        found = "an empty text" if isinstance(path, str) else f"a {type(path).__name__}"
         raise Edge2TorchError(
-            f"path must name a file, found a {type(path).__name__}. A table with the columns source and "
+            f"path must name a file, found {found}. A table with the columns source and "
             "target needs no reading: give it to compile_graph or prepare_prior as it is."
         )
     kind = plain_suffix(Path(path))

@@ -299,7 +299,8 @@ def _from_table(
     said: list[str] = []
     given = frame
     if isinstance(frame.index, pd.RangeIndex):
-        frame, said = with_sample_names(frame, own, wanted)
+        asked_for = {*own, *(value for _, value in design if isinstance(value, str))}
+        frame, said = with_sample_names(frame, asked_for, wanted)
 
     def by_sample(value: Any) -> pd.DataFrame:
         """Values may know the samples by their names, or by the index that the table had."""

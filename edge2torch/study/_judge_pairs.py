@@ -18,7 +18,8 @@ Floats = NDArray[np.float64]
 
 JOINED = "KPNN + branch"
 _GROUPS = 20  # of cells, left out in turn
-_FEWEST = 3  # pairs of a drug that are ranked, as `Pairs.within` has it
+_KNOWN = 0.5  # of drugs without a group of cells: the least from which it is told what cells do
+_FEWEST = 3  # pairs of a drug, of unlike responses, that are ranked, as `Pairs.within` has it
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def judge_pairs(both: Pairs, folds: Sequence[tuple[Ints, Mapping[str, Floats]]])
         _verdict(
             (by_drug[JOINED] - by_drug[name]).to_numpy(),
             (without[JOINED] - without[name])[drugs],
+            1.0 + bool(by_drug[name].any()),  # beside what ranks nothing a lead is no more than 1
             name,
             both.entities,
         )
@@ -111,10 +113,10 @@ def _without_cells(
                 xy, xx, yy = (
                     left(a * b) - left(a) * left(b) / n for a, b in ((x, y), (x, x), (y, y))
                 )
-                # what is constant among those left ranks nothing, as among all
-                varies = (xx > 1e-12 * left(x * x)) & (yy > 1e-12 * left(y * y))
-                r = np.where(varies, xy / np.sqrt(xx * yy), 0.0)
-            found.setdefault(name, []).append(np.where(n >= _FEWEST, r, np.nan))
+                # a prediction that is constant among those left ranks nothing, as among all
+                r = np.where(xx > 1e-12 * left(x * x), xy / np.sqrt(xx * yy), 0.0)
+                ranked = (n >= _FEWEST) & (yy > 1e-12 * left(y * y))
+            found.setdefault(name, []).append(np.where(ranked, r, np.nan))
     return {name: _mean(np.stack(parts)) for name, parts in found.items()}
 
 
@@ -134,7 +136,9 @@ def _mean(parts: Floats) -> Floats:
     return found
 
 
-def _verdict(lead: Floats, without: Floats, other: str, entities: Sequence[str]) -> str:
+def _verdict(
+    lead: Floats, without: Floats, most: float, other: str, entities: Sequence[str]
+) -> str:
     """Compare with a baseline; an interval that holds 0 shows neither ahead.
 
     Drugs share cells, so that they are no trials of their own. The variance is that over drugs, plus
@@ -147,6 +151,8 @@ def _verdict(lead: Floats, without: Floats, other: str, entities: Sequence[str])
         Of the network, in r.
     without : ndarray, shape (drugs, groups)
         The same without a group of cells; NaN where that leaves too few pairs of a drug.
+    most : float
+        As large as a lead can be.
     other : str
         The baseline.
     entities : sequence of str
@@ -154,16 +160,19 @@ def _verdict(lead: Floats, without: Floats, other: str, entities: Sequence[str])
     """
     cell, drug = entities
     n, n_groups = without.shape
-    if n < 2 or n_groups < 2:
-        few = f"{plural(drug, n)} of three pairs or more" if n < 2 else f"one held-out {cell}"
+    shift = without - lead[:, None]
+    known = ~np.isnan(shift)
+    # where a cell cannot be spared, what its leaving out would change is not known
+    if n < 2 or known.mean() < _KNOWN or not known.any(axis=0).all():
+        few = f"{plural(drug, n)} that can be ranked" if n < 2 else f"so few held-out {cell}s"
         return f"With {few} nothing can be said of the {other}."
-    parts = np.where(np.isnan(without), lead[:, None], without).mean(axis=0)
+    parts = np.nanmean(shift, axis=0)
     variance = lead.var(ddof=1) / n + (n_groups - 1) * parts.var()
     half = stats.t.ppf(0.95, min(n, n_groups) - 1) * np.sqrt(variance)
-    low, high = lead.mean() - half, lead.mean() + half
+    low, high = max(lead.mean() - half, -most), min(lead.mean() + half, most)
     said = "better than" if low > 0 else "worse than" if high < 0 else "not shown to be better than"
     return (
-        f"Within {plural(drug, n)} the network is {said} the {other}: r {lead.mean():+.3f} "
+        f"Within {plural(drug, n)} the network is {said} the {other}: r {lead.mean():+.3f} on average "
         f"(90 % interval {low:+.3f} to {high:+.3f})."
     )
 

@@ -93,6 +93,11 @@ def run_pairs(
     both, artifact = _read(graph, data, table, other, label, entities, settings, console)
     n_folds = settings.test_folds or _FOLDS
     folds = both.folds(hold_out, n_folds, seed=settings.seed)[: settings.seeds]
+    if not any(len(both.within(both.y[rows], rows)) for _, rows in folds):
+        raise Edge2TorchError(
+            f"label: no {entities[1]} has three held-out pairs of unlike {label!r} in a fold, so nothing can be "
+            f"scored. Give more {entities[0]}s, or fewer test_folds=."
+        )
     console.heading("Data and network")
     console.say(f"{counts(both)}; {len(artifact.feature_names):,} inputs of the graph.")
     judged = sum(len(held_out) for _, held_out in folds)
@@ -183,7 +188,8 @@ class _Run:
     """The networks of one fold, and what their mean and the baselines predict."""
 
     models: list[JoinedModel]
-    scaler: Scaler
+    scalers: list[Scaler]  # of cells and of drugs
+    response: tuple[float, float]  # mean and standard deviation
     drugs: Tensor
     held_out: Ints
     predicted: dict[str, Floats]
@@ -255,7 +261,7 @@ def _run(
         JOINED: np.mean(said, axis=0) * spread + level,
         **both.baselines(rows, held_out),
     }
-    return _Run(models, scalers[0], z, held_out, predicted, found, is_cut)
+    return _Run(models, scalers, (level, spread), z, held_out, predicted, found, is_cut)
 
 
 def _parts(part: Pairs, hold_out: str) -> int:
@@ -340,7 +346,9 @@ def _write(
         "scores": results.scores,
         f"{second}_scores": results.by_drug,
         "predictions": results.predictions.set_index(first),
-        "scaling": run.scaler.as_frame(),
+        "scaling": run.scalers[0].as_frame(),
+        f"{second}_scaling": run.scalers[1].as_frame(),
+        "response_scaling": pd.DataFrame([run.response], ["response"], ["mean", "scale"]),
     }
     nodes = None
     if learned(results.verdicts):
@@ -380,7 +388,7 @@ def _chosen(settings: StudySettings) -> dict[str, Any]:
 def _nodes(both: Pairs, artifact: CompileArtifact, run: _Run) -> pd.DataFrame:
     """Scores of nodes for each drug, on the held-out cells of the first fold; means of the networks."""
     cells = np.unique(both.index[run.held_out, 0])
-    table = run.scaler(both.cells.iloc[cells])
+    table = run.scalers[0](both.cells.iloc[cells])
     parts = {}
     for k in np.unique(both.index[run.held_out, 1]).tolist():
         each = [

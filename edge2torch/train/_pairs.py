@@ -89,7 +89,12 @@ class Pairs:
         """
         check_choice("hold_out", hold_out, get_args(HoldOut))
         if hold_out in ("cell", "drug"):
-            groups = self.index[:, ("cell", "drug").index(hold_out)]
+            side = ("cell", "drug").index(hold_out)
+            groups = self.index[:, side]
+            if len(np.unique(groups)) < 2:
+                raise Edge2TorchError(
+                    f"hold_out={hold_out!r} needs two {self.entities[side]}s or more, found one."
+                )
             return repeated_folds(self.y, None, n_folds, groups=groups, seed=seed)
         if hold_out == "pair":
             return repeated_folds(self.y, None, n_folds, seed=seed)
@@ -105,13 +110,19 @@ class Pairs:
             part = np.empty(len(partners), np.int64)
             part[order] = np.arange(len(partners)) % n_folds
             parts.append(part[np.searchsorted(partners, self.index[:, k])])
-        return [
+        found = [
             (
                 np.flatnonzero((parts[0] != k) & (parts[1] != k)),
                 np.flatnonzero((parts[0] == k) & (parts[1] == k)),
             )
             for k in range(n_folds)
         ]
+        if not all(len(part) for pair in found for part in pair):
+            raise Edge2TorchError(
+                f"hold_out='both': with {n_folds} parts of each a fold has no pair, for few of all were "
+                "measured. Take fewer parts."
+            )
+        return found
 
     def scores(self, predicted: Floats, rows: Ints) -> dict[str, float]:
         """Return how well pairs are predicted: within each drug first, and all together last.
@@ -144,7 +155,7 @@ class Pairs:
         }
 
     def within(self, predicted: Floats, rows: Ints) -> pd.Series:
-        """Return Pearson's correlation within each drug of three pairs or more, by name.
+        """Return Pearson's correlation within each drug of three pairs or more, not all alike, by name.
 
         Parameters
         ----------
@@ -166,10 +177,10 @@ class Pairs:
         return pd.Series(found, dtype=float)
 
     def _of_drugs(self, rows: Ints) -> dict[int, Ints]:
-        """Return the places among rows of each drug that can be ranked."""
-        drug = self.index[rows, 1]
+        """Return the places among rows of each drug that can be ranked: of three or more, not all alike."""
+        drug, y = self.index[rows, 1], self.y[rows]
         own = {int(k): np.flatnonzero(drug == k) for k in np.unique(drug)}
-        return {k: part for k, part in own.items() if len(part) >= FEWEST}
+        return {k: part for k, part in own.items() if len(part) >= FEWEST and np.ptp(y[part])}
 
     def compare(self, predicted: Mapping[str, Floats], fit: Ints, held_out: Ints) -> pd.DataFrame:
         """Return the scores of predictions of held-out pairs, with the baselines' below.

@@ -63,7 +63,9 @@ def takers() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("bad", [TABLE, 5, None, b"a"], ids=["table", "number", "none", "bytes"])
+@pytest.mark.parametrize(
+    "bad", [TABLE, 5, None, b"a", ""], ids=["table", "number", "none", "bytes", "empty"]
+)
 @pytest.mark.parametrize("function", takers())
 def test_what_is_no_path_is_refused(function: Callable[..., Any], bad: Any) -> None:
     first = next(iter(inspect.signature(function).parameters))

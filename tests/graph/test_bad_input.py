@@ -1,5 +1,6 @@
 """Every table that cannot be compiled is one error of ours: argument, culprits, and the fix."""
 
+import enum
 import inspect
 
 import numpy as np
@@ -424,3 +425,13 @@ def test_names_are_stripped():
 def test_names_that_differ_in_case_or_spelling_stay_apart():
     _, artifact = compile_graph(table(("TP53", "y"), ("Tp53", "y"), ("tp53", "y")))
     assert artifact.feature_names == ["TP53", "Tp53", "tp53"]
+
+
+def test_names_that_are_an_enum_of_text_are_spelled_as_it_says():
+    class Gene(str, enum.Enum):
+        A = "a"
+        B = "b"
+
+    edges = pd.DataFrame({"source": list(Gene), "target": ["z", "z"]})
+    _, artifact = e2t.compile_graph(edges, quiet=True)
+    assert artifact.feature_names == [str(Gene.A), str(Gene.B)]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from edge2torch import perturb
+from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.perturb import _train
 from edge2torch.perturb._train import Recipe, train
 
@@ -68,6 +69,15 @@ def test_a_number_of_updates_is_trained_too() -> None:
     y = design.readouts.to_numpy(float)
     assert (((found.predict(design) - y) ** 2).mean(axis=0) < 0.05 * y.var(axis=0)).all()
     assert found.model.rest.abs().sum() > 0  # what the drug's target is where nothing is given
+
+
+def test_updates_too_few_to_reach_a_readout_are_warned_of() -> None:
+    design = design_of()
+    folds = perturb.folds(design, k=3)
+    with pytest.warns(Edge2TorchWarning, match="Within steps=1, no input reaches"):
+        perturb.fit(EDGES, design, folds, steps=1, epochs=3, controls=False)
+    with pytest.raises(Edge2TorchError, match="folds must be what folds"):
+        perturb.fit(EDGES, design, 5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("times", [(), (5.0, 30.0)])

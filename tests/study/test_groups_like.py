@@ -80,3 +80,6 @@ def test_a_group_for_every_sample_separates_nothing():
     alone, quick = table.assign(donor=table["sample"]), FEW | {"max_epochs": 1}
     with pytest.warns(e2t.Edge2TorchWarning, match="every sample is of a group of its own"):
         e2t.run_study(EDGES, alone, "kind", groups="donor", **quick)
+    # without names of samples the donors are not taken for these
+    with pytest.warns(e2t.Edge2TorchWarning, match="every sample is of a group of its own"):
+        e2t.run_study(EDGES, alone.drop(columns="sample"), "kind", groups="donor", **quick)

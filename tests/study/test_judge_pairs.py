@@ -77,7 +77,12 @@ def test_a_lead_that_is_there_is_said():
 
 
 @pytest.mark.parametrize(
-    ("cells", "drugs", "few"), [(4, 1, "1 drug of three pairs"), (3, 3, "")], ids=["drug", "cells"]
+    ("cells", "drugs", "few"),
+    [
+        (4, 1, "With 1 drug that can be ranked nothing"),
+        (3, 9, "With so few held-out cells nothing"),
+    ],
+    ids=["drug", "cells"],
 )
 def test_what_cannot_be_judged_is_told(cells, drugs, few):
     both, rng = drawn(0, cells=cells, drugs=drugs)

@@ -1,12 +1,15 @@
 """Cells × drugs from the shell."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+import edge2torch
 from edge2torch._core.console import Console
 from edge2torch.cli import main
 from edge2torch.compile import load_compiled
@@ -15,7 +18,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.simulate import layered_graph
 from edge2torch.study import StudySettings, _run_pairs
 from edge2torch.study._run_pairs import JOINED, run_pairs
-from edge2torch.train import fit, fit_scaler, pairs
+from edge2torch.train import fit
 
 
 @pytest.fixture(name="files")
@@ -130,22 +133,19 @@ def test_the_mean_of_several_networks_predicts(files):
     assert any("Written" in line and "model, model_2, report.html" in line for line in lines)
     assert not (files / "out" / "model_7").exists()
     cells, drugs = (pd.read_csv(files / f"{name}.csv", index_col=0) for name in ("cells", "drugs"))
-    own = results.predictions
-    both = pairs(own, cells, drugs, label="value", entities=("cell", "drug"))  # of cells that occur
-    scaling = pd.read_csv(files / "out" / "scaling.csv", index_col=0)
-    z = fit_scaler(drugs, np.arange(len(drugs)))(both.drugs).to_numpy(np.float32, copy=True)
-    x = ((both.cells - scaling["mean"]) / scaling["scale"]).to_numpy(np.float32)
-    trained = pd.read_csv(files / "response.csv").query("cell not in @own.cell")["auc"]
-    said = []
-    for name in ("model", "model_2"):
-        model, artifact = load_compiled(files / "out" / name, customize=again)
-        order = [cells.columns.get_loc(name) for name in artifact.feature_names]
-        given = torch.tensor(x[:, order]), torch.tensor(z), both.rows(np.arange(len(own)))
-        with torch.no_grad():
-            said.append(model.eval()(*given)[:, 0])
-    assert not torch.allclose(*said, atol=0.1)
-    mean = torch.stack(said).mean(0).double().numpy() * trained.std(ddof=0) + trained.mean()
-    np.testing.assert_allclose(own[JOINED], mean, atol=1e-4)
+    own = results.predictions.reset_index()
+    # as the page says: every file that is needed for it is there
+    page = (Path(__file__).parents[2] / "docs" / "visible.md").read_text(encoding="utf-8")
+    block = next(
+        b for b in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def predicted(" in b
+    )
+    names = {"e2t": edge2torch, "pd": pd, "torch": torch, "joined_again": again}
+    exec(block, names)  # noqa: S102 - the page's own code
+    one = names["predicted"](files / "out", cells, drugs, n=1)
+    mean = names["predicted"](files / "out", cells, drugs, n=2)
+    wanted = [mean.at[cell, drug] for cell, drug in zip(own["cell"], own["drug"], strict=True)]
+    np.testing.assert_allclose(own[JOINED], wanted, atol=1e-4)
+    assert (one - mean).abs().to_numpy().max() > 0.1
 
 
 def test_pairs_whose_partners_were_seen_are_told_to_be(files):
@@ -185,6 +185,31 @@ def test_the_saved_model_is_loaded_as_the_page_says(files):
     call(files, [], max_epochs=1)("cell")
     model, _ = load_compiled(files / "out" / "model", customize=again)
     assert model(torch.randn(4, 24), torch.randn(4, 6)).shape == (4, 1)
+
+
+def test_what_cannot_be_scored_is_refused_before_training(files):
+    table = pd.read_csv(files / "response.csv")
+
+    def refused(kept, hold_out="cell", **options):
+        kept.to_csv(files / "response.csv", index=False)
+        with pytest.raises(Edge2TorchError) as caught:
+            call(files, [], max_epochs=1, **options)(hold_out)
+        return str(caught.value)
+
+    assert "no drug has three held-out pairs of unlike 'auc'" in refused(table.assign(auc=1.0))
+    assert "no drug has three held-out pairs" in refused(table[table["cell"] < "c13"])
+    assert "needs two cells or more, found one" in refused(table[table["cell"] == "c1"])
+    few = table[table["cell"].str[1:].astype(int) == table["drug"].str[1:].astype(int)]
+    assert "a fold has no pair" in refused(few, "both")
+
+
+def test_drugs_of_one_response_are_not_ranked(files):
+    table = pd.read_csv(files / "response.csv")
+    table.loc[table["drug"] == "d3", "auc"] = 2.0
+    table.to_csv(files / "response.csv", index=False)
+    results = call(files, [], max_epochs=1)("cell")
+    assert "d3" not in results.by_drug.index
+    assert "Within 11 drugs" in results.verdicts[0]
 
 
 def test_one_drug_cannot_be_normalised(files):
