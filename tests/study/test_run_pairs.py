@@ -16,8 +16,9 @@ from edge2torch.compile import load_compiled
 from edge2torch.customize import customize_model, join_branches
 from edge2torch.errors import Edge2TorchError
 from edge2torch.simulate import layered_graph
-from edge2torch.study import StudySettings, _run_pairs
-from edge2torch.study._run_pairs import JOINED, run_pairs
+from edge2torch.study import StudySettings, _fit_pairs
+from edge2torch.study._judge_pairs import JOINED
+from edge2torch.study._run_pairs import run_pairs
 from edge2torch.train import fit
 
 
@@ -163,7 +164,7 @@ def test_epochs_are_found_on_a_part_and_all_but_the_held_out_pairs_are_trained_w
         calls.append((len(rows), how["held_out"], how["max_epochs"]))
         return fit(model, loss, rows, **how)
 
-    monkeypatch.setattr(_run_pairs, "fit", noted)
+    monkeypatch.setattr(_fit_pairs, "fit", noted)
     call(files, [], max_epochs=3)("cell")
     (part, judged, most), (whole, none, found) = calls
     assert (part + len(judged), most) == (whole, 3)
@@ -263,5 +264,7 @@ def test_what_pairs_do_not_take_is_refused(files, capsys):
     )
     assert "--entities must be two" in refused(*both, "--entities", "cell")
     edges = pd.read_csv(files / "edges.csv")
+    edges.set_axis(["target", "source"], axis=1).to_csv(files / "edges.csv", index=False)
+    assert "exchange the columns source and target" in refused(*both)
     edges[edges["target"] != "L2_0"].to_csv(files / "edges.csv", index=False)
     assert "one root" in refused(*both)
