@@ -145,7 +145,8 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     elif several:
         options.update(leak="node")
     with warnings.catch_warnings():
-        if quiet or several:  # a sequence has as many updates as its times have together
+        # Updates that were asked for may be too few; a sequence has as many as its times have together.
+        if several or (quiet and steps == "converge"):
             warnings.simplefilter("ignore", Edge2TorchWarning)
         base, artifact = compile_graph(
             table,

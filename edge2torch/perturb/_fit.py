@@ -312,7 +312,7 @@ def fit(
     _check_recipe(usual)
     recipes = _recipes(usual, settings, inner_folds)
     for recipe in recipes:  # what is wrong is told before anything is trained
-        compile_design(table, design, **recipe.options, quiet=quiet)
+        compile_design(table, design, **recipe.options)
     beside = baselines(design, made, table, seed=seed)
     problem = Problem.of(design)
     held = held_out(design, problem, made)
