@@ -283,7 +283,8 @@ def test_nodes_share_rows_of_gradients_where_the_input_has_none(modules):
         y = model(x)
         loss = (y * torch.linspace(0.5, 1.5, y.numel(), dtype=y.dtype).view_as(y)).square().sum()
         found.append(torch.autograd.grad(loss, list(model.parameters())))
-    torch.testing.assert_close(*found, **{**CLOSE, "atol": 1e-10})
+    # a bias below a norm has a gradient of rounding alone, and others here reach 500
+    torch.testing.assert_close(*found, **{**CLOSE, "atol": 1e-9})
     if not modules:  # else the moments have moved
         for (name, _), value in zip(graph.named_parameters(), found[0], strict=True):
             assert torch.equal(value, with_x[name])

@@ -170,7 +170,7 @@ def test_threads_end_before_an_interrupt_goes_on():
         ended.append(True)
 
     like = np.zeros(0)
-    CALLED.add((walk, like.dtype))
+    CALLED.add((walk, like.dtype, like.ndim))
     with pytest.raises(KeyboardInterrupt):
         _threads.share_out(walk, [(like, True), (like, False), (like, False)])
     assert ended == [True, True]
@@ -183,7 +183,7 @@ def test_what_no_thread_begins_is_done_by_the_caller(monkeypatch):
         done.append((k, threading.current_thread()))
 
     like = np.zeros(0)
-    CALLED.add((walk, like.dtype))
+    CALLED.add((walk, like.dtype, like.ndim))
     monkeypatch.setattr(_threads._POOL, "offer", lambda jobs: None)
     _threads.share_out(walk, [(like, k) for k in range(3)])
     assert done == [(k, threading.current_thread()) for k in range(3)]
@@ -195,7 +195,7 @@ def test_where_no_thread_begins_nothing_waits_for_one(monkeypatch):
 
     done, pool, like = [], _threads._Pool(), np.zeros(0)
     walk = lambda like, k: done.append(k)  # noqa: E731
-    CALLED.add((walk, like.dtype))
+    CALLED.add((walk, like.dtype, like.ndim))
     monkeypatch.setattr(_threads, "_POOL", pool)
     monkeypatch.setattr(threading.Thread, "start", refuse)
     _threads.share_out(walk, [(like, k) for k in range(3)])
@@ -216,7 +216,7 @@ def test_an_error_of_another_thread_is_raised_after_all_have_ended():
         raise ValueError(k)
 
     like = np.zeros(0)
-    CALLED.add((walk, like.dtype))
+    CALLED.add((walk, like.dtype, like.ndim))
     with pytest.raises(ValueError, match="1"):
         _threads.share_out(walk, [(like, k) for k in range(2)])
     assert ended == [1]

@@ -65,6 +65,8 @@ class Plan:
         )  # fmt: skip
         slots, self.shared_rows = watched.slots()
         self.like = np.zeros(0, torch.zeros(0, dtype=dtype, device=CPU).numpy().dtype)
+        is_wide = walk.IS_WIDE and dtype == torch.float32 and width % (2 * LANES) == 0
+        self.rows = self.like[None] if is_wide else self.like  # two axes: twice the lanes
         is_sample = torch.arange(width, device=CPU) < batch
         self.valid = is_sample.to(dtype).numpy() if tables.learns else self.like
         self.table, self._arrays = walk.pack_graph(layout, tables, slots, own.total)
@@ -171,7 +173,7 @@ class Run:
         share_out(
             walk.forward,
             [
-                (plan.like, plan.graph, here, parameters, begin, end, batch, *part, self.seed)
+                (plan.rows, plan.graph, here, parameters, begin, end, batch, *part, self.seed)
                 for here, part in zip(room.at, plan.parts, strict=True)
             ],
         )
@@ -211,7 +213,7 @@ class Run:
         share_out(
             walk.backward,
             [
-                (plan.like, plan.graph, here, out, rows, into, first + k * size, is_whole,
+                (plan.rows, plan.graph, here, out, rows, into, first + k * size, is_whole,
                  self.batch, *part, self.seed)
                 for k, (here, part) in enumerate(zip(room.at, plan.parts, strict=True))
             ],

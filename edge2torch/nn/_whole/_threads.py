@@ -102,7 +102,8 @@ def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> No
 
     The first call of a type compiles, or reads what an earlier process compiled: it goes alone.
     """
-    kind = walk, calls[0][0].dtype
+    like = calls[0][0]
+    kind = walk, like.dtype, like.ndim
     if kind not in CALLED:
         name = f"The {walk.__name__} pass in {kind[1]} of graphs in one pass"
         say_if_slow(kind, lambda: walk(*calls[0]), name)

@@ -5,9 +5,10 @@ side, a multiple of ``LANES``. A node is computed for all of them before the nex
 waits at a layer, and what needs the whole batch (batch normalisation) has it at hand. Imported only
 when the engine runs: this file alone knows numba.
 
-Values are vectors of ``LANES`` samples (``Lanes``), written out for LLVM: loops over arrays would
-leave it to chance whether sums stay in registers. All are in one file, for numba's cache on disk
-looks only at the file of the function that it keeps.
+Values are vectors of 32 or 64 samples (``Lanes``), written out for LLVM: loops over arrays would
+leave it to chance whether sums stay in registers. How many it is belongs to the type of what they
+are read from (``Values``), so that each function is compiled for either. All are in one file, for
+numba's cache on disk looks only at the file of the function that it keeps.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 import operator
 from typing import Any, NamedTuple
 
+import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -38,6 +40,10 @@ from edge2torch.nn._whole._stages import (
 
 LANES = 32
 
+# Twice as many sum up an edge at once where registers hold sixteen numbers and there are 32 of them:
+# 1.15 times as fast on f. Elsewhere, and in float64, they would not stay in registers.
+IS_WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
+
 _I32 = ir.IntType(32)
 
 
@@ -49,37 +55,60 @@ def kept(function):
         return njit(nogil=True)(function)
 
 
-class Lanes(types.Type):
-    """The value of one node for ``LANES`` samples."""
+# What only compiled functions call needs no door to Python: to make one takes a seventh of all. Where
+# many arguments go along, to pass them on takes longer than what is done with them.
+_NO_DOOR: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+apart, within = njit(**_NO_DOOR), njit(forceinline=True, **_NO_DOOR)
 
-    def __init__(self, dtype):
-        self.dtype = dtype
-        super().__init__(name=f"Lanes({dtype})")
+
+class Lanes(types.Type):
+    """The value of one node for several samples."""
+
+    def __init__(self, dtype, count):
+        self.dtype, self.count = dtype, count
+        super().__init__(name=f"Lanes({dtype}, {count})")
+
+
+class Values(types.CPointer):
+    """A pointer to numbers, from which so many are read at once."""
+
+    def __init__(self, dtype, count):
+        super().__init__(dtype)
+        self.count = count
+        self.name = f"Values({dtype}, {count})"
+
+    @property
+    def lanes(self):
+        """The type of what is read."""
+        return Lanes(self.dtype, self.count)
+
+
+register_model(Values)(models.PointerModel)
 
 
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, dmm, fe_type):
         element = dmm.lookup(fe_type.dtype).get_value_type()
-        super().__init__(dmm, fe_type, ir.VectorType(element, LANES))
+        super().__init__(dmm, fe_type, ir.VectorType(element, fe_type.count))
 
 
 # ----------------------------------------------------------------------------- LLVM, one by one
 
 
-def _spread(context, builder, value, kind, dtype):
+def _spread(context, builder, value, kind, lanes):
     """Return a vector: what is one already, or a number in every lane."""
     if isinstance(kind, Lanes):
         return value
-    scalar = context.cast(builder, value, kind, dtype)
-    return _repeat(builder, scalar)
+    scalar = context.cast(builder, value, kind, lanes.dtype)
+    return _repeat(builder, scalar, lanes.count)
 
 
-def _repeat(builder, scalar):
-    vector = ir.VectorType(scalar.type, LANES)
+def _repeat(builder, scalar, count):
+    vector = ir.VectorType(scalar.type, count)
     undefined = ir.Constant(vector, ir.Undefined)
     one = builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
-    zeros = ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
+    zeros = ir.Constant(ir.VectorType(_I32, count), [0] * count)
     return builder.shuffle_vector(one, undefined, zeros)
 
 
@@ -90,15 +119,14 @@ def _call(builder, name, result, arguments, **options):
 
 
 def _suffix(vector):
-    return f"v{LANES}f{32 if vector.element == ir.FloatType() else 64}"
+    return f"v{vector.count}f{32 if vector.element == ir.FloatType() else 64}"
 
 
 def _address(context, builder, kind, data, index):
     element = context.get_data_type(kind.dtype)
     size = 4 if element == ir.FloatType() else 8
-    pointer = builder.bitcast(
-        builder.gep(data, [index]), ir.VectorType(element, LANES).as_pointer()
-    )
+    vector = ir.VectorType(element, kind.count)
+    pointer = builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
     return pointer, size
 
 
@@ -120,12 +148,13 @@ int8_at, int32_at, int64_at, float64_at = map(
 
 @intrinsic
 def values_at(typingctx, like, address):
-    """Return an address as a pointer to numbers of an array's type."""
+    """Return an address as a pointer to an array's numbers; one of two axes has twice the lanes."""
 
     def code(context, builder, signature, arguments):
         return builder.inttoptr(arguments[1], context.get_value_type(signature.return_type))
 
-    return types.CPointer(like.dtype)(like, types.int64), code
+    kind = like if isinstance(like, Values) else Values(like.dtype, LANES * like.ndim)
+    return kind(like, types.int64), code
 
 
 @intrinsic
@@ -139,19 +168,29 @@ def number_of(typingctx, values, number):
 
 
 @intrinsic
+def lanes_of(typingctx, array):
+    """Return how many numbers are read at once: known when compiled."""
+
+    def code(context, builder, signature, arguments):
+        return context.get_constant(types.intp, array.count)
+
+    return types.intp(array), code
+
+
+@intrinsic
 def load(typingctx, array, index):
-    """Return array[index : index + LANES]."""
+    """Return array[index : index + lanes]."""
 
     def code(context, builder, signature, arguments):
         pointer, size = _address(context, builder, array, *arguments)
         return builder.load(pointer, align=size)
 
-    return Lanes(array.dtype)(array, types.intp), code
+    return array.lanes(array, types.intp), code
 
 
 @intrinsic
 def store(typingctx, array, index, lanes):
-    """Set array[index : index + LANES]."""
+    """Set array[index : index + lanes]."""
 
     def code(context, builder, signature, arguments):
         pointer, size = _address(context, builder, array, *arguments[:2])
@@ -166,9 +205,9 @@ def spread(typingctx, array, number):
     """Return a number in all lanes, of the array's type."""
 
     def code(context, builder, signature, arguments):
-        return _spread(context, builder, arguments[1], number, array.dtype)
+        return _spread(context, builder, arguments[1], number, array.lanes)
 
-    return Lanes(array.dtype)(array, number), code
+    return array.lanes(array, number), code
 
 
 @intrinsic
@@ -178,7 +217,7 @@ def multiply_add(typingctx, a, b, c):
 
     def code(context, builder, signature, arguments):
         values = [
-            _spread(context, builder, value, one, kind.dtype)
+            _spread(context, builder, value, one, kind)
             for value, one in zip(arguments, (a, b, c), strict=True)
         ]
         vector = values[0].type
@@ -274,7 +313,7 @@ def pick(typingctx, a, b, yes, no):
 
     def code(context, builder, signature, arguments):
         left, right, first, second = (
-            _spread(context, builder, value, one, kind.dtype)
+            _spread(context, builder, value, one, kind)
             for value, one in zip(arguments, (a, b, yes, no), strict=True)
         )
         return builder.select(builder.fcmp_ordered(">", left, right), first, second)
@@ -299,10 +338,10 @@ def power_of_two(typingctx, shifted):
     def code(context, builder, signature, arguments):
         is_single = arguments[0].type.element == ir.FloatType()
         bits, digits, one = (32, 23, 127 << 23) if is_single else (64, 52, 1023 << 52)
-        whole = ir.VectorType(ir.IntType(bits), LANES)
+        whole = ir.VectorType(ir.IntType(bits), shifted.count)
         value = builder.bitcast(arguments[0], whole)
-        value = builder.shl(value, ir.Constant(whole, [digits] * LANES))
-        value = builder.add(value, ir.Constant(whole, [one] * LANES))
+        value = builder.shl(value, ir.Constant(whole, [digits] * shifted.count))
+        value = builder.add(value, ir.Constant(whole, [one] * shifted.count))
         return builder.bitcast(value, arguments[0].type)
 
     return shifted(shifted), code
@@ -326,7 +365,7 @@ def error_function(typingctx, lanes):
     def code(context, builder, signature, arguments):
         value = result = arguments[0]
         name = "erff" if value.type.element == ir.FloatType() else "erf"
-        for k in range(LANES):
+        for k in range(lanes.count):
             at = ir.Constant(_I32, k)
             one = builder.extract_element(value, at)
             result = builder.insert_element(result, _call(builder, name, one.type, [one]), at)
@@ -340,31 +379,31 @@ def draw_mask(typingctx, array, seed, counter, probability):
     """Return 0 with the given probability, else 1 / (1 - probability), by counter: same, same."""
 
     def code(context, builder, signature, arguments):
-        whole = ir.VectorType(_I32, LANES)
-        values = arguments[1:3]
-        low, start = (_repeat(builder, builder.trunc(value, _I32)) for value in values)
-        high = _repeat(
-            builder, builder.trunc(builder.lshr(values[0], ir.Constant(values[0].type, 32)), _I32)
+        count, (keys, begin) = array.count, arguments[1:3]
+        whole = ir.VectorType(_I32, count)
+        upper = builder.lshr(keys, ir.Constant(keys.type, 32))
+        low, start, high = (
+            _repeat(builder, builder.trunc(value, _I32), count) for value in (keys, begin, upper)
         )
-        x = builder.add(start, ir.Constant(whole, list(range(LANES))))
+        x = builder.add(start, ir.Constant(whole, list(range(count))))
         for key in (low, high):  # two rounds of a mixing of 32 bits
             x = builder.xor(x, key)
             for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, None)):
-                x = builder.xor(x, builder.lshr(x, ir.Constant(whole, [shift] * LANES)))
+                x = builder.xor(x, builder.lshr(x, ir.Constant(whole, [shift] * count)))
                 if factor is not None:
-                    x = builder.mul(x, ir.Constant(whole, [factor] * LANES))
+                    x = builder.mul(x, ir.Constant(whole, [factor] * count))
         element = context.get_data_type(array.dtype)
-        vector = ir.VectorType(element, LANES)
-        uniform = builder.uitofp(builder.lshr(x, ir.Constant(whole, [8] * LANES)), vector)
-        uniform = builder.fmul(uniform, ir.Constant(vector, [2.0**-24] * LANES))
-        p = _spread(context, builder, arguments[3], probability, array.dtype)
+        vector = ir.VectorType(element, count)
+        uniform = builder.uitofp(builder.lshr(x, ir.Constant(whole, [8] * count)), vector)
+        uniform = builder.fmul(uniform, ir.Constant(vector, [2.0**-24] * count))
+        p = _spread(context, builder, arguments[3], probability, array.lanes)
         scale = builder.fdiv(
-            ir.Constant(vector, [1.0] * LANES), builder.fsub(ir.Constant(vector, [1.0] * LANES), p)
+            ir.Constant(vector, [1.0] * count), builder.fsub(ir.Constant(vector, [1.0] * count), p)
         )
         keep = builder.fcmp_ordered(">=", uniform, p)
-        return builder.select(keep, scale, ir.Constant(vector, [0.0] * LANES))
+        return builder.select(keep, scale, ir.Constant(vector, [0.0] * count))
 
-    return Lanes(array.dtype)(array, types.int64, types.int64, probability), code
+    return array.lanes(array, types.int64, types.int64, probability), code
 
 
 @infer_global(operator.add)
@@ -380,7 +419,7 @@ class _Arithmetic(AbstractTemplate):
 def _arithmetic(operation, instruction):
     def code(context, builder, signature, arguments):
         values = [
-            _spread(context, builder, value, kind, signature.return_type.dtype)
+            _spread(context, builder, value, kind, signature.return_type)
             for value, kind in zip(arguments, signature.args, strict=True)
         ]
         return getattr(builder, instruction)(*values)
@@ -414,12 +453,12 @@ def spread_like(typingctx, lanes, number):
     """Return a number in all lanes."""
 
     def code(context, builder, signature, arguments):
-        return _spread(context, builder, arguments[1], number, lanes.dtype)
+        return _spread(context, builder, arguments[1], number, lanes)
 
     return lanes(lanes, number), code
 
 
-@njit
+@apart
 def _reduced(x):
     """Return 2**n and exp(r) - 1, where x = n log 2 + r and |r| <= log(2) / 2."""
     if is_single(x):
@@ -451,19 +490,19 @@ def _reduced(x):
     return power_of_two(shifted), multiply_add(p * r, r, r)
 
 
-@njit
+@apart
 def exponential(x):
     scale, rest = _reduced(x)
     return multiply_add(scale, rest, scale)
 
 
-@njit
+@apart
 def exponential_minus_one(x):
     scale, rest = _reduced(x)
     return multiply_add(scale, rest, scale - 1.0)
 
 
-@njit
+@apart
 def activate(z, code, a, b):
     """Return the activation of z; a and b are its parameters."""
     if code == TANH:
@@ -491,7 +530,7 @@ def activate(z, code, a, b):
     return z
 
 
-@njit
+@apart
 def slope(y, z, code, a, b):
     """Return the derivative where the activation of z is y; z is there where ``NEEDS_INPUT``."""
     if code == TANH:
@@ -608,7 +647,7 @@ def pack_graph(layout, tables, slots, n_values):
     return pack(numbers, arrays), arrays
 
 
-@njit
+@apart
 def _graph(address):
     of = int64_at(address)
     return Graph(
@@ -620,7 +659,7 @@ def _graph(address):
     )  # fmt: skip
 
 
-@njit
+@apart
 def _memory(like, address):
     of = int64_at(address)
     return Memory(
@@ -632,7 +671,7 @@ def _memory(like, address):
 # ------------------------------------------------------------------------------------- the walks
 
 
-@njit
+@apart
 def _in_columns(x, first, rows, n, S, base, width):
     """Copy samples x (b, n) from ``first`` on into rows S (n, width); the rest of a row is 0."""
     size = tile_size(S)
@@ -650,12 +689,12 @@ def _in_columns(x, first, rows, n, S, base, width):
                 S[base + i * width + j] = 0.0
 
 
-@njit
+@apart
 def _edge_mask(values, seed, e, probability):
     return first_lane(draw_mask(values, ~seed, e, probability))
 
 
-@njit
+@apart
 def _collect(table, flat):
     """Copy vectors from where they lie into one: a table has how many, addresses and lengths."""
     table = int64_at(table)
@@ -667,7 +706,7 @@ def _collect(table, flat):
         at += table[1 + n + k]
 
 
-@njit
+@apart
 def _prepare(graph, table, flat, seed):
     """Collect parameters; weights of edges as they are used: constrained, dropped or scaled."""
     _collect(table, flat)
@@ -708,7 +747,7 @@ def learn(like, running, counts, moments, momentum, unbiased):
         int64_at(counts[1 + k])[0] += 1
 
 
-@njit
+@apart
 def _out_columns(S, base, width, outs, n, y, first, rows):
     """Copy rows ``outs`` of S into y (b, o), from sample ``first`` on."""
     for i0 in range(0, n, 16):
@@ -719,7 +758,7 @@ def _out_columns(S, base, width, outs, n, y, first, rows):
                 y[at + i] = S[base + outs[i] * width + j]
 
 
-@njit
+@apart
 def _read_column(y, first, rows, n, column, G, at, width):
     """Copy a column of y (b, n), from sample ``first`` on, into a row of G; its rest is 0."""
     for j in range(rows):
@@ -728,7 +767,7 @@ def _read_column(y, first, rows, n, column, G, at, width):
         G[at + j] = 0.0
 
 
-@njit
+@apart
 def _out_rows(G, n, width, x, first, rows):
     """Copy the first n rows of G into x (b, n), from sample ``first`` on."""
     size = tile_size(G)
@@ -742,29 +781,29 @@ def _out_rows(G, n, width, x, first, rows):
             x[at + i] = G[i * width + j]
 
 
-@njit
-def _moments(S, row, width, batch, valid, mean_var, norm, n_norms):
-    """Set mean and variance of a row to this batch's."""
+@within
+def _moments(S, row, width, batch, valid):
+    """Return mean and variance of a row over the samples of a batch."""
+    share = number_of(S, 1.0 / batch)
     s = spread(S, 0.0)
-    for q in range(0, width, LANES):
+    for q in range(0, width, lanes_of(S)):
         s = multiply_add(load(S, row + q), load(valid, q), s)
-    mean = total(s) / batch
+    mean = total(s) * share
     s = spread(S, 0.0)
-    for q in range(0, width, LANES):
+    for q in range(0, width, lanes_of(S)):
         d = (load(S, row + q) - mean) * load(valid, q)
         s = multiply_add(d, d, s)
-    mean_var[norm] = mean
-    mean_var[n_norms + norm] = total(s) / batch
+    return mean, total(s) * share
 
 
-@njit
+@apart
 def _write_column(S, row, width, y, first, rows, n, column):
     """Copy a row of S into a column of y (b, n), from sample ``first`` on."""
     for j in range(rows):
         y[(first + j) * n + column] = S[row * width + j]
 
 
-@njit
+@apart
 def _norm_of(graph, memory, norm):
     """Return mean, 1 / deviation, factor and shift of a norm."""
     flat, moments, norms = memory.flat, memory.moments, graph.norms
@@ -775,55 +814,89 @@ def _norm_of(graph, memory, norm):
     return moments[norm], one / math.sqrt(variance), gain, lift
 
 
-@njit
+@within
+def _sum_row(graph, memory, k, base, row, shift):
+    """Set a computed node's row to its bias plus what its edges bring."""
+    near, place, flat, S, width = graph.near, graph.place, memory.flat, memory.S, memory.width
+    first, last = graph.crow[k], graph.crow[k + 1]
+    for q in range(0, width, lanes_of(S)):
+        z = spread(S, shift)
+        for e in range(first, last):
+            z = multiply_add(load(S, base + near[e] * width + q), flat[place[e]], z)
+        store(S, row + q, z)
+
+
+@apart
+def _copy_row(A, row, B, into, width):
+    for q in range(0, width, lanes_of(A)):
+        store(B, into + q, load(A, row + q))
+
+
+@apart
+def _activate_row(S, row, width, code, a, b):
+    for q in range(0, width, lanes_of(S)):
+        store(S, row + q, activate(load(S, row + q), code, a, b))
+
+
+@apart
+def _drop_row(S, row, width, seed, counter, probability):
+    """Multiply a row by its mask."""
+    for q in range(0, width, lanes_of(S)):
+        mask = draw_mask(S, seed, counter + q, probability)
+        store(S, row + q, load(S, row + q) * mask)
+
+
+@within
+def _norm_row(graph, memory, norm, row, z_at, batch):
+    """Normalise a row; what is kept of it goes to ``z_at``, unless it is negative."""
+    S, Z, width = memory.S, memory.Z, memory.width
+    if graph.norms[4 * norm + 2] != 0:
+        mean, variance = _moments(S, row, width, batch, memory.valid)
+        memory.moments[norm], memory.moments[graph.n_norms + norm] = mean, variance
+    mean, scale, gain, lift = _norm_of(graph, memory, norm)
+    for q in range(0, width, lanes_of(S)):
+        z = (load(S, row + q) - mean) * scale
+        if z_at >= 0:
+            store(Z, z_at + q, z)
+        store(S, row + q, z * gain + lift)
+
+
+@apart
 def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
-    """Compute nodes ``first`` to ``last``, for the samples from ``lo`` on."""
-    n_in, crow, near, place, node = graph.n_in, graph.crow, graph.near, graph.place, graph.node
-    width, flat, S, Z = memory.width, memory.flat, memory.S, memory.Z
+    """Compute nodes ``first`` to ``last``, for the samples from ``lo`` on.
+
+    Each step goes through the node's row anew, which is at hand: in one loop, what no node asks for
+    would cost every node.
+    """
+    n_in, node, width, flat, S, Z = (
+        graph.n_in, graph.node, memory.width, memory.flat, memory.S, memory.Z,
+    )  # fmt: skip
     zero = number_of(flat, 0.0)
     away, z_away = _places(graph, first, last)
     for k in range(first, last):
         row = base + (n_in + k - away) * width
         kind, z_row, norm, bias = node[5 * k], node[5 * k + 1], node[5 * k + 2], node[5 * k + 3]
         code, drop = graph.kind[kind], graph.numbers[3 * kind + 2]
-        a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
-        late = graph.norms[4 * norm + 3] if norm >= 0 else 0
-        shift = flat[bias] if bias >= 0 else zero
+        _sum_row(graph, memory, k, base, row, flat[bias] if bias >= 0 else zero)
         z_at = z_base + (z_row - z_away) * width
-        mean, scale, gain, lift = zero, zero, zero, zero
-        for turn in range(2 if norm >= 0 else 1):  # a norm needs all samples before it goes on
-            if turn == 1:
-                if graph.norms[4 * norm + 2] != 0:
-                    _moments(
-                        S, row, width, batch, memory.valid, memory.moments, norm, graph.n_norms
-                    )
-                mean, scale, gain, lift = _norm_of(graph, memory, norm)
-            is_last = turn == 1 or norm < 0
-            for q in range(0, width, LANES):
-                if turn == 0:
-                    z = spread(S, shift)
-                    for e in range(crow[k], crow[k + 1]):
-                        z = multiply_add(load(S, base + near[e] * width + q), flat[place[e]], z)
-                    if norm < 0 and z_row >= 0:
-                        store(Z, z_at + q, z)
-                    if late == 2:
-                        store(Z, z_at + width + q, z)
-                else:
-                    z = (load(S, row + q) - mean) * scale
-                    if late == 0:
-                        store(Z, z_at + q, z)
-                    z = z * gain + lift
-                if code != IDENTITY and (is_last != (late != 0)):
-                    z = activate(z, code, a, b)
-                if late != 0 and turn == 0:
-                    store(Z, z_at + q, z)
-                if is_last and drop > 0:
-                    counter = (n_in + node[5 * k + 4]) * batch + lo + q
-                    z = z * draw_mask(S, seed, counter, drop)
-                store(S, row + q, z)
+        late = graph.norms[4 * norm + 3] if norm >= 0 else 0
+        if late == 2:
+            _copy_row(S, row, Z, z_at + width, width)
+        if norm >= 0 and late == 0:
+            _norm_row(graph, memory, norm, row, z_at, batch)
+        elif norm < 0 and z_row >= 0:
+            _copy_row(S, row, Z, z_at, width)
+        if code != IDENTITY:
+            a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
+            _activate_row(S, row, width, code, a, b)
+        if late != 0:
+            _copy_row(S, row, Z, z_at, width)
+            _norm_row(graph, memory, norm, row, -1, batch)
+        if drop > 0:
+            _drop_row(S, row, width, seed, (n_in + node[5 * k + 4]) * batch + lo, drop)
 
 
-@njit
+@apart
 def _places(graph, first, last):
     """Return by how many rows of the state, and of what is kept beside it, a segment moves up."""
     if not graph.alone:
@@ -868,7 +941,7 @@ def forward(like, graph, memory, parameters, x, y, batch, first_block, last_bloc
             _out_columns(S, base, width, graph.outs, n_out, y, lo, rows)
 
 
-@njit
+@apart
 def _restrain(graph, flat, d, seed):
     """Turn gradients of weights as they are used into those of parameters."""
     for e in range(graph.n_edges if graph.is_signed or graph.n_drop else 0):
@@ -889,6 +962,117 @@ def restrain(like, graph, flat, d, seed):
     _restrain(_graph(graph), values_at(like, flat), values_at(like, d), seed)
 
 
+@within
+def _pull_row(graph, memory, d, into, u, row, at, is_out):
+    """Set a node's gradient to what its targets pass on, and add those of the weights between."""
+    place_out, flat = graph.place_out, memory.flat
+    width, S, G = memory.width, memory.S, memory.G
+    first, last = graph.ccol[u], graph.ccol[u + 1]
+    for q in range(0, width, lanes_of(S)):
+        y = load(S, row + q)
+        g = load(G, at + q) if is_out else spread(S, 0.0)
+        for e in range(first, last):
+            down, slot = load(G, into[e] * width + q), place_out[e]
+            g = multiply_add(down, flat[slot], g)
+            d[slot] += total(down * y)
+        store(G, at + q, g)
+
+
+@within
+def _slope_row(memory, Y, y_at, keep, z_at, gain, lift, at, code, a, b):
+    """Take a gradient through an activation whose values are ``keep`` times those at ``y_at``.
+
+    What it was given is what stands at ``z_at``, times ``gain`` plus ``lift``, where a slope needs it.
+    """
+    Z, G = memory.Z, memory.G
+    for q in range(0, memory.width, lanes_of(Y)):
+        y = load(Y, y_at + q) * keep
+        z = multiply_add(load(Z, z_at + q), gain, lift) if z_at >= 0 else y
+        store(G, at + q, load(G, at + q) * slope(y, z, code, a, b))
+
+
+@within
+def _unnorm_row(graph, memory, d, norm, z_at, at, batch):
+    """Take a gradient through a norm, and add those of its factor and its shift."""
+    norms, Z, G, width = graph.norms, memory.Z, memory.G, memory.width
+    mean, scale, gain, _lift = _norm_of(graph, memory, norm)
+    factor = gain * scale
+    if norms[4 * norm + 3] == 0:  # what is kept is normalised
+        mean, scale = number_of(Z, 0.0), number_of(Z, 1.0)
+    sum_g, sum_gz = spread(Z, 0.0), spread(Z, 0.0)
+    for q in range(0, width, lanes_of(Z)):
+        g = load(G, at + q)
+        sum_g = sum_g + g
+        sum_gz = multiply_add(g, (load(Z, z_at + q) - mean) * scale, sum_gz)
+    by_lift, by_gain = total(sum_g), total(sum_gz)
+    for c in range(2):
+        slot = norms[4 * norm + c]
+        if slot >= 0:
+            d[slot] += by_lift if c else by_gain
+    learns = norms[4 * norm + 2] != 0
+    by_lift, by_gain = by_lift / batch, by_gain / batch
+    for q in range(0, width, lanes_of(Z)):
+        g = load(G, at + q)
+        if learns:
+            pull = (load(Z, z_at + q) - mean) * scale * by_gain + by_lift
+            g = g - pull * load(memory.valid, q)
+        store(G, at + q, g * factor)
+
+
+@apart
+def _sum_of_row(G, at, width):
+    s = load(G, at)
+    for q in range(lanes_of(G), width, lanes_of(G)):
+        s = s + load(G, at + q)
+    return total(s)
+
+
+@within
+def _weigh_inputs(graph, memory, d, k, base, at):
+    """Add the gradients of the weights of edges from inputs."""
+    S, G, width, col, place = memory.S, memory.G, memory.width, graph.col, graph.place
+    step = lanes_of(S)
+    for e in range(graph.crow[k], graph.crow[k + 1]):  # sources in order: inputs come first
+        if col[e] >= graph.n_in:
+            break
+        row = base + col[e] * width
+        product = load(G, at) * load(S, row)
+        for q in range(step, width, step):
+            product = multiply_add(load(G, at + q), load(S, row + q), product)
+        d[place[e]] += total(product)
+
+
+@within
+def _go_back(graph, memory, d, k, row, at, z_at, lo, batch, seed):
+    """Take a computed node's gradient from its value to the sum of what its edges brought."""
+    node, width, S, Z, G = graph.node, memory.width, memory.S, memory.Z, memory.G
+    kind, z_row, norm = node[5 * k], node[5 * k + 1], node[5 * k + 2]
+    code, drop = graph.kind[kind], graph.numbers[3 * kind + 2]
+    a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
+    zero, one = number_of(S, 0.0), number_of(S, 1.0)
+    keep = one
+    if drop > 0:
+        keep = number_of(S, 1.0 - drop)
+        _drop_row(G, at, width, seed, (graph.n_in + node[5 * k + 4]) * batch + lo, drop)
+    late = graph.norms[4 * norm + 3] if norm >= 0 else 0
+    if late != 0:
+        _unnorm_row(graph, memory, d, norm, z_at, at, batch)
+    if code != IDENTITY:
+        if late != 0:
+            z_of = z_at + width if late == 2 else -1
+            _slope_row(memory, Z, z_at, one, z_of, one, zero, at, code, a, b)
+        elif norm >= 0:
+            _mean, _scale, gain, lift = _norm_of(graph, memory, norm)
+            _slope_row(memory, S, row, keep, z_at, gain, lift, at, code, a, b)
+        else:
+            _slope_row(memory, S, row, keep, z_at if z_row >= 0 else -1, one, zero, at, code, a, b)
+    if norm >= 0 and late == 0:
+        _unnorm_row(graph, memory, d, norm, z_at, at, batch)
+    bias = node[5 * k + 3]
+    if bias >= 0:
+        d[bias] += _sum_of_row(G, at, width)
+
+
 @kept
 def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, last_block, seed):
     """Set d to the gradients of all values by blocks of samples; fill dx.
@@ -900,13 +1084,13 @@ def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, la
     """
     graph, memory = _graph(graph), _memory(like, memory)
     n_in, n_out, alone = graph.n_in, graph.n_out, graph.alone
-    crow, col, ccol, place, out_of = graph.crow, graph.col, graph.ccol, graph.place, graph.out_of
-    place_out, segments, node = graph.place_out, graph.segments, graph.node
-    width, flat, S, Z, G = memory.width, memory.flat, memory.S, memory.Z, memory.G
+    ccol, out_of, place_out = graph.ccol, graph.out_of, graph.place_out
+    segments, node = graph.segments, graph.node
+    width, flat, S, G = memory.width, memory.flat, memory.S, memory.G
     wants_dx = dx != 0
     into = graph.target if wants_dx else graph.target_slot
     gy, x, dx, d = values_at(like, gy), values_at(like, x), values_at(like, dx), values_at(like, d)
-    zero, one = number_of(flat, 0.0), number_of(flat, 1.0)
+    zero = number_of(flat, 0.0)
     for i in range(graph.n_values):
         d[i] = zero
     for block in range(first_block, last_block):
@@ -924,78 +1108,17 @@ def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, la
             for k in range(last - 1, first - 1, -1):
                 u = k + n_in
                 row, at = base + (u - away) * width, (u if wants_dx else graph.slot[k]) * width
-                kind, z_row, norm, bias = (
-                    node[5 * k],
-                    node[5 * k + 1],
-                    node[5 * k + 2],
-                    node[5 * k + 3],
-                )
-                code, drop = graph.kind[kind], graph.numbers[3 * kind + 2]
-                a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
-                z_at = z_base + (z_row - z_away) * width
-                gain, lift, mean, scale, late = one, zero, zero, one, 0
-                if norm >= 0:
-                    mean, scale, gain, lift = _norm_of(graph, memory, norm)
-                    late = graph.norms[4 * norm + 3]
+                z_at = z_base + (node[5 * k + 1] - z_away) * width
                 if out_of[u] >= 0:
                     _read_column(gy, lo, rows, n_out, out_of[u], G, at, width)
-                by_lift, by_gain = zero, zero
-                sum_g, sum_gz = spread(S, 0.0), spread(S, 0.0)
-                for turn in range(2 if norm >= 0 else 1):
-                    if turn == 1:
-                        by_lift, by_gain = total(sum_g), total(sum_gz)
-                        for c in range(2):
-                            slot = graph.norms[4 * norm + c]
-                            if slot >= 0:
-                                d[slot] += by_lift if c else by_gain
-                        sum_g = spread(S, 0.0)
-                    for q in range(0, width, LANES):
-                        if turn == 0:
-                            y = load(S, row + q)
-                            g = load(G, at + q) if out_of[u] >= 0 else spread(S, 0.0)
-                            for e in range(ccol[u], ccol[u + 1]):
-                                down, slot = load(G, into[e] * width + q), place_out[e]
-                                g = multiply_add(down, flat[slot], g)
-                                d[slot] += total(down * y)
-                            if drop > 0:
-                                counter = (n_in + node[5 * k + 4]) * batch + lo + q
-                                g = g * draw_mask(S, seed, counter, drop)
-                                y = y * (1.0 - drop)
-                            z = load(Z, z_at + q) if z_row >= 0 else y
-                            if late != 0:
-                                sum_gz = multiply_add(g, (z - mean) * scale, sum_gz)
-                        else:
-                            g, z = load(G, at + q), load(Z, z_at + q)
-                            y = (z - mean) * scale if late != 0 else z
-                            if graph.norms[4 * norm + 2] != 0:
-                                pull = y * (by_gain / batch) + by_lift / batch
-                                g = g - pull * load(memory.valid, q)
-                            g = g * (gain * scale)
-                            y = z
-                            if late == 2:
-                                z = load(Z, z_at + width + q)
-                        if code != IDENTITY and turn == (1 if late != 0 else 0):
-                            below = z * gain + lift if norm >= 0 and late == 0 else z
-                            g = g * slope(y, below, code, a, b)
-                        if turn == 0 and norm >= 0 and late == 0:
-                            sum_gz = multiply_add(g, z, sum_gz)
-                        sum_g = sum_g + g
-                        store(G, at + q, g)
-                if bias >= 0:
-                    d[bias] += total(sum_g)
-                for e in range(crow[k], crow[k + 1]):  # sources in order: inputs come first
-                    if col[e] >= n_in:
-                        break
-                    product = load(G, at) * load(S, base + col[e] * width)
-                    for q in range(LANES, width, LANES):
-                        own = load(S, base + col[e] * width + q)
-                        product = multiply_add(load(G, at + q), own, product)
-                    d[place[e]] += total(product)
+                _pull_row(graph, memory, d, into, u, row, at, out_of[u] >= 0)
+                _go_back(graph, memory, d, k, row, at, z_at, lo, batch, seed)
+                _weigh_inputs(graph, memory, d, k, base, at)
         if wants_dx:
             for u in range(n_in):
                 if out_of[u] >= 0:
                     _read_column(gy, lo, rows, n_out, out_of[u], G, u * width, width)
-                for q in range(0, width, LANES):
+                for q in range(0, width, lanes_of(S)):
                     g = load(G, u * width + q) if out_of[u] >= 0 else spread(S, 0.0)
                     for e in range(ccol[u], ccol[u + 1]):
                         g = multiply_add(load(G, into[e] * width + q), flat[place_out[e]], g)
