@@ -541,7 +541,7 @@ def test_the_engine_is_no_part_of_a_saved_model_s_identity(tmp_path):
 )
 def test_components_are_walked_one_after_the_other(modules, monkeypatch):
     """Copies side by side over shared inputs: each stays in the cache, and nothing else changes."""
-    from edge2torch.nn._whole import _layout
+    from edge2torch.nn._whole import _layout, _run
 
     edges = edges_of()[["source", "target"]]
     copies = [edges.replace(r"^(?!input)(.*)$", rf"{k}_\1", regex=True) for k in range(3)]
@@ -551,16 +551,20 @@ def test_components_are_walked_one_after_the_other(modules, monkeypatch):
     model = e2t.customize_model(model, **modules).double()
     x = samples(70, len(inputs))
     found = []
-    for rows in (0, 45):  # of a cache: all are kept, or one component at a time
+    # rows of a cache, and bytes that are kept: one component; one after the other, kept or twice
+    for rows, near in ((0, 0), (45, 1 << 26), (45, 0)):
         monkeypatch.setattr(_layout, "_CACHE", rows * _layout._BYTES_OF_A_ROW)
+        monkeypatch.setattr(_run, "_NEAR", near)
         other = copy.deepcopy(model)
         torch.manual_seed(3)
         found.append(results(other, x))
         whole = other.base_model._whole
         rank = np.concatenate(whole.layout.row_of)
         assert not np.array_equal(rank, np.sort(rank))
-        assert whole.layout.alone == bool(rows)
-    assert_same(*found)
+        assert whole.layout.divides == bool(rows)
+        assert {plan.alone for plan in whole._watched.plans.values()} == {rows > 0 and near == 0}
+    assert_same(*found[:2])
+    assert_same(*found[1:])
     if "node_dropout" not in modules:
         model.base_model.engine = "layers"
         assert_same(results(model, x), found[1], atol=1e-10)

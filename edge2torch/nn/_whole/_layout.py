@@ -108,14 +108,13 @@ class Layout:
         return int(np.diff(self.segments).max())
 
     @cached_property
-    def alone(self) -> bool:
-        """Whether the state holds one segment at a time, which is computed anew for backward."""
-        return _are_alone(self.segments, self.n_in)
+    def divides(self) -> bool:
+        """Whether the state may hold one segment at a time."""
+        return _divides(self.segments, self.n_in)
 
-    @property
-    def n_held(self) -> int:
-        """Rows of the state."""
-        return self.n_in + self.longest if self.alone else self.n_rows
+    def n_held(self, *, alone: bool) -> int:
+        """Return the rows of a state, of which a segment may be ``alone`` in it."""
+        return self.n_in + self.longest if alone else self.n_rows
 
     @property
     def n_nodes(self) -> int:
@@ -287,14 +286,14 @@ def share_rows(layout: Layout) -> tuple[Int, int]:
 
 def _before(row: Int, segments: Int, n_in: int) -> Int:
     """Return how many computed nodes there are before each row's segment, if segments are alone."""
-    if not _are_alone(segments, n_in):
+    if not _divides(segments, n_in):
         return np.zeros_like(row)
     begin = segments[np.searchsorted(segments, row, side="right") - 1]
     return np.where(row < n_in, 0, begin - n_in)
 
 
-def _are_alone(segments: Int, n_in: int) -> bool:
-    """Tell whether to compute segments twice: several fill the cache, one stays in it."""
+def _divides(segments: Int, n_in: int) -> bool:
+    """Tell whether a state of one segment at a time has a use: all fill the cache, one stays in it."""
     room = (n_in + int(np.diff(segments).max())) * _BYTES_OF_A_ROW
     return len(segments) > 2 and room <= _CACHE
 

@@ -20,7 +20,11 @@ from edge2torch.nn._whole._watch import Watched
 
 LANES = 32  # as in the walk
 WIDTH = 64  # samples side by side in a block
-_KEPT = 1 << 25  # bytes that stay with a model between two calls at most
+_KEPT = 1 << 27  # bytes that stay with a model between two calls at most
+# A state of so many bytes is kept for backward; of a larger one, segments that stay in the cache are
+# computed anew on the way back, so that no memory is asked for. Kept, 5 to 200 networks of f (1 to 56
+# MB) take .78 to .84 of the time.
+_NEAR = 1 << 26
 _PLANS = 64  # batches of so many sizes are kept in mind
 _VERSION = Tensor._version.__get__  # type: ignore[attr-defined]
 
@@ -57,11 +61,15 @@ class Plan:
         blocks = -(-batch // width)
         threads = self.threads = count_threads(blocks, len(layout.place) * width)
         self.parts = shares(blocks, threads)
-        self.keeps = keeps and not layout.alone  # then threads fill parts of one state
+        rows = layout.n_rows + tables.n_kept
+        self.alone = layout.divides and not (
+            keeps and dtype.itemsize * width * blocks * rows <= _NEAR
+        )
+        self.keeps = keeps and not self.alone  # then threads fill parts of one state
         held = width * blocks if self.keeps else width
         self.lengths = (
-            own.total, 2 * len(tables.norms), held * layout.n_held,
-            held * watched.kept_rows(tables),
+            own.total, 2 * len(tables.norms), held * layout.n_held(alone=self.alone),
+            held * watched.kept_rows(tables, alone=self.alone),
         )  # fmt: skip
         slots, self.shared_rows = watched.slots()
         self.like = np.zeros(0, torch.zeros(0, dtype=dtype, device=CPU).numpy().dtype)
@@ -69,7 +77,9 @@ class Plan:
         self.rows = self.like[None] if is_wide else self.like  # two axes: twice the lanes
         is_sample = torch.arange(width, device=CPU) < batch
         self.valid = is_sample.to(dtype).numpy() if tables.learns else self.like
-        self.table, self._arrays = walk.pack_graph(layout, tables, slots, own.total)
+        self.table, self._arrays = walk.pack_graph(
+            layout, tables, slots, own.total, alone=self.alone
+        )
         self.graph = self.table.ctypes.data
         self.pack = walk.pack
         self.free: list[Room] = []
@@ -161,7 +171,7 @@ class Run:
             plan = watched.plans[at] = Plan(watched, tables, walk, x.dtype, batch, keeps)
         self.plan, room = plan, plan.take(watched.plans)
         self.room, self.moments = room, room.moments
-        self.x = x if self.layout.alone else None  # for segments that are computed twice
+        self.x = x if plan.alone else None  # for segments that are computed twice
         y = x.new_empty(batch, len(self.layout.outs))
         _table, parameters = watched.parameters.table  # alive as long as this call
         if tables.running is not None and not tables.learns:

@@ -623,13 +623,14 @@ def pack(numbers, arrays):
     return np.array([*map(int, numbers), *(array.ctypes.data for array in arrays)], np.int64)
 
 
-def pack_graph(layout, tables, slots, n_values):
-    """Return a graph's table, and the arrays that it points to."""
+def pack_graph(layout, tables, slots, n_values, *, alone):
+    """Return a graph's table, and the arrays that it points to; segments may be alone in the state."""
     node = tables.node[:-1]
     settings = np.column_stack([node[:, 0], tables.numbers[:-1]])
     kinds, kind = np.unique(settings, axis=0, return_inverse=True)
     held = {
         **vars(tables), **vars(layout), **slots, "place_out": layout.place[layout.edge],
+        "near": layout.near if alone else layout.col,
         "node": np.column_stack([kind.ravel(), node[:, 1:]]), "kind": kinds[:, 0],
         "numbers": kinds[:, 1:],
     }  # fmt: skip
@@ -642,7 +643,7 @@ def pack_graph(layout, tables, slots, n_values):
     numbers = (
         layout.n_in, layout.n_nodes, len(layout.col), len(layout.outs), len(tables.norms),
         tables.n_kept, len(layout.segments) - 1, len(tables.edge_drop), n_values,
-        layout.alone, layout.sign.any(),
+        alone, layout.sign.any(),
     )  # fmt: skip
     return pack(numbers, arrays), arrays
 

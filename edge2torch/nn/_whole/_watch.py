@@ -134,9 +134,9 @@ class Watched:
             self._slots = {"slot": slot, "target_slot": slot[layout.target - layout.n_in]}, n_rows
         return self._slots
 
-    def kept_rows(self, tables: Tables) -> int:
+    def kept_rows(self, tables: Tables, *, alone: bool) -> int:
         """Return how many rows are kept beside the state, of all nodes or of the largest segment."""
-        if not self.layout.alone or not tables.n_kept:
+        if not alone or not tables.n_kept:
             return tables.n_kept
         starts = np.append(tables.kept_before, tables.n_kept)[
             self.layout.segments - self.layout.n_in
