@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +21,8 @@ from edge2torch.nn import (
     choose_kernel,
     draw_weights,
 )
+
+_Scale = Callable[[NDArray[Any]], NDArray[np.float64]]
 
 
 def build_feedforward(
@@ -60,7 +63,7 @@ def _linear(
     graph: EdgeGraph,
     block: BlockPlan | SkipPlan,
     options: CompileOptions,
-    scale: NDArray[np.float64] | None,
+    scale: _Scale | None,
     *,
     bias: bool,
 ) -> MaskedLinear:
@@ -73,13 +76,18 @@ def _linear(
     )
     if scale is not None:
         weights = draw_weights(
-            scale[block.edges],
+            scale(block.edges),
             constraint,
-            graph.initial_weight[block.edges],
+            _given(graph.initial_weight, block.edges),
             clear_of_zero=options.init == "sparse",
         )
         linear.set_weights(weights)
     return linear
+
+
+def _given(initial_weight: NDArray[np.float64], rows: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Return the weights of rows, None for a table without any, which is one number seen many times."""
+    return None if initial_weight.strides == (0,) else initial_weight[rows]
 
 
 @torch.no_grad()
@@ -99,14 +107,15 @@ def draw_anew(model: EdgeModel, artifact: CompileArtifact, *, keep_initial: bool
         given = np.where(graph.constraint == FIXED, given, np.nan)
     for numbers, layer in artifact.bind(model).weight_layers():
         codes = graph.constraint[numbers]
-        drawn = draw_weights(scale[numbers], codes, given[numbers], clear_of_zero=init == "sparse")
+        known = _given(given, numbers)
+        drawn = draw_weights(scale(numbers), codes, known, clear_of_zero=init == "sparse")
         layer.set_weights(drawn)
         if layer.bias is not None:
             layer.bias.zero_()
 
 
-def _initial_scale(graph: EdgeGraph, plan: FeedforwardPlan, init: str) -> NDArray[np.float64]:
-    """Return the scale of each edge's initial weight, shape (e,).
+def _initial_scale(graph: EdgeGraph, plan: FeedforwardPlan, init: str) -> _Scale:
+    """Return a function from rows to the scale of their initial weights.
 
     ``sparse``: one over the root of the target's number of incoming edges, so that a sum of
     independent sources keeps their variance. Where constraints give a node's edges one common
@@ -117,16 +126,20 @@ def _initial_scale(graph: EdgeGraph, plan: FeedforwardPlan, init: str) -> NDArra
         width = np.zeros(graph.n_nodes)
         for nodes in plan.layers:
             width[nodes] = len(nodes)
-        return 1 / np.sqrt(np.maximum(width[graph.source], 1))
+        by_source = 1 / np.sqrt(np.maximum(width, 1))
+        return lambda rows: by_source[graph.source[rows]]
     return scale_by_fan_in(graph)
 
 
-def scale_by_fan_in(graph: EdgeGraph) -> NDArray[np.float64]:
-    """Return what keeps the variance of a sum over each target's own edges, shape (e,)."""
-    target = graph.target[graph.active_rows]
-    signs = graph.constraint[graph.active_rows]
-    signs = np.where(is_signed(signs), signs, 0)
+def scale_by_fan_in(graph: EdgeGraph) -> _Scale:
+    """Return what keeps the variance of a sum over each target's own edges, a function of rows."""
+    target, signs = graph.target, graph.constraint
+    if not graph.is_active.all():
+        target, signs = target[graph.is_active], signs[graph.is_active]
     fan_in = np.bincount(target, minlength=graph.n_nodes)
-    common = np.bincount(target, weights=signs, minlength=graph.n_nodes)
-    node_scale: NDArray[np.float64] = 1 / np.sqrt(np.maximum(np.maximum(fan_in, common**2), 1))
-    return node_scale[graph.target]
+    if (signed := is_signed(signs)).any():
+        signs = np.where(signed, signs, 0)
+        common = np.bincount(target, weights=signs, minlength=graph.n_nodes)
+        fan_in = np.maximum(fan_in, common**2)
+    by_target = 1 / np.sqrt(np.maximum(fan_in, 1))
+    return lambda rows: by_target[graph.target[rows]]

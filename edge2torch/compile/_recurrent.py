@@ -178,7 +178,7 @@ def _cell(
 def _scale(graph: EdgeGraph, plan: RecurrentPlan, init: str) -> NDArray[np.float64]:
     if init == "dense":
         return np.full(len(plan.edges), 1 / np.sqrt(max(len(plan.nodes), 1)))
-    return scale_by_fan_in(graph)[plan.edges]
+    return scale_by_fan_in(graph)(plan.edges)
 
 
 # ------------------------------------------------------------------ what can go wrong

@@ -16,7 +16,7 @@ from edge2torch._core.checks import check_choice
 from edge2torch._core.messages import listing, warn
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
-from edge2torch.graph._adjacency import reachable
+from edge2torch.graph._adjacency import Adjacency, adjacency
 from edge2torch.graph._cycles import refuse_cycles
 from edge2torch.graph._table import EdgeTable, named_rows
 
@@ -90,6 +90,11 @@ class EdgeGraph:
         """Rows of the edge table that a model computes along."""
         return np.flatnonzero(self.is_active)
 
+    @cached_property
+    def adjacency(self) -> Adjacency:
+        """The edges that a model computes along, by source, then target."""
+        return adjacency(self.source, self.target, self.n_nodes).keep(self.is_active)
+
     @property
     def is_input(self) -> NDArray[np.bool_]:
         """Whether each node is fed, (n,)."""
@@ -139,17 +144,18 @@ def build_edge_graph(
             f"{len(rows)} edge(s) lead into nodes named in inputs, whose values are the data's; "
             f"these edges carry nothing: {listing(table.edge_names(rows))}."
         )
-    source, target = table.source[active], table.target[active]
-    reached = reachable(source, target, n_nodes, fed)
-    useful = reachable(target, source, n_nodes, read)
+    edges = table.adjacency.keep(active)
+    reached = edges.reachable(fed)
+    useful = edges.reachable(read, backward=True)
     if (starved := useful & ~reached).any():
         raise Edge2TorchError(
             f"{int(starved.sum())} node(s) influence an output but no input reaches them: "
             f"{listing(names[starved])}. Add them to inputs or drop their edges."
         )
     keep = _check_unused(names, ~useful, unused)
-    active &= keep[table.source] & keep[table.target]
-    return EdgeGraph(
+    if not keep.all():
+        active &= keep[table.source] & keep[table.target]
+    graph = EdgeGraph(
         metadata=table.metadata,
         columns=table.columns,
         node_names=names,
@@ -161,6 +167,8 @@ def build_edge_graph(
         outputs=read,
         is_active=active,
     )
+    vars(graph)["adjacency"] = edges if keep.all() else edges.keep(active)
+    return graph
 
 
 def _endpoints(

@@ -11,9 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.messages import listing
-from edge2torch._core.order import sorted_with_order
+from edge2torch._core.order import sorted_with_order, whole
 from edge2torch.errors import Edge2TorchError
 
+_OBJECT = 4  # bits: no object is shorter than 16 bytes
+_PART = 12  # bits of a slot's place in its part of the memory: 64 kB
+_AT_ONCE = 1 << 15
 _IN_CACHE = 1 << 16  # fewer names than this are hashed as fast as their addresses are sorted
 RESERVED_PREFIX = "__edge2torch_"
 
@@ -33,7 +36,8 @@ def number_nodes(
         coded = pd.factorize(np.concatenate(texts))
     codes, distinct = coded
     known = distinct.tolist()
-    spelled = [str(name).strip() for name in known]  # of an Enum of text str() says its name
+    # of an Enum of text str() says its name
+    spelled = [*map(str.strip, known if {*map(type, known)} == {str} else map(str, known))]
     if spelled != known or len(set(spelled)) < len(spelled):
         again, distinct = pd.factorize(np.array(spelled, object))
         codes, spelled = again.astype(codes.dtype)[codes], distinct.tolist()
@@ -53,15 +57,20 @@ def _coded_text(columns: list[pd.Series]) -> tuple[NDArray[np.integer], NDArray[
 
     Each row is looked at once: where names lie all over the memory, that is what takes the time.
     """
-    codes: NDArray[np.integer]
     if all(isinstance(column.dtype, pd.CategoricalDtype) for column in columns):
-        parts = [column.cat.remove_unused_categories().cat for column in columns]
-        first, second = (part.categories.to_numpy(dtype=object) for part in parts)
-        is_few = len(first) + len(second) < 2**31
-        width: type[np.signedinteger] = np.int32 if is_few else np.int64
-        codes, others = (part.codes.to_numpy().astype(width) for part in parts)
+        first, second = (column.cat.categories.to_numpy(dtype=object) for column in columns)
+        width = whole(len(first) + len(second))
+        codes = np.concatenate([column.cat.codes.to_numpy().astype(width) for column in columns])
+        others = codes[len(columns[0]) :]
         others[others >= 0] += len(first)
-        codes, distinct = np.concatenate([codes, others]), np.concatenate([first, second])
+        distinct = np.concatenate([first, second])
+        used = np.zeros(len(distinct) + 1, bool)  # the last one is what -1, a missing name, marks
+        for own in np.split(codes, [len(columns[0])]):
+            used[own] = True  # by marking: pandas would sort all rows to leave out what none has
+        if not used[:-1].all():
+            place = np.cumsum(used, dtype=width) - 1
+            place[-1] = -1
+            codes, distinct = place[codes], distinct[used[:-1]]
     elif all(isinstance(column.dtype, pd.StringDtype) for column in columns):
         # pandas' own text, from 3.0 on the usual kind: no object per row is there to be shared
         codes, known = pd.factorize(pd.concat(columns))
@@ -88,26 +97,68 @@ def _factorized(
     n = sum(map(len, columns))
     if n < _IN_CACHE:
         return pd.factorize(np.concatenate(columns))
-    addresses = np.frombuffer(b"".join(column.tobytes() for column in columns), np.intp)
+    addresses = [np.frombuffer(np.ascontiguousarray(one), np.intp) for one in columns]
     drawn = np.random.default_rng(0).choice(n, int(10 * n**0.5), replace=False)
+    cut = len(columns[0])
+    seen = {
+        *addresses[0][drawn[drawn < cut]].tolist(),
+        *addresses[1][drawn[drawn >= cut] - cut].tolist(),
+    }
     # fifty or more pairs of such a draw are one object where each object is in two rows
-    if len(drawn) - len(set(addresses[drawn].tolist())) < 25:
+    if len(drawn) - len(seen) < 25:
         return pd.factorize(np.concatenate(columns))
-    lowest = addresses.min()
-    found, order = sorted_with_order(addresses - lowest, int(addresses.max() - lowest))
-    is_new = np.ones(len(order), bool)
-    np.not_equal(found[1:], found[:-1], out=is_new[1:])
-    first, cut = order[is_new], len(columns[0])
+    codes, first = _numbered(addresses)
     shared = np.empty(len(first), object)
     shared[first < cut] = columns[0][first[first < cut]]
     shared[first >= cut] = columns[1][first[first >= cut] - cut]
     known, distinct = pd.factorize(shared)
+    return known.astype(codes.dtype)[codes], distinct
+
+
+def _numbered(
+    columns: list[NDArray[np.intp]],
+) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Number objects in the order of their addresses; return each row's, and a row of each.
+
+    Names that were made together lie together: the parts of the memory that hold any are numbered, and each
+    place in them has a slot of a table. Where that would be much longer than the rows, addresses are sorted.
+    A part of the rows at a time: what is computed on the way would drive the table out of the cache.
+    """
+    n = sum(map(len, columns))
     # half as wide as places: what allocators give back to the system is slow to get again
-    codes: NDArray[np.integer] = np.empty(n, np.int32 if n < 2**31 else np.int64)
-    place = np.cumsum(is_new, dtype=codes.dtype)
-    place -= 1
-    codes[order] = known.astype(codes.dtype)[place]
-    return codes, distinct
+    width = whole(n)
+    lowest, highest = min(int(one.min()) for one in columns), max(int(one.max()) for one in columns)
+    n_parts = (highest - lowest >> _OBJECT + _PART) + 1
+    chunks = [one[k : k + _AT_ONCE] for one in columns for k in range(0, len(one), _AT_ONCE)]
+    starts = np.cumsum([0, *map(len, chunks)])
+    if n_parts <= 2 * n:
+        part = np.zeros(n_parts, bool)
+        for own in chunks:
+            part[own - lowest >> _OBJECT + _PART] = True
+        if (n_slots := int(part.sum()) << _PART) <= 8 * n:
+            moved = (np.cumsum(part) - 1 - np.arange(n_parts)) << _PART
+
+            def slots(own: NDArray[np.intp]) -> NDArray[np.intp]:
+                place: NDArray[np.intp] = own - lowest >> _OBJECT
+                place += moved[place >> _PART]
+                return place
+
+            row = np.full(n_slots, -1, width)
+            for start, own in zip(starts[:-1], chunks, strict=True):
+                row[slots(own)] = np.arange(start, start + len(own), dtype=width)
+            there = np.flatnonzero(row >= 0)
+            first = row[there]
+            row[there] = np.arange(len(there), dtype=width)
+            codes = np.empty(n, width)
+            for start, own in zip(starts[:-1], chunks, strict=True):
+                codes[start : start + len(own)] = row[slots(own)]
+            return codes, first
+    found, order = sorted_with_order(np.concatenate(columns) - lowest, highest - lowest)
+    is_new = np.ones(len(order), bool)
+    np.not_equal(found[1:], found[:-1], out=is_new[1:])
+    codes = np.empty(len(order), width)
+    codes[order] = np.cumsum(is_new, dtype=width) - 1
+    return codes, order[is_new]
 
 
 def _check_no_nulls(side: str, column: pd.Series) -> None:

@@ -7,21 +7,23 @@ never copied, scaled or passed through anything on the way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from edge2torch._core.order import sorted_with_order
 from edge2torch.graph._cycles import refuse_cycles
 from edge2torch.graph._edge_graph import EdgeGraph
-from edge2torch.graph._layers import longest_path_layers
+from edge2torch.graph._layers import layers_along
 
 Int = NDArray[np.int64]
+Places = NDArray[np.integer]
+_Leaving = tuple[Places, Places, Places, Places]
 
+_NONE = np.zeros(0, np.int32)
 _MOST_LAYERS = 10_000  # each is a module of its own: about a millisecond to make
 
 
@@ -34,7 +36,7 @@ class ExecutionPlan(Protocol):
     def site_nodes(self) -> dict[str, Int]:
         """Return node numbers by attribution site, in column order."""
 
-    def edge_rows(self) -> list[Int]:
+    def edge_rows(self) -> list[Places]:
         """Return rows of the edge table, one array per layer of the model that holds weights."""
 
     def biased_nodes(self) -> list[Int]:
@@ -47,22 +49,37 @@ class BlockPlan:
 
     Parameters
     ----------
-    edges : ndarray of int64, shape (e_block,)
+    edges : ndarray of int, shape (e_block,)
         Rows of the edge table, ordered by target, then source.
-    rows, columns : ndarray of int64, shape (e_block,)
-        Positions of target and source within their layers.
+    ends : tuple of two ndarray of int, shape (e_block,), optional
+        Positions of target and source within their layers; None where every source meets every target.
     shape : tuple of int
         Nodes in the target layer and in the source layer.
-    arrivals : ndarray of int64
+    arrivals : ndarray of int
         Where the products of skip edges that end in the target layer belong: positions in the
         layer, in the order in which earlier layers send them.
     """
 
-    edges: Int
-    rows: Int
-    columns: Int
+    edges: Places
+    ends: tuple[Places, Places] | None = field(repr=False)
     shape: tuple[int, int]
-    arrivals: Int
+    arrivals: Places
+
+    @property
+    def rows(self) -> Places:
+        """The position of each edge's target in its layer, (e_block,)."""
+        n_out, n_in = self.shape
+        return (
+            np.repeat(np.arange(n_out, dtype=np.int32), n_in) if self.ends is None else self.ends[0]
+        )
+
+    @property
+    def columns(self) -> Places:
+        """The position of each edge's source in its layer, (e_block,)."""
+        n_out, n_in = self.shape
+        return (
+            np.tile(np.arange(n_in, dtype=np.int32), n_out) if self.ends is None else self.ends[1]
+        )
 
 
 @dataclass(frozen=True)
@@ -77,9 +94,9 @@ class SkipPlan:
         Target layer and number of rows, in row order.
     """
 
-    edges: Int
-    rows: Int
-    columns: Int
+    edges: Places
+    rows: Places
+    columns: Places
     shape: tuple[int, int]
     segments: tuple[tuple[int, int], ...]
 
@@ -121,12 +138,15 @@ class FeedforwardPlan:
         return {f"layer_{k}": nodes for k, nodes in enumerate(self.layers) if k}
 
     def edge_rows(self) -> list[Int]:
-        """Return rows of the edge table, one array per layer of the model that holds weights."""
+        """Return rows of the edge table, one array per layer of the model that holds weights.
+
+        In the width that torch takes for indices; kept in half of it.
+        """
         rows = []
         for block, skip in zip(self.blocks, self.skips, strict=True):
-            rows.append(block.edges)
+            rows.append(block.edges.astype(np.int64))
             if skip is not None:
-                rows.append(skip.edges)
+                rows.append(skip.edges.astype(np.int64))
         return rows
 
     def biased_nodes(self) -> list[Int]:
@@ -145,30 +165,21 @@ class FeedforwardPlan:
 def plan_feedforward(graph: EdgeGraph) -> FeedforwardPlan:
     """Lay a directed acyclic graph out in layers."""
     layer_of, layers = _layers(graph)
+    near, far = _near_and_far(graph, layers)
+    arrivals: list[list[Places]] = [[] for _ in layers]
+    skips = [
+        _skip_plan(leaving, len(nodes), arrivals)
+        for leaving, nodes in zip(far, layers[:-1], strict=True)
+    ]
     place = np.zeros(graph.n_nodes, np.int64)  # position within the own layer
     for nodes in layers:
         place[nodes] = np.arange(len(nodes))
-    edges = graph.active_rows
-    order, (turn, to_layer, rows, columns) = _sorted(_keys(graph, edges, layer_of, place))
-    edges = edges[order]
-    bounds = np.searchsorted(turn, np.arange(2 * len(layers)))
-
-    arrivals: list[list[Int]] = [[] for _ in layers]
-    skips: list[SkipPlan | None] = []
-    for k in range(len(layers) - 1):
-        own = slice(bounds[2 * k + 1], bounds[2 * k + 2])
-        skips.append(
-            _skip_plan(edges[own], to_layer[own], rows[own], columns[own], len(layers[k]), arrivals)
-        )
-    blocks = []
-    for k in range(len(layers) - 1):
-        own = slice(bounds[2 * k], bounds[2 * k + 1])
-        shape = (len(layers[k + 1]), len(layers[k]))
-        sent = np.concatenate([*arrivals[k + 1], np.zeros(0, np.int64)])
-        blocks.append(BlockPlan(edges[own], rows[own], columns[own], shape, sent))
     return FeedforwardPlan(
         layers=layers,
-        blocks=tuple(blocks),
+        blocks=tuple(
+            replace(block, arrivals=np.concatenate([*sent, _NONE]))
+            for block, sent in zip(near, arrivals[1:], strict=True)
+        ),
         skips=tuple(skips),
         output_layer=layer_of[graph.outputs],
         output_position=place[graph.outputs],
@@ -177,15 +188,13 @@ def plan_feedforward(graph: EdgeGraph) -> FeedforwardPlan:
 
 def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
     """Return each node's layer (-1 when it is in no layer) and the nodes of each layer."""
-    edges = graph.active_rows
-    source, target = graph.source[edges], graph.target[edges]
-    is_input = graph.is_input
-    present = is_input.copy()
-    present[source] = True
-    present[target] = True
-    layer_of = longest_path_layers(source, target, is_input, most=_MOST_LAYERS)
+    edges, is_input = graph.adjacency, graph.is_input
+    present = is_input | (edges.counts > 0)
+    present[edges.following] = True
+    layer_of = layers_along(edges.start, edges.following, is_input, most=_MOST_LAYERS)
     if (layer_of[present] < 0).any():
-        refuse_cycles(graph.node_names, source, target)
+        rows = graph.active_rows
+        refuse_cycles(graph.node_names, graph.source[rows], graph.target[rows])
     layer_of[~present] = -1
     by_layer = np.argsort(layer_of, kind="stable")
     depth = int(layer_of.max()) + 1
@@ -197,47 +206,61 @@ def _layers(graph: EdgeGraph) -> tuple[Int, tuple[Int, ...]]:
     return layer_of, tuple(layers)
 
 
-def _keys(graph: EdgeGraph, edges: Int, layer_of: Int, place: Int) -> list[NDArray[np.int32]]:
-    """Return what edges are laid out by: layer and whether they skip any, layer, place and place of ends.
+def _near_and_far(
+    graph: EdgeGraph, layers: tuple[Int, ...]
+) -> tuple[list[BlockPlan], list[_Leaving]]:
+    """Return the edges into each layer from the one before, and those that leave each for one beyond the next.
 
-    In half the width: with millions of edges these take more room than anything else of a graph.
+    Ordered by target, then source; the latter as rows of the edge table, layer of the target, place of target
+    and source within theirs.
     """
-    layer, at = layer_of.astype(np.int32), place.astype(np.int32)
-    source, target = graph.source[edges], graph.target[edges]
-    from_layer, to_layer = layer[source], layer[target]
-    return [2 * from_layer + (to_layer > from_layer + 1), to_layer, at[target], at[source]]
+    widths = [len(own) for own in layers]
+    nodes = np.concatenate(layers)
+    rank = np.zeros(graph.n_nodes, np.int32)  # counted through all layers: tells layer and place
+    rank[nodes] = np.arange(len(nodes))
+    layer = np.repeat(np.arange(len(layers), dtype=np.int16), widths)
+    place = np.concatenate([np.arange(width, dtype=np.int32) for width in widths])
+    edges = graph.adjacency
+    matrix = csr_array((edges.rows, edges.following, edges.start), (graph.n_nodes,) * 2)[nodes]
+    ends = (matrix.data, rank[matrix.indices], matrix.indptr)
+    by_target = csr_array(ends, (len(nodes),) * 2).tocsc()  # sources of a target stay in order
+    into, first = np.diff(by_target.indptr), np.cumsum([0, *widths])
+    blocks, leaving = [], []
+    for k, width in enumerate(widths[1:]):
+        own = slice(*by_target.indptr[first[k + 1 : k + 3]])
+        source, rows = by_target.indices[own], by_target.data[own]
+        shape = (width, widths[k])
+        if len(rows) == width * widths[k] and (source >= first[k]).all():
+            blocks.append(BlockPlan(rows, None, shape, _NONE))
+            continue
+        target = np.repeat(np.arange(width, dtype=np.int32), into[first[k + 1] : first[k + 2]])
+        is_far = source < first[k]
+        if is_far.any():
+            far = source[is_far]
+            to = np.full(len(far), k + 1, np.int16)
+            leaving.append((layer[far], rows[is_far], to, target[is_far], place[far]))
+            rows, source, target = (part[~is_far] for part in (rows, source, target))
+        blocks.append(BlockPlan(rows, (target, place[source]), shape, _NONE))
+    if not leaving:
+        return blocks, [(_NONE,) * 4] * len(blocks)
+    from_layer, *parts = (np.concatenate(part) for part in zip(*leaving, strict=True))
+    order = np.argsort(from_layer, kind="stable")  # numpy counts numbers of 16 bits, too
+    bounds = np.searchsorted(from_layer[order], np.arange(len(layers), dtype=np.int16))
+    parts = [part[order] for part in parts]
+    return blocks, [
+        (parts[0][own], parts[1][own], parts[2][own], parts[3][own])
+        for own in map(slice, bounds[:-1], bounds[1:])
+    ]
 
 
-def _sorted(keys: list[NDArray[np.int32]]) -> tuple[Int, Sequence[Int]]:
-    """Return the order by keys, the first one first, and the keys in it; edges differ in one of them.
-
-    The list is emptied: each key's memory is free once it is joined to the others.
-    """
-    bits = [int(key.max(initial=0)).bit_length() for key in keys]
-    if sum(bits) > 62:
-        order = np.lexsort(tuple(keys)[::-1])
-        return order, [key[order].astype(np.int64) for key in keys]
-    joined = np.zeros(len(keys[0]), np.int64)
-    for size in bits:
-        joined <<= size
-        joined |= keys.pop(0)
-    joined, order = sorted_with_order(joined, 1 << sum(bits))
-    parts = []
-    for size in reversed(bits):
-        parts.append(joined & ((1 << size) - 1))
-        joined >>= size
-    return order, parts[::-1]
-
-
-def _skip_plan(
-    edges: Int, to_layer: Int, targets: Int, columns: Int, width: int, arrivals: list[list[Int]]
-) -> SkipPlan | None:
+def _skip_plan(leaving: _Leaving, width: int, arrivals: list[list[Places]]) -> SkipPlan | None:
     """Number the distinct targets of skip edges; tell their layers what will arrive."""
+    edges, to_layer, targets, columns = leaving
     if len(edges) == 0:
         return None
     is_new = np.ones(len(edges), bool)
     is_new[1:] = (to_layer[1:] != to_layer[:-1]) | (targets[1:] != targets[:-1])
-    rows = np.cumsum(is_new) - 1
+    rows = np.cumsum(is_new, dtype=targets.dtype) - 1
     sent_to, sent_place = to_layer[is_new], targets[is_new]
     found, starts, counts = np.unique(sent_to, return_index=True, return_counts=True)
     segments = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from edge2torch._core.columns import numbers_of
 from edge2torch._core.edges import OWN_COLUMNS, EdgesLike, edge_frame, edges_called, nearly_ours
 from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
+from edge2torch.graph._adjacency import Adjacency, adjacency
 from edge2torch.graph._node_names import number_nodes
 
 _WEIGHT_HINT = (
@@ -52,6 +54,11 @@ class EdgeTable:
     initial_weight: NDArray[np.float64]
     constraint: NDArray[np.int8]
 
+    @cached_property
+    def adjacency(self) -> Adjacency:
+        """The edges by source, then target, sorted once for all that read them so."""
+        return adjacency(self.source, self.target, len(self.node_names))
+
     @property
     def frame(self) -> pd.DataFrame:
         """The user's table with ``source`` and ``target`` as text; every other column as given."""
@@ -88,7 +95,9 @@ def _checked(given: pd.DataFrame, sign_column: str | None) -> EdgeTable:
     if sign_column is not None:
         constraint = _merge_sign(table, constraint, sign_column)
     _check_weight_against_constraint(table, weight, constraint)
-    return replace(table, initial_weight=weight, constraint=constraint)
+    checked = replace(table, initial_weight=weight, constraint=constraint)
+    vars(checked)["adjacency"] = table.adjacency  # a copy would sort again
+    return checked
 
 
 def named_rows(
@@ -139,17 +148,13 @@ def _check_columns(edgelist: pd.DataFrame, sign_column: str | None) -> None:
 
 
 def _check_duplicates(table: EdgeTable) -> None:
-    key = table.source * len(table.node_names) + table.target
-    ordered = np.sort(key)
-    if not (ordered[1:] == ordered[:-1]).any():
-        return
-    order = np.argsort(key, kind="stable")
-    repeats = order[1:][key[order][1:] == key[order][:-1]]
-    raise Edge2TorchError(
-        f"edgelist has {len(repeats)} duplicated edge(s): "
-        f"{listing(table.edge_names(np.sort(repeats)))}. Keep one row per source and "
-        "target, for example edgelist.drop_duplicates(['source', 'target'])."
-    )
+    repeats = table.adjacency.repeated()
+    if len(repeats):
+        raise Edge2TorchError(
+            f"edgelist has {len(repeats)} duplicated edge(s): "
+            f"{listing(table.edge_names(repeats))}. Keep one row per source and "
+            "target, for example edgelist.drop_duplicates(['source', 'target'])."
+        )
 
 
 def _read_weight(table: EdgeTable) -> NDArray[np.float64]:
@@ -229,6 +234,8 @@ def _merge_sign(
 def _check_weight_against_constraint(
     table: EdgeTable, weight: NDArray[np.float64], constraint: NDArray[np.int8]
 ) -> None:
+    if not constraint.any():
+        return
     unweighted = np.flatnonzero((constraint == constraints.FIXED) & np.isnan(weight))
     if len(unweighted):
         raise Edge2TorchError(

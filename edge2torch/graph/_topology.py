@@ -106,15 +106,15 @@ class GraphTopology:
         return graph.names(np.array(path[::-1]))
 
     @cached_property
-    def _forward(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _forward(self) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         return successors(self.graph.source, self.graph.target, self.graph.n_nodes)
 
     @cached_property
-    def _backward(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _backward(self) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         return successors(self.graph.target, self.graph.source, self.graph.n_nodes)
 
     def _neighbours(
-        self, adjacency: tuple[NDArray[np.int64], NDArray[np.int64]], node: str
+        self, adjacency: tuple[NDArray[np.integer], NDArray[np.integer]], node: str
     ) -> list[str]:
         start, following = adjacency
         number = int(self.graph.numbers([node], "node")[0])

@@ -143,7 +143,7 @@ _FROM_ZERO = (0.0, 1.0)
 def draw_weights(
     scale: NDArray[np.float64],
     constraint: NDArray[np.int8],
-    given: NDArray[np.float64],
+    given: NDArray[np.float64] | None,
     *,
     clear_of_zero: bool,
 ) -> Tensor:
@@ -155,7 +155,7 @@ def draw_weights(
         Root mean square wanted of each weight.
     constraint : ndarray of int8, shape (e,)
         Codes as in :class:`MaskedLinear`; a constrained weight gets its sign.
-    given : ndarray of float64, shape (e,)
+    given : ndarray of float64, shape (e,), optional
         Weights that are known already, NaN elsewhere.
     clear_of_zero : bool
         Whether magnitudes are ``scale * U(0.5, 1.43)`` or ``scale * U(0, 1)``.
@@ -173,8 +173,11 @@ def draw_weights(
     """
     magnitude = torch.empty(len(scale)).uniform_(*(_CLEAR_OF_ZERO if clear_of_zero else _FROM_ZERO))
     side = torch.where(torch.rand(len(scale)) < 0.5, -1.0, 1.0)
-    codes = torch.from_numpy(constraint)
-    side = torch.where(is_signed(codes), codes.to(side), side)
+    if constraint.any():
+        codes = torch.from_numpy(constraint)
+        side = torch.where(is_signed(codes), codes.to(side), side)
+    drawn = magnitude.mul_(side).mul_(torch.from_numpy(scale).to(magnitude))
+    if given is None:
+        return drawn
     known = torch.from_numpy(given).to(magnitude)
-    drawn = magnitude * side * torch.from_numpy(scale).to(magnitude)
     return torch.where(known.isnan(), drawn, known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
 from torch import nn
@@ -51,7 +52,21 @@ def dense_layers(
         ),
         list(targets),
     ]
-    return _stack([dense_block(before, after) for before, after in pairwise(layers)])
+    names = [name for layer in layers for name in layer]
+    if len(set(names)) < len(names):  # which tells what is there twice
+        return _stack([dense_block(before, after) for before, after in pairwise(layers)])
+    numbers = np.arange(len(names), dtype=np.min_scalar_type(-len(names)))
+    by_layer = np.split(numbers, np.cumsum([len(layer) for layer in layers])[:-1])
+    pairs = [*pairwise(by_layer)]
+    codes = {
+        "source": np.concatenate([np.repeat(one, len(other)) for one, other in pairs]),
+        "target": np.concatenate([np.tile(other, len(one)) for one, other in pairs]),
+    }
+    kind = pd.CategoricalDtype(pd.Index(names, dtype=object))
+    return pd.DataFrame(
+        {side: pd.Categorical.from_codes(own, dtype=kind) for side, own in codes.items()},
+        copy=False,
+    )
 
 
 def join(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

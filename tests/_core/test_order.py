@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge2torch._core.order import order_of, sorted_with_order
+from edge2torch._core.order import by_row_and_column, order_of, sorted_with_order
 
 
 @pytest.mark.parametrize("below", [1, 7, 1000, 2**40, 2**62])
@@ -37,3 +37,14 @@ def test_sorted_numbers_come_with_their_order(below):
     found, order = sorted_with_order(keys, below)
     assert found.tolist() == sorted(keys.tolist())
     assert keys[order].tolist() == found.tolist()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (50, 3)])
+def test_pairs_are_counted_into_the_order_of_sorting(shape):
+    rows, columns = np.random.default_rng(0).integers(0, [[shape[0]], [shape[1]]], (2, 300))
+    start, found, place = by_row_and_column(rows, columns, shape)
+    order = np.lexsort((columns, rows))
+    assert place.tolist() == order.tolist()  # of pairs that are there twice, the first one first
+    assert found.tolist() == columns[order].tolist()
+    assert np.diff(start).tolist() == np.bincount(rows, minlength=shape[0]).tolist()
+    assert found.dtype == place.dtype == np.int32

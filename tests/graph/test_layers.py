@@ -16,7 +16,6 @@ from edge2torch.graph import (
     read_edge_table,
     shortest_cycle,
 )
-from edge2torch.graph._plan import _sorted
 
 pairs = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40)
 
@@ -94,11 +93,35 @@ def test_a_long_ring_is_found_at_once_and_shown_in_short():
     assert words.endswith("(19,988 more) -> '0'")
 
 
-@pytest.mark.parametrize("last", [40, 2**60])
-def test_edges_are_ordered_by_all_keys_whether_or_not_they_fit_a_word(last):
+def test_edges_are_laid_out_by_the_layer_they_leave_then_target_then_source():
+    """Whatever the order of rows, of names and of the model's columns, and with edges that skip layers."""
     rng = np.random.default_rng(0)
-    keys = [rng.integers(3, size=40), rng.integers(5, size=40), last - 1 - rng.permutation(40)]
-    order, parts = _sorted([*keys])
-    rows = list(zip(*(key[order].tolist() for key in keys), strict=True))
-    assert rows == sorted(zip(*(key.tolist() for key in keys), strict=True))
-    assert [part.tolist() for part in parts] == [list(column) for column in zip(*rows, strict=True)]
+    ends = np.sort(rng.integers(0, 60, (400, 2)), axis=1)
+    ends = np.unique(ends[ends[:, 0] < ends[:, 1]], axis=0)
+    tops = np.setdiff1d(
+        ends[:, 0], ends[:, 1]
+    )  # two nodes feed them: the first layer is the narrowest
+    ends = np.concatenate([ends, *([[root, top] for top in tops] for root in (60, 61))])
+    ends = rng.permutation(ends)
+    names = np.array([f"n{k}" for k in range(62)], object)
+    table = read_edge_table(pd.DataFrame(names[ends], columns=["source", "target"]))
+    graph = build_edge_graph(table, inputs=["n61", "n60"])
+    plan = plan_feedforward(graph)
+    assert graph.names(plan.layers[0]) == ["n61", "n60"]
+    assert len(plan.layers[1]) > 2
+    place = {(k, int(v)): i for k, layer in enumerate(plan.layers) for i, v in enumerate(layer)}
+    of = {node: k for k, node in place}
+    source, target = graph.source.tolist(), graph.target.tolist()
+    found = []
+    for k, (block, skip) in enumerate(zip(plan.blocks, plan.skips, strict=True)):
+        for part in filter(None, (block, skip)):
+            keys = [(of[target[e]], place[of[target[e]], target[e]]) for e in part.edges]
+            columns = [place[k, source[e]] for e in part.edges]
+            assert part.columns.tolist() == columns
+            assert [*zip(keys, columns, strict=True)] == sorted(zip(keys, columns, strict=True))
+            number = dict(zip(sorted(set(keys)), range(len(keys)), strict=False))
+            expected = [at if part is block else number[layer, at] for layer, at in keys]
+            assert part.rows.tolist() == expected
+            found += part.edges.tolist()
+    assert plan.n_skip_edges > 50
+    assert sorted(found) == list(range(len(ends)))

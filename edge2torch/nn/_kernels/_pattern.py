@@ -8,8 +8,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
+from edge2torch._core.order import whole
 from edge2torch.nn._kernels._cost import TYPICAL_BATCH
 from edge2torch.nn._kernels._products import Index, multiply
 
@@ -73,12 +75,11 @@ class EdgePattern(nn.Module):
 
     def _register(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> None:
         n_out, n_in = self.out_features, self.in_features
-        arrays: dict[str, NDArray[np.integer]] = {
-            "crow": _pointer(rows, n_out),
-            "ccol": _pointer(columns, n_in),
-        }
-        if not (self.is_complete and self.dense_from == 0):
-            arrays |= _compress(rows, columns, n_in)
+        arrays: dict[str, NDArray[np.integer]] = {"crow": _pointer(rows, n_out)}
+        if self.is_complete and self.dense_from == 0:
+            arrays["ccol"] = _pointer(columns, n_in)
+        else:
+            arrays |= _compress(rows, columns, arrays["crow"], (n_out, n_in))
         fits = self.n_edges < 2**31 and max(n_in, n_out) < 2**31
         dtype = torch.int32 if fits else torch.int64
         for name, values in arrays.items():
@@ -174,13 +175,20 @@ def is_autocast(x: Tensor) -> bool:
 
 
 def _compress(
-    rows: NDArray[np.integer], columns: NDArray[np.integer], n_in: int
+    rows: NDArray[np.integer],
+    columns: NDArray[np.integer],
+    crow: NDArray[np.integer],
+    shape: tuple[int, int],
 ) -> dict[str, NDArray[np.integer]]:
-    # numpy sorts 16-bit integers by radix, several times faster than wider ones
-    perm = np.argsort(columns.astype(np.uint16) if n_in <= 65536 else columns, kind="stable")
+    width = whole(max(len(rows), *shape))
+    place = np.arange(len(rows), dtype=width)
+    by_row = csr_array((place, columns.astype(width, copy=False), crow.astype(width)), shape)
+    by_column = by_row.tocsc()  # counted, which takes less than sorting, the longer the less
+    perm = by_column.data
     inverse = np.empty_like(perm)
-    inverse[perm] = np.arange(len(perm))
-    return dict(zip(_PER_EDGE, (columns, rows, rows[perm], perm, inverse), strict=True))
+    inverse[perm] = place
+    found = dict(zip(_PER_EDGE, (columns, rows, by_column.indices, perm, inverse), strict=True))
+    return found | {"ccol": by_column.indptr}
 
 
 def _pointer(positions: NDArray[np.integer], size: int) -> NDArray[np.int64]:
