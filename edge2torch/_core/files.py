@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
@@ -29,17 +30,33 @@ __all__ = [
     "write_file",
 ]
 
+_ADDRESS = re.compile(
+    r"[A-Za-z][\w+.-]+:/"
+)  # of pathlib, too, which makes one slash of two; C:/ is a drive
 _DRAFT = ".draft-"
 _LOCK = ".lock"
 
 
 def path_of(given: Any, argument: str = "path", wanted: str = "a path") -> Path:
-    """Return the path that was given, and refuse by name what is none: a table, a number, nothing."""
+    """Return the path that was given, ``~`` as the user's home, and refuse by name what is none.
+
+    That is a table, a number, nothing; and the address of another machine, of which a folder would be made here.
+    """
     if not isinstance(given, str | os.PathLike):
         raise Edge2TorchError(f"{argument} must be {wanted}, found {type(given).__name__}.")
     if not os.fspath(given):  # Path("") is the current folder, which nobody means by it
         raise Edge2TorchError(f"{argument} must be {wanted}, found an empty text.")
-    return Path(given)
+    if _ADDRESS.match(str(given)):
+        raise Edge2TorchError(
+            f"{argument} must be {wanted}, found the address {str(given)!r}: files are read and written on "
+            "this machine alone. Give a path of its own, and copy from there or to there."
+        )
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise Edge2TorchError(
+            f"{argument}: whose home {str(given)!r} means is not known on this machine. Write the path out."
+        ) from error
 
 
 def write_file(path: str | os.PathLike[str], fill: Callable[[Path], object]) -> Path:
@@ -193,6 +210,7 @@ def _aside(folder: Path) -> Path:
 
 def output_folder(path: Path, argument: str) -> Path:
     """Make the folder that results go to, before any work is done."""
+    path = path_of(path, argument)
     if path.exists() and not path.is_dir():
         raise Edge2TorchError(f"{argument}: {str(path)!r} is a file; give a folder.")
     try:
@@ -208,6 +226,7 @@ def output_folder(path: Path, argument: str) -> Path:
 @contextmanager
 def folder_of_results(path: Path, argument: str) -> Iterator[Path]:
     """Make the folder that results go to; where nothing comes of the work, none is left behind."""
+    path = path_of(path, argument)
     new = not path.exists()
     folder = output_folder(path, argument)
     try:
@@ -215,5 +234,7 @@ def folder_of_results(path: Path, argument: str) -> Iterator[Path]:
     except Exception:
         if new:
             with suppress(OSError):  # something has been written, and stays
+                if [file.name for file in folder.iterdir()] == [_LOCK]:
+                    (folder / _LOCK).unlink()
                 folder.rmdir()
         raise

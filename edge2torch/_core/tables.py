@@ -13,7 +13,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype, is_numeric_dtype
 
 from edge2torch._core.columns import like_an_id
-from edge2torch._core.files import write_file
+from edge2torch._core.files import path_of, write_file
 from edge2torch._core.messages import listing
 from edge2torch._core.packed import largest, opened, plain_suffix
 from edge2torch._core.parquet import read_parquet
@@ -49,6 +49,7 @@ _Read = Callable[..., pd.DataFrame]
 
 def existing_file(path: Path, argument: str) -> Path:
     """Return the path of a file that is there."""
+    path = path_of(path, argument)
     if not path.exists():
         raise Edge2TorchError(f"{argument}: there is no file {str(path)!r}.")
     if path.is_dir():
@@ -71,7 +72,8 @@ def read_table(
     """
     if not argument:
         return _read(path, plain_suffix(path), n_rows, text)
-    kind = plain_suffix(existing_file(path, argument))
+    path = existing_file(path, argument)
+    kind = plain_suffix(path)
     if kind not in TABLES:
         raise Edge2TorchError(
             f"{argument}: unknown file type {path.name!r}. Use one of {listing(TABLES, 8)}; text "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -101,13 +102,13 @@ def benchmark(
     console: Console,
 ) -> None:
     """Fit planted modules and say how well they are found."""
-    from edge2torch._core.files import output_folder
+    from edge2torch._core.files import folder_of_results
     from edge2torch._core.tables import write_table
     from edge2torch.netmodules import benchmark_backends
 
-    folder = None if out is None else output_folder(out, "--out")
-    starts = range(seed, seed + seeds)
-    table = benchmark_backends(suite, backends, starts, _settings(config, settings), console)
+    starts, chosen = range(seed, seed + seeds), _settings(config, settings)
+    with nullcontext() if out is None else folder_of_results(out, "--out") as folder:
+        table = benchmark_backends(suite, backends, starts, chosen, console)
     mean = table.drop(columns="seed").groupby(["fixture", "backend"], sort=False).mean()
     console.say(mean.round(3).to_string())
     if folder is not None:

@@ -34,7 +34,7 @@ def node_columns(nodes: Any, names: Sequence[str], show: str | None) -> dict[str
             f"{kind_of(nodes)}."
         )
     if "mean" in nodes and "score" not in nodes:  # as Attribution.summary calls it
-        nodes = nodes.rename(columns={"mean": "score"})
+        nodes, show = nodes.rename(columns={"mean": "score"}), "score" if show == "mean" else show
     table = _by_target(nodes, show) if nodes.index.nlevels > 1 else _with_score(nodes, show)
     table.index = table.index.map(str)
     _check_nodes(table, names)

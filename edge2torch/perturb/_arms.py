@@ -143,11 +143,11 @@ class Work:
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in arms}
         best: Chosen = {}
         for name, k in parts:
-            own_rows = []
-            for r in range(len(self.recipes)):
+            own_rows: list[dict[str, Any]] = []
+            for r, recipe in enumerate(self.recipes):
                 results = [done[key] for key in jobs if key[:3] == (name, k, r)]
                 share, mse = _kept_share(results)
-                own_rows.append({"settings": r + 1, "share": share, "mse": mse})
+                own_rows.append({"settings": recipe.said, "share": share, "mse": mse})
             first = int(np.argmin(np.nan_to_num([row["mse"] for row in own_rows], nan=np.inf)))
             best[name, k] = first, own_rows[first]["share"]
             part = "all" if k == _WHOLE else str(k + 1)

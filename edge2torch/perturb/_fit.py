@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from edge2torch._core.checks import check_choice, check_count, check_number, check_seed
+from edge2torch._core.checks import check_choice, check_count, check_number, check_seed, shown
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.executor import check_executor
 from edge2torch._core.messages import listing
@@ -53,7 +53,8 @@ class PerturbationFit(Comparison):
     rewired : DataFrame
         Scores of rewired graphs; empty where none were asked for.
     chosen : DataFrame
-        What inner folds made of each fold (``"all"``: of all samples) and setting: ``share``, how much
+        What inner folds made of each fold (``"all"``: of all samples) and of ``settings``, as
+        ``weights='shared'``, where several were given: ``share``, how much
         of the network to take, ``mse`` then, in units of each readout's spread but of readouts
         between 0 and 1, and ``chosen``; empty without inner folds.
     rewired_networks : list of Trained
@@ -216,7 +217,7 @@ def fit(
     epochs: int = 300,
     learning_rate: float | None = None,
     weight_decay: float = 1e-6,
-    settings: Sequence[Mapping[str, Any]] = (),
+    settings: Sequence[Mapping[str, Any]] | None = None,
     inner_folds: int = 0,
     executor: Executor | int | None = None,
     seed: int = 0,
@@ -252,7 +253,7 @@ def fit(
         mean number of edges into a node, so that a node moves as far in a step in any graph.
     weight_decay : float
         Of the weights; with ``weights="shrunk"`` of their relative distance from the shared ones.
-    settings : sequence of mappings
+    settings : sequence of mappings, optional
         Settings of which inner folds choose for each fold, such as ``[{"weights": "shared"},
         {"weight_decay": 1e-4}]``; what one does not say is as above.
     inner_folds : int
@@ -352,10 +353,14 @@ def fit(
     )
 
 
-def _recipes(usual: Recipe, settings: Sequence[Mapping[str, Any]], inner: int) -> list[Recipe]:
+def _recipes(
+    usual: Recipe, settings: Sequence[Mapping[str, Any]] | None, inner: int
+) -> list[Recipe]:
     """Return the recipes of which inner folds choose."""
-    if not settings:
+    if settings is None:
         return [usual]
+    if not len(settings):
+        raise Edge2TorchError("settings is empty: name one to choose or more, or leave it out.")
     if not inner:
         raise Edge2TorchError("settings are chosen on inner folds: give inner_folds=3, or more.")
     recipes = []
@@ -367,7 +372,13 @@ def _recipes(usual: Recipe, settings: Sequence[Mapping[str, Any]], inner: int) -
                 f"settings: {listing(unknown)} cannot be chosen; {listing(_RECIPE)} can, and what "
                 f"perturb.compile takes.{nearest(unknown[0], [*_RECIPE, *_COMPILE])}"
             )
-        recipes.append(replace(usual, **own, options={**usual.options, **rest}))
+        if twice := [name for name in rest if name in usual.options]:
+            raise Edge2TorchError(
+                f"settings: {listing(twice)} is given outside of them too, where it would be of no use. Say it "
+                "in one of the two places."
+            )
+        said = ", ".join(f"{name}={shown(value)}" for name, value in one.items())
+        recipes.append(replace(usual, **own, options={**usual.options, **rest}, said=said))
         _check_recipe(recipes[-1])
     return recipes
 

@@ -268,8 +268,13 @@ def inner_folds(design: Design, folds: Folds, k: int | None, n: int) -> list[tup
         others = [training[rows == one] for one in np.unique(rows)]
         mixed = np.random.default_rng(0).permutation(len(others))
         others = [others[one] for one in mixed]
+    if n > len(others):
+        raise Edge2TorchError(
+            f"inner_folds={n}: without what a fold holds out, the others leave {len(others)} parts to choose on. "
+            f"Give inner_folds={len(others)} or fewer, or more folds."
+        )
     made = []
-    for part in np.array_split(np.arange(len(others)), min(n, len(others))):
+    for part in np.array_split(np.arange(len(others)), n):
         held = np.unique(np.concatenate([others[one] for one in part]))
         rest = np.setdiff1d(training, held)
         given = design.doses.iloc[np.unique(design.rows[rest])] if len(rest) else design.doses[:0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 
 from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
+from edge2torch._core.files import path_of
 from edge2torch._core.messages import kind_of, listing
 from edge2torch._core.tables import read_table
 from edge2torch.errors import Edge2TorchError
@@ -113,7 +113,7 @@ def read_design(
 
 def _table(given: Any, argument: str) -> pd.DataFrame:
     if isinstance(given, str | os.PathLike):
-        given = read_table(Path(given))
+        given = read_table(path_of(given, argument))
     if not isinstance(given, pd.DataFrame):
         raise Edge2TorchError(
             f"{argument} must be a DataFrame or the path of a table, found {kind_of(given)}."

@@ -45,6 +45,8 @@ class Recipe:
         That of ``(w - w0) / w0`` with ``weights="shrunk"``.
     options : dict
         Of :func:`compile`.
+    said : str
+        What was set, in words.
     """
 
     weights: str = "free"
@@ -53,6 +55,7 @@ class Recipe:
     learning_rate: float | None = None
     weight_decay: float = 1e-6
     options: Mapping[str, Any] = field(default_factory=dict)
+    said: str = "as given"
 
 
 @dataclass(frozen=True, eq=False)

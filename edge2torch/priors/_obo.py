@@ -79,8 +79,8 @@ def read_obo(
     The format: OBO Flat File Format 1.4,
     https://owlcollab.github.io/oboformat/doc/GO.format.obo-1_4.html.
     """
-    ontology = read_ontology(*read_text(path))
-    file = Path(path)
+    file, text = read_text(path)
+    ontology = read_ontology(file, text)
     wanted = list(dict.fromkeys([relations] if isinstance(relations, str) else relations))
     edges, about = _edges(file, ontology, wanted)
     living = {name: term for name, term in ontology.terms.items() if not term.is_obsolete}

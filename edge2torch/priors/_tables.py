@@ -104,7 +104,7 @@ def read_edges(
     """
     check_choice("duplicates", duplicates, ("error", "join"))
     names = {source: "source", target: "target", **(rename or {})}
-    kind = _kind(path)
+    kind, path = _kind(path), path_of(path)
     is_text = kind != ".parquet"
     frame = (
         _read_text(path, _SEPARATORS[kind], names, duplicates)
@@ -159,7 +159,7 @@ def write_edges(edges: EdgesLike, path: FilePath) -> Path:
     True
     """
     frame = edge_frame(edges)
-    kind, file = edges_to_write(path), Path(path)
+    kind, file = edges_to_write(path), path_of(path)
 
     def fill(draft: Path) -> None:
         if kind == ".parquet":
@@ -176,7 +176,7 @@ def write_edges(edges: EdgesLike, path: FilePath) -> Path:
 
 def edges_to_write(path: FilePath) -> str:
     """Return the ending of a table to write, where one can be; asked before long work, too."""
-    kind, folder = _kind(path, exists=False), Path(path).parent
+    kind, folder = _kind(path, exists=False), path_of(path).parent
     if not folder.is_dir():
         raise Edge2TorchError(f"path={str(path)!r}: there is no folder {str(folder)!r}.")
     return kind
@@ -221,7 +221,7 @@ def _kind(path: FilePath, *, exists: bool = True) -> str:
             f"path must name a file, found {found}. A table with the columns source and "
             "target needs no reading: give it to compile_graph or prepare_prior as it is."
         )
-    kind = plain_suffix(Path(path))
+    kind = plain_suffix(path_of(path))
     if kind == ".cyjs":
         raise Edge2TorchError(
             f"{str(path)!r}: JSON of Cytoscape.js is written and not read. Write .cx2 or .graphml, "
@@ -235,7 +235,7 @@ def _kind(path: FilePath, *, exists: bool = True) -> str:
             f"{listing([*_SEPARATORS, '.parquet'], 8)}; text files may be compressed: "
             f"{', '.join(PACKED)}.{_OTHER_FILES if exists else ''}"
         )
-    if exists and not Path(path).is_file():
+    if exists and not path_of(path).is_file():
         raise Edge2TorchError(f"{str(path)!r} is not a file.")
     return kind
 

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from edge2torch._core.checks import check_choice
+from edge2torch._core.files import path_of
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
@@ -35,7 +36,7 @@ def read_membership(
     """
     check_choice("missing", missing, ("error", "ignore"))
     if isinstance(given, str | os.PathLike):
-        given = _read_gmt(Path(given))
+        given = _read_gmt(path_of(given, "pathway_membership"))
     if isinstance(given, Mapping):
         table = _from_names(given, nodes, not_here, missing)
     elif isinstance(given, pd.DataFrame):

@@ -125,8 +125,8 @@ def read_dataset(
     """
     name = f"the {argument.replace('_', ' ')}"
     if isinstance(data, str | os.PathLike):
-        path = Path(data)
-        name, kind = path.name, plain_suffix(existing_file(path, argument))
+        path = existing_file(Path(data), argument)
+        name, kind = path.name, plain_suffix(path)
         if kind != ".h5ad" and kind not in TABLES:
             known = listing([".h5ad", *TABLES], 8)
             raise Edge2TorchError(f"{argument}: unknown file type {name!r}. Use one of {known}.")

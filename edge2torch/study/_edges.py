@@ -17,7 +17,7 @@ from edge2torch.priors import add_names, read_edges
 
 def read_edge_file(path: Path, option: str) -> pd.DataFrame:
     """Read an edge table; an error says which option it is about."""
-    existing_file(path, option)
+    path = existing_file(path, option)
     try:
         return read_edges(path, quiet=True)
     except Edge2TorchError as error:
@@ -57,7 +57,8 @@ def with_names(edges: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
     header.
     """
     nodes = pd.Index(pd.concat([edges["source"], edges["target"]]).astype(str).unique())
-    is_table = plain_suffix(existing_file(path, "names")) in _TABLES
+    path = existing_file(path, "names")
+    is_table = plain_suffix(path) in _TABLES
     try:
         named = add_names(edges, _pairs(path, nodes) if is_table else path)
     except Edge2TorchError as error:

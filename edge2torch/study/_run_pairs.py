@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge2torch._core.console import Console
 from edge2torch._core.edges import edges_called
-from edge2torch._core.files import output_folder, write_file
+from edge2torch._core.files import folder_of_results, write_file
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.names import turned_hint
 from edge2torch._core.tables import existing_file, read_table
@@ -71,15 +71,37 @@ def run_pairs(
     odd = [name for name in _OF_STUDIES if getattr(settings, name) != getattr(usual, name)]
     if odd:
         named = ", ".join(f"{name}={getattr(settings, name)}" for name in odd)
-        raise Edge2TorchError(f"Runs over pairs= have no use for {named}. Leave it out.")
+        raise Edge2TorchError(
+            f"Runs over pairs= have no use for {named}. Leave it out."
+            + (" Fill missing values in the files of data= and other=." if "impute" in odd else "")
+        )
     if isinstance(settings.test_folds, str):
         raise Edge2TorchError("test_folds must be a number of folds for runs over pairs=.")
     if settings.replicates < 1:
         raise Edge2TorchError("replicates must be 1 or more for runs over pairs=: they predict.")
-    folder = output_folder(out, "out")
-    graph = read_edge_file(edges, "edges")
-    both, artifact = _read(graph, data, table, other, label, entities, settings, console)
     n_folds = settings.test_folds or _FOLDS
+    if settings.seeds > n_folds:
+        raise Edge2TorchError(
+            f"seeds={settings.seeds}: runs over pairs= run as many of the {n_folds} folds, and there are no more. "
+            f"Give seeds={n_folds}, or test_folds={settings.seeds} too."
+        )
+    with folder_of_results(out, "out") as folder:
+        graph = read_edge_file(edges, "edges")
+        both, artifact = _read(graph, data, table, other, label, entities, settings, console)
+        return _carry_out(both, artifact, label, n_folds, hold_out, settings, folder, console)
+
+
+def _carry_out(
+    both: Pairs,
+    artifact: CompileArtifact,
+    label: str,
+    n_folds: int,
+    hold_out: Any,
+    settings: StudySettings,
+    folder: Path,
+    console: Console,
+) -> PairResults:
+    entities = both.entities
     folds = both.folds(hold_out, n_folds, seed=settings.seed)[: settings.seeds]
     if not any(len(both.within(both.y[rows], rows)) for _, rows in folds):
         raise Edge2TorchError(

@@ -21,6 +21,7 @@ from edge2torch.study._pipeline import Results
 from edge2torch.train import Scaler
 
 _MODEL, _RECIPE, _INDEX = "model", "run.json", "artifact.json"
+_OF_PAIRS = "response_scaling.csv"  # what a run over pairs alone writes
 _FORMAT, _VERSION = "edge2torch-run", 1
 
 
@@ -106,6 +107,14 @@ def read_saved(path: Path, option: str) -> Saved:
     """Read the model of a run's folder, or of one that ``save_compiled`` wrote."""
     if not path.is_dir():
         raise Edge2TorchError(f"{option}: there is no folder {str(path)!r}.")
+    for place in (path, path.parent):
+        if (place / _OF_PAIRS).is_file():
+            raise Edge2TorchError(
+                f"{option}: {str(path)!r} is of a run over pairs, whose networks take both partners of a pair: "
+                "no table of samples is enough for them. Its scores of nodes, where it found any, are in "
+                f"node_attribution.csv of {str(place)!r}: draw and export take that as scores=, and the edge table in "
+                "place of the folder. In Python such models are opened as the page on visible networks says."
+            )
     folder = path / _MODEL if (path / _MODEL / _INDEX).is_file() else path
     if not (folder / _INDEX).is_file():
         raise Edge2TorchError(

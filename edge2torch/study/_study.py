@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge2torch._core.checks import check_type
 from edge2torch._core.console import Console
 from edge2torch._core.covariates import covariate_names
-from edge2torch._core.files import lock_folder, output_folder, path_of
+from edge2torch._core.files import folder_of_results, lock_folder, path_of
 from edge2torch._core.messages import listing, plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.priors import Prior, add_names
@@ -140,6 +140,7 @@ def run_study(
         ("folder", folder, (str, os.PathLike), "a path"),
         ("progress", progress, Callable, "a function that takes each line"),
     )
+    _check_label(label)
     if isinstance(edges, Prior) and edges.outputs and not settings.outputs:
         settings = replace(settings, outputs=edges.outputs)
     console = Console(quiet, progress)
@@ -166,7 +167,7 @@ def run_study(
     }
     task = _with_covariates(task, dataset, covariates, nodes_named(table), predicted)
     network = _network_of(table, dataset, task, settings)
-    place = None if folder is None else output_folder(path_of(folder, "folder"), "folder")
+    place = None if folder is None else path_of(folder, "folder")
     text = _filled(text or ReportText(), dataset, task, table, f"{origin} {named}".strip())
     if not text.command:
         text = replace(text, command=_call(data, asked or task.label, settings))
@@ -216,6 +217,14 @@ def _donors(dataset: Dataset, task: Task) -> NDArray[np.str_]:
     return group_names(dataset.given("groups").iloc[:, 0], task.kept)
 
 
+def _check_label(label: Any) -> None:
+    if label is None:
+        raise Edge2TorchError(
+            "label is missing: name the column of data to predict, or give a Series by sample, or an "
+            "outcome such as TimeToEvent."
+        )
+
+
 def _check_types(*each: tuple[str, Any, Any, str]) -> None:
     """Check what may be left out."""
     for name, value, kinds, wanted in each:
@@ -252,7 +261,7 @@ def _carry_out(
         **({} if study.parts is None else {"test_folds": pd.DataFrame({"part": study.parts})}),
         **({} if study.held_out is None else {"test_data": pd.DataFrame({"test": study.held_out})}),
     }
-    with lock_folder(folder):
+    with folder_of_results(folder, "folder"), lock_folder(folder):
         if resume and (folder / "summary.json").exists() and not (folder / ".progress").exists():
             console.say(
                 "The folder holds a study that was finished, so there is nothing to go on with: all is "

@@ -206,6 +206,12 @@ def _folds(
                 "Two groups are the least."
             )
         n_folds = max(min(n_folds, n_groups), 2)
+        known, sizes = np.unique(classes, return_counts=True)
+        if n_folds > sizes.max():
+            raise Edge2TorchError(
+                f"labels: with groups, some class needs a sample for each of {n_folds} folds, and the largest, "
+                f"{known[sizes.argmax()].item()!r}, has {sizes.max()}. Take {sizes.max()} folds or fewer, or join classes."
+            )
         # before scikit-learn 1.8 its shuffle loses which group is which, and divides alike each time
         version = require("sklearn", extra="train").__version__
         shuffles = tuple(map(int, version.split(".")[:2])) >= (1, 8)

@@ -3,11 +3,20 @@
 import multiprocessing
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from edge2torch import Edge2TorchError
-from edge2torch._core.files import lock_folder, read_json, staging_dir, write_file
+from edge2torch._core.files import (
+    folder_of_results,
+    lock_folder,
+    output_folder,
+    path_of,
+    read_json,
+    staging_dir,
+    write_file,
+)
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -107,3 +116,32 @@ def test_json_that_cannot_be_read(tmp_path, content, words):
         path.write_bytes(content)
     with pytest.raises(Edge2TorchError, match=rf"one\.json {words}"):
         read_json(path)
+
+
+def test_home_is_written_out_and_an_address_is_refused(tmp_path, monkeypatch):
+    """Folders called ~ and s3: were made where the program stood."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert path_of("~/x") == output_folder("~/x", "out") == tmp_path / "x"
+    with lock_folder("~/y") as place:
+        assert place == tmp_path / "y"
+    for address in ("s3://bucket/x", "gs://b", "https://host/x", Path("s3://bucket/x")):
+        for refused in (path_of, output_folder):
+            with pytest.raises(Edge2TorchError, match=r"^out must be a path, found the address '"):
+                refused(address, "out")
+    with pytest.raises(Edge2TorchError, match="whose home '~no_such_user_/x' means"):
+        path_of("~no_such_user_/x")
+    assert path_of("C:/x") == Path("C:/x")
+    assert path_of("a~b/c:d") == Path("a~b/c:d")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["x", "y"]
+
+
+def test_a_folder_that_was_only_locked_goes_too(tmp_path):
+    with (
+        pytest.raises(ValueError, match="nothing"),
+        folder_of_results(tmp_path / "a", "out") as a,
+        lock_folder(a),
+    ):
+        raise ValueError("nothing comes of it")
+    assert not (tmp_path / "a").exists()

@@ -48,8 +48,9 @@ def test_wrong_settings_and_data_are_one_line(files, capsys):
     assert "no such file" in capsys.readouterr().err
     assert run("benchmark", "--suite", "small") == 1
     assert "'core', 'multiplex', 'scale'" in capsys.readouterr().err
-    assert run("benchmark", "--backends", "vea") == 1
+    assert run("benchmark", "--backends", "vea", "--out", files / "b") == 1
     assert "no such backend 'vea'" in capsys.readouterr().err
+    assert not (files / "b").exists()
 
 
 def test_settings_come_from_a_name_a_file_and_the_line(files, capsys):

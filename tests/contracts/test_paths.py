@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -76,3 +77,23 @@ def test_what_is_no_path_is_refused(function: Callable[..., Any], bad: Any) -> N
     with pytest.raises(Edge2TorchError, match=rf"^{argument} must (?:be|name)") as caught:
         call(function, bad)
     assert "found" in str(caught.value)
+
+
+@pytest.mark.parametrize("function", takers())
+def test_the_address_of_another_machine_is_refused(function: Callable[..., Any]) -> None:
+    """A folder called s3: was made, and filled, where there was none to be written to."""
+    first = next(iter(inspect.signature(function).parameters))
+    argument, call = OTHERS.get(function.__name__, (first, lambda f, bad: f(bad)))
+    if function.__name__ in ("read_design", "run_study"):  # which take a table, too
+        given = (TABLE,) if function.__name__ == "run_study" else ()
+        more = {"label": "y"} if given else {}
+
+        def call(f: Callable[..., Any], bad: Any) -> Any:
+            return f(*given, bad, **more)
+
+    for bad in ("s3://bucket/x.tsv", Path("https://host/x.tsv")):
+        with pytest.raises(
+            Edge2TorchError, match=rf"^{argument} must .*found the address"
+        ) as caught:
+            call(function, bad)
+        assert "this machine alone" in str(caught.value)

@@ -116,6 +116,8 @@ def test_what_is_chosen_for_a_fold_knows_nothing_of_what_it_holds_out() -> None:
     assert (next(rest) != next(rest)).all()
     assert first.chosen.groupby("fold")["chosen"].sum().tolist() == [1] * 5
     assert first.chosen["share"].between(0, 1).all()
+    said = ["weights='shared'", "learning_rate=0.05, acts='output'"]
+    assert first.chosen["settings"].tolist() == said * 5
     assert any(sentence.startswith("Inner folds keep") for sentence in second.verdicts)
 
 
@@ -156,6 +158,12 @@ def test_how_much_of_a_network_is_kept() -> None:
             "'weigths' cannot be chosen.*weights",
         ),
         ({"settings": [{"weights": "few"}], "inner_folds": 2}, "weights must be one of"),
+        ({"settings": []}, "settings is empty"),
+        (
+            {"settings": [{"steps": 4}], "steps": 5, "inner_folds": 2},
+            "settings: 'steps' is given outside of them too",
+        ),
+        ({"inner_folds": 99}, r"inner_folds=99: .* Give inner_folds=\d or fewer"),
         ({"inner_folds": -1}, "inner_folds must be"),
         ({"executor": 0}, "number of worker processes is 1 or more"),
     ],

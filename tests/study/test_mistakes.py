@@ -104,6 +104,10 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: study(groups=pd.Series("d", index=KINDS.index)),
         "groups: all samples are of one group, and a group is held out as a whole for testing.",
     ),
+    "no label at all": (
+        lambda: e2t.run_study(EDGES, samples(), None, **QUICK),
+        "label is missing: name the column of data to predict",
+    ),
     "labels in a list": (
         lambda: study(label=KINDS.tolist()),
         "found a list. Of values in the order of the samples make one: pd.Series(values",
@@ -161,3 +165,14 @@ def test_new_samples_may_lack_what_the_study_has_a_median_of() -> None:
     median = found.results.first.scaler.as_frame().loc["g1", "fill"]
     lacking, filled = (found.predict(samples().assign(g1=one)) for one in (np.nan, median))
     pd.testing.assert_frame_equal(lacking, filled)
+
+
+def test_a_study_that_cannot_begin_leaves_no_folder(tmp_path):
+    for label in (KINDS.where(KINDS == "A"), KINDS[:3]):  # one class, and samples too few
+        with pytest.raises(Edge2TorchError):
+            study(label=label, folder=tmp_path / "out")
+    missing = samples()
+    missing.iloc[0, 0] = np.nan  # is told after all else was read
+    with pytest.raises(Edge2TorchError, match="impute=True"):
+        study(missing, folder=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

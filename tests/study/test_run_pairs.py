@@ -188,6 +188,35 @@ def test_the_saved_model_is_loaded_as_the_page_says(files):
     assert model(torch.randn(4, 24), torch.randn(4, 6)).shape == (4, 1)
 
 
+def test_commands_say_what_to_use_of_a_run_over_pairs(files, capsys):
+    """They asked for customize=, which no command has."""
+    call(files, [], max_epochs=1)("cell")
+    capsys.readouterr()
+    data, out = str(files / "cells.csv"), str(files / "more")
+    for folder in (files / "out", files / "out" / "model"):
+        for line in (
+            ["interpret", str(folder), "--data", data, "--out", out],
+            ["draw", str(folder), "--out", f"{out}.svg"],
+            ["export", str(folder), "--to", f"{out}.cx2"],
+        ):
+            with pytest.raises(SystemExit):
+                main([*line, "-q"])
+            said = capsys.readouterr().err
+            assert "of a run over pairs" in said
+            assert "customize" not in said
+            assert f"node_attribution.csv of {str(files / 'out')!r}" in " ".join(said.split())
+    assert not (files / "more").exists()
+    columns = {"drug": ["d3", "d3", "d4"], "node": ["L1_0", "L1_1", "L1_0"], "mean": [0.5, -0.1, 2]}
+    pd.DataFrame(columns).to_csv(files / "scores.csv", index=False)  # as where nodes are ranked
+    with_scores = ["--scores", str(files / "scores.csv"), "--where", "drug=d3", "-q"]
+    for command, to, file in (("draw", "--out", "more.svg"), ("export", "--to", "more.cx2")):
+        line = [command, str(files / "edges.csv"), *with_scores, to, str(files / file)]
+        with pytest.raises(SystemExit) as ended:
+            main(line)
+        assert ended.value.code == 0
+        assert (files / file).exists()
+
+
 def test_what_cannot_be_scored_is_refused_before_training(files):
     table = pd.read_csv(files / "response.csv")
 
@@ -202,6 +231,10 @@ def test_what_cannot_be_scored_is_refused_before_training(files):
     assert "needs two cells or more, found one" in refused(table[table["cell"] == "c1"])
     few = table[table["cell"].str[1:].astype(int) == table["drug"].str[1:].astype(int)]
     assert "a fold has no pair" in refused(few, "both")
+    assert "seeds=6: runs over pairs= run as many of the 5 folds" in refused(table, seeds=6)
+    said = refused(table, impute=True)
+    assert "no use for impute=True. Leave it out. Fill missing values in the files" in said
+    assert not (files / "out").exists()  # nothing has come of the work
 
 
 def test_drugs_of_one_response_are_not_ranked(files):

@@ -65,6 +65,16 @@ def test_what_cannot_be_split(options, words):
         some()
 
 
+def test_groups_of_classes_smaller_than_the_folds_are_told_by_class():
+    """scikit-learn said no more than that n_splits is too large."""
+    labels, groups = ["few"] * 2 + ["more"] * 3, list("abcde")
+    with pytest.raises(
+        Edge2TorchError, match=r"^labels: with groups.*'more', has 3\. Take 3 folds"
+    ):
+        repeated_folds(labels, n_folds=4, groups=groups)
+    assert len(repeated_folds(labels, n_folds=3, groups=groups)) == 3
+
+
 def test_the_scaler_is_median_mean_and_deviation():
     rng = np.random.default_rng(0)
     values = rng.lognormal(size=(50, 6)) * 10.0 ** np.arange(6)

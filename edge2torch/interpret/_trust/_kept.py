@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from torch import nn
 
+from edge2torch._core.files import path_of
 from edge2torch._core.resume import check_identity, write_identity
 from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError
@@ -21,7 +22,7 @@ class Kept:
     """A folder of trained networks of one graph and one seed; None keeps nothing."""
 
     def __init__(self, folder: str | os.PathLike[str] | None, fingerprint: str, seed: int) -> None:
-        self.folder = None if folder is None else Path(folder)
+        self.folder = None if folder is None else path_of(folder, "folder")
         if self.folder is None:
             return
         wanted = {"format": _FORMAT, "format_version": _VERSION, "graph": fingerprint, "seed": seed}
