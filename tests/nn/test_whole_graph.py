@@ -47,6 +47,9 @@ def edges_of(seed=0, nodes=30, edges=90):
     return table
 
 
+MODULES = [{}, {"node_activation": "silu", "node_normalization": "batch"}]
+
+
 def pair(seed=0, nodes=30, edges=90, dtype=torch.float64, units=1, **modules):
     """The same model twice: in one pass, and layer by layer."""
     models, table = [], edges_of(seed, nodes, edges)
@@ -261,6 +264,34 @@ def test_calls_keep_what_is_theirs():
         torch.testing.assert_close(ours, theirs, **CLOSE)
 
 
+@pytest.mark.parametrize("modules", MODULES, ids=["plain", "norm"])
+@pytest.mark.parametrize("batch", [5, 40, 70, 128])
+def test_single_numbers_are_read_32_or_64_at_once(batch, modules, monkeypatch):
+    walk = pytest.importorskip("edge2torch.nn._whole._walk")
+    from edge2torch.nn._whole import _run
+
+    (double, _), width = pair(nodes=80, edges=240, **modules)
+    single, x = copy.deepcopy(double).float(), samples(batch, width)
+    expected = results(double, x)
+    largest = max(float(one.abs().max()) for one in expected.values())
+    seen = set()
+    for is_wide, small in ((True, 1 << 20), (True, 0), (False, 0)):
+        monkeypatch.setattr(walk, "IS_WIDE", is_wide)
+        monkeypatch.setattr(_run, "_SMALL", small)
+        model = copy.deepcopy(single)
+        found = results(model, x.float())
+        for name, value in expected.items():
+            # a bias below a norm has a gradient of rounding alone: sums of 500 that leave nothing
+            assert float((found[name] - value).abs().max()) <= 1e-3 * largest, name
+        whole = getattr(model, "base_model", model)._whole
+        seen |= {(is_wide, small > 0, plan.rows.ndim) for plan in whole._watched.plans.values()}
+    odd = (
+        bool(modules) and batch == 70
+    )  # with a norm, all samples are one block: of 70, three times 32
+    always = batch > 32 and not odd
+    assert seen == {(True, True, 2), (True, False, 2 if always else 1), (False, False, 1)}
+
+
 def test_a_parameter_that_is_changed_before_backward_is_an_error():
     (graph, layers), width = pair()
     for model in (graph, layers):
@@ -271,9 +302,7 @@ def test_a_parameter_that_is_changed_before_backward_is_an_error():
             loss.backward()
 
 
-@pytest.mark.parametrize(
-    "modules", [{}, {"node_activation": "silu", "node_normalization": "batch"}], ids=["", "norm"]
-)
+@pytest.mark.parametrize("modules", MODULES, ids=["", "norm"])
 def test_nodes_share_rows_of_gradients_where_the_input_has_none(modules):
     (graph, layers), width = pair(nodes=80, edges=240, **modules)
     x = samples(70, width)

@@ -25,6 +25,7 @@ _KEPT = 1 << 27  # bytes that stay with a model between two calls at most
 # computed anew on the way back, so that no memory is asked for. Kept, 5 to 200 networks of f (1 to 56
 # MB) take .78 to .84 of the time.
 _NEAR = 1 << 26
+_SMALL = 1 << 20  # bytes of a state that stays near, for the widest block
 _PLANS = 64  # batches of so many sizes are kept in mind
 _VERSION = Tensor._version.__get__  # type: ignore[attr-defined]
 
@@ -56,7 +57,8 @@ class Plan:
     ) -> None:
         layout, own = watched.layout, watched.parameters
         self.layout, self.tables, self.batch, self.dtype = layout, tables, batch, dtype
-        whole = -(-batch // LANES) * LANES
+        lanes = self._lanes(walk)
+        whole = -(-batch // lanes) * lanes
         width = self.width = whole if tables.learns else min(whole, WIDTH)
         blocks = -(-batch // width)
         threads = self.threads = count_threads(blocks, len(layout.place) * width)
@@ -73,8 +75,7 @@ class Plan:
         )  # fmt: skip
         slots, self.shared_rows = watched.slots()
         self.like = np.zeros(0, torch.zeros(0, dtype=dtype, device=CPU).numpy().dtype)
-        is_wide = walk.IS_WIDE and dtype == torch.float32 and width % (2 * LANES) == 0
-        self.rows = self.like[None] if is_wide else self.like  # two axes: twice the lanes
+        self.rows = self.like if lanes == LANES else self.like[None]  # two axes: twice the lanes
         is_sample = torch.arange(width, device=CPU) < batch
         self.valid = is_sample.to(dtype).numpy() if tables.learns else self.like
         self.table, self._arrays = walk.pack_graph(
@@ -83,6 +84,17 @@ class Plan:
         self.graph = self.table.ctypes.data
         self.pack = walk.pack
         self.free: list[Room] = []
+
+    def _lanes(self, walk: Any) -> int:
+        """Return how many samples are read at once.
+
+        Of a small graph always as many as there can be: the last batch of an epoch would else ask
+        for a walk of its own, which takes seconds to compile.
+        """
+        is_small = 4 * WIDTH * self.layout.n_rows <= _SMALL
+        fits = -(-self.batch // LANES) % 2 == 0 if self.tables.learns else self.batch > LANES
+        is_wide = walk.IS_WIDE and self.dtype == torch.float32 and (is_small or fits)
+        return 2 * LANES if is_wide else LANES
 
     def take(self, plans: dict[Any, Plan]) -> Room:
         """Return memory, which is the caller's from now on."""
