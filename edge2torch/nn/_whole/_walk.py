@@ -21,7 +21,7 @@ import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
@@ -42,7 +42,10 @@ LANES = 32
 
 # Twice as many sum up an edge at once where registers hold sixteen numbers and there are 32 of them:
 # 1.15 times as fast on f. Elsewhere, and in float64, they would not stay in registers.
-IS_WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
+# What numba is told (NUMBA_CPU_NAME, for a cache that machines share) comes before what there is.
+_TOLD = getattr(config, "CPU_FEATURES", None)
+_HAS_512 = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
+IS_WIDE = bool(_HAS_512 if _TOLD is None else "+avx512f" in _TOLD)
 
 _I32 = ir.IntType(32)
 
