@@ -38,7 +38,7 @@ def number_nodes(
     known = distinct.tolist()
     # of an Enum of text str() says its name
     spelled = [*map(str.strip, known if {*map(type, known)} == {str} else map(str, known))]
-    if spelled != known or len(set(spelled)) < len(spelled):
+    if spelled != known:
         again, distinct = pd.factorize(np.array(spelled, object))
         codes, spelled = again.astype(codes.dtype)[codes], distinct.tolist()
     # Python sorts text three times as fast as numpy sorts an array of objects
@@ -63,7 +63,9 @@ def _coded_text(columns: list[pd.Series]) -> tuple[NDArray[np.integer], NDArray[
         codes = np.concatenate([column.cat.codes.to_numpy().astype(width) for column in columns])
         others = codes[len(columns[0]) :]
         others[others >= 0] += len(first)
-        distinct = np.concatenate([first, second])
+        again, distinct = pd.factorize(np.concatenate([first, second]))
+        if len(distinct) < len(again):  # names that both columns have
+            codes = np.append(again, -1).astype(width)[codes]
         used = np.zeros(len(distinct) + 1, bool)  # the last one is what -1, a missing name, marks
         for own in np.split(codes, [len(columns[0])]):
             used[own] = True  # by marking: pandas would sort all rows to leave out what none has
