@@ -275,6 +275,14 @@ def test_single_numbers_are_read_32_or_64_at_once(batch, modules, monkeypatch):
     expected = results(double, x)
     largest = max(float(one.abs().max()) for one in expected.values())
     seen = set()
+    guarded = []  # arrays of the walk, with room around them that nobody may write to
+
+    def arrays(dtype, *sizes):
+        whole = [torch.full((size + 256,), 7.0, dtype=dtype).numpy() for size in sizes]
+        guarded.extend(whole)
+        return [one[128:-128] for one in whole]
+
+    monkeypatch.setattr(_run, "_arrays", arrays)
     for is_wide, small in ((True, 1 << 20), (True, 0), (False, 0)):
         monkeypatch.setattr(walk, "IS_WIDE", is_wide)
         monkeypatch.setattr(_run, "_SMALL", small)
@@ -290,6 +298,16 @@ def test_single_numbers_are_read_32_or_64_at_once(batch, modules, monkeypatch):
     )  # with a norm, all samples are one block: of 70, three times 32
     always = batch > 32 and not odd
     assert seen == {(True, True, 2), (True, False, 2 if always else 1), (False, False, 1)}
+
+
+def test_pointers_that_read_more_at_once_are_of_another_type():
+    """Else what was compiled for one serves the other, and writes past the end."""
+    walk = pytest.importorskip("edge2torch.nn._whole._walk")
+    from numba import types
+
+    narrow, wide = (walk.Values(types.float32, count) for count in (32, 64))
+    assert narrow != wide and narrow.lanes != wide.lanes
+    assert wide == walk.Values(types.float32, 64)
 
 
 def test_a_parameter_that_is_changed_before_backward_is_an_error():

@@ -81,6 +81,10 @@ class Values(types.CPointer):
         self.name = f"Values({dtype}, {count})"
 
     @property
+    def key(self):  # by which numba tells types apart
+        return self.name
+
+    @property
     def lanes(self):
         """The type of what is read."""
         return Lanes(self.dtype, self.count)
