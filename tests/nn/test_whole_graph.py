@@ -306,7 +306,8 @@ def test_pointers_that_read_more_at_once_are_of_another_type():
     from numba import types
 
     narrow, wide = (walk.Values(types.float32, count) for count in (32, 64))
-    assert narrow != wide and narrow.lanes != wide.lanes
+    assert narrow != wide
+    assert narrow.lanes != wide.lanes
     assert wide == walk.Values(types.float32, 64)
 
 
