@@ -5,6 +5,7 @@ Needs the extra ``cli`` (``pip install "edge2torch[cli]"``).
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 app([part for part in given if part != "--debug"], prog_name="edge2torch")
         finally:
             wording.reset(usual)
+            gc.unfreeze()  # what `imported_for_good` held
     except Exception as error:
         if debug:
             raise

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from edge2torch._core.collector import imported_for_good
 from edge2torch._core.console import Console
 from edge2torch.cli._explain import annotate_structure_command, explain_module_command
 from edge2torch.cli._info import info
@@ -74,12 +75,8 @@ def demo(
     console: Console,
 ) -> None:
     """Train and explain a pathway network on 700 real blood cells; write a report."""
-    told: dict[str, Any] = {
-        "folder": out,
-        "resume": resume,
-        "progress": say,
-        "quiet": console.quiet,
-    }
+    told: dict[str, Any] = {"folder": out, "resume": resume, "progress": say}
+    told["quiet"] = console.quiet
     if survival:
         from edge2torch.cli._demo_survival import run_survival_demo
 
@@ -89,8 +86,8 @@ def demo(
             )
         run_survival_demo(settings, typed(), **told)
     else:
-        from edge2torch.cli._demo import run_demo
-
+        with imported_for_good():
+            from edge2torch.cli._demo import run_demo
         run_demo(settings, min_genes, max_genes, typed(), **told)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from edge2torch._core.collector import imported_for_good
 from edge2torch._core.console import Console
 from edge2torch._core.messages import listing, plural
 from edge2torch.cli._options import DATA, FEATURE_NAMES, LAYER, OUTPUTS, File, Text, changed, refuse
@@ -177,8 +178,8 @@ def run(
         refuse(changed(survival), f"is for task='survival' only, found {of_task}.")
         if label is None:
             raise Edge2TorchError("label= is missing: the column to predict.")
-    from edge2torch.study import ReportText, run_study
-
+    with imported_for_good():
+        from edge2torch.study import ReportText, run_study
     run_study(
         edges, data, asked, **vars(samples), settings=settings, text=ReportText(command=typed()),
         folder=out, resume=resume, progress=say, quiet=console.quiet,

@@ -47,6 +47,7 @@ from edge2torch.nn._spectral import spectral_radius
 from edge2torch.nn._steady import Convergence as Convergence
 from edge2torch.nn._steady import FewSteps as FewSteps
 from edge2torch.nn._steady import SteadySolver as SteadySolver
+from edge2torch.nn._whole import gradients_to_parameters as gradients_to_parameters
 from edge2torch.nn._whole import layer_by_layer as layer_by_layer
 from edge2torch.nn.model import EdgeModel as EdgeModel
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from edge2torch.interpret import interpret_model
+from edge2torch.nn import CustomizedEdgeModel
 from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._train import Trained
@@ -75,12 +77,14 @@ def attribute(
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(test)[: settings.explain_samples])
     data = trained.scaler(table.iloc[rows])
-    network = trained.network
+    network, explained = trained.network, trained.explained
+    if task.outcome.by_class:
+        explained = _against_mean(explained)
     readable: Literal["hidden", "non_input"] = "non_input" if network.explains_outputs else "hidden"
 
     def of_nodes(samples: pd.DataFrame, output: int) -> pd.DataFrame:
         found: pd.DataFrame = interpret_model(
-            trained.explained,
+            explained,
             network.artifact,
             samples,
             target="nodes",
@@ -94,7 +98,7 @@ def attribute(
 
     def of_features(samples: pd.DataFrame, output: int) -> pd.DataFrame:
         found: pd.DataFrame = interpret_model(
-            trained.explained,
+            explained,
             network.artifact,
             samples,
             target="features",
@@ -125,18 +129,25 @@ def attribute(
     )
 
 
+class _AgainstMean(nn.Module):
+    """Outputs (b, o) from which their mean is taken off."""
+
+    def forward(self, y: Tensor) -> Tensor:
+        return y - y.mean(1, keepdim=True)
+
+
+def _against_mean(model: CustomizedEdgeModel) -> CustomizedEdgeModel:
+    """Scores that add up are those of the difference: one attribution of it, and not one per class."""
+    after = model.after
+    after["head"] = nn.Sequential(*([after["head"]] if "head" in after else []), _AgainstMean())
+    return CustomizedEdgeModel(model.base_model, **cast(Any, after)).eval()
+
+
 def _by_class(
     attribute: Attribute, data: pd.DataFrame, values: NDArray[np.int64], task: Task
 ) -> pd.DataFrame:
-    columns, everyone = {}, None
-    for k in range(len(task.classes)):
-        means = attribute(data, k).groupby(values).mean()  # classes present × nodes
-        everyone = means if everyone is None else everyone + means
-        if k in means.index:
-            columns[k] = means.loc[k]
     found = {
-        task.classes[k]: own - everyone.loc[k] / len(task.classes)  # type: ignore[union-attr]
-        for k, own in columns.items()
+        task.classes[k]: attribute(data[values == k], k).mean() for k in np.unique(values).tolist()
     }
     return pd.DataFrame(found).reindex(columns=list(task.classes))
 

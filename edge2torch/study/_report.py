@@ -76,7 +76,9 @@ def _inline(path: Path) -> str:
         # 256 colours of our flat pictures' own; none is off by as much as can be seen
         small = picture.convert("RGB").quantize(256, method=image.Quantize.MAXCOVERAGE)
     content = io.BytesIO()
-    small.save(content, format="PNG", optimize=True)
+    small.save(
+        content, format="PNG", compress_level=8
+    )  # of 9 a few % less, in three times the time
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from edge2torch._core.console import Console
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.interpret import Apart, ReplicateStack, side_by_side
-from edge2torch.nn import CustomizedEdgeModel, drop_in_rows
+from edge2torch.nn import CustomizedEdgeModel, drop_in_rows, gradients_to_parameters
 from edge2torch.study._covariates import Beside, BesideStack, covariates_alone, fit_encoding
 from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Goal, Task
@@ -145,17 +144,14 @@ def _fit(
     steps = steps_of(task, size, settings)
     which, hidden = torch.arange(len(folds)), settings.input_dropout_of(task.outcome)
 
-    def both(rows: Tensor) -> Tensor:
-        y: Tensor = model(x[:, rows])
-        return y if linear is None else y + linear(rows)
-
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
         drawn = torch.stack([shuffled(rows, generator)[:size] for rows, _ in folds])
         return parts_of(task, drawn, steps)
 
     def outputs(rows: Tensor) -> tuple[Tensor, ...]:
         seen = drop_in_rows(x, which, rows, hidden)
-        y, heads = with_heads(model, seen)
+        with gradients_to_parameters():
+            y, heads = with_heads(model, seen)
         y = y if linear is None else y + linear(rows)
         return y, *(own[None] for own in heads)  # samples come second, as in y
 
@@ -163,15 +159,16 @@ def _fit(
         # more only where each step takes all samples
         y, *heads = in_chunks(outputs, rows)
         total = goals[0].sum_losses(goals, y, rows)
-        for goal, own, part in zip(goals, heads, rows, strict=False):
-            total = total + settings.head_weight * mean_of_heads(goal, own[0], part)
+        if heads:  # else the rows would be taken apart for nothing
+            for goal, own, part in zip(goals, heads, rows, strict=True):
+                total = total + settings.head_weight * mean_of_heads(goal, own[0], part)
         return total
 
     fitted = fit(
         trained_with(model, linear),
         loss,
         batches,
-        held_out=None if epochs else partial(_evaluate, both, len(x[0]), goals, folds),
+        held_out=None if epochs else _evaluation(model, linear, x, goals, folds),
         max_epochs=epochs or settings.max_epochs,
         patience=max(settings.patience, -(-_STEPS // steps)),
         learning_rate=settings.learning_rate_of(),
@@ -187,7 +184,7 @@ def _fit(
 
 def with_heads(model: Apart | ReplicateStack, x: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
     """Map x (k, b, i) to outputs (k, b, o), and heads (b, n, o) of each network that has any."""
-    own = list(model.models) if isinstance(model, Apart) else []
+    own = model.networks if isinstance(model, Apart) else ()
     if not own or cast(CustomizedEdgeModel, own[0]).heads is None:
         return model(x), []
     pairs = [
@@ -243,18 +240,27 @@ def shuffled(rows: NDArray[np.int64], generator: torch.Generator) -> Tensor:
     return torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
 
 
-def _evaluate(
-    outputs: Callable[[Tensor], Tensor], n: int, goals: list[Goal], folds: tuple[Fold, ...]
-) -> float:
-    """Mean loss over the validation rows of all folds, of ``n`` samples."""
+def _evaluation(
+    model: Apart | ReplicateStack,
+    linear: BesideStack | None,
+    x: Tensor,
+    goals: list[Goal],
+    folds: tuple[Fold, ...],
+) -> Callable[[], float]:
+    """Return a function that gives the mean loss over the validation rows of all folds."""
     # of one fold only its rows; of several all, which are few and of which each is wanted
     beside = [fitted for fitted, _ in folds if goals[0].judged_with_fitted]
-    asked = np.unique(np.concatenate([*beside, *(rows for _, rows in folds)]))
-    held_out = torch.from_numpy(asked)
-    total = 0.0
-    for y, goal, (fitted, numbers) in zip(outputs(held_out), goals, folds, strict=True):
-        predicted = y.new_full((n, y.shape[1]), torch.nan)
-        predicted[held_out] = y
-        rows = torch.from_numpy(numbers)
-        total += goal.held_out_loss(predicted, rows, torch.from_numpy(fitted))
-    return total / sum(len(rows) for _, rows in folds)
+    held_out = torch.from_numpy(np.unique(np.concatenate([*beside, *(rows for _, rows in folds)])))
+    seen, n = x[:, held_out], x.shape[1]
+    parts = [(torch.from_numpy(rows), torch.from_numpy(fitted)) for fitted, rows in folds]
+
+    def _evaluate() -> float:
+        outputs = model(seen) if linear is None else model(seen) + linear(held_out)
+        total = 0.0
+        for y, goal, own in zip(outputs, goals, parts, strict=True):
+            predicted = y.new_full((n, y.shape[1]), torch.nan)
+            predicted[held_out] = y
+            total += goal.held_out_loss(predicted, *own)
+        return total / sum(len(rows) for rows, _ in parts)
+
+    return _evaluate

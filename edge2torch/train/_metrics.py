@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 
 from edge2torch._core.messages import require
 
@@ -67,13 +68,28 @@ def _of_classes(truth: NDArray[np.int64], probability: NDArray[np.float64]) -> d
     chosen = probability.argmax(axis=1)
     present = np.unique(truth)  # a class without samples has no recall, and would count as 0
     over = {"labels": present, "average": "macro", "zero_division": 0}
-    areas = [
-        metrics.roc_auc_score(truth == k, probability[:, k]) for k in present if len(present) > 1
-    ]
+    area = np.nan
+    if len(present) > 1:
+        area = _areas(truth, probability[:, present], present).mean()
     return {
         "accuracy": float(metrics.accuracy_score(truth, chosen)),
         "balanced_accuracy": float(metrics.recall_score(truth, chosen, **over)),
         "macro_f1": float(metrics.f1_score(truth, chosen, **over)),
-        "roc_auc": float(np.mean(areas)) if areas else float("nan"),
+        "roc_auc": float(area),
         "log_loss": float(sample_losses(truth, probability).mean()),
     }
+
+
+def _areas(
+    truth: NDArray[np.int64], score: NDArray[np.float64], classes: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Area under the ROC curve of each class against the rest, of scores (b, classes): by ranks.
+
+    scikit-learn draws a curve for each class first, in twenty times the time.
+    """
+    is_class = truth[:, None] == classes
+    inside = is_class.sum(axis=0)
+    ranks = rankdata(score, axis=0)
+    above = (ranks * is_class).sum(axis=0) - inside * (inside + 1) / 2
+    areas: NDArray[np.float64] = above / (inside * (len(truth) - inside))
+    return areas

@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 
 import edge2torch as e2t
-from edge2torch.nn import ACTIVATIONS
+from edge2torch.nn import ACTIVATIONS, gradients_to_parameters
 from edge2torch.nn._whole import WholeGraph, _threads
 from edge2torch.nn._whole._layout import lay_out, share_rows
 from edge2torch.simulate import layered_graph, random_dag
@@ -309,6 +310,59 @@ def test_pointers_that_read_more_at_once_are_of_another_type():
     assert narrow != wide
     assert narrow.lanes != wide.lanes
     assert wide == walk.Values(types.float32, 64)
+
+
+def gradients(model, x, target, *, straight):
+    with gradients_to_parameters() if straight else nullcontext():
+        torch.manual_seed(1)
+        y = model(x)
+    assert y.is_leaf == straight
+    (y - target).square().mean().backward()
+    return {name: one.grad for name, one in model.named_parameters()}
+
+
+@pytest.mark.parametrize("modules", [*MODULES, {"node_dropout": 0.3}])
+def test_gradients_go_straight_to_parameters_with_the_same_bits(modules, calls):
+    ((first, _), n_in), ((second, _), _) = (pair(**modules) for _ in range(2))
+    x = samples(50, n_in)
+    target = torch.zeros(50, 1, dtype=torch.float64)
+    next(second.parameters()).requires_grad_(requires_grad=False)
+    next(first.parameters()).requires_grad_(requires_grad=False)
+    expected = gradients(first, x, target, straight=False)
+    found = gradients(second, x, target, straight=True)
+    assert all(calls)
+    assert [name for name in found if found[name] is None] == [
+        name for name in expected if expected[name] is None
+    ]
+    for name, one in expected.items():
+        assert one is None or torch.equal(found[name], one)
+    again = gradients(second, x, target, straight=True)  # they add up, as autograd's do
+    for name, one in expected.items():
+        assert one is None or torch.equal(again[name], one + one)
+
+
+def test_who_looks_at_gradients_gets_them_from_autograd():
+    (model, _), n_in = pair()
+    x, seen = samples(50, n_in), []
+    handle = next(model.parameters()).register_hook(seen.append)
+    with gradients_to_parameters():
+        y = model(x)
+        assert not y.is_leaf
+        y.sum().backward()
+        assert len(seen) == 1
+        handle.remove()
+        assert model(x).is_leaf
+        assert not model(x.requires_grad_()).is_leaf
+        with torch.no_grad():
+            assert not model(x).requires_grad
+    y = model(x.detach())
+    assert not y.is_leaf
+    with gradients_to_parameters():
+        y = model(x.detach())
+    with torch.no_grad():
+        next(model.parameters()).add_(1.0)
+    with pytest.raises(RuntimeError, match="changed between forward and backward"):
+        y.sum().backward()
 
 
 def test_a_parameter_that_is_changed_before_backward_is_an_error():

@@ -77,6 +77,20 @@ def test_loose_fits_choose_what_exact_ones_choose(monkeypatch):
     np.testing.assert_array_equal(loose.predict(table), exact.predict(table))
 
 
+def test_a_fit_begins_where_those_before_lead():
+    table, label = _separable(200, 0)
+    task = choose_task(label, "auto", 8)
+    x, rows = table.to_numpy(), np.arange(200)
+    led = [int(model.n_iter_[0]) for model in _baseline._path(x, task, rows)]
+    model, warm = task.outcome.linear_model(), []
+    for penalty in _baseline._PENALTIES:
+        tolerance = float(np.clip(penalty / 100, *_baseline._LOOSE))
+        task.outcome.fit_linear(model, x, task, rows, penalty, tolerance)
+        warm.append(int(model.n_iter_[0]))
+    assert led[:2] == warm[:2]
+    assert sum(led[2:]) < 0.9 * sum(warm[2:])
+
+
 def test_ridge_of_a_clear_line_is_close_to_least_squares():
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(40, 3)), columns=list("abc")).astype(np.float32)

@@ -23,7 +23,7 @@ from edge2torch.interpret._trust._folds import Fold, Folds, read_folds
 from edge2torch.interpret._trust._stack import side_by_side
 from edge2torch.interpret._trust._start import Start, draw_starts
 from edge2torch.interpret._trust._target import Target
-from edge2torch.nn import CustomizedEdgeModel, drop_in_rows
+from edge2torch.nn import CustomizedEdgeModel, drop_in_rows, gradients_to_parameters
 from edge2torch.train import Scaler, fit, fit_scaler, in_chunks
 
 OF_FIT = ("checkpoint", "on_checkpoint", "progress")  # options that go on to fit
@@ -248,9 +248,10 @@ def _train(
 
     def loss(rows: Tensor) -> Tensor:
         # more than a few thousand only where a step takes all samples
-        (outputs,) = in_chunks(
-            lambda part: (stack(drop_in_rows(x, which, part, input_dropout)),), rows
-        )
+        with gradients_to_parameters():
+            (outputs,) = in_chunks(
+                lambda part: (stack(drop_in_rows(x, which, part, input_dropout)),), rows
+            )
         if target.n_outputs and outputs.shape[-1] not in target.n_outputs:
             kind = f"{len(target.classes)} classes" if target.classes else "numbers"
             raise Edge2TorchError(

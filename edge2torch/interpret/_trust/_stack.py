@@ -239,16 +239,17 @@ class Apart(nn.Module):
     def __init__(self, models: Sequence[nn.Module]) -> None:
         super().__init__()
         self.models = nn.ModuleList(models)
+        self.networks = tuple(models)  # the same, which a step reads without asking the module list
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (k, b, i), of each its own, to (k, b, o)."""
-        if len(self.models) == 1:  # a small network takes no longer than to take apart and stack
-            return cast(Tensor, self.models[0](x[0]))[None]
-        return torch.stack([model(own) for model, own in zip(self.models, x, strict=True)])
+        if len(self.networks) == 1:  # a small network takes no longer than to take apart and stack
+            return cast(Tensor, self.networks[0](x[0]))[None]
+        return torch.stack([model(own) for model, own in zip(self.networks, x, strict=True)])
 
     def unstack(self, *, copies: bool = True) -> list[nn.Module]:  # noqa: ARG002 (as a stack has)
         """Return the networks themselves."""
-        return list(self.models)
+        return list(self.networks)
 
 
 def side_by_side(models: Sequence[nn.Module], artifact: CompileArtifact) -> Apart | ReplicateStack:

@@ -169,6 +169,28 @@ class Run:
         first, *others = self.parameters
         return first.requires_grad or any(one.requires_grad for one in others)
 
+    def may_be_leaf(self, x: Tensor) -> bool:
+        """Tell whether nobody waits for the gradient of the input, or looks at that of a parameter."""
+        return not x.requires_grad and not any(
+            one._backward_hooks or one._post_accumulate_grad_hooks for one in self.parameters
+        )
+
+    def leaf(self, x: Tensor) -> Tensor:
+        """Return the output (b, o) as a leaf, which takes its gradient to the parameters by itself."""
+        versions = list(map(_VERSION, self.parameters))
+
+        def pass_on(y: Tensor) -> None:
+            gradient, y.grad = y.grad, None
+            assert gradient is not None  # noqa: S101 - it was accumulated
+            _, parts = _gradients(self, gradient, versions, wants_x=False)
+            for parameter, part in zip(self.parameters, parts, strict=True):
+                if part is not None and parameter.requires_grad:
+                    parameter.grad = part if parameter.grad is None else parameter.grad + part
+
+        y = self.forward(x, keeps=True).requires_grad_()
+        y.register_post_accumulate_grad_hook(pass_on)
+        return y
+
     def forward(self, x: Tensor, *, keeps: bool) -> Tensor:
         """Return the output (b, o); the state stays here if it ``keeps``."""
         tables, walk, watched = self.tables, self.walk, self.watched
@@ -262,24 +284,39 @@ class Whole(Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         run, (_, wants_x, *wanted) = ctx.run, ctx.needs_input_grad
         (x,) = ctx.saved_tensors
-        if list(map(_VERSION, run.parameters)) != ctx.versions:
-            raise RuntimeError(
-                "One of the variables needed for gradient computation has been modified by an inplace "
-                "operation: a parameter was changed between forward and backward. Call backward first."
-            )
         # to be differentiated again, or of many gradients at once: by what can be
         if torch.is_grad_enabled() or not torch._C._has_storage(gradient):
+            _check_versions(run, ctx.versions)
             wanted = [wants_x, *wanted]
             return None, *differentiable_gradients(run, x, run.parameters, gradient, wanted)
-        dx, flat = run.backward(gradient, wants_x=wants_x)
-        parts: Any = torch.unsafe_split_with_sizes(flat, run.watched.parameters.sizes)
-        leads_out = run.watched.leads_out
-        if not (all(wanted) and all(leads_out)):
+        dx, parts = _gradients(run, gradient, ctx.versions, wants_x=wants_x)
+        if not all(wanted):
             parts = [
-                part if is_wanted and leads else None
-                for part, is_wanted, leads in zip(parts, wanted, leads_out, strict=True)
+                part if is_wanted else None for part, is_wanted in zip(parts, wanted, strict=True)
             ]
         return None, dx, *parts
+
+
+def _gradients(
+    run: Any, gradient: Tensor, versions: list[int], *, wants_x: bool
+) -> tuple[Tensor | None, Any]:
+    """Return the gradients of the input and of each parameter, None of those that lead nowhere."""
+    _check_versions(run, versions)
+    dx, flat = run.backward(gradient, wants_x=wants_x)
+    parts: Any = torch.unsafe_split_with_sizes(flat, run.watched.parameters.sizes)
+    leads_out = run.watched.leads_out
+    if not all(leads_out):
+        parts = [part if leads else None for part, leads in zip(parts, leads_out, strict=True)]
+    return dx, parts
+
+
+def _check_versions(run: Any, versions: list[int]) -> None:
+    """Refuse to go back through other parameters than those of forward."""
+    if list(map(_VERSION, run.parameters)) != versions:
+        raise RuntimeError(
+            "One of the variables needed for gradient computation has been modified by an inplace "
+            "operation: a parameter was changed between forward and backward. Call backward first."
+        )
 
 
 def _arrays(dtype: torch.dtype, *sizes: int) -> list[Any]:

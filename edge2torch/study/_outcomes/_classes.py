@@ -41,7 +41,9 @@ class _Goal(Goal):
     @classmethod
     def sum_losses(cls, goals: Sequence[Any], predicted: Tensor, rows: Tensor) -> Tensor:
         """As one network of k times the samples: k times fewer calls, several per step of each fold."""
-        y = goals[0].y[rows.flatten()]  # all have the same labels; weights are those of the fold
+        y = goals[0].y.index_select(
+            0, rows.flatten()
+        )  # all have the same labels; weights are those of the fold
         weights = [goal.weight for goal in goals if goal.weight is not None]
         if not weights:
             mean = F.cross_entropy(predicted.flatten(0, 1), y)

@@ -1,0 +1,22 @@
+"""The garbage collector, kept from what was imported."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def imported_for_good() -> Iterator[None]:
+    """Import without the collector, and keep it from all that is there then until ``gc.unfreeze()``.
+
+    It would go through half a million objects that nobody gives up, again and again. For a process
+    of the library's own: garbage that another program has made by then would stay as well.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
