@@ -1,5 +1,8 @@
 """One pass reads memory by address: what lies otherwise there, or changes on the way, gives no other values."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -18,8 +21,9 @@ pytest.importorskip("numba")
 CHAIN = [("a", "h"), ("b", "h"), ("h", "k"), ("k", "y")]
 
 
-def model_of(edges, engine, **options):
-    table = pd.DataFrame(edges, columns=["source", "target"])
+def model_of(edges, engine, *, weighted=False, **options):
+    columns = ["source", "target", *(["initial_weight"] if weighted else [])]
+    table = pd.DataFrame(edges, columns=columns)
     model, _ = e2t.compile_graph(table, quiet=True, seed=0, engine=engine, **options)
     return model.double()
 
@@ -292,3 +296,55 @@ def test_rows_that_are_not_there_are_not_read(which, row):
     model_of(CHAIN, "graph")(X)  # the compiled reading is in use from here on
     with pytest.raises(IndexError):
         drop_in_rows(torch.zeros(1, 10, 3), torch.tensor([which]), torch.tensor([[0, row]]), 0.5)
+
+
+@pytest.mark.parametrize("batch", [31, 32, 33, 96])
+def test_what_fills_a_block_up_overflows_no_sooner_than_samples_do(batch):
+    """Of a feature that is the same in all samples, each norm makes 300 times what differs from it."""
+    edges = [("x", "h00"), *[(f"h{k:02d}", f"h{k + 1:02d}") for k in range(25)]]
+    found = []
+    for engine in ("graph", "layers"):
+        model = model_of([(*edge, 1.0) for edge in edges], engine, weighted=True)
+        model = e2t.customize_model(
+            model, node_activation="leaky_relu", node_normalization="batch"
+        ).float()
+        x = torch.full((batch, 1), -1.0, requires_grad=True)
+        y = model(x)
+        y.sum().backward()
+        gradients = [one.grad for one in model.parameters()]
+        found.append([y.detach(), x.grad, *gradients, *model.buffers()])
+    assert all(torch.isfinite(one).all() for one in found[1])
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_memory_that_threads_share_counts_once(threads):
+    model = model_of(CHAIN, "graph")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        x = torch.randn(64 * threads, 2, dtype=torch.float64)
+        model(x).sum().backward()
+    finally:
+        torch.set_num_threads(before)
+    (plan,) = model._whole._watched.plans.values()
+    (room,) = plan.free
+    held = {id(one.base): one.base.nbytes for walk in room._walks for one in walk}
+    gradients = sum(one.nbytes for one in room._gradients)
+    assert plan.keeps
+    assert abs(room.n_bytes - sum(held.values()) - gradients) <= 64 * 8
+
+
+def test_numba_that_may_not_compile_is_done_without():
+    code = (
+        "import edge2torch as e2t, pandas as pd, torch\n"
+        "t = pd.DataFrame({'source': ['a', 'h'], 'target': ['h', 'y']})\n"
+        "m, _ = e2t.compile_graph(t, quiet=True, engine='graph')\n"
+        "print(m(torch.ones(3, 1)).shape)"
+    )
+    ran = subprocess.run(  # noqa: S603 - Python itself
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "NUMBA_DISABLE_JIT is set" in ran.stderr + ran.stdout

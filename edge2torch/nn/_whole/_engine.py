@@ -32,12 +32,12 @@ _SETTINGS = 64  # of nodes are kept in mind
 
 @functools.cache
 def _walk() -> Any:
-    """The compiled walk, or None where numba cannot be imported; that is said once."""
+    """The compiled walk, or None where numba cannot be used; that is said once."""
     try:
         return importlib.import_module("edge2torch.nn._whole._walk")
     except ImportError as error:
         aside(
-            f"numba cannot be imported ({error}); graphs of many thin layers are computed layer by "
+            f"numba cannot be used ({error}); graphs of many thin layers are computed layer by "
             "layer, several times slower."
         )
         return None

@@ -124,7 +124,8 @@ class Room:
         for _ in range(1, plan.threads):
             self._walks.append(first if plan.keeps else _arrays(plan.dtype, n_state, n_kept))
         self._gradients = [plan.like] * plan.threads
-        self.n_bytes = plan.dtype.itemsize * plan.threads * sum(plan.lengths)
+        times = 1 if plan.keeps else plan.threads  # else a state of each thread
+        self.n_bytes = plan.dtype.itemsize * (sum(plan.lengths[:2]) + times * sum(plan.lengths[2:]))
         self._pack(plan)
 
     def _pack(self, plan: Plan) -> None:

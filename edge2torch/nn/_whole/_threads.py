@@ -105,7 +105,7 @@ def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> No
     like = calls[0][0]
     kind = walk, like.dtype, like.ndim
     if kind not in CALLED:
-        name = f"The {walk.__name__} pass in {kind[1]} of graphs in one pass"
+        name = f"The {walk.__name__} pass of graphs in one pass ({kind[1]}, {32 * kind[2]} samples at once)"
         say_if_slow(kind, lambda: walk(*calls[0]), name)
         for call in calls[1:]:
             walk(*call)

@@ -38,6 +38,9 @@ from edge2torch.nn._whole._stages import (
     TANH,
 )
 
+if getattr(config, "DISABLE_JIT", False):
+    raise ImportError("NUMBA_DISABLE_JIT is set")
+
 LANES = 32
 
 # Twice as many sum up an edge at once where registers hold sixteen numbers and there are 32 of them:
@@ -681,7 +684,11 @@ def _memory(like, address):
 
 @apart
 def _in_columns(x, first, rows, n, S, base, width):
-    """Copy samples x (b, n) from ``first`` on into rows S (n, width); the rest of a row is 0."""
+    """Copy samples x (b, n) from ``first`` on into rows S (n, width).
+
+    The rest of a row repeats the last sample: of zeros, what a norm makes could overflow where no sample
+    does, and not a number times no weight is not a number.
+    """
     size = tile_size(S)
     even, whole = n - n % size, rows - rows % size
     for i in range(0, even, size):
@@ -694,7 +701,7 @@ def _in_columns(x, first, rows, n, S, base, width):
     if rows < width:
         for i in range(n):
             for j in range(rows, width):
-                S[base + i * width + j] = 0.0
+                S[base + i * width + j] = S[base + i * width + rows - 1]
 
 
 @apart
