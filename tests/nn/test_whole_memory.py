@@ -342,7 +342,7 @@ def test_numba_that_may_not_compile_is_done_without():
         "m, _ = e2t.compile_graph(t, quiet=True, engine='graph')\n"
         "print(m(torch.ones(3, 1)).shape)"
     )
-    ran = subprocess.run(  # noqa: S603 - Python itself
+    ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False,
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
     )  # fmt: skip
