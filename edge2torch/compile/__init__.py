@@ -5,6 +5,8 @@ from edge2torch.compile._compile import compile_like as compile_like
 from edge2torch.compile._feedforward import draw_anew as draw_anew
 from edge2torch.compile._gnn import GNN
 from edge2torch.compile._labels import bare_labels as bare_labels
+from edge2torch.compile._modules import describe as describe
+from edge2torch.compile._modules import differing as differing
 from edge2torch.compile._options import Feedforward
 from edge2torch.compile._recurrent import Recurrent
 from edge2torch.compile._registry import BACKENDS as BACKENDS

@@ -117,6 +117,16 @@ def _plain(value: Any) -> tuple[bool, Any]:
 
 def compare(found: dict[str, Any], saved: dict[str, Any], *, where: Path) -> None:
     """Refuse modules that are not those that were saved, by name."""
+    if shown := differing(found, saved, where=where):
+        raise Edge2TorchError(
+            f"{where} was saved with other modules than it is loaded into. {shown}. Give the "
+            "customize= that made the saved model; to change modules, load first and customize "
+            "what was loaded."
+        )
+
+
+def differing(found: dict[str, Any], saved: dict[str, Any], *, where: Path) -> str:
+    """Say in which modules two descriptions differ; nothing where they do not."""
     try:
         there, here = dict(_flat(saved)), dict(_flat(found))
     except (KeyError, TypeError, AttributeError) as error:
@@ -126,13 +136,7 @@ def compare(found: dict[str, Any], saved: dict[str, Any], *, where: Path) -> Non
         for place in {**there, **here}
         if not _is_same(there.get(place), here.get(place))
     ]
-    if wrong:
-        shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-        raise Edge2TorchError(
-            f"{where} was saved with other modules than it is loaded into. {shown}. Give the "
-            "customize= that made the saved model; to change modules, load first and customize "
-            "what was loaded."
-        )
+    return "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
 
 
 def _flat(told: dict[str, Any]) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:

@@ -1,6 +1,7 @@
 """Replicates: independent starts, a quality filter, and what they agree on."""
 
 import functools
+import json
 import os
 import pickle
 import signal
@@ -252,6 +253,28 @@ def test_a_killed_set_goes_on_where_it_stopped(tmp_path):
     pd.testing.assert_series_equal(again.quality, whole.quality)
     with pytest.raises(e2t.Edge2TorchError, match="another 'seed'"):
         replicate(start, train, TEST, n=4, seed=8, folder=tmp_path / "set", quiet=True)
+
+
+def with_relu():
+    model, artifact = e2t.compile_graph(EDGES, quiet=True)
+    return e2t.customize_model(model, node_activation="relu"), artifact
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_folder_of_other_modules_is_refused_and_what_is_read_is_said(tmp_path, capsys, together):
+    given = {"n": 2, "seed": 3, "together": together, "folder": tmp_path}
+    first = replicate(start, train, TEST, **given)
+    assert "read from" not in capsys.readouterr().out
+    with pytest.raises(e2t.Edge2TorchError, match=r"folder: .*saved Tanh\(\), found ReLU\(\)"):
+        replicate(with_relu, train, TEST, **given)
+    again = replicate(start, train, TEST, **given)
+    assert "2 of 2 networks were read from" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(again.scores, first.scores)
+    index = tmp_path / "replicates.json"
+    older = {key: value for key, value in json.loads(index.read_text()).items() if key != "modules"}
+    index.write_text(json.dumps(older))
+    old = replicate(start, train, TEST, **given, quiet=True)
+    pd.testing.assert_frame_equal(old.scores, first.scores)
 
 
 def test_a_stack_is_kept_whole(tmp_path):

@@ -199,9 +199,9 @@ def replicate(
         process. Other pools of processes need a ``train_fn`` that they can import. Threads share
         PyTorch's generator: a loop that draws from it (dropout, shuffling) is not repeatable there.
     folder : path, optional
-        Where every network is kept as soon as it is trained. A call with the same graph and seed
-        finds them there and trains the rest: after a crash, or with a larger ``n``. What
-        ``train_fn`` does is not compared; give a new folder when you change it.
+        Where every network is kept as soon as it is trained. A call with the same graph, modules
+        and seed finds them there, says so and trains the rest: after a crash, or with a larger
+        ``n``. What ``train_fn`` does is not compared; give a new folder when you change it.
     quiet : bool
         Print nothing, and show no progress bar.
     **options
@@ -216,8 +216,8 @@ def replicate(
     ------
     Edge2TorchError
         When no network passes the filter, and for a ``train_fn`` that returns something else, is no
-        function, or does not work on a stack of networks. For a ``folder`` of another graph or
-        seed, or one that another process is writing to. When a worker process is killed; what was
+        function, or does not work on a stack of networks. For a ``folder`` of another graph,
+        seed or model, or one that another process is writing to. When a worker process is killed; what was
         trained by then is in ``folder``.
 
     Notes
@@ -269,9 +269,9 @@ def replicate(
         )
     stack = ReplicateStack(models, artifact, shared_inputs=tables is None) if together else None
     with nullcontext() if folder is None else lock_folder(folder):
-        known = Kept(folder, artifact.fingerprint, seed)
+        known = Kept(folder, models[0], artifact, seed)
         if stack is not None:
-            quality = train_together(train_fn, stack, seeds[0], known)
+            quality = train_together(train_fn, stack, seeds[0], known, quiet=quiet)
             models = stack.unstack(copies=False)  # drawn above
         else:
             models, quality = train_separately(

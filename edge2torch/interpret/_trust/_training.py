@@ -30,11 +30,17 @@ def _train(train_fn: Callable[[Any, int], Any], model: nn.Module, seed: int) -> 
 
 
 def train_together(
-    train_fn: Callable[[Any, int], Any], stack: ReplicateStack, seed: int, known: Kept
+    train_fn: Callable[[Any, int], Any],
+    stack: ReplicateStack,
+    seed: int,
+    known: Kept,
+    *,
+    quiet: bool,
 ) -> pd.Series:
     """Train side by side; a loop written for one network usually fails on shapes."""
     name = f"together-{len(stack)}"
     if (stored := known.load(name, stack)) is not None:
+        known.say_read(len(stack), len(stack), quiet=quiet)
         return _qualities(stored, len(stack))
     try:
         returned = _train(train_fn, stack, seed)
@@ -66,6 +72,7 @@ def train_separately(
         for k, name in enumerate(names)
         if (stored := known.load(name, models[k])) is not None
     }
+    known.say_read(len(done), len(models), quiet=quiet)
     todo = {k: (PickledModel(models[k]), seeds[k]) for k in range(len(models)) if k not in done}
     with require("tqdm").tqdm(  # comes with Captum
         total=len(models),
