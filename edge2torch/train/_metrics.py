@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from edge2torch._core.messages import require
+from edge2torch._core.messages import listing, require
+from edge2torch.errors import Edge2TorchError
 
 _SMALLEST = 1e-7  # keeps the log loss of a confident mistake finite, and comparable to others
 
@@ -28,6 +29,11 @@ def score_predictions(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float
         the rest) and ``log_loss``, over the classes that are there; of values ``r2``, ``pearson_r``
         and ``rmse``. NaN where the samples do not tell, such as R² of equal values.
 
+    Raises
+    ------
+    Edge2TorchError
+        For predictions that are not numbers.
+
     Examples
     --------
     >>> score_predictions([0, 1], [[0.9, 0.1], [0.2, 0.8]])["accuracy"]
@@ -36,6 +42,12 @@ def score_predictions(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float
     0.0
     """
     true, found = np.asarray(truth), np.asarray(predicted)
+    if len(lost := np.flatnonzero(np.isnan(found.reshape(len(found), -1)).any(axis=1))):
+        raise Edge2TorchError(
+            f"predicted: {len(lost)} of {len(found)} samples have NaN "
+            f"({listing(lost.tolist())}). A network that diverged predicts so: look at its "
+            "loss, and lower the learning rate."
+        )
     if true.dtype.kind == "f":
         return _of_values(true, found.reshape(-1))
     return _of_classes(true, found)

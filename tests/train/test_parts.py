@@ -186,3 +186,10 @@ def test_another_cohort_is_the_test_part():
 def test_one_group_cannot_be_held_out():
     with pytest.raises(Edge2TorchError, match="Two groups are the least"):
         repeated_folds(["a", "b"] * 10, n_folds=3, groups=["x"] * 20)
+
+
+@pytest.mark.parametrize("truth", [[0, 1, 1], [0.5, 1.0, 2.0]])
+def test_predictions_that_are_no_numbers_are_not_scored(truth):
+    predicted = [[0.2, 0.8], [np.nan, 0.1], [0.4, 0.6]] if truth[0] == 0 else [0.1, np.nan, 2]
+    with pytest.raises(Edge2TorchError, match="1 of 3 samples have NaN"):
+        score_predictions(truth, predicted)
