@@ -177,8 +177,16 @@ def summarize(parts: list[SeedAttribution]) -> Attribution:
 
 
 def _mean_sd(frames: list[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    stacked = pd.concat(frames, keys=range(len(frames)))
+    # A class that no held-out sample of a seed has is a column of NaN, of float64 among float32, which
+    # pandas would warn of.
+    narrow = [frame.astype(np.result_type(*_known(frame).dtypes)) for frame in frames]
+    stacked = pd.concat(narrow, keys=range(len(frames)))
     grouped = stacked.groupby(level=1, sort=False)
     spread = grouped.std()
     # one network has no spread; of several, that of a node which one of them alone has is 0
     return grouped.mean(), spread if len(frames) == 1 else spread.fillna(0.0)
+
+
+def _known(frame: pd.DataFrame) -> pd.DataFrame:
+    known = frame.dropna(axis=1, how="all")
+    return known if len(known.columns) else frame

@@ -87,6 +87,8 @@ def split_samples(
     Returns
     -------
     Split
+        A class of which one sample is left, after those for the test or from the start, is only
+        trained with.
 
     Raises
     ------
@@ -127,7 +129,9 @@ def split_samples(
     folds: tuple[Fold, ...] = ((train, validation),)
     if len(validation) < _ENOUGH:
         turns = min(max(round(1 / validation_fraction), 2), 10)
-        folds = tuple(repeated_folds(values, rest, turns, groups=groups, seed=seed))
+        several, alone = (rest, rest[:0]) if groups is not None else _alone(rest, values)
+        parts = repeated_folds(values, several, turns, groups=groups, seed=seed)
+        folds = tuple((np.concatenate([first, alone]), second) for first, second in parts)
     # The order of rows decides which of them meet in a batch: the same one whatever the folds.
     return Split(np.concatenate([train, validation]), held_out, folds)
 
@@ -250,18 +254,38 @@ def _divide(
     if groups is not None:
         return _divide_groups(rows, values, groups, fraction, seed, purpose)
     selection = require("sklearn.model_selection", extra="train")
-    stratify = None if values.dtype.kind == "f" else values[rows]
+    several, alone = _alone(rows, values)
+    stratify = None if values.dtype.kind == "f" else values[several]
     n_classes = 1 if stratify is None else len(np.unique(stratify))
     aside = max(round(fraction * len(rows)), n_classes)
-    if len(rows) - aside < n_classes:
+    if len(several) - aside < n_classes:
+        known, sizes = np.unique(values[rows], return_counts=True)
         raise Edge2TorchError(
-            f"labels: {len(rows)} samples of {n_classes} classes are too few to hold {aside} of them "
-            f"out for {purpose}. Leave small classes out, or lower test_fraction."
+            f"labels: {len(rows)} samples of {len(known)} classes are too few to hold {aside} of them "
+            f"out for {purpose}; the smallest class, {known[sizes.argmin()].item()!r}, has {sizes.min()}. "
+            "Leave small classes out, or lower test_fraction."
+            if stratify is not None
+            else f"labels: {len(rows)} samples are too few to hold {aside} of them out for {purpose}. "
+            "Lower test_fraction."
         )
     first, second = selection.train_test_split(
-        rows, test_size=aside, stratify=stratify, random_state=seed
+        several, test_size=aside, stratify=stratify, random_state=seed
     )
-    return first, second
+    return np.concatenate([first, alone]), second
+
+
+def _alone(
+    rows: NDArray[np.int64], values: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Part the rows from those that are the only one of their class.
+
+    These cannot be shared out, and a model that is fitted without them does not know the class.
+    """
+    if values.dtype.kind == "f":
+        return rows, rows[:0]
+    _, of_class, sizes = np.unique(values[rows], return_inverse=True, return_counts=True)
+    is_alone = sizes[of_class] == 1
+    return rows[~is_alone], rows[is_alone]
 
 
 def _divide_groups(

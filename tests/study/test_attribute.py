@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,3 +62,13 @@ def test_a_class_is_attributed_against_the_mean_of_all(ends, monkeypatch):
         for k, name in enumerate(task.classes):
             expected = (each[k] - each.mean(0))[codes == k].mean(0)
             np.testing.assert_allclose(scores[name], expected, atol=1e-6)
+
+
+def test_a_class_that_one_seed_does_not_hold_out_is_averaged_without_a_warning():
+    """Pandas warned that columns of NaN would count for the type from its next release on."""
+    first = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}, ["x", "y"], dtype=np.float32)
+    second = first[["a"]].reindex(columns=["a", "b"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mean, _ = _attribute._mean_sd([first, second])
+    pd.testing.assert_frame_equal(mean, first)

@@ -65,6 +65,24 @@ def test_what_cannot_be_split(options, words):
         some()
 
 
+@pytest.mark.parametrize("sizes", [(5, 5, 2), (20, 20, 2, 2), (8, 2, 2, 2), (30, 30, 1), (300, 1)])
+def test_a_class_of_one_sample_that_is_left_is_trained_with(sizes):
+    """Of two samples one is for the test, and scikit-learn would not share the other out."""
+    labels = np.repeat(list("abcd")[: len(sizes)], sizes)
+    for seed in range(5):
+        split = split_samples(labels, seed=seed)
+        assert sorted([*split.fit, *split.test]) == list(range(len(labels)))
+        for fitted, judged in split.folds:
+            assert set(labels[fitted]) == set(labels)
+            assert not set(fitted) & set(judged)
+
+
+def test_too_few_of_too_many_classes_names_the_smallest():
+    words = r"6 samples of 6 classes .* the smallest class, 'a', has 1\. Leave small classes out"
+    with pytest.raises(Edge2TorchError, match=words):
+        split_samples(list("abcdef") * 2)
+
+
 def test_groups_of_classes_smaller_than_the_folds_are_told_by_class():
     """scikit-learn said no more than that n_splits is too large."""
     labels, groups = ["few"] * 2 + ["more"] * 3, list("abcde")
