@@ -101,6 +101,22 @@ def opened(path: Path) -> BinaryIO:
     return io.BytesIO(plain)
 
 
+def not_utf8(path: Path, file: BinaryIO) -> Edge2TorchError:
+    """Return the error for text in another encoding, with the first line that tells."""
+    file.seek(0)
+    content, where = file.read(), ": not UTF-8"
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        start = content.rfind(b"\n", 0, error.start) + 1
+        shown = content[max(start, error.start - 12) : error.start + 12].decode("latin-1")
+        number = content.count(b"\n", 0, start) + 1
+        where = f", line {number}: not UTF-8 ({error.reason}, in {shown.splitlines()[0]!r})"
+    return Edge2TorchError(
+        f"{path}{where}. Save it as UTF-8; in Excel that is the file type 'CSV UTF-8'."
+    )
+
+
 def check_npz(path: Path) -> None:
     """Refuse a file of NumPy arrays that is damaged, or claims far more than its size."""
     most = largest(path.stat().st_size)

@@ -15,7 +15,7 @@ from pandas.api.types import infer_dtype, is_numeric_dtype
 from edge2torch._core.columns import like_an_id
 from edge2torch._core.files import path_of, write_file
 from edge2torch._core.messages import listing
-from edge2torch._core.packed import largest, opened, plain_suffix
+from edge2torch._core.packed import largest, not_utf8, opened, plain_suffix
 from edge2torch._core.parquet import read_parquet
 from edge2torch._core.table_layout import SEPARATORS, Layout, layout_of
 from edge2torch.errors import Edge2TorchError
@@ -99,7 +99,10 @@ def _read(path: Path, kind: str, n_rows: int | None, text: Sequence[str | int]) 
             return read_parquet(path)
         with opened(path) as file:
             layout = layout_of(path, file, SEPARATORS[kind], gct=kind == ".gct")
-            return _read_text(path, file, layout, n_rows, text)
+            try:
+                return _read_text(path, file, layout, n_rows, text)
+            except UnicodeDecodeError as error:
+                raise not_utf8(path, file) from error
     except Edge2TorchError:
         raise
     except pd.errors.EmptyDataError as error:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edge2torch._core.files import path_of
 from edge2torch._core.messages import listing
-from edge2torch._core.packed import opened
+from edge2torch._core.packed import not_utf8, opened
 from edge2torch._core.tables import MISSING
 from edge2torch.errors import Edge2TorchError
 
@@ -92,8 +92,7 @@ def read_text(path: FilePath) -> tuple[Path, str]:
     try:
         return file, content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise bad_line(file, line, f"not UTF-8 ({error.reason}). Convert the file.") from error
+        raise not_utf8(file, io.BytesIO(content)) from error
 
 
 def read_rows(

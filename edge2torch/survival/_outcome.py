@@ -19,6 +19,7 @@ from edge2torch._core.samples import by_sample
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CoxLoss, Ties
 
+_EVENTS = {"1", "dead", "deceased", "died", "death", "event", "relapse", "recurrence", "yes", "true"}  # fmt: skip
 _MOST_CODES = 10  # values of a column that are listed, when one of them has to be chosen
 
 
@@ -283,7 +284,7 @@ def _events(column: pd.Series, value: Any) -> tuple[pd.Series, list[str]]:
             return column.astype(str).astype(int), []
         raise Edge2TorchError(
             f"event: {column.name!r} holds {listing(values, _MOST_CODES)}, not 0 (censored) and 1 "
-            f"(event). Say which is the event: event_value={_likely(values)!r}, for instance."
+            f"(event). {_which_event(values)}"
         )
     is_event = column.map(lambda one: _same(one, value))
     if not is_event.any():
@@ -303,21 +304,18 @@ def _events(column: pd.Series, value: Any) -> tuple[pd.Series, list[str]]:
     return is_event.astype(int), []
 
 
-def _likely(values: list[Any]) -> Any:
-    """The value that is most likely the event."""
-    words = {
-        "1",
-        "dead",
-        "deceased",
-        "died",
-        "death",
-        "event",
-        "relapse",
-        "recurrence",
-        "yes",
-        "true",
-    }
-    return next((one for one in values if str(one).strip().lower() in words), values[-1])
+def _which_event(values: list[Any]) -> str:
+    """What to do about codes other than 0 and 1."""
+    if len(values) > _MOST_CODES and not any(isinstance(one, str) for one in values):
+        return f"These are {len(values):,} values: are time and event exchanged?"
+    if {str(one).removesuffix(".0") for one in values} == {"1", "2"}:
+        two = next(one for one in values if _same(one, 2))
+        return (
+            "R's survival codes 1 for censored and 2 for the event; where that is so, say "
+            f"event_value={two!r}. Where 1 is the event and 2 another end, say event_value=1."
+        )
+    likely = next((one for one in values if str(one).strip().lower() in _EVENTS), values[-1])
+    return f"Say which is the event: event_value={likely!r}, for instance."
 
 
 def _same(one: Any, value: Any) -> bool:

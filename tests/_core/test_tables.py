@@ -21,6 +21,20 @@ def test_every_ending(tmp_path, name):
     assert len(read_table(path, n_rows=0)) == (2 if name.endswith("parquet") else 0)
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_text_of_another_encoding_is_named_with_its_line(tmp_path, name):
+    text = "sample,site\n" + "s,Oslo\n" * 3 + "t,Orléans\n"
+    content = text.encode("latin-1")
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    said = r"a\.csv.*, line 5: not UTF-8 .*'t,Orléans'.*'CSV UTF-8'"
+    with pytest.raises(Edge2TorchError, match=said) as told:
+        read_table(tmp_path / name, "data")
+    assert "codec" not in str(told.value)
+    (tmp_path / "head.csv").write_bytes("gène,b\n1,2\n".encode("latin-1"))
+    with pytest.raises(Edge2TorchError, match="line 1: not UTF-8"):
+        read_table(tmp_path / "head.csv", "data")
+
+
 def test_rows_far_shorter_than_the_header(tmp_path):
     path = tmp_path / "ragged.csv"
     path.write_text("a" + "," * 1000 + "\n" + "1\n" * 20_000)

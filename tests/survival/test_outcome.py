@@ -61,6 +61,13 @@ def test_an_event_by_its_value_censors_the_others_and_says_so() -> None:
     assert outcome.event.tolist() == [True, False, False, True]
 
 
+def test_time_and_event_exchanged_are_asked_about_and_no_time_is_suggested() -> None:
+    many = pd.DataFrame({"days": np.linspace(0.5, 9, 12), "died": [0, 1] * 6})
+    with pytest.raises(Edge2TorchError, match="12 values: are time and event exchanged") as told:
+        outcome_of(many, "died", "days")
+    assert "event_value" not in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("columns", "asked", "message"),
     [
@@ -68,6 +75,11 @@ def test_an_event_by_its_value_censors_the_others_and_says_so() -> None:
             {"died": [1, 0, 2, 0]},
             {},
             "'died' holds 0, 1, 2, not 0 .* Say which is the event: event_value=1, for",
+        ),
+        (
+            {"died": [1, 2, 1, 2]},
+            {},
+            "R's survival codes 1 for censored and 2 for the event; .* say event_value=2",
         ),
         ({}, {"event": "status"}, "'status' holds 'alive', 'dead', 'lost', not 0 "),
         ({}, {"event": "status", "event_value": "gone"}, "no patient has 'gone' in 'status'"),
