@@ -12,7 +12,7 @@ from edge2torch._core.messages import wording
 
 _ARGUMENT = re.compile(
     r"(?<![\w.'\"-])([a-z][a-z_]*)="
-    r"(\{'[^']*': -?\d\}|'[^']*'|\"[^\"]*\"|(?:[\w+-]|\.(?=\w))*)"
+    r"(\{'[^']*': -?\d\}|\[(?:'[^']*'|\"[^\"]*\"|[^][])*\]|'[^']*'|\"[^\"]*\"|(?:[\w+-]|\.(?=\w))*)"
 )
 _START = re.compile(r"[A-Za-z][a-z_]*(?: and [a-z][a-z_]*)?(?=[ :=,])")
 # "names='name' (in a shell: --names name)": the call or word before the brackets is Python's, and
@@ -42,8 +42,9 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
 
     def option(match: re.Match[str]) -> str:
         name = option_of(match[1], options)
-        # {'binds': 0} is binds=0 there
-        value = match[2].strip("{}").replace("': ", "=").strip("'\"")
+        # {'binds': 0} is binds=0 there, and ['age', 'sex'] age,sex
+        value = re.sub(r"['\"], ['\"]", ",", match[2].strip("{}")).replace("': ", "=")
+        value = (value[1:-1] if value[:1] == "[" else value).strip("'\"")
         if value == "False" and (off := f"{name[:2]}no-{name[2:]}") in options:
             return off
         if name not in options:

@@ -33,6 +33,10 @@ OPTIONS = {
         ("Give description=False if", "Give --no-description if"),
         ("means with scale={'up 2': -1}, or 1", "means with --scale 'up 2=-1', or 1"),
         ("path='a.grap': no", "path='a.grap': no"),
+        ("covariates=['Patient ID'] adjusts for it", "--covariates 'Patient ID' adjusts for it"),
+        ("covariates=['donor'] adjusts for it", "--covariates donor adjusts for it"),
+        ("covariates=['age', \"it's\", 'age [y]'].", "--covariates 'age,it'\"'\"'s,age [y]'."),
+        ("covariates=['age', 'sex'], or", "--covariates age,sex, or"),
     ],
 )
 def test_arguments_become_options(said: str, expected: str) -> None:
