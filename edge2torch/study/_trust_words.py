@@ -59,6 +59,7 @@ def trust_words(results: Results) -> TrustWords | None:
     used, specific = (int((table[name] < LEVEL).sum()) for name in ("q_use", "q_specific"))
     sets = int((table["q_set"] < LEVEL).sum())
     both = int((table["found"] & (table["q_set"] < LEVEL)).sum())
+    among = f", {both} of the {len(trust.found)} found above among them" if trust.found else ""
     share = float(trust.calibration["p<.05"].mean())
     tests = len(table) * trust.controls
     # two standard errors of a share of so many nodes
@@ -71,8 +72,9 @@ def trust_words(results: Results) -> TrustWords | None:
     n_folds = len(trust.quality)
     return TrustWords(
         use=f"Does the prediction of new {plural(words.sample)} rest on the {words.node}? "
-        f"{plural('network', n_folds * trust.starts)} of {plural('fold', n_folds)} were asked "
-        f"({metric.label} {metric.show_spread(trust.quality)}): each {words.node} was held at its "
+        f"{plural('network', n_folds * trust.starts)} of {plural('fold', n_folds)}, trained for "
+        f"{plural('epoch', trust.epochs)}, were asked ({metric.label} "
+        f"{metric.show_spread(trust.quality)}): each {words.node} was held at its "
         f"training mean, and the loss of every held-out {words.sample} compared. For {used} of {nodes} it rises "
         f"(one-sided t-test over {unit}, false discovery rate {LEVEL:.0%}).",
         specific=f"More than as many other {plural(words.feature)} would? With its strongest "
@@ -81,7 +83,7 @@ def trust_words(results: Results) -> TrustWords | None:
         f"{trust.controls} times. Found is what says yes to both: {len(trust.found)}.",
         beside=f"The same procedure finds {trust.n_rewired} of {nodes} with rewired edges. Without any "
         f"network, a test of the {plural(words.feature)} under each {words.node} (Wilcoxon's, with their "
-        f"correlation) has {sets}, {both} of the found among them.",
+        f"correlation) finds {sets} of {nodes}{among}.",
         null=f"Each of the {trust.controls} controls held against the others: {share:.1%} of its "
         f"{plural(words.node)} have p below .05 on average, {wide}.",
         edges=f"Did the given edges do better than rewired ones? {against_shuffled(results).text}",
@@ -121,13 +123,17 @@ def node_rows(results: Results, n: int) -> list[dict[str, Any]]:
 
 
 def _class_of(trust: Trust) -> dict[str, str]:
-    """The class of largest gain, against the rest, of every node that is used for any."""
-    if not trust.by_class:
+    """The class of largest gain, against the rest, of every node that is used for any.
+
+    Of two classes each is the rest of the other, and both have the same gain.
+    """
+    if len(trust.by_class) <= 2:
         return {}
     gain = pd.DataFrame({name: part["gain"] for name, part in trust.by_class.items()})
     q = pd.DataFrame({name: part["q_use"] for name, part in trust.by_class.items()})
-    first = gain.where(q < LEVEL).dropna(how="all").idxmax(axis=1)
-    return {str(node): str(name) for node, name in first.items()}
+    used = gain.where(q < LEVEL).dropna(how="all")
+    alone = used.eq(used.max(axis=1), axis=0).sum(axis=1) == 1  # of equals none is the first
+    return {str(node): str(name) for node, name in used[alone].idxmax(axis=1).items()}
 
 
 def found_table(trust: Trust) -> pd.DataFrame:

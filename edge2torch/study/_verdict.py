@@ -11,7 +11,7 @@ from edge2torch._core.messages import plural
 from edge2torch.study._covariates import named
 from edge2torch.study._features import copies_words
 from edge2torch.study._intervals import Between
-from edge2torch.study._learned import ahead_words, beaten_by, lagging
+from edge2torch.study._learned import Learned, ahead_words, beaten_by, lagging
 from edge2torch.study._network import bottleneck_words
 from edge2torch.study._pipeline import COVARIATES, KPNN, SHUFFLED, WIDER, Results
 from edge2torch.study._trust import Trust
@@ -118,14 +118,7 @@ def _nothing_learned(results: Results) -> Verdict:
     """What stands first where the network learned nothing that holds."""
     words, task = results.study.words, results.study.task
     found = results.learned[KPNN, len(results.study.network.features)]
-    why = f"({ahead_words(found, task)})"
-    if found.loss.low > 0 and found.hits is not None:
-        common = "always saying the most common one" if task.covariates is None else beaten_by(task)
-        why = (
-            f"(it names fewer {plural(words.group)} rightly than {common}, "
-            f"by {-100 * found.hits.mean:.1f} points, 95 % interval {-100 * found.hits.high:.1f} to "
-            f"{-100 * found.hits.low:.1f})"
-        )
+    why = f"({_behind_by(results, found)})"
     start = (
         f"The KPNN learned nothing that holds for new {plural(words.sample)}: it predicts held-out "
         f"ones worse than {beaten_by(task)}"
@@ -141,19 +134,39 @@ def _nothing_learned(results: Results) -> Verdict:
     )
 
 
+def _behind_by(results: Results, found: Learned) -> str:
+    """By what a model that has not learned is behind: its loss, or else the classes that it names."""
+    words, task = results.study.words, results.study.task
+    if found.loss.low <= 0 or found.hits is None:
+        return ahead_words(found, task)
+    common = "always saying the most common one" if task.covariates is None else beaten_by(task)
+    return (
+        f"it names fewer {plural(words.group)} rightly than {common}, "
+        f"by {-100 * found.hits.mean:.1f} points, 95 % interval {-100 * found.hits.high:.1f} to "
+        f"{-100 * found.hits.low:.1f}"
+    )
+
+
 def _what_linear_learned(results: Results, linear: pd.Series, key: tuple[str, int]) -> Verdict:
     words, found = results.study.words, results.learned[key]
     beaten = beaten_by(results.study.task)
     start = f"{_capital(key[0])} on {plural(words.feature, key[1])} "
-    reached = (
-        f"({results.metric.show(float(linear.mean()))}; {ahead_words(found, results.study.task)})"
-    )
+    score = results.metric.show(float(linear.mean()))
     if found:
+        reached = f"({score}; {ahead_words(found, results.study.task)})"
         return Verdict(
             False, f"{start}does better than {beaten} {reached}: the KPNN missed what it found."
         )
-    less = "predicts worse than" if lagging(found) else "is not shown to predict better than"
-    return Verdict(None, f"{start}{less} {beaten} either {reached}.")
+    less = "is not better" if lagging(found) else "is not shown to be better"
+    said = f"{start}{less} than {beaten} either: {_behind_by(results, found)}"
+    if found.hits is not None and found.loss.mean < 0 < found.hits.mean:
+        said += (
+            f". It names more {plural(words.group)} rightly than {beaten} would ({results.metric.label} {score}), "
+            "but is too sure where it is wrong, which the loss counts"
+        )
+    elif results.metric.label != results.outcome.ahead:
+        said += f" ({results.metric.label} {score})"
+    return Verdict(None, f"{said}.")
 
 
 def against_shuffled(results: Results) -> Verdict:

@@ -48,6 +48,9 @@ def test_units_and_heads_go_through_a_whole_study(tmp_path):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "because it was told to" in page
     assert "3 units" in page
+    assert "most for" not in page  # of two classes
+    assert " folds, trained for 30 epochs, were asked" in page
+    assert "finds 0 of 2 nodes" in page
     assert (study.nodes["claimed"] == study.nodes["found"] & bool(study.trust.claimed)).all()
     again = e2t.load_study(tmp_path)
     pd.testing.assert_frame_equal(again.nodes, study.nodes)
