@@ -19,24 +19,32 @@ UNKNOWN = Interval(0.1, -0.1, 0.3)
     [
         (
             Learned(BEHIND, UNKNOWN),
-            "is not better than guessing either: log loss higher by 0.200, 95 % interval 0.100 to 0.300. It "
-            "names more classes rightly than guessing would (accuracy 60.0 %), but is too sure where it is "
-            "wrong, which the loss counts.",
+            (
+                "is not better than guessing either: log loss higher by 0.200, 95 % interval 0.100 to 0.300. It "
+                "names more classes rightly than guessing would (accuracy 60.0 %), but is too sure where it is "
+                "wrong, which the loss counts."
+            ),
         ),
         (
             Learned(BEHIND, BEHIND),
-            "is not better than guessing either: log loss higher by 0.200, 95 % interval 0.100 to 0.300 "
-            "(accuracy 60.0 %).",
+            (
+                "is not better than guessing either: log loss higher by 0.200, 95 % interval 0.100 to 0.300 "
+                "(accuracy 60.0 %)."
+            ),
         ),
         (
             Learned(UNKNOWN, UNKNOWN),
-            "is not shown to be better than guessing either: log loss lower by 0.100, 95 % interval -0.100 "
-            "to 0.300 (accuracy 60.0 %).",
+            (
+                "is not shown to be better than guessing either: log loss lower by 0.100, 95 % interval -0.100 "
+                "to 0.300 (accuracy 60.0 %)."
+            ),
         ),
         (
             Learned(AHEAD, BEHIND),
-            "is not better than guessing either: it names fewer classes rightly than always saying the most "
-            "common one, by 20.0 points, 95 % interval 10.0 to 30.0 (accuracy 60.0 %).",
+            (
+                "is not better than guessing either: it names fewer classes rightly than always saying the most "
+                "common one, by 20.0 points, 95 % interval 10.0 to 30.0 (accuracy 60.0 %)."
+            ),
         ),
     ],
 )
