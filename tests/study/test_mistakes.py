@@ -14,6 +14,7 @@ import edge2torch as e2t
 from edge2torch import Edge2TorchError
 from edge2torch.study import read_dataset
 from edge2torch.study._features import repeated_samples, repeats_words
+from edge2torch.study._task import choose_task
 
 GENES = [f"g{k}" for k in range(8)]
 EDGES = pd.DataFrame(
@@ -176,3 +177,20 @@ def test_a_study_that_cannot_begin_leaves_no_folder(tmp_path):
     with pytest.raises(Edge2TorchError, match="impute=True"):
         study(missing, folder=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_classes_that_are_spelled_twice_are_told():
+    """Two spellings of one class were two classes, and nothing said so."""
+    sick = ["sick"] * 12
+    label = pd.Series(["Healthy control"] * 12 + ["healthy  Control"] * 9 + sick, name="kind")
+    task = choose_task(label, "auto", 8)
+    (said,) = [note for note in task.notes if note.startswith("WARNING")]
+    assert "'Healthy control' (12 samples) and 'healthy  Control' (9 samples). If they are" in said
+    apart = pd.concat([label[:12], label[21:]])
+    assert not any("WARNING" in note for note in choose_task(apart, "auto", 8).notes)
+    other = pd.Series(["HEALTHY CONTROL", "sick"])
+    _, known, (left_out,) = task.outcome.of_cohort(other, task)
+    assert known.tolist() == [False, True]
+    assert "but for upper and lower case ('HEALTHY CONTROL' -> 'Healthy control')" in left_out
+    with pytest.raises(Edge2TorchError, match=r"no sample has a class .* upper and lower case"):
+        task.outcome.of_cohort(other[:1], task)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edge2torch._core.messages import listing, plural, require
+from edge2torch._core.names import case_hint
 from edge2torch._core.probabilities import softmax
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._outcomes._metric import Metric
@@ -94,7 +95,8 @@ class Classes(Outcome):
         min_class_size: int,
     ) -> Task:  # fmt: skip
         names = class_names(label)
-        sizes, said = names.value_counts(), list(notes)
+        sizes = names.value_counts()
+        said = [*notes, *_spelled_twice(sizes)]
         small = sorted(sizes.index[sizes < min_class_size])
         if small:
             lost = int(sizes[small].sum())
@@ -136,13 +138,14 @@ class Classes(Outcome):
         if not known.any():
             raise Edge2TorchError(
                 f"test_data: no sample has a class of the data: {listing(task.classes, 10)}."
+                + case_hint(sorted(set(names)), task.classes)
             )
         others = sorted(set(names[~known]))
         notes = []
         if others:
             notes.append(
                 f"{int((~known).sum())} sample(s) of the test data are of classes that the data lack, left "
-                f"out: {listing(others)}."
+                f"out: {listing(others)}.{case_hint(others, task.classes)}"
             )
         return codes[known], known, notes
 
@@ -281,6 +284,27 @@ def class_names(label: Label) -> pd.Series:
         whole = (values == values.round()).all()
         return pd.Series([str(int(v)) if whole else str(v) for v in values], index=label.index)
     return pd.Series([str(value).strip() for value in label], index=label.index, dtype=object)
+
+
+def _spelled_twice(sizes: pd.Series) -> list[str]:
+    """Warn of classes (index, with their sizes) that differ in upper and lower case, or in spaces, only."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(sizes.index):
+        alike.setdefault(" ".join(name.split()).casefold(), []).append(name)
+    twice = [
+        " and ".join(f"{name!r} ({plural('sample', int(sizes[name]))})" for name in names)
+        for names in alike.values()
+        if len(names) > 1
+    ]
+    if not twice:
+        return []
+    more = f" and {len(twice) - _SHOWN} more" if len(twice) > _SHOWN else ""
+    return [
+        (
+            "WARNING: classes are the same but for upper and lower case or spaces, and each is taken for a class "
+            f"of its own: {'; '.join(twice[:_SHOWN])}{more}. If they are one, write them alike."
+        )
+    ]
 
 
 def _areas(score: Numbers, is_class: NDArray[np.bool_], counts: Rows) -> Numbers:
