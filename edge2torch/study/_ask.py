@@ -18,6 +18,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import interpret_model
 from edge2torch.study._data import Dataset, read_dataset, read_h5ad
 from edge2torch.study._normalize import Normalize
+from edge2torch.study._other_scale import other_scale
 from edge2torch.study._saved import Saved
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import choose_task
@@ -101,6 +102,10 @@ def read_samples(
             "median of the samples that the model was trained on."
         )
         dataset = replace(dataset, notes=(*dataset.notes, filled))
+    if saved.recipe is not None and (
+        said := other_scale(saved.recipe.scaler, dataset.table, "data")
+    ):
+        dataset = replace(dataset, notes=(*dataset.notes, f"WARNING: {said}"))
     return dataset
 
 

@@ -12,7 +12,9 @@ from edge2torch._core.messages import listing, plural, warn
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._covariates import check_known
 from edge2torch.study._data import Dataset
+from edge2torch.study._other_scale import other_scale
 from edge2torch.study._pipeline import Study
+from edge2torch.train import fit_scaler
 
 
 def group_names(column: pd.Series, kept: NDArray[np.bool_]) -> NDArray[np.str_]:
@@ -47,6 +49,10 @@ def with_cohort(study: Study, cohort: Dataset) -> Study:
     notes.append(
         f"Tested on {plural('sample', len(second))} from {cohort.name}, of which none is trained with."
     )
+    own_features = study.network.features
+    scaler = fit_scaler(first[own_features], np.arange(len(first)))
+    if said := other_scale(scaler, second, "the test data"):
+        notes.append(f"WARNING: {said}")
     n = len(first) + len(second)
     labels = pd.concat([own.label[task.kept].astype(object), cohort.label[known].astype(object)])
     groups = study.groups

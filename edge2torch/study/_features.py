@@ -113,6 +113,7 @@ def is_id(column: pd.Series, name: str) -> bool:
     return bool((steps > 0).all() or (steps < 0).all())
 
 
+_MOSTLY = 0.8  # share of a column's ids that differ, if it is to name samples
 _FEWEST = 8  # so many whole numbers in order of size are a numbering, fewer may be chance
 
 
@@ -281,13 +282,38 @@ def with_sample_names(
     """Take the column that holds names of samples as names; say so where that is not plain."""
     column = sample_names(frame, label, wanted)
     if column is None:
-        return frame, []
+        return frame, _repeated_ids(frame, label, wanted)
     named = frame.set_index(frame[column].astype(str)).drop(columns=column)
     if column in wanted:
         return named, [f"The column {column!r}, called like a node, is taken as names: it is text."]
     if not pd.api.types.is_numeric_dtype(frame[column].dtype) or column.startswith("Unnamed:"):
         return named, []
     return named, [f"The numbers in {column!r} are taken as names of samples."]
+
+
+def _repeated_ids(
+    frame: pd.DataFrame, label: Collection[str], wanted: Collection[str]
+) -> list[str]:
+    """Say which ids come twice where a column would name the samples if none did."""
+    for k, column in enumerate(frame.columns):
+        ids = frame[column]
+        is_text = not pd.api.types.is_numeric_dtype(ids.dtype)
+        able = column not in label and column not in wanted and (is_text or not _has_fractions(ids))
+        named = like_an_id(column) or str(column).startswith("Unnamed:") or (k == 0 and is_text)
+        # where most come again it tells donors or batches apart, and no samples
+        if not able or not named or ids.nunique() < _MOSTLY * len(ids):
+            continue
+        twice = ids[ids.duplicated() & ids.notna()].unique().tolist()
+        empty = int(ids.isna().sum())
+        faults = [f"{listing(twice)} more than once"] if twice else []
+        faults += [f"nothing for {empty:,} sample(s)"] if empty else []
+        return [
+            (
+                f"WARNING: {column!r} would name the samples, but holds {' and '.join(faults)}: they are "
+                "numbered from 0 instead. Is a sample in the table twice?"
+            )
+        ]
+    return []
 
 
 def copies_words(copies: Collection[str], label: str) -> str:

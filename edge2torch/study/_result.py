@@ -12,13 +12,14 @@ from torch import nn
 
 from edge2torch._core.complete import check_complete
 from edge2torch._core.files import lock_folder, output_folder, path_of
-from edge2torch._core.messages import listing, plural
+from edge2torch._core.messages import listing, plural, warn
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._attribute import Attribution
 from edge2torch.study._covariates import bare_name, check_known
 from edge2torch.study._data import read_dataset
 from edge2torch.study._metrics import answers_frame
+from edge2torch.study._other_scale import other_scale
 from edge2torch.study._pipeline import Results
 from edge2torch.study._report_words import ReportText
 from edge2torch.study._saved import save_model
@@ -174,6 +175,12 @@ class StudyResult:
         DataFrame, samples × columns
             ``predicted`` and, of classes, ``probability <class>``.
 
+        Warns
+        -----
+        Edge2TorchWarning
+            Where a feature has no value in any sample, and where many values lie so far from those of
+            the training samples that the scale may be another.
+
         Raises
         ------
         Edge2TorchError
@@ -192,6 +199,14 @@ class StudyResult:
             design=self._design(covariates),
         ).with_features(features, "data")
         check_complete(dataset.table, impute=settings.impute, trained=False)
+        empty = dataset.table.columns[dataset.table.isna().all()].tolist()
+        if empty and len(dataset.table):
+            warn(
+                f"data: {plural('feature', len(empty))} {'has' if len(empty) == 1 else 'have'} no value in any "
+                f"sample: {listing(empty)}. Medians of the training samples are taken."
+            )
+        if said := other_scale(self.results.first.scaler, dataset.table, "data"):
+            warn(said)
         beside = None
         if self.results.first.beside is not None:
             check_known(beside := dataset.given("covariates"))

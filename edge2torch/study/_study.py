@@ -189,8 +189,7 @@ def run_study(
     task, settings, parts = with_parts(
         task, dataset, settings, donors, has_cohort=test_data is not None
     )
-    for line in (*suspects, *task.notes[said:]):
-        console.say(line)
+    _say(console, (*suspects, *task.notes[said:]))
     study = Study(
         dataset, task, network, settings, text.words, wider, donors, None, tuple(suspects), parts
     )
@@ -204,8 +203,13 @@ def run_study(
             **settings.reading,
         )
         study = with_cohort(study, cohort)
-        console.say(study.task.notes[-1])
+        _say(console, study.task.notes[len(task.notes) :])
     return _carry_out(study, text, place, console, resume=resume)
+
+
+def _say(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        console.say(line)
 
 
 def _donors(dataset: Dataset, task: Task) -> NDArray[np.str_]:

@@ -41,6 +41,12 @@ class Scaler:
         scaled = np.clip((values - self.mean) / self.scale, -_CLIP, _CLIP)
         return pd.DataFrame(scaled.astype(np.float32), index=table.index, columns=self.names)
 
+    def cuts_off(self, table: pd.DataFrame) -> NDArray[np.bool_]:
+        """Tell which measured values (samples × features) are further away than ten deviations."""
+        values = table[self.names].to_numpy(np.float64)
+        far: NDArray[np.bool_] = np.abs(values - self.mean) > _CLIP * self.scale
+        return far
+
     def as_frame(self) -> pd.DataFrame:
         """Return a row per feature."""
         columns = {"fill": self.fill, "mean": self.mean, "scale": self.scale}

@@ -13,8 +13,12 @@ import pytest
 import edge2torch as e2t
 from edge2torch import Edge2TorchError
 from edge2torch.study import read_dataset
+from edge2torch.study._ask import read_samples
 from edge2torch.study._features import repeated_samples, repeats_words
+from edge2torch.study._other_scale import other_scale
+from edge2torch.study._saved import read_saved
 from edge2torch.study._task import choose_task
+from edge2torch.train import fit_scaler
 
 GENES = [f"g{k}" for k in range(8)]
 EDGES = pd.DataFrame(
@@ -164,8 +168,54 @@ def test_samples_that_come_twice_are_told() -> None:
 def test_new_samples_may_lack_what_the_study_has_a_median_of() -> None:
     found = study(impute=True)
     median = found.results.first.scaler.as_frame().loc["g1", "fill"]
-    lacking, filled = (found.predict(samples().assign(g1=one)) for one in (np.nan, median))
-    pd.testing.assert_frame_equal(lacking, filled)
+    with pytest.warns(e2t.Edge2TorchWarning, match="1 feature has no value in any sample: 'g1'"):
+        lacking = found.predict(samples().assign(g1=np.nan))
+    pd.testing.assert_frame_equal(lacking, found.predict(samples().assign(g1=median)))
+
+
+def test_new_samples_on_another_scale_are_warned_of_and_others_are_not(tmp_path) -> None:
+    found = study(folder=tmp_path / "out")
+    with pytest.warns(e2t.Edge2TorchWarning, match="data: .* of 320 lie over ten .* scale"):
+        found.predict(1000 * samples())
+    with pytest.warns(e2t.Edge2TorchWarning, match="most in 'g2'. Are they"):
+        found.predict(samples().assign(g2=lambda t: t["g2"] + 100))
+    found.predict(samples().iloc[:1].assign(g2=100.0))  # an outlier
+    saved = read_saved(tmp_path / "out", "model")
+    asked = (
+        read_samples(saved, one, None, None, None).notes for one in (samples(), samples() + 99)
+    )
+    assert ["another scale" in " ".join(notes) for notes in asked] == [False, True]
+    notes = study(samples().assign(kind=KINDS), "kind", test_data=cohort()).notes
+    assert "another scale" not in " ".join(notes)
+    far = cohort().assign(**dict(1000 * samples().set_axis(cohort().index)))
+    said = " ".join(study(samples().assign(kind=KINDS), "kind", test_data=far).notes)
+    assert "WARNING: the test data: " in said
+    assert "another scale" in said
+
+
+def test_held_out_samples_of_one_distribution_are_never_said_to_be_on_another_scale() -> None:
+    draw = np.random.default_rng(0)
+    makes = (
+        lambda n: draw.normal(size=(n, 30)),
+        lambda n: draw.lognormal(size=(n, 30)),
+        lambda n: np.log1p(draw.poisson(draw.gamma(0.5, 1.0, (n, 30)))),
+    )
+    for make in makes:
+        for _ in range(100):
+            first, new = (pd.DataFrame(make(n)) for n in (30, 40))
+            assert not other_scale(fit_scaler(first, np.arange(30)), new, "data")
+    logs = pd.DataFrame(draw.normal(8, 1, (40, 30)))
+    assert "1,200 values of 1,200" in other_scale(fit_scaler(logs, np.arange(40)), 2**logs, "data")
+
+
+def test_ids_that_repeat_are_named() -> None:
+    table = samples().assign(kind=KINDS).reset_index(names="Patient ID")
+    assert "more than once" not in " ".join(read_dataset(table, "kind", GENES).notes)
+    table.loc[3, "Patient ID"] = "s7"
+    (said,) = [one for one in read_dataset(table, "kind", GENES).notes if "more than once" in one]
+    assert said.startswith("WARNING: 'Patient ID' would name the samples, but holds 's7' more than")
+    donors = table.assign(**{"Patient ID": [f"s{k // 2}" for k in range(len(table))]})
+    assert "more than once" not in " ".join(read_dataset(donors, "kind", GENES).notes)
 
 
 def test_a_study_that_cannot_begin_leaves_no_folder(tmp_path):
