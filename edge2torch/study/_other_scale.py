@@ -8,7 +8,7 @@ import pandas as pd
 from edge2torch._core.messages import listing, plural
 from edge2torch.train import Scaler
 
-_SHARE = 0.02  # of all values; of one distribution far fewer lie ten deviations away
+_SHARE = 0.05  # of all values; of one distribution far fewer lie ten deviations away
 _FEATURE = 0.5  # of one feature's values: it alone may be in other units
 _FEWEST = 5  # values: a single outlier is none of a scale
 
