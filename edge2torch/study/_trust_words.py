@@ -70,9 +70,11 @@ def trust_words(results: Results) -> TrustWords | None:
         few = LEVEL * tests < _FEWEST_EXPECTED
         wide = f"{round(share * tests)} of {tests:,}, too few to tell" if few else "as it should be"
     n_folds = len(trust.quality)
+    # why they may predict worse than the network that the report is on
+    only = "only " if trust.epochs < results.study.settings.max_epochs else ""
     return TrustWords(
         use=f"Does the prediction of new {plural(words.sample)} rest on the {words.node}? "
-        f"{plural('network', n_folds * trust.starts)} of {plural('fold', n_folds)}, trained for "
+        f"{plural('network', n_folds * trust.starts)} of {plural('fold', n_folds)}, trained for {only}"
         f"{plural('epoch', trust.epochs)}, were asked ({metric.label} "
         f"{metric.show_spread(trust.quality)}): each {words.node} was held at its "
         f"training mean, and the loss of every held-out {words.sample} compared. For {used} of {nodes} it rises "

@@ -92,6 +92,8 @@ def test_what_rewired_edges_find_as_often_is_claimed_nowhere():
     calibration = study.trust.calibration.assign(**{"p<.05": 0.5})
     trust = replace(study.trust, calibration=calibration)
     assert "more than it should" in trust_words(replace(study.results, trust=trust)).null
+    short = replace(study.results, trust=replace(trust, epochs=10))
+    assert "of 4 folds, trained for only 10 epochs, were asked" in trust_words(short).use
 
 
 def test_a_weight_of_heads_that_are_not_there_is_refused():
