@@ -19,10 +19,8 @@ from edge2torch.study import StudySettings
 RESUME = "Go on where a run into this folder was stopped."
 # What all commands that train take; types, defaults and help are those of the settings.
 _DATA, _EVIDENCE = "Data", "Held-out samples and evidence"
-TRAINING = {
-    "Training": ("seed", "seeds", "max_epochs"),
-    _EVIDENCE: ("test_folds", "replicates", "controls"),
-}
+TRAINING = {"Training": ("seed", "seeds", "max_epochs")}
+TRAINING[_EVIDENCE] = ("test_folds", "replicates", "controls")
 _ALL = {
     "Options": ("task",),
     _DATA: ("layer", "feature_names", "normalize", "metadata", "all_features", "impute", "min_class_size"),

@@ -43,8 +43,7 @@ def as_options(text: str, options: Collection[str], *, first: bool = False) -> s
     def option(match: re.Match[str]) -> str:
         name = option_of(match[1], options)
         # {'binds': 0} is binds=0 there, and ['age', 'sex'] age,sex
-        value = re.sub(r"['\"], ['\"]", ",", match[2].strip("{}")).replace("': ", "=")
-        value = (value[1:-1] if value[:1] == "[" else value).strip("'\"")
+        value = re.sub("['\"], ['\"]", ",", match[2].strip("{}[]")).replace("': ", "=").strip("'\"")
         if value == "False" and (off := f"{name[:2]}no-{name[2:]}") in options:
             return off
         if name not in options:
