@@ -14,9 +14,22 @@ def imported_for_good() -> Iterator[None]:
     It would go through half a million objects that nobody gives up, again and again. For a process
     of the library's own: garbage that another program has made by then would stay as well.
     """
+    was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def given_back() -> Iterator[None]:
+    """Give what was kept from the collector back to it, unless it was before."""
+    held = gc.get_freeze_count()
+    try:
+        yield
+    finally:
+        if not held:
+            gc.unfreeze()

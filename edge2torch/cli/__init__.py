@@ -5,7 +5,6 @@ Needs the extra ``cli`` (``pip install "edge2torch[cli]"``).
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
+from edge2torch._core.collector import given_back
 from edge2torch._core.messages import require, wording
 from edge2torch.cli._wording import as_options, options_of
 from edge2torch.errors import Edge2TorchError, MissingDependencyError
@@ -55,11 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options = cache(lambda: options_of(typer.main.get_command(app), given))
         usual = wording.set(lambda text: as_options(text, options()))
         try:
-            with _orderly_end():
+            with _orderly_end(), given_back():
                 app([part for part in given if part != "--debug"], prog_name="edge2torch")
         finally:
             wording.reset(usual)
-            gc.unfreeze()  # what `imported_for_good` held
     except Exception as error:
         if debug:
             raise

@@ -114,6 +114,7 @@ def is_id(column: pd.Series, name: str) -> bool:
 
 
 _MOSTLY = 0.8  # share of a column's ids that differ, if it is to name samples
+_NEARLY = 0.95  # the same of a first column that is not called like an id
 _FEWEST = 8  # so many whole numbers in order of size are a numbering, fewer may be chance
 
 
@@ -299,9 +300,11 @@ def _repeated_ids(
         ids = frame[column]
         is_text = not pd.api.types.is_numeric_dtype(ids.dtype)
         able = column not in label and column not in wanted and (is_text or not _has_fractions(ids))
-        named = like_an_id(column) or str(column).startswith("Unnamed:") or (k == 0 and is_text)
-        # where most come again it tells donors or batches apart, and no samples
-        if not able or not named or ids.nunique() < _MOSTLY * len(ids):
+        named = like_an_id(column) or (k == 0 and (is_text or str(column).startswith("Unnamed:")))
+        # where most come again it tells donors or batches apart, and no samples; other text may be
+        # a description
+        least = _MOSTLY if like_an_id(column) else _NEARLY
+        if not able or not named or ids.nunique() < least * len(ids):
             continue
         twice = ids[ids.duplicated() & ids.notna()].unique().tolist()
         empty = int(ids.isna().sum())
@@ -310,7 +313,8 @@ def _repeated_ids(
         return [
             (
                 f"WARNING: {column!r} would name the samples, but holds {' and '.join(faults)}: they are "
-                "numbered from 0 instead. Is a sample in the table twice?"
+                "numbered from 0 instead. Is a sample in the table twice? What tells apart which samples "
+                "belong together goes to groups=."
             )
         ]
     return []

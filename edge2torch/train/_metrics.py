@@ -32,7 +32,7 @@ def score_predictions(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float
     Raises
     ------
     Edge2TorchError
-        For predictions that are not numbers.
+        For predictions that are NaN or infinite.
 
     Examples
     --------
@@ -42,9 +42,10 @@ def score_predictions(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float
     0.0
     """
     true, found = np.asarray(truth), np.asarray(predicted)
-    if len(lost := np.flatnonzero(np.isnan(found.reshape(len(found), -1)).any(axis=1))):
+    is_known = np.isfinite(found.reshape(len(found), -1).astype(np.float64)).all(axis=1)
+    if len(lost := np.flatnonzero(~is_known)):
         raise Edge2TorchError(
-            f"predicted: {len(lost)} of {len(found)} samples have NaN "
+            f"predicted: {len(lost)} of {len(found)} samples have NaN or infinity "
             f"({listing(lost.tolist())}). A network that diverged predicts so: look at its "
             "loss, and lower the learning rate."
         )

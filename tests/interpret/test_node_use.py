@@ -362,3 +362,34 @@ def test_few_samples_and_targets_that_say_nothing_are_told():
         find_nodes((model, artifact), x, np.ones(12), **options)
     with pytest.raises(Edge2TorchError, match="12 samples cannot be divided into 13 parts"):
         find_nodes((model, artifact), x, x["g0"], folds=13, **options)
+
+
+class Wrapped(nn.Module):
+    """A module of the user's own that computes weights, asks for gradients and changes in place."""
+
+    def __init__(self, net, out):
+        super().__init__()
+        self.net, self.last = net, nn.Linear(out, 2)
+
+    def forward(self, x):
+        computed = {name: torch.tanh(one) for name, one in self.net.named_parameters()}
+        h = torch.func.functional_call(self.net, computed, (x,))
+        if torch.is_grad_enabled():
+            torch.autograd.grad(self.net(x).sum(), [*self.net.parameters()])
+        h *= 2
+        return self.last(h)
+
+
+def test_a_module_of_the_users_own_around_the_network_learns_as_layers_do():
+    edges = layered_graph([30, 10, 3], [30, 12], seed=0)
+    found = []
+    for engine in ("graph", "layers"):
+        net, artifact = e2t.compile_graph(edges, quiet=True, seed=0, engine=engine)
+        rng = np.random.default_rng(0)
+        x = pd.DataFrame(rng.normal(size=(60, 30)), columns=artifact.feature_names)
+        y = pd.Series(np.where(x.iloc[:, 0] > 0, "a", "b"))
+        torch.manual_seed(0)
+        start = Wrapped(net, 3), artifact
+        fitted = cross_fit(start, x, y, folds=2, starts=1, max_epochs=5, quiet=True, seed=0)
+        found.append([one.detach() for one in fitted.models[0][0].parameters()])
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)

@@ -208,6 +208,7 @@ def test_one_group_cannot_be_held_out():
 
 @pytest.mark.parametrize("truth", [[0, 1, 1], [0.5, 1.0, 2.0]])
 def test_predictions_that_are_no_numbers_are_not_scored(truth):
-    predicted = [[0.2, 0.8], [np.nan, 0.1], [0.4, 0.6]] if truth[0] == 0 else [0.1, np.nan, 2]
-    with pytest.raises(Edge2TorchError, match="1 of 3 samples have NaN"):
-        score_predictions(truth, predicted)
+    for odd in (np.nan, np.inf):
+        predicted = [[0.2, 0.8], [odd, 0.1], [0.4, 0.6]] if truth[0] == 0 else [0.1, odd, 2]
+        with pytest.raises(Edge2TorchError, match="1 of 3 samples have NaN or infinity"):
+            score_predictions(truth, predicted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,10 +21,15 @@ from edge2torch.compile import CompileArtifact
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._folds import Fold, Folds, read_folds
-from edge2torch.interpret._trust._stack import side_by_side
+from edge2torch.interpret._trust._stack import Apart, ReplicateStack, side_by_side
 from edge2torch.interpret._trust._start import Start, draw_starts
 from edge2torch.interpret._trust._target import Target
-from edge2torch.nn import CustomizedEdgeModel, drop_in_rows, gradients_to_parameters
+from edge2torch.nn import (
+    CompiledModel,
+    CustomizedEdgeModel,
+    drop_in_rows,
+    gradients_to_parameters,
+)
 from edge2torch.train import Scaler, fit, fit_scaler, in_chunks
 
 OF_FIT = ("checkpoint", "on_checkpoint", "progress")  # options that go on to fit
@@ -223,7 +229,7 @@ def cross_fit(
 
 
 def _train(
-    stack: nn.Module,
+    stack: Apart | ReplicateStack,
     x: Tensor,
     target: Target,
     folds: Sequence[Fold],
@@ -246,9 +252,14 @@ def _train(
         drawn = [rows[torch.randperm(len(rows), generator=generator)[:size]] for rows in fitted]
         return torch.stack(drawn).tensor_split(steps, dim=1)
 
+    # a module of the user's own may ask autograd for what goes past it
+    bare = isinstance(stack, ReplicateStack) or all(
+        isinstance(one, CompiledModel | CustomizedEdgeModel) for one in stack.networks
+    )
+
     def loss(rows: Tensor) -> Tensor:
         # more than a few thousand only where a step takes all samples
-        with gradients_to_parameters():
+        with gradients_to_parameters() if bare else nullcontext():
             (outputs,) = in_chunks(
                 lambda part: (stack(drop_in_rows(x, which, part, input_dropout)),), rows
             )

@@ -64,7 +64,7 @@ def gradients_to_parameters() -> Iterator[None]:
     """Compute outputs of which ``backward`` fills the gradients of parameters, and nothing else.
 
     Of a small network, what autograd does on the way from output to parameters takes a quarter of a
-    step. In one pass the outputs are leaves of its graph then: the same gradients, of which
+    step. In one pass the outputs come from leaves of its graph then: the same gradients, of which
     ``torch.autograd.grad`` knows nothing, and which cannot be differentiated again.
     """
     token = _TO_PARAMETERS.set(True)

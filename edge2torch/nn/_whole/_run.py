@@ -171,13 +171,17 @@ class Run:
         return first.requires_grad or any(one.requires_grad for one in others)
 
     def may_be_leaf(self, x: Tensor) -> bool:
-        """Tell whether nobody waits for the gradient of the input, or looks at that of a parameter."""
-        return not x.requires_grad and not any(
-            one._backward_hooks or one._post_accumulate_grad_hooks for one in self.parameters
+        """Tell whether nobody waits for the gradient of the input, or looks at that of a parameter.
+
+        Parameters that were computed (``functional_call``) hand theirs on to what they come from.
+        """
+        return not x.requires_grad and all(
+            one.is_leaf and not (one._backward_hooks or one._post_accumulate_grad_hooks)
+            for one in self.parameters
         )
 
     def leaf(self, x: Tensor) -> Tensor:
-        """Return the output (b, o) as a leaf, which takes its gradient to the parameters by itself."""
+        """Return the output (b, o) of a leaf, which takes its gradient to the parameters by itself."""
         versions = list(map(_VERSION, self.parameters))
 
         def pass_on(y: Tensor) -> None:
@@ -190,7 +194,7 @@ class Run:
 
         y = self.forward(x, keeps=True).requires_grad_()
         y.register_post_accumulate_grad_hook(pass_on)
-        return y
+        return y.clone()  # a leaf may not be changed in place, as by ReLU(inplace=True)
 
     def forward(self, x: Tensor, *, keeps: bool) -> Tensor:
         """Return the output (b, o); the state stays here if it ``keeps``."""
