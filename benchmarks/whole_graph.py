@@ -4,7 +4,8 @@
         [--batch 64 --threads 1 --replicates 100 --norm]
 
 Every contender has a process of its own and is asked for a turn of steps when it is its turn. A step
-is forward and backward of a mean square, without and with fused Adam. With one thread the time is the
+is forward and backward of a mean square, without and with fused Adam; "straight" is one pass within
+``gradients_to_parameters``. With one thread the time is the
 processor's, for others use the machine too; with more it is the clock's. ``--replicates`` times a
 stack of so many networks in place of one; ``--norm`` puts tanh and batch normalisation at hidden nodes.
 """
@@ -12,6 +13,7 @@ stack of so many networks in place of one; ``--norm`` puts tanh and batch normal
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -34,7 +36,10 @@ def work(edges: str, engine: str, batch: int, threads: int, replicates: int, nor
     import edge2torch as e2t
 
     torch.set_num_threads(threads)
-    options = {"engine": engine} if engine else {}
+    options = {"engine": engine.removesuffix("-straight")} if engine else {}
+    way: Any = contextlib.nullcontext
+    if engine.endswith("-straight"):
+        from edge2torch.nn import gradients_to_parameters as way
     table = pd.read_csv(edges, dtype=str)
 
     def start() -> tuple[Any, Any]:
@@ -60,7 +65,9 @@ def work(edges: str, engine: str, batch: int, threads: int, replicates: int, nor
         while clock() - begin < SECONDS:
             for one in parameters:  # not by zero_grad, which looks for them in every module
                 one.grad = None
-            model(x).square().mean().backward()
+            with way():
+                y = model(x)
+            y.square().mean().backward()
             if with_adam:
                 adam.step()
             count += 1
@@ -106,6 +113,7 @@ def compare(edges: pd.DataFrame, args: argparse.Namespace) -> list[str]:
         edges.to_csv(path, index=False)
         contenders = {
             "one pass": Contender(here, path, "graph", args),
+            "straight": Contender(here, path, "graph-straight", args),
             "layer by layer": Contender(here, path, "layers", args),
             "auto": Contender(here, path, "auto", args),
         }

@@ -343,7 +343,7 @@ def test_gradients_go_straight_to_parameters_with_the_same_bits(modules, calls):
 
 def goes_past(y):
     """Tell whether gradients of an output go to the parameters past autograd."""
-    return y.grad_fn.name() == "CloneBackward0"
+    return y.grad_fn.name() == "PastBackward"
 
 
 def test_an_output_past_autograd_may_be_changed_in_place():
@@ -354,6 +354,25 @@ def test_an_output_past_autograd_may_be_changed_in_place():
             nn.ReLU(inplace=True)(one(x)).sum().backward()
         found.append([value.grad for value in one.parameters()])
     torch.testing.assert_close(*found, **CLOSE)
+
+
+def test_past_autograd_nothing_is_differentiated_again_or_with_other_inputs():
+    (model, _), n_in = pair()
+    x = samples(50, n_in)
+    with gradients_to_parameters():
+        y = model(x)
+    with pytest.raises(RuntimeError, match="not have been used"):
+        torch.autograd.grad(y.sum(), list(model.parameters()), retain_graph=True)
+    with pytest.raises(RuntimeError, match="outside of gradients_to_parameters"):
+        y.square().sum().backward(create_graph=True)
+    x += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+    with gradients_to_parameters():
+        loss = model(x).sum()
+    loss.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
 
 
 def test_who_looks_at_gradients_gets_them_from_autograd():

@@ -27,7 +27,11 @@ _KEPT = 1 << 27  # bytes that stay with a model between two calls at most
 _NEAR = 1 << 26
 _SMALL = 1 << 20  # bytes of a state that stays near, for the widest block
 _PLANS = 64  # batches of so many sizes are kept in mind
-_VERSION = Tensor._version.__get__  # type: ignore[attr-defined]
+_TENSOR: Any = Tensor
+# Unbound: the look through each tensor takes twice as long.
+_VERSION, _IS_LEAF = _TENSOR._version.__get__, _TENSOR.is_leaf.__get__
+_HOOKS = _TENSOR._backward_hooks.__get__
+_LATE_HOOKS = _TENSOR._post_accumulate_grad_hooks.__get__
 
 
 class Plan:
@@ -170,31 +174,18 @@ class Run:
         first, *others = self.parameters
         return first.requires_grad or any(one.requires_grad for one in others)
 
-    def may_be_leaf(self, x: Tensor) -> bool:
+    def may_go_past(self, x: Tensor) -> bool:
         """Tell whether nobody waits for the gradient of the input, or looks at that of a parameter.
 
         Parameters that were computed (``functional_call``) hand theirs on to what they come from.
         """
-        return not x.requires_grad and all(
-            one.is_leaf and not (one._backward_hooks or one._post_accumulate_grad_hooks)
-            for one in self.parameters
+        own = self.parameters
+        return not (
+            x.requires_grad
+            or any(map(_HOOKS, own))
+            or any(map(_LATE_HOOKS, own))
+            or not all(map(_IS_LEAF, own))
         )
-
-    def leaf(self, x: Tensor) -> Tensor:
-        """Return the output (b, o) of a leaf, which takes its gradient to the parameters by itself."""
-        versions = list(map(_VERSION, self.parameters))
-
-        def pass_on(y: Tensor) -> None:
-            gradient, y.grad = y.grad, None
-            assert gradient is not None  # noqa: S101 - it was accumulated
-            _, parts = _gradients(self, gradient, versions, wants_x=False)
-            for parameter, part in zip(self.parameters, parts, strict=True):
-                if part is not None and parameter.requires_grad:
-                    parameter.grad = part if parameter.grad is None else parameter.grad + part
-
-        y = self.forward(x, keeps=True).requires_grad_()
-        y.register_post_accumulate_grad_hook(pass_on)
-        return y.clone()  # a leaf may not be changed in place, as by ReLU(inplace=True)
 
     def forward(self, x: Tensor, *, keeps: bool) -> Tensor:
         """Return the output (b, o); the state stays here if it ``keeps``."""
@@ -300,6 +291,35 @@ class Whole(Function):
                 part if is_wanted else None for part, is_wanted in zip(parts, wanted, strict=True)
             ]
         return None, dx, *parts
+
+
+class Past(Function):
+    """(x (b, i), anchor) -> (b, o); the way back fills the gradients of parameters by itself.
+
+    The anchor is any tensor that requires a gradient, and gets none.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, run: Run, x: Tensor, anchor: Tensor) -> Tensor:
+        ctx.run, ctx.versions = run, list(map(_VERSION, run.parameters))
+        ctx.save_for_backward(x)
+        return run.forward(x, keeps=True)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        run = ctx.run
+        _ = ctx.saved_tensors  # is an error where x was changed, or if this is the second time
+        if torch.is_grad_enabled() or not torch._C._has_storage(gradient):
+            raise RuntimeError(
+                "Gradients that go straight to the parameters cannot be differentiated again. "
+                "Compute the output outside of gradients_to_parameters()."
+            )
+        _, parts = _gradients(run, gradient, ctx.versions, wants_x=False)
+        for parameter, part in zip(run.parameters, parts, strict=True):
+            if part is not None and parameter.requires_grad:
+                held = parameter.grad
+                parameter.grad = part if held is None else held + part
+        return None, None, None
 
 
 def _gradients(
