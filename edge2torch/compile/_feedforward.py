@@ -49,14 +49,8 @@ def build_feedforward(
         output_position=plan.output_position,
         in_features=len(plan.layers[0]),
         fingerprint=fingerprint,
-        engine=_engine(options),
+        engine=options.engine,
     )
-
-
-def _engine(options: CompileOptions) -> str:
-    """Return what computes the layers: who asks for a kernel asks for layers."""
-    engine = str(options.own.get("engine", "auto"))
-    return "layers" if engine == "auto" and options.kernel != "auto" else engine
 
 
 def _linear(

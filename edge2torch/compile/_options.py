@@ -30,6 +30,12 @@ class CompileOptions:
     own: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, int] | None = None  # of the nodes that have more than one
 
+    @property
+    def engine(self) -> str:
+        """What computes layers or steps: who asks for a kernel asks for layers."""
+        engine = str(self.own.get("engine", "auto"))
+        return "layers" if engine == "auto" and self.kernel != "auto" else engine
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON; ``units`` only where a node has several."""
         found = asdict(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from edge2torch.compile._feedforward import scale_by_fan_in
 from edge2torch.compile._options import (
     DEFAULT_STEPS,
     CompileOptions,
+    Engine,
     count_steps,
 )
 from edge2torch.errors import Edge2TorchError
@@ -55,6 +56,10 @@ class Recurrent:
         For ``"converge"``: largest relative change at which a sample is settled, and when to stop.
     gradient : {"implicit", "unroll"}
         For ``"converge"``: through the equation of the steady state, or through all updates.
+    engine : {"auto", "graph", "layers"}
+        What computes a number of steps: ``"layers"`` one after the other, ``"graph"`` all of them in
+        one pass, wherever nothing asks for more than values and gradients; ``"auto"`` the one that
+        takes less time, told by the graph, the steps and the batch.
 
     Raises
     ------
@@ -83,6 +88,10 @@ class Recurrent:
     tolerance: float = 1e-5
     max_steps: int = 200
     gradient: str = "implicit"
+    engine: Engine = "auto"
+
+    # what may differ between two models that load each other's parameters
+    passing: ClassVar[tuple[str, ...]] = ("engine",)
 
     def __post_init__(self) -> None:
         recurrent_steps("recurrent", self.steps)
@@ -97,6 +106,7 @@ class Recurrent:
             raise Edge2TorchError("leak and cell='gated' exclude each other: the gate is a leak.")
         check_number("tolerance", self.tolerance, above=0, below=1)
         check_count("max_steps", self.max_steps)
+        check_choice("engine", self.engine, get_args(Engine))
 
 
 def recurrent_steps(backend: str, steps: Any) -> int | str:
@@ -136,6 +146,7 @@ def build_recurrent(
         is_cyclic=plan.is_cyclic,
         fingerprint=fingerprint,
         solver=SteadySolver(own.tolerance, own.max_steps, own.gradient) if is_steady else None,
+        engine=options.engine,
     )
     if draw:
         if is_steady:

@@ -63,23 +63,35 @@ class GraphCell(nn.Module):
         """Whether the cell has gates."""
         return hasattr(self, "update_gate")
 
+    @property
+    def learns_rate(self) -> bool:
+        """Whether shares are learned of how much a node is renewed."""
+        return isinstance(self._kind, str)
+
+    @property
+    def fixed_rate(self) -> float | None:
+        """The constant share of a node that is renewed, if there is one."""
+        return None if isinstance(self._kind, str) else self._kind
+
     def with_edge_dropout(self, probability: float) -> GraphCell:
         """Return a cell that shares all parameters with this one, and drops edges in training."""
         edges, *gates = [layer.with_edge_dropout(probability) for layer in self.layers()]
         cell = GraphCell(edges, gates=gates, leak=self._kind)
-        if isinstance(self._kind, str):
+        if self.learns_rate:
             cell.leak = self.leak
         return cell
 
-    def forward(self, state: Tensor) -> tuple[Tensor, Tensor | float | None]:
+    def forward(
+        self, state: Tensor, weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | float | None]:
         """Map the state (b, n) to what arrives (b, m), and the share that is renewed."""
-        drive: Tensor = self.edges(state)
+        drive: Tensor = self.edges(state) if weight is None else self.edges(state, weight)
         if self.is_gated:
             drive = torch.sigmoid(self.reset_gate(state)) * drive
             return drive, torch.sigmoid(self.update_gate(state))
-        if isinstance(self._kind, str):
+        if self.learns_rate:
             return drive, torch.sigmoid(self.leak)
-        return drive, self._kind
+        return drive, self.fixed_rate
 
 
 class StepBlock(nn.Module):

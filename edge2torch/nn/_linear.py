@@ -123,10 +123,10 @@ class MaskedLinear(EdgePattern):
     def _unsigned(self, weights: Tensor) -> Tensor:
         return torch.where(self.sign == 0, weights, weights.abs())  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (..., i) to (..., o)."""
+    def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Map x (..., i) to (..., o), by ``edge_weights()`` that may be at hand."""
         lead = x.shape[:-1]
-        weight = self.edge_weights()
+        weight = self.edge_weights() if weight is None else weight
         if self.edge_dropout:
             weight = F.dropout(weight, self.edge_dropout, self.training)
         flat = x if x.dim() == 2 else x.reshape(-1, self.in_features)

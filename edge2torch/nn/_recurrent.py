@@ -20,6 +20,7 @@ from edge2torch.nn._hold import Hold, Holds, holds_of, on_outputs, on_values
 from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
 from edge2torch.nn._steady import Convergence, SteadySolver
+from edge2torch.nn._whole import STEPS, WholeGraph
 
 
 class RecurrentEdgeModel(CompiledModel):
@@ -45,6 +46,8 @@ class RecurrentEdgeModel(CompiledModel):
         Identifies graph, order and options.
     solver : SteadySolver, optional
         Repeats the single step until the state is steady.
+    engine : {"auto", "graph", "layers"}
+        What computes several steps: one after the other, or all in one pass.
 
     Attributes
     ----------
@@ -63,6 +66,8 @@ class RecurrentEdgeModel(CompiledModel):
     """
 
     outputs: Tensor
+    engine = "layers"  # of models that were pickled before there was another
+    n_alike = 1
 
     def __init__(
         self,
@@ -74,6 +79,7 @@ class RecurrentEdgeModel(CompiledModel):
         is_cyclic: NDArray[np.bool_],
         fingerprint: bytes,
         solver: SteadySolver | None = None,
+        engine: str = "auto",
     ) -> None:
         super().__init__(in_features, len(outputs), fingerprint)
         self.cells = nn.ModuleList(cells)
@@ -84,6 +90,7 @@ class RecurrentEdgeModel(CompiledModel):
         self.register_buffer("outputs", torch.tensor(outputs), persistent=False)
         self._read_places = np.array(outputs)  # as whole numbers, wherever the tensors are
         self.last_convergence: Convergence | None = None
+        self.engine, self._whole = engine, WholeGraph(STEPS)
 
     @property
     def steps(self) -> int | str:
@@ -102,6 +109,10 @@ class RecurrentEdgeModel(CompiledModel):
         A PackedSequence gives a PackedSequence. ``hold``, a :class:`Hold` or several, keeps nodes at
         a value, wholly or in part, after every update; in sequences at all times.
         """
+        if self._may_be_one_pass(x, lengths, hold):
+            y = self._whole.call(self, cast(Tensor, x))
+            if y is not None:
+                return y
         if isinstance(x, PackedSequence):
             self.check_input(x.data)
             sizes = x.batch_sizes.tolist()
@@ -114,7 +125,8 @@ class RecurrentEdgeModel(CompiledModel):
                 raise Edge2TorchError(
                     "lengths belong to sequences: x must be (batch, time, inputs)."
                 )
-            return self._read(self._run(self._start(x, holds), holds))
+            start = self._start(x, holds)
+            return self._read(self._run(start, holds, self._weight_of_all_steps()))
         if lengths is None:
             batch, time, _ = x.shape
             # time by time, all samples of one after the other: as PackedSequence lays out its data
@@ -128,6 +140,17 @@ class RecurrentEdgeModel(CompiledModel):
             packed._replace(data=y), batch_first=True, total_length=x.shape[1]
         )
         return padded
+
+    def _may_be_one_pass(self, x: object, lengths: object, hold: object) -> bool:
+        """Tell whether nothing but a few updates of plain samples is asked for."""
+        return (
+            self.engine != "layers"
+            and self.solver is None
+            and lengths is None
+            and hold is None
+            and isinstance(x, Tensor)
+            and not torch.compiler.is_compiling()
+        )
 
     def _holds(self, hold: Holds, batch: int, order: Tensor | None = None) -> tuple[Hold, ...]:
         """Return what is held, its samples in the order in which they are computed."""
@@ -152,15 +175,30 @@ class RecurrentEdgeModel(CompiledModel):
         zeros = rows.new_zeros(self.cell(0).edges.out_features, x.shape[0])
         return torch.cat([rows, zeros]).t()
 
-    def _run(self, state: Tensor, holds: tuple[Hold, ...] = ()) -> Tensor:
+    def _run(
+        self, state: Tensor, holds: tuple[Hold, ...] = (), weight: Tensor | None = None
+    ) -> Tensor:
         if self.solver is not None:
             return self._settle(state, holds)
         for k in range(len(self.step_blocks)):
-            state = self._step(k, state, holds)
+            state = self._step(k, state, holds, weight)
         return state
 
-    def _step(self, k: int, state: Tensor, holds: tuple[Hold, ...] = ()) -> Tensor:
-        drive, rate = self.cell(k if len(self.cells) > 1 else 0)(on_outputs(holds, state))
+    def _weight_of_all_steps(self) -> Tensor | None:
+        """Return the weights of a call where some are held to one sign, and all steps share them.
+
+        A weight at its bound is held back where the gradient of the whole would lower it. Asked step by
+        step, those that would raise it passed, and those that would lower it did not.
+        """
+        edges = self.cell(0).edges
+        return edges.edge_weights() if len(self.cells) == 1 and edges.sign is not None else None
+
+    def _step(
+        self, k: int, state: Tensor, holds: tuple[Hold, ...] = (), weight: Tensor | None = None
+    ) -> Tensor:
+        cell = self.cell(k if len(self.cells) > 1 else 0)
+        known = () if weight is None else (weight,)
+        drive, rate = cell(on_outputs(holds, state), *known)
         following: Tensor = self.step_blocks[k](state, drive, rate)
         if not holds:
             return following
@@ -187,14 +225,14 @@ class RecurrentEdgeModel(CompiledModel):
         """Map time points, one after the other with fewer and fewer samples, to their outputs."""
         if not sizes:
             return x.new_zeros(0, self.out_features)
-        state, read = None, []
+        state, read, weight = None, [], self._weight_of_all_steps()
         for now in x.split(sizes):
             here = tuple(one.of(slice(now.shape[0])) for one in holds)
             start = self._start(now, here)
             if state is not None:
                 carried = state.t()[self.in_features :, : now.shape[0]]
                 start = torch.cat([start.t()[: self.in_features], carried]).t()
-            state = self._run(start, here)
+            state = self._run(start, here, weight)
             read.append(self._read(state))
         return torch.cat(read)
 
@@ -242,6 +280,7 @@ class RecurrentEdgeModel(CompiledModel):
             is_cyclic=self.is_cyclic,
             fingerprint=self._fingerprint,
             solver=self.solver,
+            engine=self.engine,
         )
 
     def also_reading(self, places: Sequence[tuple[str, int]]) -> RecurrentEdgeModel:
@@ -255,6 +294,7 @@ class RecurrentEdgeModel(CompiledModel):
             is_cyclic=self.is_cyclic,
             fingerprint=self._fingerprint,
             solver=self.solver,
+            engine=self.engine,
         )
 
     def edge_layers(self) -> list[MaskedLinear]:

@@ -1,5 +1,6 @@
-"""The whole-graph engine: a feedforward model as one function, node after node."""
+"""The whole-graph engine: a model as one function, node after node."""
 
 from edge2torch.nn._whole._engine import WholeGraph, gradients_to_parameters, layer_by_layer
+from edge2torch.nn._whole._kinds import STEPS
 
-__all__ = ["WholeGraph", "gradients_to_parameters", "layer_by_layer"]
+__all__ = ["STEPS", "WholeGraph", "gradients_to_parameters", "layer_by_layer"]

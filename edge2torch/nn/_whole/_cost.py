@@ -6,7 +6,7 @@ from typing import Any
 
 from edge2torch.nn._kernels._cost import layer_time
 from edge2torch.nn._nodes import NodeBatchNorm
-from edge2torch.nn._whole._run import LANES, WIDTH
+from edge2torch.nn._whole._tensors import LANES, WIDTH
 
 _CACHE = 1 << 20  # bytes of a state that stays near
 # Nanoseconds of a forward and backward pass in one thread, by what there is of each: fitted on a
@@ -26,11 +26,41 @@ _WHOLE = {
 }
 _LAYERS = {"kernels": 1.12, "stage": 65e3, "normed": 2.5, "active": 0.68}
 
+# What a recurrent step takes beside its kernel, and for each of its nodes and samples.
+_STEP = {"once": 100e3, "node": 1.0}
+
 
 def times(model: Any, batch: int) -> tuple[float, float]:
     """Return the estimated nanoseconds of a step, layer by layer and in one pass."""
     layers = sum(_LAYERS[name] * value for name, value in layer_terms(model, batch).items())
     return layers, sum(_WHOLE[name] * value for name, value in whole_terms(model, batch).items())
+
+
+def times_of_steps(model: Any, batch: int) -> tuple[float, float]:
+    """Return the same of a recurrent model."""
+    n_steps, edges = len(model.step_blocks), model.cell(0).edges
+    n_nodes, own = edges.out_features, len(model.cells)
+    stages = n_steps * len(model.step_blocks[0].stages)
+    one = layer_time(edges.n_edges, edges.in_features, n_nodes, batch)
+    layers = (
+        n_steps * (_LAYERS["kernels"] * one + _STEP["once"] + _STEP["node"] * batch * edges.in_features)
+        + stages * (_LAYERS["stage"] + _LAYERS["active"] * batch * n_nodes)
+    )  # fmt: skip
+    samples = -(-batch // LANES) * LANES
+    rows = n_nodes * n_steps * (1 if model.cell(0).fixed_rate is None else 2)
+    n_edges = edges.n_edges * n_steps + 2 * (rows - n_nodes * n_steps)
+    is_near = 4 * (model.in_features + rows) * min(samples, WIDTH) < _CACHE
+    terms = {
+        "once": 1,
+        "parameter": sum(1 for _ in model.parameters()),
+        "edge": edges.n_edges * own,
+        "near": samples * n_edges * is_near,
+        "far": samples * n_edges * (not is_near),
+        "input": samples * model.in_features,
+        "node": samples * rows,
+        "active": samples * n_nodes * stages,
+    }
+    return layers, sum(_WHOLE[name] * value for name, value in terms.items())
 
 
 def layer_terms(model: Any, batch: int) -> dict[str, float]:

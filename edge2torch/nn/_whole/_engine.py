@@ -1,4 +1,4 @@
-"""A feedforward model as one function of its input and its parameters."""
+"""A model as one function of its input and its parameters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torch.autograd import Function, forward_ad
 from torch.nn.modules import module as torch_module
 
 from edge2torch._core.messages import aside
-from edge2torch.nn._whole._cost import times
 from edge2torch.nn._whole._device import DeviceRun, device_run, pays_on_device
+from edge2torch.nn._whole._kinds import LAYERS, Kind
 from edge2torch.nn._whole._layout import Layout
 from edge2torch.nn._whole._run import Past, Run, Whole
 from edge2torch.nn._whole._stages import Tables
@@ -96,6 +96,11 @@ class WholeGraph:
 
     Kept by the model it belongs to; copies and pickles of the model begin with a fresh one.
 
+    Parameters
+    ----------
+    kind : Kind
+        How such a model is read: by its layers, or by its steps.
+
     Examples
     --------
     >>> import copy
@@ -103,21 +108,24 @@ class WholeGraph:
     True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind = LAYERS) -> None:
+        self.kind = kind
         self.layout: Layout | None = None
         self._watched: Watched | None = None
         self._tables: dict[tuple[Any, ...], Tables | None] = {}
         self._paying: dict[tuple[int, bool, bool], bool] = {}
 
     def __deepcopy__(self, memo: Any) -> WholeGraph:
-        return WholeGraph()
+        return WholeGraph(self.kind)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return WholeGraph, ()
+        return WholeGraph, (self.kind,)
 
     def call(self, model: Any, x: Tensor) -> Tensor | None:
         """Return the model's output (b, o), or None where the walk does not know how."""
         if not _is_plain(x, model.in_features) or _is_observed(x.device.type):
+            return None
+        if x.is_cuda and not self.kind.goes_to_cards:
             return None
         if model.engine == "auto" and not self._pays(model, x):
             return None
@@ -150,6 +158,8 @@ class WholeGraph:
             return None
         if x.is_cuda:
             return device_run(model, watched, tables, x)
+        for shares in watched.shares:
+            shares.follow(x.dtype)
         parameters = watched.parameters.find(x.dtype)
         walk = _walk()
         if parameters is None or walk is None or not tables.are_plain(x.dtype):
@@ -158,7 +168,7 @@ class WholeGraph:
 
     def _read(self, model: Any) -> Watched:
         self._tables.clear()
-        self._watched = Watched(model)
+        self._watched = Watched(model, self.kind)
         self.layout = self._watched.layout
         return self._watched
 
@@ -170,7 +180,7 @@ class WholeGraph:
             if x.is_cuda:
                 self._paying[at] = pays_on_device(model, x.shape[0], is_captured=is_captured)
             else:
-                layers, whole = times(model, x.shape[0])
+                layers, whole = self.kind.times(model, x.shape[0])
                 gain = layers - whole  # of each of the graphs that stand side by side
                 enough = gain * model.n_alike > _LEAST_GAIN and gain > _LEAST_SHARE * layers
                 self._paying[at] = enough

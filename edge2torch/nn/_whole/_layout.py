@@ -132,68 +132,119 @@ def lay_out(model: Layered) -> Layout:
     n_layers = len(model.blocks)
     widths = [model.in_features, *(model.block(k).linear.out_features for k in range(n_layers))]
     first = np.concatenate([[0], np.cumsum(widths)])
-    parameters: list[tuple[nn.Module, str]] = []
-    n_values = 0
+    values = Places()
     sources, targets, places, signs, sizes = [], [], [], [], [0]
     ends = {id(layer): (start, end) for layer, start, end in _ends(model, first)}
     for linear in model.edge_layers():
         to_source, to_target = ends[id(linear)]
-        sources.append(to_source[_numbers(linear.col)])
-        targets.append(to_target[_numbers(linear.row)])
+        sources.append(to_source[numbers_of(linear.col)])
+        targets.append(to_target[numbers_of(linear.row)])
         sizes.append(linear.n_edges)
-        sign = np.zeros(linear.n_edges, np.int8)
-        n_free = linear.weight.numel()
-        free = np.arange(linear.n_edges) if linear.trainable is None else _numbers(linear.trainable)
-        place = np.empty(linear.n_edges, np.int64)
-        if linear.fixed is not None:
-            place = n_values + n_free + np.arange(linear.n_edges)
-        place[free] = n_values + np.arange(n_free)
-        if linear.sign is not None:
-            sign[free] = linear.sign.cpu().numpy()
-        for name in ("weight", *(["fixed"] if linear.fixed is not None else [])):
-            parameters.append((linear, name))
-            n_values += getattr(linear, name).numel()
+        place, sign = values.of_edges(linear)
         places.append(place)
         signs.append(sign)
     bias_place = np.full(first[-1] - first[1], -1)
     for k in range(n_layers):
-        linear = model.block(k).linear
-        if linear.bias is not None:
-            own = slice(first[k + 1] - first[1], first[k + 2] - first[1])
-            bias_place[own] = n_values + np.arange(widths[k + 1])
-            parameters.append((linear, "bias"))
-            n_values += widths[k + 1]
-    source, target = _joined(sources), _joined(targets)
+        own = slice(first[k + 1] - first[1], first[k + 2] - first[1])
+        bias_place[own] = values.of_bias(model.block(k).linear)
+    source, target = joined(sources), joined(targets)
     rank, segments = _walking_order(source, target, widths[0], int(first[-1]))
-    outs = rank[first[model._output_layer] + model._output_position]
-    out_of = np.full(first[-1], -1)
+    own_bias = np.empty_like(bias_place)
+    own_bias[rank[first[1] :] - widths[0]] = bias_place
+    return assemble(
+        widths[0],
+        rank[source],
+        rank[target],
+        joined(places),
+        joined(signs, np.int8),
+        starts=np.cumsum(sizes),
+        outs=rank[first[model._output_layer] + model._output_position],
+        segments=segments,
+        row_of=tuple(rank[first[k + 1] : first[k + 2]] - widths[0] for k in range(n_layers)),
+        bias_place=own_bias,
+        values=values,
+    )
+
+
+class Places:
+    """Where values stand that modules hold, one after the other."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[nn.Module, str]] = []
+        self.total = 0
+
+    def add(self, module: nn.Module, name: str) -> int:
+        """Return where a module's tensor begins, which comes last."""
+        begin = self.total
+        self.held.append((module, name))
+        self.total += getattr(module, name).numel()
+        return begin
+
+    def of_edges(self, linear: MaskedLinear) -> tuple[Int, NDArray[np.int8]]:
+        """Return the place of each edge's weight, and 1 or -1 where that is constrained."""
+        sign = np.zeros(linear.n_edges, np.int8)
+        n_free = linear.weight.numel()
+        free = (
+            np.arange(linear.n_edges) if linear.trainable is None else numbers_of(linear.trainable)
+        )
+        place = np.empty(linear.n_edges, np.int64)
+        begin = self.add(linear, "weight")
+        if linear.fixed is not None:
+            place = self.add(linear, "fixed") + np.arange(linear.n_edges)
+        place[free] = begin + np.arange(n_free)
+        if linear.sign is not None:
+            sign[free] = linear.sign.cpu().numpy()
+        return place, sign
+
+    def of_bias(self, linear: MaskedLinear) -> Int:
+        """Return the place of each target's bias, or -1."""
+        size = linear.out_features
+        return (
+            np.full(size, -1) if linear.bias is None else self.add(linear, "bias") + np.arange(size)
+        )
+
+
+def assemble(
+    n_in: int,
+    source: Int,
+    target: Int,
+    place: Int,
+    sign: NDArray[np.int8],
+    *,
+    starts: Int,
+    outs: Int,
+    segments: Int,
+    row_of: tuple[Int, ...],
+    bias_place: Int,
+    values: Places,
+) -> Layout:
+    """Return the layout of edges between rows that are in walking order."""
+    n = n_in + len(bias_place)
+    out_of = np.full(n, -1)
     out_of[outs] = np.arange(len(outs))
-    source, target = rank[source], rank[target]
     by_target = np.lexsort((source, target))
     source, target = source[by_target], target[by_target]
     by_source = np.argsort(source, kind="stable")
-    col, before = _narrow(source), _narrow(_before(source, segments, widths[0]))
-    own_bias = np.empty_like(bias_place)
-    own_bias[rank[first[1] :] - widths[0]] = bias_place
+    col, before = _narrow(source), _narrow(_before(source, segments, n_in))
     return Layout(
-        n_in=widths[0],
-        crow=_pointer(target - widths[0], int(first[-1]) - widths[0]),
+        n_in=n_in,
+        crow=_pointer(target - n_in, n - n_in),
         col=col,
         near=col - before if before.any() else col,  # not twice in the cache
-        place=_narrow(_joined(places)[by_target]),
+        place=_narrow(place[by_target]),
         number=_narrow(by_target),
-        starts=np.cumsum(sizes),
-        sign=_joined(signs, np.int8)[by_target],
-        ccol=_pointer(source, int(first[-1])),
+        starts=starts,
+        sign=sign[by_target],
+        ccol=_pointer(source, n),
         target=_narrow(target[by_source]),
         edge=_narrow(by_source),
         outs=outs,
         out_of=_narrow(out_of),
         segments=segments,
-        row_of=tuple(rank[first[k + 1] : first[k + 2]] - widths[0] for k in range(n_layers)),
-        parameters=parameters,
-        bias_place=own_bias,
-        n_values=n_values,
+        row_of=row_of,
+        parameters=values.held,
+        bias_place=bias_place,
+        n_values=values.total,
     )
 
 
@@ -209,7 +260,7 @@ def _ends(model: Layered, first: Int) -> Iterator[tuple[MaskedLinear, Int, Int]]
         for to_layer, size in model._segments[k]:
             arrivals = model.block(to_layer - 1).arrivals
             position = np.empty(arrivals.n_edges, np.int64)  # of each product that waits
-            position[_numbers(arrivals.col)] = _numbers(arrivals.row)
+            position[numbers_of(arrivals.col)] = numbers_of(arrivals.row)
             own = position[arrived[to_layer] : arrived[to_layer] + size]
             ends.append(first[to_layer] + own)
             arrived[to_layer] += size
@@ -298,11 +349,11 @@ def _divides(segments: Int, n_in: int) -> bool:
     return len(segments) > 2 and room <= _CACHE
 
 
-def _numbers(tensor: Tensor) -> Int:
+def numbers_of(tensor: Tensor) -> Int:
     return tensor.cpu().numpy().astype(np.int64)
 
 
-def _joined(parts: Sequence[NDArray[Any]], dtype: Any = np.int64) -> NDArray[Any]:
+def joined(parts: Sequence[NDArray[Any]], dtype: Any = np.int64) -> NDArray[Any]:
     return np.concatenate([*parts, np.zeros(0, dtype)]).astype(dtype)
 
 

@@ -21,17 +21,18 @@ def differentiable_gradients(
     with torch.enable_grad():
         # by other names: x may have come of the same parameters, and a parameter stand at two places
         operands = [one.view_as(one) for one in (x, *parameters)]
-        y = Replay(run, operands[0], operands[1:]).output()
+        y = run.watched.kind.replay(run, operands[0], operands[1:]).output()
     inputs = [one for one, is_wanted in zip(operands, wanted, strict=True) if is_wanted]
     found = iter(torch.autograd.grad(y, inputs, gradient, create_graph=True, allow_unused=True))
     return [next(found) if is_wanted else None for is_wanted in wanted]
 
 
 class Replay:
-    """The same call by operations that can be differentiated again, with the same masks."""
+    """The same call by operations that can be differentiated again, with the same masks: by layers."""
 
     def __init__(self, run: Any, x: Tensor, parameters: Sequence[Tensor]) -> None:
         self.run, self.x = run, x
+        self._weights: dict[int, Tensor] = {}
         held = run.watched.held
         self.given = {
             (id(module), name): value
@@ -40,7 +41,7 @@ class Replay:
 
     def output(self) -> Tensor:
         """Return y (b, o)."""
-        model, layout = self.run.model, self.run.layout
+        model = self.run.model
         arrived: list[list[Tensor]] = [[] for _ in range(len(model.blocks) + 1)]
         layers = [self.x]
         for k, stages in enumerate(self.run.watched.stages):
@@ -54,23 +55,31 @@ class Replay:
             y = self._product(block.linear, layer)
             if arrived[k + 1]:
                 y = y + block.arrivals(*arrived[k + 1])
-            column = np.full(layout.n_nodes, -1)
-            column[layout.row_of[k]] = np.arange(len(layout.row_of[k]))
-            for stage in stages:
-                own = torch.from_numpy(column[stage.nodes]).to(y.device)
-                y = y.index_copy(1, own, self._stage(stage, y.index_select(1, own)))
-            layers.append(y)
+            layers.append(self._staged(k, stages, y))
         found = [
             layers[layer][:, position]
             for layer, position in zip(model._output_layer, model._output_position, strict=True)
         ]
         return torch.stack(found, 1)
 
+    def _staged(self, k: int, stages: Sequence[Stage], y: Tensor) -> Tensor:
+        """Return what the nodes of layer or step k make of what arrives, y (b, n)."""
+        layout = self.run.layout
+        column = np.full(layout.n_nodes, -1)
+        column[layout.row_of[k]] = np.arange(len(layout.row_of[k]))
+        for stage in stages:
+            own = torch.from_numpy(column[stage.nodes]).to(y.device)
+            y = y.index_copy(1, own, self._stage(stage, y.index_select(1, own)))
+        return y
+
     def _product(self, linear: MaskedLinear, x: Tensor) -> Tensor:
         weight, fixed, bias = (
             self.given.get((id(linear), name)) for name in ("weight", "fixed", "bias")
         )
-        weight = linear.effective(weight, fixed)  # type: ignore[arg-type]
+        at = id(linear)
+        if at not in self._weights:  # once, so that what holds one sign asks for all steps together
+            self._weights[at] = linear.effective(weight, fixed)  # type: ignore[arg-type]
+        weight = self._weights[at]
         tables, layout = self.run.tables, self.run.layout
         if len(tables.edge_drop):
             number = next(k for k, one in enumerate(self.run.model.edge_layers()) if one is linear)
@@ -96,6 +105,22 @@ class Replay:
             mean, variance = (torch.from_numpy(part[norm]) for part in np.split(run.moments, 2))
         epsilon = module.eps
         return F.batch_norm(y, mean, variance, gain, lift, run.tables.learns, 0.0, epsilon)  # type: ignore[arg-type]
+
+
+class StepReplay(Replay):
+    """The same of a recurrent model: by steps."""
+
+    def output(self) -> Tensor:
+        """Return y (b, o)."""
+        model, x = self.run.model, self.x
+        nodes = x.new_zeros(len(x), model.cell(0).edges.out_features)
+        for k, stages in enumerate(self.run.watched.stages):
+            cell = model.cell(k if len(model.cells) > 1 else 0)
+            drive = self._product(cell.edges, torch.cat([x, nodes], 1))
+            following = self._staged(k, stages, drive)
+            rate = cell.fixed_rate
+            nodes = following if rate is None else nodes + rate * (following - nodes)
+        return torch.cat([x, nodes], 1)[:, model._read_places]
 
 
 def mask_of(seed: int, counter: Any, probability: Any) -> Any:

@@ -14,12 +14,10 @@ from torch.autograd import Function
 from edge2torch.nn._whole._layout import Layout
 from edge2torch.nn._whole._replay import differentiable_gradients
 from edge2torch.nn._whole._stages import Tables
-from edge2torch.nn._whole._tensors import CPU, lies_in_memory
+from edge2torch.nn._whole._tensors import CPU, LANES, WIDTH, lies_in_memory
 from edge2torch.nn._whole._threads import count_threads, share_out, shares
 from edge2torch.nn._whole._watch import Watched
 
-LANES = 32  # as in the walk
-WIDTH = 64  # samples side by side in a block
 _KEPT = 1 << 27  # bytes that stay with a model between two calls at most
 # A state of so many bytes is kept for backward; of a larger one, segments that stay in the cache are
 # computed anew on the way back, so that no memory is asked for. Kept, 5 to 200 networks of f (1 to 56

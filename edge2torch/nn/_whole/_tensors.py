@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 PLAIN = {Tensor, nn.Parameter}
 CPU = torch.device("cpu")
+LANES = 32  # samples that are read at once, as in the walk
+WIDTH = 64  # samples side by side in a block
 # Unbound: the call through each tensor takes twice as long.
 _ADDRESS, _SIZE, _WHOLE = Tensor.data_ptr, Tensor.size, Tensor.is_contiguous
 _DTYPE = Tensor.dtype.__get__  # type: ignore[attr-defined]

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from edge2torch.nn._block import FeedforwardLayerBlock, SkipSum
-from edge2torch.nn._linear import MaskedLinear
-from edge2torch.nn._whole._layout import lay_out, share_rows
+from edge2torch.nn._whole._kinds import Kind, Shares
+from edge2torch.nn._whole._layout import share_rows
 from edge2torch.nn._whole._stages import Stage, Tables, read_stages, settings_of, tabulate
 from edge2torch.nn._whole._tensors import Tensors
 
@@ -18,9 +17,17 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 
 
 class Watched:
-    """Modules, their settings and their parameters."""
+    """Modules, their settings and their parameters.
 
-    def __init__(self, model: Any) -> None:
+    Parameters
+    ----------
+    model : CompiledModel
+    kind : Kind
+        How such a model is read.
+    """
+
+    def __init__(self, model: Any, kind: Kind) -> None:
+        self.kind = kind
         inner = list(model.modules())
         self._parents = [one._modules for one in inner if one._modules]
         self._leaves = [one._modules for one in inner if not one._modules]
@@ -45,12 +52,12 @@ class Watched:
         self._dropped: list[Any] = []
         self._slots: tuple[dict[str, Any], int] | None = None
         self.on_device: dict[Any, Any] = {}  # the layout, by device
-        self.is_known = self._is_ours(model)
+        self.is_known = kind.knows(model)
         if not self.is_known:
             return
-        layout = self.layout = lay_out(model)
+        layout = self.layout = kind.lay_out(model)
         found = [
-            list(read_stages(model.block(k).stages, nodes)) for k, nodes in enumerate(layout.row_of)
+            list(read_stages(kind.stages(model, k), nodes)) for k, nodes in enumerate(layout.row_of)
         ]
         known = [stage for stages in found for stage in stages]
         norms: list[Any] = [one.module for one in known if one is not None and one.kind == "norm"]
@@ -70,7 +77,8 @@ class Watched:
                     n_values += getattr(module, name).numel()
             self._norm_places[id(module)] = (places[0], places[1])
         self.parameters = Tensors(held)
-        behind = _behind_outputs(model)
+        self.shares = [module for module, _ in held if isinstance(module, Shares)]
+        behind = kind.behind_outputs(model)
         self.leads_out = [id(module) not in behind for module, _ in held]
         watched = [
             (stage.module, settings_of(stage.module)) for stages in self.stages for stage in stages
@@ -82,22 +90,6 @@ class Watched:
         watched += [(one, ("training",)) for one in self.linear if one.edge_dropout]
         self._dicts = [one.__dict__ for one, names in watched for _ in names]
         self._names = [name for _, names in watched for name in names]
-
-    def _is_ours(self, model: Any) -> bool:
-        """Tell whether nothing but the stages may be of an unknown kind."""
-        linear = model.edge_layers()
-        blocks = [model.block(k) for k in range(len(model.blocks))]
-        return (
-            len(blocks) > 0
-            and all(type(one) is MaskedLinear for one in linear)
-            and all(type(one) is FeedforwardLayerBlock for one in blocks)
-            and sum(one.n_edges for one in linear) < 2**31
-            and all(type(getattr(one, "arrivals", None)) in (SkipSum, type(None)) for one in blocks)
-            and len(
-                {*zip(model._output_layer.tolist(), model._output_position.tolist(), strict=True)}
-            )
-            == len(model._output_layer)
-        )
 
     def is_unchanged(self) -> bool:
         """Tell whether the same modules are at the same places."""
@@ -148,6 +140,8 @@ class Watched:
         drop = np.array(
             [one.edge_dropout if one.training else 0.0 for one in self.linear], np.float64
         )
+        if drop.any() and not self.kind.drops_edges:
+            return None
         layout = self.layout
         edge_drop = drop[layout.layer_of()] if drop.any() else np.zeros(0)
         return tabulate(
@@ -156,15 +150,3 @@ class Watched:
             self._norm_places,
             edge_drop,
         )
-
-
-def _behind_outputs(model: Any) -> set[int]:
-    """Return modules that no output reads, for those have no gradient, as they have none layer by layer."""
-    last = int(max(model._output_layer))
-    blocks = [model.block(k) for k in range(last, len(model.blocks))]
-    skips = [
-        model.skip(k)
-        for k, parts in model._segments.items()
-        if min(target for target, _ in parts) > last
-    ]
-    return {id(inner) for one in (*blocks, *skips) for inner in one.modules()}

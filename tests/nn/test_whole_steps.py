@@ -1,0 +1,344 @@
+"""Recurrent models in one pass: the numbers of step by step, and a way back wherever more is asked."""
+
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import edge2torch as e2t
+from edge2torch.nn import gradients_to_parameters
+from edge2torch.simulate import evaluate_steps
+from tests.nn.test_recurrent import cyclic_cases
+from tests.strategies import batch, randomise, seeds
+
+pytest.importorskip("numba")
+# the drawn graphs are told of nodes that reach no output, and of values that grow
+pytestmark = pytest.mark.filterwarnings("ignore::edge2torch.Edge2TorchWarning")
+CLOSE = {"rtol": 1e-12, "atol": 1e-12}
+KINDS = ["positive", "negative", "fixed", "unconstrained"]
+
+
+def edges_of(seed=0, nodes=40, edges=150, inputs=6):
+    """A graph with cycles and self loops, every kind of weight among them."""
+    rng = np.random.default_rng(seed)
+    pairs = np.stack([rng.integers(0, nodes, edges), rng.integers(inputs, nodes, edges)], 1)
+    feeds = np.stack([rng.integers(0, inputs, nodes - inputs), np.arange(inputs, nodes)], 1)
+    pairs = np.unique(np.concatenate([pairs, feeds]), axis=0)
+    table = pd.DataFrame(pairs, columns=["source", "target"]).astype(str).radd("n")
+    table["constraint"] = rng.choice(KINDS, len(table))
+    sign = table["constraint"].map({"positive": 1, "negative": -1}).fillna(1)
+    table["initial_weight"] = sign * rng.uniform(0.2, 1.0, len(table))
+    return table
+
+
+def pair(
+    seed=0, dtype=torch.float64, steps=4, outputs=("n9", "n7", "n30"), modules=None, **options
+):
+    """The same model twice: in one pass, and step by step."""
+    models = []
+    for engine in ("graph", "layers"):
+        backend = e2t.Recurrent(steps=steps, engine=engine, **options)
+        model, artifact = e2t.compile_graph(
+            edges_of(seed),
+            backend=backend,
+            outputs=list(outputs),
+            unused="keep",
+            seed=0,
+            quiet=True,
+        )
+        if modules:
+            model = e2t.customize_model(model, artifact=artifact, **modules)
+        models.append(model.to(dtype))
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in models[0].parameters():
+        # below 0 as well: held weights that rest at their bound
+        parameter.data = torch.randn(parameter.shape, generator=generator, dtype=dtype) * 0.4
+    models[1].load_state_dict(models[0].state_dict())
+    return models, len(artifact.feature_names)
+
+
+def samples(rows, columns, dtype=torch.float64, seed=1):
+    return torch.randn(rows, columns, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def results(model, x):
+    x = x.clone().requires_grad_()
+    y = model(x)
+    (y * torch.linspace(0.5, 1.5, y.numel(), dtype=y.dtype).view_as(y)).square().sum().backward()
+    return {"y": y, "x": x.grad, **{name: one.grad for name, one in model.named_parameters()}}
+
+
+def assert_same(one, other, **tolerance):
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(value, other[name], **{**CLOSE, **tolerance}, msg=name)
+
+
+def is_one_pass(y):
+    return y.grad_fn.name() in ("WholeBackward", "PastBackward")
+
+
+@pytest.mark.parametrize("rows", [1, 33, 64, 150])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"steps": 1},
+        {"steps": 3, "share_weights": False},
+        {"leak": 0.3},
+        {"leak": 1.0, "steps": 2},
+        {"leak": 0.7, "share_weights": False, "modules": {"node_activation": "silu"}},
+        {"modules": {"node_activation": "tanh"}},
+        {"modules": {"node_activation": {"n19": "relu", "n12": "gelu"}}},
+        {"outputs": ("n30", "n0", "n8")},  # an input among them
+    ],
+    ids=str,
+)
+def test_numbers_and_gradients_are_those_of_step_by_step(rows, options):
+    (graph, layers), width = pair(**options)
+    x = samples(rows, width)
+    assert is_one_pass(graph(x))
+    assert not is_one_pass(layers(x))
+    assert_same(results(graph, x), results(layers, x))
+    with torch.no_grad():
+        torch.testing.assert_close(graph(x), layers(x), **CLOSE)
+
+
+@pytest.mark.parametrize("rows", [64, 40])
+def test_single_precision(rows):
+    (graph, layers), width = pair(
+        dtype=torch.float32, leak=0.4, modules={"node_activation": "tanh"}
+    )
+    x = samples(rows, width, torch.float32)
+    assert_same(results(graph, x), results(layers, x), rtol=2e-4, atol=2e-4)
+
+
+@settings(max_examples=25)
+@given(case=cyclic_cases(), leak=st.sampled_from([None, 0.3]), seed=seeds)
+def test_node_by_node_reference(case, leak, seed):
+    model, artifact = case.compile(steps=4, leak=leak, engine="graph")
+    randomise(model, seed)
+    model = e2t.customize_model(model, node_activation="tanh").double()
+    x = batch(artifact, seed).double()
+    expected = evaluate_steps(
+        e2t.edge_weights(model, artifact),
+        dict(zip(artifact.feature_names, x.T.numpy(), strict=True)),
+        4,
+        biases=e2t.node_biases(model, artifact),
+        outputs=artifact.output_names,
+        activation=np.tanh,
+        leak=1.0 if leak is None else leak,
+    )[-1]
+    y = model(x)
+    assert is_one_pass(y)
+    for column, name in enumerate(artifact.output_names):
+        np.testing.assert_allclose(y[:, column].detach(), expected[name], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"leak": 0.5, "share_weights": False}], ids=str)
+def test_first_and_second_derivatives(options):
+    (graph, _), width = pair(steps=3, modules={"node_activation": "tanh"}, **options)
+    for parameter in graph.parameters():
+        # away from the bound, where a held weight has another slope on either side
+        parameter.data = parameter.data.abs() + 0.1
+    names = [name for name, _ in graph.named_parameters()]
+    values = [one.detach()[:].requires_grad_() for one in graph.parameters()]
+    x = samples(3, width).requires_grad_()
+
+    def run(x, *values):
+        return torch.func.functional_call(graph, dict(zip(names, values, strict=True)), (x,))
+
+    assert is_one_pass(run(x, *values))
+    assert torch.autograd.gradcheck(run, (x, *values))
+    assert torch.autograd.gradgradcheck(run, (x[:1].detach().requires_grad_(), *values))
+
+
+def test_derivatives_of_derivatives_take_the_masks_of_the_call():
+    modules = {"node_activation": "tanh", "node_dropout": 0.5}
+    (graph, _), width = pair(leak=0.6, modules=modules)
+    graph.train()
+    x = samples(50, width)
+    found = []
+    for create_graph in (False, True):
+        torch.manual_seed(3)
+        y = graph(x)
+        found.append(
+            torch.autograd.grad(y.sum(), list(graph.parameters()), create_graph=create_graph)
+        )
+    torch.testing.assert_close(*found, **CLOSE)
+
+
+def test_every_step_draws_its_own_nodes():
+    """Dropped alike in all steps, a path through one node twice would be there for half of the samples."""
+    edges = pd.DataFrame(
+        {"source": ["x", "h", "h"], "target": ["h", "h", "y"], "initial_weight": [1.0, 1.0, 1.0]}
+    )
+    model, artifact = e2t.compile_graph(
+        edges, backend=e2t.Recurrent(steps=3, engine="graph"), bias=False, quiet=True
+    )
+    model = e2t.customize_model(model, node_dropout=0.5, artifact=artifact).train()
+    torch.manual_seed(0)
+    y = model(torch.ones(4000, 1))
+    assert is_one_pass(y)
+    # step 2 sees h of step 1; y is h of step 2: 2 * (1 + 2 * kept of step 1), or 0
+    values, counts = y.unique(return_counts=True)
+    assert values.tolist() == [0.0, 2.0, 6.0]
+    np.testing.assert_allclose(counts / 4000, [0.5, 0.25, 0.25], atol=0.03)
+
+
+@pytest.mark.parametrize("engine", ["graph", "layers"])
+def test_a_weight_at_its_bound_is_asked_for_all_steps_together(engine):
+    """Asked step by step, the one that would raise it was heard, and the one that would lower it was not."""
+    edges = pd.DataFrame(
+        {"source": ["x", "h"], "target": ["h", "h"], "constraint": ["positive", "unconstrained"]}
+    )
+    model, _ = e2t.compile_graph(
+        edges, backend=e2t.Recurrent(steps=2, engine=engine), outputs=["h"], quiet=True
+    )
+    layer, x = model.double().cell(0).edges, torch.ones(5, 1, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([0.0, -3.0]))  # x -> h rests, h -> h works
+        layer.bias.fill_(0.0)
+    found = []
+    for sign in (1.0, -1.0):
+        for data in (x, x[:, None].expand(-1, 2, -1)):
+            model.zero_grad()
+            (sign * model(data).sum()).backward()
+            found.append(layer.weight.grad[0].item())
+    # h is x -> h times -3 x by the first step, and x by the second: -2 in all; at the second time
+    # 9 times that state goes on beside: -20
+    assert found == [-10.0, -110.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("engine", ["graph", "layers"])
+def test_gradients_that_nobody_lowers_are_kept_back(engine):
+    (graph, layers), width = pair(steps=3)
+    model = graph if engine == "graph" else layers
+    results(model, samples(30, width))
+    edges_layer = model.cell(0).edges
+    held = (edges_layer.sign != 0) & (edges_layer.weight <= 0)
+    assert held.any()
+    assert (edges_layer.weight.grad[held] <= 0).all()
+
+
+def test_gradients_go_straight_to_parameters():
+    (graph, layers), width = pair(leak=0.3)
+    x = samples(30, width)
+    with gradients_to_parameters():
+        y = graph(x)
+    assert y.grad_fn.name() == "PastBackward"
+    y.square().sum().backward()
+    layers(x).square().sum().backward()
+    for one, other in zip(graph.parameters(), layers.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, **CLOSE)
+
+
+def test_another_type_afterwards():
+    """The constant leak is no parameter: nothing but the call itself turns it into the new type."""
+    (graph, layers), width = pair(dtype=torch.float32, leak=0.3)
+    x = samples(20, width)
+    assert is_one_pass(graph(x.float()))
+    y = graph.double()(x)
+    assert is_one_pass(y)
+    torch.testing.assert_close(y, layers.double()(x), **CLOSE)
+    torch.testing.assert_close(graph.float()(x.float()), layers.float()(x.float()))
+
+
+def test_copies_and_pickles():
+    (graph, _), width = pair(leak=0.3)
+    x = samples(20, width)
+    y = graph(x)
+    for other in (copy.deepcopy(graph), pickle.loads(pickle.dumps(graph))):  # noqa: S301 - our own
+        assert is_one_pass(other(x))
+        assert torch.equal(other(x), y)
+    older = pickle.loads(pickle.dumps(graph))  # noqa: S301 - as of a version without engines
+    del older.__dict__["engine"], older.__dict__["_whole"]
+    assert not is_one_pass(older(x))
+    torch.testing.assert_close(older(x), y, **CLOSE)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cell": "gated"},
+        {"leak": "node"},
+        {"leak": "global"},
+        {"modules": {"node_normalization": "batch"}},
+        {"modules": {"node_activation": nn.Hardtanh()}},
+    ],
+    ids=str,
+)
+def test_what_it_does_not_know_goes_step_by_step(options):
+    (graph, layers), width = pair(**options)
+    x = samples(20, width)
+    assert not is_one_pass(graph(x))
+    assert torch.equal(graph(x), layers(x))
+
+
+def test_what_asks_for_more_goes_step_by_step():
+    (graph, layers), width = pair()
+    x = samples(20, width)
+    held = e2t.nn.Hold(torch.tensor([9]), torch.ones(20, 1), torch.zeros(20, 1))
+    torch.testing.assert_close(graph(x, hold=held), layers(x, hold=held), **CLOSE)
+    assert not torch.allclose(graph(x, hold=held), graph(x))
+    times = x.view(5, 4, width)
+    torch.testing.assert_close(graph(times), layers(times), **CLOSE)
+    torch.testing.assert_close(
+        graph(times, [4, 1, 2, 3, 4]), layers(times, [4, 1, 2, 3, 4]), **CLOSE
+    )
+    with pytest.raises(e2t.Edge2TorchError, match="lengths belong to sequences"):
+        graph(x, [1])
+    seen = []
+    handle = graph.step_blocks[1].register_forward_hook(lambda *args: seen.append(args))
+    assert not is_one_pass(graph(x))
+    assert len(seen) == 1
+    handle.remove()
+    assert is_one_pass(graph(x))
+    mapped = torch.func.vmap(lambda row: graph(row[None])[0])(x)
+    torch.testing.assert_close(mapped, graph(x), **CLOSE)
+    with pytest.raises(e2t.Edge2TorchError):
+        graph(x[:, 1:])
+
+
+def test_edges_that_are_dropped_are_others_in_each_step():
+    (graph, _), width = pair(modules={"edge_dropout": 0.5})
+    x = samples(20, width)
+    assert is_one_pass(graph.eval()(x))
+    assert not is_one_pass(graph.train()(x))
+
+
+def test_the_least_time_is_chosen():
+    thin, _ = e2t.compile_graph(edges_of(), backend=e2t.Recurrent(steps=20), quiet=True)
+    assert is_one_pass(thin(torch.randn(64, thin.in_features)))
+    small = pd.DataFrame({"source": ["a", "h", "h"], "target": ["h", "h", "y"]})
+    few, _ = e2t.compile_graph(small, backend=e2t.Recurrent(steps=2), quiet=True)
+    assert not is_one_pass(few(torch.randn(4, 1)))
+    asked, _ = e2t.compile_graph(
+        edges_of(), backend=e2t.Recurrent(steps=20), kernel="sparse", quiet=True
+    )
+    assert not is_one_pass(asked(torch.randn(64, asked.in_features)))
+    with pytest.raises(e2t.Edge2TorchError, match="engine"):
+        e2t.Recurrent(engine="fast")
+
+
+def test_many_steps_of_many_nodes_take_the_memory_of_one(monkeypatch):
+    from edge2torch.nn._whole import _kinds
+
+    (graph, layers), width = pair()
+    monkeypatch.setattr(_kinds, "_MOST_OF_STEPS", 4 * (graph.cell(0).edges.n_edges + 2 * 34) - 1)
+    x = samples(20, width)
+    assert not is_one_pass(graph(x))
+    assert torch.equal(graph(x), layers(x))
+
+
+def test_parameters_are_exchanged_whatever_the_engine():
+    backends = [e2t.Recurrent(steps=4, engine=engine) for engine in ("graph", "layers")]
+    one, other = (e2t.compile_graph(edges_of(), backend=one, quiet=True)[0] for one in backends)
+    other.load_state_dict(one.state_dict())
+    assert one.graph_fingerprint == other.graph_fingerprint
