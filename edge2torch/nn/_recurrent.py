@@ -147,7 +147,7 @@ class RecurrentEdgeModel(CompiledModel):
             self.engine != "layers"
             and self.solver is None
             and lengths is None
-            and hold is None
+            and (hold is None or hold in ((), []))
             and isinstance(x, Tensor)
             and not torch.compiler.is_compiling()
         )

@@ -287,6 +287,7 @@ def test_what_asks_for_more_goes_step_by_step():
     held = e2t.nn.Hold(torch.tensor([9]), torch.ones(20, 1), torch.zeros(20, 1))
     torch.testing.assert_close(graph(x, hold=held), layers(x, hold=held), **CLOSE)
     assert not torch.allclose(graph(x, hold=held), graph(x))
+    assert is_one_pass(graph(x, hold=[]))  # nothing is held
     times = x.view(5, 4, width)
     torch.testing.assert_close(graph(times), layers(times), **CLOSE)
     torch.testing.assert_close(
