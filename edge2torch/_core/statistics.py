@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 _LOG_MEDIAN, _LOG_MOST = 4.0, 25.0  # log2 of 16 and of 33 million
 _LOG_VALUES = 50  # of fewer it cannot be told
@@ -32,5 +32,5 @@ def benjamini_hochberg(pvalues: NDArray[np.float64]) -> NDArray[np.float64]:
     known = np.isfinite(pvalues)
     qvalues = np.full(pvalues.shape, np.nan)
     if known.any():
-        qvalues[known] = false_discovery_control(pvalues[known])
+        qvalues[known] = scipy.stats.false_discovery_control(pvalues[known])
     return qvalues

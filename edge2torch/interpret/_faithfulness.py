@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.integrate import trapezoid
 from torch import Tensor, nn
 
 from edge2torch._core.checks import check_count, check_number, check_seed
@@ -359,7 +358,7 @@ def _areas(share: Floats, distances: Mapping[str, Floats]) -> dict[tuple[str, st
     found = {}
     for name, own in distances.items():
         if name != _RANDOM:
-            gain = trapezoid(own - distances[_RANDOM], share, axis=1)
+            gain = scipy.integrate.trapezoid(own - distances[_RANDOM], share, axis=1)
             found[name, "deletion"], found[name, "insertion"] = gain[0], -gain[1]
     return found
 
@@ -378,5 +377,5 @@ def _as_frame(target: str, share: Floats, distances: Mapping[str, Floats]) -> pd
 def _interval(values: Floats, level: float) -> tuple[float, float]:
     """Return mean and half the interval of Student's t."""
     n = len(values)
-    half = stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)
+    half = scipy.stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)
     return float(values.mean()), float(half)

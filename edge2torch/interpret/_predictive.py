@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 from torch import nn
 
 from edge2torch._core.arguments import artifact_and_data
@@ -309,7 +309,7 @@ def _corrected(
     if spread == 0:
         return mean, 0.5 if mean == 0 else float(mean < 0)
     t = mean / (spread * np.sqrt(1 / len(gains) + share))
-    return mean, float(stats.t.sf(t, max(n_folds - 1, 1)))
+    return mean, float(scipy.stats.t.sf(t, max(n_folds - 1, 1)))
 
 
 def _published(
@@ -325,7 +325,7 @@ def _published(
             n = min(units[node].shape[1], *columns.shape)
             x = decomposition.PCA(n_components=n, svd_solver="full").fit_transform(columns)
             predicted = linear.RidgeCV(cv=5).fit(x, y).predict(x)
-            found.append(stats.spearmanr(predicted, y))
+            found.append(scipy.stats.spearmanr(predicted, y))
         parent, children = found
         rows.append(
             {

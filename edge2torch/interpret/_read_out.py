@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -146,7 +146,7 @@ def _logistic_path(x: Floats, y: Floats, new: Floats, penalties: Floats) -> Floa
 
 def spearman(one: Floats, other: Floats) -> float:
     """Return the rank correlation; 0 where either is constant."""
-    ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (one, other)]
+    ranks = [scipy.stats.rankdata(values) - (len(values) + 1) / 2 for values in (one, other)]
     power = np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1]))
     return float(ranks[0] @ ranks[1] / power) if power > 0 else 0.0
 
@@ -156,7 +156,7 @@ def auc(score: Floats, y: Floats) -> float:
     n = int(y.sum())
     if n in (0, len(y)):
         return float("nan")
-    ranks = rankdata(score)[y == 1].sum()
+    ranks = scipy.stats.rankdata(score)[y == 1].sum()
     return float((ranks - n * (n + 1) / 2) / (n * (len(y) - n)))
 
 

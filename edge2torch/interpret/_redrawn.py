@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
-from scipy import stats
 from torch import Tensor, nn
 
 from edge2torch._core.randomness import seeded
@@ -102,7 +102,9 @@ def _load(model: nn.Module, values: Mapping[str, Tensor]) -> bool:
 
 def _agreement(first: pd.DataFrame, second: pd.DataFrame) -> float:
     """Return the mean over samples of the rank correlation of the scores' sizes."""
-    ranks = [stats.rankdata(np.abs(one.to_numpy(np.float64)), axis=1) for one in (first, second)]
+    ranks = [
+        scipy.stats.rankdata(np.abs(one.to_numpy(np.float64)), axis=1) for one in (first, second)
+    ]
     x, y = (one - one.mean(axis=1, keepdims=True) for one in ranks)
     spread = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     known = spread > 0

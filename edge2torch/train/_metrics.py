@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
@@ -102,7 +102,7 @@ def _areas(
     """
     is_class = truth[:, None] == classes
     inside = is_class.sum(axis=0)
-    ranks = rankdata(score, axis=0)
+    ranks = scipy.stats.rankdata(score, axis=0)
     above = (ranks * is_class).sum(axis=0) - inside * (inside + 1) / 2
     areas: NDArray[np.float64] = above / (inside * (len(truth) - inside))
     return areas

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
-from scipy import stats
 from torch import Tensor
 
 from edge2torch._core.checks import check_choice, check_numbers, check_type, row_numbers, shown
@@ -373,6 +373,6 @@ def _correlations(one: Floats, other: Floats) -> tuple[float, float]:
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0, 0.0
     return (
-        float(stats.spearmanr(one, other).statistic),
+        float(scipy.stats.spearmanr(one, other).statistic),
         float(np.corrcoef(one, other)[0, 1]),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from captum.attr._utils.approximation_methods import approximation_parameters
 from torch import nn
 
 import edge2torch as e2t
 from edge2torch.compile import BACKENDS
 from edge2torch.interpret import METHODS
 from edge2torch.interpret._engines import _task as chunks
+from edge2torch.interpret._engines._walk import Path
 from tests.interpret.settings import SETTINGS, SKIPS, Setting, build, customize, double
 
 BASELINE = {"a": 0.5, "b": -1.0, "c": 2.0}
@@ -205,3 +209,20 @@ def test_float32_data_of_a_float64_model() -> None:
     setting = double(SETTINGS["skips"]())
     asked = replace(setting, data=setting.data.astype("float32"))
     assert set(asked.ask("nodes", level="summary").dtypes) == {np.dtype("float64")}
+
+
+def test_scores_of_nodes_load_neither_captum_nor_statistics() -> None:
+    code = (
+        "import sys, pandas as pd, torch, edge2torch as e2t\n"
+        "edges = pd.DataFrame({'source': ['a', 'h'], 'target': ['h', 'y']})\n"
+        "model, artifact = e2t.compile_graph(edges, quiet=True)\n"
+        "e2t.interpret_model(model, artifact, torch.ones(3, 1), target='nodes', quiet=True)\n"
+        "assert not {'captum', 'scipy.stats'} & {*sys.modules}, 'half a second each'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("n", [1, 2, 51])
+def test_the_points_of_a_path_are_captums(n: int) -> None:
+    lengths, places = approximation_parameters("gausslegendre")
+    assert Path.of("gausslegendre", n) == Path(places(n), lengths(n))

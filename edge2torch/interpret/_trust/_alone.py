@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from edge2torch.interpret._trust._coherent import inputs_below
 from edge2torch.interpret._trust._connectivity import node_connectivity
@@ -84,7 +84,7 @@ def node_alone(
             "gain_alone": table["gain"],
             "alone_t": table["t"],
             "p_alone": table["p"],
-            "q_alone": stats.false_discovery_control(table["p"]),
+            "q_alone": scipy.stats.false_discovery_control(table["p"]),
             "p_alone_specific": null.pvalue(table),
         }
     )

@@ -10,9 +10,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from edge2torch._core.checks import check_count, check_number, check_seed, check_type
@@ -315,7 +315,7 @@ def _look(stack: ReplicateStack, samples: pd.DataFrame, names: list[str]) -> _Lo
     values = [inner[k][names].to_numpy(np.float64) for k in range(len(stack))]
     options = {"method": _SCORE, "nodes": "non_input"}
     scores = score_stack(stack, samples, None, options).scores[names].to_numpy(np.float64)
-    return _Look(np.stack(values), rankdata(scores, axis=1) / len(names))
+    return _Look(np.stack(values), scipy.stats.rankdata(scores, axis=1) / len(names))
 
 
 def _correlations(first: Floats, second: Floats) -> Floats:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 from torch import nn
 
 from edge2torch._core.arguments import check_options
@@ -241,7 +241,7 @@ def judge(
 
 
 def _both(use: pd.DataFrame, specific: pd.DataFrame) -> pd.DataFrame:
-    q = stats.false_discovery_control(specific["p_specific"])
+    q = scipy.stats.false_discovery_control(specific["p_specific"])
     table = use.join(specific.assign(q_specific=q))
     return table.assign(found=(table["q_use"] < LEVEL) & (table["q_specific"] < LEVEL))
 

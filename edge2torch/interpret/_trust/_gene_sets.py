@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from edge2torch._core.checks import check_type
 from edge2torch._core.samples import by_sample
@@ -84,7 +84,7 @@ def set_test(
     numbers = chosen_nodes(artifact, nodes)
     below = inputs_below(artifact, numbers)
     x = table.to_numpy(np.float64)
-    rank = stats.rankdata(association(x, own, np.arange(len(x))))
+    rank = scipy.stats.rankdata(association(x, own, np.arange(len(x))))
     left = _within(x, own)
     rows = []
     for k in range(len(numbers)):
@@ -93,7 +93,7 @@ def set_test(
         rows.append((len(members), rho, _rank_sum(rank, members, rho)))
     index = pd.Index(artifact.graph.names(numbers), name="node")
     found = pd.DataFrame(rows, index, columns=["n_inputs", "correlation", "p_set"])
-    return found.assign(q_set=stats.false_discovery_control(found["p_set"]))
+    return found.assign(q_set=scipy.stats.false_discovery_control(found["p_set"]))
 
 
 def _within(x: Values, target: Target) -> Values:
@@ -135,4 +135,4 @@ def _rank_sum(rank: Values, members: NDArray[Any], rho: float) -> float:
     variance *= 1 - float((ties * (ties + 1) * (ties - 1)).sum()) / (n * (n + 1) * (n - 1))
     if variance <= 0:
         return 1.0
-    return float(stats.norm.sf((m * rest / 2 - statistic - 0.5) / np.sqrt(variance)))
+    return float(scipy.stats.norm.sf((m * rest / 2 - statistic - 0.5) / np.sqrt(variance)))

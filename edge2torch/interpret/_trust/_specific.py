@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from edge2torch._core.checks import check_count, check_flag
 from edge2torch._core.messages import listing
@@ -123,7 +123,7 @@ def node_specific(
     ]
     table = pd.concat(found)
     table.index = rows_of(names, own.classes if by_class else ())
-    table["q_specific"] = stats.false_discovery_control(table["p_specific"])
+    table["q_specific"] = scipy.stats.false_discovery_control(table["p_specific"])
     return table
 
 
@@ -230,12 +230,12 @@ class NullFit:
         size = np.log(np.abs(left) + 0.5 * left.std() + 1e-9)
         spread = np.linalg.lstsq(design[:, :2], size, rcond=None)[0]
         standard = left / np.exp(design[:, :2] @ spread)
-        freedom, location, scale = stats.t.fit(standard)
+        freedom, location, scale = scipy.stats.t.fit(standard)
         if not np.isfinite(freedom) or freedom > _NORMAL:
             freedom, location, scale = np.inf, float(standard.mean()), float(standard.std(ddof=1))
         elif freedom < _LEAST_FREEDOM:
             freedom = _LEAST_FREEDOM
-            _, location, scale = stats.t.fit(standard, fix_df=freedom)
+            _, location, scale = scipy.stats.t.fit(standard, fix_df=freedom)
         found = cls(table, center, spread, float(freedom), float(location), float(scale))
         largest = found._student(standard.max())
         if len(t) * largest >= _MISFIT:
@@ -257,7 +257,9 @@ class NullFit:
 
     def _student(self, standard: Any) -> Any:
         z = (standard - self.location) / self.scale
-        return stats.norm.sf(z) if np.isinf(self.freedom) else stats.t.sf(z, self.freedom)
+        return (
+            scipy.stats.norm.sf(z) if np.isinf(self.freedom) else scipy.stats.t.sf(z, self.freedom)
+        )
 
     def calibration(self) -> pd.DataFrame:
         """Return, for each control against the others, how many nodes the test calls specific.
@@ -269,7 +271,7 @@ class NullFit:
         of = self.table.index.get_level_values("control")
         for one in of.unique():
             p = NullFit.of(self.table[of != one]).pvalue(self.table[of == one])
-            q = stats.false_discovery_control(p)
+            q = scipy.stats.false_discovery_control(p)
             rows[one] = {
                 "p<.05": (p < 0.05).mean(),
                 "p<.01": (p < 0.01).mean(),

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 from torch import nn
 
 from edge2torch._core.checks import check_flag
@@ -135,7 +135,7 @@ def use_tests(
     if own := [k for k in classes if k is not None]:
         index = rows_of(names, [target.classes[k] for k in own])
         tables.append(pd.concat([tests[k] for k in own]).set_index(index))
-    return [one.assign(q_use=stats.false_discovery_control(one["p_use"])) for one in tables]
+    return [one.assign(q_use=scipy.stats.false_discovery_control(one["p_use"])) for one in tables]
 
 
 def rows_of(names: Sequence[str], classes: Sequence[str]) -> pd.Index:
@@ -278,5 +278,5 @@ def sample_test(rise: Values, groups: Any) -> pd.DataFrame:
     gain, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(n)
     idle = error <= 0  # nothing depends on the node at all
     t = np.where(idle, 0.0, gain / np.where(idle, 1.0, error))
-    p = np.where(idle, 1.0, stats.t.sf(t, n - 1))
+    p = np.where(idle, 1.0, scipy.stats.t.sf(t, n - 1))
     return pd.DataFrame({"gain": gain, "gain_se": error, "t": t, "p": p})
