@@ -47,8 +47,10 @@ from edge2torch.nn._spectral import spectral_radius
 from edge2torch.nn._steady import Convergence as Convergence
 from edge2torch.nn._steady import FewSteps as FewSteps
 from edge2torch.nn._steady import SteadySolver as SteadySolver
+from edge2torch.nn._whole import BLOCK as BLOCK
 from edge2torch.nn._whole import gradients_to_parameters as gradients_to_parameters
 from edge2torch.nn._whole import layer_by_layer as layer_by_layer
+from edge2torch.nn._whole import seen_in_one_pass as seen_in_one_pass
 from edge2torch.nn.model import EdgeModel as EdgeModel
 
 # Names "as" themselves are for other rooms: importable, and no part of what the room shows.

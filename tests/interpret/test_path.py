@@ -18,8 +18,12 @@ from torch import nn
 import edge2torch as e2t
 from edge2torch.compile import BACKENDS
 from edge2torch.interpret import METHODS
+from edge2torch.interpret._engines import _conductance as passed
 from edge2torch.interpret._engines import _task as chunks
 from edge2torch.interpret._engines._walk import Path
+from edge2torch.interpret._trust._stack import stack_replicates
+from edge2torch.nn._whole._conductance import Passed
+from edge2torch.simulate import layered_graph, random_dag
 from tests.interpret.settings import SETTINGS, SKIPS, Setting, build, customize, double
 
 BASELINE = {"a": 0.5, "b": -1.0, "c": 2.0}
@@ -226,3 +230,114 @@ def test_scores_of_nodes_load_neither_captum_nor_statistics() -> None:
 def test_the_points_of_a_path_are_captums(n: int) -> None:
     lengths, places = approximation_parameters("gausslegendre")
     assert Path.of("gausslegendre", n) == Path(places(n), lengths(n))
+
+
+def walked(engine: str, **options: Any) -> tuple[nn.Module, Any]:
+    """A graph of several layers, with norms that have seen data, and a head that changes values in place."""
+    model, artifact = e2t.compile_graph(
+        random_dag(40, 140, seed=1, n_inputs=6), seed=0, quiet=True, engine=engine
+    )
+    torch.manual_seed(0)
+    head = nn.Sequential(
+        nn.Linear(len(artifact.output_names), 5), nn.ReLU(inplace=True), nn.Linear(5, 2)
+    )
+    model = e2t.customize_model(model, head=head, artifact=artifact, **options).double()
+    model(torch.randn(9, 6).double() + 1)
+    return model, artifact
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many samples each call of one pass had."""
+    seen = []
+    conductance = Passed.conductance
+
+    def counted(self: Passed, *arguments: Any) -> Any:
+        seen.append(len(self.x))
+        return conductance(self, *arguments)
+
+    monkeypatch.setattr(Passed, "conductance", counted)
+    return seen
+
+
+@pytest.mark.parametrize("n_steps", [1, 3, 20, 50, 63, 64, 130])
+@pytest.mark.parametrize(
+    "modules",
+    [
+        {"node_activation": "tanh"},
+        {"node_activation": "silu", "node_normalization": "batch", "node_dropout": 0.2},
+        {},
+    ],
+    ids=str,
+)
+def test_conductance_in_one_pass(
+    modules: dict[str, Any], n_steps: int, passes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(passed.BYTES_AT_ONCE, "cpu", 2 * 64 * 4 * 8 * 6)  # two blocks at once
+    x = torch.randn(7, 6, generator=torch.Generator().manual_seed(1)).double()
+    options = {"output": [1, 0], "quiet": True, "attribute_kwargs": {"n_steps": n_steps}}
+    answers = []
+    learnt = walked("graph", **modules)[0].state_dict()
+    for engine in ("graph", "layers"):
+        model, artifact = walked(engine, **modules)
+        model.load_state_dict(learnt)  # engines drop other nodes
+        answers.append(
+            e2t.interpret_model(model, artifact, x, "nodes", baselines=x[:1] / 3, **options)
+        )
+    assert passes, "layer by layer"
+    assert max(passes) <= max(2, -(-n_steps // 63)) * 64
+    for site, table in answers[1].items():
+        pd.testing.assert_frame_equal(answers[0][site], table, rtol=1e-10, atol=1e-12)
+
+
+def test_one_pass_explains_an_output_of_each_sample(passes: list[int]) -> None:
+    x, of_each = torch.randn(5, 6).double(), [1, 0, 0, 1, 1]
+    model, artifact = walked("graph", node_activation="tanh")
+    ask = {"target": "nodes", "quiet": True, "level": "summary"}
+    each = e2t.interpret_model(model, artifact, x, output=np.array(of_each), **ask)
+    for row, column in enumerate(of_each):
+        one = e2t.interpret_model(model, artifact, x[row : row + 1], output=column, **ask)
+        np.testing.assert_allclose(each.iloc[[row]], one, rtol=1e-10)
+    assert len(passes) == 6
+
+
+def test_one_pass_in_parts_of_a_graph_that_is_cut_and_on_two_threads(passes: list[int]) -> None:
+    pair = e2t.compile_graph(layered_graph([300, 200, 60], [600, 200], seed=0), quiet=True)
+    stack = stack_replicates(pair, 30)
+    x = torch.randn(3, 300)
+    model = nn.Sequential(stack.base, Total())
+    found, threads = [], torch.get_num_threads()
+    try:
+        for engine, n in (("graph", 1), ("graph", 2), ("layers", 1)):
+            torch.set_num_threads(n)
+            stack.base.engine = engine
+            found.append(
+                e2t.interpret_model(
+                    model, stack.artifact, x, "nodes", quiet=True, level="summary", nodes="hidden"
+                )
+            )
+    finally:
+        torch.set_num_threads(threads)
+    assert len(passes) == 2
+    assert stack.base._whole.layout.divides
+    pd.testing.assert_frame_equal(found[0], found[1])
+    scale = found[2].abs().to_numpy().max()
+    np.testing.assert_allclose(found[0], found[2], rtol=0, atol=1e-6 * scale)
+
+
+class Total(nn.Module):
+    def forward(self, y: torch.Tensor) -> torch.Tensor:
+        return y.tanh().sum(1)
+
+
+def test_what_is_watched_or_fed_goes_layer_by_layer(passes: list[int]) -> None:
+    x = torch.randn(3, 6).double()
+    expected, artifact = walked("layers", node_activation="tanh")
+    ask = {"target": "nodes", "quiet": True, "level": "summary", "output": 0}
+    table = e2t.interpret_model(expected, artifact, x, **ask)
+    model, artifact = walked("graph", node_activation="tanh")
+    hook = model.base_model.blocks[1].register_forward_hook(lambda *_: None)
+    pd.testing.assert_frame_equal(e2t.interpret_model(model, artifact, x, **ask), table)
+    hook.remove()
+    e2t.interpret_model(model, artifact, x, nodes="all", **ask)  # inputs have no place in the pass
+    assert not passes

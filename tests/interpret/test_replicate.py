@@ -83,6 +83,25 @@ def test_together_is_apart():
     pd.testing.assert_series_equal(apart.quality, together.quality, atol=1e-6)
 
 
+def untrained(model, seed):
+    return None
+
+
+@pytest.mark.parametrize("nodes", ["non_input", "all", "inputs", ["tf_2", "tf_0"], ["tf_1", "g03"]])
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_stack_scores_the_nodes_that_are_asked_for(nodes, shared):
+    pair = start()
+    data = TEST if shared else [TEST[:9], TEST[9:18]]
+    found = [
+        replicate(pair, untrained, data, n=2, together=one, nodes=nodes, output=0, quiet=True)
+        for one in (True, False)
+    ]
+    for name in ("scores", "means"):
+        stacked, apart = (getattr(one, name) for one in found)
+        assert list(stacked.columns) == list(apart.columns)
+        np.testing.assert_allclose(stacked, apart, rtol=1e-4, atol=1e-6)
+
+
 def test_each_replicate_may_have_its_own_samples():
     def own(stack, seed):
         x = inputs(TASK.x_train)

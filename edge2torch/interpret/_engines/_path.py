@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edge2torch.interpret._engines._conductance import conductance_in_one_pass
 from edge2torch.interpret._engines._sites import Site, update_of
 from edge2torch.interpret._engines._task import OutputScores, Task
 from edge2torch.interpret._engines._units import first_direction, norms, summed
@@ -21,6 +22,10 @@ def along_path(task: Task) -> list[OutputScores]:
     settings = {"method": "gausslegendre", **task.method.defaults, **task.call}
     path, overlap = _path(task.method.name, **settings)
     score, slope = _SCORES[task.method.name], task.method.by_gradient
+    if task.method.name == "LayerConductance":
+        passed = conductance_in_one_pass(task, path)
+        if passed is not None:
+            return _results(task, passed, [])
     inner = [one for site in task.sites if slope and (one := update_of(site, task.base))]
     seen = [*task.sites, *inner]
     totals = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,11 @@ from edge2torch._core.messages import require
 from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret._attribute import attribute
+from edge2torch.interpret._attribution import Attribution
+from edge2torch.interpret._engines._task import OutputScores
 from edge2torch.interpret._interpret import interpret_model
+from edge2torch.interpret._request import known_nodes
 from edge2torch.interpret._trust._stack import ReplicateStack
 
 
@@ -60,15 +65,52 @@ def score_stack(
             )
         output = artifact.output_names.index(output)
     data = data if stack.shared_inputs else stack.wide_data(data)
-    frame = _attribute(_Summed(stack), stack.artifact, data, output, options)
-    names = stack.split_names(frame.columns)
-    nodes = names.get_level_values("node").unique()
+    asked = {"nodes": "hidden", **options}
+    how, nodes = asked.pop("site_aggregation", "max_abs"), asked.pop("nodes")
+    names = nodes if isinstance(nodes, str) else known_nodes(nodes, artifact)
+    why = attribute(
+        _Summed(stack), data, "nodes", artifact=stack.artifact, output=output, quiet=True,
+        nodes="all" if has_inputs(names, artifact) else "non_input", **asked,
+    )  # fmt: skip
+    found = _one_by_one(why, stack, names).frame(site_aggregation=how)
+    values = found.to_numpy().reshape(len(stack), len(why.samples), -1)
+    index = pd.Index(np.arange(len(stack)), name="replicate")
+    return NodeScores(
+        pd.DataFrame(np.abs(values).mean(axis=1), index, found.columns),
+        pd.DataFrame(values.mean(axis=1), index, found.columns),
+    )
 
-    def table(values: pd.Series) -> pd.DataFrame:
-        wide = values.set_axis(names).unstack("node")
-        return wide.reindex(columns=nodes).rename_axis(columns=None)
 
-    return NodeScores(table(frame.abs().mean()), table(frame.mean()))
+def has_inputs(nodes: str | Sequence[str], artifact: CompileArtifact) -> bool:
+    """Tell whether inputs are among the nodes that are to be scored, by a word or by name."""
+    if isinstance(nodes, str):
+        return nodes in ("inputs", "all")
+    return not set(artifact.feature_names).isdisjoint(map(str, nodes))
+
+
+def _one_by_one(why: Attribution, stack: ReplicateStack, nodes: str | Sequence[str]) -> Attribution:
+    """Return the scores of one replicate's samples after those of the other, by the names of one.
+
+    The columns of a layer are those of the first replicate, then those of the next. Not one of all their
+    names is needed, which are a hundred times as many.
+    """
+    single = {"layer_0": stack.single.feature_names, **stack.single.node_names_by_site}
+
+    def rows(scores: Tensor) -> Tensor:
+        by_replicate: Tensor = scores.unflatten(1, (len(stack), -1)).transpose(0, 1)
+        return by_replicate.flatten(0, 1)
+
+    return replace(
+        why,
+        artifact=stack.single,
+        samples=pd.RangeIndex(len(stack) * len(why.samples)),
+        _scores=[
+            OutputScores({name: rows(scores) for name, scores in one.scores.items()}, {})
+            for one in why._scores
+        ],
+        _sites={site: single[site] for site in why._sites},
+        _nodes=nodes,
+    )
 
 
 class _Summed(nn.Module):

@@ -19,6 +19,7 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._kept import Kept
 from edge2torch.interpret._trust._node_scores import (
     NodeScores,
+    has_inputs,
     rank_stability,
     score_networks,
     score_stack,
@@ -299,7 +300,10 @@ def _score(
     """Score in one call where the networks stand side by side, one after the other elsewhere."""
     stack, several = replicates.stack, isinstance(data, list | tuple)
     if stack is not None and several != stack.shared_inputs:
-        return score_stack(stack, data, output, options)
+        asked = options.get("nodes", "hidden")
+        # what flows through inputs that replicates share is not told apart by replicate
+        if not stack.shared_inputs or not has_inputs(asked, replicates.artifact):
+            return score_stack(stack, data, output, options)
     samples = data if several else [data] * len(replicates.models)
     index = replicates.scores.index
     return score_networks(

@@ -1,6 +1,14 @@
 """The whole-graph engine: a model as one function, node after node."""
 
+from edge2torch.nn._whole._conductance import BLOCK, seen_in_one_pass
 from edge2torch.nn._whole._engine import WholeGraph, gradients_to_parameters, layer_by_layer
 from edge2torch.nn._whole._kinds import STEPS
 
-__all__ = ["STEPS", "WholeGraph", "gradients_to_parameters", "layer_by_layer"]
+__all__ = [
+    "BLOCK",
+    "STEPS",
+    "WholeGraph",
+    "gradients_to_parameters",
+    "layer_by_layer",
+    "seen_in_one_pass",
+]

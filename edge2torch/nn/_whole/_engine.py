@@ -15,6 +15,7 @@ from torch.autograd import Function, forward_ad
 from torch.nn.modules import module as torch_module
 
 from edge2torch._core.messages import aside
+from edge2torch.nn._whole._conductance import BLOCK, SEEN, pass_by
 from edge2torch.nn._whole._device import DeviceRun, device_run, pays_on_device
 from edge2torch.nn._whole._kinds import LAYERS, Kind
 from edge2torch.nn._whole._layout import Layout
@@ -127,11 +128,15 @@ class WholeGraph:
             return None
         if x.is_cuda and not self.kind.goes_to_cards:
             return None
-        if model.engine == "auto" and not self._pays(model, x):
+        asked, seen = SEEN.get()
+        is_asked = asked is model and torch.is_grad_enabled()
+        if model.engine == "auto" and not self._pays(model, x[:BLOCK] if is_asked else x):
             return None
         run = self._prepared(model, x)
         if run is None:
             return None
+        if is_asked and isinstance(run, Run):
+            return pass_by(run, x, seen)
         if torch.is_grad_enabled() and (x.requires_grad or run.requires_grad()):
             if x.is_inference():  # which nothing can keep for backward
                 return None

@@ -178,6 +178,16 @@ def number_of(typingctx, values, number):
 
 
 @intrinsic
+def size_of(typingctx, array):
+    """Return the bytes of one number: known when compiled."""
+
+    def code(context, builder, signature, arguments):
+        return context.get_constant(types.intp, array.dtype.bitwidth // 8)
+
+    return types.intp(array), code
+
+
+@intrinsic
 def lanes_of(typingctx, array):
     """Return how many numbers are read at once: known when compiled."""
 
@@ -1141,3 +1151,59 @@ def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, la
             _out_rows(G, n_in, width, dx, lo, rows)
     if is_whole:
         _restrain(graph, flat, d, seed)
+
+
+@within
+def _conduct_row(graph, memory, shares, n_shares, scores, k, row, at, is_out):
+    """Set a node's gradient to what its targets pass on, and add what flows through it.
+
+    That is its gradient times the way to its value one step on: one sample to the left, where the last
+    point of a path comes first.
+    """
+    place_out, into, flat = graph.place_out, graph.target_slot, memory.flat
+    width, S, G = memory.width, memory.S, memory.G
+    u = k + graph.n_in
+    for q in range(0, width, lanes_of(S)):
+        g = load(G, at + q) if is_out else spread(S, 0.0)
+        for e in range(graph.ccol[u], graph.ccol[u + 1]):
+            g = multiply_add(load(G, into[e] * width + q), flat[place_out[e]], g)
+        store(G, at + q, g)
+        flow = g * (load(S, row + q - 1) - load(S, row + q))  # inputs stand before any node
+        for j in range(n_shares):
+            own = pick(load(shares, j * width + q), 0.5, flow, 0.0)
+            scores[j * graph.n_nodes + k] += total(own)
+
+
+@kept
+def conduct(
+    like, graph, memory, gy, x, d, shares, n_shares, scores, batch, first_block, last_block
+):
+    """Add what flows through each node to scores (blocks, shares, nodes), for blocks of samples x (b, i).
+
+    A block holds points of paths, from the last to the first; ``shares`` (shares, width) is 1 where a
+    sample is of a path and has the next point to its left. Each segment is computed once more before
+    its way back. Parameters are those that forward left; d is room for what biases and norms would learn.
+    """
+    graph, memory = _graph(graph), _memory(like, memory)
+    n_in, n_out, n_nodes = graph.n_in, graph.n_out, graph.n_nodes
+    out_of, segments, node, width = graph.out_of, graph.segments, graph.node, memory.width
+    gy, x, d, shares = (
+        values_at(like, gy), values_at(like, x), values_at(like, d), values_at(like, shares),
+    )  # fmt: skip
+    for block in range(first_block, last_block):
+        lo = block * width
+        rows = min(width, batch - lo)
+        own = values_at(like, scores + block * n_shares * n_nodes * size_of(like))
+        _in_columns(x, lo, rows, n_in, memory.S, 0, width)
+        for segment in range(graph.n_segments - 1, -1, -1):
+            first, last = segments[segment] - n_in, segments[segment + 1] - n_in
+            _compute(graph, memory, first, last, lo, 0, 0, batch, 0)
+            away, z_away = _places(graph, first, last)
+            for k in range(last - 1, first - 1, -1):
+                u = k + n_in
+                row, at = (u - away) * width, graph.slot[k] * width
+                z_at = (node[5 * k + 1] - z_away) * width
+                if out_of[u] >= 0:
+                    _read_column(gy, lo, rows, n_out, out_of[u], memory.G, at, width)
+                _conduct_row(graph, memory, shares, n_shares, own, k, row, at, out_of[u] >= 0)
+                _go_back(graph, memory, d, k, row, at, z_at, lo, batch, 0)
