@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.copies import copy_module
 from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._copies import (
@@ -115,7 +116,7 @@ class ReplicateStack(nn.Module):
 
         Without ``copies`` they are the very models that the stack was made of.
         """
-        models = [copy.deepcopy(model) if copies else model for model in self._templates]
+        models = [copy_module(model) if copies else model for model in self._templates]
         bases = [find_edge_model(model, self.single) for model in models]
         copy_out(self.base, self.artifact, bases, self.single)
         slots = [model.node_slots() for model in bases]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
@@ -11,6 +10,7 @@ from torch import nn
 
 from edge2torch._core.checks import check_count, check_seed
 from edge2torch._core.constraints import FIXED
+from edge2torch._core.copies import copy_module
 from edge2torch._core.messages import listing
 from edge2torch._core.randomness import seeded
 from edge2torch.compile import CompileArtifact, compile_like, draw_anew, find_edge_model
@@ -81,7 +81,7 @@ def with_new_weights(
     find_edge_model(model, artifact)
 
     def make() -> tuple[nn.Module, CompileArtifact]:
-        drawn = copy.deepcopy(model, shared_by_copies(model))
+        drawn = copy_module(model, shared_by_copies(model))
         base = find_edge_model(drawn, artifact)
         if compiled is None:
             draw_anew(cast(EdgeModel, base), artifact, keep_initial=keep_initial)
