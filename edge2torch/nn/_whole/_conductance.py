@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edge2torch.nn._whole._run import WIDTH, Run
-from edge2torch.nn._whole._tensors import CPU
+from edge2torch.nn._whole._run import Run
+from edge2torch.nn._whole._tensors import CPU, WIDTH
 from edge2torch.nn._whole._threads import share_out
 
 BLOCK = WIDTH  # samples that are computed side by side
