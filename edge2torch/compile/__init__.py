@@ -1,5 +1,6 @@
 """Join names and tensors: edge table in, model and artifact out; save and load both."""
 
+from edge2torch.compile._bound import BoundModel as BoundModel
 from edge2torch.compile._compile import compile_graph
 from edge2torch.compile._compile import compile_like as compile_like
 from edge2torch.compile._feedforward import draw_anew as draw_anew

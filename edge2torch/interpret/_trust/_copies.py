@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge2torch.compile import CompileArtifact, compile_like
+from edge2torch.compile import BoundModel, CompileArtifact, compile_like
 from edge2torch.nn import CompiledModel
 
 Ints = NDArray[np.int64]
@@ -54,7 +54,8 @@ def compile_copies(
     is_shared[graph.inputs] = shared_inputs
     parts = []
     for k in range(n):
-        renamed = np.array([wide_name(k, digits, name) for name in graph.node_names], dtype=object)
+        prefix = wide_name(k, digits, "")
+        renamed = np.array([prefix + name for name in graph.node_names], dtype=object)
         names = np.where(is_shared, graph.node_names, renamed)
         parts.append(
             table.assign(source=names[graph.source[rows]], target=names[graph.target[rows]])
@@ -79,14 +80,12 @@ def copy_in(
     artifact: CompileArtifact,
 ) -> None:
     """Give the wide model the weights and biases of the single ones."""
-    weights = torch.cat([_weights(model, artifact) for model in models])
+    single = [artifact.bind(model) for model in models]
+    order = _table_order(single[0])
+    weights = torch.cat([_weights(model, order) for model in single])
     for numbers, layer in wide_artifact.bind(wide).weight_layers():
         layer.set_weights(weights[torch.from_numpy(numbers)])
-    values = [
-        torch.cat([bias for _, bias in artifact.bind(model).biases()])
-        for model in models
-        if artifact.bind(model).biases()
-    ]
+    values = [torch.cat([b for _, b in biases]) for one in single if (biases := one.biases())]
     if values:
         place = _bias_places(wide, wide_artifact, models[0], artifact)
         flat = torch.cat(values)
@@ -104,11 +103,13 @@ def copy_out(
     """Give the single models the weights and biases of the wide one."""
     computed = artifact.graph if artifact.unit_graph is None else artifact.unit_graph.graph
     active = torch.from_numpy(computed.active_rows)
-    weights = _weights(wide, wide_artifact).view(len(models), -1)
-    for by_edge, model in zip(weights, models, strict=True):
+    single = [artifact.bind(model) for model in models]
+    bound = wide_artifact.bind(wide)
+    weights = _weights(bound, _table_order(bound)).view(len(models), -1)
+    for by_edge, one in zip(weights, single, strict=True):
         by_number = by_edge.new_zeros(computed.n_edges)
         by_number[active] = by_edge
-        for numbers, layer in artifact.bind(model).weight_layers():
+        for numbers, layer in one.weight_layers():
             layer.set_weights(by_number[torch.from_numpy(numbers)])
     if not wide_artifact.bind(wide).biases():
         return
@@ -117,17 +118,21 @@ def copy_out(
     flat = flat.to(weights).index_copy(
         0, place, torch.cat([b for _, b in wide_artifact.bind(wide).biases()])
     )
-    sizes = [len(bias) for _, bias in artifact.bind(models[0]).biases()]
-    for biases, model in zip(flat.view(len(models), -1), models, strict=True):
-        for part, (_, bias) in zip(biases.split(sizes), artifact.bind(model).biases(), strict=True):
+    sizes = [len(bias) for _, bias in single[0].biases()]
+    for biases, one in zip(flat.view(len(models), -1), single, strict=True):
+        for part, (_, bias) in zip(biases.split(sizes), one.biases(), strict=True):
             bias.copy_(part)
 
 
-def _weights(model: CompiledModel, artifact: CompileArtifact) -> Tensor:
+def _table_order(model: BoundModel) -> Tensor:
+    """Return where the weights of the table's active edges stand among the model's, row by row."""
+    numbers = [own for own, _ in model.weight_layers()]
+    return torch.from_numpy(np.argsort(np.concatenate(numbers), kind="stable"))
+
+
+def _weights(model: BoundModel, order: Tensor) -> Tensor:
     """Effective weights of the active edges, in the table's row order, block by block."""
-    numbers, layers = zip(*artifact.bind(model).weight_layers(), strict=True)
-    values = torch.cat([layer.edge_weights() for layer in layers])
-    return values[torch.from_numpy(np.argsort(np.concatenate(numbers), kind="stable"))]
+    return torch.cat([layer.edge_weights() for _, layer in model.weight_layers()])[order]
 
 
 def _bias_places(

@@ -318,11 +318,16 @@ def share_rows(layout: Layout) -> tuple[Int, int]:
     target, source = np.repeat(np.arange(n), np.diff(layout.crow)), layout.col - n_in
     first = np.arange(n)
     inner = np.flatnonzero(source >= 0)
-    reads, at = np.unique(target[inner], return_index=True)  # sources are in order
-    first[reads] = source[inner[at]]
-    done = np.split(np.argsort(first, kind="stable"), np.cumsum(np.bincount(first, minlength=n)))
-    slot, most = np.empty(n, np.int64), 0
-    for begin, end in pairwise(layout.segments - n_in):  # one after the other, in the same rows
+    reads = target[inner]  # in order, and so are the sources of each
+    is_first = np.diff(reads, prepend=-1) > 0
+    first[reads[is_first]] = source[inner[is_first]]
+    # Lists: of so many short arrays, to make each takes most of the time.
+    done = np.argsort(first, kind="stable").tolist()
+    ends = np.cumsum(np.bincount(first, minlength=n)).tolist()
+    slot, most = [0] * n, 0
+    for begin, end in pairwise(
+        (layout.segments - n_in).tolist()
+    ):  # one after the other, in the same rows
         used = 0
         free: list[int] = []
         for k in range(end - 1, begin - 1, -1):
@@ -330,9 +335,9 @@ def share_rows(layout: Layout) -> tuple[Int, int]:
                 slot[k] = free.pop()
             else:
                 slot[k], used = used, used + 1
-            free.extend(slot[done[k]].tolist())
+            free.extend([slot[one] for one in done[ends[k - 1] if k else 0 : ends[k]]])
         most = max(most, used)
-    return slot, most
+    return np.array(slot, np.int64), most
 
 
 def _before(row: Int, segments: Int, n_in: int) -> Int:

@@ -647,11 +647,15 @@ def pack_graph(layout, tables, slots, n_values, *, alone):
     """Return a graph's table, and the arrays that it points to; segments may be alone in the state."""
     node = tables.node[:-1]
     settings = np.column_stack([node[:, 0], tables.numbers[:-1]])
-    kinds, kind = np.unique(settings, axis=0, return_inverse=True)
+    # mostly those of the node before: of rows, to sort them all takes long
+    is_new = np.ones(len(settings), bool)
+    is_new[1:] = (settings[1:] != settings[:-1]).any(axis=1)
+    kinds, of_run = np.unique(settings[is_new], axis=0, return_inverse=True)
+    kind = of_run.ravel()[np.cumsum(is_new) - 1]
     held = {
         **vars(tables), **vars(layout), **slots, "place_out": layout.place[layout.edge],
         "near": layout.near if alone else layout.col,
-        "node": np.column_stack([kind.ravel(), node[:, 1:]]), "kind": kinds[:, 0],
+        "node": np.column_stack([kind, node[:, 1:]]), "kind": kinds[:, 0],
         "numbers": kinds[:, 1:],
     }  # fmt: skip
     counts = {np.int32: 13, np.int64: 2, np.float64: 3, np.int8: 1}  # as ``_graph`` reads them
