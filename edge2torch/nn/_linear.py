@@ -76,12 +76,13 @@ class MaskedLinear(EdgePattern):
         codes = np.zeros(self.n_edges, np.int8) if constraint is None else np.asarray(constraint)
         is_free = codes != FIXED
         self.weight = nn.Parameter(torch.zeros(int(is_free.sum())))
-        self.bias = nn.Parameter(torch.zeros(shape[0])) if bias else None
+        self.register_parameter("bias", nn.Parameter(torch.zeros(shape[0])) if bias else None)
         all_free = bool(is_free.all())
         self._buffer("trainable", None if all_free else np.flatnonzero(is_free))
         self.register_buffer("fixed", None if all_free else torch.zeros(self.n_edges))
         signs = codes[is_free].astype(np.int8)
         self._buffer("sign", signs if signs.any() else None)
+        self.is_unconstrained = not codes.any()  # a weight is what is stored
 
     def _buffer(self, name: str, values: NDArray[np.integer] | None) -> None:
         tensor = None if values is None else torch.tensor(values)
@@ -125,13 +126,14 @@ class MaskedLinear(EdgePattern):
 
     def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """Map x (..., i) to (..., o), by ``edge_weights()`` that may be at hand."""
-        lead = x.shape[:-1]
-        weight = self.edge_weights() if weight is None else weight
+        if weight is None:
+            weight = self.weight if self.is_unconstrained else self.edge_weights()
         if self.edge_dropout:
             weight = F.dropout(weight, self.edge_dropout, self.training)
-        flat = x if x.dim() == 2 else x.reshape(-1, self.in_features)
-        y = self.product(weight, flat, self.bias)
-        return y if len(lead) == 1 else y.reshape(*lead, self.out_features)
+        if x.dim() == 2:
+            return self.product(weight, x, self.bias)
+        y = self.product(weight, x.reshape(-1, self.in_features), self.bias)
+        return y.reshape(*x.shape[:-1], self.out_features)
 
 
 # Magnitudes keep clear of zero so that a path of single edges neither dies nor explodes:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge2torch.nn._block import FeedforwardLayerBlock
+from edge2torch.nn._chain import along_chain
 from edge2torch.nn._compiled import CompiledModel, NodeSlot
 from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
@@ -89,6 +90,7 @@ class EdgeModel(CompiledModel):
             and last == len(whole)
             and bool((positions == whole).all())
         )
+        self._is_chain = self._reads_last_layer and len(self.blocks) > 0 and not self._segments
         for layer in self._read_layers:
             columns = torch.tensor(positions[layers == layer])
             self.register_buffer(f"_read_{layer}", columns, persistent=False)
@@ -99,6 +101,8 @@ class EdgeModel(CompiledModel):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, i) to (b, o)."""
+        if self._is_chain and (y := along_chain(self, x)) is not None:
+            return y
         if self.engine != "layers" and not torch.compiler.is_compiling():
             y = self._whole.call(self, x)
             if y is not None:

@@ -53,7 +53,7 @@ def batch(model, n=3, *, seed=1):
     return torch.randn(n, model.in_features, dtype=torch.float64, generator=generator)
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 64])
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 64, 200])
 def test_equals_the_dense_product(model, n):
     x = batch(model, n).requires_grad_()
     dense = model.to_dense(model.edge_weights())

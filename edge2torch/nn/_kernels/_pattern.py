@@ -19,6 +19,14 @@ _POINTERS = ("crow", "ccol")
 _PER_EDGE = ("col", "row", "rowc", "perm", "inverse")
 # Asked once: before torch 2.13 torch.compile breaks its graph at the question.
 _DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "mtia", "xla")
+_PLAIN = (Tensor, nn.Parameter)
+# looked up once: of a small layer that counts
+_is_mapped, _is_compiling = torch._C._are_functorch_transforms_active, torch.compiler.is_compiling
+_n_modes, _tracer = torch._C._len_torch_dispatch_stack, torch._C._get_tracing_state
+_is_deterministic = torch._C._get_deterministic_algorithms
+_FEW = 1 << 12  # edges: up to so many a call takes longer than they do
+_SHARED_OUT = 1 << 15
+_FEW_SAMPLES = 128  # up to so many a transposed matrix takes no longer than another on the way back
 _WITH_AUTOCAST = frozenset(filter(torch.amp.is_autocast_available, _DEVICES))
 
 
@@ -50,6 +58,7 @@ class EdgePattern(nn.Module):
     crow: Tensor
     ccol: Tensor
     slot: Tensor | None
+    turned: Tensor | None
 
     def __init__(
         self,
@@ -68,10 +77,17 @@ class EdgePattern(nn.Module):
         self._register(np.asarray(rows), np.asarray(columns))
         turns_dense = dense_from < math.inf and not self.is_complete
         self.register_buffer("slot", self._slots() if turns_dense else None, persistent=False)
+        is_small = turns_dense and self.n_edges <= _FEW
+        self.register_buffer("turned", self._turned() if is_small else None, persistent=False)
+        self._zeros: tuple[Tensor, Tensor] | None = None
 
     def _slots(self) -> Tensor:
         """Return each edge's position in the flattened matrix."""
         return self.row.long() * self.in_features + self.col
+
+    def _turned(self) -> Tensor:
+        """Return each edge's position in the flattened transposed matrix."""
+        return self.col.long() * self.out_features + self.row
 
     def _register(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> None:
         n_out, n_in = self.out_features, self.in_features
@@ -139,12 +155,35 @@ class EdgePattern(nn.Module):
 
     def product(self, weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Multiply x (b, i) by the matrix with the given edge weights (e,), add a bias (o,): (b, o)."""
-        if self.is_dense_for(x.shape[0]):
-            return _multiply_dense(self.to_dense(weight), x, bias)
+        if self.dense_from == 0 or self.is_dense_for(x.shape[0]):
+            if not x.is_contiguous():  # keep its memory layout
+                y = torch.mm(self.to_dense(weight), x.t()).t()
+                return y if bias is None else y + bias
+            turned = self._buffers["turned"]
+            if turned is None or bias is None or not _is_plain(weight):
+                return F.linear(x, self.to_dense(weight), bias)
+            return self._multiply_small(weight, x, bias, turned)
         if is_autocast(x):  # the sparse kernels keep the weights' precision
             with torch.autocast(x.device.type, enabled=False):
                 return multiply(weight, x.to(weight.dtype), bias, self.index)
         return multiply(weight, x, bias, self.index)
+
+    def _multiply_small(self, weight: Tensor, x: Tensor, bias: Tensor, turned: Tensor) -> Tensor:
+        """Return x W.T + b (b, o) along few edges, where every call counts.
+
+        One fills the matrix with what is to be added or, as there is one weight for each place, put.
+        ``F.linear`` transposes it; one that is made transposed needs no further call, neither here nor
+        on the way back, where it takes longer only if samples are many.
+        """
+        zeros = self._zeros
+        if zeros is None or zeros[0].dtype != weight.dtype:
+            zero, shape = weight.new_zeros(()), (self.out_features, self.in_features)
+            zeros = self._zeros = zero.expand(shape), zero.expand(shape[::-1])
+        adds = _is_deterministic()  # where torch is to be so, it refuses to put without adding
+        if x.shape[0] < _FEW_SAMPLES:
+            return torch.addmm(bias, x, zeros[1].put(turned, weight, adds))
+        slot: Tensor = self._buffers["slot"]  # type: ignore[assignment]
+        return F.linear(x, zeros[0].put(slot, weight, adds), bias)
 
     def is_dense_for(self, batch: int) -> bool:
         """Tell whether a batch of this size is computed by dense matrix multiplication."""
@@ -158,15 +197,23 @@ class EdgePattern(nn.Module):
         if self.is_complete:
             return weight.view(shape)
         slot = self.slot if self.slot is not None else self._slots()
-        return weight.new_zeros(shape[0] * shape[1]).index_copy(0, slot, weight).view(shape)
+        size = shape[0] * shape[1]
+        # index_copy takes half as long again in one thread, and shares more than so many out to several
+        if _is_plain(weight) and (self.n_edges < _SHARED_OUT or torch.get_num_threads() == 1):
+            return weight.new_zeros(()).expand(size).index_add(0, slot, weight).view(shape)
+        return weight.new_zeros(size).index_copy(0, slot, weight).view(shape)
 
 
-def _multiply_dense(matrix: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
-    """Return x W.T + b (b, o) in the memory layout of x (b, i)."""
-    if x.is_contiguous():
-        return F.linear(x, matrix, bias)
-    y = torch.mm(matrix, x.t()).t()
-    return y if bias is None else y + bias
+def _is_plain(weight: Tensor) -> bool:
+    """Tell whether weights are on the CPU, and nobody maps, traces or compiles what is computed."""
+    return (
+        not _is_compiling()  # first: torch.compile cannot ask the others
+        and type(weight) in _PLAIN
+        and weight.is_cpu
+        and not _is_mapped()
+        and not _n_modes()
+        and _tracer() is None
+    )
 
 
 def is_autocast(x: Tensor) -> bool:
