@@ -890,6 +890,18 @@ def _norm_row(graph, memory, norm, row, z_at, batch):
         store(S, row + q, z * gain + lift)
 
 
+@within
+def _compute_plain(graph, memory, k, base, row, shift, code, a, b):
+    """Set the row of a node to its activation of its bias plus what its edges bring; nothing else is kept."""
+    near, place, flat, S, width = graph.near, graph.place, memory.flat, memory.S, memory.width
+    first, last = graph.crow[k], graph.crow[k + 1]
+    for q in range(0, width, lanes_of(S)):
+        z = spread(S, shift)
+        for e in range(first, last):
+            z = multiply_add(load(S, base + near[e] * width + q), flat[place[e]], z)
+        store(S, row + q, activate(z, code, a, b))
+
+
 @apart
 def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
     """Compute nodes ``first`` to ``last``, for the samples from ``lo`` on.
@@ -906,7 +918,12 @@ def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
         row = base + (n_in + k - away) * width
         kind, z_row, norm, bias = node[5 * k], node[5 * k + 1], node[5 * k + 2], node[5 * k + 3]
         code, drop = graph.kind[kind], graph.numbers[3 * kind + 2]
-        _sum_row(graph, memory, k, base, row, flat[bias] if bias >= 0 else zero)
+        a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
+        shift = flat[bias] if bias >= 0 else zero
+        if norm < 0 and z_row < 0 and drop == 0 and code != IDENTITY:
+            _compute_plain(graph, memory, k, base, row, shift, code, a, b)
+            continue
+        _sum_row(graph, memory, k, base, row, shift)
         z_at = z_base + (z_row - z_away) * width
         late = graph.norms[4 * norm + 3] if norm >= 0 else 0
         if late == 2:
@@ -916,7 +933,6 @@ def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
         elif norm < 0 and z_row >= 0:
             _copy_row(S, row, Z, z_at, width)
         if code != IDENTITY:
-            a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
             _activate_row(S, row, width, code, a, b)
         if late != 0:
             _copy_row(S, row, Z, z_at, width)
@@ -1048,6 +1064,32 @@ def _unnorm_row(graph, memory, d, norm, z_at, at, batch):
         store(G, at + q, g * factor)
 
 
+@within
+def _plain_back(graph, memory, d, into, u, row, at, is_out, base, code, a, b):
+    """Do at once what the way back through a node asks for that has an activation, and no more.
+
+    For as many samples as are read at once: its gradient stays in registers.
+    """
+    place_out, place, flat, col = graph.place_out, graph.place, memory.flat, graph.col
+    S, G, width, k = memory.S, memory.G, memory.width, u - graph.n_in
+    y = load(S, row)
+    g = load(G, at) if is_out else spread(S, 0.0)
+    for e in range(graph.ccol[u], graph.ccol[u + 1]):
+        down, slot = load(G, into[e] * width), place_out[e]
+        g = multiply_add(down, flat[slot], g)
+        d[slot] += total(down * y)
+    if code != IDENTITY:
+        g = g * slope(y, y, code, a, b)
+    store(G, at, g)
+    bias = graph.node[5 * k + 3]
+    if bias >= 0:
+        d[bias] += total(g)
+    for e in range(graph.crow[k], graph.crow[k + 1]):  # sources in order: inputs come first
+        if col[e] >= graph.n_in:
+            break
+        d[place[e]] += total(g * load(S, base + col[e] * width))
+
+
 @apart
 def _sum_of_row(G, at, width):
     s = load(G, at)
@@ -1140,6 +1182,28 @@ def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, la
                 z_at = z_base + (node[5 * k + 1] - z_away) * width
                 if out_of[u] >= 0:
                     _read_column(gy, lo, rows, n_out, out_of[u], G, at, width)
+                kind = node[5 * k]
+                if (
+                    node[5 * k + 1] < 0
+                    and node[5 * k + 2] < 0
+                    and width == lanes_of(S)
+                    and graph.numbers[3 * kind + 2] == 0
+                ):
+                    _plain_back(
+                        graph,
+                        memory,
+                        d,
+                        into,
+                        u,
+                        row,
+                        at,
+                        out_of[u] >= 0,
+                        base,
+                        graph.kind[kind],
+                        graph.numbers[3 * kind],
+                        graph.numbers[3 * kind + 1],
+                    )
+                    continue
                 _pull_row(graph, memory, d, into, u, row, at, out_of[u] >= 0)
                 _go_back(graph, memory, d, k, row, at, z_at, lo, batch, seed)
                 _weigh_inputs(graph, memory, d, k, base, at)
