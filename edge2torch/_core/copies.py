@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections import OrderedDict
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from torch import nn
 
@@ -31,7 +32,7 @@ def copy_module(module: M, memo: dict[int, Any] | None = None) -> M:
     (False, True)
     """
     memo = {} if memo is None else memo
-    if id(module) in memo or not _is_plain(type(module)):
+    if id(module) in memo or not _is_plain(cast(Any, type(module))):
         return copy.deepcopy(module, memo)
     twin = memo[id(module)] = object.__new__(type(module))
     memo.setdefault(id(memo), []).append(module)  # alive while its id is in the memo
@@ -54,7 +55,8 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     return copy_module(value, memo) if isinstance(value, nn.Module) else copy.deepcopy(value, memo)
 
 
-def _is_plain(kind: type) -> bool:
+@functools.lru_cache(256)
+def _is_plain(kind: Any) -> bool:
     """Tell whether a class leaves copying to ``nn.Module`` and ``object``."""
     return not any(vars(one).get("__slots__") for one in kind.__mro__) and all(
         getattr(kind, name, None) is getattr(nn.Module, name, None) for name in _SPOKEN

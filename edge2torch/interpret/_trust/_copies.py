@@ -52,14 +52,14 @@ def compile_copies(
     table = graph.edges.iloc[rows]
     is_shared = np.zeros(graph.n_nodes, bool)
     is_shared[graph.inputs] = shared_inputs
-    parts = []
-    for k in range(n):
-        prefix = wide_name(k, digits, "")
-        renamed = np.array([prefix + name for name in graph.node_names], dtype=object)
-        names = np.where(is_shared, graph.node_names, renamed)
-        parts.append(
-            table.assign(source=names[graph.source[rows]], target=names[graph.target[rows]])
-        )
+    prefixes = [wide_name(k, digits, "") for k in range(n)]
+    names = np.array([one + name for one in prefixes for name in graph.node_names], dtype=object)
+    names = names.reshape(n, -1)  # by copy and node
+    names[:, is_shared] = np.array(graph.node_names, dtype=object)[is_shared]
+    wide_table = table.iloc[np.tile(np.arange(len(table)), n)].reset_index(drop=True)
+    wide_table = wide_table.assign(
+        source=names[:, graph.source[rows]].ravel(), target=names[:, graph.target[rows]].ravel()
+    )
 
     def wide(names: Iterable[str]) -> list[str]:
         return [wide_name(k, digits, name) for k in range(n) for name in names]
@@ -69,7 +69,7 @@ def compile_copies(
         changed["inputs"] = wide(artifact.feature_names)
     if units := artifact.options.get("units"):
         changed["units"] = dict(zip(wide(units), [*units.values()] * n, strict=True))
-    return compile_like(artifact, pd.concat(parts, ignore_index=True), **changed)
+    return compile_like(artifact, wide_table, **changed)
 
 
 @torch.no_grad()

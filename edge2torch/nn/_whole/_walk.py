@@ -891,6 +891,14 @@ def _norm_row(graph, memory, norm, row, z_at, batch):
 
 
 @within
+def _is_plain(graph, k):
+    """Tell whether a node has an activation that its value tells all of, or none, and nothing else."""
+    of = 5 * k
+    has_more = graph.node[of + 1] >= 0 or graph.node[of + 2] >= 0
+    return not has_more and graph.numbers[3 * graph.node[of] + 2] == 0
+
+
+@within
 def _compute_plain(graph, memory, k, base, row, shift, code, a, b):
     """Set the row of a node to its activation of its bias plus what its edges bring; nothing else is kept."""
     near, place, flat, S, width = graph.near, graph.place, memory.flat, memory.S, memory.width
@@ -920,7 +928,7 @@ def _compute(graph, memory, first, last, lo, base, z_base, batch, seed):
         code, drop = graph.kind[kind], graph.numbers[3 * kind + 2]
         a, b = graph.numbers[3 * kind], graph.numbers[3 * kind + 1]
         shift = flat[bias] if bias >= 0 else zero
-        if norm < 0 and z_row < 0 and drop == 0 and code != IDENTITY:
+        if code != IDENTITY and _is_plain(graph, k):
             _compute_plain(graph, memory, k, base, row, shift, code, a, b)
             continue
         _sum_row(graph, memory, k, base, row, shift)
@@ -1182,27 +1190,12 @@ def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, la
                 z_at = z_base + (node[5 * k + 1] - z_away) * width
                 if out_of[u] >= 0:
                     _read_column(gy, lo, rows, n_out, out_of[u], G, at, width)
-                kind = node[5 * k]
-                if (
-                    node[5 * k + 1] < 0
-                    and node[5 * k + 2] < 0
-                    and width == lanes_of(S)
-                    and graph.numbers[3 * kind + 2] == 0
-                ):
+                if width == lanes_of(S) and _is_plain(graph, k):
+                    kind = node[5 * k]
                     _plain_back(
-                        graph,
-                        memory,
-                        d,
-                        into,
-                        u,
-                        row,
-                        at,
-                        out_of[u] >= 0,
-                        base,
-                        graph.kind[kind],
-                        graph.numbers[3 * kind],
-                        graph.numbers[3 * kind + 1],
-                    )
+                        graph, memory, d, into, u, row, at, out_of[u] >= 0, base,
+                        graph.kind[kind], graph.numbers[3 * kind], graph.numbers[3 * kind + 1],
+                    )  # fmt: skip
                     continue
                 _pull_row(graph, memory, d, into, u, row, at, out_of[u] >= 0)
                 _go_back(graph, memory, d, k, row, at, z_at, lo, batch, seed)
@@ -1222,24 +1215,27 @@ def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, la
 
 
 @within
-def _conduct_row(graph, memory, shares, n_shares, scores, k, row, at, is_out):
+def _conduct_row(graph, memory, shares, n_shares, scores, k, row, at, is_out, code, a, b):
     """Set a node's gradient to what its targets pass on, and add what flows through it.
 
     That is its gradient times the way to its value one step on: one sample to the left, where the last
-    point of a path comes first.
+    point of a path comes first. Then the gradient goes through an activation that follows from its value.
     """
     place_out, into, flat = graph.place_out, graph.target_slot, memory.flat
     width, S, G = memory.width, memory.S, memory.G
     u = k + graph.n_in
     for q in range(0, width, lanes_of(S)):
+        y = load(S, row + q)
         g = load(G, at + q) if is_out else spread(S, 0.0)
         for e in range(graph.ccol[u], graph.ccol[u + 1]):
             g = multiply_add(load(G, into[e] * width + q), flat[place_out[e]], g)
-        store(G, at + q, g)
-        flow = g * (load(S, row + q - 1) - load(S, row + q))  # inputs stand before any node
+        flow = g * (load(S, row + q - 1) - y)  # inputs stand before any node
         for j in range(n_shares):
             own = pick(load(shares, j * width + q), 0.5, flow, 0.0)
             scores[j * graph.n_nodes + k] += total(own)
+        if code != IDENTITY:
+            g = g * slope(y, y, code, a, b)
+        store(G, at + q, g)
 
 
 @kept
@@ -1273,5 +1269,11 @@ def conduct(
                 z_at = (node[5 * k + 1] - z_away) * width
                 if out_of[u] >= 0:
                     _read_column(gy, lo, rows, n_out, out_of[u], memory.G, at, width)
-                _conduct_row(graph, memory, shares, n_shares, own, k, row, at, out_of[u] >= 0)
-                _go_back(graph, memory, d, k, row, at, z_at, lo, batch, 0)
+                kind = node[5 * k]
+                code, is_plain = graph.kind[kind], _is_plain(graph, k)
+                _conduct_row(
+                    graph, memory, shares, n_shares, own, k, row, at, out_of[u] >= 0,
+                    code if is_plain else IDENTITY, graph.numbers[3 * kind], graph.numbers[3 * kind + 1],
+                )  # fmt: skip
+                if not is_plain:
+                    _go_back(graph, memory, d, k, row, at, z_at, lo, batch, 0)
