@@ -20,7 +20,7 @@ from edge2torch.nn._hold import Hold, Holds, holds_of, on_outputs, on_values
 from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
 from edge2torch.nn._steady import Convergence, SteadySolver
-from edge2torch.nn._whole import STEPS, WholeGraph
+from edge2torch.nn._whole import STEPS, Update, WholeGraph
 
 
 class RecurrentEdgeModel(CompiledModel):
@@ -91,6 +91,7 @@ class RecurrentEdgeModel(CompiledModel):
         self._read_places = np.array(outputs)  # as whole numbers, wherever the tensors are
         self.last_convergence: Convergence | None = None
         self.engine, self._whole = engine, WholeGraph(STEPS)
+        self._updates = [WholeGraph(Update(k)) for k in range(len(steps))]
 
     @property
     def steps(self) -> int | str:
@@ -196,6 +197,10 @@ class RecurrentEdgeModel(CompiledModel):
     def _step(
         self, k: int, state: Tensor, holds: tuple[Hold, ...] = (), weight: Tensor | None = None
     ) -> Tensor:
+        """Return the state (b, n) after step k."""
+        nodes = self._updated(k, state, holds, weight)
+        if nodes is not None:
+            return torch.cat([state[:, : self.in_features], nodes], dim=1)
         cell = self.cell(k if len(self.cells) > 1 else 0)
         known = () if weight is None else (weight,)
         drive, rate = cell(on_outputs(holds, state), *known)
@@ -203,18 +208,41 @@ class RecurrentEdgeModel(CompiledModel):
         if not holds:
             return following
         # inputs, which are carried along, were held at the start
-        inputs, nodes = following.t().split(
+        inputs, rows = following.t().split(
             [self.in_features, len(following.t()) - self.in_features]
         )
-        held = on_values(holds, nodes.t(), self.in_features)
+        held = on_values(holds, rows.t(), self.in_features)
         return torch.cat([inputs, held.t()]).t()
+
+    def _updated(
+        self, k: int, state: Tensor, holds: tuple[Hold, ...], weight: Tensor | None
+    ) -> Tensor | None:
+        """Return the nodes (b, m) after step k if one pass can tell them: samples as rows, as it has them."""
+        if self.engine == "layers" or torch.compiler.is_compiling():
+            return None
+        if weight is not None and torch.is_grad_enabled():  # which it would ask for each step
+            return None
+        sends = any(one.acts == "output" for one in holds)
+        if sends and self.cell(0).fixed_rate is not None:  # what is sent is not what a leak keeps
+            return None
+        nodes = self._updates[k].call(self, on_outputs(holds, state))
+        return None if nodes is None else on_values(holds, nodes, self.in_features)
 
     def _settle(self, state: Tensor, holds: tuple[Hold, ...] = ()) -> Tensor:
         inputs, nodes = state.t().split([self.in_features, state.shape[1] - self.in_features])
+        samples = inputs.t().contiguous()
         solver = cast(SteadySolver, self.solver)
+        weight = self._weight_of_all_steps() if solver.gradient == "unroll" else None
 
         def update(h: Tensor) -> Tensor:
-            return self._step(0, torch.cat([inputs, h.t()]).t(), holds).t()[self.in_features :].t()
+            # samples as rows, as one pass leaves them
+            if not torch.compiler.is_compiling() and h.stride(1) == 1:
+                now = torch.cat([samples, h], dim=1)
+                after = self._updated(0, now, holds, weight)
+                if after is not None:
+                    return after
+            now = torch.cat([inputs, h.t()]).t()
+            return self._step(0, now, holds, weight).t()[self.in_features :].t()
 
         h, report = solver.solve(update, nodes.t(), (*self.cells, *self.step_blocks))
         self.last_convergence = None if torch.compiler.is_exporting() else report

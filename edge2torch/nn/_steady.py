@@ -118,17 +118,23 @@ class SteadySolver:
         steps = torch.zeros(batch, dtype=torch.int64, device=h.device)
         change = torch.full((batch,), torch.inf, dtype=h.dtype, device=h.device)
         moving = torch.ones(batch, dtype=torch.bool, device=h.device)
+        left = batch  # samples that move
         for count in range(1, self.max_steps + 1):
             following = step(h)
             now = _relative_change(h.detach(), following.detach())
             if not _is_blind(h):
                 _refuse_infinite(following, now, count)
-            h = torch.where(moving[:, None], following, h)
+            # as long as all of them move nothing has to be kept, which takes a third of an update
+            if left < batch or _is_blind(h):
+                following = torch.where(moving[:, None], following, h)
+            h = following
             change = torch.where(moving, now, change)
             steps = torch.where(moving, count, steps)
             moving = moving & (now > self.tolerance)
-            if not _is_blind(h) and not moving.any():
-                break
+            if not _is_blind(h):
+                left = int(moving.sum())
+                if not left:
+                    break
         return h, Convergence(steps, change, ~moving)
 
     def _attach(self, step: Update, h: Tensor) -> Tensor:

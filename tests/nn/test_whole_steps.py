@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import edge2torch as e2t
-from edge2torch.nn import gradients_to_parameters
+from edge2torch.nn import Hold, RecurrentEdgeModel, gradients_to_parameters
+from edge2torch.nn._whole._run import Run
 from edge2torch.simulate import evaluate_steps
 from tests.nn.test_recurrent import cyclic_cases
 from tests.strategies import batch, randomise, seeds
@@ -258,7 +259,8 @@ def test_copies_and_pickles():
         assert is_one_pass(other(x))
         assert torch.equal(other(x), y)
     older = pickle.loads(pickle.dumps(graph))  # noqa: S301 - as of a version without engines
-    del older.__dict__["engine"], older.__dict__["_whole"]
+    for name in ("engine", "_whole", "_updates"):
+        del older.__dict__[name]
     assert not is_one_pass(older(x))
     torch.testing.assert_close(older(x), y, **CLOSE)
 
@@ -281,30 +283,195 @@ def test_what_it_does_not_know_goes_step_by_step(options):
     assert torch.equal(graph(x), layers(x))
 
 
-def test_what_asks_for_more_goes_step_by_step():
-    (graph, layers), width = pair()
+@pytest.fixture
+def updates(monkeypatch):
+    """Which steps were updates in one pass."""
+    answered, own = [], RecurrentEdgeModel._updated
+
+    def counted(*args):
+        nodes = own(*args)
+        answered.append(nodes is not None)
+        return nodes
+
+    monkeypatch.setattr(RecurrentEdgeModel, "_updated", counted)
+    return answered
+
+
+def holds_of(rows, acts="value"):
+    generator = torch.Generator().manual_seed(5)
+    share, value, shift = torch.rand(3, rows, 2, generator=generator, dtype=torch.float64)
+    return [
+        Hold(torch.tensor([9, 2]), share, value, shift, acts=acts),
+        Hold(torch.tensor([20]), torch.ones(rows, 1), torch.zeros(rows, 1)),
+    ]
+
+
+@pytest.mark.parametrize("acts", ["value", "output"])
+@pytest.mark.parametrize("leak", [None, 0.4])
+def test_what_is_held_between_the_updates(acts, leak, updates):
+    """Constraints are asked for all steps together, so only what has none, or no gradient, is in one pass."""
+    (graph, layers), width = pair(leak=leak, modules={"node_activation": "tanh"})
+    x, held = samples(20, width), holds_of(20, acts)
+    with torch.no_grad():
+        torch.testing.assert_close(graph(x, hold=held), layers(x, hold=held), **CLOSE)
+    assert updates[:4] == [acts == "value" or leak is None] * 4
+    found = [
+        torch.autograd.grad(one(x, hold=held).sum(), list(one.parameters()))
+        for one in (graph, layers)
+    ]
+    torch.testing.assert_close(*found, **CLOSE)
+
+
+def free_pair(**options):
+    """Without constraints: gradients of single updates are those of all."""
+    models = []
+    for engine in ("graph", "layers"):
+        backend = e2t.Recurrent(engine=engine, **options)
+        edges = edges_of().drop(columns=["constraint"])
+        model, artifact = e2t.compile_graph(
+            edges, backend=backend, outputs=["n9", "n7"], quiet=True
+        )
+        model = e2t.customize_model(model, node_activation="tanh", artifact=artifact).double()
+        models.append(model)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in models[0].parameters():
+        shape = parameter.shape
+        parameter.data = 0.3 * torch.randn(shape, generator=generator, dtype=torch.float64)
+    models[1].load_state_dict(models[0].state_dict())
+    return models, len(artifact.feature_names)
+
+
+@pytest.mark.parametrize(
+    "options", [{"steps": 3}, {"steps": 2, "share_weights": False, "leak": 0.3}], ids=str
+)
+def test_sequences_and_holds_have_the_same_gradients(options, updates):
+    (graph, layers), width = free_pair(**options)
     x = samples(20, width)
-    held = e2t.nn.Hold(torch.tensor([9]), torch.ones(20, 1), torch.zeros(20, 1))
-    torch.testing.assert_close(graph(x, hold=held), layers(x, hold=held), **CLOSE)
+    for inputs, further in [
+        (x, {"hold": holds_of(20)}),
+        (x.view(5, 4, width), {}),
+        (x.view(5, 4, width), {"lengths": [4, 1, 2, 3, 4], "hold": holds_of(5)}),
+    ]:
+        found = []
+        for model in (graph, layers):
+            start = inputs.clone().requires_grad_()
+            y = model(start, **further)
+            found.append((y, *torch.autograd.grad(y.square().sum(), [start, *model.parameters()])))
+        torch.testing.assert_close(*found, **CLOSE)
+    assert sum(updates) == len(updates) / 2
+
+
+def test_second_derivatives_of_held_updates():
+    (graph, _), width = free_pair(steps=2, leak=0.5)
+    names = [name for name, _ in graph.named_parameters()]
+    values = [one.detach().clone().requires_grad_() for one in graph.parameters()]
+    x, held = samples(2, width).requires_grad_(), holds_of(2)
+
+    def run(x, *values):
+        given = dict(zip(names, values, strict=True))
+        return torch.func.functional_call(graph, given, (x,), {"hold": held})
+
+    assert torch.autograd.gradgradcheck(run, (x, *values))
+
+
+@pytest.mark.parametrize("gradient", ["implicit", "unroll"])
+@pytest.mark.parametrize("own", [{}, {"leak": 0.6}], ids=str)
+def test_steady_states(gradient, own, updates):
+    options = {"tolerance": 1e-14, "max_steps": 1000, "gradient": gradient, **own}
+    (graph, layers), width = free_pair(steps="converge", **options)
+    x = samples(40, width)
+    for further in ({}, {"hold": holds_of(40)}, {"hold": holds_of(40, "output")}):
+        found = []
+        for model in (graph, layers):
+            start = x.clone().requires_grad_()
+            y = model(start, **further)
+            found.append((y, *torch.autograd.grad(y.sum(), [start, *model.parameters()])))
+        torch.testing.assert_close(*found, rtol=1e-11, atol=1e-11)
+        with torch.no_grad():
+            torch.testing.assert_close(graph(x, **further), found[0][0], rtol=1e-11, atol=1e-11)
+    assert sum(updates) > 100
+
+
+def test_steady_states_with_dropped_nodes_draw_once():
+    (graph, _), width = free_pair(steps="converge", tolerance=1e-12, max_steps=1000)
+    graph = e2t.customize_model(graph.base_model, node_activation="tanh", node_dropout=0.5).train()
+    x = samples(40, width)
+    torch.manual_seed(1)
+    y = graph(x)
+    assert graph.base_model.last_convergence.converged.all()
+    torch.manual_seed(1)
+    assert torch.equal(graph(x), y)
+    assert not torch.equal(graph(x), y)
+
+
+def test_a_weight_at_its_bound_is_asked_for_all_updates_of_an_unrolled_steady_state():
+    edges = pd.DataFrame(
+        {"source": ["x", "h"], "target": ["h", "h"], "constraint": ["positive", "unconstrained"]}
+    )
+    found = []
+    for gradient in ("unroll", "implicit"):
+        backend = e2t.Recurrent(
+            steps="converge", gradient=gradient, tolerance=1e-13, max_steps=2000
+        )
+        model, _ = e2t.compile_graph(edges, backend=backend, outputs=["h"], quiet=True)
+        layer = model.double().cell(0).edges
+        with torch.no_grad():
+            layer.weight.copy_(torch.tensor([0.0, -0.9]))
+            layer.bias.fill_(1.0)
+        # h = 1 + a x - .9 h: the slope of a is 1 / 1.9, by updates 1, -.9, .81, ...
+        (-model(torch.ones(1, 1, dtype=torch.float64))).sum().backward()
+        found.append(layer.weight.grad[0].item())
+    assert found == pytest.approx([-1 / 1.9] * 2)
+
+
+def test_what_asks_for_more_goes_step_by_step():
+    (graph, _), width = pair()
+    x = samples(20, width)
+    held = Hold(torch.tensor([9]), torch.ones(20, 1), torch.zeros(20, 1))
+    assert not is_one_pass(graph(x, hold=held))
     assert not torch.allclose(graph(x, hold=held), graph(x))
     assert is_one_pass(graph(x, hold=[]))  # nothing is held
-    times = x.view(5, 4, width)
-    torch.testing.assert_close(graph(times), layers(times), **CLOSE)
-    torch.testing.assert_close(
-        graph(times, [4, 1, 2, 3, 4]), layers(times, [4, 1, 2, 3, 4]), **CLOSE
-    )
     with pytest.raises(e2t.Edge2TorchError, match="lengths belong to sequences"):
         graph(x, [1])
     seen = []
     handle = graph.step_blocks[1].register_forward_hook(lambda *args: seen.append(args))
     assert not is_one_pass(graph(x))
     assert len(seen) == 1
+    graph(x, hold=held)
+    assert len(seen) == 2
     handle.remove()
     assert is_one_pass(graph(x))
     mapped = torch.func.vmap(lambda row: graph(row[None])[0])(x)
     torch.testing.assert_close(mapped, graph(x), **CLOSE)
     with pytest.raises(e2t.Edge2TorchError):
         graph(x[:, 1:])
+
+
+@pytest.mark.parametrize("steps", [2, "converge"])
+def test_gradients_of_inputs_alone_do_without_those_of_parameters(steps, monkeypatch):
+    (graph, layers), width = free_pair(steps=steps)
+    asked, own = [], Run.backward
+
+    def noted(self, gradient, *, wants_own=True, **options):
+        asked.append(wants_own)
+        return own(self, gradient, wants_own=wants_own, **options)
+
+    monkeypatch.setattr(Run, "backward", noted)
+    x = samples(20, width).requires_grad_()
+    first = next(graph.parameters())
+    torch.autograd.grad(graph(x).sum(), x)
+    assert asked
+    assert not any(asked)
+    for inputs in ([x, first], [first]):
+        asked.clear()
+        torch.autograd.grad(graph(x).sum(), inputs)
+        assert any(asked)
+    first.requires_grad_(requires_grad=False)
+    graph(x).sum().backward()
+    found, x.grad = x.grad, None
+    layers(x).sum().backward()
+    torch.testing.assert_close(found, x.grad, rtol=1e-4, atol=1e-4)
+    assert first.grad is None
 
 
 def test_edges_that_are_dropped_are_others_in_each_step():

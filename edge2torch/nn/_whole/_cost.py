@@ -36,10 +36,10 @@ def times(model: Any, batch: int) -> tuple[float, float]:
     return layers, sum(_WHOLE[name] * value for name, value in whole_terms(model, batch).items())
 
 
-def times_of_steps(model: Any, batch: int) -> tuple[float, float]:
-    """Return the same of a recurrent model."""
-    n_steps, edges = len(model.step_blocks), model.cell(0).edges
-    n_nodes, own = edges.out_features, len(model.cells)
+def times_of_steps(model: Any, batch: int, n_steps: int) -> tuple[float, float]:
+    """Return the same of some steps of a recurrent model."""
+    edges = model.cell(0).edges
+    n_nodes, own = edges.out_features, min(len(model.cells), n_steps)
     stages = n_steps * len(model.step_blocks[0].stages)
     one = layer_time(edges.n_edges, edges.in_features, n_nodes, batch)
     layers = (

@@ -312,7 +312,13 @@ class DeviceRun:
             self.flat, self.state, self.kept = flat, state, kept
         return y
 
-    def backward(self, gradient: Tensor, *, wants_x: bool) -> tuple[Tensor | None, Tensor]:
+    def backward(
+        self,
+        gradient: Tensor,
+        *,
+        wants_x: bool,
+        wants_own: bool = True,  # noqa: ARG002 - its kernels compute them anyway
+    ) -> tuple[Tensor | None, Tensor]:
         """Return the gradients of the input (b, i) and of all parameters, one after the other."""
         nodes, size, slices, flat = self.nodes, self.size, self.slices, self.flat
         gradient = gradient.contiguous()

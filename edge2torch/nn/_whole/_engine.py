@@ -129,7 +129,7 @@ class WholeGraph:
 
     def call(self, model: Any, x: Tensor) -> Tensor | None:
         """Return the model's output (b, o), or None where the walk does not know how."""
-        if not _is_plain(x, model.in_features) or _is_observed(x.device.type):
+        if not _is_plain(x, self.kind.width(model)) or _is_observed(x.device.type):
             return None
         if x.is_cuda and not self.kind.goes_to_cards:
             return None
@@ -191,8 +191,10 @@ class WholeGraph:
                 self._paying[at] = pays_on_device(model, x.shape[0], is_captured=is_captured)
             else:
                 layers, whole = self.kind.times(model, x.shape[0])
-                gain = layers - whole  # of each of the graphs that stand side by side
-                enough = gain * model.n_alike > _LEAST_GAIN and gain > _LEAST_SHARE * layers
+                gain = layers - whole
+                enough = (
+                    gain * self.kind.repeats(model) > _LEAST_GAIN and gain > _LEAST_SHARE * layers
+                )
                 self._paying[at] = enough
                 if not enough:
                     self._slower.add(x.shape[0])

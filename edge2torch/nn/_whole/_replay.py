@@ -113,14 +113,29 @@ class StepReplay(Replay):
     def output(self) -> Tensor:
         """Return y (b, o)."""
         model, x = self.run.model, self.x
-        nodes = x.new_zeros(len(x), model.cell(0).edges.out_features)
-        for k, stages in enumerate(self.run.watched.stages):
-            cell = model.cell(k if len(model.cells) > 1 else 0)
-            drive = self._product(cell.edges, torch.cat([x, nodes], 1))
-            following = self._staged(k, stages, drive)
+        nodes = self._after(x, x.new_zeros(len(x), model.cell(0).edges.out_features))
+        return torch.cat([x, nodes], 1)[:, model._read_places]
+
+    def _after(self, x: Tensor, nodes: Tensor) -> Tensor:
+        """Return the nodes (b, m) after the call's steps."""
+        model, watched = self.run.model, self.run.watched
+        for k, (number, stages) in enumerate(
+            zip(watched.kind.blocks(model), watched.stages, strict=True)
+        ):
+            cell = model.cell(number if len(model.cells) > 1 else 0)
+            following = self._staged(k, stages, self._product(cell.edges, torch.cat([x, nodes], 1)))
             rate = cell.fixed_rate
             nodes = following if rate is None else nodes + rate * (following - nodes)
-        return torch.cat([x, nodes], 1)[:, model._read_places]
+        return nodes
+
+
+class UpdateReplay(StepReplay):
+    """The same of a step from a given state."""
+
+    def output(self) -> Tensor:
+        """Return the nodes after it, (b, m)."""
+        inputs = self.run.model.in_features
+        return self._after(self.x[:, :inputs], self.x[:, inputs:])
 
 
 def mask_of(seed: int, counter: Any, probability: Any) -> Any:

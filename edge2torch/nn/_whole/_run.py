@@ -229,15 +229,22 @@ class Run:
                 self.tables.momentum.ctypes.data, self.batch / (self.batch - 1),
             )  # fmt: skip
 
-    def backward(self, gradient: Tensor, *, wants_x: bool) -> tuple[Tensor | None, Tensor]:
-        """Return the gradients of the input (b, i) and of all parameters, one after the other."""
+    def backward(
+        self, gradient: Tensor, *, wants_x: bool, wants_own: bool = True
+    ) -> tuple[Tensor | None, Tensor]:
+        """Return the gradients of the input (b, i) and of all parameters, one after the other.
+
+        If nobody ``wants_own``, those of parameters are not all there.
+        """
         gradient = gradient.contiguous()
         if not lies_in_memory(gradient):
             gradient = gradient.resolve_neg() + 0
         with self._lock:
-            return self._backward(gradient, wants_x=wants_x)
+            return self._backward(gradient, wants_x=wants_x, wants_own=wants_own)
 
-    def _backward(self, gradient: Tensor, *, wants_x: bool) -> tuple[Tensor | None, Tensor]:
+    def _backward(
+        self, gradient: Tensor, *, wants_x: bool, wants_own: bool
+    ) -> tuple[Tensor | None, Tensor]:
         plan, room, walk = self.plan, self.room, self.walk
         assert room is not None  # noqa: S101 - forward took it
         room.open_behind(plan, wants_x=wants_x)
@@ -248,16 +255,16 @@ class Run:
         out = gradient.data_ptr()
         rows = 0 if self.x is None else self.x.data_ptr()
         into = 0 if dx is None else dx.data_ptr()
-        is_whole = int(threads == 1)
+        kind = int(threads == 1) if wants_own else -1
         share_out(
             walk.backward,
             [
-                (plan.rows, plan.graph, here, out, rows, into, first + k * size, is_whole,
+                (plan.rows, plan.graph, here, out, rows, into, first + k * size, kind,
                  self.batch, *part, self.seed)
                 for k, (here, part) in enumerate(zip(room.at, plan.parts, strict=True))
             ],
         )  # fmt: skip
-        if threads > 1:
+        if threads > 1 and wants_own:
             d_flat, *others = d_flat.split(total)
             for other in others:
                 d_flat += other
@@ -284,8 +291,11 @@ class Whole(Function):
             _check_versions(run, ctx.versions)
             wanted = [wants_x, *wanted]
             return None, *differentiable_gradients(run, x, run.parameters, gradient, wanted)
-        dx, parts = _gradients(run, gradient, ctx.versions, wants_x=wants_x)
-        if not all(wanted):
+        wants_own = any(wanted) and not (wants_x and _goes_to_input_alone(ctx))
+        dx, parts = _gradients(run, gradient, ctx.versions, wants_x=wants_x, wants_own=wants_own)
+        if not wants_own:
+            parts = [None] * len(wanted)
+        elif not all(wanted):
             parts = [
                 part if is_wanted else None for part, is_wanted in zip(parts, wanted, strict=True)
             ]
@@ -321,12 +331,24 @@ class Past(Function):
         return None, None, None
 
 
+def _goes_to_input_alone(ctx: Any) -> bool:
+    """Tell whether this is a call of ``torch.autograd.grad`` to which no parameter matters.
+
+    So are attributions to inputs, and the way back through a steady state.
+    """
+    _of_x, *own = (node for node, _ in ctx.next_functions)
+    try:
+        return not any(torch._C._will_engine_execute_node(node) for node in own if node is not None)
+    except RuntimeError:  # which is what is said of a leaf that was asked for
+        return False
+
+
 def _gradients(
-    run: Any, gradient: Tensor, versions: list[int], *, wants_x: bool
+    run: Any, gradient: Tensor, versions: list[int], *, wants_x: bool, wants_own: bool = True
 ) -> tuple[Tensor | None, Any]:
     """Return the gradients of the input and of each parameter, None of those that lead nowhere."""
     _check_versions(run, versions)
-    dx, flat = run.backward(gradient, wants_x=wants_x)
+    dx, flat = run.backward(gradient, wants_x=wants_x, wants_own=wants_own)
     parts: Any = torch.unsafe_split_with_sizes(flat, run.watched.parameters.sizes)
     leads_out = run.watched.leads_out
     if not all(leads_out):

@@ -1153,11 +1153,12 @@ def _go_back(graph, memory, d, k, row, at, z_at, lo, batch, seed):
 
 
 @kept
-def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, last_block, seed):
+def backward(like, graph, memory, gy, x, dx, d, d_is, batch, first_block, last_block, seed):
     """Set d to the gradients of all values by blocks of samples; fill dx.
 
     Arrays come by address: x only where segments are computed once more; dx where it is wanted, else
-    0. If the blocks are the whole batch, d becomes the parameters' own gradients.
+    0. If the blocks are the whole batch (``d_is`` 1), d becomes the parameters' own gradients; if nobody
+    wants d (-1), those of weights from inputs are left out.
 
     Where dx is wanted, G has room for all rows; else nodes share some, see ``share_rows``.
     """
@@ -1199,7 +1200,8 @@ def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, la
                     continue
                 _pull_row(graph, memory, d, into, u, row, at, out_of[u] >= 0)
                 _go_back(graph, memory, d, k, row, at, z_at, lo, batch, seed)
-                _weigh_inputs(graph, memory, d, k, base, at)
+                if d_is >= 0:
+                    _weigh_inputs(graph, memory, d, k, base, at)
         if wants_dx:
             for u in range(n_in):
                 if out_of[u] >= 0:
@@ -1210,7 +1212,7 @@ def backward(like, graph, memory, gy, x, dx, d, is_whole, batch, first_block, la
                         g = multiply_add(load(G, into[e] * width + q), flat[place_out[e]], g)
                     store(G, u * width + q, g)
             _out_rows(G, n_in, width, dx, lo, rows)
-    if is_whole:
+    if d_is == 1:
         _restrain(graph, flat, d, seed)
 
 
