@@ -25,11 +25,17 @@ def imported_for_good() -> Iterator[None]:
 
 
 @contextmanager
-def given_back() -> Iterator[None]:
-    """Give what was kept from the collector back to it, unless it was before."""
+def given_back(*, to_the_end: bool) -> Iterator[None]:
+    """Give what was kept from the collector back to it, unless it was before.
+
+    Or keep all that is there from it ``to_the_end`` of the process: before that it would go through
+    everything once more, which takes longer than to read a table.
+    """
     held = gc.get_freeze_count()
     try:
         yield
     finally:
-        if not held:
+        if to_the_end:
+            gc.freeze()
+        elif not held:
             gc.unfreeze()

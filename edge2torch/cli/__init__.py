@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options = cache(lambda: options_of(typer.main.get_command(app), given))
         usual = wording.set(lambda text: as_options(text, options()))
         try:
-            with _orderly_end(), given_back():
+            with _orderly_end(), given_back(to_the_end=arguments is None):
                 app([part for part in given if part != "--debug"], prog_name="edge2torch")
         finally:
             wording.reset(usual)

@@ -28,3 +28,13 @@ def test_a_command_gives_everything_back(tmp_path):
         )
     assert gc.get_freeze_count() == 0
     assert gc.isenabled()
+
+
+def test_a_process_that_ends_with_its_command_is_not_gone_through_once_more(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["edge2torch", "--version"])
+    try:
+        with pytest.raises(SystemExit):
+            main()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
