@@ -48,6 +48,7 @@ from edge2torch.nn._steady import Convergence as Convergence
 from edge2torch.nn._steady import FewSteps as FewSteps
 from edge2torch.nn._steady import SteadySolver as SteadySolver
 from edge2torch.nn._whole import BLOCK as BLOCK
+from edge2torch.nn._whole import Passes as Passes
 from edge2torch.nn._whole import gradients_to_parameters as gradients_to_parameters
 from edge2torch.nn._whole import layer_by_layer as layer_by_layer
 from edge2torch.nn._whole import seen_in_one_pass as seen_in_one_pass

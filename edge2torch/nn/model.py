@@ -15,7 +15,7 @@ from edge2torch.nn._chain import along_chain
 from edge2torch.nn._compiled import CompiledModel, NodeSlot
 from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
-from edge2torch.nn._whole import WholeGraph
+from edge2torch.nn._whole import Passes, WholeGraph
 
 __all__ = ["EdgeModel"]
 
@@ -122,6 +122,14 @@ class EdgeModel(CompiledModel):
             return layer.contiguous()
         y = read[0] if len(read) == 1 else torch.cat(read).index_select(0, self._output_order)
         return y.t().contiguous()
+
+    def passes(self, x: Tensor) -> Passes | None:
+        """Return the way there and back for batches like x (b, i), past autograd; None layer by layer.
+
+        It holds as long as nothing but the values of parameters changes: not between training and
+        evaluation.
+        """
+        return None if self.engine == "layers" else self._whole.passes(self, x)
 
     def _laid_out(self, x: Tensor) -> Tensor:
         """Return x with the samples of a feature side by side, unless only a dense block reads it."""

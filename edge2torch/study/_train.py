@@ -21,7 +21,8 @@ from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Goal, Task
 from edge2torch.study._progress import Progress
 from edge2torch.study._settings import StudySettings
-from edge2torch.train import Fit, Scaler, Split, fit, fit_scaler, in_chunks
+from edge2torch.study._steps import Step, Steps
+from edge2torch.train import CHUNK, Fit, Scaler, Split, fit, fit_scaler, in_chunks
 
 _VISIBLE = 0.02  # of the whole fall; plateaus reached by this loop brought 0.6 % at most
 # Patience counts in epochs, but a network learns by steps, and an epoch of few samples has two or
@@ -144,18 +145,27 @@ def _fit(
     steps = steps_of(task, size, settings)
     which, hidden = torch.arange(len(folds)), settings.input_dropout_of(task.outcome)
 
+    past = Steps.of(model, goals) if linear is None else None
+
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
+        if past is not None:
+            past.begin_epoch()
         drawn = torch.stack([shuffled(rows, generator)[:size] for rows, _ in folds])
         return parts_of(task, drawn, steps)
 
+    def read(rows: Tensor) -> Tensor:
+        return drop_in_rows(x, which, rows, hidden)
+
     def outputs(rows: Tensor) -> tuple[Tensor, ...]:
-        seen = drop_in_rows(x, which, rows, hidden)
+        seen = read(rows)
         with gradients_to_parameters():
             y, heads = with_heads(model, seen)
         y = y if linear is None else y + linear(rows)
         return y, *(own[None] for own in heads)  # samples come second, as in y
 
-    def loss(rows: Tensor) -> Tensor:
+    def loss(rows: Tensor) -> Tensor | Step:
+        if past is not None and rows.shape[-1] <= CHUNK:
+            return past.loss(read(rows), rows)
         # more only where each step takes all samples
         y, *heads = in_chunks(outputs, rows)
         total = goals[0].sum_losses(goals, y, rows)

@@ -66,7 +66,7 @@ class Fit:
 
 def fit(
     model: nn.Module,
-    loss: Callable[[Tensor], Tensor],
+    loss: Callable[[Tensor], Any],
     rows: ArrayLike | Batches,
     *,
     held_out: ArrayLike | Callable[[], float] | None = None,
@@ -92,7 +92,8 @@ def fit(
     model : Module
         Trained where it is: move it and its data to a GPU beforehand. In evaluation mode at the end.
     loss : callable
-        Maps row numbers, an int64 tensor (b,), to the mean loss over these rows.
+        Maps row numbers, an int64 tensor (b,), to the mean loss over these rows. Of those to train with
+        only ``backward()`` is asked.
     rows : array of int, shape (n,), or callable
         Rows to train with, drawn in another order in each epoch; or a function that takes a
         ``torch.Generator`` and gives the batches of an epoch, each of which ``loss`` takes.
@@ -373,7 +374,7 @@ def _shuffled(rows: Tensor, batch_size: int) -> Batches:
 
 
 def _mean_loss(
-    loss: Callable[[Tensor], Tensor], held_out: ArrayLike | None
+    loss: Callable[[Tensor], Any], held_out: ArrayLike | None
 ) -> Callable[[], float] | None:
     if held_out is None:
         return None

@@ -3,10 +3,12 @@
 from edge2torch.nn._whole._conductance import BLOCK, seen_in_one_pass
 from edge2torch.nn._whole._engine import WholeGraph, gradients_to_parameters, layer_by_layer
 from edge2torch.nn._whole._kinds import STEPS, Update
+from edge2torch.nn._whole._passes import Passes
 
 __all__ = [
     "BLOCK",
     "STEPS",
+    "Passes",
     "Update",
     "WholeGraph",
     "gradients_to_parameters",

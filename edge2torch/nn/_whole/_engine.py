@@ -19,6 +19,7 @@ from edge2torch.nn._whole._conductance import BLOCK, SEEN, pass_by
 from edge2torch.nn._whole._device import DeviceRun, device_run, pays_on_device
 from edge2torch.nn._whole._kinds import LAYERS, Kind
 from edge2torch.nn._whole._layout import Layout
+from edge2torch.nn._whole._passes import Passes
 from edge2torch.nn._whole._run import Past, Run, Whole
 from edge2torch.nn._whole._stages import Tables
 from edge2torch.nn._whole._tensors import CPU, PLAIN, lies_in_memory
@@ -149,6 +150,15 @@ class WholeGraph:
                 return _apply_past(run, x, _ANCHOR)  # type: ignore[no-any-return]
             return _apply(run, x, *run.parameters)  # type: ignore[no-any-return]
         return run.forward(x, keeps=False)
+
+    def passes(self, model: Any, x: Tensor) -> Passes | None:
+        """Return passes of batches like x, or None where only autograd knows the gradients."""
+        if not _is_plain(x, self.kind.width(model)) or not x.is_cpu or _is_observed(x.device.type):
+            return None
+        if model.engine == "auto" and not self._pays(model, x):
+            return None
+        run = self._prepared(model, x)
+        return Passes(run) if isinstance(run, Run) and run.may_go_past(x) else None
 
     def _prepared(self, model: Any, x: Tensor) -> Run | DeviceRun | None:
         """Return a call that is ready to run, or None."""

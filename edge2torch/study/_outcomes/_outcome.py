@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -91,6 +91,13 @@ class Goal(ABC):
         """Sum over networks of mean losses of predicted (k, b, outputs), each with a goal and rows (k, b)."""
         each = [goal.loss(*own) for goal, *own in zip(goals, predicted, rows, strict=True)]
         return torch.stack(each).sum()
+
+    @classmethod
+    def gradient(cls, goals: Sequence[Any], predicted: Tensor, rows: Tensor) -> Tensor:
+        """Return the gradient (k, b, outputs) of :meth:`sum_losses` by what is predicted."""
+        leaf = predicted.detach().requires_grad_()
+        cls.sum_losses(goals, leaf, rows).backward()
+        return cast(Tensor, leaf.grad)
 
     # Whether the loss is a mean of what each sample costs by itself.
     loss_is_mean: ClassVar[bool] = False
