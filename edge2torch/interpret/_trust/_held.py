@@ -191,9 +191,10 @@ class _Functions:
 
     def act(self, sums: Floats, nodes: Ints) -> Floats:
         """Return the values of nodes (m, b) at which these sums arrive."""
-        values = sums * self.scale[nodes] + self.shift[nodes]
+        values = sums * self.scale[nodes]
+        values += self.shift[nodes]
         kind = self.kind[nodes]
-        for k in np.unique(kind[kind >= 0]):
+        for k in np.flatnonzero(np.bincount(kind[kind >= 0])):
             rows = kind == k
             if rows.all():
                 return np.asarray(self.modules[k](torch.from_numpy(values)).numpy())
@@ -263,13 +264,20 @@ class _Plan:
             node, free = self.node[pairs], ~self.is_held[pairs]
             arriving = matrix @ change[: pairs.start]
             bent = base.kind[node] >= 0
-            if not bent.all():  # most pairs are of outputs, to which nothing more happens
+            if not bent.any() and free.all():  # most pairs are of outputs: nothing more happens to them
+                np.multiply(arriving, base.scale[node], out=change[pairs])
+                continue
+            if not bent.all():
                 straight = free & ~bent
                 change[pairs][straight] = (arriving * base.scale[node])[straight]
             if bent.any():
                 own = np.flatnonzero(free & bent)
                 at = node[own]
-                change[pairs.start + own] = base.act(sums[at] + arriving[own], at) - values[at]
+                arriving = arriving[own]
+                arriving += sums[at]
+                after = base.act(arriving, at)
+                after -= values[at]
+                change[pairs.start + own] = after
         return change
 
 
