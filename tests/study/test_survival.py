@@ -359,6 +359,7 @@ def test_a_large_cohort_is_trained_in_chunks(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(_chunks, "checkpoint", counted)
     monkeypatch.setattr(_chunks.in_chunks, "__defaults__", (50,))
+    monkeypatch.setattr("edge2torch.study._train.CHUNK", 50)
     label = TimeToEvent("years", "died")
     how = {**QUICK, "seeds": 1, "replicates": 1, "controls": 2, "max_epochs": 20}
     result = run_study(EDGES, cohort(), label, quiet=True, **how)
