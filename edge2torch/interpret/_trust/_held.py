@@ -194,7 +194,7 @@ class _Functions:
         values = sums * self.scale[nodes]
         values += self.shift[nodes]
         kind = self.kind[nodes]
-        for k in np.flatnonzero(np.bincount(kind[kind >= 0])):
+        for k in np.flatnonzero(np.bincount(kind[kind >= 0])).tolist():
             rows = kind == k
             if rows.all():
                 return np.asarray(self.modules[k](torch.from_numpy(values)).numpy())
@@ -264,7 +264,7 @@ class _Plan:
             node, free = self.node[pairs], ~self.is_held[pairs]
             arriving = matrix @ change[: pairs.start]
             bent = base.kind[node] >= 0
-            if not bent.any() and free.all():  # most pairs are of outputs: nothing more happens to them
+            if free.all() and not bent.any():  # most are of outputs: nothing more happens to them
                 np.multiply(arriving, base.scale[node], out=change[pairs])
                 continue
             if not bent.all():
