@@ -6,24 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.modules import module as torch_module
 
 from edge2torch.nn._block import FeedforwardLayerBlock
 from edge2torch.nn._linear import MaskedLinear
+from edge2torch.nn._whole._conductance import SEEN
+from edge2torch.nn._whole._engine import GLOBAL_HOOKS
 
-_GLOBAL_HOOKS = (
-    torch_module._global_forward_hooks,
-    torch_module._global_forward_pre_hooks,
-    torch_module._global_backward_hooks,
-    torch_module._global_backward_pre_hooks,
-)
 _HELD = {"weight", "bias"}
 _is_compiling = torch.compiler.is_compiling
-
-
-def has_global_hooks() -> bool:
-    """Tell whether somebody waits for the calls of all modules."""
-    return any(_GLOBAL_HOOKS)
 
 
 def along_chain(model: Any, x: Tensor) -> Tensor | None:
@@ -45,14 +35,14 @@ def along_chain(model: Any, x: Tensor) -> Tensor | None:
     -------
     Tensor of shape (b, o), or None
     """
-    if type(x) is not Tensor or _is_compiling() or any(_GLOBAL_HOOKS):
+    if type(x) is not Tensor or _is_compiling() or any(GLOBAL_HOOKS):
         return None
     shape = x.shape
     if len(shape) != 2 or shape[1] != model.in_features:
         return None
     engine = model.engine
-    is_slower = engine == "auto" and x.is_cpu and model._whole.is_slower(model, shape[0])
-    if not is_slower and engine != "layers":
+    is_slower = engine == "auto" and x.is_cpu and shape[0] in model._whole.slower
+    if engine != "layers" and (not is_slower or SEEN.get()[0] is model):
         return None
     y = x
     for block in model._modules["blocks"]._modules.values():

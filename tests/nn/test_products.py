@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from edge2torch.nn import KernelChoice, MaskedLinear
 
 KERNELS = {"sparse": math.inf, "dense": 0.0}
-# shapes (o, i), edges: wide and narrow inputs, a row without edges, one edge, no edge, complete
+# shapes (o, i), edges: wide and narrow inputs, a row without edges, one edge, no edge, complete, and
+# complete into one node
 CASES = [
     ((4, 9), 11),
     ((3, 30), 20),
@@ -20,6 +21,7 @@ CASES = [
     ((1, 1), 1),
     ((4, 5), 0),
     ((3, 4), 12),
+    ((1, 7), 7),
 ]
 
 

@@ -159,31 +159,29 @@ class EdgePattern(nn.Module):
             if not x.is_contiguous():  # keep its memory layout
                 y = torch.mm(self.to_dense(weight), x.t()).t()
                 return y if bias is None else y + bias
+            if self.is_complete and self.out_features == 1 and bias is not None:
+                return torch.addmm(bias, x, weight.unsqueeze(1))  # not transposed twice
             turned = self._buffers["turned"]
             if turned is None or bias is None or not _is_plain(weight):
                 return F.linear(x, self.to_dense(weight), bias)
-            return self._multiply_small(weight, x, bias, turned)
+            # Of a small layer every call counts: one fills the matrix. F.linear transposes it; made
+            # transposed it needs no further call, neither here nor on the way back.
+            zeros = self._zeros
+            if zeros is None or zeros[0].dtype != weight.dtype:
+                zeros = self._zeros = self._spread_zeros(weight)
+            adds = _is_deterministic()  # where torch is to be so, it refuses to put without adding
+            if x.shape[0] < _FEW_SAMPLES:
+                return torch.addmm(bias, x, zeros[1].put(turned, weight, adds))
+            return F.linear(x, zeros[0].put(self._buffers["slot"], weight, adds), bias)  # type: ignore[arg-type]
         if is_autocast(x):  # the sparse kernels keep the weights' precision
             with torch.autocast(x.device.type, enabled=False):
                 return multiply(weight, x.to(weight.dtype), bias, self.index)
         return multiply(weight, x, bias, self.index)
 
-    def _multiply_small(self, weight: Tensor, x: Tensor, bias: Tensor, turned: Tensor) -> Tensor:
-        """Return x W.T + b (b, o) along few edges, where every call counts.
-
-        One fills the matrix with what is to be added or, as there is one weight for each place, put.
-        ``F.linear`` transposes it; one that is made transposed needs no further call, neither here nor
-        on the way back, where it takes longer only if samples are many.
-        """
-        zeros = self._zeros
-        if zeros is None or zeros[0].dtype != weight.dtype:
-            zero, shape = weight.new_zeros(()), (self.out_features, self.in_features)
-            zeros = self._zeros = zero.expand(shape), zero.expand(shape[::-1])
-        adds = _is_deterministic()  # where torch is to be so, it refuses to put without adding
-        if x.shape[0] < _FEW_SAMPLES:
-            return torch.addmm(bias, x, zeros[1].put(turned, weight, adds))
-        slot: Tensor = self._buffers["slot"]  # type: ignore[assignment]
-        return F.linear(x, zeros[0].put(slot, weight, adds), bias)
+    def _spread_zeros(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return zeros (o, i) and (i, o) that take no memory."""
+        zero, shape = weight.new_zeros(()), (self.out_features, self.in_features)
+        return zero.expand(shape), zero.expand(shape[::-1])
 
     def is_dense_for(self, batch: int) -> bool:
         """Tell whether a batch of this size is computed by dense matrix multiplication."""

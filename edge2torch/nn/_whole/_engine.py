@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
+from torch.nn.modules import module as torch_module
 
 from edge2torch._core.messages import aside
-from edge2torch.nn._chain import has_global_hooks
 from edge2torch.nn._whole._conductance import BLOCK, SEEN, pass_by
 from edge2torch.nn._whole._device import DeviceRun, device_run, pays_on_device
 from edge2torch.nn._whole._kinds import LAYERS, Kind
@@ -25,6 +25,12 @@ from edge2torch.nn._whole._stages import Tables
 from edge2torch.nn._whole._tensors import CPU, PLAIN, lies_in_memory
 from edge2torch.nn._whole._watch import Watched
 
+GLOBAL_HOOKS = (
+    torch_module._global_forward_hooks,
+    torch_module._global_forward_pre_hooks,
+    torch_module._global_backward_hooks,
+    torch_module._global_backward_pre_hooks,
+)
 _DTYPES = (torch.float32, torch.float64)
 # torch's own reads the signature of forward each time
 _apply: Any = super(Function, Whole).apply
@@ -103,6 +109,11 @@ class WholeGraph:
     kind : Kind
         How such a model is read: by its layers, or by its steps.
 
+    Attributes
+    ----------
+    slower : set of int
+        Batches on the CPU that are known to take longer in one pass.
+
     Examples
     --------
     >>> import copy
@@ -116,17 +127,13 @@ class WholeGraph:
         self._watched: Watched | None = None
         self._tables: dict[tuple[Any, ...], Tables | None] = {}
         self._paying: dict[tuple[int, bool, bool], bool] = {}
-        self._slower: set[int] = set()  # batches on the CPU that take longer in one pass
+        self.slower: set[int] = set()
 
     def __deepcopy__(self, memo: Any) -> WholeGraph:
         return WholeGraph(self.kind)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return WholeGraph, (self.kind,)
-
-    def is_slower(self, model: Any, batch: int) -> bool:
-        """Tell whether it is known that a batch on the CPU takes longer, and nobody asks for one pass."""
-        return batch in self._slower and SEEN.get()[0] is not model
 
     def call(self, model: Any, x: Tensor) -> Tensor | None:
         """Return the model's output (b, o), or None where the walk does not know how."""
@@ -207,7 +214,7 @@ class WholeGraph:
                 )
                 self._paying[at] = enough
                 if not enough:
-                    self._slower.add(x.shape[0])
+                    self.slower.add(x.shape[0])
         return self._paying[at]
 
 
@@ -228,5 +235,5 @@ def _is_observed(device: str) -> bool:
         or torch._C._get_tracing_state() is not None
         or torch._C._len_torch_dispatch_stack() > 0
         or torch.is_autocast_enabled(device)
-        or has_global_hooks()
+        or any(GLOBAL_HOOKS)
     )
