@@ -4,7 +4,10 @@ import math
 
 import pytest
 
+import edge2torch as e2t
 from edge2torch.nn import choose_kernel
+from edge2torch.nn._whole._cost import layer_terms
+from edge2torch.simulate import layered_graph
 
 
 def test_a_complete_block_is_dense():
@@ -31,3 +34,13 @@ def test_a_wish_is_granted(kernel, dense_from):
 
 def test_the_reason_is_told():
     assert "0.25%" in choose_kernel(100_000, 20_000, 2_000).reason
+
+
+def test_a_wide_input_is_turned_around_for_sparse_layers_only():
+    for widths, edges, batch, values in [
+        ([900, 140], 4_000, 64, 900 * 64),
+        ([200, 50], 1_000, 64, 0),  # dense: read as it is
+        ([900, 140], 4_000, 4_096, 0),  # more than a cache holds, whichever way is taken
+    ]:
+        model, _ = e2t.compile_graph(layered_graph(widths, [edges], seed=0), quiet=True)
+        assert layer_terms(model, batch)["input"] == values
