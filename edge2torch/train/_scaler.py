@@ -35,10 +35,14 @@ class Scaler:
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return samples × features in standard deviations from the mean, cut off at ten."""
-        check_finite(table[self.names])
-        values = table[self.names].to_numpy(np.float64)
-        values = np.where(np.isnan(values), self.fill, values)
-        scaled = np.clip((values - self.mean) / self.scale, -_CLIP, _CLIP)
+        own = table[self.names]
+        check_finite(own)
+        values = own.to_numpy(np.float64)
+        if (missing := np.isnan(values)).any():
+            values = np.where(missing, self.fill, values)
+        scaled = values - self.mean
+        scaled /= self.scale
+        np.clip(scaled, -_CLIP, _CLIP, out=scaled)
         return pd.DataFrame(scaled.astype(np.float32), index=table.index, columns=self.names)
 
     def cuts_off(self, table: pd.DataFrame) -> NDArray[np.bool_]:
