@@ -388,4 +388,4 @@ def _line(study: Study, rows: list[dict[str, object]], seed: int, epochs: int) -
         f"{row[metric]:.3f}"
         for row in rows
     ]
-    return f"seed {seed} ({epochs} epochs): {metric} " + ", ".join(parts)
+    return f"seed {seed} ({plural('epoch', epochs)}): {metric} " + ", ".join(parts)
