@@ -20,7 +20,7 @@ from edge2torch.nn._hold import Hold, Holds, holds_of, on_outputs, on_values
 from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
 from edge2torch.nn._steady import Convergence, SteadySolver
-from edge2torch.nn._whole import STEPS, Update, WholeGraph
+from edge2torch.nn._whole import STEPS, Update, WholeGraph, settle
 
 
 class RecurrentEdgeModel(CompiledModel):
@@ -244,7 +244,13 @@ class RecurrentEdgeModel(CompiledModel):
             now = torch.cat([inputs, h.t()]).t()
             return self._step(0, now, holds, weight).t()[self.in_features :].t()
 
-        h, report = solver.solve(update, nodes.t(), (*self.cells, *self.step_blocks))
+        def at_once(h: Tensor, tolerance: float, most: int) -> tuple[Tensor, Tensor, Tensor] | None:
+            if holds or self.engine == "layers" or torch.compiler.is_compiling():
+                return None
+            return settle(self._updates[0], self, samples, h, tolerance, most)
+
+        modules = (*self.cells, *self.step_blocks)
+        h, report = solver.solve(update, nodes.t(), modules, at_once)
         self.last_convergence = None if torch.compiler.is_exporting() else report
         settled: Tensor = self.steady(torch.cat([inputs, h.t()]).t())
         return settled

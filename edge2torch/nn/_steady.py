@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from edge2torch._core.diverged import DivergedError
 from edge2torch._core.messages import listing, warn
 from edge2torch.errors import Edge2TorchError
+from edge2torch.nn._whole import through_inverse
 
 Update = Callable[[Tensor], Tensor]
+# From nodes, a tolerance and how many updates at most, to a steady state as ``_iterate`` finds it, or None.
+Settle = Callable[[Tensor, float, int], tuple[Tensor, Tensor, Tensor] | None]
 
 _HINT = "edge2torch.interpret.convergence(model, artifact, x) names them"
 
@@ -83,12 +86,17 @@ class SteadySolver:
     gradient: str
 
     def solve(
-        self, update: Update, start: Tensor, modules: tuple[nn.Module, ...]
+        self,
+        update: Update,
+        start: Tensor,
+        modules: tuple[nn.Module, ...],
+        settle: Settle | None = None,
     ) -> tuple[Tensor, Convergence]:
         """Return the steady state (b, m) that the update leads to from ``start``, and a report.
 
         ``modules`` are those that the update runs: where they draw random numbers, every update
-        draws the same ones, or nothing could come to rest.
+        draws the same ones, or nothing could come to rest. ``settle`` makes all updates at once,
+        where it can.
         """
         with _same_draws(start, modules) as again:
 
@@ -96,12 +104,14 @@ class SteadySolver:
                 again()
                 return update(h)
 
-            if self.gradient == "unroll" or not torch.is_grad_enabled() or _is_blind(start):
+            wants_gradient = torch.is_grad_enabled() and not _is_blind(start)
+            if self.gradient == "unroll" and wants_gradient:
                 h, report = self._iterate(step, start)
             else:
-                with torch.no_grad():
-                    h, report = self._iterate(step, start)
-                h = self._attach(step, h)
+                with torch.no_grad() if wants_gradient else nullcontext():
+                    h, report = self._found(step, start, settle)
+                if wants_gradient:
+                    h = self._attach(step, h)
         if not _is_blind(start) and (failed := report.failed):
             warn(
                 f"{len(failed)} of {len(report.converged)} sample(s) did not settle within "
@@ -111,6 +121,17 @@ class SteadySolver:
                 f"{_HINT}."
             )
         return h, report
+
+    def _found(
+        self, step: Update, start: Tensor, settle: Settle | None
+    ) -> tuple[Tensor, Convergence]:
+        """Return the steady state and a report, by all updates at once if that is possible."""
+        if settle is not None and not _is_blind(start):
+            found = settle(start, self.tolerance, self.max_steps)
+            if found is not None:
+                h, steps, change = found
+                return h, Convergence(steps, change, change <= self.tolerance)
+        return self._iterate(step, start)
 
     def _iterate(self, step: Update, h: Tensor) -> tuple[Tensor, Convergence]:
         """Update each sample until it has settled; settled ones stay as they are."""
@@ -159,6 +180,9 @@ class SteadySolver:
                     "gradient='implicit' has first derivatives only. Compile with "
                     "gradient='unroll' for second ones (create_graph=True)."
                 )
+            known = through_inverse(once, arriving, 0.1 * self.tolerance, self.max_steps)
+            if known is not None:
+                return known
             total, term = arriving, arriving
             for _ in range(self.max_steps):
                 (term,) = torch.autograd.grad(once, h, term, retain_graph=True)
@@ -200,6 +224,7 @@ class FewSteps(SteadySolver):
         update: Update,
         start: Tensor,
         modules: tuple[nn.Module, ...],  # noqa: ARG002 - the parent's: updates draw anew here
+        settle: Settle | None = None,  # noqa: ARG002 - and are differentiated
     ) -> tuple[Tensor, Convergence]:
         """Return the state (b, m) after ``max_steps`` updates, and how far it still moved."""
         h, before = start, start

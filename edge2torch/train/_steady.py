@@ -229,8 +229,10 @@ class _Resumed(SteadySolver):
 
     last: list[Tensor] = field(default_factory=list)
 
-    def solve(self, update: Any, start: Tensor, modules: Any) -> tuple[Tensor, Convergence]:
-        h, report = super().solve(update, self.last[0] if self.last else start, modules)
+    def solve(
+        self, update: Any, start: Tensor, modules: Any, settle: Any = None
+    ) -> tuple[Tensor, Convergence]:
+        h, report = super().solve(update, self.last[0] if self.last else start, modules, settle)
         self.last[:] = [h.detach()]
         return h, report
 

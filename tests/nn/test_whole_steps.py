@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import edge2torch as e2t
+from edge2torch._core.diverged import DivergedError
 from edge2torch.nn import Hold, RecurrentEdgeModel, gradients_to_parameters
 from edge2torch.nn._whole._run import Run
 from edge2torch.simulate import evaluate_steps
@@ -390,6 +391,66 @@ def test_steady_states(gradient, own, updates):
         with torch.no_grad():
             torch.testing.assert_close(graph(x, **further), found[0][0], rtol=1e-11, atol=1e-11)
     assert sum(updates) > 100
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("leak", [None, 0.5])
+def test_how_a_search_went_is_told_as_update_by_update(threads, leak, updates):
+    options = {"tolerance": 1e-2 if leak else 1e-6, "max_steps": 12, "leak": leak}
+    (graph, layers), width = free_pair(steps="converge", **options)
+    x = samples(300, width) * torch.linspace(0, 3, 300, dtype=torch.float64)[:, None]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with pytest.warns(e2t.Edge2TorchWarning, match="did not settle within max_steps=12"):
+            found = graph(x)
+        asked = len(updates)
+        with pytest.warns(e2t.Edge2TorchWarning, match="did not settle"):
+            expected = layers(x)
+    finally:
+        torch.set_num_threads(before)
+    assert asked == 1  # the one that is differentiated
+    torch.testing.assert_close(found, expected, **CLOSE)
+    one, other = graph.base_model.last_convergence, layers.base_model.last_convergence
+    assert torch.equal(one.steps, other.steps)
+    assert torch.equal(one.converged, other.converged)
+    torch.testing.assert_close(one.change, other.change, rtol=1e-6, atol=1e-12)
+    assert 0 < len(one.failed) < 300
+
+
+@pytest.mark.parametrize("bad", [None, torch.nan, torch.inf])
+def test_states_that_diverge_are_told_as_update_by_update(bad):
+    said = []
+    for engine in ("graph", "layers"):
+        edges = pd.DataFrame({"source": ["x", "h", "h"], "target": ["h", "h", "y"]})
+        edges["initial_weight"] = [1.0, 3.0, 1.0]
+        backend = e2t.Recurrent(steps="converge", engine=engine, max_steps=1000)
+        model, _ = e2t.compile_graph(edges, backend=backend, quiet=True)
+        x = torch.tensor([[0.0], [1.0 if bad is None else bad], [0.0]])
+        with torch.no_grad():
+            model.cell(0).edges.bias.fill_(0.0)
+        with pytest.raises(DivergedError) as error:
+            model(x)
+        said.append((error.value.samples, error.value.update))
+        assert "left the finite numbers" in str(error.value)
+        assert (
+            0 in error.value.nodes
+        )  # a dense product takes no weight times infinity for more of them
+    assert said[0] == said[1]
+
+
+def test_gradients_of_a_steady_state_come_back_twice_and_before_changed_weights_are_an_error():
+    (graph, layers), width = free_pair(steps="converge", tolerance=1e-14, max_steps=1000)
+    x = samples(70, width)
+    y, expected = graph(x), layers(x)
+    for _ in range(2):
+        found = torch.autograd.grad(y.sum(), list(graph.parameters()), retain_graph=True)
+        wanted = torch.autograd.grad(expected.sum(), list(layers.parameters()), retain_graph=True)
+        torch.testing.assert_close(found, wanted, rtol=1e-11, atol=1e-11)
+    with torch.no_grad():
+        next(graph.parameters()).add_(0.1)
+    with pytest.raises(RuntimeError, match="changed between forward and backward"):
+        y.sum().backward()
 
 
 def test_steady_states_with_dropped_nodes_draw_once():

@@ -4,6 +4,7 @@ from edge2torch.nn._whole._conductance import BLOCK, seen_in_one_pass
 from edge2torch.nn._whole._engine import WholeGraph, gradients_to_parameters, layer_by_layer
 from edge2torch.nn._whole._kinds import STEPS, Update
 from edge2torch.nn._whole._passes import Passes
+from edge2torch.nn._whole._settle import settle, through_inverse
 
 __all__ = [
     "BLOCK",
@@ -14,4 +15,6 @@ __all__ = [
     "gradients_to_parameters",
     "layer_by_layer",
     "seen_in_one_pass",
+    "settle",
+    "through_inverse",
 ]

@@ -137,15 +137,9 @@ class WholeGraph:
 
     def call(self, model: Any, x: Tensor) -> Tensor | None:
         """Return the model's output (b, o), or None where the walk does not know how."""
-        if not _is_plain(x, self.kind.width(model)) or _is_observed(x.device.type):
-            return None
-        if x.is_cuda and not self.kind.goes_to_cards:
-            return None
         asked, seen = SEEN.get()
         is_asked = asked is model and torch.is_grad_enabled()
-        if model.engine == "auto" and not self._pays(model, x[:BLOCK] if is_asked else x):
-            return None
-        run = self._prepared(model, x)
+        run = self.ready(model, x, like=x[:BLOCK] if is_asked else x)
         if run is None:
             return None
         if is_asked and isinstance(run, Run):
@@ -166,6 +160,16 @@ class WholeGraph:
             return None
         run = self._prepared(model, x)
         return Passes(run) if isinstance(run, Run) and run.may_go_past(x) else None
+
+    def ready(self, model: Any, x: Tensor, *, like: Tensor) -> Run | DeviceRun | None:
+        """Return a call that can compute x, or None; whether that pays is told by the size of ``like``."""
+        if not _is_plain(x, self.kind.width(model)) or _is_observed(x.device.type):
+            return None
+        if x.is_cuda and not self.kind.goes_to_cards:
+            return None
+        if model.engine == "auto" and not self._pays(model, like):
+            return None
+        return self._prepared(model, x)
 
     def _prepared(self, model: Any, x: Tensor) -> Run | DeviceRun | None:
         """Return a call that is ready to run, or None."""

@@ -162,7 +162,7 @@ class Run:
         self.model, self.watched, self.tables, self.walk = model, watched, tables, walk
         self.parameters = parameters
         self.layout: Layout = watched.layout
-        self._lock = Lock()  # of the room, where threads go back through one graph
+        self.lock = Lock()  # of the room, where threads go back through one graph
 
     def __del__(self) -> None:
         if self.room is not None:
@@ -186,20 +186,27 @@ class Run:
             or not all(map(_IS_LEAF, own))
         )
 
-    def forward(self, x: Tensor, *, keeps: bool) -> Tensor:
-        """Return the output (b, o); the state stays here if it ``keeps``."""
-        tables, walk, watched = self.tables, self.walk, self.watched
-        x = x.contiguous()
-        batch = self.batch = x.shape[0]
+    def begin(self, x: Tensor, *, keeps: bool) -> tuple[Plan, Room]:
+        """Draw a seed if one is asked for, and take memory for so many samples."""
+        tables, watched, batch = self.tables, self.watched, x.shape[0]
+        self.batch = batch
         self.seed = int(torch.randint(2**62, (), device=CPU)) if tables.draws else 0
         at = id(tables), x.dtype, batch, keeps, torch.get_num_threads()
         plan = watched.plans.get(at)
         if plan is None:
             if len(watched.plans) >= _PLANS:
                 watched.plans.clear()
-            plan = watched.plans[at] = Plan(watched, tables, walk, x.dtype, batch, keeps)
-        self.plan, room = plan, plan.take(watched.plans)
-        self.room, self.moments = room, room.moments
+            plan = watched.plans[at] = Plan(watched, tables, self.walk, x.dtype, batch, keeps)
+        self.plan, self.room = plan, plan.take(watched.plans)
+        self.moments = self.room.moments
+        return plan, self.room
+
+    def forward(self, x: Tensor, *, keeps: bool) -> Tensor:
+        """Return the output (b, o); the state stays here if it ``keeps``."""
+        tables, walk, watched = self.tables, self.walk, self.watched
+        x = x.contiguous()
+        batch = x.shape[0]
+        plan, room = self.begin(x, keeps=keeps)
         self.x = x if plan.alone else None  # for segments that are computed twice
         y = x.new_empty(batch, len(self.layout.outs))
         _table, parameters = watched.parameters.table  # alive as long as this call
@@ -239,7 +246,7 @@ class Run:
         gradient = gradient.contiguous()
         if not lies_in_memory(gradient):
             gradient = gradient.resolve_neg() + 0
-        with self._lock:
+        with self.lock:
             return self._backward(gradient, wants_x=wants_x, wants_own=wants_own)
 
     def _backward(
@@ -288,7 +295,7 @@ class Whole(Function):
         (x,) = ctx.saved_tensors
         # to be differentiated again, or of many gradients at once: by what can be
         if torch.is_grad_enabled() or not torch._C._has_storage(gradient):
-            _check_versions(run, ctx.versions)
+            check_versions(run, ctx.versions)
             wanted = [wants_x, *wanted]
             return None, *differentiable_gradients(run, x, run.parameters, gradient, wanted)
         wants_own = any(wanted) and not (wants_x and _goes_to_input_alone(ctx))
@@ -347,7 +354,7 @@ def _gradients(
     run: Any, gradient: Tensor, versions: list[int], *, wants_x: bool, wants_own: bool = True
 ) -> tuple[Tensor | None, Any]:
     """Return the gradients of the input and of each parameter, None of those that lead nowhere."""
-    _check_versions(run, versions)
+    check_versions(run, versions)
     dx, flat = run.backward(gradient, wants_x=wants_x, wants_own=wants_own)
     parts: Any = torch.unsafe_split_with_sizes(flat, run.watched.parameters.sizes)
     leads_out = run.watched.leads_out
@@ -356,7 +363,7 @@ def _gradients(
     return dx, parts
 
 
-def _check_versions(run: Any, versions: list[int]) -> None:
+def check_versions(run: Any, versions: list[int]) -> None:
     """Refuse to go back through other parameters than those of forward."""
     if list(map(_VERSION, run.parameters)) != versions:
         raise RuntimeError(

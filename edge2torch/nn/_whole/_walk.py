@@ -1073,10 +1073,11 @@ def _unnorm_row(graph, memory, d, norm, z_at, at, batch):
 
 
 @within
-def _plain_back(graph, memory, d, into, u, row, at, is_out, base, code, a, b):
+def _plain_back(graph, memory, d, into, u, row, at, is_out, base, code, a, b, weighs):
     """Do at once what the way back through a node asks for that has an activation, and no more.
 
-    For as many samples as are read at once: its gradient stays in registers.
+    For as many samples as are read at once: its gradient stays in registers. Weights of edges from
+    inputs get their gradients if it ``weighs`` them.
     """
     place_out, place, flat, col = graph.place_out, graph.place, memory.flat, graph.col
     S, G, width, k = memory.S, memory.G, memory.width, u - graph.n_in
@@ -1092,7 +1093,8 @@ def _plain_back(graph, memory, d, into, u, row, at, is_out, base, code, a, b):
     bias = graph.node[5 * k + 3]
     if bias >= 0:
         d[bias] += total(g)
-    for e in range(graph.crow[k], graph.crow[k + 1]):  # sources in order: inputs come first
+    last = graph.crow[k + 1] if weighs else graph.crow[k]
+    for e in range(graph.crow[k], last):  # sources in order: inputs come first
         if col[e] >= graph.n_in:
             break
         d[place[e]] += total(g * load(S, base + col[e] * width))
@@ -1196,6 +1198,7 @@ def backward(like, graph, memory, gy, x, dx, d, d_is, batch, first_block, last_b
                     _plain_back(
                         graph, memory, d, into, u, row, at, out_of[u] >= 0, base,
                         graph.kind[kind], graph.numbers[3 * kind], graph.numbers[3 * kind + 1],
+                        d_is >= 0,
                     )  # fmt: skip
                     continue
                 _pull_row(graph, memory, d, into, u, row, at, out_of[u] >= 0)
@@ -1279,3 +1282,137 @@ def conduct(
                 )  # fmt: skip
                 if not is_plain:
                     _go_back(graph, memory, d, k, row, at, z_at, lo, batch, 0)
+
+
+# --------------------------------------------------------------------------------- steady states
+
+
+@within
+def _size(lanes):
+    return pick(lanes, 0.0, lanes, 0.0 - lanes)
+
+
+@within
+def _take_over(graph, memory, work, n_inputs):
+    """Let the samples that move go on to the nodes' new values, and measure each one's change.
+
+    ``work`` (4, width) says which move; it gets the largest change, the largest value, and what is not 0
+    where a value is not finite.
+    """
+    S, width, outs = memory.S, memory.width, graph.outs
+    for q in range(0, width, lanes_of(S)):
+        moving = load(work, q)
+        change, size, spoiled = spread(S, 0.0), spread(S, 0.0), spread(S, 0.0)
+        for j in range(graph.n_out):
+            at = (n_inputs + j) * width + q
+            before, after = load(S, at), load(S, outs[j] * width + q)
+            step, own = _size(after - before), _size(after)
+            change = pick(step, change, step, change)
+            size = pick(own, size, own, size)
+            spoiled = spoiled + (after - after)
+            store(S, at, pick(moving, 0.5, after, before))
+        store(work, width + q, change)
+        store(work, 2 * width + q, size)
+        store(work, 3 * width + q, spoiled)
+
+
+@kept
+def settle(
+    like, graph, memory, parameters, state, steps, change, lost, work, tolerance, most, n_inputs,
+    batch, first_block, last_block, seed,
+):  # fmt: skip
+    """Update nodes of a state (b, n) until each sample is steady: a step's outputs are its next nodes.
+
+    Fills how many ``steps`` each took, and its last relative ``change``; in ``lost`` the step in which
+    a value was not finite, where all ends. Arrays come by address.
+    """
+    graph, memory = _graph(graph), _memory(like, memory)
+    n_in, width, S = graph.n_in, memory.width, memory.S
+    state, change, work = values_at(like, state), values_at(like, change), values_at(like, work)
+    steps, lost = int64_at(steps), int64_at(lost)
+    if parameters:
+        _prepare(graph, parameters, memory.flat, seed)
+    for block in range(first_block, last_block):
+        lo = block * width
+        rows = min(width, batch - lo)
+        _in_columns(state, lo, rows, n_in, S, 0, width)
+        for j in range(width):
+            work[j] = number_of(S, 1.0 if j < rows else 0.0)
+        left, count = rows, 0
+        while left > 0 and count < most:
+            count += 1
+            _compute(graph, memory, 0, graph.n_nodes, lo, 0, 0, batch, seed)
+            _take_over(graph, memory, work, n_inputs)
+            for j in range(rows):
+                if work[3 * width + j] != 0:  # not a number, then
+                    lost[0] = count
+                    return
+                if work[j] == 0:
+                    continue
+                share = work[width + j]
+                if share > 0:
+                    share = share / work[2 * width + j]
+                change[lo + j], steps[lo + j] = share, count
+                if not share > tolerance:
+                    work[j] = number_of(S, 0.0)
+                    left -= 1
+        _out_rows(S, n_in, width, state, lo, rows)
+
+
+@within
+def _back_once(graph, memory, d, work, n_inputs, base, z_base, lo, batch, seed):
+    """Take the gradients of nodes (from row n of ``work`` on) through a step, and add them up before."""
+    n_in, n, width, S, G = graph.n_in, graph.n_out, memory.width, memory.S, memory.G
+    target, place_out, flat = graph.target, graph.place_out, memory.flat
+    for k in range(graph.n_nodes - 1, -1, -1):
+        u = k + n_in
+        row, at, z_at = base + u * width, u * width, z_base + graph.node[5 * k + 1] * width
+        out = graph.out_of[u]
+        if out >= 0:
+            _copy_row(work, (n + out) * width, G, at, width)
+        _pull_row(graph, memory, d, target, u, row, at, out >= 0)
+        _go_back(graph, memory, d, k, row, at, z_at, lo, batch, seed)
+    for q in range(0, width, lanes_of(S)):
+        term, size = spread(S, 0.0), spread(S, 0.0)
+        for j in range(n):
+            u, g = n_inputs + j, spread(S, 0.0)
+            for e in range(graph.ccol[u], graph.ccol[u + 1]):
+                g = multiply_add(load(G, target[e] * width + q), flat[place_out[e]], g)
+            whole = load(work, j * width + q) + g
+            store(work, (n + j) * width + q, g)
+            store(work, j * width + q, whole)
+            own, both = _size(g), _size(whole)
+            term = pick(own, term, own, term)
+            size = pick(both, size, both, size)
+        store(work, 2 * n * width + q, term)
+        store(work, (2 * n + 1) * width + q, size)
+
+
+@kept
+def invert(
+    like, graph, memory, g, d, work, tolerance, most, n_inputs, batch, first_block, last_block, seed
+):
+    """Turn gradients g (b, m) of steady nodes into g + J'g + J'J'g + ..., J the slopes of a step.
+
+    Until what is added is small beside the sum, in each block of samples. ``work`` (2 m + 2, width)
+    holds the sum, what was added last, and the largest of both; d is room for what weights would get.
+    """
+    graph, memory = _graph(graph), _memory(like, memory)
+    n, width, S = graph.n_out, memory.width, memory.S
+    g, d, work = values_at(like, g), values_at(like, d), values_at(like, work)
+    for block in range(first_block, last_block):
+        lo = block * width
+        base, z_base = lo * (graph.n_in + graph.n_nodes), lo * graph.n_kept
+        rows = min(width, batch - lo)
+        _in_columns(g, lo, rows, n, work, 0, width)
+        for j in range(n):
+            _copy_row(work, j * width, work, (n + j) * width, width)
+        for _ in range(most):
+            _back_once(graph, memory, d, work, n_inputs, base, z_base, lo, batch, seed)
+            term, size = number_of(S, 0.0), number_of(S, 0.0)
+            for j in range(rows):
+                term = max(term, work[2 * n * width + j])
+                size = max(size, work[(2 * n + 1) * width + j])
+            if not term > tolerance * size:
+                break
+        _out_rows(work, n, width, g, lo, rows)
