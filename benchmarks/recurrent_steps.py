@@ -20,7 +20,7 @@ import torch
 import edge2torch as e2t
 
 # nodes, edges, steps, batch, activation of hidden nodes, leak
-ROWS: list[tuple[int, int, int, int, str | None, float | None]] = [
+ROWS: list[tuple[int, int, int | str, int, str | None, float | None]] = [
     (30, 90, 2, 64, None, None),
     (60, 200, 3, 16, "tanh", None),
     (100, 300, 3, 64, None, None),
@@ -36,6 +36,11 @@ ROWS: list[tuple[int, int, int, int, str | None, float | None]] = [
     (20_000, 60_000, 4, 64, None, None),
     (3_000, 10_000, 20, 64, "tanh", 0.3),
     (10_000, 100_000, 3, 64, None, None),
+    (20, 50, "converge", 25, "tanh", None),
+    (60, 200, "converge", 25, "tanh", None),
+    (200, 800, "converge", 64, "tanh", None),
+    (600, 3_000, "converge", 100, "tanh", None),
+    (2_000, 10_000, "converge", 100, "tanh", None),
 ]
 TURNS, SECONDS = 9, 0.08
 
@@ -49,12 +54,17 @@ def draw(nodes: int, edges: int, seed: int = 0) -> pd.DataFrame:
 
 
 def measure(
-    nodes: int, edges: int, steps: int, batch: int, activation: str | None, leak: float | None
+    nodes: int,
+    edges: int,
+    steps: int | str,
+    batch: int,
+    activation: str | None,
+    leak: float | None,
 ) -> dict[str, float]:
     """Return the milliseconds of each engine."""
     table, models = draw(nodes, edges), {}
     for engine in ("layers", "graph", "auto"):
-        backend = e2t.Recurrent(steps=steps, engine=engine, leak=leak)
+        backend = e2t.Recurrent(steps=steps, engine=engine, leak=leak, max_steps=60, tolerance=1e-4)
         outputs = table["target"].iloc[:5].unique().tolist()
         model, artifact = e2t.compile_graph(
             table, backend=backend, outputs=outputs, seed=0, quiet=True

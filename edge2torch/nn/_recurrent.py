@@ -245,12 +245,11 @@ class RecurrentEdgeModel(CompiledModel):
             return self._step(0, now, holds, weight).t()[self.in_features :].t()
 
         def at_once(h: Tensor, tolerance: float, most: int) -> tuple[Tensor, Tensor, Tensor] | None:
-            if holds or self.engine == "layers" or torch.compiler.is_compiling():
-                return None
             return settle(self._updates[0], self, samples, h, tolerance, most)
 
+        is_plain = not (holds or self.engine == "layers" or torch.compiler.is_compiling())
         modules = (*self.cells, *self.step_blocks)
-        h, report = solver.solve(update, nodes.t(), modules, at_once)
+        h, report = solver.solve(update, nodes.t(), modules, at_once if is_plain else None)
         self.last_convergence = None if torch.compiler.is_exporting() else report
         settled: Tensor = self.steady(torch.cat([inputs, h.t()]).t())
         return settled

@@ -96,7 +96,7 @@ class SteadySolver:
 
         ``modules`` are those that the update runs: where they draw random numbers, every update
         draws the same ones, or nothing could come to rest. ``settle`` makes all updates at once,
-        where it can.
+        where it can; given, an update reads nothing but the nodes that it gets.
         """
         with _same_draws(start, modules) as again:
 
@@ -111,7 +111,7 @@ class SteadySolver:
                 with torch.no_grad() if wants_gradient else nullcontext():
                     h, report = self._found(step, start, settle)
                 if wants_gradient:
-                    h = self._attach(step, h)
+                    h = self._attach(step, h, at_once=settle is not None)
         if not _is_blind(start) and (failed := report.failed):
             warn(
                 f"{len(failed)} of {len(report.converged)} sample(s) did not settle within "
@@ -158,7 +158,7 @@ class SteadySolver:
                     break
         return h, Convergence(steps, change, ~moving)
 
-    def _attach(self, step: Update, h: Tensor) -> Tensor:
+    def _attach(self, step: Update, h: Tensor, *, at_once: bool) -> Tensor:
         """Take one more update, whose gradient stands for the steady state's own.
 
         With h = F(h, p), the derivative by p is (I - dF/dh)^-1 dF/dp: the gradient that arrives
@@ -180,9 +180,10 @@ class SteadySolver:
                     "gradient='implicit' has first derivatives only. Compile with "
                     "gradient='unroll' for second ones (create_graph=True)."
                 )
-            known = through_inverse(once, arriving, 0.1 * self.tolerance, self.max_steps)
-            if known is not None:
-                return known
+            if at_once:
+                known = through_inverse(once, arriving, 0.1 * self.tolerance, self.max_steps)
+                if known is not None:
+                    return known
             total, term = arriving, arriving
             for _ in range(self.max_steps):
                 (term,) = torch.autograd.grad(once, h, term, retain_graph=True)

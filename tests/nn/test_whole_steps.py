@@ -381,7 +381,8 @@ def test_steady_states(gradient, own, updates):
     options = {"tolerance": 1e-14, "max_steps": 1000, "gradient": gradient, **own}
     (graph, layers), width = free_pair(steps="converge", **options)
     x = samples(40, width)
-    for further in ({}, {"hold": holds_of(40)}, {"hold": holds_of(40, "output")}):
+    sent = holds_of(40, "output")
+    for further in ({}, {"hold": holds_of(40)}, {"hold": sent}, {"hold": sent[:1]}):
         found = []
         for model in (graph, layers):
             start = x.clone().requires_grad_()
