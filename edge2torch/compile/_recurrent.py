@@ -236,7 +236,8 @@ def _check_growth(
     if found is None:
         return
     radius = found.radius
-    growth = np.inf if steps is None and radius >= 1 else radius ** (steps or 1)
+    with np.errstate(over="ignore"):  # no number is too large to be told of
+        growth = np.inf if steps is None and radius >= 1 else np.float64(radius) ** (steps or 1)
     if growth <= _GROWTH:
         return
     most = found.share.argsort(descending=True)[:5].cpu().numpy()

@@ -91,7 +91,7 @@ class RecurrentEdgeModel(CompiledModel):
         self._read_places = np.array(outputs)  # as whole numbers, wherever the tensors are
         self.last_convergence: Convergence | None = None
         self.engine, self._whole = engine, WholeGraph(STEPS)
-        self._updates = [WholeGraph(Update(k)) for k in range(len(steps))]
+        self._updates: dict[int, WholeGraph] = {}
 
     @property
     def steps(self) -> int | str:
@@ -225,8 +225,11 @@ class RecurrentEdgeModel(CompiledModel):
         sends = any(one.acts == "output" for one in holds)
         if sends and self.cell(0).fixed_rate is not None:  # what is sent is not what a leak keeps
             return None
-        nodes = self._updates[k].call(self, on_outputs(holds, state))
+        nodes = self._update(k).call(self, on_outputs(holds, state))
         return None if nodes is None else on_values(holds, nodes, self.in_features)
+
+    def _update(self, k: int) -> WholeGraph:
+        return self._updates.setdefault(k, WholeGraph(Update(k)))
 
     def _settle(self, state: Tensor, holds: tuple[Hold, ...] = ()) -> Tensor:
         inputs, nodes = state.t().split([self.in_features, state.shape[1] - self.in_features])
@@ -245,7 +248,7 @@ class RecurrentEdgeModel(CompiledModel):
             return self._step(0, now, holds, weight).t()[self.in_features :].t()
 
         def at_once(h: Tensor, tolerance: float, most: int) -> tuple[Tensor, Tensor, Tensor] | None:
-            return settle(self._updates[0], self, samples, h, tolerance, most)
+            return settle(self._update(0), self, samples, h, tolerance, most)
 
         is_plain = not (holds or self.engine == "layers" or torch.compiler.is_compiling())
         modules = (*self.cells, *self.step_blocks)

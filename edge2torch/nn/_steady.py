@@ -173,8 +173,8 @@ class SteadySolver:
         steady = once.view_as(once)
 
         def through_the_inverse(arriving: Tensor | None) -> Tensor | None:
-            if arriving is None:
-                return None
+            if arriving is None or not arriving.numel():
+                return arriving
             if torch.is_grad_enabled():
                 raise Edge2TorchError(
                     "gradient='implicit' has first derivatives only. Compile with "

@@ -375,6 +375,25 @@ def test_past_autograd_nothing_is_differentiated_again_or_with_other_inputs():
         loss.backward()
 
 
+def test_past_autograd_gradients_are_added_where_they_are():
+    (model, _), n_in = pair()
+    first = next(model.parameters())
+    held = first.grad = torch.ones_like(first)
+    with gradients_to_parameters():
+        model(samples(50, n_in)).sum().backward()
+    assert first.grad is held
+    assert not torch.equal(held, torch.ones_like(held))
+
+
+def test_a_hook_that_comes_after_forward_is_an_error():
+    (model, _), n_in = pair()
+    with gradients_to_parameters():
+        y = model(samples(50, n_in))
+    next(model.parameters()).register_hook(lambda _: None)
+    with pytest.raises(RuntimeError, match="got a hook between forward and backward"):
+        y.sum().backward()
+
+
 def test_who_looks_at_gradients_gets_them_from_autograd():
     (model, _), n_in = pair()
     x, seen = samples(50, n_in), []

@@ -567,6 +567,34 @@ def test_many_steps_of_many_nodes_take_the_memory_of_one(monkeypatch):
     assert torch.equal(graph(x), layers(x))
 
 
+def test_a_step_more(updates):
+    (graph, layers), width = free_pair(steps=2)
+    x = samples(20, width)
+    graph(x, hold=holds_of(20))
+    for model in (graph, layers):
+        base = model.base_model
+        base.step_blocks.append(copy.deepcopy(base.step_blocks[0]))
+    torch.testing.assert_close(graph(x), layers(x), **CLOSE)
+    held = holds_of(20)
+    torch.testing.assert_close(graph(x, hold=held), layers(x, hold=held), **CLOSE)
+    assert sum(updates) == 5
+
+
+def test_a_batch_of_none():
+    (graph, layers), width = free_pair(steps="converge")
+    for model in (graph, layers):
+        y = model(samples(0, width))
+        assert y.shape == (0, 2)
+        y.sum().backward()
+
+
+def test_growth_that_is_no_float_is_told():
+    loop = pd.DataFrame({"source": ["x", "h", "h"], "target": ["h", "h", "y"]})
+    loop["initial_weight"] = [1.0, 2.0, 1.0]
+    with pytest.warns(e2t.Edge2TorchWarning, match="values grow inf-fold in steps=1100"):
+        e2t.compile_graph(loop, backend=e2t.Recurrent(steps=1100), quiet=True)
+
+
 def test_parameters_are_exchanged_whatever_the_engine():
     backends = [e2t.Recurrent(steps=4, engine=engine) for engine in ("graph", "layers")]
     one, other = (e2t.compile_graph(edges_of(), backend=one, quiet=True)[0] for one in backends)

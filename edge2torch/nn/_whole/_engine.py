@@ -76,7 +76,9 @@ def gradients_to_parameters() -> Iterator[None]:
 
     Of a small network, what autograd does on the way from output to parameters takes a fifth of a
     step. In one pass that way is left out: the gradients are the same, but ``torch.autograd.grad``
-    with respect to a parameter says that it was not used, and they cannot be differentiated again.
+    with respect to a parameter says that it was not used, they cannot be differentiated again, and
+    ``backward(inputs=...)`` and what waits at autograd's own nodes of parameters, as
+    ``DistributedDataParallel`` does, see nothing of them.
     Where an input wants a gradient, a parameter has a hook or was computed from others, and
     wherever else a graph goes layer by layer, autograd does as ever.
 

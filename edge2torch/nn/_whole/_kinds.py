@@ -27,9 +27,9 @@ from edge2torch.nn._whole._replay import Replay, StepReplay, UpdateReplay
 from edge2torch.nn._whole._tensors import CPU
 
 _MOST = 2**31  # edges
-# Edges and nodes, counted at each step: their tables take some 40 bytes, a node's row 256. What is larger
-# is as fast as memory either way, and step by step needs no more of it for more steps.
-_MOST_OF_STEPS = 2**21
+# Edges and nodes, counted at each step: their tables take some 40 bytes, a node's row 256. Of what is
+# larger each update is a pass, which needs no more memory for more steps.
+_MOST_OF_STEPS = 2**19
 _UPDATES = 20  # until a state is steady, and as many on the way back
 
 

@@ -179,12 +179,11 @@ class Run:
         Parameters that were computed (``functional_call``) hand theirs on to what they come from.
         """
         own = self.parameters
-        return not (
-            x.requires_grad
-            or any(map(_HOOKS, own))
-            or any(map(_LATE_HOOKS, own))
-            or not all(map(_IS_LEAF, own))
-        )
+        return not (x.requires_grad or self.is_looked_at()) and all(map(_IS_LEAF, own))
+
+    def is_looked_at(self) -> bool:
+        """Tell whether a parameter has a hook."""
+        return any(map(_HOOKS, self.parameters)) or any(map(_LATE_HOOKS, self.parameters))
 
     def begin(self, x: Tensor, *, keeps: bool) -> tuple[Plan, Room]:
         """Draw a seed if one is asked for, and take memory for so many samples."""
@@ -330,11 +329,18 @@ class Past(Function):
                 "Gradients that go straight to the parameters cannot be differentiated again. "
                 "Compute the output outside of gradients_to_parameters()."
             )
+        if run.is_looked_at():
+            raise RuntimeError(
+                "A parameter got a hook between forward and backward, which gradients that go straight to "
+                "the parameters pass by. Set it before, or compute outside of gradients_to_parameters()."
+            )
         _, parts = _gradients(run, gradient, ctx.versions, wants_x=False)
         for parameter, part in zip(run.parameters, parts, strict=True):
             if part is not None and parameter.requires_grad:
-                held = parameter.grad
-                parameter.grad = part if held is None else held + part
+                if parameter.grad is None:
+                    parameter.grad = part
+                else:
+                    parameter.grad += part
         return None, None, None
 
 
