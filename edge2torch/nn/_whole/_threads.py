@@ -97,6 +97,14 @@ if hasattr(os, "register_at_fork"):  # the threads, and whoever held the lock, s
     os.register_at_fork(after_in_child=_POOL.__init__)  # type: ignore[misc]
 
 
+# What a line on a slow first call calls each function; the others are passes.
+_SAID = {
+    "settle": "The search for steady states",
+    "invert": "The way back from steady states",
+    "conduct": "The conductance",
+}
+
+
 def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
     """Call a compiled function with each of several arguments, at the same time.
 
@@ -105,7 +113,8 @@ def share_out(walk: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> No
     like = calls[0][0]
     kind = walk, like.dtype, like.ndim
     if kind not in CALLED:
-        name = f"The {walk.__name__} pass of graphs in one pass ({kind[1]}, {32 * kind[2]} samples at once)"
+        said = _SAID.get(walk.__name__, f"The {walk.__name__} pass")
+        name = f"{said} of graphs in one pass ({kind[1]}, {32 * kind[2]} samples at once)"
         say_if_slow(kind, lambda: walk(*calls[0]), name)
         for call in calls[1:]:
             walk(*call)
