@@ -57,9 +57,9 @@ class Recurrent:
     gradient : {"implicit", "unroll"}
         For ``"converge"``: through the equation of the steady state, or through all updates.
     engine : {"auto", "graph", "layers"}
-        What computes a number of steps: ``"layers"`` one after the other, ``"graph"`` all of them in
-        one pass, wherever nothing asks for more than values and gradients; ``"auto"`` the one that
-        takes less time, told by the graph, the steps and the batch.
+        What computes the updates, of a number of steps or of a steady state: ``"layers"`` one after the
+        other, ``"graph"`` all of them in one pass, wherever nothing asks for more than values and
+        gradients; ``"auto"`` the one that takes less time, told by the graph, the steps and the batch.
 
     Raises
     ------

@@ -123,7 +123,7 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     if several and steps == "converge":
         steps = 2
     if steps != "converge":
-        check_count("steps", steps)
+        check_count("steps (or 'converge')", steps)
     table = read_edge_table(edges).frame
     nodes = set(table["source"]) | set(table["target"])
     acting = _acting(design, nodes, unknown, quiet)

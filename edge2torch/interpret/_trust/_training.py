@@ -48,7 +48,7 @@ def train_together(
         raise
     except (RuntimeError, ValueError) as error:
         raise Edge2TorchError(
-            f"train_fn failed on a stack of networks: {error} With together=True the output has "
+            f"train_fn failed on a stack of networks: {str(error).rstrip('. ')}. With together=True the output has "
             "shape (n, b, o), networks first: add up their losses, "
             "sum(criterion(y, target) for y in model(x)). Or leave together out."
         ) from error
