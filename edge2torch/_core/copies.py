@@ -36,7 +36,9 @@ def copy_module(module: M, memo: dict[int, Any] | None = None) -> M:
         return copy.deepcopy(module, memo)
     twin = memo[id(module)] = object.__new__(type(module))
     memo.setdefault(id(memo), []).append(module)  # alive while its id is in the memo
-    vars(twin).update({name: _copied(value, memo) for name, value in vars(module).items()})
+    # what a module is told by, without what belongs to it alone: a compiled call has its weights in it
+    state: dict[str, Any] = cast(Any, module).__getstate__()
+    vars(twin).update({name: _copied(value, memo) for name, value in state.items()})
     return twin
 
 
@@ -45,13 +47,18 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     kind = type(value)
     if kind in _ATOMS:
         return value
-    if kind in _DICTS and id(value) not in memo and all(type(key) is str for key in value):
+    if id(value) in memo:
+        return memo[id(value)]
+    # an OrderedDict may have attributes of its own
+    is_bare = kind in _DICTS and not getattr(value, "__dict__", None)
+    if is_bare and all(type(key) is str for key in value):
         twin = memo[id(value)] = kind()
         for key, held in value.items():
             twin[key] = _copied(held, memo)
         return twin
     if kind is set and all(type(one) is str for one in value):
-        return set(value)
+        twin = memo[id(value)] = set(value)
+        return twin
     return copy_module(value, memo) if isinstance(value, nn.Module) else copy.deepcopy(value, memo)
 
 

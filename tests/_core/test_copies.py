@@ -83,3 +83,27 @@ def test_what_the_memo_holds_is_shared():
     one = nn.Linear(2, 1)
     assert copy_module(one, {id(one.weight): one.weight}).weight is one.weight
     assert copy_module(one, {id(one): one}) is one
+
+
+def test_a_compiled_call_stays_with_its_weights():
+    module = nn.Linear(2, 1)
+    module.compile(backend="eager")
+    x = torch.ones(3, 2)
+    expected = module(x)
+    copied = copy_module(module)
+    with torch.no_grad():
+        for one in copied.parameters():
+            one.zero_()
+    assert torch.equal(copied(x), torch.zeros(3, 1))
+    assert torch.equal(module(x), expected)
+
+
+def test_sets_of_two_names_and_dicts_with_attributes():
+    module = nn.Identity()
+    module.one = module.other = {"a"}
+    module.held = OrderedDict(a=1)
+    module.held.more = 2
+    copied = copy_module(module)
+    assert copied.one is copied.other
+    assert copied.one is not module.one
+    assert copied.held.more == 2

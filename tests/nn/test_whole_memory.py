@@ -53,6 +53,10 @@ def test_values_that_are_not_in_memory(lazy):
     agree(gradients)
 
 
+def test_sparse_samples():
+    agree(lambda model: model(X.to_sparse()))
+
+
 def test_a_parameter_that_is_negated_on_the_way():
     def negated(model):
         name, value = next(iter(model.named_parameters()))

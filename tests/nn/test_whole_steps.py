@@ -454,6 +454,31 @@ def test_gradients_of_a_steady_state_come_back_twice_and_before_changed_weights_
         y.sum().backward()
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_steady_states_with_norms(training, norm_first):
+    models, _ = free_pair(steps="converge", tolerance=1e-10, max_steps=40)
+    found = []
+    for model in models:
+        normed = e2t.customize_model(
+            model.base_model,
+            node_activation="tanh",
+            node_normalization="batch",
+            norm_first=norm_first,
+        ).double()
+        normed.train()
+        for seed in (1, 2):  # moments that have moved, and memory that was used
+            normed(samples(70, 6, seed=seed))
+        normed.train(training)
+        x = samples(70, 6, seed=3).requires_grad_()
+        y = normed(x)
+        with torch.no_grad():
+            again = normed(x)
+        gradients = torch.autograd.grad(y.sum(), [x, *normed.parameters()])
+        found.append((y, again, *gradients, *normed.buffers()))
+    torch.testing.assert_close(*found, rtol=1e-7, atol=1e-7)
+
+
 def test_steady_states_with_dropped_nodes_draw_once():
     (graph, _), width = free_pair(steps="converge", tolerance=1e-12, max_steps=1000)
     graph = e2t.customize_model(graph.base_model, node_activation="tanh", node_dropout=0.5).train()

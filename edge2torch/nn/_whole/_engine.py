@@ -229,7 +229,8 @@ def _is_plain(x: Tensor, width: int) -> bool:
     if type(x) not in PLAIN or x.dtype not in _DTYPES or not (x.is_cpu or x.is_cuda):
         return False
     shape = x.shape
-    return len(shape) == 2 and shape[1] == width and shape[0] > 0 and lies_in_memory(x)
+    fits = len(shape) == 2 and shape[1] == width and shape[0] > 0
+    return fits and x.layout is torch.strided and lies_in_memory(x)
 
 
 def _is_observed(device: str) -> bool:

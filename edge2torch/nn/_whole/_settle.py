@@ -34,11 +34,12 @@ def settle(
     -------
     tuple of Tensor, shapes (b, m), (b,) and (b,); or None
         Nodes, updates and the last relative change of each sample. None where the walk does not know how,
-        and where a value is not finite, which is to be told update by update.
+        where norms learn from each update or draws are to be the same, and where a value is not finite,
+        which is to be told update by update.
     """
     state = torch.cat([x, h], dim=1)
     run = update.ready(model, state, like=state)
-    if not isinstance(run, Run) or run.tables.draws:
+    if not isinstance(run, Run) or run.tables.draws or len(run.tables.norms):
         return None
     plan, room = run.begin(state, keeps=False)
     _table, parameters = run.watched.parameters.table  # alive as long as this call

@@ -1406,6 +1406,8 @@ def invert(
         rows = min(width, batch - lo)
         _in_columns(g, lo, rows, n, work, 0, width)
         for j in range(n):
+            for q in range(rows, width):  # no sample of a batch that a norm sees
+                work[j * width + q] = number_of(S, 0.0)
             _copy_row(work, j * width, work, (n + j) * width, width)
         for _ in range(most):
             _back_once(graph, memory, d, work, n_inputs, base, z_base, lo, batch, seed)
