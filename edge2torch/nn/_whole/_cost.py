@@ -115,7 +115,9 @@ def _is_turned(model: Any, batch: int) -> bool:
     if len(model.blocks) == 0:
         return False
     first, n = model.block(0).linear, model.n_alike
-    choice = choose_kernel(first.n_edges // n, first.in_features // n, first.out_features // n)
+    # graphs side by side may share fewer inputs than there are graphs
+    n_in = max(first.in_features // n, 1)
+    choice = choose_kernel(first.n_edges // n, n_in, first.out_features // n)
     return 0 in model._segments or batch < choice.dense_from
 
 
