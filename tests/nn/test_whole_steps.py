@@ -17,12 +17,12 @@ from edge2torch.nn import Hold, RecurrentEdgeModel, gradients_to_parameters
 from edge2torch.nn._whole._run import Run
 from edge2torch.simulate import evaluate_steps
 from tests.nn.test_recurrent import cyclic_cases
+from tests.nn.test_whole_graph import CLOSE, assert_same, results, samples
 from tests.strategies import batch, randomise, seeds
 
 pytest.importorskip("numba")
 # the drawn graphs are told of nodes that reach no output, and of values that grow
 pytestmark = pytest.mark.filterwarnings("ignore::edge2torch.Edge2TorchWarning")
-CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 KINDS = ["positive", "negative", "fixed", "unconstrained"]
 
 
@@ -63,23 +63,6 @@ def pair(
         parameter.data = torch.randn(parameter.shape, generator=generator, dtype=dtype) * 0.4
     models[1].load_state_dict(models[0].state_dict())
     return models, len(artifact.feature_names)
-
-
-def samples(rows, columns, dtype=torch.float64, seed=1):
-    return torch.randn(rows, columns, dtype=dtype, generator=torch.Generator().manual_seed(seed))
-
-
-def results(model, x):
-    x = x.clone().requires_grad_()
-    y = model(x)
-    (y * torch.linspace(0.5, 1.5, y.numel(), dtype=y.dtype).view_as(y)).square().sum().backward()
-    return {"y": y, "x": x.grad, **{name: one.grad for name, one in model.named_parameters()}}
-
-
-def assert_same(one, other, **tolerance):
-    assert one.keys() == other.keys()
-    for name, value in one.items():
-        torch.testing.assert_close(value, other[name], **{**CLOSE, **tolerance}, msg=name)
 
 
 def is_one_pass(y):

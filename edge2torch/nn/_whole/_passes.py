@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from edge2torch.nn._whole._run import Run
+from edge2torch.nn._whole._run import Run, add_gradients
 
 
 class Passes:
@@ -39,7 +39,4 @@ class Passes:
         assert run is not None  # noqa: S101 - forward came before
         _, flat = run.backward(gradient, wants_x=False)
         parts = torch.unsafe_split_with_sizes(flat, self._sizes)
-        for k, parameter in self._wanted:
-            if parameter.requires_grad:
-                held = parameter.grad
-                parameter.grad = parts[k] if held is None else held + parts[k]
+        add_gradients((parameter, parts[k]) for k, parameter in self._wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import accumulate
 from threading import Lock
 from typing import Any
@@ -335,13 +336,18 @@ class Past(Function):
                 "the parameters pass by. Set it before, or compute outside of gradients_to_parameters()."
             )
         _, parts = _gradients(run, gradient, ctx.versions, wants_x=False)
-        for parameter, part in zip(run.parameters, parts, strict=True):
-            if part is not None and parameter.requires_grad:
-                if parameter.grad is None:
-                    parameter.grad = part
-                else:
-                    parameter.grad += part
+        add_gradients(zip(run.parameters, parts, strict=True))
         return None, None, None
+
+
+def add_gradients(parts: Iterable[tuple[Tensor, Tensor | None]]) -> None:
+    """Add to the gradients of parameters, where they are, what autograd would."""
+    for parameter, part in parts:
+        if part is not None and parameter.requires_grad:
+            if parameter.grad is None:
+                parameter.grad = part
+            else:
+                parameter.grad += part
 
 
 def _goes_to_input_alone(ctx: Any) -> bool:
