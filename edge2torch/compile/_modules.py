@@ -18,6 +18,7 @@ from edge2torch.nn import (
     CompiledModel,
     CustomizedEdgeModel,
     HeadBank,
+    JoinedModel,
     NodeBatchNorm,
     NodeDropout,
     OnNodes,
@@ -30,9 +31,12 @@ _BUILT: dict[str, type[nn.Module]] = {
         *(nn.PReLU, nn.Hardtanh, nn.LogSigmoid, nn.Softmax, nn.LogSoftmax, nn.Softsign),
         *(nn.Dropout, nn.AlphaDropout, nn.Dropout1d, nn.Flatten),
         *(NodeDropout, NodeBatchNorm, nn.BatchNorm1d, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
-        *(nn.Linear, nn.Sequential, nn.ModuleList, OnNodes, CustomizedEdgeModel, HeadBank),
+        *(nn.Linear, nn.Sequential, nn.ModuleList, OnNodes, HeadBank),
+        *(CustomizedEdgeModel, JoinedModel),
     )
 }
+_AROUND = (CustomizedEdgeModel.__name__, JoinedModel.__name__)  # what may hold a compiled model
+_OLDER = {"edge2torch.nn._joined.JoinedModel": JoinedModel.__name__}
 _NO_CLASSES = ("compiled model", "dropout", "stages")  # what else a description names
 _WITHOUT_EFFECT = {"inplace", "device", "dtype"}
 
@@ -71,11 +75,18 @@ def _describe(module: nn.Module, base: CompiledModel | None) -> dict[str, Any]:
     }
 
 
-def without_compiled(one: dict[str, Any]) -> dict[str, Any]:
-    """Return a description without what torch.compile put around; older folders have it."""
+def as_of_now(one: dict[str, Any]) -> dict[str, Any]:
+    """Return a description that an older folder may have, as it is written now.
+
+    Without what torch.compile put around, and with the names that classes have in a description.
+    """
     while COMPILED in one["parts"]:
         one = one["parts"][COMPILED]
-    return {**one, "parts": {name: without_compiled(part) for name, part in one["parts"].items()}}
+    return {
+        **one,
+        "class": _OLDER.get(one["class"], one["class"]),
+        "parts": {name: as_of_now(part) for name, part in one["parts"].items()},
+    }
 
 
 def _settings(module: nn.Module) -> dict[str, Any]:
@@ -187,7 +198,6 @@ def with_modules(
     Only classes that are listed here are made, so no code of the file is run, and none that holds
     more than the ``n_values`` that were saved.
     """
-    around = saved["around"]
     if unknown := sorted(set(_unknown(saved, base))):
         raise Edge2TorchError(
             f"{where} holds a customized model, and its class(es) {listing(unknown)} are code that "
@@ -212,13 +222,24 @@ def with_modules(
         if not 0 <= dropout < 1:
             raise ValueError(f"an edge dropout of {dropout}")
         base = base.with_stages(stages, edge_dropout=dropout or None)
-    if around["class"] == "compiled model":
+    return _around(base, saved["around"], n_values)
+
+
+def _around(base: CompiledModel, one: dict[str, Any], n_values: int) -> nn.Module:
+    """Return ``base`` with what is described around it: a head and the like, or a second branch."""
+    if one["class"] == "compiled model":
         return base
-    parts = {name: one for name, one in around["parts"].items() if name != "base_model"}
-    after: dict[str, Any] = {name: _build(one, n_values) for name, one in parts.items()}
-    if (bank := after.get("node_heads")) is not None:
+    is_joined = one["class"] == JoinedModel.__name__
+    inside = "graph" if is_joined else "base_model"
+    others: dict[str, Any] = {
+        name: _build(part, n_values) for name, part in one["parts"].items() if name != inside
+    }
+    if is_joined:
+        graph = _around(base, one["parts"][inside], n_values)
+        return JoinedModel(graph, **others, **one["settings"])
+    if (bank := others.get("node_heads")) is not None:
         base.also_reading(bank.places())
-    return CustomizedEdgeModel(base, **after)
+    return CustomizedEdgeModel(base, **others)
 
 
 def _unknown(saved: dict[str, Any], base: CompiledModel) -> Iterator[str]:
@@ -226,10 +247,13 @@ def _unknown(saved: dict[str, Any], base: CompiledModel) -> Iterator[str]:
     own = dict(_flat(describe(base, base)))
     for place, (kind, settings) in _flat(saved):
         is_there = own.get(place) == (kind, settings)
+        is_outside = place == "model" or set(place.split(".")) == {"graph"}  # of a joined model
+        if kind in _AROUND and not is_outside:
+            yield kind
         if kind not in _BUILT and kind not in _NO_CLASSES and not is_there:
             yield kind
     around = saved["around"]
-    if around["class"] not in ("compiled model", CustomizedEdgeModel.__name__):
+    if around["class"] not in ("compiled model", *_AROUND):
         yield str(around["class"])
 
 

@@ -20,7 +20,7 @@ from edge2torch._core.messages import listing, warn
 from edge2torch._core.state_folder import StateFolder
 from edge2torch._core.wrappers import COMPILED, plain_names, plain_state, unwrap
 from edge2torch.compile._compile import build
-from edge2torch.compile._modules import compare, describe, with_modules, without_compiled
+from edge2torch.compile._modules import as_of_now, compare, describe, with_modules
 from edge2torch.compile._options import CompileOptions, check_options, own_options
 from edge2torch.compile._registry import find_backend
 from edge2torch.compile._tables import frame_from_json, frame_to_json
@@ -130,7 +130,7 @@ def load_compiled(
         ``lambda model: customize_model(model, head=MyHead())``. What it puts on must be what was
         saved: classes and settings are compared, and its parameters are loaded. Without it,
         activations, normalisation, dropout, linear layers and sequences of them come back by
-        themselves.
+        themselves, and so does a second branch of these (:func:`join_branches`).
 
     Returns
     -------
@@ -168,7 +168,7 @@ def _read(
     saved = index["modules"]
     try:
         if saved is not None:
-            saved = {**saved, "around": without_compiled(saved["around"])}
+            saved = {**saved, "around": as_of_now(saved["around"])}
         base, artifact = _rebuild(index)
         model: nn.Module = base
         if customize is None and saved is not None:

@@ -1,5 +1,7 @@
 """Cells × drugs: a second branch at the graph's root, and pairs by name."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,6 +109,55 @@ def test_it_is_saved_and_joined_again(tmp_path):
     loaded, _ = e2t.load_compiled(tmp_path / "m", customize=again)
     x, z = torch.randn(5, 12), torch.randn(5, 4)
     assert torch.equal(loaded.eval()(x, z), model(x, z))
+    with pytest.raises(e2t.Edge2TorchError, match=r"with other modules.*other.0: saved Linear"):
+        e2t.load_compiled(
+            tmp_path / "m",
+            customize=lambda base: e2t.join_branches(again(base).graph, other=(7, 5), features=4),
+        )
+
+
+@pytest.mark.parametrize("heads", [False, True])
+@pytest.mark.parametrize("older", [False, True])
+def test_it_comes_back_by_itself(tmp_path, heads, older):
+    model, artifact = joined(heads=heads)
+    model.eval()
+    e2t.save_compiled(tmp_path / "m", model)
+    index = tmp_path / "m" / "artifact.json"
+    told = json.loads(index.read_text())
+    assert told["modules"]["around"]["class"] == "JoinedModel"
+    if older:  # as it was called where customize= was needed
+        told["modules"]["around"]["class"] = "edge2torch.nn._joined.JoinedModel"
+        index.write_text(json.dumps(told))
+    loaded, its = e2t.load_compiled(tmp_path / "m")
+    assert its.fingerprint == artifact.fingerprint
+    assert loaded.features == 4
+    x, z = torch.randn(5, 12), torch.randn(5, 4)
+    assert torch.equal(loaded.eval()(x, z), model(x, z))
+    if heads:
+        assert torch.equal(loaded.with_heads(x, z)[1], model.with_heads(x, z)[1])
+    with pytest.raises(e2t.Edge2TorchError, match=r"must have shape \(b, 4\)"):
+        loaded(x, z[:, :3])
+
+
+class OwnBranch(nn.Linear):
+    """Code of the user's."""
+
+
+def test_a_branch_of_ones_own_is_not_stored(tmp_path):
+    graph, _ = e2t.compile_graph(EDGES, quiet=True)
+    e2t.save_compiled(tmp_path / "own", e2t.join_branches(graph, other=OwnBranch(3, 2)))
+    with pytest.raises(e2t.Edge2TorchError, match=r"OwnBranch' are code that is not stored"):
+        e2t.load_compiled(tmp_path / "own")
+    e2t.save_compiled(tmp_path / "own", joined()[0])
+    index = tmp_path / "own" / "artifact.json"
+    told = json.loads(index.read_text())
+    around = told["modules"]["around"]
+    around["parts"]["other"] = json.loads(
+        json.dumps(around)
+    )  # a graph beside the graph, which nothing writes
+    index.write_text(json.dumps(told))
+    with pytest.raises(e2t.Edge2TorchError, match="'JoinedModel' are code that is not stored"):
+        e2t.load_compiled(tmp_path / "own")
 
 
 def test_branches_that_do_not_fit_are_refused():
