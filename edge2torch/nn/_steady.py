@@ -188,8 +188,7 @@ class SteadySolver:
             for _ in range(self.max_steps):
                 (term,) = torch.autograd.grad(once, h, term, retain_graph=True)
                 total = total + term
-                largest = term.abs().amax()
-                if not largest > 0.1 * self.tolerance * total.abs().amax():
+                if bool(_is_small(term, total, 0.1 * self.tolerance).all()):
                     break
             return total
 
@@ -247,6 +246,15 @@ def _relative_change(old: Tensor, new: Tensor) -> Tensor:
         return old.new_zeros(old.shape[0])
     largest = (new - old).abs().amax(1)
     return torch.where(largest == 0, largest, largest / new.abs().amax(1))
+
+
+def _is_small(term: Tensor, total: Tensor, tolerance: float) -> Tensor:
+    """Tell of each sample whether a term adds little to its sum, (b,).
+
+    Of a sample with values that are not finite it never does: they go on to all that they reach.
+    """
+    least = tolerance * total.abs().amax(1)
+    return (term.abs().amax(1) <= least) & least.isfinite()
 
 
 def _refuse_infinite(h: Tensor, change: Tensor, count: int) -> None:

@@ -608,3 +608,26 @@ def test_parameters_are_exchanged_whatever_the_engine():
     one, other = (e2t.compile_graph(edges_of(), backend=one, quiet=True)[0] for one in backends)
     other.load_state_dict(one.state_dict())
     assert one.graph_fingerprint == other.graph_fingerprint
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("engine", ["graph", "layers"])
+def test_a_gradient_that_is_not_finite_leaves_those_of_other_samples(engine, bad):
+    chain = pd.DataFrame(
+        {"source": [f"n{k}" for k in range(9)], "target": [f"n{k}" for k in range(1, 10)]}
+    )
+    chain = pd.concat([chain, pd.DataFrame({"source": ["n9"], "target": ["n8"]})])
+    chain["initial_weight"] = 0.5
+    backend = e2t.Recurrent(steps="converge", engine=engine, tolerance=1e-12)
+    model, _ = e2t.compile_graph(chain, backend=backend, outputs=["n9"], quiet=True)
+    x = samples(20, 1).requires_grad_()
+    arriving = torch.linspace(1e-9, 1, 20, dtype=torch.float64)[:, None]
+    model = model.double()
+    (expected,) = torch.autograd.grad(model(x), x, arriving)
+    # the sum of a ring that halves: 1 + 1/4 + 1/16 + ..., behind nine edges of a half
+    torch.testing.assert_close(expected, arriving / 2**9 / 0.75, rtol=1e-9, atol=0)
+    arriving[7] = bad
+    (found,) = torch.autograd.grad(model(x), x, arriving)
+    others = torch.arange(20) != 7
+    torch.testing.assert_close(found[others], expected[others], rtol=1e-9, atol=0)
+    assert not found[7].isfinite()

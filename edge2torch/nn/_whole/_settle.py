@@ -69,7 +69,7 @@ def through_inverse(once: Tensor, arriving: Tensor, tolerance: float, most: int)
     """Return the gradient of steady nodes (b, m) as it arrives at their last update.
 
     That is ``arriving`` (b, m) times the transposed inverse of 1 - J, J the slopes of the update:
-    the series g + J'g + J'J'g + ..., until a block of samples adds less than the tolerance, or after
+    the series g + J'g + J'J'g + ..., of each sample until it adds less than the tolerance, or after
     ``most`` terms. None where ``once``, the nodes after the update, is not what one pass put out.
     """
     node = once.grad_fn
@@ -83,7 +83,7 @@ def through_inverse(once: Tensor, arriving: Tensor, tolerance: float, most: int)
     found = arriving.resolve_neg().clone(memory_format=torch.contiguous_format)
     size = run.layout.n_in - len(run.layout.outs)  # inputs
     d = found.new_empty(plan.threads, plan.lengths[0])
-    work = found.new_empty(plan.threads, (2 * len(run.layout.outs) + 2) * plan.width)
+    work = found.new_empty(plan.threads, (2 * len(run.layout.outs) + 3) * plan.width)
     with run.lock:
         room.open_behind(plan, wants_x=True)
         share_out(

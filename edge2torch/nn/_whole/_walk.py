@@ -1361,7 +1361,11 @@ def settle(
 
 @within
 def _back_once(graph, memory, d, work, n_inputs, base, z_base, lo, batch, seed):
-    """Take the gradients of nodes (from row n of ``work`` on) through a step, and add them up before."""
+    """Take the gradients of nodes (from row n of ``work`` on) through a step, and add them up before.
+
+    The last rows get each sample's largest of what was added, and of the sum; and what is not 0 where a
+    sum is not finite.
+    """
     n_in, n, width, S, G = graph.n_in, graph.n_out, memory.width, memory.S, memory.G
     target, place_out, flat = graph.target, graph.place_out, memory.flat
     for k in range(graph.n_nodes - 1, -1, -1):
@@ -1373,12 +1377,13 @@ def _back_once(graph, memory, d, work, n_inputs, base, z_base, lo, batch, seed):
         _pull_row(graph, memory, d, target, u, row, at, out >= 0)
         _go_back(graph, memory, d, k, row, at, z_at, lo, batch, seed)
     for q in range(0, width, lanes_of(S)):
-        term, size = spread(S, 0.0), spread(S, 0.0)
+        term, size, spoiled = spread(S, 0.0), spread(S, 0.0), spread(S, 0.0)
         for j in range(n):
             u, g = n_inputs + j, spread(S, 0.0)
             for e in range(graph.ccol[u], graph.ccol[u + 1]):
                 g = multiply_add(load(G, target[e] * width + q), flat[place_out[e]], g)
             whole = load(work, j * width + q) + g
+            spoiled = spoiled + (whole - whole)
             store(work, (n + j) * width + q, g)
             store(work, j * width + q, whole)
             own, both = _size(g), _size(whole)
@@ -1386,6 +1391,7 @@ def _back_once(graph, memory, d, work, n_inputs, base, z_base, lo, batch, seed):
             size = pick(both, size, both, size)
         store(work, 2 * n * width + q, term)
         store(work, (2 * n + 1) * width + q, size)
+        store(work, (2 * n + 2) * width + q, spoiled)
 
 
 @kept
@@ -1394,8 +1400,9 @@ def invert(
 ):
     """Turn gradients g (b, m) of steady nodes into g + J'g + J'J'g + ..., J the slopes of a step.
 
-    Until what is added is small beside the sum, in each block of samples. ``work`` (2 m + 2, width)
-    holds the sum, what was added last, and the largest of both; d is room for what weights would get.
+    Until what is added is small beside the sum, in each sample; where values are not finite they go on
+    to all that they reach. ``work`` (2 m + 3, width) holds the sum, what was added last, the largest of
+    both, and whether the sum is finite; d is room for what weights would get.
     """
     graph, memory = _graph(graph), _memory(like, memory)
     n, width, S = graph.n_out, memory.width, memory.S
@@ -1411,10 +1418,10 @@ def invert(
             _copy_row(work, j * width, work, (n + j) * width, width)
         for _ in range(most):
             _back_once(graph, memory, d, work, n_inputs, base, z_base, lo, batch, seed)
-            term, size = number_of(S, 0.0), number_of(S, 0.0)
-            for j in range(rows):
-                term = max(term, work[2 * n * width + j])
-                size = max(size, work[(2 * n + 1) * width + j])
-            if not term > tolerance * size:
+            goes_on = False
+            for j in range(2 * n * width, 2 * n * width + rows):
+                is_small = work[j] <= tolerance * work[j + width]
+                goes_on = goes_on or not is_small or work[j + 2 * width] != 0
+            if not goes_on:
                 break
         _out_rows(work, n, width, g, lo, rows)
