@@ -70,8 +70,7 @@ def layer_by_layer() -> Iterator[None]:
 _TO_PARAMETERS: ContextVar[bool] = ContextVar("to parameters", default=False)
 
 
-@contextmanager
-def gradients_to_parameters() -> Iterator[None]:
+class gradients_to_parameters:  # noqa: N801 - named as torch.no_grad is
     """Compute outputs whose ``backward`` fills the gradients of parameters, and knows of nothing else.
 
     Of a small network, what autograd does on the way from output to parameters takes a fifth of a
@@ -94,11 +93,12 @@ def gradients_to_parameters() -> Iterator[None]:
     >>> model.blocks[0].linear.weight.grad
     tensor([3.])
     """
-    token = _TO_PARAMETERS.set(True)
-    try:
-        yield
-    finally:
-        _TO_PARAMETERS.reset(token)
+
+    def __enter__(self) -> None:
+        self._token = _TO_PARAMETERS.set(True)
+
+    def __exit__(self, *error: object) -> None:
+        _TO_PARAMETERS.reset(self._token)
 
 
 class WholeGraph:
