@@ -262,6 +262,8 @@ def _refuse_infinite(h: Tensor, change: Tensor, count: int) -> None:
         return
     with torch.no_grad():
         lost = ~torch.isfinite(h)
+        if not bool(lost.any()):  # all nodes of a sample went to 0, which is beyond any share of it
+            return
         nodes, samples = (torch.nonzero(lost.any(k)).flatten().tolist() for k in (0, 1))
     message = (
         f"The state left the finite numbers in update {count}, at {len(nodes)} node(s): number(s) "

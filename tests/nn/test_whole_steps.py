@@ -402,6 +402,18 @@ def test_how_a_search_went_is_told_as_update_by_update(threads, leak, updates):
     assert 0 < len(one.failed) < 300
 
 
+@pytest.mark.parametrize("engine", ["graph", "layers"])
+def test_nodes_that_all_go_to_zero_have_changed_by_more_than_any_share(engine):
+    loop = pd.DataFrame({"source": ["x", "h"], "target": ["h", "h"], "initial_weight": [1.0, -1.0]})
+    backend = e2t.Recurrent(steps="converge", engine=engine, max_steps=2)
+    model, _ = e2t.compile_graph(loop, backend=backend, outputs=["h"], quiet=True)
+    with torch.no_grad():  # h = 1 - h: 1, 0
+        assert model(torch.tensor([[1.0], [0.0]])).tolist() == [[0.0], [0.0]]
+    report = model.last_convergence
+    assert report.change.tolist() == [torch.inf, 0.0]
+    assert report.steps.tolist() == [2, 1]
+
+
 @pytest.mark.parametrize("bad", [None, torch.nan, torch.inf])
 def test_states_that_diverge_are_told_as_update_by_update(bad):
     said = []

@@ -1349,9 +1349,9 @@ def settle(
                     return
                 if work[j] == 0:
                     continue
-                share = work[width + j]
-                if share > 0:
-                    share = share / work[2 * width + j]
+                share, size = work[width + j], work[2 * width + j]
+                if share > 0:  # all may have gone to 0
+                    share = share / size if size > 0 else number_of(S, math.inf)
                 change[lo + j], steps[lo + j] = share, count
                 if not share > tolerance:
                     work[j] = number_of(S, 0.0)
