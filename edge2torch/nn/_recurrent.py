@@ -19,7 +19,7 @@ from edge2torch.nn._compiled import CompiledModel, NodeSlot
 from edge2torch.nn._hold import Hold, Holds, holds_of, on_outputs, on_values
 from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
-from edge2torch.nn._steady import Convergence, SteadySolver
+from edge2torch.nn._steady import Called, Convergence, SteadySolver
 from edge2torch.nn._whole import STEPS, Update, WholeGraph, settle
 
 
@@ -118,7 +118,7 @@ class RecurrentEdgeModel(CompiledModel):
             self.check_input(x.data)
             sizes = x.batch_sizes.tolist()
             holds = self._holds(hold, sizes[0] if sizes else 0, x.sorted_indices)
-            return x._replace(data=self._over_time(x.data, sizes, holds))
+            return x._replace(data=self._over_time(x.data, sizes, holds, x.sorted_indices))
         self.check_input(x, dims=(2, 3))
         holds = self._holds(hold, x.shape[0])
         if x.dim() == 2:
@@ -136,7 +136,7 @@ class RecurrentEdgeModel(CompiledModel):
             return y.reshape(time, batch, -1).transpose(0, 1)
         packed = _pack(x, lengths)
         holds = self._holds(hold, x.shape[0], packed.sorted_indices)
-        y = self._over_time(packed.data, packed.batch_sizes.tolist(), holds)
+        y = self._over_time(packed.data, packed.batch_sizes.tolist(), holds, packed.sorted_indices)
         padded, _ = pad_packed_sequence(
             packed._replace(data=y), batch_first=True, total_length=x.shape[1]
         )
@@ -177,10 +177,14 @@ class RecurrentEdgeModel(CompiledModel):
         return torch.cat([rows, zeros]).t()
 
     def _run(
-        self, state: Tensor, holds: tuple[Hold, ...] = (), weight: Tensor | None = None
+        self,
+        state: Tensor,
+        holds: tuple[Hold, ...] = (),
+        weight: Tensor | None = None,
+        order: Tensor | None = None,
     ) -> Tensor:
         if self.solver is not None:
-            return self._settle(state, holds)
+            return self._settle(state, holds, order)
         for k in range(len(self.step_blocks)):
             state = self._step(k, state, holds, weight)
         return state
@@ -231,7 +235,9 @@ class RecurrentEdgeModel(CompiledModel):
     def _update(self, k: int) -> WholeGraph:
         return self._updates.setdefault(k, WholeGraph(Update(k)))
 
-    def _settle(self, state: Tensor, holds: tuple[Hold, ...] = ()) -> Tensor:
+    def _settle(
+        self, state: Tensor, holds: tuple[Hold, ...] = (), order: Tensor | None = None
+    ) -> Tensor:
         inputs, nodes = state.t().split([self.in_features, state.shape[1] - self.in_features])
         samples = inputs.t().contiguous()
         solver = cast(SteadySolver, self.solver)
@@ -252,12 +258,23 @@ class RecurrentEdgeModel(CompiledModel):
 
         is_plain = not (holds or self.engine == "layers" or torch.compiler.is_compiling())
         modules = (*self.cells, *self.step_blocks)
-        h, report = solver.solve(update, nodes.t(), modules, at_once if is_plain else None)
+        called = Called(None if self.artifact is None else self._names, order)
+        h, report = solver.solve(update, nodes.t(), modules, at_once if is_plain else None, called)
         self.last_convergence = None if torch.compiler.is_exporting() else report
         settled: Tensor = self.steady(torch.cat([inputs, h.t()]).t())
         return settled
 
-    def _over_time(self, x: Tensor, sizes: list[int], holds: tuple[Hold, ...] = ()) -> Tensor:
+    def _names(self) -> list[str]:
+        """Return what the nodes that a step computes are called, for a message."""
+        return self.artifact.column_names(self.artifact.node_names_by_layer["state"])  # type: ignore[no-any-return]
+
+    def _over_time(
+        self,
+        x: Tensor,
+        sizes: list[int],
+        holds: tuple[Hold, ...] = (),
+        order: Tensor | None = None,
+    ) -> Tensor:
         """Map time points, one after the other with fewer and fewer samples, to their outputs."""
         if not sizes:
             return x.new_zeros(0, self.out_features)
@@ -268,7 +285,7 @@ class RecurrentEdgeModel(CompiledModel):
             if state is not None:
                 carried = state.t()[self.in_features :, : now.shape[0]]
                 start = torch.cat([start.t()[: self.in_features], carried]).t()
-            state = self._run(start, here, weight)
+            state = self._run(start, here, weight, order)
             read.append(self._read(state))
         return torch.cat(read)
 
@@ -322,7 +339,7 @@ class RecurrentEdgeModel(CompiledModel):
     def also_reading(self, places: Sequence[tuple[str, int]]) -> RecurrentEdgeModel:
         """Return a model of the same modules that reads more, after the outputs."""
         more = [self.in_features + column for _, column in places]
-        return RecurrentEdgeModel(
+        model = RecurrentEdgeModel(
             [self.cell(k) for k in range(len(self.cells))],
             [cast(StepBlock, step) for step in self.step_blocks],
             outputs=np.concatenate([self._read_places, np.array(more, np.int64)]),
@@ -332,6 +349,8 @@ class RecurrentEdgeModel(CompiledModel):
             solver=self.solver,
             engine=self.engine,
         )
+        model.artifact = self.artifact  # for what is told of nodes
+        return model
 
     def edge_layers(self) -> list[MaskedLinear]:
         """Return the edges of every cell, each followed by its gates."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -18,7 +18,39 @@ Update = Callable[[Tensor], Tensor]
 # From nodes, a tolerance and how many updates at most, to a steady state as ``_iterate`` finds it, or None.
 Settle = Callable[[Tensor, float, int], tuple[Tensor, Tensor, Tensor] | None]
 
-_HINT = "edge2torch.interpret.convergence(model, artifact, x) names them"
+_HINT = "edge2torch.interpret.convergence(model, artifact, x) follows each sample"
+
+
+@dataclass(frozen=True, eq=False)
+class Called:
+    """What nodes and samples are called, where there is something to tell of them.
+
+    Parameters
+    ----------
+    nodes : callable, optional
+        Returns what the nodes are called that an update computes, in order; by default they are numbers.
+    samples : Tensor of int64, shape (b,), optional
+        The number of each sample, where they were put into another order.
+
+    Examples
+    --------
+    >>> Called(lambda: ["h", "h", "y"]).listed([0, 1, 2]), Called().listed([2])
+    ("'h', 'y'", 'number(s) 2 of those computed')
+    """
+
+    nodes: Callable[[], Sequence[object]] | None = None
+    samples: Tensor | None = None
+
+    def listed(self, nodes: list[int]) -> str:
+        """Return some nodes in words; units of a node once."""
+        if self.nodes is None:
+            return f"number(s) {listing(nodes)} of those computed"
+        names = self.nodes()
+        return listing(dict.fromkeys(names[k] for k in nodes))
+
+    def numbers(self, samples: list[int]) -> list[int]:
+        """Return the numbers of samples."""
+        return samples if self.samples is None else self.samples[samples].tolist()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +123,14 @@ class SteadySolver:
         start: Tensor,
         modules: tuple[nn.Module, ...],
         settle: Settle | None = None,
+        called: Called = Called(),
     ) -> tuple[Tensor, Convergence]:
         """Return the steady state (b, m) that the update leads to from ``start``, and a report.
 
         ``modules`` are those that the update runs: where they draw random numbers, every update
         draws the same ones, or nothing could come to rest. ``settle`` makes all updates at once,
-        where it can; given, an update reads nothing but the nodes that it gets.
+        where it can; given, an update reads nothing but the nodes that it gets. ``called`` is for
+        what is said of nodes and samples.
         """
         with _same_draws(start, modules) as again:
 
@@ -105,37 +139,45 @@ class SteadySolver:
                 return update(h)
 
             wants_gradient = torch.is_grad_enabled() and not _is_blind(start)
+            before: Tensor | None
             if self.gradient == "unroll" and wants_gradient:
-                h, report = self._iterate(step, start)
+                h, report, before = self._iterate(step, start, called)
             else:
                 with torch.no_grad() if wants_gradient else nullcontext():
-                    h, report = self._found(step, start, settle)
-                if wants_gradient:
-                    h = self._attach(step, h, at_once=settle is not None)
-        if not _is_blind(start) and (failed := report.failed):
+                    h, report, before = self._found(step, start, settle, called)
+            failed = [] if _is_blind(start) else report.failed
+            most = _moving_most(step, before, h, failed) if failed else []
+            if self.gradient != "unroll" and wants_gradient:
+                h = self._attach(step, h, at_once=settle is not None)
+        if failed:
             warn(
                 f"{len(failed)} of {len(report.converged)} sample(s) did not settle within "
                 f"max_steps={self.max_steps} (tolerance {self.tolerance:g}; their last relative "
-                f"change was up to {report.change.max().item():.2g}): numbers {listing(failed)}. "
-                "Raise max_steps, damp with leak=0.5, or keep the spectral radius below 1; "
-                f"{_HINT}."
+                f"change was up to {report.change.max().item():.2g}, at {called.listed(most)}): "
+                f"numbers {listing(called.numbers(failed))}. Raise max_steps, damp with leak=0.5, or "
+                f"keep the spectral radius below 1; {_HINT}."
             )
         return h, report
 
     def _found(
-        self, step: Update, start: Tensor, settle: Settle | None
-    ) -> tuple[Tensor, Convergence]:
+        self, step: Update, start: Tensor, settle: Settle | None, called: Called
+    ) -> tuple[Tensor, Convergence, Tensor | None]:
         """Return the steady state and a report, by all updates at once if that is possible."""
         if settle is not None and not _is_blind(start):
             found = settle(start, self.tolerance, self.max_steps)
             if found is not None:
                 h, steps, change = found
-                return h, Convergence(steps, change, change <= self.tolerance)
-        return self._iterate(step, start)
+                return h, Convergence(steps, change, change <= self.tolerance), None
+        return self._iterate(step, start, called)
 
-    def _iterate(self, step: Update, h: Tensor) -> tuple[Tensor, Convergence]:
-        """Update each sample until it has settled; settled ones stay as they are."""
-        batch = h.shape[0]
+    def _iterate(
+        self, step: Update, h: Tensor, called: Called
+    ) -> tuple[Tensor, Convergence, Tensor]:
+        """Update each sample until it has settled; settled ones stay as they are.
+
+        Returns the state before the last update, too.
+        """
+        batch, before = h.shape[0], h
         steps = torch.zeros(batch, dtype=torch.int64, device=h.device)
         change = torch.full((batch,), torch.inf, dtype=h.dtype, device=h.device)
         moving = torch.ones(batch, dtype=torch.bool, device=h.device)
@@ -144,11 +186,11 @@ class SteadySolver:
             following = step(h)
             now = _relative_change(h.detach(), following.detach())
             if not _is_blind(h):
-                _refuse_infinite(following, now, count)
+                _refuse_infinite(following, now, count, called)
             # as long as all of them move nothing has to be kept, which takes a third of an update
             if left < batch or _is_blind(h):
                 following = torch.where(moving[:, None], following, h)
-            h = following
+            h, before = following, h
             change = torch.where(moving, now, change)
             steps = torch.where(moving, count, steps)
             moving = moving & (now > self.tolerance)
@@ -156,7 +198,7 @@ class SteadySolver:
                 left = int(moving.sum())
                 if not left:
                     break
-        return h, Convergence(steps, change, ~moving)
+        return h, Convergence(steps, change, ~moving), before
 
     def _attach(self, step: Update, h: Tensor, *, at_once: bool) -> Tensor:
         """Take one more update, whose gradient stands for the steady state's own.
@@ -225,6 +267,7 @@ class FewSteps(SteadySolver):
         start: Tensor,
         modules: tuple[nn.Module, ...],  # noqa: ARG002 - the parent's: updates draw anew here
         settle: Settle | None = None,  # noqa: ARG002 - and are differentiated
+        called: Called = Called(),  # noqa: ARG002 - and nothing is told
     ) -> tuple[Tensor, Convergence]:
         """Return the state (b, m) after ``max_steps`` updates, and how far it still moved."""
         h, before = start, start
@@ -248,6 +291,18 @@ def _relative_change(old: Tensor, new: Tensor) -> Tensor:
     return torch.where(largest == 0, largest, largest / new.abs().amax(1))
 
 
+@torch.no_grad()
+def _moving_most(step: Update, before: Tensor | None, h: Tensor, samples: list[int]) -> list[int]:
+    """Return the nodes that moved most in the last update of some samples, those of more samples first.
+
+    Where all updates were one call it is one more: nothing is drawn there and no norm learns from it.
+    """
+    moved = (step(h) if before is None else before) - h
+    counts = moved[samples].abs().argmax(1).bincount()
+    order = counts.argsort(descending=True, stable=True)
+    return order[: int((counts > 0).sum())].tolist()
+
+
 def _is_small(term: Tensor, total: Tensor, tolerance: float) -> Tensor:
     """Tell of each sample whether a term adds little to its sum, (b,).
 
@@ -257,7 +312,7 @@ def _is_small(term: Tensor, total: Tensor, tolerance: float) -> Tensor:
     return (term.abs().amax(1) <= least) & least.isfinite()
 
 
-def _refuse_infinite(h: Tensor, change: Tensor, count: int) -> None:
+def _refuse_infinite(h: Tensor, change: Tensor, count: int, called: Called) -> None:
     if bool(torch.isfinite(change).all()):
         return
     with torch.no_grad():
@@ -265,10 +320,11 @@ def _refuse_infinite(h: Tensor, change: Tensor, count: int) -> None:
         if not bool(lost.any()):  # all nodes of a sample went to 0, which is beyond any share of it
             return
         nodes, samples = (torch.nonzero(lost.any(k)).flatten().tolist() for k in (0, 1))
+    samples = called.numbers(samples)
     message = (
-        f"The state left the finite numbers in update {count}, at {len(nodes)} node(s): number(s) "
-        f"{listing(nodes)} of those computed. Is x finite? If so a cycle diverges: give its nodes "
-        f"a bounded activation or smaller weights; {_HINT}."
+        f"The state left the finite numbers in update {count}, at {called.listed(nodes)}; in "
+        f"{len(samples)} sample(s), number(s) {listing(samples)}. Is x finite? If so a cycle diverges: "
+        f"give its nodes a bounded activation (node_activation='tanh') or smaller weights; {_HINT}."
     )
     raise DivergedError(message, nodes, samples, count)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.compile import find_artifact
 from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
@@ -230,9 +231,9 @@ class _Resumed(SteadySolver):
     last: list[Tensor] = field(default_factory=list)
 
     def solve(
-        self, update: Any, start: Tensor, modules: Any, settle: Any = None
+        self, update: Any, start: Tensor, *further: Any, **named: Any
     ) -> tuple[Tensor, Convergence]:
-        h, report = super().solve(update, self.last[0] if self.last else start, modules, settle)
+        h, report = super().solve(update, self.last[0] if self.last else start, *further, **named)
         self.last[:] = [h.detach()]
         return h, report
 
@@ -317,7 +318,7 @@ def _by_name(x: Any, y: Any, model: nn.Module, base: RecurrentEdgeModel) -> tupl
         if unknown := [str(name) for name in y.columns if str(name).strip() not in names]:
             raise Edge2TorchError(
                 f"y has {len(unknown)} column(s) that are not outputs of the model: "
-                f"{listing(unknown)}; these are {listing(names)}. Compile with outputs= for inner nodes "
+                f"{listing(unknown)}; these are {listing(names)}.{nearest(unknown[0], names)} Compile with outputs= for inner nodes "
                 "that were measured."
             )
         table = y.set_axis([str(name).strip() for name in y.columns], axis=1).reindex(columns=names)

@@ -265,7 +265,7 @@ def test_samples_that_do_not_settle_are_named():
             edges, backend="recurrent", steps="converge", max_steps=30, quiet=True
         )
     x = torch.tensor([[0.0], [1.0], [0.0], [2.0]])
-    with pytest.warns(e2t.Edge2TorchWarning, match=r"2 of 4 sample.*numbers 1, 3"):
+    with pytest.warns(e2t.Edge2TorchWarning, match=r"2 of 4 sample.* at 'a'\): numbers 1, 3"):
         model(x)
     assert model.last_convergence.failed == [1, 3]
     table = e2t.interpret.convergence(model, artifact, x)
@@ -281,7 +281,7 @@ def test_a_diverging_cycle_is_said_at_which_step_and_node():
         model, artifact = e2t.compile_graph(
             edges, backend="recurrent", steps="converge", quiet=True
         )
-    with pytest.raises(e2t.Edge2TorchError, match="update 8"):
+    with pytest.raises(e2t.Edge2TorchError, match=r"update 8, at 'a'; in 2 .*number.s. 0, 1"):
         model(torch.ones(2, 1))
     table = e2t.interpret.convergence(model, artifact, torch.ones(2, 1))
     assert table["step"].tolist() == [8, 8]
@@ -289,6 +289,32 @@ def test_a_diverging_cycle_is_said_at_which_step_and_node():
     assert e2t.interpret.cycles(model, artifact)["radius"].tolist() == [1e6]
     with pytest.warns(e2t.Edge2TorchWarning, match="-fold in steps=3.*'a'"):
         e2t.compile_graph(edges, backend="recurrent", steps=3, quiet=True)
+
+
+@pytest.mark.parametrize("engine", ["graph", "layers"])
+@pytest.mark.parametrize("gradient", ["implicit", "unroll"])
+@pytest.mark.filterwarnings("ignore:Without an activation")
+def test_what_is_told_of_a_steady_state_calls_nodes_and_samples_as_the_user_does(engine, gradient):
+    edges = pd.DataFrame({"source": ["u", "a", "a", "v"], "target": ["a", "a", "y", "y"]})
+    backend = e2t.Recurrent(steps="converge", max_steps=60, engine=engine, gradient=gradient)
+    found = {}
+    for name, weight in {"swings": -0.5, "grows": -1e6}.items():  # of two units that feed both
+        model, _ = e2t.compile_graph(edges, backend, quiet=True, units=2, bias=False)
+        with torch.no_grad():
+            model.cell(0).edges.weight.fill_(weight)
+        found[name] = copy.deepcopy(e2t.customize_model(model, head=nn.Linear(1, 1)))
+    x = torch.zeros(3, 4, 2)
+    x[1, 0, 0] = 1.0
+    for inputs, lengths in ((x[:, 0], None), (x, [1, 4, 2]), (x, [2, 1, 4])):
+        for grads in (True, False):
+            with torch.set_grad_enabled(grads):
+                with pytest.warns(e2t.Edge2TorchWarning, match=r"at '[ay]'\): numbers 1\."):
+                    found["swings"](inputs, lengths=lengths)
+                with pytest.raises(e2t.Edge2TorchError, match=r"at 'a'(, 'y')?; in 1 .* 1\. Is x"):
+                    found["grows"](inputs, lengths=lengths)
+    found["grows"].base_model.artifact = None
+    with pytest.raises(e2t.Edge2TorchError, match=r"at number.s. .* of those computed; in 1 sample"):
+        found["grows"](x[:, 0])
 
 
 def test_too_few_steps_are_warned_of_with_the_number_needed():
