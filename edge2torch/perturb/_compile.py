@@ -231,7 +231,9 @@ def _kept(
             "Drop these columns."
         )
     if unknown := [node for node in context_nodes or [] if node not in names]:
-        raise Edge2TorchError(f"context_nodes: {listing(unknown)} are not nodes.")
+        raise Edge2TorchError(
+            f"context_nodes: {listing(unknown)} are not nodes.{nearest(unknown[0], names)}"
+        )
     table = table[~table["target"].isin(fed)]
     index = pd.Index(names)
     source, target = index.get_indexer(table["source"]), index.get_indexer(table["target"])

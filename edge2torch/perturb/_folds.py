@@ -11,6 +11,7 @@ import pandas as pd
 
 from edge2torch._core.checks import check_choice, check_count, check_seed
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.perturb._design import Design, Ints
 
@@ -221,6 +222,7 @@ def _given(design: Design, number: pd.Series[Any]) -> Folds:
     if unknown := [str(name) for name in number.index if name not in design.doses.index]:
         raise Edge2TorchError(
             f"leave names condition(s) that the design lacks: {listing(unknown)}."
+            f"{nearest(unknown[0], design.doses.index)}"
         )
     of_sample = design.samples["condition"].map(number.astype(str))
     made = []

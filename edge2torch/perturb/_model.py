@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from edge2torch._core.hooks import recorded
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import Hold, RecurrentEdgeModel
 from edge2torch.perturb._design import Design
@@ -175,7 +176,8 @@ class PerturbationModel(nn.Module):
         if new := [str(name) for name in given if name not in known.treatments]:
             raise Edge2TorchError(
                 f"design has {len(new)} treatment(s) that the model was not compiled for: "
-                f"{listing(new)}. It knows {listing(known.treatments, 20)}. Compile with a design that "
+                f"{listing(new)}.{nearest(new[0], known.treatments)} It knows "
+                f"{listing(known.treatments, 20)}. Compile with a design that "
                 "names them; they need no readouts."
             )
         doses = design.doses.reindex(columns=known.treatments, fill_value=0.0).to_numpy(float)
@@ -185,6 +187,7 @@ class PerturbationModel(nn.Module):
             if new := sorted({str(one) for one in place} - set(known.contexts)):
                 raise Edge2TorchError(
                     f"design has contexts that the model does not know: {listing(new)}."
+                    f"{nearest(new[0], known.contexts)}"
                 )
             rows = np.column_stack([rows, place[:, None] == np.array(known.contexts, object)])
         return torch.tensor(rows.astype(float), dtype=self.scale.dtype, device=self.scale.device)

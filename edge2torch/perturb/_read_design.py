@@ -14,6 +14,7 @@ from edge2torch._core.checks import check_choice
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.files import path_of
 from edge2torch._core.messages import kind_of, listing
+from edge2torch._core.names import nearest
 from edge2torch._core.tables import read_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
@@ -187,7 +188,7 @@ def _completed(
         if unknown := [name for name in told if name not in table.index]:
             raise Edge2TorchError(
                 f"{argument} names treatment(s) that the design lacks: {listing(unknown)}; it has "
-                f"{listing(table.index, 10)}."
+                f"{listing(table.index, 10)}.{nearest(str(unknown[0]), table.index)}"
             )
         for name, word in told.items():
             joined = word if isinstance(word, str) else ";".join(word)
@@ -245,7 +246,8 @@ def _samples(
     known = set(doses.index)
     if unknown := [name for name in dict.fromkeys(table["condition"]) if name not in known]:
         raise Edge2TorchError(
-            f"readouts has {len(unknown)} condition(s) that the design lacks: {listing(unknown)}. A "
+            f"readouts has {len(unknown)} condition(s) that the design lacks: {listing(unknown)}."
+            f"{nearest(str(unknown[0]), known)} A "
             "control needs a row there too, with an empty treatment or doses of 0."
         )
     if unread := [name for name in doses.index if name not in told]:

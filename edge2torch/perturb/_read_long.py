@@ -10,6 +10,7 @@ import pandas as pd
 
 from edge2torch._core.columns import numbers_of
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 
 LONG = ("condition", "treatment")
@@ -44,7 +45,7 @@ def from_long(
     if unknown := sorted(set(table.columns.tolist()) - known):
         raise Edge2TorchError(
             f"design has column(s) that the long form does not know: {listing(unknown)}. It takes "
-            f"{listing(sorted(known), 20)}."
+            f"{listing(sorted(known), 20)}.{nearest(str(unknown[0]), known)}"
         )
     text = {
         name: words(table[name]) if name in table else pd.Series("", table.index, dtype=object)

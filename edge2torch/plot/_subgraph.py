@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 
@@ -152,7 +153,8 @@ def _scores_by_number(names: pd.Index[Any], scores: pd.Series | None) -> NDArray
     unknown = scores.index.difference(names)
     if len(unknown):
         raise Edge2TorchError(
-            f"scores names {len(unknown)} node(s) that are not in the graph: {listing(unknown)}. "
+            f"scores names {len(unknown)} node(s) that are not in the graph: {listing(unknown)}."
+            f"{nearest(str(unknown[0]), names)} "
             "Drop them, or give the artifact that the scores were computed with."
         )
     return scores.reindex(names).to_numpy(np.float64)

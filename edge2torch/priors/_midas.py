@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing, note
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
 from edge2torch.priors._rows import FilePath, Rows, bad_line, check_width, read_text, rows_of
@@ -180,7 +181,10 @@ def add_inhibitors(edges: EdgesLike, inhibited: Iterable[str]) -> pd.DataFrame:
     wanted = list(dict.fromkeys(str(node).strip() for node in inhibited))
     known = set(table.node_names.tolist())
     if unknown := [node for node in wanted if node not in known]:
-        raise Edge2TorchError(f"inhibited: {listing(unknown)} are not nodes of the network.")
+        raise Edge2TorchError(
+            f"inhibited: {listing(unknown)} are not nodes of the network."
+            f"{nearest(unknown[0], known)}"
+        )
     there = set(zip(table.frame["source"], table.frame["target"], strict=True))
     more = pd.DataFrame(
         [

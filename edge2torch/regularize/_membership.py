@@ -144,5 +144,6 @@ def read_pairs(
     if unknown := sorted({name for pair in wanted for name in pair} - set(place)):
         raise Edge2TorchError(
             f"dissim_pairs names pathways that are not in pathway_membership: {listing(unknown)}."
+            f"{nearest(unknown[0], pathways)}"
         )
     return np.array([(place[a], place[b]) for a, b in wanted], np.int64).reshape(-1, 2)

@@ -13,6 +13,7 @@ import pandas as pd
 from edge2torch._core.checks import check_choice, check_number
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import (
     EdgeGraph,
@@ -202,6 +203,7 @@ def _choose(
         if unknown := [name for name in causal if name not in hidden]:
             raise Edge2TorchError(
                 f"causal has names that are not hidden nodes: {listing(unknown)}."
+                f"{nearest(unknown[0], hidden)}"
             )
         return list(causal)
     wanted = list(depth) if isinstance(depth, Sequence) else [depth] * causal

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from edge2torch._core.checks import check_choice, check_count, check_number
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
@@ -259,7 +260,8 @@ def _numbers(names: pd.Index, wanted: Iterable[Hashable], argument: str) -> NDAr
     found = names.get_indexer(pd.Index(wanted, dtype=object))
     if (found < 0).any():
         unknown = [name for name, number in zip(wanted, found, strict=True) if number < 0]
-        raise Edge2TorchError(f"{argument}: not in the graph: {listing(unknown)}.")
+        hint = nearest(str(unknown[0]), names)
+        raise Edge2TorchError(f"{argument}: not in the graph: {listing(unknown)}.{hint}")
     return np.asarray(found, dtype=np.int64)
 
 

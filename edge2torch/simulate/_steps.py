@@ -9,6 +9,7 @@ import numpy as np
 
 from edge2torch._core.edges import EdgesLike, edge_frame
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def evaluate_steps(
     sources = {source for source, _ in pairs}
     read = set(nodes) - sources if outputs is None else {str(name).strip() for name in outputs}
     if unknown := sorted(read - set(nodes)):
-        raise Edge2TorchError(f"outputs: not in the graph: {listing(unknown)}.")
+        hint = nearest(unknown[0], nodes)
+        raise Edge2TorchError(f"outputs: not in the graph: {listing(unknown)}.{hint}")
 
     into: dict[str, list[int]] = {node: [] for node in nodes}
     for row, (_, target) in enumerate(pairs):

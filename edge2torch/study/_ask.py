@@ -68,6 +68,7 @@ def positions_of(saved: Saved, output: str) -> dict[str, int]:
     if unknown := [name for name in asked if name not in answers]:
         raise Edge2TorchError(
             f"output: the model has no output {listing(unknown)}. It has {listing(answers, 10)}."
+            f"{nearest(unknown[0], answers)}"
         )
     return {name: answers.index(name) for name in asked}
 

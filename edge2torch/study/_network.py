@@ -13,7 +13,7 @@ from torch import nn
 
 from edge2torch._core.edges import edges_called
 from edge2torch._core.messages import listing
-from edge2torch._core.names import case_hint, turned_hint
+from edge2torch._core.names import case_hint, nearest, turned_hint
 from edge2torch._core.randomness import seeded
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.customize import NodeHeads, customize_model
@@ -221,7 +221,10 @@ def _read_out(
     """Return what to read, the width of a head (0: none), and a sentence that says so."""
     nodes = set(edges["source"]) | set(edges["target"])
     if unknown := [name for name in outputs if name not in nodes]:
-        raise Edge2TorchError(f"outputs names nodes that are not in the graph: {listing(unknown)}.")
+        raise Edge2TorchError(
+            f"outputs names nodes that are not in the graph: {listing(unknown)}."
+            f"{nearest(unknown[0], nodes)}"
+        )
     ends = list(outputs) or sorted(set(edges["target"]) - set(edges["source"]))
     if len(task.answers) == 1:
         if len(ends) == 1:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from edge2torch._core.messages import listing
+from edge2torch._core.names import nearest
 from edge2torch._core.samples import by_sample
 from edge2torch.compile import find_edge_model
 from edge2torch.errors import Edge2TorchError
@@ -52,6 +53,7 @@ def explain(vae: NamedVAE, name: str, top: int | None) -> pd.DataFrame:
     if name not in vae.artifact.latent_names:
         raise Edge2TorchError(
             f"latent {name!r} is not in the model. It has {listing(vae.artifact.latent_names)}."
+            f"{nearest(name, vae.artifact.latent_names)}"
         )
     weights = path_weights(vae, [name]).iloc[0]
     table = pd.DataFrame({"gene": weights.index, "weight": weights.to_numpy()})

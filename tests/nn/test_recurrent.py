@@ -313,7 +313,9 @@ def test_what_is_told_of_a_steady_state_calls_nodes_and_samples_as_the_user_does
                 with pytest.raises(e2t.Edge2TorchError, match=r"at 'a'(, 'y')?; in 1 .* 1\. Is x"):
                     found["grows"](inputs, lengths=lengths)
     found["grows"].base_model.artifact = None
-    with pytest.raises(e2t.Edge2TorchError, match=r"at number.s. .* of those computed; in 1 sample"):
+    with pytest.raises(
+        e2t.Edge2TorchError, match=r"at number.s. .* of those computed; in 1 sample"
+    ):
         found["grows"](x[:, 0])
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from edge2torch._core.messages import listing, warn
+from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._connectivity import node_connectivity
@@ -239,6 +240,7 @@ def _shape(artifact: CompileArtifact | None, nodes: pd.Index) -> pd.DataFrame:
     if unknown := nodes.difference(table.index).tolist():
         raise Edge2TorchError(
             f"scores names nodes that artifact does not have: {listing(unknown)}."
+            f"{nearest(str(unknown[0]), table.index)}"
         )
     return table.loc[nodes]
 
