@@ -34,6 +34,15 @@ def _doctests_run_in_an_empty_folder(request: pytest.FixtureRequest) -> None:
         monkeypatch.chdir(request.getfixturevalue("tmp_path"))
 
 
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a terminal, whose user waits for no bar."""
+    from edge2torch._core import console
+
+    monkeypatch.setattr(console, "_PATIENCE", 0.0)
+    monkeypatch.setattr(console, "is_watched", lambda: True)
+
+
 @pytest.fixture(autouse=True)
 def _figures_are_closed() -> Iterator[None]:
     """Pyplot keeps every figure that is not, and warns of the twenty-first."""

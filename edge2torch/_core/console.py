@@ -8,13 +8,34 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 from edge2torch._core.messages import note, require
 from edge2torch.errors import Edge2TorchWarning
 
 _EVERY = 30.0  # seconds between two lines in a log
-PATIENCE = 3.0  # seconds before a progress bar appears
+_PATIENCE = 3.0  # seconds before a progress bar appears
+
+
+def is_watched() -> bool:
+    """Tell whether somebody looks on: a terminal, or a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+def progress_bar(name: str, total: int | None, *, quiet: bool, done: int = 0) -> Any:
+    """Return a bar on stderr, a context whose ``update`` counts: for calls of the library that take seconds.
+
+    It appears after a while, where somebody looks on, and goes again. Without a total it counts.
+    """
+    return require("tqdm").tqdm(  # comes with Captum
+        total=total,
+        initial=done,
+        desc=name,
+        delay=_PATIENCE,
+        leave=False,
+        disable=quiet or not is_watched(),
+        file=sys.stderr,
+    )
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import pandas as pd
 
-from edge2torch._core.console import PATIENCE
+from edge2torch._core.console import progress_bar
 from edge2torch._core.diverged import DivergedError
 from edge2torch._core.executor import PickledModel, Workers, map_on_executor
-from edge2torch._core.messages import require
 from edge2torch.errors import Edge2TorchError
 from edge2torch.perturb._design import Design, Ints
 from edge2torch.perturb._folds import Folds, inner_folds
@@ -163,13 +162,7 @@ class Work:
     def _done(
         self, work: Callable[..., Any], jobs: Mapping[Any, tuple[Any, ...]], what: str
     ) -> dict[Hashable, Any]:
-        with require("tqdm").tqdm(  # comes with Captum
-            total=len(jobs),
-            desc=what,
-            delay=PATIENCE,
-            leave=False,
-            disable=True if self.quiet else None,  # None: where there is a terminal
-        ) as progress:
+        with progress_bar(what, len(jobs), quiet=self.quiet) as progress:
             found = {}
             for key, result in map_on_executor(self.executor, work, jobs):
                 found[key] = result

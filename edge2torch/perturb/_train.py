@@ -163,6 +163,7 @@ def _fitted(
             learning_rate=cast(float, recipe.learning_rate),
             weight_decay=decay,
             penalty=extra,
+            quiet=True,  # who trains several counts them
         )
     found = cast(PerturbationModel, fitted.model)
     found.offset.copy_(offset)

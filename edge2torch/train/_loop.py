@@ -11,7 +11,6 @@ import copy
 import hashlib
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from edge2torch._core.checks import check_count, check_number, check_seed
-from edge2torch._core.console import Console
+from edge2torch._core.console import Console, is_watched
 from edge2torch._core.files import path_of
 from edge2torch._core.randomness import seeded
 from edge2torch._core.tensor_file import read_tensors, write_tensors
@@ -395,6 +394,5 @@ def _row_numbers(argument: str, rows: Any) -> Tensor:
 def _shown(progress: bool | Progress | None) -> Progress:
     if callable(progress):
         return progress
-    seen = sys.stderr.isatty() or "ipykernel" in sys.modules
-    console = Console(quiet=not (seen if progress is None else progress))
+    console = Console(quiet=not (is_watched() if progress is None else progress))
     return lambda epochs: console.count(epochs.stop, "training", "epochs", first=epochs.start)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from edge2torch._core.checks import check_flag
+from edge2torch._core.console import progress_bar
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.compile import find_artifact
@@ -76,6 +78,7 @@ def fit_steady_state(
     bias_decay: float = 1e-5,
     loss: Loss | None = None,
     penalty: Penalty | None = None,
+    quiet: bool = False,
 ) -> SteadyFit:
     """Train a copy of a model with ``steps="converge"`` by a recipe that has been measured.
 
@@ -119,6 +122,8 @@ def fit_steady_state(
         Maps found and measured values, both (m,), to a scalar; by default the mean squared error.
     penalty : callable, optional
         Maps the model that is trained, and the epoch, to a scalar that is added to the loss.
+    quiet : bool
+        Show no progress bar.
 
     Returns
     -------
@@ -179,6 +184,7 @@ def fit_steady_state(
     solver = cast(SteadySolver, base.solver)
     few = FewSteps(solver.tolerance, first_steps, "unroll")
     resumed = _Resumed(**vars(solver))
+    bar = progress_bar("steady state", epochs, quiet=check_flag("quiet", quiet))
     try:
         for epoch in range(epochs):
             is_first = epoch < first_share * epochs
@@ -216,7 +222,10 @@ def fit_steady_state(
                     **told,
                 }
             )
+            bar.set_postfix_str(f"loss {rows[-1]['loss']:.3g}", refresh=False)
+            bar.update()
     finally:
+        bar.close()
         base.solver = solver
     model.eval()
     with torch.no_grad(), naming_what_diverges(model):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ import pandas as pd
 import torch
 
 from edge2torch._core.checks import check_count, check_number, check_seed
+from edge2torch._core.console import is_watched
 from edge2torch._core.files import lock_folder, path_of
 from edge2torch._core.messages import require, warn
 from edge2torch._core.randomness import seeded
@@ -198,7 +198,7 @@ def _run(
         "max_epochs": settings.max_epochs,
         "gradient_clip_val": settings.gradient_clip,
         "logger": CSVLogger(home, name="", version="log") if is_kept else False,
-        "enable_progress_bar": _watched() if progress is None else progress,
+        "enable_progress_bar": is_watched() if progress is None else progress,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
         "enable_checkpointing": in_files,
@@ -240,11 +240,6 @@ def _run(
         stopped_early=engine.current_epoch < settings.max_epochs,
         gain=gain,
     )
-
-
-def _watched() -> bool:
-    """Whether somebody looks on: a terminal, or a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 @contextmanager

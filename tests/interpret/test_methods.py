@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 import edge2torch as e2t
+from edge2torch._core import console
 from edge2torch.errors import MissingDependencyError
 from edge2torch.interpret import METHODS
 from edge2torch.interpret._engines import _task as chunks
@@ -238,15 +239,21 @@ def test_inference_mode_and_no_grad(name: str) -> None:
         assert_same(setting.ask("features", name), expected)
 
 
+@pytest.mark.usefixtures("watched")
 def test_a_bar_shows_where_it_takes_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     setting = SETTINGS["skips"]()
     setting.ask("nodes", quiet=False)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(chunks, "PATIENCE", 0.0)
-    setting.ask("nodes", quiet=False)
     assert "LayerConductance" in capsys.readouterr().err
+    monkeypatch.setattr(console, "_PATIENCE", 60.0)
+    setting.ask("nodes", quiet=False)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(console, "_PATIENCE", 0.0)
+    monkeypatch.setattr(console, "is_watched", lambda: False)  # a log
+    setting.ask("nodes", quiet=False)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(console, "is_watched", lambda: True)
     setting.ask("nodes", quiet=True)
     assert capsys.readouterr() == ("", "")
 

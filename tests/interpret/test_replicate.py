@@ -55,6 +55,21 @@ def train(model, seed):
     return right.float().mean(-1).tolist()
 
 
+@pytest.mark.usefixtures("watched")
+def test_a_bar_counts_what_is_computed_together(capfd, monkeypatch):
+    tqdm, counts = pytest.importorskip("tqdm").tqdm, []
+    monkeypatch.setattr(tqdm, "close", lambda bar: counts.append(bar.n))
+    options = {"n": 2, "seed": 1, "together": True}
+    found = [replicate(start, train, TEST, **options)]
+    out, err = capfd.readouterr()
+    assert (out, "2 networks together" in err) == ("", True)
+    assert counts[0] == 21  # twenty steps, and the test
+    found.append(replicate(start, train, TEST, quiet=True, **options))
+    assert capfd.readouterr() == ("", "")
+    pd.testing.assert_frame_equal(found[0].scores, found[1].scores)
+    assert not any(one._forward_hooks for one in found[0].stack.modules())
+
+
 def test_replicates_differ_and_agree_on_the_planted_node():
     found = replicate(start, train, TEST, n=4, seed=1, quiet=True)
     assert found.scores.shape == (4, 6)

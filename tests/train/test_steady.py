@@ -118,6 +118,18 @@ def test_a_head_keeps_the_biases_it_has():
     assert fitted.history["loss"].iloc[-1] < fitted.history["loss"].iloc[0]
 
 
+@pytest.mark.usefixtures("watched")
+def test_a_bar_counts_the_epochs(capfd):
+    x, y = system()
+    model, _ = compiled(1)
+    shown = fit_steady_state(model, x, y, epochs=20)
+    out, err = capfd.readouterr()
+    assert (out, "steady state" in err, "loss" in err, "/20" in err) == ("", True, True, True)
+    silent = fit_steady_state(model, x, y, epochs=20, quiet=True)
+    assert capfd.readouterr() == ("", "")
+    pd.testing.assert_frame_equal(shown.history, silent.history)
+
+
 def test_few_steps_are_those_of_a_fixed_number():
     torch.manual_seed(0)
     few, _ = e2t.compile_graph(

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edge2torch._core.console import PATIENCE
-from edge2torch._core.messages import require
+from edge2torch._core import console
 from edge2torch.compile import CompileArtifact
 from edge2torch.interpret._engines._probe import Probe
 from edge2torch.interpret._engines._sites import Site
@@ -114,9 +113,7 @@ def parts(task: Task, n_items: int, *, overlap: int = 0) -> list[Part]:
 
 def progress_bar(task: Task, total: int) -> Any:
     """Return a progress bar, to be used as a context."""
-    return require("tqdm").tqdm(  # comes with Captum
-        total=total, desc=task.method.name, delay=PATIENCE, leave=False, disable=task.quiet
-    )
+    return console.progress_bar(task.method.name, total, quiet=task.quiet)
 
 
 def with_progress(task: Task, chunks: list[Part]) -> Iterator[Part]:

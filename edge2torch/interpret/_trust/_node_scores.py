@@ -11,8 +11,7 @@ import pandas as pd
 import scipy
 from torch import Tensor, nn
 
-from edge2torch._core.console import PATIENCE
-from edge2torch._core.messages import require
+from edge2torch._core.console import progress_bar
 from edge2torch._core.names import nearest
 from edge2torch.compile import CompileArtifact
 from edge2torch.errors import Edge2TorchError
@@ -42,11 +41,11 @@ def score_networks(
     quiet: bool,
 ) -> NodeScores:
     """Score one network after the other, each on its samples."""
-    pairs = zip(models, samples, strict=True)
-    bar = require("tqdm").tqdm(  # comes with Captum
-        pairs, "node scores", len(models), delay=PATIENCE, leave=False, disable=quiet
-    )
-    frames = [_attribute(model, artifact, data, output, options) for model, data in bar]
+    frames = []
+    with progress_bar("node scores", len(models), quiet=quiet) as bar:
+        for model, data in zip(models, samples, strict=True):
+            frames.append(_attribute(model, artifact, data, output, options))
+            bar.update()
     return NodeScores(
         pd.DataFrame([frame.abs().mean() for frame in frames], index),
         pd.DataFrame([frame.mean() for frame in frames], index),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from edge2torch._core.console import PATIENCE
+from edge2torch._core.console import progress_bar
 from edge2torch._core.executor import PickledModel, Workers, map_on_executor
-from edge2torch._core.messages import note, require
+from edge2torch._core.messages import note
 from edge2torch._core.randomness import seeded
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret._trust._kept import Kept
@@ -43,7 +45,8 @@ def train_together(
         known.say_read(len(stack), len(stack), quiet=quiet)
         return _qualities(stored, len(stack))
     try:
-        returned = _train(train_fn, stack, seed)
+        with _counting(stack, quiet=quiet):
+            returned = _train(train_fn, stack, seed)
     except Edge2TorchError:
         raise
     except (RuntimeError, ValueError) as error:
@@ -55,6 +58,25 @@ def train_together(
     quality = _qualities(returned, len(stack))
     known.save(name, stack, quality)
     return quality
+
+
+@contextmanager
+def _counting(stack: ReplicateStack, *, quiet: bool) -> Iterator[None]:
+    """Show how often the networks were computed: how often they will be only the user's loop knows."""
+    with progress_bar(f"{len(stack)} networks together", None, quiet=quiet) as bar:
+        if bar.disable:  # a hook that does nothing takes time, too
+            yield
+            return
+
+        def count(*_: Any) -> None:
+            if not torch.compiler.is_compiling():
+                bar.update()
+
+        handle = stack.register_forward_hook(count)
+        try:
+            yield
+        finally:
+            handle.remove()
 
 
 def train_separately(
@@ -74,14 +96,7 @@ def train_separately(
     }
     known.say_read(len(done), len(models), quiet=quiet)
     todo = {k: (PickledModel(models[k]), seeds[k]) for k in range(len(models)) if k not in done}
-    with require("tqdm").tqdm(  # comes with Captum
-        total=len(models),
-        initial=len(done),
-        desc="replicates",
-        delay=PATIENCE,
-        leave=False,
-        disable=quiet,
-    ) as progress:
+    with progress_bar("replicates", len(models), quiet=quiet, done=len(done)) as progress:
         for k, (pickled, returned) in map_on_executor(
             executor, partial(_train_pickled, train_fn), todo
         ):
