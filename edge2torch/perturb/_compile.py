@@ -41,6 +41,7 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     node_activation: Any = "tanh",
     max_steps: int = 100,
     tolerance: float = 1e-3,
+    engine: Literal["auto", "graph", "layers"] = "auto",
     seed: int = 0,
     quiet: bool = True,
 ) -> tuple[PerturbationModel, CompileArtifact]:
@@ -85,6 +86,8 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
         Of all nodes but those that are read, as in :func:`customize_model`.
     max_steps, tolerance : int, float
         Of the steady state.
+    engine : {"auto", "graph", "layers"}
+        What computes the updates, as in :class:`edge2torch.Recurrent`.
     seed : int
         Draws the weights.
     quiet : bool
@@ -139,7 +142,7 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     signs = sign_column if sign_column in table else None
     if weights == "shared":
         table, signs = with_fixed_inputs(table, set(inputs), signs), None
-    options: dict[str, Any] = {"steps": steps}
+    options: dict[str, Any] = {"steps": steps, "engine": engine}
     if steps == "converge":
         options.update(max_steps=max_steps, tolerance=tolerance)
     elif several:

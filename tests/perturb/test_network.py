@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -255,12 +256,23 @@ def test_contexts_have_biases_of_their_own() -> None:
         model.encode(other)
 
 
+@pytest.mark.parametrize("steps", ["converge", 4])
+def test_the_engine_changes_last_digits_alone(steps: Literal["converge"] | int) -> None:
+    design, found = design_of(), {}
+    for engine in ("graph", "layers"):
+        model, artifact = perturb.compile(EDGES, design, steps=steps, engine=engine, tolerance=1e-6)
+        assert artifact.options["own"]["engine"] == model.base.engine == engine
+        found[engine] = model(model.encode(design))
+    torch.testing.assert_close(found["graph"], found["layers"], rtol=1e-4, atol=1e-4)
+
+
 REFUSED = [
     ({"C": [0, 1], "A": [1, 0]}, ("y",), {}, "not a node: 'C'"),
     ({"A": [0, 1]}, ("q",), {}, "are not nodes: 'q'"),
     ({"A": [0, 1]}, ("b",), {}, r"no treatment of the design reaches 'b'"),
     ({"drug": [0, 1]}, ("y",), {}, "no stimulus on a node"),
     ({"A": [0, 1]}, ("y",), {"weights": "few"}, "weights must be one of"),
+    ({"A": [0, 1]}, ("y",), {"engine": "graphs"}, "engine must be one of .*'graph'"),
     ({"A": [0, 1]}, ("y",), {"context_nodes": ["q"]}, "'q' are not nodes"),
 ]
 
