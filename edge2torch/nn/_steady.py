@@ -148,7 +148,7 @@ class SteadySolver:
             failed = [] if _is_blind(start) else report.failed
             most = _moving_most(step, before, h, failed) if failed else []
             if self.gradient != "unroll" and wants_gradient:
-                h = self._attach(step, h, at_once=settle is not None)
+                h = self._attach(step, h, modules, at_once=settle is not None)
         if failed:
             warn(
                 f"{len(failed)} of {len(report.converged)} sample(s) did not settle within "
@@ -200,7 +200,9 @@ class SteadySolver:
                     break
         return h, Convergence(steps, change, ~moving), before
 
-    def _attach(self, step: Update, h: Tensor, *, at_once: bool) -> Tensor:
+    def _attach(
+        self, step: Update, h: Tensor, modules: tuple[nn.Module, ...], *, at_once: bool
+    ) -> Tensor:
         """Take one more update, whose gradient stands for the steady state's own.
 
         With h = F(h, p), the derivative by p is (I - dF/dh)^-1 dF/dp: the gradient that arrives
@@ -210,8 +212,8 @@ class SteadySolver:
         h = h.detach().requires_grad_()
         with torch.enable_grad():
             once = step(h)
-        if not once.requires_grad:
-            return once
+        if not (once.requires_grad and (_asks(modules) or _asks_beyond(once, h))):
+            return once.detach()
         steady = once.view_as(once)
 
         def through_the_inverse(arriving: Tensor | None) -> Tensor | None:
@@ -289,6 +291,29 @@ def _relative_change(old: Tensor, new: Tensor) -> Tensor:
         return old.new_zeros(old.shape[0])
     largest = (new - old).abs().amax(1)
     return torch.where(largest == 0, largest, largest / new.abs().amax(1))
+
+
+def _asks(modules: tuple[nn.Module, ...]) -> bool:
+    """Tell whether modules have parameters that learn, or somebody waits for their values."""
+    return any(one.requires_grad for module in modules for one in module.parameters()) or any(
+        part._forward_hooks or part._forward_pre_hooks
+        for module in modules
+        for part in module.modules()
+    )
+
+
+def _asks_beyond(once: Tensor, h: Tensor) -> bool:
+    """Tell whether anything but h wants the gradient of an update from there."""
+    nodes, seen = [once.grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if getattr(node, "variable", h) is not h:
+            return True
+        nodes += [before for before, _ in node.next_functions]
+    return False
 
 
 @torch.no_grad()

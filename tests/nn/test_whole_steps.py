@@ -402,6 +402,25 @@ def test_how_a_search_went_is_told_as_update_by_update(threads, leak, updates):
     assert 0 < len(one.failed) < 300
 
 
+@pytest.mark.parametrize("options", [{"steps": 3}, {"steps": "converge"}], ids=str)
+def test_frozen_parameters_ask_for_no_gradient(options):
+    models, width = free_pair(**options)
+    x, share = samples(20, width), torch.full((20, 1), 0.5, dtype=torch.float64)
+    for model in models:
+        for parameter in model.parameters():
+            parameter.requires_grad_(requires_grad=False)
+        assert not model(x).requires_grad
+        for sent in (x.clone().requires_grad_(), 2 * x.clone().requires_grad_()):
+            assert model(sent).requires_grad
+        still, moved = (
+            model(x, hold=Hold(torch.tensor([20]), one, torch.zeros_like(one)))
+            for one in (share, share.clone().requires_grad_())
+        )
+        assert (still.requires_grad, moved.requires_grad) == (False, True)
+        next(model.parameters()).requires_grad_()
+        assert model(x).requires_grad
+
+
 @pytest.mark.parametrize("engine", ["graph", "layers"])
 def test_nodes_that_all_go_to_zero_have_changed_by_more_than_any_share(engine):
     loop = pd.DataFrame({"source": ["x", "h"], "target": ["h", "h"], "initial_weight": [1.0, -1.0]})
