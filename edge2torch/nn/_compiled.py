@@ -10,9 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from edge2torch._core.messages import listing
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn._kernels import is_autocast
+from edge2torch.nn._kernels import EdgePattern, is_autocast
 from edge2torch.nn._linear import MaskedLinear
+
+_is_compiling, _tracer = torch.compiler.is_compiling, torch._C._get_tracing_state
+_is_mapped, _n_modes = (
+    torch._C._are_functorch_transforms_active,
+    torch._C._len_torch_dispatch_stack,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,21 @@ class NodeSlot:
     width: int
     hidden: list[int]
     stages: Mapping[str, nn.Module] = field(default_factory=dict)
+
+
+class _Seen:
+    """The fingerprint as it was last read; a copy of the model reads its own."""
+
+    def __init__(self) -> None:
+        self.code: Tensor | None = None
+        self.version = -1
+        self.training = True
+
+    def __deepcopy__(self, memo: Any) -> _Seen:
+        return _Seen()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Seen, ()
 
 
 class CompiledModel(nn.Module, ABC):
@@ -74,6 +96,7 @@ class CompiledModel(nn.Module, ABC):
         self._fingerprint = fingerprint
         code = torch.tensor(list(fingerprint), dtype=torch.uint8)
         self.register_buffer("fingerprint", code)
+        self._seen = _Seen()
 
     @property
     def graph_fingerprint(self) -> str:
@@ -163,15 +186,73 @@ class CompiledModel(nn.Module, ABC):
                 f"x.to({parameter.dtype}), or model.to({x.dtype})."
             )
 
+    def check_indices(self) -> None:
+        """Refuse to compute along edges whose indices were averaged.
+
+        ``torch.optim.swa_utils.AveragedModel(use_buffers=True)`` averages whole numbers too, and rounds
+        down: ``.9999 * 11 + .0001 * 11`` is 10, which is another node. The fingerprint is averaged with
+        them, so nothing else is looked at as long as it is what it was.
+        """
+        if _is_compiling():
+            return
+        code, seen = self._buffers["fingerprint"], self._seen
+        # What is written through .data is not counted. Lightning exchanges weights so, between
+        # training and validation.
+        if code is seen.code and self.training is seen.training:
+            try:
+                if code._version == seen.version:  # type: ignore[union-attr]
+                    return
+            except RuntimeError:  # made in inference mode, where nothing is counted
+                return
+        self._check_indices(code)  # type: ignore[arg-type]
+
+    def _check_indices(self, code: Tensor) -> None:
+        if _is_mapped() or _n_modes() or _tracer() is not None or code.is_meta:
+            return
+        if bytes(code.tolist()) != self._fingerprint:
+            damaged = [
+                name
+                for name, part in self.named_modules()
+                if isinstance(part, EdgePattern) and not part.is_intact()
+            ]
+            if damaged:
+                raise Edge2TorchError(
+                    f"the indices of edges in {listing(damaged)} are not those that were compiled: "
+                    "an average of buffers rounded them down. Average parameters alone, "
+                    "AveragedModel(use_buffers=False) or WeightAveraging(use_buffers=False). The "
+                    "averaged weights are whole: load this model's state_dict into one compiled from "
+                    "the same edge table."
+                )
+            code.copy_(self._own_code(code))
+        seen = self._seen
+        seen.code, seen.training = code, self.training
+        seen.version = -1 if code.is_inference() else code._version
+
+    def _is_average(self, given: Tensor) -> bool:
+        """Tell whether a fingerprint comes from those of several states of this very graph."""
+        own = self._own_code(given).double()
+        if given.shape != own.shape:
+            return False
+        if bool(((given - own).abs() <= 1).all()):  # the mean, or what is left of it rounded down
+            return True
+        # sum(states) / n: a sum of bytes begins at 0 again beyond 255
+        return any(torch.allclose(given.double(), own * n % 256 / n) for n in range(2, 65))
+
+    def _own_code(self, like: Tensor) -> Tensor:
+        return torch.tensor(list(self._fingerprint), dtype=torch.uint8, device=like.device)
+
     def _load_from_state_dict(
         self, state_dict: MutableMapping[str, Tensor], prefix: str, *args: object
     ) -> None:
-        given = state_dict.get(f"{prefix}fingerprint")
-        if given is not None and bytes(given.tolist()) != self._fingerprint:
-            raise Edge2TorchError(
-                "state_dict belongs to a model of another graph, other options or another node "
-                "order. Load it into the model that was compiled from the same edge table."
-            )
+        key = f"{prefix}fingerprint"
+        given = state_dict.get(key)
+        if given is not None and given.tolist() != list(self._fingerprint):
+            if not self._is_average(given):
+                raise Edge2TorchError(
+                    "state_dict belongs to a model of another graph, other options or another node "
+                    "order. Load it into the model that was compiled from the same edge table."
+                )
+            state_dict[key] = self._own_code(given)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

@@ -95,6 +95,7 @@ class CustomizedEdgeModel(nn.Module):
             raise Edge2TorchError(
                 "model has no heads at its nodes: customize_model(model, node_heads=NodeHeads())."
             )
+        base.check_indices()
         base.check_input(x)
         if not self._reader:
             self._reader.append(base.also_reading(bank.places()))

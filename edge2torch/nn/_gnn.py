@@ -127,6 +127,7 @@ class EdgeGraphNNModel(CompiledModel):
         ``hold``, a :class:`Hold` or several, keeps nodes at a value, wholly or in part, in every layer
         and channel. Outputs are read from edges and cannot be held.
         """
+        self.check_indices()
         self.check_input(x)
         holds = holds_of(hold, x.shape[0], self.in_features + self.n_functions)
         rows = on_outputs(holds, on_values(holds, feature_major(x))).t()

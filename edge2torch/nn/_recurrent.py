@@ -110,6 +110,7 @@ class RecurrentEdgeModel(CompiledModel):
         A PackedSequence gives a PackedSequence. ``hold``, a :class:`Hold` or several, keeps nodes at
         a value, wholly or in part, after every update; in sequences at all times.
         """
+        self.check_indices()
         if self._may_be_one_pass(x, lengths, hold):
             y = self._whole.call(self, cast(Tensor, x))
             if y is not None:

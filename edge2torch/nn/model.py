@@ -101,6 +101,7 @@ class EdgeModel(CompiledModel):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (b, i) to (b, o)."""
+        self.check_indices()
         if self._is_chain and (y := along_chain(self, x)) is not None:
             return y
         if self.engine != "layers" and not torch.compiler.is_compiling():

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 from torch.func import functional_call, grad, jacfwd, jacrev, jvp, vmap
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import edge2torch as e2t
 from edge2torch.simulate import layered_graph
@@ -221,6 +222,78 @@ def test_the_state_of_another_graph_is_refused():
     turned, _ = e2t.compile_graph(edges, outputs=["L3_1", "L3_0", "early"], quiet=True)
     with pytest.raises(e2t.Edge2TorchError, match="state_dict"):
         turned.load_state_dict(model.state_dict())
+
+
+@pytest.mark.parametrize("backend", ["feedforward", "recurrent", "gnn"])
+def test_averages_of_buffers_do_not_move_edges(backend):
+    """.9 k + .1 k is rounded down where k is 3, 6, 7, 9: averaged indices are those of other nodes."""
+    edges = layered_graph([6, 5, 4, 2], [14, 10, 6], seed=3)
+    model, other, again = (
+        e2t.compile_graph(edges, backend=backend, seed=seed, quiet=True)[0] for seed in range(3)
+    )
+    x = torch.randn(7, 6, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        kept, damaged, parameters_alone = (
+            AveragedModel(model, use_buffers=buffers, multi_avg_fn=get_ema_multi_avg_fn(decay))
+            for decay, buffers in ((0.999, True), (0.9, True), (0.9, False))
+        )
+        other(x)
+        for averaged in (kept, damaged, parameters_alone):
+            averaged(x)
+            averaged.update_parameters(model)
+            averaged.update_parameters(other)
+        expected = parameters_alone(x)
+        assert not torch.equal(expected, model(x))
+        assert kept(x).shape == (7, 2)
+        pickled = pickle.loads(pickle.dumps(damaged.module))  # noqa: S301 - our own bytes
+        for broken in (damaged, copy.deepcopy(damaged), pickled):
+            with pytest.raises(e2t.Edge2TorchError, match=r"indices of edges.*use_buffers=False"):
+                broken(x)
+        for own, average in zip(other.buffers(), damaged.module.buffers(), strict=True):
+            own.data.copy_(average)  # as Lightning does between training and validation, uncounted
+        with pytest.raises(e2t.Edge2TorchError, match="indices of edges"):
+            other.eval()(x)
+        again.load_state_dict(damaged.module.state_dict())
+        assert_close(again(x), expected)
+        assert torch.equal(again.fingerprint, model.fingerprint)
+
+
+def test_heads_at_nodes_are_not_read_along_averaged_indices():
+    edges = layered_graph([6, 5, 4, 2], [14, 10, 6], seed=3)
+    base, _ = e2t.compile_graph(edges, seed=0, quiet=True)
+    model = e2t.customize_model(base, node_heads=e2t.NodeHeads())
+    x = torch.randn(7, 6, generator=torch.Generator().manual_seed(1))
+    model.with_heads(x)
+    averaged = AveragedModel(model, use_buffers=True, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    averaged.update_parameters(model)
+    averaged.update_parameters(model)
+    with pytest.raises(e2t.Edge2TorchError, match="indices of edges"):
+        averaged.module.with_heads(x)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_the_mean_of_states_of_one_graph_is_a_state_of_it(n, x):
+    def states(edges):
+        models = [e2t.compile_graph(edges, seed=k, quiet=True)[0] for k in range(n)]
+        return [model.state_dict() for model in models]
+
+    own = states(skipping_graph())
+    # a sum of bytes, as the fingerprint's, begins at 0 again beyond 255
+    summed = {name: sum(state[name] for state in own) / n for name in own[0]}
+    stacked = {name: torch.stack([s[name].double() for s in own]).mean(0) for name in own[0]}
+    model, expected = (e2t.compile_graph(skipping_graph(), quiet=True)[0] for _ in range(2))
+    fingerprint = model.fingerprint.clone()
+    with torch.no_grad():
+        for name, parameter in expected.named_parameters():
+            parameter.copy_(stacked[name])
+    for mean in (summed, stacked):
+        model.load_state_dict(mean)
+        assert torch.equal(model.fingerprint, fingerprint)
+        assert_close(model(x), expected(x))
+    fewer = skipping_graph().iloc[1:]
+    for other in (states(fewer)[0], {k: sum(s[k] for s in states(fewer)) / n for k in own[0]}):
+        with pytest.raises(e2t.Edge2TorchError, match="state_dict"):
+            model.load_state_dict(other)
 
 
 @pytest.mark.parametrize("how", ["deepcopy", "pickle", "torch.save"])

@@ -19,7 +19,8 @@ from tests.pages import ROOT
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 OTHER_PROGRAMS = re.compile(r"pip install [^.]*")
 ARGUMENT = re.compile(r"(?<![\w.:/?&'\"{<-])([a-z][a-z0-9_]+)=(?!=)")
-OF_OTHERS = {"create_graph", "index_col", "index_label", "sep", "min_cells"}  # torch's and pandas's
+# torch's and pandas's
+OF_OTHERS = {"create_graph", "index_col", "index_label", "sep", "min_cells", "use_buffers"}
 # The command line has another name for a file, and makes a list of its covariates itself.
 ONLY_FROM_PYTHON = {"path", "covariates"}
 SAYS = {"Edge2TorchError", "append", "note", "warn"}

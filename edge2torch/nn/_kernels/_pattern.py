@@ -153,6 +153,16 @@ class EdgePattern(nn.Module):
             )
         return self._index
 
+    def is_intact(self) -> bool:
+        """Tell whether the indices are still those of a pattern, told by what each edge has once."""
+        inverse = self._buffers.get("_inverse")
+        if inverse is not None and int(inverse.sum()) != self.n_edges * (self.n_edges - 1) // 2:
+            return False
+        if int(self.crow[-1]) != self.n_edges or int(self.ccol[-1]) != self.n_edges:
+            return False
+        made = ((self.slot, self._slots), (self.turned, self._turned))
+        return all(kept is None or torch.equal(kept, make()) for kept, make in made)
+
     def product(self, weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Multiply x (b, i) by the matrix with the given edge weights (e,), add a bias (o,): (b, o)."""
         if self.dense_from == 0 or self.is_dense_for(x.shape[0]):
