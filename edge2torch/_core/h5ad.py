@@ -12,6 +12,11 @@ from edge2torch._core.messages import listing, require
 from edge2torch._core.packed import largest
 from edge2torch.errors import Edge2TorchError
 
+_CHOOSE_LATER = (
+    "Read the file into memory with .to_memory() before choosing cells or genes, or choose them by "
+    "a list of names."
+)
+
 
 def read_h5ad(path: Path, *, backed: Literal["r"] | None = None) -> Any:
     """Read an h5ad file whose memory follows its size."""
@@ -49,7 +54,13 @@ def check_layer(data: Any, layer: str | None) -> None:
 def anndata_matrix(data: Any, layer: str | None) -> Any:
     """Return X, or a layer, and refuse one that is missing or not of the AnnData's own shape."""
     check_layer(data, layer)
-    matrix = data.X if layer is None else data.layers[layer]
+    name = "X" if layer is None else f"layers[{layer!r}]"
+    try:
+        matrix = data.X if layer is None else data.layers[layer]
+    except ValueError as error:  # h5py's, of a view of a dense file that is reversed
+        raise Edge2TorchError(
+            f"data: {name} of the AnnData cannot be read: {error}. {_CHOOSE_LATER}"
+        ) from error
     if matrix is None:
         raise Edge2TorchError(
             "data: the AnnData has no X. Name one of its layers with layer=...; it has "
@@ -58,10 +69,15 @@ def anndata_matrix(data: Any, layer: str | None) -> Any:
     # anndata 0.13 gives a reversed view of a sparse matrix on disk without its last row
     if tuple(matrix.shape) != tuple(data.shape):
         raise Edge2TorchError(
-            f"data: the AnnData has the shape {tuple(data.shape)}, and "
-            f"{'X' if layer is None else f'layers[{layer!r}]'} as anndata reads it "
-            f"{tuple(matrix.shape)}. Read the file into memory with .to_memory() before choosing "
-            "cells or genes, or choose them by a list of names."
+            f"data: the AnnData has the shape {tuple(data.shape)}, and {name} as anndata reads it "
+            f"{tuple(matrix.shape)}. {_CHOOSE_LATER}"
+        )
+    # anndata's read_lazy gives such; NumPy takes each block for one value
+    if hasattr(matrix, "compute") and sparse.issparse(getattr(matrix, "_meta", None)):
+        raise Edge2TorchError(
+            f"data: {name} of the AnnData is a Dask array of sparse blocks. Compute it, "
+            "data.to_memory(), or open the file with anndata.read_h5ad(path, backed='r'), of which "
+            "some cells are read at a time."
         )
     return matrix
 

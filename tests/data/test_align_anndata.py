@@ -1,5 +1,6 @@
 """AnnData in memory and on disk, dense and sparse."""
 
+import contextlib
 import subprocess
 import sys
 import tracemalloc
@@ -82,6 +83,33 @@ def test_a_backed_file_is_read_in_runs(matrix, tmp_path, monkeypatch, read_at_on
         np.testing.assert_array_equal(align(view), EXPECTED[[2, 9]])
     finally:
         data.file.close()
+
+
+def test_a_reversed_view_of_a_file_is_read_or_refused(matrix, tmp_path):
+    """HDF5 reads no dense rows backwards, which anndata asks of it."""
+    cells(matrix).write_h5ad(tmp_path / "cells.h5ad")
+    data = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    try:
+        with contextlib.suppress(Edge2TorchError):
+            np.testing.assert_array_equal(align(data[::-1]), EXPECTED[::-1])
+        if isinstance(matrix, np.ndarray):
+            with pytest.raises(Edge2TorchError, match=r"to_memory\(\)"):
+                align(data[::-1])
+    finally:
+        data.file.close()
+
+
+def test_sparse_blocks_of_dask_are_refused_and_dense_ones_read():
+    """As of ``anndata.experimental.read_lazy``; NumPy took each sparse block for one value."""
+    dask_array = pytest.importorskip("dask.array")
+    blocks = dask_array.from_array(VALUES, chunks=(10, 9))
+    np.testing.assert_array_equal(align(cells(blocks)), EXPECTED)
+    data = cells(blocks, layers={"counts": blocks.map_blocks(sp.csr_matrix)})
+    with pytest.raises(
+        Edge2TorchError, match=r"layers\['counts'\].*Dask array of sparse.*to_memory"
+    ):
+        align(data, layer="counts")
+    np.testing.assert_array_equal(align(data.to_memory(), layer="counts"), EXPECTED)
 
 
 def test_without_x_the_layers_are_named():
