@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from edge2torch.priors import read_obo as read_obo
     from edge2torch.priors import read_reactome as read_reactome
     from edge2torch.study import compare_priors as compare_priors
+    from edge2torch.study import load_pairs as load_pairs
     from edge2torch.study import load_study as load_study
     from edge2torch.study import run_study as run_study
     from edge2torch.train import pairs as pairs
@@ -98,7 +99,7 @@ else:  # a room, and torch with most of them, is imported when it is first asked
         ),
         "regularize": (),
         "simulate": (),
-        "study": ("compare_priors", "load_study", "run_study"),
+        "study": ("compare_priors", "load_pairs", "load_study", "run_study"),
         "survival": (),
         "train": ("pairs",),
         "vae": (),

@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 from edge2torch._core.console import Console
-from edge2torch._core.messages import listing, plural, require
+from edge2torch._core.messages import require
 from edge2torch.cli._options import DATA, FEATURE_NAMES, LAYER, File, Text
 from edge2torch.errors import Edge2TorchError
 
-_TARGETS = ("features", "nodes", "edges")
 _GRAPH = typer.Argument(help="Edge table; or folder of a run or of save_compiled.")
 
 
@@ -24,43 +23,24 @@ def interpret(
     out: Annotated[Path, "Folder for features.csv, nodes.csv and edges.csv."],
     targets: Annotated[
         tuple[str, ...], "Any of features, nodes and edges, separated by commas."
-    ] = _TARGETS,
+    ] = ("features", "nodes", "edges"),
     method: Annotated[Text, "One for the target, if there is one; default: by target."] = None,
     output: Annotated[str, "What to explain, separated by commas; default: every output."] = "",
     label: Annotated[Text, "Column (of obs, for h5ad) by which samples are averaged."] = None,
     layer: Annotated[Text, LAYER] = None,
     feature_names: Annotated[Text, FEATURE_NAMES] = None,
+    other: Annotated[File, "Of a run over pairs: the second partners' features."] = None,
+    pairs: Annotated[File, "Of a run over pairs: which to explain; default: all."] = None,
     seed: Annotated[int, "For methods that draw random numbers."] = 0,
     console: Console,
 ) -> None:
     """Score inputs, nodes and edges of a saved model on your data; write tables."""
-    from edge2torch._core.files import output_folder
-    from edge2torch._core.tables import write_table
-    from edge2torch.study import positions_of, read_samples, read_saved, score
+    from edge2torch.study import interpret_saved
 
-    if not targets or set(targets) - set(_TARGETS):
-        raise Edge2TorchError(f"--targets {','.join(targets)!r}: choose among {listing(_TARGETS)}.")
-    if method is not None and len(targets) > 1:
-        raise Edge2TorchError("--method belongs to one target. Give --targets one of its three.")
-    saved = read_saved(model, "MODEL")
-    positions = positions_of(saved, output)
-    dataset = read_samples(saved, data, label, layer, feature_names)
-    folder = output_folder(out, "--out")
-    console.say(
-        f"{plural('sample', len(dataset.table))}, {plural('output', len(positions))}: "
-        f"{listing(positions, 10)}."
-    )
-    if saved.recipe is not None and not saved.recipe.learned:
-        console.say(
-            "The run that saved this model found it no better than guessing: these scores say what "
-            "its noise rests on. Read none of them as a finding."
-        )
-    for note in dataset.notes:
-        console.say(note)
-    for target in targets:
-        table = score(saved, dataset, target, method, positions, seed)
-        path = write_table(folder / f"{target}.csv", table)
-        console.say(f"Written: {path} ({plural('row', len(table))})")
+    interpret_saved(
+        model, data, out, targets=targets, method=method, output=output, label=label, layer=layer,
+        feature_names=feature_names, other=other, pairs=pairs, seed=seed, console=console,
+    )  # fmt: skip
 
 
 def draw(
@@ -140,22 +120,19 @@ def export(
     console: Console,
 ) -> None:
     """Write a network, with scores and weights, for Cytoscape, NDEx, Gephi and others."""
-    from edge2torch.compile import edge_weights
     from edge2torch.exchange import write_network
-    from edge2torch.study import load_study, node_table, read_edge_file, read_saved, read_scores
+    from edge2torch.study import own_scores, read_edge_file, read_graph, read_scores
 
     if where and scores is None:
         raise Edge2TorchError("--where chooses rows of --scores; give that.")
     network: Any
     weights = nodes = show = None
     if graph.is_dir():
-        saved = read_saved(graph, "GRAPH")
-        network, weights = saved.artifact, edge_weights(saved.model, saved.artifact)
+        network, weights = read_graph(graph, "GRAPH")
         names = network.graph.node_names.tolist()
-        if scores is None and (graph / "study").exists():
-            study = load_study(graph)  # a run knows its scores itself
-            nodes = node_table(study.results) if study.learned else None
-            title, show = title or study.text.title, column
+        if scores is None:  # a run knows its scores itself
+            nodes, own_title = own_scores(graph)
+            title, show = title or own_title, column
     else:
         with warnings.catch_warnings():  # weights go out as such, with their signs beside them
             warnings.filterwarnings("ignore", ".*: the column 'weight' looks like signs")

@@ -119,7 +119,9 @@ def _numbered(artifact: CompileArtifact, table: pd.DataFrame) -> pd.DataFrame:
     twice = table[table.duplicated(["source", "target"])]
     if len(twice):
         pairs = list(twice[["source", "target"]].itertuples(index=False, name=None))
-        raise Edge2TorchError(f"table has edges twice: {listing(pairs)}.")
+        raise Edge2TorchError(
+            f"table has edges twice: {listing(pairs)}. A picture shows one flow; choose the rows of one."
+        )
     names = pd.Index(artifact.graph.node_names)
     ends = {
         side: names.get_indexer(pd.Index(table[side].astype(str))) for side in ("source", "target")

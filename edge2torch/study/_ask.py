@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
+from torch import nn
 
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.names import nearest
@@ -122,26 +124,56 @@ def score(
     table = dataset.table[saved.artifact.feature_names]
     if saved.recipe is not None:
         table = saved.recipe.scaler(table)
-    asked: dict[str, Any] = {"target": target, "method": method, "seed": seed, "quiet": True}
-    if target == "nodes":
-        asked |= {"level": "summary"}
+    asked: dict[str, Any] = {"target": target, "method": method, "seed": seed}
     groups = dataset.label.astype(str)
     parts: list[pd.DataFrame] = []
     for name, position in positions.items():
         for group, rows in table.groupby(groups.to_numpy(), sort=True):
-            found = interpret_model(saved.model, saved.artifact, rows, output=position, **asked)
-            tidy = found if target == "edges" else _means(found, target, saved.artifact)
-            tidy = tidy.assign(output=name, group=str(group))
-            parts.append(tidy[["output", "group", *tidy.columns[:-2]]])
+            tidy = scored(saved.networks, saved.artifact, rows, output=position, **asked)
+            tidy.insert(0, "output", name)
+            tidy.insert(1, "group", str(group))
+            parts.append(tidy)
     return pd.concat(parts, ignore_index=True)
 
 
-def _means(found: pd.DataFrame, target: str, artifact: CompileArtifact) -> pd.DataFrame:
-    """Mean over samples with and without the sign, the strongest first."""
-    name = target.removesuffix("s")
-    tidy = pd.DataFrame({"attribution": found.mean(), "magnitude": found.abs().mean()})
-    tidy.insert(0, name, found.columns.astype(str))
-    if artifact.labels:
-        tidy.insert(1, "label", [artifact.label(node) for node in tidy[name]])
-    ordered: pd.DataFrame = tidy.sort_values("magnitude", ascending=False, kind="stable")
-    return ordered
+def scored(
+    networks: Sequence[nn.Module],
+    artifact: CompileArtifact,
+    table: pd.DataFrame,
+    *,
+    target: str,
+    **asked: Any,
+) -> pd.DataFrame:
+    """Score the mean of networks on scaled samples: one row per feature, node or edge.
+
+    Means over samples with and without the sign, features and nodes by the strongest. Of several
+    networks also their standard deviation, and the share whose sign is that of the mean.
+    """
+    if target == "nodes":
+        asked["level"] = "summary"
+    own, found, mean = [], pd.DataFrame(), pd.DataFrame()
+    for k, network in enumerate(networks):
+        found = interpret_model(
+            network, artifact, table, target=cast(Any, target), quiet=True, **asked
+        )
+        if target == "edges":
+            own.append(found["attribution"].to_numpy(np.float64))
+        else:
+            own.append(found.mean().to_numpy(np.float64))
+            mean = found if k == 0 else mean + found
+    of_each = np.stack(own)
+    if target == "edges":
+        tidy = found.assign(attribution=of_each.mean(axis=0))
+    else:
+        mean = mean / len(networks) if len(networks) > 1 else mean
+        tidy = pd.DataFrame({"attribution": mean.mean(), "magnitude": mean.abs().mean()})
+        tidy.insert(0, target.removesuffix("s"), mean.columns.astype(str))
+        if artifact.labels:
+            tidy.insert(1, "label", [artifact.label(node) for node in tidy.iloc[:, 0]])
+    if len(networks) > 1:
+        tidy["sd"] = of_each.std(axis=0, ddof=1)
+        sign = np.sign(of_each.mean(axis=0))
+        tidy["agreement"] = (np.sign(of_each) == sign).mean(axis=0)
+    if target != "edges":
+        tidy = tidy.sort_values("magnitude", ascending=False, kind="stable")
+    return tidy

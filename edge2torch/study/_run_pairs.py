@@ -19,17 +19,20 @@ from edge2torch._core.files import folder_of_results, write_file
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.names import turned_hint
 from edge2torch._core.tables import existing_file, read_table
-from edge2torch.compile import CompileArtifact, compile_graph, save_compiled
+from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError
-from edge2torch.interpret import attribute
-from edge2torch.study._data import read_dataset
+from edge2torch.study._ask import scored
+from edge2torch.study._ask_pairs import pairs_of_files, read_others
+from edge2torch.study._data import Dataset, read_dataset
 from edge2torch.study._edges import nodes_named, read_edge_file
 from edge2torch.study._fit_pairs import ROOT_UNITS, FoldRun, run_fold
 from edge2torch.study._judge_pairs import PairResults, judge_pairs, learned
 from edge2torch.study._network import _quietly, _without
+from edge2torch.study._recipe import PairsRecipe
 from edge2torch.study._report_pairs import counts, pairs_page
+from edge2torch.study._saved import PAIRS, in_units, save_pairs
 from edge2torch.study._settings import StudySettings
-from edge2torch.train import Pairs, pairs
+from edge2torch.train import Pairs
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -40,9 +43,6 @@ _OF_STUDIES = (
     "test_fraction", "validation_fraction", "class_weights", "controls", "task", "explain_samples",
     "impute", "missing", "min_class_size", "direct_edges",
 )  # fmt: skip
-# The tables of `pairs` are files here.
-_TABLE = re.compile(r"^(?:table|cells|drugs)\b|(?<=that )(?:cells|drugs)(?= has)")
-_FILES = {"table": "pairs", "cells": "data", "drugs": "other"}
 
 
 def run_pairs(
@@ -87,13 +87,14 @@ def run_pairs(
         )
     with folder_of_results(out, "out") as folder:
         graph = read_edge_file(edges, "edges")
-        both, artifact = _read(graph, data, table, other, label, entities, settings, console)
-        return _carry_out(both, artifact, label, n_folds, hold_out, settings, folder, console)
+        read = _read(graph, data, table, other, label, entities, settings, console)
+        return _carry_out(*read, label, n_folds, hold_out, settings, folder, console)
 
 
 def _carry_out(
     both: Pairs,
     artifact: CompileArtifact,
+    dataset: Dataset,
     label: str,
     n_folds: int,
     hold_out: Any,
@@ -137,7 +138,19 @@ def _carry_out(
     console.say(means.round(3).to_string())
     for verdict in results.verdicts:
         console.say(f"- {verdict}")
-    _write(folder, both, artifact, runs[0], results, hold_out, settings, console)
+    first = runs[0]
+    recipe = PairsRecipe(
+        answers=(label,),
+        normalize=dataset.normalize,
+        scaler=first.scalers[0],
+        set_aside=dataset.set_aside,
+        learned=learned(results.verdicts),
+        entities=both.entities,
+        others=first.scalers[1],
+        response=first.response,
+        networks=(),
+    )
+    _write(folder, both, artifact, first, results, recipe, hold_out, settings, console)
     return results
 
 
@@ -150,7 +163,7 @@ def _read(
     entities: Sequence[str],
     settings: StudySettings,
     console: Console,
-) -> tuple[Pairs, CompileArtifact]:
+) -> tuple[Pairs, CompileArtifact, Dataset]:
     """Read all tables, and keep of the graph what the data can feed."""
     dataset = read_dataset(data, None, nodes_named(edges), **settings.reading)
     with _quietly(), edges_called("edges"):
@@ -181,17 +194,11 @@ def _read(
         _, artifact = compile_graph(kept, outputs=ends, units=units, quiet=True)
     for note in dataset.notes:
         console.say(note)
-    partners = read_table(existing_file(other, "other"), "other")
-    named = entities[1] if entities[1] in partners else partners.columns[0]
+    partners = read_others(other, entities[1])
     given = read_table(existing_file(table, "pairs"), "pairs")
     cells = dataset.table[artifact.feature_names]
-    try:
-        both = pairs(given, cells, partners.set_index(named), label=label, entities=entities)
-    except Edge2TorchError as error:  # the three tables are files here
-        raise Edge2TorchError(
-            re.sub(_TABLE, lambda m: _FILES[m[0]] + "=" * bool(m.start()), str(error))
-        ) from error
-    return both, artifact
+    both = pairs_of_files(given, cells, partners, label, entities)
+    return both, artifact, dataset
 
 
 def _write(
@@ -200,6 +207,7 @@ def _write(
     artifact: CompileArtifact,
     run: FoldRun,
     results: PairResults,
+    recipe: PairsRecipe,
     hold_out: str,
     settings: StudySettings,
     console: Console,
@@ -214,7 +222,7 @@ def _write(
         "response_scaling": pd.DataFrame([run.response], ["response"], ["mean", "scale"]),
     }
     nodes = None
-    if learned(results.verdicts):
+    if recipe.learned:
         nodes = tables["node_attribution"] = _nodes(both, artifact, run)
     else:  # what has learned nothing of cells has no nodes to show
         (folder / "node_attribution.csv").unlink(missing_ok=True)
@@ -223,9 +231,7 @@ def _write(
         )
     for name, table in tables.items():
         write_file(folder / f"{name}.csv", partial(pd.DataFrame.to_csv, table, float_format="%.6g"))
-    saved = ["model", *(f"model_{k}" for k in range(2, len(run.models) + 1))]
-    for model_name, model in zip(saved, run.models, strict=True):
-        save_compiled(folder / model_name, model, artifact)
+    saved = save_pairs(folder, run.models, artifact, recipe)
     for old in folder.glob("model_*"):  # of a run with more networks
         if old.name not in saved and re.fullmatch(r"model_\d+", old.name):
             shutil.rmtree(old)
@@ -234,7 +240,7 @@ def _write(
         has_heads=settings.node_heads, facts={"epochs, first fold": ", ".join(map(str, run.epochs)), **_chosen(settings)},
     )  # fmt: skip
     write_file(folder / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
-    written = [*(f"{name}.csv" for name in tables), *saved, "report.html"]
+    written = [*(f"{name}.csv" for name in tables), *saved, PAIRS, "report.html"]
     console.say(f"Written: {', '.join(written)}")
 
 
@@ -249,22 +255,15 @@ def _chosen(settings: StudySettings) -> dict[str, Any]:
 
 
 def _nodes(both: Pairs, artifact: CompileArtifact, run: FoldRun) -> pd.DataFrame:
-    """Scores of nodes for each drug, on the held-out cells of the first fold; means of the networks."""
+    """Scores of nodes for each drug, on the held-out cells of the first fold; those of the mean network."""
     cells = np.unique(both.index[run.held_out, 0])
     table = run.scalers[0](both.cells.iloc[cells])
+    models = [in_units(model, run.response) for model in run.models]
     parts = {}
     for k in np.unique(both.index[run.held_out, 1]).tolist():
-        each = [
-            attribute(
-                model.given(run.drugs[k]),
-                table,
-                "nodes",
-                nodes="hidden",
-                artifact=artifact,
-                quiet=True,
-            ).summary()
-            for model in run.models
-        ]
-        parts[both.drugs.index[k]] = pd.concat(each).groupby(level=0, sort=False).mean()
-    found: pd.DataFrame = pd.concat(parts, names=[both.entities[1]])
-    return found
+        given = [model.given(run.drugs[k]) for model in models]
+        found = scored(given, artifact, table, target="nodes", nodes="hidden")
+        parts[both.drugs.index[k]] = found.set_index("node")
+    names = {"attribution": "mean", "magnitude": "mean_abs"}
+    scores: pd.DataFrame = pd.concat(parts, names=[both.entities[1]]).rename(columns=names)
+    return scores

@@ -1,101 +1,105 @@
-"""A trained model on disk, and beside it what the command line needs to use it again."""
+"""Trained networks on disk, and beside them what the command line needs to use them again."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import copy
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
-from edge2torch._core.files import read_json, write_file
-from edge2torch.compile import CompileArtifact, load_compiled, save_compiled
+from edge2torch.compile import CompileArtifact, edge_weights, load_compiled, save_compiled
+from edge2torch.customize import JoinedModel
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CompiledModel
 from edge2torch.study._network import Network, customize_network, heads_of
-from edge2torch.study._normalize import Normalize
 from edge2torch.study._pipeline import Results
-from edge2torch.train import Scaler
+from edge2torch.study._recipe import (
+    PairsRecipe,
+    Reading,
+    Recipe,
+    read_pairs_recipe,
+    read_recipe,
+    write_recipe,
+)
 
 _MODEL, _RECIPE, _INDEX = "model", "run.json", "artifact.json"
-_OF_PAIRS = "response_scaling.csv"  # what a run over pairs alone writes
-_FORMAT, _VERSION = "edge2torch-run", 1
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a run brought data to its network, and what the network's outputs mean.
-
-    Parameters
-    ----------
-    answers : tuple of str
-        What the outputs are: the classes, or the label.
-    head : int
-        Width of the linear layer on top, 0 for none.
-    node_activation, node_dropout
-        At every hidden node.
-    normalize : {"none", "log1p", "counts"}
-        What was done to the values, before features were scaled.
-    scaler : Scaler
-        Fitted on the training part.
-    set_aside : tuple of str
-        Columns of the data that the run took for no features.
-    learned : bool
-        Whether the run found its networks better than guessing.
-    heads : int
-        Width of each hidden node's head, 0 for none.
-    """
-
-    answers: tuple[str, ...]
-    head: int
-    node_activation: str
-    node_dropout: float
-    normalize: Normalize
-    scaler: Scaler
-    set_aside: tuple[str, ...] = ()
-    learned: bool = True
-    heads: int = 0
+PAIRS = "pairs.json"
+_OLDER_PAIRS = "response_scaling.csv"  # what a run over pairs alone writes, and always has
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A model from a folder; ``recipe`` is None where no run wrote it."""
+    """A model from a folder.
 
-    model: nn.Module
+    Parameters
+    ----------
+    networks : tuple of Module
+        One, or those of a run over pairs, whose mean predicts.
+    artifact : CompileArtifact
+        Of each of them.
+    recipe : Reading, optional
+        None where no run wrote it.
+    note : str
+        What is to be said of the folder, if anything.
+    """
+
+    networks: tuple[nn.Module, ...]
     artifact: CompileArtifact
-    recipe: Recipe | None
+    recipe: Reading | None
+    note: str = ""
+
+    @property
+    def model(self) -> nn.Module:
+        """The first network."""
+        return self.networks[0]
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether a prediction takes two partners."""
+        return isinstance(self.model, JoinedModel)
 
     @property
     def answers(self) -> list[str]:
         """What the outputs are called, in order."""
-        return list(self.recipe.answers) if self.recipe else self.artifact.output_names
+        if self.recipe is not None:
+            return list(self.recipe.answers)
+        return ["response"] if self.is_of_pairs else self.artifact.output_names
+
+    @property
+    def weights(self) -> pd.DataFrame:
+        """Weights of edges; of several networks the mean of their sizes alone.
+
+        What a positive weight means is for each network to choose, as what is behind it may turn it round.
+        """
+        tables = [edge_weights(network, self.artifact) for network in self.networks]
+        if len(tables) == 1:
+            return tables[0]
+        sizes = [table.get("norm", table["weight"].abs()).to_numpy() for table in tables]
+        return tables[0][["source", "target"]].assign(weight=np.nan, norm=np.mean(sizes, axis=0))
 
 
 def save_model(folder: Path, results: Results) -> None:
     """Write the network of the first seed, and ``run.json`` beside it, to the folder ``model``."""
-    study, scaler = results.study, results.first.scaler
+    study = results.study
     save_compiled(folder / _MODEL, results.first.model, study.network.artifact)
-    content = {
-        "format": _FORMAT,
-        "format_version": _VERSION,
-        "answers": list(_answers(study.network, study.task.answers)),
-        "head": study.network.head,
-        "node_activation": study.settings.node_activation,
-        "node_dropout": study.settings.node_dropout_of(),
-        "heads": heads_of(study.network, study.settings),
-        "normalize": study.dataset.normalize,
-        "set_aside": list(study.dataset.set_aside),
-        "learned": results.has_learned,
-        "features": [str(name) for name in scaler.names],
-        "fill": scaler.fill.tolist(),
-        "mean": scaler.mean.tolist(),
-        "scale": scaler.scale.tolist(),
-    }
-    text = json.dumps(content, allow_nan=False)
-    write_file(folder / _MODEL / _RECIPE, lambda draft: draft.write_text(text, encoding="utf-8"))
+    recipe = Recipe(
+        answers=_answers(study.network, study.task.answers),
+        head=study.network.head,
+        node_activation=study.settings.node_activation,
+        node_dropout=study.settings.node_dropout_of(),
+        heads=heads_of(study.network, study.settings),
+        normalize=study.dataset.normalize,
+        set_aside=study.dataset.set_aside,
+        learned=results.has_learned,
+        scaler=results.first.scaler,
+    )
+    write_recipe(recipe, folder / _MODEL / _RECIPE)
 
 
 def _answers(network: Network, answers: tuple[str, ...]) -> tuple[str, ...]:
@@ -108,12 +112,14 @@ def read_saved(path: Path, option: str) -> Saved:
     if not path.is_dir():
         raise Edge2TorchError(f"{option}: there is no folder {str(path)!r}.")
     for place in (path, path.parent):
-        if (place / _OF_PAIRS).is_file():
+        is_network = place == path or re.fullmatch(rf"{_MODEL}(_\d+)?", path.name)
+        if is_network and (place / PAIRS).is_file():
+            return _read_pairs(place, path.name if place != path else None)
+        if is_network and (place / _OLDER_PAIRS).is_file():
             raise Edge2TorchError(
-                f"{option}: {str(path)!r} is of a run over pairs, whose networks take both partners of a pair: "
-                "no table of samples is enough for them. Its scores of nodes, where it found any, are in "
-                f"node_attribution.csv of {str(place)!r}: draw and export take that as scores=, and the edge table in "
-                "place of the folder. In Python such models are opened as the page on visible networks says."
+                f"{option}: {str(place)!r} is of a run over pairs by an earlier edge2torch, which did not write "
+                f"{PAIRS}: how data came to its networks. Run it again; in Python load_compiled opens the networks, "
+                "and tables beside them say what they scale by."
             )
     folder = path / _MODEL if (path / _MODEL / _INDEX).is_file() else path
     if not (folder / _INDEX).is_file():
@@ -123,8 +129,8 @@ def read_saved(path: Path, option: str) -> Saved:
         )
     if not (folder / _RECIPE).is_file():
         model, artifact = load_compiled(folder)
-        return Saved(model.eval(), artifact, None)
-    recipe = _read_recipe(folder / _RECIPE)
+        return Saved((model.eval(),), artifact, None)
+    recipe = read_recipe(folder / _RECIPE)
     model, artifact = load_compiled(
         folder,
         customize=lambda base: customize_network(
@@ -135,28 +141,50 @@ def read_saved(path: Path, option: str) -> Saved:
             heads=recipe.heads,
         ),
     )
-    return Saved(model.eval(), artifact, recipe)
+    return Saved((model.eval(),), artifact, recipe)
 
 
-def _read_recipe(path: Path) -> Recipe:
-    found = read_json(path)
-    try:
-        if found["format"] != _FORMAT or int(found["format_version"]) > _VERSION:
-            raise Edge2TorchError(f"{path} was written by another edge2torch. Upgrade it.")
-        numbers = (np.asarray(found[name], np.float64) for name in ("fill", "mean", "scale"))
-        return Recipe(
-            answers=tuple(map(str, found["answers"])),
-            head=int(found["head"]),
-            node_activation=str(found["node_activation"]),
-            node_dropout=float(found["node_dropout"]),
-            normalize=cast(Normalize, found["normalize"]),
-            scaler=Scaler(pd.Index(found["features"]), *numbers),
-            # what the first versions wrote has neither
-            set_aside=tuple(map(str, found.get("set_aside", ()))),
-            learned=bool(found.get("learned", True)),
-            heads=int(found.get("heads", 0)),
+# ------------------------------------------------------------------------------------- pairs
+
+
+def save_pairs(
+    folder: Path, models: list[JoinedModel], artifact: CompileArtifact, recipe: PairsRecipe
+) -> tuple[str, ...]:
+    """Write the networks of a run over pairs, and last how data come to them; return their folders."""
+    names = tuple(_MODEL if k == 0 else f"{_MODEL}_{k + 1}" for k in range(len(models)))
+    (folder / PAIRS).unlink(missing_ok=True)  # of other networks
+    for name, model in zip(names, models, strict=True):
+        save_compiled(folder / name, model, artifact)
+    write_recipe(replace(recipe, networks=names), folder / PAIRS)
+    return names
+
+
+def in_units(model: JoinedModel, response: tuple[float, float]) -> JoinedModel:
+    """Return a copy that answers in the response's own units, where it was trained on scaled ones."""
+    level, spread = response
+    own = copy.deepcopy(model).eval()
+    last = cast(nn.Linear, cast(nn.Sequential, own.join)[-1])
+    with torch.no_grad():
+        last.weight.mul_(spread)
+        last.bias.mul_(spread).add_(level)
+    return own
+
+
+def _read_pairs(place: Path, only: str | None) -> Saved:
+    recipe = read_pairs_recipe(place / PAIRS)
+    names = recipe.networks if only is None else (only,)
+    note = ""
+    if only is not None and len(recipe.networks) > 1:
+        note = (
+            f"{only!r} is one of {len(recipe.networks)} networks, whose mean predicts: give {str(place)!r} "
+            "for all of them."
         )
-    except Edge2TorchError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise Edge2TorchError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+    networks: list[nn.Module] = []
+    for name in names:
+        if not (place / name / _INDEX).is_file():
+            raise Edge2TorchError(f"{place} is damaged: its network {name!r} is not there.")
+        model, artifact = load_compiled(place / name)
+        if not isinstance(model, JoinedModel):
+            raise Edge2TorchError(f"{place} is damaged: {name!r} is not a model of pairs.")
+        networks.append(in_units(model, recipe.response))
+    return Saved(tuple(networks), artifact, recipe, note)

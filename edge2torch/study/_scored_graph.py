@@ -13,18 +13,20 @@ from edge2torch._core.console import Console
 from edge2torch._core.edges import edges_called
 from edge2torch._core.messages import listing
 from edge2torch._core.tables import read_table
-from edge2torch.compile import CompileArtifact, compile_graph, edge_weights
+from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table, shortest_cycle
 from edge2torch.study._edges import read_edge_file
-from edge2torch.study._saved import read_saved
+from edge2torch.study._node_table import node_table
+from edge2torch.study._result import load_study
+from edge2torch.study._saved import PAIRS, read_saved
 
 
 def read_graph(path: Path, argument: str) -> tuple[CompileArtifact, pd.DataFrame | None]:
     """Return the names of a graph, and its weights where they are known."""
     if path.is_dir():
         saved = read_saved(path, argument)
-        return saved.artifact, edge_weights(saved.model, saved.artifact)
+        return saved.artifact, saved.weights
     with Console(quiet=True).warnings_as_notes():  # of signs, which no picture shows
         edges = read_edge_file(path, argument)
     table = read_edge_table(edges, argument=argument)
@@ -32,6 +34,27 @@ def read_graph(path: Path, argument: str) -> tuple[CompileArtifact, pd.DataFrame
     backend = "recurrent" if cyclic else "feedforward"
     with edges_called(argument):
         return compile_graph(edges, backend=backend, quiet=True)[1], None
+
+
+def own_scores(folder: Path) -> tuple[pd.DataFrame | None, str]:
+    """Return what a run knows of its nodes, and its title; nothing of a folder that is not of a run.
+
+    Of pairs ``score`` is the mean magnitude over all drugs, and each has its own ``score_<drug>``.
+    """
+    if (folder / PAIRS).is_file():
+        table = folder / "node_attribution.csv"
+        if not table.is_file():
+            return None, ""
+        found = read_table(table, "scores", text=(0, 1))
+        own = found.pivot(index="node", columns=found.columns[0], values="mean").add_prefix(
+            "score_"
+        )
+        own.insert(0, "score", found.groupby("node")["mean_abs"].mean())
+        return own.rename_axis(columns=None), ""
+    if not (folder / "study").exists():
+        return None, ""
+    study = load_study(folder)
+    return node_table(study.results) if study.learned else None, study.text.title
 
 
 def read_rows(

@@ -29,7 +29,7 @@ from edge2torch.study._network import Network
 from edge2torch.study._outcomes._outcome import Task
 from edge2torch.study._pipeline import Results, Study
 from edge2torch.study._report_words import ReportText
-from edge2torch.study._saved import read_saved
+from edge2torch.study._saved import PAIRS, read_saved
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._train import Trained, goal_of
 from edge2torch.study._trust import Trust
@@ -150,6 +150,10 @@ class _Writer:
 def read_state(folder: Path) -> tuple[Results, ReportText]:
     """Read what :func:`write_state` wrote; nothing is trained or attributed again."""
     place = folder / _FOLDER
+    if (folder / PAIRS).is_file():
+        raise Edge2TorchError(
+            f"folder: {str(folder)!r} is of a run over pairs: load_pairs reads that."
+        )
     if not (place / _TREE).is_file():
         raise Edge2TorchError(
             f"folder: {str(folder)!r} holds no study. What was written before there was load_study is "

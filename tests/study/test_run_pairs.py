@@ -1,22 +1,19 @@
 """Cells × drugs from the shell."""
 
 import json
-import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-import edge2torch
 from edge2torch._core.console import Console
 from edge2torch.cli import main
 from edge2torch.compile import load_compiled
 from edge2torch.customize import customize_model, join_branches
 from edge2torch.errors import Edge2TorchError
 from edge2torch.simulate import layered_graph
-from edge2torch.study import StudySettings, _fit_pairs
+from edge2torch.study import StudySettings, _fit_pairs, load_pairs
 from edge2torch.study._judge_pairs import JOINED
 from edge2torch.study._run_pairs import run_pairs
 from edge2torch.train import fit
@@ -131,19 +128,14 @@ def test_the_mean_of_several_networks_predicts(files):
     (files / "out" / "model_7").mkdir(parents=True)  # of a run with more
     lines = []
     results = call(files, lines, replicates=2, max_epochs=10)("cell")
-    assert any("Written" in line and "model, model_2, report.html" in line for line in lines)
+    assert any(
+        "Written" in line and "model, model_2, pairs.json, report.html" in line for line in lines
+    )
     assert not (files / "out" / "model_7").exists()
     cells, drugs = (pd.read_csv(files / f"{name}.csv", index_col=0) for name in ("cells", "drugs"))
     own = results.predictions.reset_index()
-    # as the page says: every file that is needed for it is there
-    page = (Path(__file__).parents[2] / "docs" / "visible.md").read_text(encoding="utf-8")
-    block = next(
-        b for b in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def predicted(" in b
-    )
-    names = {"e2t": edge2torch, "pd": pd, "torch": torch, "joined_again": again}
-    exec(block, names)  # noqa: S102 - the page's own code
-    one = names["predicted"](files / "out", cells, drugs, n=1)
-    mean = names["predicted"](files / "out", cells, drugs, n=2)
+    one = load_pairs(files / "out" / "model").predict(cells, drugs)
+    mean = load_pairs(files / "out").predict(cells, drugs)
     wanted = [mean.at[cell, drug] for cell, drug in zip(own["cell"], own["drug"], strict=True)]
     np.testing.assert_allclose(own[JOINED], wanted, atol=1e-4)
     assert (one - mean).abs().to_numpy().max() > 0.1
@@ -188,24 +180,7 @@ def test_the_saved_model_is_loaded_as_the_page_says(files):
     assert model(torch.randn(4, 24), torch.randn(4, 6)).shape == (4, 1)
 
 
-def test_commands_say_what_to_use_of_a_run_over_pairs(files, capsys):
-    """They asked for customize=, which no command has."""
-    call(files, [], max_epochs=1)("cell")
-    capsys.readouterr()
-    data, out = str(files / "cells.csv"), str(files / "more")
-    for folder in (files / "out", files / "out" / "model"):
-        for line in (
-            ["interpret", str(folder), "--data", data, "--out", out],
-            ["draw", str(folder), "--out", f"{out}.svg"],
-            ["export", str(folder), "--to", f"{out}.cx2"],
-        ):
-            with pytest.raises(SystemExit):
-                main([*line, "-q"])
-            said = capsys.readouterr().err
-            assert "of a run over pairs" in said
-            assert "customize" not in said
-            assert f"node_attribution.csv of {str(files / 'out')!r}" in " ".join(said.split())
-    assert not (files / "more").exists()
+def test_an_edge_table_takes_the_scores_of_a_run_over_pairs(files):
     columns = {"drug": ["d3", "d3", "d4"], "node": ["L1_0", "L1_1", "L1_0"], "mean": [0.5, -0.1, 2]}
     pd.DataFrame(columns).to_csv(files / "scores.csv", index=False)  # as where nodes are ranked
     with_scores = ["--scores", str(files / "scores.csv"), "--where", "drug=d3", "-q"]

@@ -1,0 +1,467 @@
+"""Networks of pairs, opened again: what they predict, what that rests on, pictures and files of them."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import edge2torch as e2t
+from edge2torch._core.console import Console
+from edge2torch.cli import main
+from edge2torch.simulate import layered_graph
+from edge2torch.study import StudySettings, load_pairs, load_study, read_graph
+from edge2torch.study._judge_pairs import JOINED
+from edge2torch.study._run_pairs import run_pairs
+from tests.exchange.files import Cx2
+
+
+@pytest.fixture(scope="module", name="files")
+def _files(tmp_path_factory):
+    """A run of two networks: every drug acts by one pathway, and cells are of two tissues."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(0)
+    edges = layered_graph([10, 4, 1], [12, 4], seed=0)
+    genes = sorted(set(edges["source"]) - set(edges["target"]))
+    cells = pd.DataFrame(3 + 2 * rng.normal(size=(30, 10)), [f"c{k}" for k in range(30)], genes)
+    bits = 5.0 * (np.arange(6)[:, None] % 3 == np.arange(3)) + 0.1 * rng.normal(size=(6, 3))
+    drugs = pd.DataFrame(bits, [f"d{k}" for k in range(6)], ["bit0", "bit1", "bit2"])
+    activity = [
+        cells[edges.loc[edges["target"] == f"L1_{k}", "source"]].sum(axis=1) for k in range(3)
+    ]
+    rows = [
+        (cell, drug, 20 * k + 4 * activity[k % 3][cell])
+        for cell in cells.index
+        for k, drug in enumerate(drugs.index)
+    ]
+    response = pd.DataFrame(rows, columns=["cell", "drug", "auc"])
+    for name, table in {"edges": edges, "response": response}.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    tissue = ["lung", "skin"] * 15
+    cells.assign(tissue=tissue).to_csv(folder / "cells.csv", index_label="cell")
+    drugs.to_csv(folder / "drugs.csv", index_label="drug")
+    run_pairs(
+        folder / "edges.csv", folder / "cells.csv", folder / "response.csv", folder / "drugs.csv",
+        label="auc", entities=("cell", "drug"), hold_out="cell", out=folder / "out",
+        settings=StudySettings(seeds=1, replicates=2, units=2, max_epochs=60),
+        console=Console(quiet=True),
+    )  # fmt: skip
+    return folder
+
+
+def tables(files):
+    cells = pd.read_csv(files / "cells.csv", index_col="cell")
+    return cells.drop(columns="tissue"), pd.read_csv(files / "drugs.csv", index_col="drug")
+
+
+def command(capsys, *parts):
+    """Return code and what was said of a command, stdout and stderr."""
+    with pytest.raises(SystemExit) as end:
+        main([str(part) for part in parts])
+    said = capsys.readouterr()
+    return end.value.code, " ".join((said.out + said.err).split())
+
+
+def interpreted(capsys, files, out, *more, folder="out"):
+    data, other = files / "cells.csv", files / "drugs.csv"
+    code, said = command(
+        capsys, "interpret", files / folder, "--data", data, "--other", other, "--out", out, *more
+    )
+    assert code == 0, said
+    return said
+
+
+# ------------------------------------------------------------------------------- an oracle
+
+
+class ByHand:
+    """One network in NumPy and float64, node by node, from its weights alone."""
+
+    def __init__(self, folder, scaling):
+        model, self.artifact = e2t.load_compiled(folder)
+        self.state = {name: v.double().numpy() for name, v in model.state_dict().items()}
+        self.weights, self.biases = {}, e2t.node_biases(model, level="units").to_dict()
+        for one in e2t.edge_weights(model, level="units").itertuples():
+            own = self.weights.setdefault((one.target, one.target_unit), [])
+            own.append((one.source, one.source_unit, one.weight))
+        self.scaling = scaling
+        (norm,) = (
+            name.removesuffix(".running_mean")
+            for name in self.state
+            if name.startswith("graph") and name.endswith(".running_mean")
+        )
+        self.norm = norm
+
+    def hidden(self, x):
+        """Return units of the pathways after tanh and normalisation, by node and unit."""
+        found = {}
+        for node in self.artifact.node_names_by_layer["layer_1"]:
+            columns = range(*self.artifact.unit_slices[node].indices(10**6))
+            for unit, column in enumerate(columns):
+                value = np.tanh(self._sum(node, unit, x))
+                mean, var, weight, bias = (
+                    self.state[f"{self.norm}.{part}"][column]
+                    for part in ("running_mean", "running_var", "weight", "bias")
+                )
+                found[node, unit] = (value - mean) / np.sqrt(var + 1e-5) * weight + bias
+        return found
+
+    def _sum(self, node, unit, values):
+        own = self.weights[node, unit]
+        return self.biases[node, unit] + sum(w * values[name, u] for name, u, w in own)
+
+    def after(self, hidden, z):
+        """Return the response, from units of the pathways and the drug's features."""
+        (root,) = self.artifact.output_names
+        units = np.array([self._sum(root, unit, hidden) for unit in range(24)])
+        u = self._norm("root.1", np.tanh(units))
+        for k in (0, 3, 6):
+            z = self._norm(f"other.{k + 2}", np.tanh(self._linear(f"other.{k}", z)))
+        both = self._norm("join.2", np.tanh(self._linear("join.0", np.concatenate([u, z]))))
+        y = self._linear("join.5", np.tanh(self._linear("join.3", both)))
+        return y[0] * self.scaling["scale"] + self.scaling["mean"]
+
+    def _linear(self, name, x):
+        return self.state[f"{name}.weight"] @ x + self.state[f"{name}.bias"]
+
+    def _norm(self, name, x):
+        mean, var = (self.state[f"{name}.running_{part}"] for part in ("mean", "var"))
+        scaled = (x - mean) / np.sqrt(var + 1e-5)
+        return scaled * self.state[f"{name}.weight"] + self.state[f"{name}.bias"]
+
+    def shares(self, x, z, steps=20, h=1e-4):
+        """Return the shares of genes and of pathways in f(x) - f(0), by differences along the path."""
+        points, weights = np.polynomial.legendre.leggauss(steps)
+        genes, nodes = dict.fromkeys(x, 0.0), {}
+        inputs = {(name, 0): value for name, value in x.items()}
+        for a, w in zip((points + 1) / 2, weights / 2, strict=True):
+            low, at, high = (
+                self.hidden({k: b * v for k, v in inputs.items()}) for b in (a - h, a, a + h)
+            )
+            slope = {}
+            for one in at:
+                up, down = ({**at, one: at[one] + sign * h} for sign in (1, -1))
+                slope[one] = (self.after(up, z) - self.after(down, z)) / (2 * h)
+                moved = (high[one] - low[one]) / (2 * h)
+                nodes[one[0]] = nodes.get(one[0], 0.0) + w * slope[one] * moved
+            for name, value in x.items():
+                own = {k: a * v for k, v in inputs.items()}
+                up, down = (
+                    self.hidden({**own, (name, 0): own[name, 0] + sign * h}) for sign in (1, -1)
+                )
+                by_unit = (slope[one] * (up[one] - down[one]) / (2 * h) for one in at)
+                genes[name] += w * value * sum(by_unit)
+        return genes, nodes
+
+
+def by_hand(files):
+    """Return the networks by hand, and functions that scale cells and drugs."""
+    out = files / "out"
+    scaling = pd.read_csv(out / "response_scaling.csv", index_col=0).loc["response"]
+    own = [ByHand(out / name, scaling) for name in ("model", "model_2")]
+
+    def scaled(name):
+        known = pd.read_csv(out / f"{name}.csv", index_col=0)
+        return lambda row: ((row[known.index] - known["mean"]) / known["scale"]).clip(-10, 10)
+
+    return own, scaled("scaling"), scaled("drug_scaling")
+
+
+# ------------------------------------------------------------------------------ predictions
+
+
+def test_pairs_are_predicted_as_the_run_did_and_by_hand(files):
+    cells, drugs = tables(files)
+    networks = load_pairs(files / "out")
+    assert (networks.entities, networks.label, networks.learned) == (("cell", "drug"), "auc", True)
+    assert len(networks.networks) == 2
+    found = networks.predict(cells, drugs)
+    assert found.shape == (30, 6)
+    assert (found.index.name, found.columns.name) == ("cell", "drug")
+    written = pd.read_csv(files / "out" / "predictions.csv")
+    wanted = [found.at[cell, drug] for cell, drug in zip(written["cell"], written["drug"])]  # noqa: B905
+    np.testing.assert_allclose(wanted, written[JOINED], rtol=1e-5)
+    own, of_cells, of_drugs = by_hand(files)
+    for cell, drug in (("c0", "d0"), ("c7", "d5")):
+        x = {(name, 0): v for name, v in of_cells(cells.loc[cell]).items()}
+        z = of_drugs(drugs.loc[drug]).to_numpy()
+        each = [one.after(one.hidden(x), z) for one in own]
+        assert found.at[cell, drug] == pytest.approx(np.mean(each), rel=1e-5)
+    few = networks.predict(
+        files / "cells.csv", files / "drugs.csv", written[["cell", "drug", "value"]]
+    )
+    assert list(few) == ["cell", "drug", "predicted"]
+    np.testing.assert_allclose(few["predicted"], written[JOINED], rtol=1e-5)
+    alone = load_pairs(files / "out" / "model_2").predict(cells, drugs)
+    mean = (load_pairs(files / "out" / "model").predict(cells, drugs) + alone) / 2
+    pd.testing.assert_frame_equal(mean, found, rtol=1e-5)
+    assert not np.allclose(alone, found, rtol=1e-3)
+
+
+def test_new_pairs_on_another_scale_are_warned_of_and_others_are_not(files, tmp_path, capsys):
+    cells, drugs = tables(files)
+    networks = load_pairs(files / "out")
+    with pytest.warns(e2t.Edge2TorchWarning, match="data: .* 300 lie over ten .* another scale"):
+        networks.predict(cells * 1000, drugs)
+    with pytest.warns(e2t.Edge2TorchWarning, match="other: 6 values of 18 .* 'bit1'. Are they"):
+        networks.predict(cells, drugs.assign(bit1=drugs["bit1"] + 1e4))
+    said = interpreted(capsys, files, tmp_path, "--targets", "nodes")
+    assert "another scale" not in said
+    (drugs * 1000).to_csv(tmp_path / "far.csv")
+    said = interpreted(
+        capsys, files, tmp_path, "--targets", "nodes", "--other", tmp_path / "far.csv"
+    )
+    assert "WARNING: other: 15 values of 18" in said
+    assert "another scale" in said
+    with pytest.raises(e2t.Edge2TorchError, match="1 feature with missing values: 'L0_3'"):
+        networks.predict(cells.assign(L0_3=np.nan), drugs)
+
+
+# ------------------------------------------------------------------------------- attributions
+
+
+def test_scores_are_shares_of_the_mean_of_the_networks(files, tmp_path, capsys):
+    """In the response's own units, of cells against the average training cell, for a drug that stays."""
+    cells, drugs = tables(files)
+    pairs = pd.DataFrame({"cell": ["c0", "c7", "c7"], "drug": ["d0", "d5", "d0"], "auc": 0.0})
+    pairs.to_csv(tmp_path / "pairs.csv", index=False)
+    said = interpreted(
+        capsys, files, tmp_path, "--pairs", tmp_path / "pairs.csv", "--label", "tissue"
+    )
+    assert "3 pairs, 2 networks, 1 output: 'auc'." in said
+    genes, nodes, edges = (
+        pd.read_csv(tmp_path / f"{name}.csv") for name in ("features", "nodes", "edges")
+    )
+    columns = ["drug", "group", "node", "attribution", "magnitude", "sd", "agreement"]
+    assert list(nodes) == columns
+    asked = [("c0", "d0", "lung"), ("c7", "d5", "skin"), ("c7", "d0", "skin")]
+    assert set(zip(nodes["drug"], nodes["group"], strict=True)) == {one[1:] for one in asked}
+    average = pd.read_csv(files / "out" / "scaling.csv", index_col=0)["mean"].to_frame("average").T
+    predicted = load_pairs(files / "out").predict(pd.concat([cells, average]), drugs)
+    own, of_cells, of_drugs = by_hand(files)
+    (root,) = own[0].artifact.output_names
+    for cell, drug, group in asked:
+        x, z = of_cells(cells.loc[cell]).to_dict(), of_drugs(drugs.loc[drug]).to_numpy()
+        by_network = [one.shares(x, z) for one in own]
+        wanted = [pd.DataFrame([one[k] for one in by_network]) for k in range(2)]
+        moved = predicted.at[cell, drug] - predicted.at["average", drug]
+        tolerance = 0.01 * predicted[drug].std()
+        for table, column, each in ((genes, "feature", wanted[0]), (nodes, "node", wanted[1])):
+            rows = table[(table["drug"] == drug) & (table["group"] == group)].set_index(column)
+            inner = rows.drop(index=root, errors="ignore").loc[list(each)]
+            np.testing.assert_allclose(inner["attribution"], each.mean(), atol=tolerance)
+            np.testing.assert_allclose(inner["sd"], each.std(), atol=tolerance)
+            np.testing.assert_allclose(inner["magnitude"], inner["attribution"].abs(), rtol=1e-6)
+            assert inner["attribution"].sum() == pytest.approx(moved, abs=tolerance)
+            if column == "node":  # every path goes through the root
+                assert rows.loc[root, "attribution"] == pytest.approx(moved, abs=tolerance)
+        rows = edges[(edges["drug"] == drug) & (edges["group"] == group)]
+        last = rows[rows["target"] == root].set_index("source")["attribution"]
+        np.testing.assert_allclose(last[list(wanted[1])], wanted[1].mean(), atol=tolerance)
+        first = rows[rows["target"] != root].groupby("source")["attribution"].sum()
+        np.testing.assert_allclose(first[list(wanted[0])], wanted[0].mean(), atol=tolerance)
+
+
+def test_magnitudes_are_those_of_the_mean_network_and_groups_are_of_cells(files):
+    cells, drugs = (table.iloc[:4] for table in tables(files))
+    folder = files / "out"
+    whole = load_pairs(folder).score(cells, drugs, "features")
+    each = [
+        load_pairs(folder / name).score(cells.loc[[cell]], drugs, "features").assign(cell=cell)
+        for name in ("model", "model_2")
+        for cell in cells.index
+    ]
+    by_cell = pd.concat(each).groupby(["cell", "drug", "feature"])["attribution"].mean()
+    wanted = by_cell.abs().groupby(["drug", "feature"]).mean()
+    found = whole.set_index(["drug", "feature"])["magnitude"]
+    pd.testing.assert_series_equal(
+        found.sort_index(), wanted.sort_index(), check_names=False, rtol=1e-4, check_dtype=False
+    )
+    signs = pd.concat(
+        load_pairs(folder / name).score(cells, drugs, "features").set_index(["drug", "feature"])
+        for name in ("model", "model_2")
+    )["attribution"]
+    agree = np.sign(signs).groupby(level=[0, 1]).mean().abs() / 2 + 0.5
+    found = whole.set_index(["drug", "feature"])["agreement"]
+    assert (found.sort_index() == agree.sort_index()).all()
+    assert set(agree) == {0.5, 1.0}
+    tissues = pd.read_csv(files / "cells.csv", index_col="cell").iloc[:4]
+    halves = load_pairs(folder).score(tissues, drugs, groups="tissue")
+    assert set(halves["group"]) == {"lung", "skin"}
+    mean = halves.groupby(["drug", "node"])["attribution"].mean()
+    all_cells = load_pairs(folder).score(cells, drugs).set_index(["drug", "node"])["attribution"]
+    np.testing.assert_allclose(mean[all_cells.index], all_cells, atol=1e-5)
+
+
+def test_the_run_has_scored_its_nodes_alike(files, tmp_path, capsys):
+    held_out = files / "out" / "predictions.csv"
+    interpreted(capsys, files, tmp_path, "--targets", "nodes", "--pairs", held_out)
+    own = pd.read_csv(tmp_path / "nodes.csv").set_index(["drug", "node"])
+    written = pd.read_csv(files / "out" / "node_attribution.csv").set_index(["drug", "node"])
+    names = {"mean": "attribution", "mean_abs": "magnitude", "sd": "sd", "agreement": "agreement"}
+    assert list(written) == list(names)
+    for name, other in names.items():
+        np.testing.assert_allclose(written[name], own.loc[written.index, other], rtol=1e-4)
+
+
+def test_one_of_the_networks_is_said_to_be_one(files, tmp_path, capsys):
+    said = interpreted(capsys, files, tmp_path, "--targets", "nodes", folder="out/model_2")
+    assert "'model_2' is one of 2 networks, whose mean predicts: give" in said
+    assert "1 network" in said
+    assert "sd" not in pd.read_csv(tmp_path / "nodes.csv")
+
+
+def test_a_run_that_learned_nothing_says_so(files, tmp_path, capsys):
+    folder = tmp_path / "none"
+    shutil.copytree(files / "out", folder)
+    (folder / "node_attribution.csv").unlink()
+    recipe = json.loads((folder / "pairs.json").read_text())
+    assert recipe["learned"]
+    (folder / "pairs.json").write_text(json.dumps({**recipe, "learned": False}))
+    said = interpreted(capsys, files, tmp_path, "--targets", "nodes", folder=folder)
+    assert "no better than guessing" in said
+    assert not load_pairs(folder).learned
+    assert command(capsys, "export", folder, "--to", tmp_path / "net.cx2")[0] == 0
+    assert not any("score" in one["v"] for one in Cx2(tmp_path / "net.cx2").nodes.values())
+
+
+# ------------------------------------------------------------------------ pictures and files
+
+
+def test_pictures_of_the_graph_with_scores_of_a_drug(files, tmp_path, capsys):
+    interpreted(capsys, files, tmp_path)
+    of_drug = ["--where", "drug=d3"]
+    for out, more in {
+        "plain.svg": [],
+        "scores.svg": ["--scores", tmp_path / "nodes.csv", *of_drug],
+        "run.svg": ["--scores", files / "out" / "node_attribution.csv", *of_drug],
+        "flow.svg": ["--flow", tmp_path / "edges.csv", *of_drug],
+        "page.html": ["--scores", tmp_path / "features.csv", *of_drug],
+    }.items():
+        code, said = command(capsys, "draw", files / "out", *more, "--out", tmp_path / out)
+        assert code == 0, said
+        assert out == "flow.svg" or "L1_0" in (tmp_path / out).read_text()
+    code, said = command(
+        capsys, "draw", files / "out", "--flow", tmp_path / "edges.csv", "--out", tmp_path / "x.svg"
+    )
+    assert code == 1
+    assert "edges twice" in said
+    assert "choose the rows of one" in said
+
+
+def test_the_graph_of_several_networks_has_the_mean_size_of_their_weights(files):
+    artifact, weights = read_graph(files / "out", "GRAPH")
+    each = [e2t.edge_weights(e2t.load_compiled(files / "out" / n)[0]) for n in ("model", "model_2")]
+    assert weights["weight"].isna().all()  # what positive is each network chooses
+    np.testing.assert_allclose(weights["norm"], (each[0]["norm"] + each[1]["norm"]) / 2)
+    _, one = read_graph(files / "out" / "model_2", "GRAPH")
+    pd.testing.assert_frame_equal(one, each[1])
+    assert len(weights) == artifact.graph.n_edges
+
+
+@pytest.mark.parametrize("ending", ["cx2", "cyjs", "graphml", "sif", "hcx"])
+def test_export_brings_the_scores_of_every_drug(files, tmp_path, capsys, ending):
+    to = tmp_path / f"net.{ending}"
+    code, said = command(capsys, "export", files / "out", "--to", to)
+    assert code == 0, said
+    assert to.exists()
+    own = pd.read_csv(files / "out" / "node_attribution.csv")
+    if ending == "cx2":
+        nodes = {name: one["v"] for name, one in Cx2(to).nodes.items()}
+        scored = {name: v for name, v in nodes.items() if "score" in v}
+        assert set(scored) == set(own["node"])
+        for row in own.itertuples():
+            assert scored[row.node][f"score_{row.drug}"] == pytest.approx(row.mean)
+        mean = own.groupby("node")["mean_abs"].mean()
+        assert {name: v["score"] for name, v in scored.items()} == pytest.approx(mean.to_dict())
+        assert all("norm" in one["v"] and "weight" not in one["v"] for one in Cx2(to).edges)
+    elif ending == "sif":
+        assert "score_d3" in (tmp_path / "net.nodes.tsv").read_text()
+    else:
+        assert "score_d3" in to.read_text()
+
+
+# ------------------------------------------------------------------------------ what is refused
+
+
+def test_what_is_missing_or_of_something_else_is_named(files, tmp_path, capsys):
+    cells, drugs = files / "cells.csv", files / "drugs.csv"
+    out = tmp_path / "more"
+
+    def refused(*more, folder=files / "out"):
+        code, said = command(
+            capsys, "interpret", folder, "--data", cells, "--out", out, "--targets", "nodes", *more
+        )
+        assert code == 1
+        assert not out.exists()
+        assert "customize" not in said
+        return said
+
+    said = refused()
+    assert "--other is missing: the model is of pairs of a cell and a drug" in said
+    few = pd.read_csv(drugs).drop(columns="bit1")
+    few.to_csv(tmp_path / "few.csv", index=False)
+    said = refused("--other", tmp_path / "few.csv")
+    assert "--other lacks 1 of 3 features of a drug that the networks take: 'bit1'" in said
+    pd.DataFrame({"cell": ["c0"], "drug": ["aspirin"]}).to_csv(tmp_path / "p.csv", index=False)
+    said = refused("--other", drugs, "--pairs", tmp_path / "p.csv")
+    assert "--pairs names 1 of 1 drug(s) that --other has no features of: 'aspirin'" in said
+    pd.DataFrame({"line": ["c0"], "drug": ["d0"]}).to_csv(tmp_path / "p.csv", index=False)
+    assert "has no column 'cell'" in refused("--other", drugs, "--pairs", tmp_path / "p.csv")
+    pd.read_csv(drugs).assign(bit1="x").to_csv(tmp_path / "few.csv", index=False)
+    said = refused("--other", tmp_path / "few.csv")
+    assert "--other: 6 drug(s) have features that are missing or no numbers" in said
+    assert "has no output 'd3'. It has 'auc'" in refused("--other", drugs, "--output", "d3")
+    graph, _ = e2t.compile_graph(pd.read_csv(files / "edges.csv"), quiet=True)
+    e2t.save_compiled(tmp_path / "plain", graph)
+    said = refused("--other", drugs, folder=tmp_path / "plain")
+    assert "--other is for models of pairs" in said
+    with pytest.raises(e2t.Edge2TorchError, match="not of a run over pairs"):
+        load_pairs(tmp_path / "plain")
+    with pytest.raises(e2t.Edge2TorchError, match="of a run over pairs: load_pairs reads that"):
+        load_study(files / "out")
+    for table in (None, 3):
+        with pytest.raises(e2t.Edge2TorchError, match="other"):
+            load_pairs(files / "out").predict(cells, table)
+    with pytest.raises(e2t.Edge2TorchError, match="pairs must be a table"):
+        load_pairs(files / "out").predict(cells, drugs, 3)
+
+
+def test_older_and_damaged_folders(files, tmp_path, capsys):
+    folder = tmp_path / "out"
+    shutil.copytree(files / "out", folder)
+
+    def said_of(place):
+        code, said = command(capsys, "draw", place, "--out", tmp_path / "x.svg")
+        assert code == 1
+        return said
+
+    recipe = json.loads((folder / "pairs.json").read_text())
+    for change in ({"networks": ["../out/model"]}, {"response": [1.0]}, {"fill": "x"}):
+        (folder / "pairs.json").write_text(json.dumps({**recipe, **change}))
+        assert "pairs.json is damaged" in said_of(folder)
+    (folder / "pairs.json").write_text(json.dumps(recipe))
+    shutil.rmtree(folder / "model_2")
+    assert "its network 'model_2' is not there" in said_of(folder)
+    (folder / "pairs.json").unlink()
+    for place in (folder, folder / "model"):
+        assert "by an earlier edge2torch, which did not write pairs.json" in said_of(place)
+
+
+def test_a_joined_model_of_ones_own_takes_features_as_they_are(files, tmp_path, capsys):
+    cells, drugs = tables(files)
+    torch.manual_seed(0)
+    graph, artifact = e2t.compile_graph(pd.read_csv(files / "edges.csv"), seed=0, quiet=True)
+    graph = e2t.customize_model(graph, node_activation="tanh")
+    joined = e2t.join_branches(graph, other=(4,), features=3).eval()
+    e2t.save_compiled(tmp_path / "own", joined)
+    interpreted(capsys, files, tmp_path, "--targets", "features", folder=tmp_path / "own")
+    found = pd.read_csv(tmp_path / "features.csv").set_index(["drug", "feature"])["attribution"]
+    given = joined.given(drugs.loc["d2"])
+    x = e2t.align_features_to_input_nodes(cells, artifact)
+    with torch.no_grad():
+        moved = float((given(x) - given(torch.zeros_like(x[:1]))).mean())
+        spread = float(given(x).std())
+    assert found["d2"].sum() == pytest.approx(moved, abs=0.02 * spread)
