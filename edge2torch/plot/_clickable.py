@@ -27,6 +27,11 @@ _SIGNED, _MAGNITUDE = (
     ", mean magnitude: the redder, the more",
 )  # as in the script
 
+_WEIGHTS = {
+    "signs": "weight, red positive, blue and dashed negative",
+    "sizes": "width by the size of weights",
+}
+
 
 @dataclass(frozen=True)
 class ClickableNetwork:
@@ -263,7 +268,7 @@ def _legend(graph: Subgraph, facts: NodeFacts, score_label: str) -> str:
         ]
     if facts.found & set(graph.names):
         parts += ['<span class="net-chip net-thick" aria-hidden="true"></span>thick border: found']
-    if np.isfinite(graph.weight).any():
-        parts += ["lines: weight, red positive, blue and dashed negative"]
+    if shown := graph.weights_shown:
+        parts += [f"lines: {_WEIGHTS[shown]}"]
     words = "".join(f"<span>{part}</span>" for part in parts)
     return f'<p class="net-legend">{words}</p>' if parts else ""

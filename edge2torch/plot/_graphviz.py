@@ -11,6 +11,12 @@ from edge2torch.plot._matplotlib import edge_colours, node_colours
 from edge2torch.plot._style import text_colour
 from edge2torch.plot._subgraph import Subgraph
 
+_WEIGHTS = {
+    "signs": "edges: red positive, blue negative weight",
+    "sizes": "edges: width by the size of weights",
+    "": "",
+}
+
 
 def draw_with_graphviz(
     graph: Subgraph, labels: list[str], headers: list[str], *, title: str, score_label: str
@@ -18,8 +24,7 @@ def draw_with_graphviz(
     """Return a ``graphviz.Digraph`` with the layers as ranks, inputs on the left."""
     graphviz = require("graphviz")
     words = [title, f"colour: {score_label}" if not np.isnan(graph.score).all() else ""]
-    if not np.isnan(graph.weight).all():
-        words.append("edges: red positive, blue negative weight")
+    words.append(_WEIGHTS[graph.weights_shown])
     lines = [line for word in words for line in word.split("\n") if line]
     dot = graphviz.Digraph(
         graph_attr={

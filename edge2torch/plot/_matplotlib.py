@@ -26,6 +26,12 @@ _FONT = 9.0
 _MARGIN, _TOP, _BOTTOM = 10.0, 30.0, 46.0  # points around the columns
 _NARROWEST = 460.0  # the legend has to fit
 
+_WEIGHTS = {
+    "signs": ((POSITIVE, "positive weight"), (NEGATIVE, "negative weight")),
+    "sizes": ((NEUTRAL, "size of weights"),),
+    "": (),
+}
+
 
 def draw_with_matplotlib(
     graph: Subgraph,
@@ -144,8 +150,7 @@ def _legend(axes: Any, graph: Subgraph, x: float, score_label: str, font: float)
         inset.spines[:].set_visible(False)
         axes.text(x + 118, y + 3.5, plain(score_label), fontsize=font - 1, va="center")
         x += 150 + 5.2 * len(score_label)
-    if not np.isnan(graph.weight).all():
-        for colour, word in ((POSITIVE, "positive weight"), (NEGATIVE, "negative weight")):
-            axes.plot([x, x + 18], [y + 3.5, y + 3.5], color=colour, linewidth=2, zorder=1)
-            axes.text(x + 23, y + 3.5, word, fontsize=font - 1, va="center")
-            x += 105
+    for colour, word in _WEIGHTS[graph.weights_shown]:
+        axes.plot([x, x + 18], [y + 3.5, y + 3.5], color=colour, linewidth=2, zorder=1)
+        axes.text(x + 23, y + 3.5, word, fontsize=font - 1, va="center")
+        x += 105

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,12 @@ class Subgraph:
     strength: NDArray[np.float64]
     layer_sizes: list[tuple[int, int, int]]
     caption: str
+
+    @property
+    def weights_shown(self) -> Literal["signs", "sizes", ""]:
+        """What is seen of weights: blocks between several units have a size and no sign."""
+        known = self.weight[~np.isnan(self.weight)]
+        return "signs" if known.any() else "sizes" if len(known) else ""
 
 
 @dataclass(frozen=True)

@@ -239,3 +239,18 @@ def test_blocks_are_as_wide_as_their_norm_and_have_no_sign():
     assert found == {
         ("a", "h"): (0, 1), ("b", "k"): (1, 1 / 8), ("h", "y"): (0, 0.5), ("k", "y"): (-4, 1)
     }  # fmt: skip
+
+
+def test_the_legend_speaks_of_signs_where_there_are_any(tmp_path):
+    edges = pd.DataFrame({"source": ["a", "h"], "target": ["h", "y"]})
+    for units, said in ((1, "positive weight"), ({"h": 3}, "size of weights")):
+        model, artifact = e2t.compile_graph(edges, units=units, seed=0, quiet=True)
+        weights = e2t.edge_weights(model, artifact)
+        axes = draw_graph(artifact, weights=weights, engine="matplotlib")
+        words = [text.get_text() for text in axes.texts]
+        assert said in words
+        assert ("negative weight" in words) == (units == 1)
+        path = tmp_path / "page.html"
+        draw_graph(artifact, weights=weights, path=path)
+        assert ("red positive" in path.read_text()) == (units == 1)
+        assert ("width by the size" in path.read_text()) == (units != 1)
