@@ -24,6 +24,7 @@ from edge2torch.nn._gnn import EdgeGraphNNModel as EdgeGraphNNModel
 from edge2torch.nn._heads import HeadBank as HeadBank
 from edge2torch.nn._heads import head_loss
 from edge2torch.nn._hold import Hold as Hold
+from edge2torch.nn._joined import GivenOther as GivenOther
 from edge2torch.nn._joined import JoinedModel as JoinedModel
 from edge2torch.nn._kernels import KERNELS as KERNELS
 from edge2torch.nn._kernels import EdgePattern as EdgePattern

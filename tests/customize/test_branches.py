@@ -95,6 +95,23 @@ def test_scores_are_for_a_given_drug_which_stays():
     assert held.shape == (len(artifact.topology.hidden), 1)
 
 
+@pytest.mark.parametrize("method", ["DeepLift", "DeepLiftShap", "GradientShap", "LRP"])
+def test_methods_that_hook_activations_take_a_given_drug(method):
+    """DeepLift failed on the drug's own branch, through which no gradient came."""
+    model, artifact = joined()
+    model.eval()
+    given, table = model.given([1.0, 0.0, 2.0, 0.0]), cells(8)
+    scores = e2t.attribute(given, table, method=method, quiet=True).frame()
+    x = e2t.align_features_to_input_nodes(table, artifact)
+    with torch.no_grad():
+        moved = (given(x) - given(torch.zeros_like(x)))[:, 0]
+    assert scores.shape == x.shape
+    if method == "DeepLift":  # shares of what the cell moves, for the drug stays
+        np.testing.assert_allclose(scores.sum(axis=1), moved, atol=1e-4)
+    assert not given.row.requires_grad
+    assert given.row.grad is None
+
+
 def test_it_is_saved_and_joined_again(tmp_path):
     model, _ = joined()
     model.eval()

@@ -193,3 +193,20 @@ def test_captum_itself_fails_on_our_models() -> None:
     setting = SETTINGS["plain"]()
     with pytest.raises(TypeError, match="no rule defined"):
         captum.attr.LRP(setting.model).attribute(setting.x, target=0)
+
+
+def test_dropout_of_nodes_with_several_units_hands_relevance_on_as_it_is() -> None:
+    edges = random_dag(14, 34, seed=1, n_inputs=3)
+    bare, artifact = e2t.compile_graph(edges, units=3, seed=0, quiet=True)
+    data = torch.randn(5, len(artifact.feature_names))
+    options = {"node_activation": "tanh", "node_normalization": "batch"}
+    found = [
+        e2t.attribute(
+            e2t.customize_model(bare, **options, node_dropout=p), data, target, method,
+            output=0, nodes="all", quiet=True,
+        ).frame()
+        for target, method in (("features", "LRP"), ("nodes", "LayerLRP"))
+        for p in (None, 0.4)
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(found[0], found[1])
+    pd.testing.assert_frame_equal(found[2], found[3])

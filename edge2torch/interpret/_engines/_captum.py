@@ -22,6 +22,7 @@ from edge2torch.interpret._engines._task import (
 )
 from edge2torch.interpret._engines._units import first_direction, first_of, norms, summed
 from edge2torch.interpret._method import AttributionMethod
+from edge2torch.nn import GivenOther
 
 _ROWS_OF_FITS = 32  # one fit per sample: small chunks keep the progress bar moving
 _USED_AGAIN = ("being used more than once", "cannot register a hook on a tensor that doesn't")
@@ -77,7 +78,7 @@ def _attribute_chunk(
     if columns is not None:
         arguments["additional_forward_args"] = (columns,)
     try:
-        with _seen_at(task, site) as layer:
+        with _seen_at(task, site) as layer, _hooked_beside(task):
             explainer = load_engine(task.method)(task.probe, *layer, **task.constructor)
             result = explainer.attribute(x, **arguments)
     except RuntimeError as error:
@@ -123,6 +124,20 @@ def _seen_at(task: Task, site: Site) -> Iterator[tuple[nn.Module, ...]]:
         relay = Entry()
         with hooked({site.name: site.module}, lambda _name, _inputs, output: relay(output).clone()):
             yield (relay,)
+
+
+@contextmanager
+def _hooked_beside(task: Task) -> Iterator[None]:
+    """Let gradients through the branch of a partner that is held: DeepLift hooks every activation."""
+    held = [part.row for part in task.probe.modules() if isinstance(part, GivenOther)]
+    held = held if "DeepLift" in task.method.name else []
+    try:
+        for row in held:
+            row.requires_grad_(True)
+        yield
+    finally:
+        for row in held:
+            row.requires_grad_(False)
 
 
 def _arguments(task: Task, site: Site, chunk: slice, batching: Mapping[str, int]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from edge2torch.nn import (
     EdgePattern,
     FeedforwardLayerBlock,
     GraphCell,
+    NodeDropout,
     NodeUpdate,
     StepBlock,
 )
@@ -42,7 +43,10 @@ _SUMS = (
     nn.modules.pooling._AvgPoolNd,
     EdgePattern,
 )
-_SAME = (nn.Identity, nn.Flatten, nn.Unflatten, nn.modules.dropout._DropoutNd, Entry)
+_SAME = (
+    *(nn.Identity, nn.Flatten, nn.Unflatten, Entry),
+    *(nn.modules.dropout._DropoutNd, NodeDropout),  # in eval mode
+)
 _LINEAR = (StepBlock, NodeUpdate)  # in themselves: shares and constant factors of values
 _MIXING = (nn.GLU, nn.Softmax, nn.Softmin, nn.LogSoftmax, nn.Softmax2d, nn.MultiheadAttention)
 
