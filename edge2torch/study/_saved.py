@@ -128,7 +128,7 @@ def read_saved(path: Path, option: str) -> Saved:
             "`save_compiled` wrote."
         )
     if not (folder / _RECIPE).is_file():
-        model, artifact = load_compiled(folder)
+        model, artifact = _load_alone(folder, option)
         return Saved((model.eval(),), artifact, None)
     recipe = read_recipe(folder / _RECIPE)
     model, artifact = load_compiled(
@@ -142,6 +142,20 @@ def read_saved(path: Path, option: str) -> Saved:
         ),
     )
     return Saved((model.eval(),), artifact, recipe)
+
+
+def _load_alone(folder: Path, option: str) -> tuple[nn.Module, CompileArtifact]:
+    """Load what ``save_compiled`` wrote; classes of one's own are code, which nobody can give here."""
+    try:
+        return load_compiled(folder)
+    except Edge2TorchError as error:
+        said, asks, _ = str(error).partition(" Give customize=")
+        if not asks:
+            raise
+        raise Edge2TorchError(
+            f"{option}: {said} In Python load_compiled opens it with the function that adds them, and "
+            "attribute, draw_graph and write_network take the model."
+        ) from error
 
 
 # ------------------------------------------------------------------------------------- pairs

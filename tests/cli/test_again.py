@@ -143,6 +143,8 @@ def test_classes_of_ones_own_are_refused(tmp_path, edges, cells, capsys):
     )
     assert code == 1
     assert "not stored" in error
+    assert "customize" not in error.replace("customized model", "")
+    assert "In Python load_compiled opens it" in error
 
 
 @pytest.mark.parametrize(

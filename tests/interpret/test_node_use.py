@@ -21,6 +21,8 @@ from edge2torch.interpret import (
     node_use,
     set_test,
 )
+from edge2torch.interpret._trust import _coherent
+from edge2torch.interpret._trust._coherent import association
 from edge2torch.interpret._trust._findings import _explained
 from edge2torch.interpret._trust._gene_sets import _rank_sum
 from edge2torch.interpret._trust._held import Held
@@ -221,6 +223,19 @@ def test_a_set_that_holds_one_strong_gene_is_used_but_not_specific(fitted):
     by_class = node_specific(networks, controls, x, y, by_class=True)
     assert by_class.loc["a", "p_specific"].idxmin() == "P00"
     assert by_class.loc[("b", "P01"), "q_specific"] > 0.05
+
+
+def test_the_strongest_inputs_of_a_fold_are_looked_for_once(fitted, monkeypatch):
+    x, y, networks, controls = fitted
+    calls = []
+
+    def noted(values, *rest):
+        calls.append(len(values))
+        return association(values, *rest)
+
+    monkeypatch.setattr(_coherent, "association", noted)
+    node_specific(networks, controls, x, y)
+    assert len(calls) == sum(len(one.folds) for one in (networks, *controls))
 
 
 def test_found_are_the_pathways_and_none_of_rewired_ones():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ def coherent_test(
     inputs, tables = fitted.artifact.graph.inputs, list(fitted.inputs(data))
     most = np.minimum(n_held, np.diff(below.indptr) // SHARE)
 
+    @cache  # asked for twice: with the node, and without
     def strongest(fold: int) -> list[Ints]:
         rows = fitted.folds[fold][0]
         tell = association(tables[fold].numpy()[rows], target, rows, of_class)
