@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import ModuleType
+from typing import Any, cast
 
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning, MissingDependencyError
 
@@ -39,6 +40,10 @@ def listing(names: Iterable[object], limit: int = 5) -> str:
 def _show(name: object) -> str:
     if isinstance(name, tuple) and len(name) == 2:
         return f"{_show(name[0])} -> {_show(name[1])}"
+    if getattr(getattr(name, "dtype", None), "kind", "?") in "Ubif" and not getattr(
+        name, "ndim", 1
+    ):
+        name = cast(Any, name).item()  # 'a', not np.str_('a')
     text = repr(name)
     return text if len(text) <= _SHOWN_WIDTH else f"{text[: _SHOWN_WIDTH - 4]}...{text[-1]}"
 

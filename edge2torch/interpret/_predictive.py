@@ -216,7 +216,11 @@ def _check_samples(samples: pd.Index, trained_on: Iterable[Any] | None) -> None:
 
 def _chosen(nodes: Any, units: Mapping[str, Floats], artifact: CompileArtifact) -> list[str]:
     if isinstance(nodes, str):
-        check_choice("nodes", nodes, ("hidden",))
+        if nodes != "hidden":
+            raise Edge2TorchError(
+                f"nodes must be 'hidden' or a list of names, found {shown(nodes)}."
+                + (f" Write [{nodes!r}]." if nodes in units else "")
+            )
         return nodes_by_choice("hidden", [list(units)], artifact)
     known_nodes(nodes, artifact)
     names = [str(one).strip() for one in nodes]

@@ -187,6 +187,14 @@ def predict_pairs(saved: Saved, asked: AskedPairs) -> NDArray[np.float64]:
     return mean
 
 
+def predicted_table(saved: Saved, asked: AskedPairs) -> pd.DataFrame:
+    """Return a row per pair: both names, and what is predicted."""
+    first, second = asked.entities
+    cells, others = asked.cells.index[asked.index[:, 0]], asked.names[asked.index[:, 1]]
+    values = predict_pairs(saved, asked)
+    return pd.DataFrame({first: cells, second: others, "predicted": values})
+
+
 def score_pairs(
     saved: Saved,
     asked: AskedPairs,

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+import pandas as pd
+
 from edge2torch._core.console import Console
 from edge2torch._core.files import output_folder
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.tables import write_table
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._ask import positions_of, read_samples, score
-from edge2torch.study._ask_pairs import asked_pairs, refuse_partners, score_pairs
+from edge2torch.study._ask_pairs import (
+    asked_pairs,
+    predicted_table,
+    refuse_partners,
+    score_pairs,
+)
 from edge2torch.study._saved import read_saved
 
 _TARGETS = ("features", "nodes", "edges")
@@ -36,7 +43,7 @@ def interpret_saved(
     """Score inputs, nodes and edges of a saved model; write ``features.csv`` and the like.
 
     ``other`` and ``pairs`` are for networks of pairs: the second partners' features, and which pairs are
-    meant; all by default.
+    meant; all by default. What is predicted of these is written, too.
     """
     if not targets or set(targets) - set(_TARGETS):
         raise Edge2TorchError(f"targets={','.join(targets)!r}: choose among {listing(_TARGETS)}.")
@@ -59,10 +66,16 @@ def interpret_saved(
         )
     for note in filter(None, (saved.note, *dataset.notes, *(() if asked is None else asked.notes))):
         console.say(note)
+    if asked is not None:
+        _written(console, folder / "predictions.csv", predicted_table(saved, asked))
     for target in targets:
         if asked is None:
             table = score(saved, dataset, target, method, positions, seed)
         else:
             table = score_pairs(saved, asked, dataset.label, target, method, seed, console)
-        path = write_table(folder / f"{target}.csv", table)
-        console.say(f"Written: {path} ({plural('row', len(table))})")
+        _written(console, folder / f"{target}.csv", table)
+
+
+def _written(console: Console, path: Path, table: pd.DataFrame) -> None:
+    """Write a table, and say so."""
+    console.say(f"Written: {write_table(path, table)} ({plural('row', len(table))})")

@@ -16,7 +16,7 @@ from edge2torch.compile import CompileArtifact
 from edge2torch.customize import JoinedModel
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._ask import read_samples
-from edge2torch.study._ask_pairs import AskedPairs, asked_pairs, predict_pairs, score_pairs
+from edge2torch.study._ask_pairs import AskedPairs, asked_pairs, predicted_table, score_pairs
 from edge2torch.study._data import Dataset
 from edge2torch.study._recipe import PairsRecipe
 from edge2torch.study._saved import Saved, read_saved
@@ -92,14 +92,11 @@ class PairNetworks:
         for said in (*dataset.notes, *asked.notes):
             if said.startswith("WARNING: "):
                 warn(said.removeprefix("WARNING: "))
-        names = asked.cells.index[asked.index[:, 0]], asked.names[asked.index[:, 1]]
-        index = pd.MultiIndex.from_arrays([list(one) for one in names], names=self.entities)
-        found = pd.Series(predict_pairs(self._saved, asked), index, name="predicted")
+        found = predicted_table(self._saved, asked)
         if pairs is not None:
-            return found.reset_index()
-        values = found.to_numpy().reshape(len(asked.cells), -1)
-        rows = asked.cells.index.rename(self.entities[0])
-        return pd.DataFrame(values, rows, asked.names)
+            return found
+        values = found["predicted"].to_numpy().reshape(len(asked.cells), -1)
+        return pd.DataFrame(values, asked.cells.index.rename(self.entities[0]), asked.names)
 
     def score(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -20,6 +21,9 @@ def test_culprits_are_the_first_few_and_how_many_more() -> None:
     assert listing(["a", "b", "c"], limit=2) == "'a', 'b' and 1 more"
     assert listing([("a", "b")]) == "'a' -> 'b'"
     assert len(listing(["x" * 500])) == 60
+    assert listing([np.str_("a"), np.int64(3), np.float32(0.5), np.True_]) == "'a', 3, 0.5, True"
+    assert "2020-01-02" in listing([np.datetime64("2020-01-02", "ns")])
+    assert listing([np.zeros(1), torch.tensor(2)]) == "array([0.]), tensor(2)"
 
 
 def test_a_note_is_a_line_unless_quiet(capsys: pytest.CaptureFixture[str]) -> None:

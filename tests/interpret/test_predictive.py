@@ -211,7 +211,11 @@ def test_samples_and_nodes_that_say_nothing_are_named():
             predictive_power(model, artifact, x, y, nodes=nodes)
     with pytest.raises(e2t.Edge2TorchError, match="y is missing"):
         predictive_power(model, artifact, x)
-    with pytest.raises(e2t.Edge2TorchError, match="one class only"):
+    with pytest.raises(
+        e2t.Edge2TorchError, match=r"a list of names, found 'L2_0'. Write \['L2_0'\]"
+    ):
+        predictive_power(model, artifact, x, y, nodes="L2_0")
+    with pytest.raises(e2t.Edge2TorchError, match="one class only: 'u'"):
         predictive_power(model, artifact, x, ["u"] * 40, task="classification")
     with torch.no_grad():
         for layer in model.base_model.edge_layers()[:1]:

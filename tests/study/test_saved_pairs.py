@@ -242,6 +242,10 @@ def test_scores_are_shares_of_the_mean_of_the_networks(files, tmp_path, capsys):
     predicted = load_pairs(files / "out").predict(pd.concat([cells, average]), drugs)
     own, of_cells, of_drugs = by_hand(files)
     (root,) = own[0].artifact.output_names
+    own_words = pd.read_csv(tmp_path / "predictions.csv")
+    assert list(own_words) == ["cell", "drug", "predicted"]
+    wanted = [predicted.at[cell, drug] for cell, drug, _ in asked]
+    np.testing.assert_allclose(own_words["predicted"], wanted, rtol=1e-5)
     for cell, drug, group in asked:
         x, z = of_cells(cells.loc[cell]).to_dict(), of_drugs(drugs.loc[drug]).to_numpy()
         by_network = [one.shares(x, z) for one in own]
