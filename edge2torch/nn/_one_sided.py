@@ -83,6 +83,8 @@ def one_sided(theta: Tensor, sign: Tensor) -> Tensor:
     >>> one_sided(torch.tensor([2.0, 2.0, -2.0]), torch.tensor([1, -1, 0]))
     tensor([ 2., -2., -2.])
     """
-    if torch.compiler.is_compiling():
+    if (
+        torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    ):  # they see no Function
         return _one_sided_op(theta, sign)  # type: ignore[no-any-return]
     return _OneSided.apply(theta, sign)  # type: ignore[no-any-return, no-untyped-call]

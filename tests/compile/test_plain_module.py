@@ -367,6 +367,19 @@ def test_torch_export(model, x, dynamic):
         assert_close(program.module()(x[:3]), model(x[:3]))
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_torch_jit_trace(model, x):
+    """TensorBoard's ``add_graph`` and older tools ask for it; it ended in ``unordered_map::at``."""
+    traced = torch.jit.trace(model, x)
+    for other in (2 * x, x[:3], x.repeat(20, 1)):
+        assert_close(traced(other), model(other))
+    expected = gradients(model, x)
+    model.zero_grad()
+    traced(x).square().sum().backward()
+    assert_close({name: p.grad for name, p in model.named_parameters()}, expected)
+
+
 class Positional(nn.Module):
     """Names its argument x, whatever the model inside calls it."""
 

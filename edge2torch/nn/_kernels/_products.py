@@ -6,8 +6,8 @@ these are the same three again, so backward, double backward, forward mode and `
 nothing else.
 
 Operands and results are (b, n) with the samples of a node side by side in memory: what lies
-otherwise is copied. Eagerly the products are ``autograd.Function``; under ``torch.compile`` and
-``torch.export``, which cannot look into those, custom operators with the same bodies.
+otherwise is copied. Eagerly the products are ``autograd.Function``; under ``torch.compile``,
+``torch.export`` and ``torch.jit.trace``, which cannot look into those, custom operators with the same bodies.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch.autograd import Function, forward_ad
 
 from edge2torch.nn._kernels import _raw
 
+_is_compiling, _tracer = torch.compiler.is_compiling, torch._C._get_tracing_state
 _OUT_OF_CACHE = 2_000_000  # elements: measured between 1.3 million (not yet) and 2.3 million
 
 
@@ -286,7 +287,7 @@ def feature_major(x: Tensor) -> Tensor:
     """Return x (b, n) with the samples of a node side by side; free where it lies so already."""
     if x.stride(0) == 1 and x.stride(1) == x.shape[0]:
         return x
-    if torch.compiler.is_compiling():
+    if _is_compiling() or _tracer() is not None:
         return x.t().contiguous().t()
     if x.t().is_contiguous():
         return x
@@ -345,7 +346,7 @@ spmm_op.register_autograd(_spmm_op_backward, setup_context=_save)
 def multiply(weight: Tensor, x: Tensor, bias: Tensor | None, index: Index) -> Tensor:
     """Multiply x (b, i) by the sparse matrix and add the bias: (b, o)."""
     x = feature_major(x)
-    if torch.compiler.is_compiling():
+    if _is_compiling() or _tracer() is not None:
         y = spmm_op(weight, x.t(), *index.tensors).t()
         return y if bias is None else y + bias  # type: ignore[no-any-return]
     return SpMM.of(weight, x, index) if bias is None else Affine.of(weight, x, bias, index)
