@@ -67,7 +67,7 @@ def interpret_saved(
     for note in filter(None, (saved.note, *dataset.notes, *(() if asked is None else asked.notes))):
         console.say(note)
     if asked is not None:
-        _written(console, folder / "predictions.csv", predicted_table(saved, asked))
+        _written(console, folder / "predicted.csv", predicted_table(saved, asked))
     for target in targets:
         if asked is None:
             table = score(saved, dataset, target, method, positions, seed)

@@ -117,9 +117,9 @@ def read_saved(path: Path, option: str) -> Saved:
             return _read_pairs(place, path.name if place != path else None)
         if is_network and (place / _OLDER_PAIRS).is_file():
             raise Edge2TorchError(
-                f"{option}: {str(place)!r} is of a run over pairs by an earlier edge2torch, which did not write "
-                f"{PAIRS}: how data came to its networks. Run it again; in Python load_compiled opens the networks, "
-                "and tables beside them say what they scale by."
+                f"{option}: {str(place)!r} is of a run over pairs and has no {PAIRS}, which says how data come to "
+                "its networks: an earlier edge2torch wrote it, or it was stopped. Run it again. In Python "
+                "load_compiled opens the networks, and the tables beside them say what they scale by."
             )
     folder = path / _MODEL if (path / _MODEL / _INDEX).is_file() else path
     if not (folder / _INDEX).is_file():

@@ -242,7 +242,7 @@ def test_scores_are_shares_of_the_mean_of_the_networks(files, tmp_path, capsys):
     predicted = load_pairs(files / "out").predict(pd.concat([cells, average]), drugs)
     own, of_cells, of_drugs = by_hand(files)
     (root,) = own[0].artifact.output_names
-    own_words = pd.read_csv(tmp_path / "predictions.csv")
+    own_words = pd.read_csv(tmp_path / "predicted.csv")
     assert list(own_words) == ["cell", "drug", "predicted"]
     wanted = [predicted.at[cell, drug] for cell, drug, _ in asked]
     np.testing.assert_allclose(own_words["predicted"], wanted, rtol=1e-5)
@@ -451,7 +451,7 @@ def test_older_and_damaged_folders(files, tmp_path, capsys):
     assert "its network 'model_2' is not there" in said_of(folder)
     (folder / "pairs.json").unlink()
     for place in (folder, folder / "model"):
-        assert "by an earlier edge2torch, which did not write pairs.json" in said_of(place)
+        assert "has no pairs.json, which says how data come to" in said_of(place)
 
 
 def test_a_joined_model_of_ones_own_takes_features_as_they_are(files, tmp_path, capsys):
