@@ -87,10 +87,15 @@ def pairs_of_files(
         ) from error
 
 
+def read_pairs(path: Path, entities: Sequence[str]) -> pd.DataFrame:
+    """Read a table of pairs; names of partners are text, also where they look like numbers."""
+    return read_table(existing_file(path, "pairs"), "pairs", text=tuple(entities))
+
+
 def read_others(other: Any, named: str) -> pd.DataFrame:
     """Return the second partners' features, a row for each, from a file or a table."""
     if isinstance(other, str | Path):
-        table = read_table(existing_file(Path(other), "other"), "other")
+        table = read_table(existing_file(Path(other), "other"), "other", text=(named, 0))
         return table.set_index(named if named in table else table.columns[0])
     if not isinstance(other, pd.DataFrame):
         raise Edge2TorchError(
@@ -154,7 +159,7 @@ def _wanted(
         )
         return every
     if isinstance(table, str | Path):
-        table = read_table(existing_file(Path(table), "pairs"), "pairs")
+        table = read_pairs(Path(table), entities)
     elif not isinstance(table, pd.DataFrame):
         raise Edge2TorchError(
             f"pairs must be a table with the columns {entities[0]!r} and {entities[1]!r}, or the path of one, "

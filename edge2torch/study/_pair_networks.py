@@ -20,6 +20,7 @@ from edge2torch.study._ask_pairs import AskedPairs, asked_pairs, predicted_table
 from edge2torch.study._data import Dataset
 from edge2torch.study._recipe import PairsRecipe
 from edge2torch.study._saved import Saved, read_saved
+from edge2torch.train import Scaler
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,12 @@ class PairNetworks:
     def networks(self) -> tuple[JoinedModel, ...]:
         """The networks; they take scaled features, and answer in the response's own units."""
         return cast("tuple[JoinedModel, ...]", self._saved.networks)
+
+    @property
+    def scalers(self) -> tuple[Scaler, Scaler]:
+        """What makes scaled tables of first and of second partners; both are called with a table."""
+        recipe = cast(PairsRecipe, self._saved.recipe)
+        return recipe.scaler, recipe.others
 
     def predict(self, data: Any, other: Any, pairs: Any = None) -> pd.DataFrame:
         """Predict pairs by the mean of the networks.

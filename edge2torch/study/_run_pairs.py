@@ -18,11 +18,10 @@ from edge2torch._core.edges import edges_called
 from edge2torch._core.files import folder_of_results, write_file
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.names import turned_hint
-from edge2torch._core.tables import existing_file, read_table
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._ask import scored
-from edge2torch.study._ask_pairs import pairs_of_files, read_others
+from edge2torch.study._ask_pairs import pairs_of_files, read_others, read_pairs
 from edge2torch.study._data import Dataset, read_dataset
 from edge2torch.study._edges import nodes_named, read_edge_file
 from edge2torch.study._fit_pairs import ROOT_UNITS, FoldRun, run_fold
@@ -195,7 +194,7 @@ def _read(
     for note in dataset.notes:
         console.say(note)
     partners = read_others(other, entities[1])
-    given = read_table(existing_file(table, "pairs"), "pairs")
+    given = read_pairs(table, entities)
     cells = dataset.table[artifact.feature_names]
     both = pairs_of_files(given, cells, partners, label, entities)
     return both, artifact, dataset

@@ -61,19 +61,24 @@ def read_rows(
     path: Path, where: Iterable[str] | None, argument: str, text: Sequence[str | int]
 ) -> pd.DataFrame:
     """Read the rows of a table in which columns have the given values, as ``output=B``."""
-    table = read_table(path, argument, text=text)
-    for condition in where or []:
-        name, equals, value = condition.partition("=")
+    conditions = [condition.partition("=") for condition in where or []]
+    columns = list(read_table(path, argument, n_rows=1).columns)
+    named = [c for c in columns if c in text] or [c for k, c in enumerate(columns) if k in text]
+    asked = [name for name, _, _ in conditions]  # as they are written: 007 is not 7
+    table = read_table(path, argument, text=(*named, *asked))
+    for name, equals, value in conditions:
         if not equals or name not in table.columns:
             raise Edge2TorchError(
-                f"where {condition!r}: write COLUMN=VALUE; {argument}= has the columns "
+                f"where {name + equals + value!r}: write COLUMN=VALUE; {argument}= has the columns "
                 f"{listing(table.columns, 10)}."
             )
         kept = table[table[name].astype(str) == value]
+        if kept.empty and (number := pd.to_numeric(value, errors="coerce")) == number:
+            kept = table[pd.to_numeric(table[name], errors="coerce") == number]
         if kept.empty:
             there: list[Any] = table[name].unique().tolist()
             raise Edge2TorchError(
-                f"where {condition!r}: no such row. {name} is {listing(there, 10)}."
+                f"where {name + equals + value!r}: no such row. {name} is {listing(there, 10)}."
             )
         table = kept
     return table

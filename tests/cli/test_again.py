@@ -12,6 +12,7 @@ from torch import nn
 
 import edge2torch as e2t
 from edge2torch.cli import main
+from edge2torch.study import read_rows
 from tests.exchange.files import Cx2
 
 QUICK = ["--seeds", "1", "--epochs", "3", "--replicates", "0", "--controls", "0", "--quiet"]
@@ -233,6 +234,24 @@ def test_wrong_pictures(ran, scores, tmp_path, capsys, options, message):
     assert code == 1
     assert message in error
     assert not (tmp_path / "x.svg").exists()
+
+
+def test_rows_are_chosen_by_names_as_they_are_written_and_by_numbers(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("gene,drug,fold,p,s\nNA,007,0,0.50,1\nNA,7,0,0.5,2\nnull,010,1,.25,3\n")
+
+    def rows(*where):
+        return read_rows(path, where, "scores", (0, "node"))
+
+    assert rows("drug=007")["s"].tolist() == [1]
+    assert rows("drug=7")["s"].tolist() == [2]
+    assert rows("drug=10")["s"].tolist() == [3]  # as no drug is called so, the number
+    assert rows("p=0.25", "fold=1")["gene"].tolist() == ["null"]
+    assert rows("fold=0.0")["gene"].tolist() == ["NA", "NA"]
+    with pytest.raises(e2t.Edge2TorchError, match=r"no such row\. drug is '007', '7', '010'"):
+        rows("drug=nan")
+    with pytest.raises(e2t.Edge2TorchError, match="where 'size': write COLUMN=VALUE"):
+        rows("size")
 
 
 def test_export_with_scores_and_weights(ran, scores, tmp_path, capsys):

@@ -276,3 +276,21 @@ def test_what_pairs_do_not_take_is_refused(files, capsys):
     assert "exchange the columns source and target" in refused(*both)
     edges[edges["target"] != "L2_0"].to_csv(files / "edges.csv", index=False)
     assert "one root" in refused(*both)
+
+
+def test_names_that_look_like_numbers_keep_their_zeros(files):
+    """Drugs called 003 were 3 among the pairs, where they stand in the second column."""
+    for name in ("cells", "drugs", "response"):
+        table = pd.read_csv(files / f"{name}.csv")
+        for column in {"cell", "drug"} & set(table):
+            table[column] = table[column].str[1:].str.zfill(3)
+        table.to_csv(files / f"{name}.csv", index=False)
+    drugs = pd.read_csv(files / "drugs.csv", dtype=str)
+    drugs[[*drugs.columns[1:], "drug"]].to_csv(files / "drugs.csv", index=False)  # not the first
+    results = call(files, [], max_epochs=1)("cell")
+    assert set(results.predictions["drug"]) == {f"{k:03}" for k in range(12)}
+    few = load_pairs(files / "out").predict(
+        files / "cells.csv", files / "drugs.csv", files / "out" / "predictions.csv"
+    )
+    np.testing.assert_allclose(few["predicted"], results.predictions[JOINED], rtol=1e-5)
+    assert few["drug"].tolist() == results.predictions["drug"].tolist()

@@ -189,6 +189,11 @@ def test_pairs_are_predicted_as_the_run_did_and_by_hand(files):
         z = of_drugs(drugs.loc[drug]).to_numpy()
         each = [one.after(one.hidden(x), z) for one in own]
         assert found.at[cell, drug] == pytest.approx(np.mean(each), rel=1e-5)
+    of_cells, of_drugs = networks.scalers
+    given = [one.given(of_drugs(drugs).loc["d5"]) for one in networks.networks]
+    x = e2t.align_features_to_input_nodes(of_cells(cells), networks.artifact)
+    mean = sum(one(x)[:, 0] for one in given).detach().numpy() / 2
+    np.testing.assert_allclose(mean, found["d5"], rtol=1e-5)
     few = networks.predict(
         files / "cells.csv", files / "drugs.csv", written[["cell", "drug", "value"]]
     )
