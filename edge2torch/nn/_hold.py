@@ -127,6 +127,58 @@ def holds_of(hold: Holds, batch: int, n_nodes: int) -> tuple[Hold, ...]:
     return holds
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """All that is held after an update, as one: ``keep * own + lift``.
+
+    Parameters
+    ----------
+    places : Tensor of int64, shape (k,)
+        Which of the nodes that are computed.
+    parts : Tensor, shape (b, 2 k)
+        First what is kept of each node, then what is added.
+
+    Examples
+    --------
+    >>> part = torch.full((1, 1), 0.5)
+    >>> holds = (Hold(torch.tensor([3]), part, part), Hold(torch.tensor([3]), part, 0 * part))
+    >>> Held.of(holds, torch.zeros(1, 2), first=2).parts  # half of it is .25, half of that 0
+    tensor([[0.2500, 0.1250]])
+    """
+
+    places: Tensor
+    parts: Tensor
+
+    @classmethod
+    def of(cls, holds: tuple[Hold, ...], like: Tensor, *, first: int) -> Held:
+        """Return what is held on values of the nodes from ``first`` on, of samples like those given."""
+        if not holds:
+            return cls(torch.empty(0, dtype=torch.int64), like.new_empty(len(like), 0))
+        places = torch.cat([one.nodes for one in holds]).unique()
+        places = places[places >= first]
+        parts = like.new_zeros(like.shape[0], 2 * len(places))
+        keep, lift = parts[:, : len(places)], parts[:, len(places) :]
+        keep.fill_(1.0)
+        for one in holds:
+            inside = one.nodes >= first
+            at = torch.searchsorted(places, one.nodes[inside])
+            share, value = (part[:, inside].to(like.dtype) for part in (one.share, one.value))
+            keep[:, at] *= 1 - share
+            lift[:, at] = (1 - share) * lift[:, at] + share * value
+            if one.shift is not None:
+                lift[:, at] += one.shift[:, inside].to(like.dtype)
+        return cls(places - first, parts)
+
+    @property
+    def count(self) -> int:
+        """How many nodes."""
+        return len(self.places)
+
+    def table(self) -> tuple[int, int, int]:
+        """Return the address of the places, how many they are, and the address of the parts."""
+        return self.places.data_ptr(), self.count, self.parts.data_ptr()
+
+
 def on_values(holds: tuple[Hold, ...], values: Tensor, first: int = 0) -> Tensor:
     """Apply what acts on values."""
     for one in holds:

@@ -20,7 +20,7 @@ from edge2torch.nn._hold import Hold, Holds, holds_of, on_outputs, on_values
 from edge2torch.nn._kernels import feature_major
 from edge2torch.nn._linear import MaskedLinear
 from edge2torch.nn._steady import Called, Convergence, SteadySolver
-from edge2torch.nn._whole import STEPS, Update, WholeGraph, settle
+from edge2torch.nn._whole import STEPS, AtOnce, Update, WholeGraph
 
 
 class RecurrentEdgeModel(CompiledModel):
@@ -205,6 +205,7 @@ class RecurrentEdgeModel(CompiledModel):
         """Return the state (b, n) after step k."""
         nodes = self._updated(k, state, holds, weight)
         if nodes is not None:
+            nodes = on_values(holds, nodes, self.in_features)
             return torch.cat([state[:, : self.in_features], nodes], dim=1)
         cell = self.cell(k if len(self.cells) > 1 else 0)
         known = () if weight is None else (weight,)
@@ -222,7 +223,7 @@ class RecurrentEdgeModel(CompiledModel):
     def _updated(
         self, k: int, state: Tensor, holds: tuple[Hold, ...], weight: Tensor | None
     ) -> Tensor | None:
-        """Return the nodes (b, m) after step k if one pass can tell them: samples as rows, as it has them."""
+        """Return the nodes (b, m) after step k, not held yet, if one pass can tell them: samples as rows."""
         if self.engine == "layers" or torch.compiler.is_compiling():
             return None
         if weight is not None and torch.is_grad_enabled():  # which it would ask for each step
@@ -230,8 +231,7 @@ class RecurrentEdgeModel(CompiledModel):
         sends = any(one.acts == "output" for one in holds)
         if sends and self.cell(0).fixed_rate is not None:  # what is sent is not what a leak keeps
             return None
-        nodes = self._update(k).call(self, on_outputs(holds, state))
-        return None if nodes is None else on_values(holds, nodes, self.in_features)
+        return self._update(k).call(self, on_outputs(holds, state))
 
     def _update(self, k: int) -> WholeGraph:
         return self._updates.setdefault(k, WholeGraph(Update(k)))
@@ -249,18 +249,19 @@ class RecurrentEdgeModel(CompiledModel):
             if not torch.compiler.is_compiling() and h.stride(1) == 1:
                 now = torch.cat([samples, h], dim=1)
                 after = self._updated(0, now, holds, weight)
+                if at_once is not None:
+                    at_once.last = after
                 if after is not None:
-                    return after
+                    return on_values(holds, after, self.in_features)
             now = torch.cat([inputs, h.t()]).t()
             return self._step(0, now, holds, weight).t()[self.in_features :].t()
 
-        def at_once(h: Tensor, tolerance: float, most: int) -> tuple[Tensor, Tensor, Tensor] | None:
-            return settle(self._update(0), self, samples, h, tolerance, most)
-
-        is_plain = not (holds or self.engine == "layers" or torch.compiler.is_compiling())
+        sends = any(one.acts == "output" for one in holds)
+        is_plain = not (sends or self.engine == "layers" or torch.compiler.is_compiling())
+        at_once = AtOnce(self._update(0), self, samples, holds) if is_plain else None
         modules = (*self.cells, *self.step_blocks)
         called = Called(None if self.artifact is None else self._names, order)
-        h, report = solver.solve(update, nodes.t(), modules, at_once if is_plain else None, called)
+        h, report = solver.solve(update, nodes.t(), modules, at_once, called)
         self.last_convergence = None if torch.compiler.is_exporting() else report
         settled: Tensor = self.steady(torch.cat([inputs, h.t()]).t())
         return settled

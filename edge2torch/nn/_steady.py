@@ -12,11 +12,9 @@ from torch import Tensor, nn
 from edge2torch._core.diverged import DivergedError
 from edge2torch._core.messages import listing, warn
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn._whole import through_inverse
+from edge2torch.nn._whole import AtOnce
 
 Update = Callable[[Tensor], Tensor]
-# From nodes, a tolerance and how many updates at most, to a steady state as ``_iterate`` finds it, or None.
-Settle = Callable[[Tensor, float, int], tuple[Tensor, Tensor, Tensor] | None]
 
 _HINT = "edge2torch.interpret.convergence(model, artifact, x) follows each sample"
 
@@ -122,13 +120,13 @@ class SteadySolver:
         update: Update,
         start: Tensor,
         modules: tuple[nn.Module, ...],
-        settle: Settle | None = None,
+        at_once: AtOnce | None = None,
         called: Called = Called(),
     ) -> tuple[Tensor, Convergence]:
         """Return the steady state (b, m) that the update leads to from ``start``, and a report.
 
         ``modules`` are those that the update runs: where they draw random numbers, every update
-        draws the same ones, or nothing could come to rest. ``settle`` makes all updates at once,
+        draws the same ones, or nothing could come to rest. ``at_once`` makes all updates in a call,
         where it can; given, an update reads nothing but the nodes that it gets. ``called`` is for
         what is said of nodes and samples.
         """
@@ -144,11 +142,11 @@ class SteadySolver:
                 h, report, before = self._iterate(step, start, called)
             else:
                 with torch.no_grad() if wants_gradient else nullcontext():
-                    h, report, before = self._found(step, start, settle, called)
+                    h, report, before = self._found(step, start, at_once, called)
             failed = [] if _is_blind(start) else report.failed
             most = _moving_most(step, before, h, failed) if failed else []
             if self.gradient != "unroll" and wants_gradient:
-                h = self._attach(step, h, modules, at_once=settle is not None)
+                h = self._attach(step, h, modules, at_once)
         if failed:
             warn(
                 f"{len(failed)} of {len(report.converged)} sample(s) did not settle within "
@@ -160,11 +158,11 @@ class SteadySolver:
         return h, report
 
     def _found(
-        self, step: Update, start: Tensor, settle: Settle | None, called: Called
+        self, step: Update, start: Tensor, at_once: AtOnce | None, called: Called
     ) -> tuple[Tensor, Convergence, Tensor | None]:
         """Return the steady state and a report, by all updates at once if that is possible."""
-        if settle is not None and not _is_blind(start):
-            found = settle(start, self.tolerance, self.max_steps)
+        if at_once is not None and not _is_blind(start):
+            found = at_once.settle(start, self.tolerance, self.max_steps)
             if found is not None:
                 h, steps, change = found
                 return h, Convergence(steps, change, change <= self.tolerance), None
@@ -201,7 +199,7 @@ class SteadySolver:
         return h, Convergence(steps, change, ~moving), before
 
     def _attach(
-        self, step: Update, h: Tensor, modules: tuple[nn.Module, ...], *, at_once: bool
+        self, step: Update, h: Tensor, modules: tuple[nn.Module, ...], at_once: AtOnce | None
     ) -> Tensor:
         """Take one more update, whose gradient stands for the steady state's own.
 
@@ -224,8 +222,8 @@ class SteadySolver:
                     "gradient='implicit' has first derivatives only. Compile with "
                     "gradient='unroll' for second ones (create_graph=True)."
                 )
-            if at_once:
-                known = through_inverse(once, arriving, 0.1 * self.tolerance, self.max_steps)
+            if at_once is not None:
+                known = at_once.invert(arriving, 0.1 * self.tolerance, self.max_steps)
                 if known is not None:
                     return known
             total, term = arriving, arriving
@@ -268,7 +266,7 @@ class FewSteps(SteadySolver):
         update: Update,
         start: Tensor,
         modules: tuple[nn.Module, ...],  # noqa: ARG002 - the parent's: updates draw anew here
-        settle: Settle | None = None,  # noqa: ARG002 - and are differentiated
+        at_once: AtOnce | None = None,  # noqa: ARG002 - and are differentiated
         called: Called = Called(),  # noqa: ARG002 - and nothing is told
     ) -> tuple[Tensor, Convergence]:
         """Return the state (b, m) after ``max_steps`` updates, and how far it still moved."""

@@ -1316,32 +1316,47 @@ def _take_over(graph, memory, work, n_inputs):
         store(work, 3 * width + q, spoiled)
 
 
+@within
+def _hold(S, outs, places, n_held, held, width):
+    """Draw nodes to what they are held at: ``keep * own + lift``, rows of ``held`` one after the other."""
+    for i in range(n_held):
+        row = outs[places[i]] * width
+        for q in range(0, width, lanes_of(S)):
+            keep, lift = load(held, i * width + q), load(held, (n_held + i) * width + q)
+            store(S, row + q, multiply_add(load(S, row + q), keep, lift))
+
+
 @kept
 def settle(
-    like, graph, memory, parameters, state, steps, change, lost, work, tolerance, most, n_inputs,
-    batch, first_block, last_block, seed,
+    like, graph, memory, parameters, state, places, n_held, parts, steps, change, lost, work,
+    tolerance, most, n_inputs, batch, first_block, last_block, seed,
 ):  # fmt: skip
     """Update nodes of a state (b, n) until each sample is steady: a step's outputs are its next nodes.
 
-    Fills how many ``steps`` each took, and its last relative ``change``; in ``lost`` the step in which
-    a value was not finite, where all ends. Arrays come by address.
+    Nodes at ``places`` (k) are held, by ``parts`` (b, 2 k) of each sample. Fills how many ``steps`` each
+    took, and its last relative ``change``; in ``lost`` the step in which a value was not finite, where all
+    ends. ``work`` is (4 + 2 k, width). Arrays come by address.
     """
     graph, memory = _graph(graph), _memory(like, memory)
     n_in, width, S = graph.n_in, memory.width, memory.S
+    held = values_at(like, work + 4 * width * size_of(like))
     state, change, work = values_at(like, state), values_at(like, change), values_at(like, work)
-    steps, lost = int64_at(steps), int64_at(lost)
+    steps, lost, places = int64_at(steps), int64_at(lost), int64_at(places)
+    parts = values_at(like, parts)
     if parameters:
         _prepare(graph, parameters, memory.flat, seed)
     for block in range(first_block, last_block):
         lo = block * width
         rows = min(width, batch - lo)
         _in_columns(state, lo, rows, n_in, S, 0, width)
+        _in_columns(parts, lo, rows, 2 * n_held, held, 0, width)
         for j in range(width):
             work[j] = number_of(S, 1.0 if j < rows else 0.0)
         left, count = rows, 0
         while left > 0 and count < most:
             count += 1
             _compute(graph, memory, 0, graph.n_nodes, lo, 0, 0, batch, seed)
+            _hold(S, graph.outs, places, n_held, held, width)
             _take_over(graph, memory, work, n_inputs)
             for j in range(rows):
                 if work[3 * width + j] != 0:  # not a number, then
@@ -1396,27 +1411,36 @@ def _back_once(graph, memory, d, work, n_inputs, base, z_base, lo, batch, seed):
 
 @kept
 def invert(
-    like, graph, memory, g, d, work, tolerance, most, n_inputs, batch, first_block, last_block, seed
-):
+    like, graph, memory, g, places, n_held, parts, d, work, tolerance, most, n_inputs, batch,
+    first_block, last_block, seed,
+):  # fmt: skip
     """Turn gradients g (b, m) of steady nodes into g + J'g + J'J'g + ..., J the slopes of a step.
 
     Until what is added is small beside the sum, in each sample; where values are not finite they go on
-    to all that they reach. ``work`` (2 m + 3, width) holds the sum, what was added last, the largest of
-    both, and whether the sum is finite; d is room for what weights would get.
+    to all that they reach. What nodes at ``places`` (k) hand back is held by ``parts`` (b, 2 k). ``work``
+    (2 m + 3 + 2 k, width) has the sum, what was added last, the largest of both, whether the sum is finite,
+    and the parts; d is room for what weights would get.
     """
     graph, memory = _graph(graph), _memory(like, memory)
     n, width, S = graph.n_out, memory.width, memory.S
+    held = values_at(like, work + (2 * n + 3) * width * size_of(like))
     g, d, work = values_at(like, g), values_at(like, d), values_at(like, work)
+    places, parts = int64_at(places), values_at(like, parts)
     for block in range(first_block, last_block):
         lo = block * width
         base, z_base = lo * (graph.n_in + graph.n_nodes), lo * graph.n_kept
         rows = min(width, batch - lo)
         _in_columns(g, lo, rows, n, work, 0, width)
+        _in_columns(parts, lo, rows, 2 * n_held, held, 0, width)
         for j in range(n):
             for q in range(rows, width):  # no sample of a batch that a norm sees
                 work[j * width + q] = number_of(S, 0.0)
             _copy_row(work, j * width, work, (n + j) * width, width)
         for _ in range(most):
+            for i in range(n_held):
+                for q in range(0, width, lanes_of(S)):
+                    at = (n + places[i]) * width + q
+                    store(work, at, load(work, at) * load(held, i * width + q))
             _back_once(graph, memory, d, work, n_inputs, base, z_base, lo, batch, seed)
             goes_on = False
             for j in range(2 * n * width, 2 * n * width + rows):
