@@ -131,7 +131,7 @@ def export(
         network, weights = read_graph(graph, "GRAPH")
         names = network.graph.node_names.tolist()
         if scores is None:  # a run knows its scores itself
-            nodes, own_title = own_scores(graph)
+            nodes, own_title = own_scores(graph, column)
             title, show = title or own_title, column
     else:
         with warnings.catch_warnings():  # weights go out as such, with their signs beside them

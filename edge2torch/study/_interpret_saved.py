@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from edge2torch._core.console import Console
-from edge2torch._core.files import output_folder
+from edge2torch._core.files import folder_of_results
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.tables import write_table
 from edge2torch.errors import Edge2TorchError
@@ -54,26 +54,27 @@ def interpret_saved(
     refuse_partners(saved, {"other": other, "pairs": pairs})
     dataset = read_samples(saved, data, label, layer, feature_names)
     asked = asked_pairs(saved, dataset, other, pairs) if saved.is_of_pairs else None
-    folder = output_folder(out, "out")
-    what = plural("sample", len(dataset.table))
-    if asked is not None:
-        what = f"{plural('pair', len(asked.index))}, {plural('network', len(saved.networks))}"
-    console.say(f"{what}, {plural('output', len(positions))}: {listing(positions, 10)}.")
-    if saved.recipe is not None and not saved.recipe.learned:
-        console.say(
-            "The run that saved this model found it no better than guessing: these scores say what "
-            "its noise rests on. Read none of them as a finding."
-        )
-    for note in filter(None, (saved.note, *dataset.notes, *(() if asked is None else asked.notes))):
-        console.say(note)
-    if asked is not None:
-        _written(console, folder / "predicted.csv", predicted_table(saved, asked))
-    for target in targets:
-        if asked is None:
-            table = score(saved, dataset, target, method, positions, seed)
-        else:
-            table = score_pairs(saved, asked, dataset.label, target, method, seed, console)
-        _written(console, folder / f"{target}.csv", table)
+    with folder_of_results(out, "out") as folder:
+        what = plural("sample", len(dataset.table))
+        if asked is not None:
+            what = f"{plural('pair', len(asked.index))}, {plural('network', len(saved.networks))}"
+        console.say(f"{what}, {plural('output', len(positions))}: {listing(positions, 10)}.")
+        if saved.recipe is not None and not saved.recipe.learned:
+            console.say(
+                "The run that saved this model found it no better than guessing: these scores say what "
+                "its noise rests on. Read none of them as a finding."
+            )
+        more = () if asked is None else asked.notes
+        for note in filter(None, (saved.note, *dataset.notes, *more)):
+            console.say(note)
+        for target in targets:
+            if asked is None:
+                table = score(saved, dataset, target, method, positions, seed)
+            else:
+                table = score_pairs(saved, asked, dataset.label, target, method, seed, console)
+            _written(console, folder / f"{target}.csv", table)
+        if asked is not None:
+            _written(console, folder / "predicted.csv", predicted_table(saved, asked))
 
 
 def _written(console: Console, path: Path, table: pd.DataFrame) -> None:

@@ -111,11 +111,13 @@ def read_saved(path: Path, option: str) -> Saved:
     """Read the model of a run's folder, or of one that ``save_compiled`` wrote."""
     if not path.is_dir():
         raise Edge2TorchError(f"{option}: there is no folder {str(path)!r}.")
-    for place in (path, path.parent):
-        is_network = place == path or re.fullmatch(rf"{_MODEL}(_\d+)?", path.name)
-        if is_network and (place / PAIRS).is_file():
-            return _read_pairs(place, path.name if place != path else None)
-        if is_network and (place / _OLDER_PAIRS).is_file():
+    whole = path.resolve()  # what "." is called
+    is_one = re.fullmatch(rf"{_MODEL}(_\d+)?", whole.name) is not None
+    parent = path.parent if path.name == whole.name else whole.parent
+    for place, only in ((path, None), (parent, whole.name)) if is_one else ((path, None),):
+        if (place / PAIRS).is_file():
+            return _read_pairs(place, only)
+        if (place / _OLDER_PAIRS).is_file():
             raise Edge2TorchError(
                 f"{option}: {str(place)!r} is of a run over pairs and has no {PAIRS}, which says how data come to "
                 "its networks: an earlier edge2torch wrote it, or it was stopped. Run it again. In Python "

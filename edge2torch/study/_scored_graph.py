@@ -36,11 +36,21 @@ def read_graph(path: Path, argument: str) -> tuple[CompileArtifact, pd.DataFrame
         return compile_graph(edges, backend=backend, quiet=True)[1], None
 
 
-def own_scores(folder: Path) -> tuple[pd.DataFrame | None, str]:
+def own_scores(folder: Path, column: str | None = None) -> tuple[pd.DataFrame | None, str]:
     """Return what a run knows of its nodes, and its title; nothing of a folder that is not of a run.
 
-    Of pairs ``score`` is the mean magnitude over all drugs, and each has its own ``score_<drug>``.
+    Of pairs ``score`` is the mean magnitude over all drugs, and each has its own ``score_<drug>``. A
+    ``column`` that is asked for has to be among them.
     """
+    found, title = _scores_and_title(folder)
+    if found is not None and column is not None and column not in found:
+        raise Edge2TorchError(
+            f"column: the run has no score {column!r}. It has {listing(found.columns, 10)}."
+        )
+    return found, title
+
+
+def _scores_and_title(folder: Path) -> tuple[pd.DataFrame | None, str]:
     if (folder / PAIRS).is_file():
         table = folder / "node_attribution.csv"
         if not table.is_file():

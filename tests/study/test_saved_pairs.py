@@ -66,8 +66,9 @@ def command(capsys, *parts):
 
 def interpreted(capsys, files, out, *more, folder="out"):
     data, other = files / "cells.csv", files / "drugs.csv"
+    place = folder if folder == "." else files / folder
     code, said = command(
-        capsys, "interpret", files / folder, "--data", data, "--other", other, "--out", out, *more
+        capsys, "interpret", place, "--data", data, "--other", other, "--out", out, *more
     )
     assert code == 0, said
     return said
@@ -315,11 +316,16 @@ def test_the_run_has_scored_its_nodes_alike(files, tmp_path, capsys):
         np.testing.assert_allclose(written[name], own.loc[written.index, other], rtol=1e-4)
 
 
-def test_one_of_the_networks_is_said_to_be_one(files, tmp_path, capsys):
+def test_one_of_the_networks_is_said_to_be_one(files, tmp_path, capsys, monkeypatch):
     said = interpreted(capsys, files, tmp_path, "--targets", "nodes", folder="out/model_2")
     assert "'model_2' is one of 2 networks, whose mean predicts: give" in said
     assert "1 network" in said
-    assert "sd" not in pd.read_csv(tmp_path / "nodes.csv")
+    found = pd.read_csv(tmp_path / "nodes.csv")
+    assert "sd" not in found
+    monkeypatch.chdir(files / "out" / "model_2")  # "." has no name
+    said = interpreted(capsys, files, tmp_path, "--targets", "nodes", folder=".")
+    assert "'model_2' is one of 2 networks" in said
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "nodes.csv"), found)
 
 
 def test_a_run_that_learned_nothing_says_so(files, tmp_path, capsys):
@@ -423,6 +429,12 @@ def test_what_is_missing_or_of_something_else_is_named(files, tmp_path, capsys):
     said = refused("--other", tmp_path / "few.csv")
     assert "--other: 6 drug(s) have features that are missing or no numbers" in said
     assert "has no output 'd3'. It has 'auc'" in refused("--other", drugs, "--output", "d3")
+    assert "'Foo' is not known" in refused("--other", drugs, "--method", "Foo")
+    code, said = command(
+        capsys, "export", files / "out", "--column", "score_x", "--to", tmp_path / "x.cx2"
+    )
+    assert code == 1
+    assert "--column: the run has no score 'score_x'. It has 'score', 'score_d0'" in said
     graph, _ = e2t.compile_graph(pd.read_csv(files / "edges.csv"), quiet=True)
     e2t.save_compiled(tmp_path / "plain", graph)
     said = refused("--other", drugs, folder=tmp_path / "plain")
