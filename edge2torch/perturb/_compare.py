@@ -13,8 +13,8 @@ from edge2torch._core.edges import EdgesLike
 from edge2torch._core.messages import listing, wording
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
-from edge2torch.perturb._design import Design
-from edge2torch.perturb._folds import EASY, Folds
+from edge2torch.perturb._design import Design, check_design
+from edge2torch.perturb._folds import EASY, Folds, check_folds
 from edge2torch.perturb._kernel import GraphKernel
 from edge2torch.perturb._problem import Floats, Problem
 from edge2torch.perturb._rewired import rewired_graphs
@@ -115,6 +115,8 @@ def baselines(
     >>> bool(found.scores.loc["additive", "skill"] > 0.99)
     True
     """
+    check_design("design", design)
+    check_folds(folds)
     check_seed("seed", seed)
     problem = _problem(design)
     held = held_out(design, problem, folds)

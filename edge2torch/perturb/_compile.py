@@ -16,7 +16,7 @@ from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.customize import customize_model
 from edge2torch.errors import Edge2TorchError, Edge2TorchWarning
 from edge2torch.graph import reachable, read_edge_table
-from edge2torch.perturb._design import LOWERS, Design
+from edge2torch.perturb._design import LOWERS, Design, check_design
 from edge2torch.perturb._model import Encoding, PerturbationModel
 from edge2torch.perturb._problem import smallest_doses
 from edge2torch.perturb._weights import WEIGHTS, share_weights, with_fixed_inputs
@@ -116,6 +116,7 @@ def compile(  # noqa: A001 - perturb.compile is what users look for beside compi
     >>> artifact.feature_names, model.encoding.held
     (['EGF'], ['MEK'])
     """
+    check_design("design", design)
     check_choice("weights", weights, WEIGHTS)
     check_choice("time_scale", time_scale, ("rank", "log"))
     check_choice("dose", dose, ("log", "hill"))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.checks import check_type
 from edge2torch._core.messages import plural
 from edge2torch.errors import Edge2TorchError
 
@@ -21,6 +22,11 @@ NOT_EXCHANGED = "The targets cannot be exchanged: no two treatments of a kind ha
 INHIBITOR = "_inhibitor"  # what the end of a name says
 
 Ints = NDArray[np.int64]
+
+
+def check_design(argument: str, value: Any) -> None:
+    """Refuse what is no design, such as the table that one is made of."""
+    check_type(argument, value, Design, "a Design: read_design(table, readouts) makes one")
 
 
 @dataclass(frozen=True, eq=False)

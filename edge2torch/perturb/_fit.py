@@ -22,8 +22,8 @@ from edge2torch.graph import read_edge_table
 from edge2torch.perturb._arms import Arm, Work
 from edge2torch.perturb._compare import Comparison, baselines, compared, held_out
 from edge2torch.perturb._compile import compile as compile_design
-from edge2torch.perturb._design import NOT_EXCHANGED, Design
-from edge2torch.perturb._folds import Folds
+from edge2torch.perturb._design import NOT_EXCHANGED, Design, check_design
+from edge2torch.perturb._folds import Folds, check_folds
 from edge2torch.perturb._folds import folds as make_folds
 from edge2torch.perturb._problem import Floats, Problem
 from edge2torch.perturb._rewired import rewired_graphs
@@ -302,13 +302,16 @@ def fit(
     check_count("rewired", rewired, 0)
     check_seed("seed", seed)
     table = read_edge_table(edges).frame
+    check_design("design", design)
     made = make_folds(design, seed=seed) if folds is None else folds
-    if not isinstance(made, Folds):
-        raise Edge2TorchError(
-            f"folds must be what folds() returns, found {type(made).__name__}: perturb.folds(design, k=5)."
-        )
+    check_folds(made)
     check_count("inner_folds", inner_folds, 0)
     check_executor(executor)
+    if unknown := [name for name in options if name not in _COMPILE]:
+        raise Edge2TorchError(
+            f"{unknown[0]}= is an option of neither perturb.fit nor perturb.compile."
+            f"{nearest(unknown[0], _COMPILE)}"
+        )
     usual = Recipe(weights, prior_mean, epochs, learning_rate, weight_decay, options)
     _check_recipe(usual)
     recipes = _recipes(usual, settings, inner_folds)

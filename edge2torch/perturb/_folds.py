@@ -13,7 +13,7 @@ from edge2torch._core.checks import check_choice, check_count, check_seed
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
-from edge2torch.perturb._design import Design, Ints
+from edge2torch.perturb._design import Design, Ints, check_design
 
 Leave = Literal["condition", "treatment", "target", "combination", "dose", "time", "context"]
 EASY = "This split can be solved without the graph."
@@ -104,6 +104,14 @@ class Folds:
         return f"{words}\n{EASY}" if self.has_sisters else words
 
 
+def check_folds(value: Any) -> None:
+    """Refuse what :func:`folds` did not make."""
+    if not isinstance(value, Folds):
+        raise Edge2TorchError(
+            f"folds must be what folds() returns, found {type(value).__name__}: perturb.folds(design, k=5)."
+        )
+
+
 def folds(
     design: Design,
     leave: Leave | Mapping[str, Any] | pd.Series[Any] = "condition",
@@ -149,6 +157,7 @@ def folds(
     >>> folds(design, "treatment")
     3 folds, one treatment left out; 0 of 3 held-out conditions have a sister in training.
     """
+    check_design("design", design)
     check_seed("seed", seed)
     if isinstance(leave, Mapping | pd.Series):
         return _given(design, pd.Series(leave, dtype=object))

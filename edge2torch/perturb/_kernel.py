@@ -16,7 +16,7 @@ from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import read_edge_table
-from edge2torch.perturb._design import LOWERS, Design, Ints
+from edge2torch.perturb._design import LOWERS, Design, Ints, check_design
 from edge2torch.perturb._problem import (
     Floats,
     Problem,
@@ -166,6 +166,9 @@ class GraphKernel:
         -------
         DataFrame, shape (samples, readouts)
         """
+        check_design("design", design)
+        if new is not None:
+            check_design("new", new)
         if design.readouts.shape[1] == 0:
             raise Edge2TorchError("design has no readouts to learn from.")
         rows = np.arange(len(design.samples)) if training is None else np.asarray(training)

@@ -17,7 +17,7 @@ from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import Hold, RecurrentEdgeModel
-from edge2torch.perturb._design import Design
+from edge2torch.perturb._design import Design, check_design
 
 _START_SHARE = 0.9  # of its target that an inhibitor of unknown efficacy stops before training
 _INPUT_SCALE = 3.0  # a full dose: inputs of the order of 1 to 3 drive saturating nodes
@@ -171,6 +171,7 @@ class PerturbationModel(nn.Module):
 
     def encode(self, design: Design) -> Tensor:
         """Return doses, and contexts behind them, of every sample of a design, (b, t + c)."""
+        check_design("design", design)
         known = self.encoding
         given = design.doses.loc[:, (design.doses > 0).any()]
         if new := [str(name) for name in given if name not in known.treatments]:

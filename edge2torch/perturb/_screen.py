@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from edge2torch._core.statistics import benjamini_hochberg
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import reachable
 from edge2torch.nn import Hold
-from edge2torch.perturb._design import Design
+from edge2torch.perturb._design import Design, check_design
 from edge2torch.perturb._fit import PerturbationFit
 from edge2torch.perturb._model import PerturbationModel
 from edge2torch.perturb._train import Trained
@@ -83,10 +83,11 @@ def screen(
     """
     check_choice("kind", kind, _KINDS)
     check_number("share", share, least=0, most=None if kind == "over_expression" else 1)
-    several = [fits] if isinstance(fits, PerturbationFit) else list(fits)
+    several = list(fits) if isinstance(fits, Iterable) else [fits]
     if not several or not all(isinstance(one, PerturbationFit) for one in several):
         raise Edge2TorchError("fits must be what perturb.fit returned, or several of them.")
     asked = several[0].design if design is None else design
+    check_design("design", asked)
     rows = _rows(asked, background)
     groups = _groups(several[0].networks[0].model, nodes)
     names = [str(name) for name in several[0].design.readouts.columns]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from edge2torch._core.checks import check_type
 from edge2torch._core.files import output_folder, path_of, write_file
 from edge2torch._core.messages import wording
 from edge2torch._core.tables import write_table
@@ -40,6 +41,7 @@ def write_fit(found: PerturbationFit, folder: str | os.PathLike[str]) -> Path:
     >>> sorted(path.name for path in write_fit(found, "results").glob("[kp]*"))
     ['knock_outs.csv', 'perturbation_scores.csv', 'predictions.csv']
     """
+    check_type("found", found, PerturbationFit, "what perturb.fit returned")
     place = output_folder(path_of(folder, "folder"), "folder")
     tables = {
         "perturbation_scores.csv": found.scores.rename_axis("model").reset_index(),

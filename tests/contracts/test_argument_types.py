@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import edge2torch as e2t
-from edge2torch import survival
+from edge2torch import perturb, survival
 from edge2torch.errors import Edge2TorchError
 from edge2torch.interpret import cross_fit, find_nodes, node_alone, node_use, rewire, set_test
 from edge2torch.simulate import layered_graph
@@ -28,6 +28,10 @@ TIME, EVENT = np.arange(1.0, 41.0), np.ones(40)
 TIMES = survival.Outcome(TIME, EVENT)
 TABLE = pd.DataFrame({"days": TIME, "dead": EVENT})
 LINEAR = torch.nn.Linear(1, 1)
+SIGNED = pd.DataFrame({"source": ["A", "B", "a"], "target": ["a", "a", "y"], "sign": 1})
+DOSES = pd.DataFrame({"A": [0, 1, 0, 1.0], "B": [0, 0, 1.0, 1]}, list("0abc"))
+DESIGN = perturb.read_design(DOSES, pd.DataFrame({"y": [0, 0.5, 0.5, 0.8]}, list("0abc")))
+KERNEL = perturb.GraphKernel(SIGNED)
 
 
 def trained(**options: Any) -> Any:
@@ -77,6 +81,17 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
     "train": ("train", lambda: survival.uno_c(TIME, EVENT, TIME, train=TABLE)),
     "residuals": ("outcome", lambda: survival.martingale_residuals(TABLE)),
     "folds": ("outcome", lambda: survival.survival_folds(TABLE)),
+    "doses for a design": ("design", lambda: perturb.fit(SIGNED, DOSES)),
+    "no design": ("design", lambda: perturb.folds(None)),
+    "doses to compile": ("design", lambda: perturb.compile(SIGNED, DOSES)),
+    "doses to encode": ("design", lambda: perturb.compile(SIGNED, DESIGN)[0].encode(DOSES)),
+    "doses to compare": ("design", lambda: perturb.baselines(DOSES, perturb.folds(DESIGN))),
+    "doses to learn from": ("design", lambda: KERNEL.predict(DOSES)),
+    "new doses": ("new", lambda: KERNEL.predict(DESIGN, new=DOSES)),
+    "a number of folds": ("folds", lambda: perturb.baselines(DESIGN, 5)),
+    "no fit": ("fits", lambda: perturb.screen(3)),
+    "a design for a fit": ("found", lambda: perturb.write_fit(DESIGN, "out")),
+    "an option of neither": ("step=", lambda: perturb.fit(SIGNED, DESIGN, step=3)),
     "hazards": ("log_hazard", lambda: survival.baseline_hazard(["high"] * 40, TIMES)),
 }
 
