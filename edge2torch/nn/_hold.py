@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -80,24 +80,44 @@ class Hold:
     def of(self, samples: Tensor | slice) -> Hold:
         """Return what is held in some of the samples."""
         shift = None if self.shift is None else self.shift[samples]
-        return Hold(self.nodes, self.share[samples], self.value[samples], shift, self.acts)
+        return type(self)(self.nodes, self.share[samples], self.value[samples], shift, self.acts)
 
     def applied(self, values: Tensor, first: int = 0) -> Tensor:
         """Return values (b, n), or (b, n, c), of the nodes from position ``first`` on, with these held."""
-        inside = (self.nodes >= first) & (self.nodes < first + values.shape[1])
-        places = self.nodes[inside] - first
-        share, value = (part[:, inside].to(values.dtype) for part in (self.share, self.value))
-        shift = None if self.shift is None else self.shift[:, inside].to(values.dtype)
+        places, keep, lift = self._parts(values, first)
         rows = values.transpose(0, 1)  # nodes as rows, as they lie in memory
-        own = rows.index_select(0, places)
-
-        def shaped(part: Tensor) -> Tensor:
-            return part.t().reshape(*part.t().shape, *[1] * (values.dim() - 2))
-
-        held = (1 - shaped(share)) * own + shaped(share) * shaped(value)
-        if shift is not None:
-            held = held + shaped(shift)
+        held = keep * rows.index_select(0, places) + lift
         return rows.index_copy(0, places, held).transpose(0, 1)
+
+    def _parts(self, values: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return which of the values are held (k,), and how: ``keep * own + lift``, (k, b) or (k, b, 1)."""
+        inside = (self.nodes >= first) & (self.nodes < first + values.shape[1])
+        share, value = (part[:, inside].to(values.dtype) for part in (self.share, self.value))
+        lift = share * value
+        if self.shift is not None:
+            lift = lift + self.shift[:, inside].to(values.dtype)
+        keep, lift = (
+            part.t().reshape(*part.t().shape, *[1] * (values.dim() - 2))
+            for part in (1 - share, lift)
+        )
+        return self.nodes[inside] - first, keep, lift
+
+
+@dataclass(frozen=True, eq=False)
+class _OfCall(Hold):
+    """A hold for the time of one call, which remembers what all updates have in common."""
+
+    _known: dict[Hashable, tuple[Tensor, Tensor, Tensor]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def _parts(self, values: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        if torch.compiler.is_compiling():
+            return super()._parts(values, first)
+        at = values.shape, values.dtype, first, torch.is_grad_enabled()
+        if at not in self._known:
+            self._known[at] = super()._parts(values, first)
+        return self._known[at]
 
 
 Holds = Hold | Iterable[Hold] | None
@@ -124,7 +144,8 @@ def holds_of(hold: Holds, batch: int, n_nodes: int) -> tuple[Hold, ...]:
                 raise Edge2TorchError(
                     f"hold: nodes must be positions from 0 to {n_nodes - 1}, found {low} to {high}."
                 )
-    return holds
+    # anew for each call, for what is remembered belongs to one way back
+    return tuple(_OfCall(one.nodes, one.share, one.value, one.shift, one.acts) for one in holds)
 
 
 @dataclass(frozen=True, eq=False)

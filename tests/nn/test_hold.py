@@ -130,6 +130,32 @@ def test_a_sequence_is_held_at_every_time_and_packed_as_padded() -> None:
     torch.testing.assert_close(again, padded)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("acts", ["value", "output"])
+def test_what_all_updates_have_in_common_is_computed_once_a_call(
+    kind: str, acts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, artifact, x = compiled(kind)
+    asked, own = [], Hold._parts
+
+    def counted(hold: Hold, values: torch.Tensor, first: int) -> object:
+        asked.append((hold, values.shape, first, torch.is_grad_enabled()))
+        return own(hold, values, first)
+
+    monkeypatch.setattr(Hold, "_parts", counted)
+    share = torch.full((6, 2), 0.3, dtype=torch.float64, requires_grad=True)
+    held = artifact.hold(["b", "d"], 6, share, 0.5, shift=0.1, acts=acts)
+    held = Hold(held.nodes, share, held.value, held.shift, acts)
+    found = []
+    for _ in range(2):  # the graph of the first call is gone by the second
+        y = model(x, hold=held)
+        found.append((y.detach(), *torch.autograd.grad(y.sum(), share)))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+    assert found[0][1].abs().sum() > 0
+    assert len(set(asked)) == len(asked) <= 8
+
+
 def test_what_is_refused() -> None:
     model, artifact, x = compiled("fixed")
     for call, words in (
