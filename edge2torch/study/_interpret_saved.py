@@ -60,9 +60,12 @@ def interpret_saved(
             what = f"{plural('pair', len(asked.index))}, {plural('network', len(saved.networks))}"
         console.say(f"{what}, {plural('output', len(positions))}: {listing(positions, 10)}.")
         if saved.recipe is not None and not saved.recipe.learned:
+            found = "no better than guessing"
+            if asked is not None:
+                found = f"not shown to be better than the mean of each {asked.entities[1]}"
             console.say(
-                "The run that saved this model found it no better than guessing: these scores say what "
-                "its noise rests on. Read none of them as a finding."
+                f"The run that saved this model found it {found}: these scores say what its noise rests on. "
+                "Read none of them as a finding."
             )
         more = () if asked is None else asked.notes
         for note in filter(None, (saved.note, *dataset.notes, *more)):
