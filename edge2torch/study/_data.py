@@ -285,6 +285,12 @@ def _from_table(
     all_features: bool,
     chosen: bool,
 ) -> Dataset:
+    if isinstance(frame.index, pd.MultiIndex):
+        raise Edge2TorchError(
+            f"data: rows have names of {frame.index.nlevels} levels, and a sample has one. Join them, "
+            "data.index = ['_'.join(map(str, names)) for names in data.index], or make columns of them, "
+            "data.reset_index()."
+        )
     frame.columns = frame.columns.map(lambda column: str(column).strip())
     own = names_of(label)
     refuse_transposed(frame, own, wanted, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,8 +35,12 @@ def test_weighed_scores_are_those_of_samples_drawn_again(kind):
     if kind == "classification":
         counts[0, task.values[rows] == 0] = 0  # a class that is not drawn
         counts[1, task.values[rows] != 0] = 0  # and one that alone is
+    else:
+        counts[0], counts[0, 7] = 0, 40  # one sample alone, which has no variance
     quick = task.outcome.resampled(task, fitted, rows, predicted, counts)
-    slow = Outcome.resampled(task.outcome, task, fitted, rows, predicted, counts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of scores of one sample
+        slow = Outcome.resampled(task.outcome, task, fitted, rows, predicted, counts)
     assert list(quick) == [metric.name for metric in task.outcome.metrics]
     for name, values in slow.items():
         np.testing.assert_allclose(quick[name], values, rtol=1e-9, err_msg=name)
@@ -124,6 +129,22 @@ def test_no_interval_goes_beyond_what_a_score_can_be(kind):
         assert least <= row["low"] <= row["value"] <= row["high"] <= most
         cut += row["low"] == least or row["high"] == most
     assert cut
+
+
+@pytest.mark.parametrize("values", [(0.3, 1.0), (37.1, 100.0), (0.25, 1.5)])
+def test_draws_of_one_value_alone_do_not_make_an_interval_of_r2(values):
+    """Rounding leaves them a variance of 1e-17, and an R² of -1e15: the mean of all draws was there."""
+    rng = np.random.default_rng(0)
+    low_one, high_one = values
+    truth = np.where(np.arange(12) < 3, low_one, high_one)
+    task = choose_task(pd.Series(truth, name="y"), "regression", 1)
+    a, b = (truth[:, None] + rng.normal(size=(12, 1)) * (high_one - low_one) / 3 for _ in range(2))
+    rows = np.arange(12)
+    table = intervals(task, [HeldOut(rows, rows, {A: a, B: b})], [(A, B)], None)
+    for row in table.to_dict("records"):
+        assert row["low"] <= row["value"] <= row["high"]
+        if row["metric"] == "r2":
+            assert row["high"] - row["low"] < 3
 
 
 @pytest.mark.parametrize(

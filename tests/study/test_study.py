@@ -115,6 +115,21 @@ def test_errors_speak_of_arguments(edges, cells, changes, said):
         e2t.run_study(**given)
 
 
+def test_names_of_several_levels_are_refused(edges, cells):
+    rows = pd.MultiIndex.from_arrays([np.resize(["d1", "d2"], len(cells)), range(len(cells))])
+    with pytest.raises(e2t.Edge2TorchError, match=r"^data: rows have names of 2 levels.*reset_index"):
+        e2t.run_study(edges, cells.set_axis(rows), "kind", **BARE)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_a_number_that_most_samples_have_has_two_halves(edges, cells, share):
+    """The largest value of more than half of the held-out samples is their median: none is above."""
+    response = np.where(np.arange(len(cells)) % 10 < 10 * share, 1.5, 0.25)
+    study = e2t.run_study(edges, cells.drop(columns="dose").assign(dose=response), "dose", **BARE)
+    assert study.attribution.nodes.notna().all(axis=None)
+    assert study.attribution.features.notna().all(axis=None)
+
+
 def test_new_samples_have_every_feature(edges, cells):
     study = e2t.run_study(edges, cells, "kind", **BARE)
     with pytest.raises(e2t.Edge2TorchError, match="data lacks 1 of 12 inputs of the model: 'g3'"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,21 @@ class Metric:
     def lead(self, own: Any, other: Any) -> Any:
         """Return how much better the first is."""
         return own - other if self.higher_is_better else other - own
+
+
+def upper_half(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which of some numbers are of the upper half; where there are two or more, some are not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> upper_half(np.array([3.0, 1.0, 2.0, 4.0])).tolist()
+    [True, False, False, True]
+    >>> upper_half(np.array([1.0, 9.0, 9.0])).tolist()  # more than half are the largest
+    [False, True, True]
+    """
+    above: NDArray[np.bool_] = values > np.median(values)
+    if not above.any():
+        above = values == values.max()
+    # numbers that are all alike have halves by their order, between which nothing differs
+    return np.arange(len(values)) >= len(values) / 2 if above.all() else above

@@ -35,6 +35,9 @@ class _Goal(Goal):
         return np.asarray(predicted.double()) * self.scale + self.center
 
 
+_ALIKE = 1e-12  # of the mean square: below, a variance has no digit that is not rounding
+
+
 class Number(Outcome):
     """One number."""
 
@@ -114,7 +117,7 @@ class Number(Outcome):
         # about the middle of all, so that squares of large numbers lose no digits
         y, p = truth - truth.mean(), value - value.mean()
         mean_y, mean_p = weight @ y, weight @ p
-        spread, spread_p = weight @ y**2 - mean_y**2, weight @ p**2 - mean_p**2
+        spread, spread_p = _spread(weight, y, mean_y), _spread(weight, p, mean_p)
         shared = weight @ (y * p) - mean_y * mean_p
         with np.errstate(divide="ignore", invalid="ignore"):
             r2, r = 1 - error / spread, shared / np.sqrt(spread * spread_p)
@@ -133,6 +136,13 @@ class Number(Outcome):
 
     def predicts(self, task: Task, words: Words) -> str:
         return f"{task.label} (a number)"
+
+
+def _spread(weight: Numbers, y: Numbers, mean: Numbers) -> Numbers:
+    """Variance by draw; NaN where all that were drawn are alike, of which rounding leaves 1e-17 or so."""
+    square = weight @ y**2
+    spread = square - mean**2
+    return np.where(spread > _ALIKE * square, spread, np.nan)
 
 
 OUTCOME = Number()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from edge2torch._core.messages import plural
 from edge2torch.study._outcomes import outcome_of
-from edge2torch.study._outcomes._metric import Metric
+from edge2torch.study._outcomes._metric import Metric, upper_half
 from edge2torch.study._words import Words
 
 Rows = NDArray[np.int64]
@@ -347,8 +347,7 @@ class Outcome(ABC):
 
     def upper(self, task: Task, rows: Rows, predicted: Numbers) -> NDArray[np.bool_]:
         """Which of the samples are of the upper half, where there are no classes."""
-        values = task.values[rows]
-        return np.asarray(values > np.median(values))
+        return upper_half(task.values[rows])
 
     # ------------------------------------------------------------------ tables, figures, words
 

@@ -15,7 +15,7 @@ from scipy.integrate import trapezoid
 from edge2torch._core.messages import plural
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CoxLoss
-from edge2torch.study._outcomes._metric import Metric
+from edge2torch.study._outcomes._metric import Metric, upper_half
 from edge2torch.study._outcomes._outcome import (
     Features,
     Goal,
@@ -327,7 +327,7 @@ class Survival(Outcome):
         return pd.DataFrame({"loss": alike - own}, index=held_out)
 
     def upper(self, task: Task, rows: Rows, predicted: Numbers) -> NDArray[np.bool_]:
-        return np.asarray(predicted[:, 0] > np.median(predicted[:, 0]))
+        return upper_half(predicted[:, 0])
 
     # ---------------------------------------------------------------------- tables and words
 
