@@ -117,7 +117,9 @@ def test_errors_speak_of_arguments(edges, cells, changes, said):
 
 def test_names_of_several_levels_are_refused(edges, cells):
     rows = pd.MultiIndex.from_arrays([np.resize(["d1", "d2"], len(cells)), range(len(cells))])
-    with pytest.raises(e2t.Edge2TorchError, match=r"^data: rows have names of 2 levels.*reset_index"):
+    with pytest.raises(
+        e2t.Edge2TorchError, match=r"^data: rows have names of 2 levels.*reset_index"
+    ):
         e2t.run_study(edges, cells.set_axis(rows), "kind", **BARE)
 
 
