@@ -7,6 +7,7 @@ import scipy
 from numpy.typing import NDArray
 
 _LOG_MEDIAN, _LOG_MOST = 4.0, 25.0  # log2 of 16 and of 33 million
+ROUNDING = 1e-12  # of a size: what differs by less has no digit that is not rounding
 _LOG_VALUES = 50  # of fewer it cannot be told
 
 
@@ -22,6 +23,26 @@ def like_rounded_logs(values: NDArray[np.floating]) -> bool:
         and above.max() <= _LOG_MOST
         and float(np.median(above)) >= _LOG_MEDIAN
     )
+
+
+def unit_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard deviation of each column (rows, columns) of what is not NaN, to divide by: 1 where none.
+
+    Of a column that holds .1 alone rounding makes one of 1e-17; what another row has there would be
+    divided by it.
+    """
+    known = ~np.isnan(values)
+    filled, n = np.where(known, values, 0.0), np.maximum(known.sum(axis=0), 1)
+    off = np.where(known, values - filled.sum(axis=0) / n, 0.0)
+    spread = np.sqrt((off**2).sum(axis=0) / n)
+    alike = spread <= ROUNDING * np.abs(filled).max(axis=0, initial=0.0)
+    return np.where(alike, 1.0, spread)
+
+
+def varying(variance: NDArray[np.float64], square: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which variances, mean squares less squared means, are more than rounding of these."""
+    found: NDArray[np.bool_] = variance > ROUNDING * square
+    return found
 
 
 def benjamini_hochberg(pvalues: NDArray[np.float64]) -> NDArray[np.float64]:

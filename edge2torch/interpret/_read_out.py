@@ -10,6 +10,8 @@ import scipy
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from edge2torch._core.statistics import ROUNDING, unit_of
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -45,8 +47,7 @@ class ReadOut:
         return np.array([self._score(columns, *fold, n_components) for fold in folds])
 
     def _score(self, columns: Floats, fit: Ints, held_out: Ints, n_components: int | None) -> float:
-        mean, spread = columns[fit].mean(0), columns[fit].std(0)
-        scaled = (columns - mean) / np.where(spread > 0, spread, 1.0)
+        scaled = (columns - columns[fit].mean(0)) / unit_of(columns[fit])
         if n_components is not None and n_components < columns.shape[1]:
             _, _, basis = np.linalg.svd(scaled[fit], full_matrices=False)
             scaled = scaled @ basis[:n_components].T
@@ -95,7 +96,7 @@ def ridge(x: Floats, y: Floats, new: Floats) -> Floats:
         goal = y[left_out][:, None]
         rest = ((goal - predicted) ** 2).sum(0)
         total = ((goal - goal.mean()) ** 2).sum()
-        gained += 1 - rest / total if total > 0 else 0.0
+        gained += 1 - rest / total if total > ROUNDING * (goal**2).sum() else 0.0
     best = PENALTIES[[int(gained.argmax())]]
     found: Floats = _ridge_path(x, y, new, best)[:, 0]
     return found

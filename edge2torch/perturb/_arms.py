@@ -12,6 +12,7 @@ import pandas as pd
 from edge2torch._core.console import progress_bar
 from edge2torch._core.diverged import DivergedError
 from edge2torch._core.executor import PickledModel, Workers, map_on_executor
+from edge2torch._core.statistics import unit_of
 from edge2torch.errors import Edge2TorchError
 from edge2torch.perturb._design import Design, Ints
 from edge2torch.perturb._folds import Folds, inner_folds
@@ -221,10 +222,7 @@ def _validated(
             return None
         raise
     y = masked(design, found.model, design.readouts.to_numpy(float))
-    unit = np.ones(y.shape[1])
-    if not design.is_bounded:
-        spread = np.nanstd(y[training], axis=0)
-        unit = np.where(spread > 0, spread, 1.0)
+    unit = np.ones(y.shape[1]) if design.is_bounded else unit_of(y[training])
     return ((y - base) / unit)[held], (rest / unit)[held]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.statistics import unit_of
 from edge2torch.perturb._design import Design, Ints
 
 Floats = NDArray[np.float64]
@@ -17,8 +18,7 @@ def centre_and_spread(y: Floats) -> tuple[Floats, Floats]:
     """Return means and standard deviations (o,) of what was measured; 1 where nothing varies."""
     n = (~np.isnan(y)).sum(axis=0)
     centre = np.nansum(y, axis=0) / np.maximum(n, 1)
-    spread = np.sqrt(np.nansum((y - centre) ** 2, axis=0) / np.maximum(n, 1))
-    return centre, np.where(spread > 0, spread, 1.0)
+    return centre, unit_of(y)
 
 
 def smallest_doses(design: Design) -> pd.Series[float]:

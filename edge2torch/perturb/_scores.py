@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from edge2torch._core.statistics import varying
 from edge2torch.perturb._problem import Floats
 
 _DRAWS = 1000
@@ -52,8 +53,8 @@ def scored(held: Held, predictions: dict[str, Floats], seed: int) -> pd.DataFram
         says_more = name != BACKGROUND and not np.allclose(found, held.base, equal_nan=True)
         total = sums.sum(axis=0)
         beyond, drawn = _r(total, 0), _r(draws @ sums, 0)
-        skill = 1 - _ratio(total[_SE], base.sum(axis=0)[_SE])
-        skills = 1 - _ratio((draws @ sums)[:, _SE], (draws @ base)[:, _SE])
+        skill = 1 - _ratio(total[_SE], base.sum(axis=0))
+        skills = 1 - _ratio((draws @ sums)[:, _SE], draws @ base)
         rows[name] = {
             "beyond_r": float(beyond) if says_more else np.nan,
             "beyond_lower": _quantile(drawn, 0.05) if says_more else np.nan,
@@ -75,20 +76,20 @@ def difference(
     """Return by how much the first's error is below the other's, in skill, and its interval."""
     draws = _weights(held.unit, seed)
     first, second, base = (_by_unit(held, found) for found in (one, other, held.base))
-    scale = base.sum(axis=0)[_SE]
-    value = _ratio(second.sum(axis=0)[_SE] - first.sum(axis=0)[_SE], scale)
-    drawn = _ratio((draws @ (second - first))[:, _SE], (draws @ base)[:, _SE])
+    value = _ratio(second.sum(axis=0)[_SE] - first.sum(axis=0)[_SE], base.sum(axis=0))
+    drawn = _ratio((draws @ (second - first))[:, _SE], draws @ base)
     tail = (1 - level) / 2
     return float(value), _quantile(drawn, tail), _quantile(drawn, 1 - tail)
 
 
 # Sums of a unit: five of differences from the base, five of plain values, the squared errors, how many.
-_SE, _N = 10, 11
+_YY, _SE, _N = 8, 10, 11
 
 
-def _ratio(error: Any, base: Any) -> Any:
-    """Return errors over those of the background's mean; NaN where that makes none."""
-    return np.divide(error, np.where(base > 0, base, np.nan))
+def _ratio(error: Any, base: Floats) -> Any:
+    """Return errors over those of the background's mean, of its sums; NaN where it makes none."""
+    of_mean = base[..., _SE]
+    return error / np.where(varying(of_mean, base[..., _YY]), of_mean, np.nan)
 
 
 def _by_unit(held: Held, found: Floats) -> Floats:
@@ -108,8 +109,10 @@ def _r(sums: Floats, first: int) -> Any:
     """Return correlations of sums (.., 12)."""
     n = sums[..., _N]
     a, c, aa, cc, ac = (sums[..., first + k] for k in range(5))
+    of_a, of_c = n * aa - a * a, n * cc - c * c
+    known = varying(of_a, n * aa) & varying(of_c, n * cc)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (n * ac - a * c) / np.sqrt((n * aa - a * a) * (n * cc - c * c))
+        return np.where(known, (n * ac - a * c) / np.sqrt(of_a * of_c), np.nan)
 
 
 def _weights(unit: NDArray[np.int64], seed: int) -> Floats:
@@ -128,6 +131,6 @@ def _median_r(truth: Floats, found: Floats) -> float:
     each = []
     for y, p in zip(truth, found, strict=True):
         ok = ~np.isnan(y) & ~np.isnan(p)
-        if ok.sum() > 2 and y[ok].std() > 0 and p[ok].std() > 0:
+        if ok.sum() > 2 and np.ptp(y[ok]) > 0 and np.ptp(p[ok]) > 0:
             each.append(np.corrcoef(y[ok], p[ok])[0, 1])
     return float(np.median(each)) if each else float("nan")

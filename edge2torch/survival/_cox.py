@@ -15,6 +15,7 @@ from scipy.stats import norm
 
 from edge2torch._core.checks import check_count, check_number, check_numbers, check_type
 from edge2torch._core.messages import listing
+from edge2torch._core.statistics import unit_of
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CoxLoss, Ties
 from edge2torch.survival._curves import BaselineHazard, baseline_hazard
@@ -219,8 +220,7 @@ def _values(features: pd.DataFrame, outcome: Outcome) -> NDArray[np.float64]:
 
 
 def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    scale = values.std(axis=0)
-    return values.mean(axis=0), np.where(scale > 1e-12, scale, 1.0)
+    return values.mean(axis=0), unit_of(values)
 
 
 def _best_penalty(

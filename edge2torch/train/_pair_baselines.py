@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge2torch._core.messages import require
+from edge2torch._core.statistics import unit_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -69,7 +70,6 @@ def _means(values: Floats, group: Ints, n: int) -> Floats:
 def _ridge(x: Floats, y: Floats, new: Floats) -> Floats:
     """Return ridge predictions; the penalty has the least error of samples left out one by one."""
     linear: Any = require("sklearn.linear_model", extra="train")
-    mean, spread = x.mean(0), x.std(0)
-    scale = np.where(spread > 0, spread, 1.0)
+    mean, scale = x.mean(0), unit_of(x)
     model = linear.RidgeCV(_PENALTIES).fit((x - mean) / scale, y)
     return np.asarray(model.predict((new - mean) / scale), np.float64)

@@ -14,6 +14,7 @@ from torch import Tensor
 from edge2torch._core.messages import require
 from edge2torch._core.randomness import seeded
 from edge2torch._core.samples import by_sample
+from edge2torch._core.statistics import varying
 from edge2torch.errors import Edge2TorchError
 from edge2torch.vae._activity import mean_weight
 from edge2torch.vae._cells import Cells, Survey
@@ -167,11 +168,11 @@ def _add(
 
 def _by_gene(vae: NamedVAE, sums: dict[str, Tensor], n: int) -> pd.DataFrame:
     mean = {name: (part / n).numpy() for name, part in sums.items()}
-    spread = np.sqrt(
-        np.maximum(mean["xx"] - mean["x"] ** 2, 0) * np.maximum(mean["pp"] - mean["p"] ** 2, 0)
-    )
+    of_x, of_p = mean["xx"] - mean["x"] ** 2, mean["pp"] - mean["p"] ** 2
     shared = mean["xp"] - mean["x"] * mean["p"]
-    correlation = np.divide(shared, spread, out=np.full_like(shared, np.nan), where=spread > 0)
+    varies = varying(of_x, mean["xx"]) & varying(of_p, mean["pp"])
+    spread = np.sqrt(np.where(varies, of_x * of_p, 1.0))
+    correlation = np.where(varies, shared / spread, np.nan)
     return pd.DataFrame(
         {
             "observed": mean["x"],

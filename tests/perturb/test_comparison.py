@@ -333,6 +333,12 @@ def test_a_background_without_error_has_no_skill(recwarn: pytest.WarningsRecorde
     count, flat = np.arange(3), np.ones((3, 1))
     held = Held(count, count, count, count, flat, flat)
     assert np.isnan(scored(held, {"m": flat + 1}, 0).loc["m", "skill"])
+    # of a readout that is .1 always rounding may leave the mean an error, and a correlation
+    rng = np.random.default_rng(0)
+    steady = Held(count, count, count, count, np.full((3, 2), 0.1), np.full((3, 2), 0.1 + 1e-17))
+    steady.base[0] += 1.5e-17
+    row = scored(steady, {"m": rng.normal(size=(3, 2))}, 0).loc["m"]
+    assert row[["skill", "skill_lower", "r", "r_readouts"]].isna().all()
     assert not recwarn.list
     design, _ = screen()
     assert repr(folds(design, k=2)).startswith("2 folds, 7 conditions left out;")

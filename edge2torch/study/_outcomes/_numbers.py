@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edge2torch._core.messages import listing, plural, require
+from edge2torch._core.statistics import varying
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._outcomes._metric import Metric
 from edge2torch.study._outcomes._outcome import Features, Goal, Label, Numbers, Outcome, Rows, Task
@@ -33,9 +34,6 @@ class _Goal(Goal):
 
     def answer(self, predicted: Tensor) -> Numbers:
         return np.asarray(predicted.double()) * self.scale + self.center
-
-
-_ALIKE = 1e-12  # of the mean square: below, a variance has no digit that is not rounding
 
 
 class Number(Outcome):
@@ -142,7 +140,7 @@ def _spread(weight: Numbers, y: Numbers, mean: Numbers) -> Numbers:
     """Variance by draw; NaN where all that were drawn are alike, of which rounding leaves 1e-17 or so."""
     square = weight @ y**2
     spread = square - mean**2
-    return np.where(spread > _ALIKE * square, spread, np.nan)
+    return np.where(varying(spread, square), spread, np.nan)
 
 
 OUTCOME = Number()
