@@ -126,6 +126,7 @@ class Field:
         """Steps in turns, the order of contenders moving on by one each round."""
         where = {"batch": batch, "threads": threads}
         turns: dict[str, tuple[int, int]] = {}
+        ways: dict[str, Row] = {}
         for name in list(self.workers):
             reply = self._try(name, "prepare", where, **where)
             if not reply:
@@ -135,6 +136,8 @@ class Field:
             turns[name] = inner, max(1, min(self.settings.repeats, affordable))
             self.known[name] |= {key: reply[key] for key in ("bytes", "flops") if key in reply}
             self.known[name] |= {"note": reply["note"]} if "note" in reply else {}
+            if "way" in reply:  # of this batch; other sizes may go another one
+                ways[name] = {"note": reply["way"]}
         taken: dict[str, list[Row]] = {name: [] for name in turns}
         for turn in range(self.settings.repeats):
             for name in rotated(list(taken), turn):
@@ -153,6 +156,7 @@ class Field:
                         for phase in replies[0]
                     }
                     | {"repeats": len(replies)}
+                    | ways.get(name, {})
                 )
 
     def weigh(self, names: Iterable[str], batch: int) -> None:

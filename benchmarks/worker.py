@@ -85,7 +85,8 @@ class Session:
             # the first may have compiled what later ones run: once more, unless that takes too long
             if seconds > (WARM_UP_SECONDS if k else COMPILE_SECONDS):
                 break
-        return {"seconds": seconds}
+        way = self.contender.way(self.model, self.x) if hasattr(self.contender, "way") else ""
+        return {"seconds": seconds} | ({"way": way} if way else {})
 
     def turn(self, inner: int) -> dict[str, Any]:
         """Mean seconds until the end of forward, of backward and of the optimizer's step."""

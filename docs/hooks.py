@@ -10,8 +10,8 @@ from typing import Any
 from mkdocs.structure.files import File
 
 HERE = Path(__file__).resolve().parent
-DRAWN_FROM = ("five-minutes.md", "howto/classes.md", "node-scores.md")
-N_PICTURES = 4
+DRAWN_FROM = ("five-minutes.md", "howto/classes.md", "node-scores.md", "benchmarks.md")
+N_PICTURES = 5
 _ROLE = re.compile(r":(?:class|func|meth|mod|attr):(?=<code)")
 _NOTEBOOK = re.compile(r"\(\.\./(notebooks/\w+)\.ipynb\)")
 _FRAME = '<table border="1" class="dataframe">'

@@ -1,6 +1,7 @@
 """Draw the pictures of the pages into docs/pictures: `python docs/pictures.py`, or `make docs`.
 
-The code of a page is run, and what it has found is drawn: a picture shows what a reader gets.
+The code of a page is run, and what it has found is drawn: a picture shows what a reader gets. The times are
+those of the table on the page.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import io
 import os
 import sys
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
+from matplotlib import pyplot as plt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -23,7 +27,7 @@ from tests.pages import code_of
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "pictures"
-PICTURES = ("network.svg", "top-nodes.svg", "stability.svg", "degree-bias.svg")
+PICTURES = ("network.svg", "top-nodes.svg", "stability.svg", "degree-bias.svg", "step.svg")
 
 
 def run(page: str) -> dict[str, Any]:
@@ -42,6 +46,39 @@ def run(page: str) -> dict[str, Any]:
 def keep(figure: Any, name: str) -> None:
     """Write a figure, the same bytes each time."""
     figure.savefig(FOLDER / name, bbox_inches="tight", metadata={"Date": None}, transparent=True)
+
+
+def table_of(page: str, heading: str) -> pd.DataFrame:
+    """Return the table of a page whose first column has this heading, as text."""
+    lines = (HERE / page).read_text(encoding="utf-8").splitlines()
+    first = next(k for k, line in enumerate(lines) if line.startswith(f"| {heading} |"))
+    rows = [line.strip("|").split("|") for line in takewhile(bool, lines[first:])]
+    head, _rule, *body = [[cell.strip() for cell in row] for row in rows]
+    return pd.DataFrame(body, columns=head)
+
+
+def draw_times(table: pd.DataFrame) -> Any:
+    """Draw a row for each case at 64 samples, a dot for who was timed, on a scale of powers of ten."""
+    table = table[table["batch"] == "64"]
+    times = table.iloc[:, 2:-1].map(
+        lambda cell: float(cell.split(" ")[0].replace(",", "") or "nan")
+    )
+    figure, axes = plt.subplots(figsize=(7, 0.42 * len(table) + 0.9))
+    marks = dict(zip(times, "oXsD", strict=True))
+    for name, mark in marks.items():
+        is_ours = name == "ours"
+        axes.scatter(
+            times[name], range(len(table)), marker=mark, label=name, s=60 if is_ours else 40,
+            zorder=3 if is_ours else 2, color="#b2182b" if is_ours else "#6f6f6f",
+        )  # fmt: skip
+    axes.set_yticks(range(len(table)), [name.split(", ")[0] for name in table.iloc[:, 0]])
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlabel("ms of forward and backward, one thread, 64 samples")
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    figure.legend(loc="outside upper left", ncols=len(marks), frameon=False)
+    return figure
 
 
 def main() -> None:
@@ -68,6 +105,8 @@ def main() -> None:
     page = run("node-scores.md")
     keep(plot_stability(page["found"], n=12, title="Ten networks").figure, "stability.svg")
     keep(plot_degree_bias(page["table"]), "degree-bias.svg")
+
+    keep(draw_times(table_of("benchmarks.md", "case")), "step.svg")
 
 
 if __name__ == "__main__":

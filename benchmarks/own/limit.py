@@ -24,6 +24,14 @@ _DENSE_FROM = 0.05  # density from which matrix products are tried
 _STREAM = 32 * 2**20  # floats, far beyond any cache
 
 
+Clock = Callable[[], float]
+
+
+def clock_of(threads: int) -> Clock:
+    """One thread's own time says the same beside other work; that of several does not."""
+    return time.process_time if threads == 1 else time.perf_counter
+
+
 class Session:
     """Speaks the worker's language, with readings in place of a model."""
 
@@ -46,9 +54,10 @@ class Session:
 
     def prepare(self, batch: int, threads: int) -> dict[str, Any]:
         torch.set_num_threads(threads)
+        self.clock = clock_of(threads)
         self.x = torch.randn(batch, self.n_in, generator=self.generator)
         values = torch.randn(self.n, batch, generator=self.generator)
-        read = _fastest_reader(values, self.by_target)
+        read = _fastest_reader(values, self.by_target, self.clock)
         self.steps: tuple[Callable[[], object], Callable[[], object]] = (
             lambda: (self.x.clone(), [read(values, self.by_target) for _ in range(self.repeats)]),
             lambda: [read(values, self.by_source) for _ in range(self.repeats)],
@@ -59,7 +68,7 @@ class Session:
             weight = torch.randn(self.n_out, self.n_in, generator=self.generator)
             g = torch.randn(batch, self.n_out, generator=self.generator)
             dense = (lambda: self.x @ weight.t(), lambda: g.t() @ self.x)
-            if density == 1 or _seconds(dense) < _seconds(self.steps):
+            if density == 1 or _seconds(dense, self.clock) < _seconds(self.steps, self.clock):
                 self.steps, way = dense, "matrix products"
         if way == "rows":
             moved = 4 * batch * (2 * edges * self.repeats + 2 * self.n_in)
@@ -68,35 +77,44 @@ class Session:
         else:
             moved = 4 * (2 * self.n_in * self.n_out + 2 * batch * (self.n_in + self.n_out))
             flops = 4 * batch * self.n_in * self.n_out
-        return {"seconds": _seconds(self.steps), "bytes": moved, "flops": flops, "note": way}
+        return {
+            "seconds": _seconds(self.steps, self.clock),
+            "bytes": moved,
+            "flops": flops,
+            "note": way,
+        }
 
     def turn(self, inner: int) -> dict[str, Any]:
         spent = np.zeros(2)
         for _ in range(inner):
             for k, step in enumerate(self.steps):
-                start = time.perf_counter()
+                start = self.clock()
                 step()
-                spent[k] += time.perf_counter() - start
+                spent[k] += self.clock() - start
         forward, backward = spent / inner
         return {"forward": forward, "forward_backward": forward + backward}
 
     def machine(self, threads: int) -> dict[str, Any]:
         """Bandwidths in GB/s and multiply-adds in 1e9/s, each the best of several."""
         torch.set_num_threads(threads)
+        clock = clock_of(threads)
         a, b, c = (torch.ones(_STREAM) for _ in range(3))
         square = torch.randn(2048, 2048, generator=self.generator)
         product = torch.empty_like(square)
         rows = torch.randn(20_000, 64, generator=self.generator)
         index = torch.randint(20_000, (1_000_000,), generator=self.generator, dtype=torch.int32)
-        read = _fastest_reader(rows, index)
+        read = _fastest_reader(rows, index, clock)
         size = 4e-9 * _STREAM
         return {
-            "copy_gb_s": 2 * size / _best(lambda: a.copy_(b)),
-            "triad_gb_s": 3 * size / _best(lambda: torch.add(b, c, alpha=3.0, out=a)),
-            "gathered_rows_gb_s": 4e-9 * index.numel() * 64 / _best(lambda: read(rows, index)),
+            "copy_gb_s": 2 * size / _best(lambda: a.copy_(b), clock),
+            "triad_gb_s": 3 * size / _best(lambda: torch.add(b, c, alpha=3.0, out=a), clock),
+            "gathered_rows_gb_s": 4e-9
+            * index.numel()
+            * 64
+            / _best(lambda: read(rows, index), clock),
             "multiply_adds_g_s": 1e-9
             * 2048**3
-            / _best(lambda: torch.mm(square, square, out=product)),
+            / _best(lambda: torch.mm(square, square, out=product), clock),
         }
 
 
@@ -118,18 +136,20 @@ def _offsets(index: Tensor) -> Tensor:
     return torch.cat([ends, ends.new_tensor([len(index)])])
 
 
-def _fastest_reader(values: Tensor, index: Tensor) -> Callable[[Tensor, Tensor], object]:
-    return min((_sum_bags, _copy_rows), key=lambda read: _best(lambda: read(values, index)))
+def _fastest_reader(
+    values: Tensor, index: Tensor, clock: Clock
+) -> Callable[[Tensor, Tensor], object]:
+    return min((_sum_bags, _copy_rows), key=lambda read: _best(lambda: read(values, index), clock))
 
 
-def _seconds(steps: tuple[Callable[[], object], ...]) -> float:
-    return sum(_best(step) for step in steps)
+def _seconds(steps: tuple[Callable[[], object], ...], clock: Clock) -> float:
+    return sum(_best(step, clock) for step in steps)
 
 
-def _best(run: Callable[[], object], repeats: int = 5) -> float:
+def _best(run: Callable[[], object], clock: Clock, repeats: int = 5) -> float:
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         run()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return min(times)

@@ -14,6 +14,7 @@ from benchmarks import contenders, measure, worker
 from benchmarks.cases import Case
 from benchmarks.contenders import CONTENDERS, Contender, GaveUpError, Worker
 from benchmarks.measure import Settings, digits, rotated
+from benchmarks.own import limit, ours
 from benchmarks.report import markdown, with_ratios
 from edge2torch.simulate import layered_graph
 
@@ -145,3 +146,27 @@ def test_figures_keep_three_digits() -> None:
         "123",
         "12,346",
     ]
+
+
+def test_a_row_says_what_computes_its_batch() -> None:
+    edges = pd.DataFrame({"source": ["a", "h"], "target": ["h", "y"]})
+    small, *_ = ours.build(edges, {"steps": None})
+    rehearsed, *_ = ours.build(edges, {"steps": None, "rehearsal": True})
+    x = torch.ones(8, 1)
+    assert (ours.way(small, x), ours.way(rehearsed, x)) == ("", "one pass")
+
+
+def test_the_limit_is_timed_by_the_clock_of_who_is_held_against_it() -> None:
+    of_model, of_limit = worker.Session(ModuleType("contender")), limit.Session(None)
+    of_model.edges = pd.DataFrame({"source": ["a"], "target": ["y"]})
+    of_model.contender, of_model.case, of_model.features = ours, {"steps": None}, ["a"]
+    of_model.compile()
+    of_limit.repeats, of_limit.single, of_limit.n, of_limit.n_in, of_limit.n_out = 1, False, 2, 1, 1
+    of_limit.by_target = of_limit.by_source = torch.zeros(1, dtype=torch.int32)
+    of_limit.inner_edges = 0
+    before = torch.get_num_threads()
+    for threads in (1, 2):
+        for session in (of_model, of_limit):
+            session.prepare(4, threads)
+        assert of_model.clock is of_limit.clock
+    torch.set_num_threads(before)
