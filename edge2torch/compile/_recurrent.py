@@ -35,6 +35,7 @@ from edge2torch.nn import (
 CONVERGE = "converge"
 _START_RADIUS = 0.8  # of a model that is to settle: clear of 1, and its memory still long
 _GROWTH = 1e3  # of values over all steps from which on a user is told
+_ROUNDING = 1e-9  # relative, of a bound on the spectral radius
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +150,10 @@ def build_recurrent(
         engine=options.engine,
     )
     if draw:
-        if is_steady:
-            _calm(graph, plan, model)
-        else:
+        if not is_steady:
             _check_reach(graph, plan, n_steps)
-        _check_growth(graph, plan, model, None if is_steady else n_steps)
+        if not (is_steady and _calm(graph, plan, model)):
+            _check_growth(graph, plan, model, None if is_steady else n_steps)
     return model
 
 
@@ -212,18 +212,22 @@ def _check_reach(graph: EdgeGraph, plan: RecurrentPlan, steps: int) -> None:
     warn(f"Within steps={steps}, {'; '.join(parts)}. Use steps={int(needed)} or more.")
 
 
-def _calm(graph: EdgeGraph, plan: RecurrentPlan, model: RecurrentEdgeModel) -> None:
-    """Scale drawn weights on cycles down, so that the model settles when training begins."""
+def _calm(graph: EdgeGraph, plan: RecurrentPlan, model: RecurrentEdgeModel) -> bool:
+    """Scale drawn weights on cycles down, so that the model settles when training begins.
+
+    Returns whether it is known to, so far as it is linear.
+    """
     loops, edges = Loops.of(model), model.cell(0).edges
     is_drawn = np.isnan(graph.initial_weight[plan.edges]) & plan.is_cyclic
     if not is_drawn.any():
-        return
+        return False
     weights = edges.edge_weights().detach()
-    found = amplification(loops.pattern, weights[loops.edges])
-    radius = 0.0 if found is None else found.radius
-    if radius > _START_RADIUS:
-        drawn = torch.from_numpy(is_drawn)
-        edges.set_weights(torch.where(drawn, weights * (_START_RADIUS / radius), weights))
+    found = amplification(loops.pattern, weights[loops.edges], above=_START_RADIUS)
+    if found is None or not found.radius > _START_RADIUS:
+        return found is None or bool(np.isfinite(found.radius))
+    drawn = torch.from_numpy(is_drawn)
+    edges.set_weights(torch.where(drawn, weights * (_START_RADIUS / found.radius), weights))
+    return bool(is_drawn[plan.is_cyclic].all())
 
 
 def _check_growth(
@@ -232,7 +236,8 @@ def _check_growth(
     """Warn where a linear model blows up along its cycles."""
     loops = Loops.of(model)
     weights = model.cell(0).edges.edge_weights().detach()
-    found = amplification(loops.pattern, weights[loops.edges])
+    harmless = 1.0 if steps is None else _GROWTH ** (1 / steps)
+    found = amplification(loops.pattern, weights[loops.edges], above=harmless * (1 - _ROUNDING))
     if found is None:
         return
     radius = found.radius

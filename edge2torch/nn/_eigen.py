@@ -33,6 +33,8 @@ _TINY = 32  # components up to here are solved many at a time
 _DENSE = 300  # up to here LAPACK takes tens of milliseconds
 _DENSE_AT_MOST = 1000  # seconds: only where Arnoldi's method does not settle
 _PERIODS = 5000
+_LOOKS = 16  # at all entries, for a bound
+_UNDERFLOW = 1e-290  # sums from here on have lost nothing that matters
 _EXCESS = 2000  # edges beyond one per node up to which a factorisation stays sparse
 _CLOSE = 1e-6  # relative, of the two bounds on a Perron root
 
@@ -77,14 +79,20 @@ class _Entries:
         return replace(self, values=np.abs(self.values))
 
 
-def leading_eigenvalue(rows: Ints, columns: Ints, values: Floats, n: int) -> Leading | None:
-    """Return the largest eigenvalue of an (n, n) matrix of entries; None where all are 0."""
+def leading_eigenvalue(
+    rows: Ints, columns: Ints, values: Floats, n: int, *, above: float = 0.0
+) -> Leading | None:
+    """Return the largest eigenvalue of an (n, n) matrix of entries; None where all are 0.
+
+    None too where sums of rows or columns show at once that none is ``above`` so much.
+    """
     if not np.isfinite(values).all():
         return Leading(complex(np.nan), np.nan, np.full(len(values), complex(np.nan)))
     slope = np.zeros(len(values), complex)
     best, least = complex(0), 0.0
     for edges, part in _components(_Entries(rows, columns, values, n)):
-        if abs(best) >= _norm_bound(part):
+        enough = max(abs(best), above)
+        if enough >= _norm_bound(part) or (enough > 0 and enough >= _closer_bound(part)):
             break
         found = _of_component(part)
         least = max(least, found.lower)
@@ -167,6 +175,23 @@ def _norm_bound(part: _Entries) -> float:
     """Return what no eigenvalue can pass: the largest row sum, or column sum."""
     values = np.abs(part.values)
     return float(min(_sums(part.rows, values).max(), _sums(part.columns, values).max()))
+
+
+def _closer_bound(part: _Entries) -> float:
+    """Return what no eigenvalue of an irreducible matrix can pass, nearer the root of its absolute values.
+
+    That is max (|A| v)_i / v_i for any positive v (Collatz, Wielandt): here sums of rows, of rows of
+    sums, and so on, which costs a look each where a root costs hundreds.
+    """
+    values, vector, least = np.abs(part.values), np.ones(part.n), np.inf
+    for _ in range(_LOOKS):
+        image = np.bincount(part.rows, values * vector[part.columns], part.n)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            above = float((image / vector).max())
+        if not (image.min() > _UNDERFLOW and np.isfinite(above)):
+            break
+        least, vector = min(least, above), image / image.max()
+    return least * (1 + part.n * EPSILON)
 
 
 def _of_component(part: _Entries) -> Leading:

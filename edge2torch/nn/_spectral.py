@@ -178,7 +178,9 @@ def _radius(weight: Tensor, loops: Loops, *, signed: bool) -> Tensor:
 
 
 @torch.no_grad()
-def amplification(pattern: EdgePattern, weight: Tensor) -> Amplification | None:
+def amplification(
+    pattern: EdgePattern, weight: Tensor, *, above: float = 0.0
+) -> Amplification | None:
     """Return the largest eigenvalue of a square matrix and its derivatives; None for 0.
 
     Parameters
@@ -187,6 +189,8 @@ def amplification(pattern: EdgePattern, weight: Tensor) -> Amplification | None:
         A square one.
     weight : Tensor, shape (e,)
         The values of its entries.
+    above : float
+        Return None, too, where it takes no more than a look to see that the radius is at most this.
 
     Returns
     -------
@@ -201,7 +205,7 @@ def amplification(pattern: EdgePattern, weight: Tensor) -> Amplification | None:
     """
     values = weight.detach().double().cpu().numpy()
     rows, columns = (part.cpu().numpy().astype(np.int64) for part in (pattern.row, pattern.col))
-    found = leading_eigenvalue(rows, columns, values, pattern.in_features)
+    found = leading_eigenvalue(rows, columns, values, pattern.in_features, above=above)
     if found is None:
         return None
     part = np.abs(_summed(rows, found.slope * values, pattern.in_features))

@@ -9,7 +9,8 @@ from scipy.sparse.linalg import eigs
 from torch.autograd import gradcheck
 
 import edge2torch as e2t
-from edge2torch.nn import EdgePattern, amplification
+from edge2torch.compile import _recurrent
+from edge2torch.nn import EdgePattern, _eigen, amplification, spectral_radius
 
 
 def ring(weights):
@@ -200,3 +201,58 @@ def test_growth_along_a_long_ring_is_warned_of(weights, right):
     assert table.loc[0, ["radius", "bound", "gap"]].tolist() == pytest.approx(
         [right, right, 0], abs=1e-5
     )
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 1 - 1e-6, 1 + 1e-6, 1.2, 3, 100])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_not_looked_for_is_below_what_was_asked(kind, share):
+    for seed, n in enumerate((4, 12, 60, 400)):
+        matrix = random_matrix(kind, n, seed)
+        right = radius(matrix)
+        if right == 0:
+            continue
+        rows, columns = np.nonzero(matrix)
+        pattern = EdgePattern(rows, columns, matrix.shape)
+        weight = torch.from_numpy(matrix[rows, columns])
+        found = amplification(pattern, weight, above=share * right)
+        if share < 1:  # nothing may hide it
+            assert found is not None
+            assert found.radius == pytest.approx(amplification(pattern, weight).radius, rel=1e-9)
+        elif share == 100 and kind != "non-normal":  # whose sums of rows are far from any root
+            assert found is None
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        ring(np.array([2.0, 3.0, 0.1])),  # periodic: the looks go round and round
+        ring(np.geomspace(1e-200, 1e200, 40)),
+        ring(np.full(500, 0.5)) + np.eye(500) * 1e-300,
+        np.array([[1.0, 2.0], [3.0, -4.0]]),
+    ],
+    ids=["periodic", "beyond all numbers", "slow", "signed"],
+)
+def test_a_closer_bound_is_one(matrix):
+    rows, columns = np.nonzero(matrix)
+    part = _eigen._Entries(rows, columns, matrix[rows, columns], len(matrix))
+    assert _eigen._closer_bound(part) >= radius(np.abs(matrix)) * (1 - 1e-12)
+
+
+@pytest.mark.parametrize(("steps", "asked"), [(5, [1000 ** (1 / 5)]), ("converge", [0.8])])
+def test_how_cycles_grow_is_found_once_and_no_closer_than_it_matters(steps, asked, monkeypatch):
+    above = []
+
+    def told(*args, **options):
+        above.append(options.get("above", 0.0))
+        return amplification(*args, **options)
+
+    monkeypatch.setattr(_recurrent, "amplification", told)
+    rng = np.random.default_rng(0)
+    names = np.array([f"n{k}" for k in range(200)])
+    inner = pd.DataFrame({"source": rng.choice(names, 1500), "target": rng.choice(names, 1500)})
+    ends = pd.DataFrame({"source": ["x", "n0"], "target": ["n1", "y"]})
+    table = pd.concat([ends, inner]).drop_duplicates()
+    model, _ = e2t.compile_graph(table, backend="recurrent", steps=steps, quiet=True)
+    assert above == pytest.approx(asked, rel=1e-6)
+    if steps == "converge":
+        assert spectral_radius(model).item() == pytest.approx(0.8, rel=1e-4)
