@@ -10,6 +10,7 @@ from edge2torch.interpret._interpret import interpret_model
 from edge2torch.interpret._knock_out import knock_out
 from edge2torch.interpret._method import AttributionMethod
 from edge2torch.interpret._methods import METHODS, attribution_methods
+from edge2torch.interpret._outputs import answers_of as answers_of
 from edge2torch.interpret._predictive import predictive_power
 from edge2torch.interpret._score_graph import score_graph as score_graph
 from edge2torch.interpret._trust._alone import node_alone

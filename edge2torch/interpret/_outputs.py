@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from edge2torch._core.checks import is_whole
 from edge2torch._core.messages import listing
 from edge2torch._core.names import nearest
-from edge2torch.compile import CompileArtifact
+from edge2torch.compile import CompileArtifact, find_edge_model
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import MML, CompiledModel, CustomizedEdgeModel
 
@@ -132,3 +132,20 @@ def output_names(
 def is_activation(module: nn.Module) -> bool:
     """Tell an activation, torch's or ours, from other modules."""
     return isinstance(module, MML) or type(module).__module__ == "torch.nn.modules.activation"
+
+
+@torch.no_grad()
+def answers_of(model: nn.Module, artifact: CompileArtifact) -> list[str]:
+    """Return what the columns of a model's output are called, its mode as it is.
+
+    Where something after the graph mixes its outputs, they have numbers; a single column that comes of a
+    single node has that node's name.
+    """
+    base = find_edge_model(model, artifact)
+    like = next(base.parameters(), torch.empty(0))
+    y = model(like.new_zeros(1, len(artifact.feature_names)))
+    n_outputs = y.shape[1] if y.dim() > 1 else 1
+    if n_outputs == len(artifact.output_names) == 1:
+        return list(artifact.output_names)
+    names = output_names(model, base, artifact, n_outputs)
+    return [str(k) for k in range(n_outputs)] if names is None else list(names)

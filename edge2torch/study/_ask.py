@@ -68,9 +68,12 @@ def positions_of(saved: Saved, output: str) -> dict[str, int]:
     answers = saved.answers
     asked = [part.strip() for part in output.split(",") if part.strip()] or answers
     if unknown := [name for name in asked if name not in answers]:
+        hint = nearest(unknown[0], answers)
+        if unknown[0] in saved.artifact.output_names:
+            hint = " What follows the graph's outputs takes their names away."
         raise Edge2TorchError(
             f"output: the model has no output {listing(unknown)}. It has {listing(answers, 10)}."
-            f"{nearest(unknown[0], answers)}"
+            f"{hint}"
         )
     return {name: answers.index(name) for name in asked}
 

@@ -16,6 +16,7 @@ from torch import nn
 from edge2torch.compile import CompileArtifact, edge_weights, load_compiled, save_compiled
 from edge2torch.customize import JoinedModel
 from edge2torch.errors import Edge2TorchError
+from edge2torch.interpret import answers_of
 from edge2torch.nn import CompiledModel
 from edge2torch.study._network import Network, customize_network, heads_of
 from edge2torch.study._pipeline import Results
@@ -69,7 +70,7 @@ class Saved:
         """What the outputs are called, in order."""
         if self.recipe is not None:
             return list(self.recipe.answers)
-        return ["response"] if self.is_of_pairs else self.artifact.output_names
+        return ["response"] if self.is_of_pairs else answers_of(self.model, self.artifact)
 
     @property
     def weights(self) -> pd.DataFrame:

@@ -8,11 +8,13 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import nn
 
 import edge2torch as e2t
 from edge2torch.cli import main
 from edge2torch.study import read_rows
+from edge2torch.study._saved import read_saved
 from tests.exchange.files import Cx2
 
 QUICK = ["--seeds", "1", "--epochs", "3", "--replicates", "0", "--controls", "0", "--quiet"]
@@ -82,7 +84,6 @@ def test_a_run_is_asked_again_and_treats_data_as_it_did(ran, scores):
 
 def test_the_loaded_model_predicts_what_the_run_wrote(ran):
     from edge2torch.study._data import read_dataset
-    from edge2torch.study._saved import read_saved
 
     saved = read_saved(ran / "out", "MODEL")
     assert saved.recipe is not None
@@ -114,6 +115,39 @@ def test_a_plain_saved_model(tmp_path, edges, cells, capsys):
     for node in expected:
         assert found.loc[node, "attribution"] == pytest.approx(expected[node].mean(), rel=1e-4)
     assert not (tmp_path / "scores" / "features.csv").exists()
+
+
+@pytest.mark.parametrize(("width", "called"), [(1, ["0"]), (2, ["0", "1"]), (5, list("01234"))])
+def test_outputs_of_a_head_are_called_by_numbers(tmp_path, edges, cells, capsys, width, called):
+    """The graph's outputs, of which there are two, say nothing of those of a head."""
+    model, artifact = e2t.compile_graph(edges, quiet=True)
+    assert len(artifact.output_names) == 2
+    model = e2t.customize_model(model, head=nn.Linear(2, width))
+    e2t.save_compiled(tmp_path / "model", model, artifact)
+    cells.to_csv(tmp_path / "cells.csv", index=False)
+    asked = ["interpret", tmp_path / "model", "--data", tmp_path / "cells.csv", "--out"]
+    code, _, _ = call(capsys, *asked, tmp_path / "s", "--targets", "features")
+    assert code == 0
+    found = pd.read_csv(tmp_path / "s" / "features.csv", dtype={"output": str})
+    assert sorted(set(found["output"])) == called
+    x = e2t.align_features_to_input_nodes(cells[artifact.feature_names], artifact)
+    for k, rows in found.set_index("feature").groupby("output"):
+        x.requires_grad_()  # the network is linear: gradient times input is what each feature adds
+        (slope,) = torch.autograd.grad(model(x)[:, int(k)].sum(), x)
+        by_hand = (slope * x).mean(0).detach().numpy()
+        assert rows.loc[artifact.feature_names, "attribution"].to_numpy() == pytest.approx(
+            by_hand, rel=1e-3, abs=1e-5
+        )
+    code, _, error = call(capsys, *asked, tmp_path / "t", "--output", artifact.output_names[0])
+    assert code == 1
+    assert "What follows the graph's outputs takes their names away" in error
+
+
+def test_a_head_on_a_single_node_leaves_its_name(tmp_path):
+    edges = pd.DataFrame({"source": ["a", "h"], "target": ["h", "y"]})
+    model, artifact = e2t.compile_graph(edges, quiet=True)
+    e2t.save_compiled(tmp_path, e2t.customize_model(model, head=nn.Linear(1, 1)), artifact)
+    assert read_saved(tmp_path, "MODEL").answers == ["y"]
 
 
 def test_nothing_is_advised_that_interpret_does_not_take(tmp_path, edges, cells, capsys):
