@@ -36,6 +36,7 @@ _FILES = {"table": "pairs", "cells": "data", "drugs": "other"}
 _USUAL = ("cell", "drug")
 _CHUNK = 2**16  # pairs that are predicted at once
 _ANY = "\0value"  # a response that nobody asks for
+_ORDER = "entities= be in the order of cells and drugs"  # which a run has settled
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class AskedPairs:
     Parameters
     ----------
     index : ndarray of int64, shape (n, 2)
-        Row numbers of each pair.
+        Row numbers of each pair, in the order asked; pairs may be there more than once.
     cells : DataFrame, first partners × inputs of the graph
         Scaled.
     others : Tensor, shape (k, d)
@@ -128,11 +129,10 @@ def asked_pairs(saved: Saved, dataset: Dataset, other: Any, table: Any) -> Asked
     features.columns = features.columns.map(str)
     if recipe is not None:
         features = _with_features(features, list(recipe.others.names), entities[1])
-        cells = recipe.scaler(cells)
     wanted = _wanted(table, cells, features, entities)
-    both = pairs_of_files(wanted.assign(**{_ANY: 0.0}), cells, features, _ANY, entities)
-    if not len(both.index):
-        raise Edge2TorchError("pairs: the table has no pair.")
+    index = _rows_of(wanted, cells, features, entities)
+    if recipe is not None:  # after it has been refused that values are missing, as a run does
+        cells = recipe.scaler(cells)
     others = features.apply(numbers_of)  # which `pairs` has found to be numbers
     notes: tuple[str, ...] = ()
     if recipe is not None:
@@ -141,7 +141,7 @@ def asked_pairs(saved: Saved, dataset: Dataset, other: Any, table: Any) -> Asked
         others = recipe.others(others)
     z = torch.from_numpy(others.to_numpy(np.float32, copy=True))
     names = pd.Index([str(name).strip() for name in features.index], name=entities[1])
-    return AskedPairs(both.index, cells, z, names, entities, notes)
+    return AskedPairs(index, cells, z, names, entities, notes)
 
 
 def _entities(saved: Saved) -> tuple[str, str]:
@@ -151,7 +151,7 @@ def _entities(saved: Saved) -> tuple[str, str]:
 def _wanted(
     table: Any, cells: pd.DataFrame, others: pd.DataFrame, entities: tuple[str, str]
 ) -> pd.DataFrame:
-    """Return the names of pairs, each once: what was measured twice is asked about once."""
+    """Return the names of the pairs that are asked about, a row each."""
     if table is None:
         names = [pd.Index(one.index).astype(str) for one in (cells, others)]
         every: pd.DataFrame = pd.MultiIndex.from_product(names, names=entities).to_frame(
@@ -165,9 +165,32 @@ def _wanted(
             f"pairs must be a table with the columns {entities[0]!r} and {entities[1]!r}, or the path of one, "
             f"found a {kind_of(table)}."
         )
-    known = set(entities) <= set(table.columns)
-    found: pd.DataFrame = table[list(entities)].drop_duplicates() if known else table
+    if lost := [name for name in entities if name not in table.columns]:
+        raise Edge2TorchError(
+            f"pairs has no column {listing(lost)}; it has {listing(table.columns, 10)}. The run called the "
+            f"partners {listing(entities)}: name the columns so."
+        )
+    found: pd.DataFrame = table[list(entities)]
     return found
+
+
+def _rows_of(
+    wanted: pd.DataFrame, cells: pd.DataFrame, others: pd.DataFrame, entities: tuple[str, str]
+) -> NDArray[np.int64]:
+    """Return the row numbers of both partners, for each row of pairs: one may be there twice."""
+    if not len(wanted):
+        raise Edge2TorchError("pairs: the table has no pair.")
+    names = wanted.astype(str).apply(lambda column: column.str.strip())
+    is_first = ~names.duplicated() | wanted.isna().any(axis=1)  # no name is no pair, and is refused
+    each = wanted[is_first].assign(**{_ANY: 0.0})
+    try:
+        both = pairs_of_files(each, cells, others, _ANY, entities)
+    except Edge2TorchError as error:
+        first, second = entities
+        own = f"{first!r} has to name rows of data=, {second!r} those of other="
+        raise Edge2TorchError(str(error).replace(_ORDER, own)) from error
+    which = pd.factorize(pd.MultiIndex.from_frame(names))[0]
+    return both.index[which]
 
 
 def _with_features(table: pd.DataFrame, needed: list[str], entity: str) -> pd.DataFrame:

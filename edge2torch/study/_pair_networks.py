@@ -11,7 +11,7 @@ import pandas as pd
 from edge2torch._core.checks import check_choice
 from edge2torch._core.console import Console
 from edge2torch._core.files import path_of
-from edge2torch._core.messages import listing, plural, warn
+from edge2torch._core.messages import warn
 from edge2torch.compile import CompileArtifact
 from edge2torch.customize import JoinedModel
 from edge2torch.errors import Edge2TorchError
@@ -59,7 +59,10 @@ class PairNetworks:
 
     @property
     def scalers(self) -> tuple[Scaler, Scaler]:
-        """What makes scaled tables of first and of second partners; both are called with a table."""
+        """What makes scaled tables of first and of second partners; both are called with a table.
+
+        Missing values become the median of the samples trained with.
+        """
         recipe = cast(PairsRecipe, self._saved.recipe)
         return recipe.scaler, recipe.others
 
@@ -78,7 +81,7 @@ class PairNetworks:
         Returns
         -------
         DataFrame
-            First × second partners; of given pairs a row each, with ``predicted``.
+            First × second partners; of given pairs a row for each of theirs, with ``predicted``.
 
         Warns
         -----
@@ -88,14 +91,9 @@ class PairNetworks:
         Raises
         ------
         Edge2TorchError
-            Where features are missing, and for pairs of partners that have none.
+            Where features or values of them are missing, and for pairs of partners that have none.
         """
         dataset, asked = self._asked(data, other, pairs)
-        if len(lacking := dataset.table.columns[dataset.table.isna().any()]):
-            raise Edge2TorchError(
-                f"data: {plural('feature', len(lacking))} with missing values: {listing(lacking)}. Fill them "
-                "first: runs over pairs have learned from none that were missing."
-            )
         for said in (*dataset.notes, *asked.notes):
             if said.startswith("WARNING: "):
                 warn(said.removeprefix("WARNING: "))

@@ -221,8 +221,63 @@ def test_new_pairs_on_another_scale_are_warned_of_and_others_are_not(files, tmp_
     )
     assert "WARNING: other: 15 values of 18" in said
     assert "another scale" in said
-    with pytest.raises(e2t.Edge2TorchError, match="1 feature with missing values: 'L0_3'"):
-        networks.predict(cells.assign(L0_3=np.nan), drugs)
+
+
+def test_a_pair_that_is_asked_about_twice_is_answered_twice(files):
+    cells, drugs = tables(files)
+    networks = load_pairs(files / "out")
+    asked = pd.DataFrame({"drug": ["d5", "d0", "d5 ", "d5"], "cell": ["c7", "c3", "c7", "c1"]})
+    found = networks.predict(cells, drugs, pairs=asked)
+    assert found["drug"].tolist() == ["d5", "d0", "d5", "d5"]
+    assert found["cell"].tolist() == ["c7", "c3", "c7", "c1"]
+    every = networks.predict(cells, drugs)
+    wanted = [every.at[cell, drug.strip()] for drug, cell in asked.itertuples(index=False)]
+    np.testing.assert_allclose(found["predicted"], wanted, rtol=1e-5)
+    few, again = (
+        networks.score(cells, drugs, "features", pairs=one)
+        for one in (asked.iloc[[0, 1, 3]], asked)
+    )
+    pd.testing.assert_frame_equal(few, again)  # a cell counts once in the mean over cells
+    nameless = pd.DataFrame({"cell": ["nan", None], "drug": "d0"})
+    with pytest.raises(e2t.Edge2TorchError, match=r"pairs: 1 row\(s\) have no cell or no drug"):
+        networks.predict(cells.rename(index={"c0": "nan"}), drugs, pairs=nameless)
+
+
+def test_a_missing_value_is_refused_alike_wherever_it_is_met(files, tmp_path, capsys):
+    cells, drugs = tables(files)
+    cells.loc["c4", "L0_3"] = np.nan
+    cells.to_csv(tmp_path / "cells.csv")
+    said = (
+        "data: 1 cell(s) have features that are missing or no numbers: 'c4', in column(s) 'L0_3'. Fill "
+        "them, or drop these rows or columns."
+    )
+    networks = load_pairs(files / "out")
+    for ask in (networks.predict, networks.score):
+        with pytest.raises(e2t.Edge2TorchError) as error:
+            ask(cells, drugs)
+        assert str(error.value) == said
+    given = (
+        "--data",
+        tmp_path / "cells.csv",
+        "--other",
+        files / "drugs.csv",
+        "--out",
+        tmp_path / "s",
+    )
+    run = (
+        "run",
+        "--edges",
+        files / "edges.csv",
+        "--pairs",
+        files / "response.csv",
+        "--label",
+        "auc",
+    )
+    for line in (("interpret", files / "out"), run):
+        code, found = command(capsys, *line, *given)
+        assert code == 1
+        assert f"--{said}" in found
+        assert not (tmp_path / "s" / "nodes.csv").exists()
 
 
 # ------------------------------------------------------------------------------- attributions
@@ -424,7 +479,13 @@ def test_what_is_missing_or_of_something_else_is_named(files, tmp_path, capsys):
     said = refused("--other", drugs, "--pairs", tmp_path / "p.csv")
     assert "--pairs names 1 of 1 drug(s) that --other has no features of: 'aspirin'" in said
     pd.DataFrame({"line": ["c0"], "drug": ["d0"]}).to_csv(tmp_path / "p.csv", index=False)
-    assert "has no column 'cell'" in refused("--other", drugs, "--pairs", tmp_path / "p.csv")
+    said = refused("--other", drugs, "--pairs", tmp_path / "p.csv")
+    assert "--pairs has no column 'cell'; it has 'line', 'drug'. The run called the" in said
+    assert "partners 'cell', 'drug': name the columns so." in said
+    pd.DataFrame({"cell": ["d0"], "drug": ["c0"]}).to_csv(tmp_path / "p.csv", index=False)
+    said = refused("--other", drugs, "--pairs", tmp_path / "p.csv")
+    assert "'cell' has to name rows of --data, 'drug' those of --other." in said
+    assert "entities" not in said
     pd.read_csv(drugs).assign(bit1="x").to_csv(tmp_path / "few.csv", index=False)
     said = refused("--other", tmp_path / "few.csv")
     assert "--other: 6 drug(s) have features that are missing or no numbers" in said
