@@ -136,7 +136,7 @@ class RecurrentEdgeModel(CompiledModel):
             y = self._over_time(rows, [batch] * time, holds)
             return y.reshape(time, batch, -1).transpose(0, 1)
         packed = _pack(x, lengths)
-        holds = self._holds(hold, x.shape[0], packed.sorted_indices)
+        holds = tuple(one.of(cast(Tensor, packed.sorted_indices)) for one in holds)
         y = self._over_time(packed.data, packed.batch_sizes.tolist(), holds, packed.sorted_indices)
         padded, _ = pad_packed_sequence(
             packed._replace(data=y), batch_first=True, total_length=x.shape[1]

@@ -1,5 +1,6 @@
 """Replicates: independent starts, a quality filter, and what they agree on."""
 
+import copy
 import functools
 import json
 import os
@@ -60,7 +61,15 @@ def test_a_bar_counts_what_is_computed_together(capfd, monkeypatch):
     tqdm, counts = pytest.importorskip("tqdm").tqdm, []
     monkeypatch.setattr(tqdm, "close", lambda bar: counts.append(bar.n))
     options = {"n": 2, "seed": 1, "together": True}
-    found = [replicate(start, train, TEST, **options)]
+    copies = []
+
+    def loop_that_saves(model, seed):
+        copies.extend([pickle.loads(pickle.dumps(model)), copy.deepcopy(model)])  # noqa: S301 - its own
+        for one in copies:
+            one(inputs(TEST))  # which is not counted
+        return train(model, seed)
+
+    found = [replicate(start, loop_that_saves, TEST, **options)]
     out, err = capfd.readouterr()
     assert (out, "2 networks together" in err) == ("", True)
     assert counts[0] == 21  # twenty steps, and the test

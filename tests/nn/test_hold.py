@@ -128,6 +128,8 @@ def test_a_sequence_is_held_at_every_time_and_packed_as_padded() -> None:
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     again, _ = pad_packed_sequence(model(packed, hold=hold), batch_first=True)
     torch.testing.assert_close(again, padded)
+    # whatever hands out several, if only once
+    torch.testing.assert_close(model(x, lengths=lengths, hold=iter([hold])), padded)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -418,6 +418,24 @@ def test_who_looks_at_gradients_gets_them_from_autograd():
         y.sum().backward()
 
 
+def test_gradients_to_parameters_within_themselves_and_around_a_function():
+    (model, _), n_in = pair()
+    x, way = samples(50, n_in), gradients_to_parameters()
+
+    @way
+    def computed(times):
+        return model(x) if times == 1 else computed(times - 1)
+
+    for _ in range(2):
+        assert goes_past(computed(1))
+        assert goes_past(computed(2))
+        with way:
+            with pytest.raises(KeyError), way:
+                raise KeyError
+            assert goes_past(model(x))
+        assert not goes_past(model(x))
+
+
 def test_a_parameter_that_is_changed_before_backward_is_an_error():
     (graph, layers), width = pair()
     for model in (graph, layers):

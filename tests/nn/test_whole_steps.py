@@ -441,6 +441,26 @@ def test_derivatives_of_a_held_steady_state():
     assert torch.autograd.gradcheck(run, (x, *held))
 
 
+@pytest.mark.parametrize("engine", ["graph", "layers"])
+@pytest.mark.parametrize("rows", [1, 5])
+def test_the_way_back_holds_what_was_held_on_the_way_there(engine, rows):
+    """Where draws have to be the same, updates are one by one, and the way back may be one call."""
+    loop = pd.DataFrame({"source": ["u", "a", "b", "b"], "target": ["a", "b", "a", "y"]})
+    loop["initial_weight"] = [1.0, 0.5, 0.5, 1.0]
+    backend = e2t.Recurrent(steps="converge", engine=engine, tolerance=1e-12, max_steps=300)
+    model, artifact = e2t.compile_graph(loop, backend=backend, quiet=True)
+    model = e2t.customize_model(model, node_activation="tanh", node_dropout=1e-9).double().train()
+    x = torch.full((rows, 1), 0.4, dtype=torch.float64, requires_grad=True)
+    found = []
+    for now in (0.5, 0.0):
+        held = artifact.hold(["b"], rows, torch.full((rows, 1), 0.5, dtype=torch.float64), 0.0)
+        y = model(x, hold=held)
+        held.share.fill_(now)
+        found += torch.autograd.grad(y.sum(), x)
+    torch.testing.assert_close(*found, rtol=1e-12, atol=0)
+    assert found[0].all()
+
+
 @pytest.mark.parametrize("rows", [1, 33, 70])
 def test_the_search_for_a_steady_state_reads_nothing_that_nobody_has_written(rows, monkeypatch):
     """Room is full of what is not a number beforehand, and has a guard on either side."""

@@ -60,6 +60,20 @@ def train_together(
     return quality
 
 
+class _Count:
+    """A hook that counts on a bar. Those of copies, which a loop may save, have none."""
+
+    def __init__(self, bar: Any = None) -> None:
+        self._bar = bar
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()
+
+    def __call__(self, *_: Any) -> None:
+        if self._bar is not None and not torch.compiler.is_compiling():
+            self._bar.update()
+
+
 @contextmanager
 def _counting(stack: ReplicateStack, *, quiet: bool) -> Iterator[None]:
     """Show how often the networks were computed: how often they will be only the user's loop knows."""
@@ -68,11 +82,7 @@ def _counting(stack: ReplicateStack, *, quiet: bool) -> Iterator[None]:
             yield
             return
 
-        def count(*_: Any) -> None:
-            if not torch.compiler.is_compiling():
-                bar.update()
-
-        handle = stack.register_forward_hook(count)
+        handle = stack.register_forward_hook(_Count(bar))
         try:
             yield
         finally:

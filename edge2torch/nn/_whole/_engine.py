@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import ContextDecorator, contextmanager
+from contextvars import ContextVar, Token
 from typing import Any
 
 import torch
@@ -70,7 +70,7 @@ def layer_by_layer() -> Iterator[None]:
 _TO_PARAMETERS: ContextVar[bool] = ContextVar("to parameters", default=False)
 
 
-class gradients_to_parameters:  # noqa: N801 - named as torch.no_grad is
+class gradients_to_parameters(ContextDecorator):  # noqa: N801 - named as torch.no_grad is
     """Compute outputs whose ``backward`` fills the gradients of parameters, and knows of nothing else.
 
     Of a small network, what autograd does on the way from output to parameters takes a fifth of a
@@ -94,11 +94,17 @@ class gradients_to_parameters:  # noqa: N801 - named as torch.no_grad is
     tensor([3.])
     """
 
+    def __init__(self) -> None:
+        self._tokens: list[Token[bool]] = []  # one may be entered again within itself
+
+    def _recreate_cm(self) -> gradients_to_parameters:
+        return type(self)()  # of each call of a function that it decorates
+
     def __enter__(self) -> None:
-        self._token = _TO_PARAMETERS.set(True)
+        self._tokens.append(_TO_PARAMETERS.set(True))
 
     def __exit__(self, *error: object) -> None:
-        _TO_PARAMETERS.reset(self._token)
+        _TO_PARAMETERS.reset(self._tokens.pop())
 
 
 class WholeGraph:

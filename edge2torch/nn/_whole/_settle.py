@@ -68,9 +68,11 @@ class AtOnce:
         """
         state = torch.cat([self.x, h], dim=1)
         run = self.update.ready(self.model, state, like=state)
-        if not isinstance(run, Run) or run.tables.draws or len(run.tables.norms):
+        if not isinstance(run, Run):
             return None
-        held = self._held
+        held = self._held  # for the way back, too: who holds may write other numbers there by then
+        if run.tables.draws or len(run.tables.norms):
+            return None
         plan, room = run.begin(state, keeps=False)
         _table, parameters = run.watched.parameters.table  # alive as long as this call
         if plan.threads > 1:
