@@ -137,7 +137,7 @@ def run(
     survival: Annotated[Survival, "Outcome: --task survival"],
     treatments: Annotated[Treatments, "Outcome: --task perturbation"],
     partners: Annotated[Partners, "Outcome of pairs, as of cells and drugs"],
-    resume: Annotated[bool, RESUME] = False,
+    resume: Annotated[bool, RESUME + " Not with --pairs."] = False,
     console: Console,
 ) -> None:
     """Train and explain a network of your own edges on your own data; write a report."""

@@ -115,6 +115,12 @@ def read_samples(
     return dataset
 
 
+def doubt_words(saved: Saved) -> str:
+    """Warn of scores of networks that have learned nothing; empty where they have."""
+    rests = "these scores say what its noise rests on. Read none of them as a finding."
+    return saved.doubt and f"{saved.doubt}: {rests}"
+
+
 def score(
     saved: Saved,
     dataset: Dataset,

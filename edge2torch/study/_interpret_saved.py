@@ -12,7 +12,7 @@ from edge2torch._core.files import folder_of_results
 from edge2torch._core.messages import listing, plural
 from edge2torch._core.tables import write_table
 from edge2torch.errors import Edge2TorchError
-from edge2torch.study._ask import positions_of, read_samples, score
+from edge2torch.study._ask import doubt_words, positions_of, read_samples, score
 from edge2torch.study._ask_pairs import (
     asked_pairs,
     predicted_table,
@@ -59,16 +59,8 @@ def interpret_saved(
         if asked is not None:
             what = f"{plural('pair', len(asked.index))}, {plural('network', len(saved.networks))}"
         console.say(f"{what}, {plural('output', len(positions))}: {listing(positions, 10)}.")
-        if saved.recipe is not None and not saved.recipe.learned:
-            found = "no better than guessing"
-            if asked is not None:
-                found = f"not shown to be better than the mean of each {asked.entities[1]}"
-            console.say(
-                f"The run that saved this model found it {found}: these scores say what its noise rests on. "
-                "Read none of them as a finding."
-            )
         more = () if asked is None else asked.notes
-        for note in filter(None, (saved.note, *dataset.notes, *more)):
+        for note in filter(None, (doubt_words(saved), saved.note, *dataset.notes, *more)):
             console.say(note)
         for target in targets:
             if asked is None:

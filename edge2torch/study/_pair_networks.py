@@ -15,7 +15,7 @@ from edge2torch._core.messages import warn
 from edge2torch.compile import CompileArtifact
 from edge2torch.customize import JoinedModel
 from edge2torch.errors import Edge2TorchError
-from edge2torch.study._ask import read_samples
+from edge2torch.study._ask import doubt_words, read_samples
 from edge2torch.study._ask_pairs import AskedPairs, asked_pairs, predicted_table, score_pairs
 from edge2torch.study._data import Dataset
 from edge2torch.study._recipe import PairsRecipe
@@ -132,6 +132,11 @@ class PairNetworks:
             edge. Attributions of the mean of the networks, in the response's units: those of features
             add up to the prediction less that of the average cell trained with.
 
+        Warns
+        -----
+        Edge2TorchWarning
+            Where the run has not found its networks to have learned anything.
+
         Raises
         ------
         Edge2TorchError
@@ -139,6 +144,8 @@ class PairNetworks:
         """
         check_choice("target", target, ("features", "nodes", "edges"))
         dataset, asked = self._asked(data, other, pairs, groups)
+        if said := doubt_words(self._saved):
+            warn(said)
         quiet = Console(quiet=True)
         return score_pairs(self._saved, asked, dataset.label, target, method, seed, quiet)
 

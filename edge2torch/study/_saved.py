@@ -66,6 +66,16 @@ class Saved:
         return isinstance(self.model, JoinedModel)
 
     @property
+    def doubt(self) -> str:
+        """What is to be said of networks that the run has not found to have learned; else nothing."""
+        if self.recipe is None or self.recipe.learned:
+            return ""
+        found = "no better than guessing"
+        if isinstance(self.recipe, PairsRecipe):
+            found = f"not shown to be better than the mean of each {self.recipe.entities[1]}"
+        return f"The run that saved this model found it {found}"
+
+    @property
     def answers(self) -> list[str]:
         """What the outputs are called, in order."""
         if self.recipe is not None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from edge2torch._core.console import Console
 from edge2torch._core.edges import edges_called
-from edge2torch._core.messages import listing
+from edge2torch._core.messages import listing, warn
 from edge2torch._core.tables import read_table
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError
@@ -26,6 +26,8 @@ def read_graph(path: Path, argument: str) -> tuple[CompileArtifact, pd.DataFrame
     """Return the names of a graph, and its weights where they are known."""
     if path.is_dir():
         saved = read_saved(path, argument)
+        if saved.doubt:
+            warn(f"{saved.doubt}: its weights are no finding.")
         return saved.artifact, saved.weights
     with Console(quiet=True).warnings_as_notes():  # of signs, which no picture shows
         edges = read_edge_file(path, argument)
@@ -78,9 +80,11 @@ def read_rows(
     table = read_table(path, argument, text=(*named, *asked))
     for name, equals, value in conditions:
         if not equals or name not in table.columns:
+            what = f"{argument}= has no column {name!r}; it has"
+            if not equals:
+                what = f"write COLUMN=VALUE; {argument}= has the columns"
             raise Edge2TorchError(
-                f"where {name + equals + value!r}: write COLUMN=VALUE; {argument}= has the columns "
-                f"{listing(table.columns, 10)}."
+                f"where {name + equals + value!r}: {what} {listing(table.columns, 10)}."
             )
         kept = table[table[name].astype(str) == value]
         if kept.empty and (number := pd.to_numeric(value, errors="coerce")) == number:

@@ -284,8 +284,11 @@ def test_rows_are_chosen_by_names_as_they_are_written_and_by_numbers(tmp_path):
     assert rows("fold=0.0")["gene"].tolist() == ["NA", "NA"]
     with pytest.raises(e2t.Edge2TorchError, match=r"no such row\. drug is '007', '7', '010'"):
         rows("drug=nan")
-    with pytest.raises(e2t.Edge2TorchError, match="where 'size': write COLUMN=VALUE"):
+    with pytest.raises(e2t.Edge2TorchError, match="where 'size': write COLUMN=VALUE; scores= has"):
         rows("size")
+    said = "where 'compound=01': scores= has no column 'compound'; it has 'gene', 'drug', 'fold'"
+    with pytest.raises(e2t.Edge2TorchError, match=said):
+        rows("compound=01")
 
 
 def test_export_with_scores_and_weights(ran, scores, tmp_path, capsys):

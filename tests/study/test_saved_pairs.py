@@ -532,6 +532,25 @@ def test_older_and_damaged_folders(files, tmp_path, capsys):
         assert "has no pairs.json, which says how data come to" in said_of(place)
 
 
+def test_what_has_learned_nothing_is_no_finding_wherever_it_is_asked(files, tmp_path, capsys):
+    folder = tmp_path / "out"
+    shutil.copytree(files / "out", folder)
+    recipe = json.loads((folder / "pairs.json").read_text())
+    (folder / "pairs.json").write_text(json.dumps({**recipe, "learned": False}))
+    cells, drugs = tables(files)
+    said = "saved this model found it not shown to be better than the mean of each drug: "
+    with pytest.warns(e2t.Edge2TorchWarning, match=f"{said}these scores say .* Read none of them"):
+        load_pairs(folder).score(cells, drugs, "features")
+    load_pairs(folder).predict(cells, drugs)  # which is no finding; and warnings are errors here
+    asked = ("--data", files / "cells.csv", "--other", files / "drugs.csv", "--targets", "features")
+    code, found = command(capsys, "interpret", folder, *asked, "--out", tmp_path / "s")
+    assert (code, found.count(said)) == (0, 1)
+    for line in (("draw", "--out", tmp_path / "x.svg"), ("export", "--to", tmp_path / "x.cx2")):
+        for place, times in ((folder, 1), (files / "out", 0)):
+            code, found = command(capsys, line[0], place, *line[1:])
+            assert (code, found.count(f"{said}its weights are no finding.")) == (0, times)
+
+
 def test_a_joined_model_of_ones_own_takes_features_as_they_are(files, tmp_path, capsys):
     cells, drugs = tables(files)
     torch.manual_seed(0)
