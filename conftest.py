@@ -40,6 +40,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
     from edge2torch._core import console
 
     monkeypatch.setattr(console, "_PATIENCE", 0.0)
+    monkeypatch.setattr(console, "_REFRESHED", 0.0)
     monkeypatch.setattr(console, "is_watched", lambda: True)
 
 

@@ -15,6 +15,7 @@ from edge2torch.errors import Edge2TorchWarning
 
 _EVERY = 30.0  # seconds between two lines in a log
 _PATIENCE = 3.0  # seconds before a progress bar appears
+_REFRESHED = 0.1  # seconds
 
 
 def is_watched() -> bool:
@@ -32,6 +33,7 @@ def progress_bar(name: str, total: int | None, *, quiet: bool, done: int = 0) ->
         initial=done,
         desc=name,
         delay=_PATIENCE,
+        mininterval=_REFRESHED,
         leave=False,
         disable=quiet or not is_watched(),
         file=sys.stderr,

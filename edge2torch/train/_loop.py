@@ -30,11 +30,10 @@ from edge2torch._core.randomness import seeded
 from edge2torch._core.tensor_file import read_tensors, write_tensors
 from edge2torch.errors import Edge2TorchError
 from edge2torch.train._adam import Adam
+from edge2torch.train._history import learning_rate_after, reason_to_stop
 
 _PAUSE = 1.0  # seconds between two checkpoints, so that short epochs stay short
-_SLOWER = 1 / 3  # by which the learning rate falls on a plateau
 _ANEW = "To begin anew give another file, or delete it."
-_ON_PLATEAU = 1e-4  # share by which the loss has to fall, not to count as one
 
 Batches = Callable[[torch.Generator], Iterable[Tensor]]
 # Takes the epochs to come; gives each with a function that shows a word beside the bar.
@@ -185,16 +184,16 @@ def fit(
         if state.reason == "max_epochs" and state.epoch < max_epochs:
             state.reason = ""  # more are asked for than then
         if state.reason == "patience":  # there may be more of it now
-            state.reason = _reason_to_stop(state.history, patience, min_gain)
+            state.reason = reason_to_stop(state.history, patience, min_gain)
             if not state.reason and state.epoch >= max_epochs:
                 state.reason = "max_epochs"
         todo = range(max_epochs if state.reason else state.epoch, max_epochs)
         for epoch, show in _shown(progress)(todo):
             (before_epoch or _pass)(epoch)
-            state.optimizer.lr = _rate(state.history, learning_rate, plateau)
+            state.optimizer.lr = learning_rate_after(state.history, learning_rate, plateau)
             model.train()
             for batch in batches(state.generator):
-                loss(batch).backward()
+                _single(loss(batch)).backward()
                 state.optimizer.step()
             state.rates.append(state.optimizer.lr)
             if evaluate is not None:
@@ -202,13 +201,23 @@ def fit(
                 with torch.no_grad():
                     state.note(float(evaluate()), keep_best=keep_best)
                 show(f"held-out loss {state.history[-1]:.3f}")
-                state.reason = _reason_to_stop(state.history, patience, min_gain)
+                state.reason = reason_to_stop(state.history, patience, min_gain)
             if not state.reason and epoch + 1 == max_epochs:
                 state.reason = "max_epochs"
             state.end_epoch()
             if state.reason:
                 break
     return state.finish()
+
+
+def _single(loss: Any) -> Any:
+    """Return a loss, which has to be one number."""
+    if isinstance(loss, Tensor) and loss.numel() != 1:
+        raise Edge2TorchError(
+            f"loss returned a tensor of shape {tuple(loss.shape)}. It has to be one number, the mean over the rows: "
+            "for a criterion with reduction='none', its .mean()."
+        )
+    return loss
 
 
 def _file(checkpoint: Any) -> Path | None:
@@ -234,6 +243,7 @@ class _State:
     epoch: int = 0
     history: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
+    first: dict[str, Tensor] = field(default_factory=dict)  # what training began with
     best: dict[str, Tensor] = field(default_factory=dict)
     reason: str = ""  # why the training ended; empty while it goes on
     _written: float = field(default_factory=time.monotonic)
@@ -244,9 +254,11 @@ class _State:
             self.best = copy.deepcopy(self.model.state_dict())
         self.history.append(loss)
         if not math.isfinite(loss) and not self.best:
+            self.model.load_state_dict(self.first)  # to be trained again
             raise Edge2TorchError(
                 f"Training diverged: the held-out loss after epoch {len(self.history) - 1} is not finite. "
-                "Choose a smaller learning_rate, and check that the data are finite."
+                "Choose a smaller learning_rate, and check that the data are finite. The model has the weights "
+                "that it began with."
             )
 
     def end_epoch(self) -> None:
@@ -273,7 +285,8 @@ class _State:
         self._written = time.monotonic()
 
     def restore(self) -> None:
-        """Go to where the checkpoint stands, if there is one."""
+        """Go to where the checkpoint stands, if there is one; keep what the model began with."""
+        self.first = copy.deepcopy(self.model.state_dict())
         if self.path is None or not self.path.exists():
             return
         try:
@@ -331,31 +344,6 @@ def _differences(names: Sequence[str], before: Mapping[str, Any], now: Mapping[s
         for name in names
     ]
     return "; ".join(words)
-
-
-def _reason_to_stop(history: Sequence[float], patience: int, min_gain: float) -> str:
-    """Say why, or nothing; the last epochs together have to bring what is worth waiting for."""
-    if not math.isfinite(history[-1]):
-        return "not finite"
-    if len(history) <= patience:
-        return ""
-    before, now = min(history[:-patience]), min(history[-patience:])
-    return "patience" if now > before - min_gain else ""
-
-
-def _rate(history: Sequence[float], rate: float, plateau: int | None) -> float:
-    """Return the learning rate that a history of losses leads to.
-
-    Told from the start each time, so that nothing but the history has to be kept to go on.
-    """
-    if plateau is None:
-        return rate
-    best, stale = math.inf, 0
-    for loss in history:
-        best, stale = (loss, 0) if loss < best * (1 - _ON_PLATEAU) else (best, stale + 1)
-        if stale > plateau:
-            rate, stale = rate * _SLOWER, 0
-    return rate
 
 
 def _pass(*_: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +12,7 @@ from edge2torch._core.messages import listing, require
 from edge2torch.errors import Edge2TorchError
 
 _SMALLEST = 1e-7  # keeps the log loss of a confident mistake finite, and comparable to others
+_ROUNDING = 1e-3  # of probabilities that were computed in half precision
 
 
 def score_predictions(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
@@ -32,7 +35,8 @@ def score_predictions(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float
     Raises
     ------
     Edge2TorchError
-        For predictions that are NaN or infinite.
+        For predictions that are NaN or infinite; for class numbers that no column stands for, labels that
+        are no numbers, and rows of class probabilities that do not add up to 1, as logits.
 
     Examples
     --------
@@ -41,7 +45,7 @@ def score_predictions(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float
     >>> score_predictions([0.0, 2.0], [0.0, 2.0])["rmse"]
     0.0
     """
-    true, found = np.asarray(truth), np.asarray(predicted)
+    true, found = _checked(truth, predicted)
     is_known = np.isfinite(found.reshape(len(found), -1).astype(np.float64)).all(axis=1)
     if len(lost := np.flatnonzero(~is_known)):
         raise Edge2TorchError(
@@ -62,6 +66,48 @@ def sample_losses(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]
         return squared
     own = found[np.arange(len(true)), true]
     return np.asarray(-np.log(np.maximum(own, _SMALLEST)), np.float64)
+
+
+def _checked(truth: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return true classes or values and what was predicted of them, which has to be of their kind."""
+    true, found = np.asarray(truth), np.asarray(predicted, np.float64)
+    if true.ndim != 1 or found.ndim not in (1, 2) or len(true) != len(found):
+        raise Edge2TorchError(
+            f"truth has shape {true.shape}, and predicted {found.shape}: give an entry of truth for each row."
+        )
+    if true.dtype.kind == "f":
+        if found.size != len(true):
+            raise Edge2TorchError(
+                f"truth holds values, and predicted {found.shape[1]} columns. Give one of values; classes are whole "
+                "numbers."
+            )
+        return true, found
+    if true.dtype.kind not in "iub":
+        raise Edge2TorchError(
+            f"truth holds no numbers (such as {true[0]!r}). Give each sample the number of its class's column in "
+            "predicted, from 0 on: pandas.factorize(labels, sort=True)[0] for columns in the labels' order."
+        )
+    true = true.astype(np.int64)
+    columns = found.shape[1] if found.ndim == 2 else 1
+    if columns < 2:
+        raise Edge2TorchError(
+            "predicted: probabilities of classes have a column for each class. Of two classes give [1 - p, p], "
+            "for example by numpy.column_stack; of values truth holds floating-point numbers."
+        )
+    if true.min(initial=0) < 0 or true.max(initial=0) >= columns:
+        raise Edge2TorchError(
+            f"truth holds the class numbers {listing(np.unique(true).tolist())}, and predicted has {columns} columns: "
+            f"0 to {columns - 1}."
+        )
+    off = (found < -_ROUNDING).any(axis=1) | (np.abs(found.sum(axis=1) - 1) > _ROUNDING)
+    off &= np.isfinite(found).all(axis=1)  # which has an error of its own
+    if off.any():
+        raise Edge2TorchError(
+            f"predicted: {np.count_nonzero(off)} of {len(found)} rows are no probabilities, as they do not add up "
+            f"to 1 ({listing(np.flatnonzero(off).tolist())}). What a network puts out for CrossEntropyLoss takes "
+            "softmax(dim=1) first, for BCEWithLogitsLoss p = sigmoid() and [1 - p, p]."
+        )
+    return true, found
 
 
 def _of_values(truth: NDArray[np.float64], value: NDArray[np.float64]) -> dict[str, float]:

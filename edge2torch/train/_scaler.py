@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge2torch._core.checks import check_type, row_numbers
 from edge2torch._core.complete import check_finite
-from edge2torch._core.messages import require
+from edge2torch._core.messages import listing, plural, require
+from edge2torch.errors import Edge2TorchError
 
 _CLIP = 10.0  # standard deviations; a single outlier does not drive a weight
 _CONSTANT = 1e-8  # spread, as a share of the values' size, that is rounding and no signal
@@ -35,7 +36,7 @@ class Scaler:
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return samples × features in standard deviations from the mean, cut off at ten."""
-        own = table[self.names]
+        own = self._own(table)
         check_finite(own)
         values = own.to_numpy(np.float64)
         if (missing := np.isnan(values)).any():
@@ -47,9 +48,19 @@ class Scaler:
 
     def cuts_off(self, table: pd.DataFrame) -> NDArray[np.bool_]:
         """Tell which measured values (samples × features) are further away than ten deviations."""
-        values = table[self.names].to_numpy(np.float64)
+        values = self._own(table).to_numpy(np.float64)
         far: NDArray[np.bool_] = np.abs(values - self.mean) > _CLIP * self.scale
         return far
+
+    def _own(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the scaled features of a table, which has to have all of them."""
+        lacking = self.names.difference(table.columns, sort=False)
+        if len(lacking):
+            raise Edge2TorchError(
+                f"table: {plural('column', len(lacking))} of those that the scaler was fitted on are not there: "
+                f"{listing(lacking.tolist())}."
+            )
+        return table[self.names]
 
     def as_frame(self) -> pd.DataFrame:
         """Return a row per feature."""

@@ -1,5 +1,6 @@
 """The training loop stops, keeps, slows down and goes on as it says."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from torch import nn
 from edge2torch import Edge2TorchError
 from edge2torch.train import _loop, fit
 from edge2torch.train._adam import Adam
+from edge2torch.train._history import learning_rate_after
 
 
 def problem(seed=0):
@@ -54,7 +56,7 @@ def test_rates_are_those_of_torch():
         plateau.step(loss)
         expected = reference.param_groups[0]["lr"]
         if expected > 1e-7:  # torch stops there
-            assert _loop._rate(losses[: k + 1], 0.1, 4) == expected
+            assert learning_rate_after(losses[: k + 1], 0.1, 4) == expected
     assert expected < 0.1
 
 
@@ -243,3 +245,24 @@ def test_whole_numbers_of_numpy_and_no_more_epochs_than_asked(tmp_path):
 
     assert trained(patience=2).stopped_by == "patience"
     assert trained(patience=60).stopped_by == "max_epochs"  # more patience, and no epoch for it
+
+
+def test_a_model_whose_training_diverged_can_be_trained_again():
+    x = torch.linspace(-1, 1, 20)[:, None]
+    model = nn.Linear(1, 1)
+    before = copy.deepcopy(model.state_dict())
+
+    def loss(rows):
+        return (model(x[rows]) - 2 * x[rows]).square().mean()
+
+    options = {"held_out": range(1, 20, 2), "progress": False, "max_epochs": 3}
+    with pytest.raises(Edge2TorchError, match="has the weights that it began with"):
+        fit(model, loss, range(0, 20, 2), learning_rate=1e30, **options)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert np.isfinite(fit(model, loss, range(0, 20, 2), **options).history["held_out_loss"]).all()
+
+
+def test_a_loss_for_each_row_is_refused():
+    model = nn.Linear(1, 1)
+    with pytest.raises(Edge2TorchError, match=r"shape \(4, 1\).*one number, the mean"):
+        fit(model, lambda rows: model(rows[:, None].float()), range(4), progress=False)

@@ -212,3 +212,41 @@ def test_predictions_that_are_no_numbers_are_not_scored(truth):
         predicted = [[0.2, 0.8], [odd, 0.1], [0.4, 0.6]] if truth[0] == 0 else [0.1, odd, 2]
         with pytest.raises(Edge2TorchError, match="1 of 3 samples have NaN or infinity"):
             score_predictions(truth, predicted)
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "message"),
+    [
+        ([0, 1, 1], [[2.0, -1], [-3, 4], [0.5, 0.5]], r"2 of 3 rows are no probabilities.*softmax"),
+        ([0, 1], [[0.2, 0.2], [0.5, 0.5]], r"1 of 2 rows .*\(0\)"),
+        (
+            [1, 2],
+            [[0.5, 0.5], [0.5, 0.5]],
+            "class numbers 1, 2, and predicted has 2 columns: 0 to 1",
+        ),
+        ([-1, 0], [[0.5, 0.5], [0.5, 0.5]], "class numbers -1, 0"),
+        (["b", "a"], [[0.5, 0.5], [0.5, 0.5]], "truth holds no numbers .*factorize"),
+        ([0, 1], [0.2, 0.8], r"a column for each class.*\[1 - p, p\]"),
+        ([0, 1], [[0.2], [0.8]], "a column for each class"),
+        ([0.5, 1.5], [[0.2, 0.8], [0.8, 0.2]], "truth holds values, and predicted 2 columns"),
+        ([0, 1], [[0.5, 0.5]], "an entry of truth for each row"),
+        ([[0], [1]], [[0.5, 0.5], [0.5, 0.5]], "an entry of truth for each row"),
+    ],
+)
+def test_what_are_no_classes_or_probabilities_is_refused(truth, predicted, message):
+    with pytest.raises(Edge2TorchError, match=message):
+        score_predictions(truth, predicted)
+
+
+def test_probabilities_may_be_rounded_and_classes_booleans():
+    chances = np.array([[1 / 3, 1 / 3, 1 / 3], [0.1, 0.2, 0.7]], np.float16)
+    assert score_predictions([2, 2], chances)["accuracy"] == 0.5
+    assert score_predictions(np.array([True, False]), [[0.1, 0.9], [0.6, 0.4]])["accuracy"] == 1.0
+
+
+def test_a_scaler_names_what_a_table_lacks():
+    table = pd.DataFrame(np.eye(4), columns=list("abcd"))
+    scaler = fit_scaler(table, [0, 1, 2])
+    for ask in (scaler, scaler.cuts_off):
+        with pytest.raises(Edge2TorchError, match=r"2 columns of those .* 'b', 'd'"):
+            ask(table[["a", "c"]])
