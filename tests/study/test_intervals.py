@@ -26,7 +26,7 @@ def test_weighed_scores_are_those_of_samples_drawn_again(kind):
     rng = np.random.default_rng(0)
     label = rng.integers(0, 3, 60) if kind == "classification" else 1e4 + rng.normal(size=60)
     task = choose_task(pd.Series(label, name="y"), kind, 1)
-    predicted = rng.dirichlet(np.ones(3), 40).round(1) + 0.01  # with ties
+    predicted = rng.multinomial(10, rng.dirichlet(np.ones(3), 40)) / 10  # with ties
     predicted = (
         predicted if kind == "classification" else label[20:, None] + rng.normal(size=(40, 1))
     )
