@@ -96,7 +96,7 @@ def ridge(x: Floats, y: Floats, new: Floats) -> Floats:
         goal = y[left_out][:, None]
         rest = ((goal - predicted) ** 2).sum(0)
         total = ((goal - goal.mean()) ** 2).sum()
-        gained += 1 - rest / total if total > ROUNDING * (goal**2).sum() else 0.0
+        gained += 1 - rest / total if total > ROUNDING**2 * (goal**2).sum() else 0.0
     best = PENALTIES[[int(gained.argmax())]]
     found: Floats = _ridge_path(x, y, new, best)[:, 0]
     return found

@@ -172,7 +172,7 @@ def scored(
             mean = found if k == 0 else mean + found
     of_each = np.stack(own)
     if target == "edges":
-        tidy = found.assign(attribution=of_each.mean(axis=0))
+        tidy = found if len(networks) == 1 else found.assign(attribution=of_each.mean(axis=0))
     else:
         mean = mean / len(networks) if len(networks) > 1 else mean
         tidy = pd.DataFrame({"attribution": mean.mean(), "magnitude": mean.abs().mean()})

@@ -93,10 +93,7 @@ class PairNetworks:
         Edge2TorchError
             Where features or values of them are missing, and for pairs of partners that have none.
         """
-        dataset, asked = self._asked(data, other, pairs)
-        for said in (*dataset.notes, *asked.notes):
-            if said.startswith("WARNING: "):
-                warn(said.removeprefix("WARNING: "))
+        _, asked = self._asked(data, other, pairs)
         found = predicted_table(self._saved, asked)
         if pairs is not None:
             return found
@@ -135,7 +132,7 @@ class PairNetworks:
         Warns
         -----
         Edge2TorchWarning
-            Where the run has not found its networks to have learned anything.
+            As in :meth:`predict`, and where the run has not found its networks to have learned anything.
 
         Raises
         ------
@@ -153,7 +150,11 @@ class PairNetworks:
         self, data: Any, other: Any, pairs: Any, groups: Any = None
     ) -> tuple[Dataset, AskedPairs]:
         dataset = read_samples(self._saved, data, groups, None, None)
-        return dataset, asked_pairs(self._saved, dataset, other, pairs)
+        asked = asked_pairs(self._saved, dataset, other, pairs)
+        for said in (*dataset.notes, *asked.notes):
+            if said.startswith("WARNING: "):
+                warn(said.removeprefix("WARNING: "))
+        return dataset, asked
 
 
 def load_pairs(folder: str | os.PathLike[str]) -> PairNetworks:

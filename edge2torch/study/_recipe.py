@@ -129,6 +129,8 @@ def read_pairs_recipe(path: Path) -> PairsRecipe:
         networks = tuple(map(str, found["networks"]))
         if not networks or any(Path(name).name != name for name in networks):
             raise ValueError(f"networks {networks!r}")
+        if first == second or len(set(networks)) < len(networks) or not found["answers"]:
+            raise ValueError("names are missing, or there twice")
         return PairsRecipe(
             **_reading(found),
             entities=(first, second),
@@ -169,5 +171,8 @@ def _of_scaler(scaler: Scaler) -> dict[str, list[Any]]:
 
 
 def _scaler(found: Mapping[str, Any]) -> Scaler:
-    numbers = (np.asarray(found[name], np.float64) for name in ("fill", "mean", "scale"))
-    return Scaler(pd.Index(found["features"]), *numbers)
+    numbers = [np.asarray(found[name], np.float64) for name in ("fill", "mean", "scale")]
+    names = pd.Index(found["features"])
+    if any(one.shape != names.shape for one in numbers) or not (numbers[-1] > 0).all():
+        raise ValueError("features do not go with what scales them")
+    return Scaler(names, *numbers)

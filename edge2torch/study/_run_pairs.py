@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -231,9 +229,6 @@ def _write(
     for name, table in tables.items():
         write_file(folder / f"{name}.csv", partial(pd.DataFrame.to_csv, table, float_format="%.6g"))
     saved = save_pairs(folder, run.models, artifact, recipe)
-    for old in folder.glob("model_*"):  # of a run with more networks
-        if old.name not in saved and re.fullmatch(r"model_\d+", old.name):
-            shutil.rmtree(old)
     page = pairs_page(
         both, results.scores, results.by_drug, results.verdicts, nodes, hold_out,
         has_heads=settings.node_heads, facts={"epochs, first fold": ", ".join(map(str, run.epochs)), **_chosen(settings)},

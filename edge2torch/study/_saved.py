@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -98,6 +99,9 @@ class Saved:
 def save_model(folder: Path, results: Results) -> None:
     """Write the network of the first seed, and ``run.json`` beside it, to the folder ``model``."""
     study = results.study
+    for name in (PAIRS, _OLDER_PAIRS):  # of a run over pairs into this folder, whose networks go
+        (folder / name).unlink(missing_ok=True)
+    _remove_others(folder)
     save_compiled(folder / _MODEL, results.first.model, study.network.artifact)
     recipe = Recipe(
         answers=_answers(study.network, study.task.answers),
@@ -183,7 +187,15 @@ def save_pairs(
     for name, model in zip(names, models, strict=True):
         save_compiled(folder / name, model, artifact)
     write_recipe(replace(recipe, networks=names), folder / PAIRS)
+    _remove_others(folder, names)
     return names
+
+
+def _remove_others(folder: Path, kept: tuple[str, ...] = ()) -> None:
+    """Remove the second network and those after it of a run that had more of them."""
+    for old in folder.glob(f"{_MODEL}_*"):
+        if old.name not in kept and re.fullmatch(rf"{_MODEL}_\d+", old.name):
+            shutil.rmtree(old)
 
 
 def in_units(model: JoinedModel, response: tuple[float, float]) -> JoinedModel:
@@ -213,5 +225,9 @@ def _read_pairs(place: Path, only: str | None) -> Saved:
         model, artifact = load_compiled(place / name)
         if not isinstance(model, JoinedModel):
             raise Edge2TorchError(f"{place} is damaged: {name!r} is not a model of pairs.")
+        if list(recipe.scaler.names) != artifact.feature_names:
+            raise Edge2TorchError(
+                f"{place} is damaged: {PAIRS} scales other features than {name!r} takes."
+            )
         networks.append(in_units(model, recipe.response))
     return Saved(tuple(networks), artifact, recipe, note)

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 import edge2torch as e2t
 from edge2torch.interpret import predictive_power
-from edge2torch.interpret._read_out import PENALTIES, ReadOut, _ridge_path, mixed
+from edge2torch.interpret._read_out import PENALTIES, ReadOut, _ridge_path, mixed, ridge
 from edge2torch.simulate import layered_graph
 from edge2torch.train import repeated_folds
 
@@ -50,8 +50,8 @@ def test_it_is_scikit_learns_ridge_out_of_fold():
         for columns in columns_of(model, artifact, x, node):
             own = []
             for fit, held_out in folds:
-                ridge = RidgeCV(PENALTIES, cv=KFold(5))
-                pipeline = make_pipeline(StandardScaler(), ridge).fit(columns[fit], y.iloc[fit])
+                theirs = RidgeCV(PENALTIES, cv=KFold(5))
+                pipeline = make_pipeline(StandardScaler(), theirs).fit(columns[fit], y.iloc[fit])
                 found = stats.spearmanr(pipeline.predict(columns[held_out]), y.iloc[held_out])
                 own.append(found.statistic)
             scores.append(np.array(own))
@@ -98,6 +98,17 @@ def test_wide_tables_are_fitted_from_the_other_side():
     found = _ridge_path(x, y, new, np.array([0.1, 10.0]))
     for k, penalty in enumerate((0.1, 10.0)):
         np.testing.assert_allclose(found[:, k], Ridge(penalty).fit(x, y).predict(new), atol=1e-10)
+
+
+def test_the_penalty_is_chosen_for_an_outcome_far_from_zero_too():
+    """A time in seconds since 1970 differs by a millionth of its size, which is no rounding."""
+    rng = np.random.default_rng(0)
+    x, new = rng.normal(size=(60, 30)), rng.normal(size=(10, 30))
+    y = 1000.0 * (x[:, 0] + 2 * rng.normal(size=60))
+    found = ridge(x, y, new)
+    weakest = _ridge_path(x, y, new, PENALTIES[:1])[:, 0]
+    assert np.abs(found - weakest).max() > 100
+    np.testing.assert_allclose(ridge(x, 1.7e9 + y, new) - 1.7e9, found, atol=0.1)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

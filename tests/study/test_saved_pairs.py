@@ -13,6 +13,7 @@ from edge2torch._core.console import Console
 from edge2torch.cli import main
 from edge2torch.simulate import layered_graph
 from edge2torch.study import StudySettings, load_pairs, load_study, read_graph
+from edge2torch.study._ask import scored
 from edge2torch.study._judge_pairs import JOINED
 from edge2torch.study._run_pairs import run_pairs
 from tests.exchange.files import Cx2
@@ -213,6 +214,8 @@ def test_new_pairs_on_another_scale_are_warned_of_and_others_are_not(files, tmp_
         networks.predict(cells * 1000, drugs)
     with pytest.warns(e2t.Edge2TorchWarning, match="other: 6 values of 18 .* 'bit1'. Are they"):
         networks.predict(cells, drugs.assign(bit1=drugs["bit1"] + 1e4))
+    with pytest.warns(e2t.Edge2TorchWarning, match="data: .* 300 lie over ten .* another scale"):
+        networks.score(cells * 1000, drugs)
     said = interpreted(capsys, files, tmp_path, "--targets", "nodes")
     assert "another scale" not in said
     (drugs * 1000).to_csv(tmp_path / "far.csv")
@@ -440,12 +443,12 @@ def test_export_brings_the_scores_of_every_drug(files, tmp_path, capsys, ending)
     own = pd.read_csv(files / "out" / "node_attribution.csv")
     if ending == "cx2":
         nodes = {name: one["v"] for name, one in Cx2(to).nodes.items()}
-        scored = {name: v for name, v in nodes.items() if "score" in v}
-        assert set(scored) == set(own["node"])
+        coloured = {name: v for name, v in nodes.items() if "score" in v}
+        assert set(coloured) == set(own["node"])
         for row in own.itertuples():
-            assert scored[row.node][f"score_{row.drug}"] == pytest.approx(row.mean)
+            assert coloured[row.node][f"score_{row.drug}"] == pytest.approx(row.mean)
         mean = own.groupby("node")["mean_abs"].mean()
-        assert {name: v["score"] for name, v in scored.items()} == pytest.approx(mean.to_dict())
+        assert {name: v["score"] for name, v in coloured.items()} == pytest.approx(mean.to_dict())
         assert all("norm" in one["v"] and "weight" not in one["v"] for one in Cx2(to).edges)
     elif ending == "sif":
         assert "score_d3" in (tmp_path / "net.nodes.tsv").read_text()
@@ -521,9 +524,23 @@ def test_older_and_damaged_folders(files, tmp_path, capsys):
         return said
 
     recipe = json.loads((folder / "pairs.json").read_text())
-    for change in ({"networks": ["../out/model"]}, {"response": [1.0]}, {"fill": "x"}):
+    others, (gene, *more) = recipe["others"], recipe["features"]
+    for change in (
+        {"networks": ["../out/model"]},
+        {"networks": ["model", "model"]},
+        {"response": [1.0]},
+        {"fill": "x"},
+        {"mean": recipe["mean"][1:]},
+        {"scale": [0.0] * len(recipe["scale"])},
+        {"others": {**others, "features": others["features"][1:]}},
+        {"answers": []},
+        {"entities": ["cell", "cell"]},
+    ):
         (folder / "pairs.json").write_text(json.dumps({**recipe, **change}))
         assert "pairs.json is damaged" in said_of(folder)
+    for features in (["h", *more], [*more, gene]):
+        (folder / "pairs.json").write_text(json.dumps({**recipe, "features": features}))
+        assert "pairs.json scales other features than 'model' takes" in said_of(folder)
     (folder / "pairs.json").write_text(json.dumps(recipe))
     shutil.rmtree(folder / "model_2")
     assert "its network 'model_2' is not there" in said_of(folder)
@@ -551,6 +568,27 @@ def test_what_has_learned_nothing_is_no_finding_wherever_it_is_asked(files, tmp_
             assert (code, found.count(f"{said}its weights are no finding.")) == (0, times)
 
 
+def test_a_study_in_the_place_of_a_run_over_pairs(files, tmp_path, capsys):
+    """Nothing of the pairs' networks is left that would be taken for its own."""
+    shutil.copytree(files / "out", tmp_path / "out")
+    cells, _ = tables(files)
+    cells.assign(y=cells.sum(axis=1)).to_csv(tmp_path / "cells.csv", index_label="cell")
+    code, said = command(
+        capsys, "run", "--edges", files / "edges.csv", "--data", tmp_path / "cells.csv", "--label", "y",
+        "--out", tmp_path / "out", "--seeds", 1, "--replicates", 0, "--controls", 0, "--epochs", 2,
+    )  # fmt: skip
+    assert code == 0, said
+    assert not list((tmp_path / "out").glob("model_*"))
+    code, said = command(
+        capsys, "interpret", tmp_path / "out", "--data", tmp_path / "cells.csv", "--targets", "nodes",
+        "--out", tmp_path / "scores",
+    )  # fmt: skip
+    assert code == 0, said
+    code, said = command(capsys, "export", tmp_path / "out", "--to", tmp_path / "x.cx2")
+    assert code == 0, said
+    assert not any(name.startswith("score_d") for name in Cx2(tmp_path / "x.cx2").declared["nodes"])
+
+
 def test_a_joined_model_of_ones_own_takes_features_as_they_are(files, tmp_path, capsys):
     cells, drugs = tables(files)
     torch.manual_seed(0)
@@ -566,3 +604,5 @@ def test_a_joined_model_of_ones_own_takes_features_as_they_are(files, tmp_path, 
         moved = float((given(x) - given(torch.zeros_like(x[:1]))).mean())
         spread = float(given(x).std())
     assert found["d2"].sum() == pytest.approx(moved, abs=0.02 * spread)
+    edges = scored([given], artifact, cells, target="edges")
+    assert edges["attribution"].dtype == np.float32  # one network's scores are written as they are
