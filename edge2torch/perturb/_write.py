@@ -41,8 +41,9 @@ def write_fit(found: PerturbationFit, folder: str | os.PathLike[str]) -> Path:
     >>> sorted(path.name for path in write_fit(found, "results").glob("[kp]*"))
     ['knock_outs.csv', 'perturbation_scores.csv', 'predictions.csv']
     """
+    into = path_of(folder, "folder")
     check_type("found", found, PerturbationFit, "what perturb.fit returned")
-    place = output_folder(path_of(folder, "folder"), "folder")
+    place = output_folder(into, "folder")
     tables = {
         "perturbation_scores.csv": found.scores.rename_axis("model").reset_index(),
         "predictions.csv": found.held_out(),
