@@ -21,6 +21,7 @@ from edge2torch.interpret import interpret_model
 from edge2torch.study._data import Dataset, read_dataset, read_h5ad
 from edge2torch.study._normalize import Normalize
 from edge2torch.study._other_scale import other_scale
+from edge2torch.study._sample_table import missing_of
 from edge2torch.study._saved import Saved
 from edge2torch.study._settings import StudySettings
 from edge2torch.study._task import choose_task
@@ -85,18 +86,27 @@ def read_samples(
     layer: str | None,
     names_column: str | None,
 ) -> Dataset:
-    """Read data that hold every input of the model, prepared as for its training."""
+    """Read data that hold every input of the model, prepared as for its training.
+
+    Of pairs a sample without a label stays: it is in no group, and in pairs all the same.
+    """
     normalize: Normalize = saved.recipe.normalize if saved.recipe else "none"
+    beside = [("label", label)] if saved.is_of_pairs and label is not None else []
     dataset = read_dataset(
         data,
-        label,
+        None if beside else label,
         saved.artifact.feature_names,
         layer=layer,
         names_column=names_column,
         normalize=normalize,
         metadata=saved.recipe.set_aside if saved.recipe else (),
         chosen=True,
+        design=beside,
     )
+    if beside:
+        groups = dataset.given("label").iloc[:, 0].set_axis(dataset.table.index)
+        notes = (*dataset.notes, *missing_of(groups))
+        dataset = replace(dataset, label=groups, notes=notes)
     if not len(dataset.table):
         raise Edge2TorchError(f"data: {dataset.name!r} has no sample to explain.")
     dataset = dataset.with_features(saved.artifact.feature_names, "data")

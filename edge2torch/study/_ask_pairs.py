@@ -134,14 +134,26 @@ def asked_pairs(saved: Saved, dataset: Dataset, other: Any, table: Any) -> Asked
     if recipe is not None:  # after it has been refused that values are missing, as a run does
         cells = recipe.scaler(cells)
     others = features.apply(numbers_of)  # which `pairs` has found to be numbers
-    notes: tuple[str, ...] = ()
+    notes = _without_group(dataset.label, entities[0])
     if recipe is not None:
         if said := other_scale(recipe.others, others, "other"):
-            notes = (f"WARNING: {said}",)
+            notes = [*notes, f"WARNING: {said}"]
         others = recipe.others(others)
     z = torch.from_numpy(others.to_numpy(np.float32, copy=True))
     names = pd.Index([str(name).strip() for name in features.index], name=entities[1])
-    return AskedPairs(index, cells, z, names, entities, notes)
+    return AskedPairs(index, cells, z, names, entities, tuple(notes))
+
+
+def _without_group(groups: Label, entity: str) -> list[str]:
+    """Say which first partners are in no group: they are predicted, but no score is theirs."""
+    if not (lacking := np.asarray(groups.isna())).any():
+        return []
+    said = (
+        f"WARNING: {int(lacking.sum()):,} of {len(lacking):,} {entity}s have no value in "
+        f"{cast(pd.Series, groups).name!r} and are left out of the scores, though not of predictions: "
+        f"{listing(groups.index[lacking])}."
+    )
+    return [said]
 
 
 def _entities(saved: Saved) -> tuple[str, str]:
@@ -237,18 +249,25 @@ def score_pairs(
     The second partner is held: scores say what moves from the average cell to these cells. They are
     those of the networks' mean, in the response's units.
     """
-    _, second = asked.entities
+    first, second = asked.entities
     networks = cast("tuple[JoinedModel, ...]", saved.networks)
     asked_for: dict[str, Any] = {"target": target, "method": method, "seed": seed}
     others = np.unique(asked.index[:, 1]).tolist()
-    labels = np.asarray(groups.astype(str))
+    # who is in no group is in no mean: `groupby` passes over what is missing
+    own = cast(pd.Series, groups)
+    labels = own.astype(str).where(own.notna()).to_numpy(object)
     parts: list[pd.DataFrame] = []
     for k, _ in console.count(len(others), target, f"{second}s"):
         row, rows = others[k], asked.cells_of(others[k])
         given = [network.given(asked.others[row]) for network in networks]
-        for group, own in pd.Series(rows).groupby(labels[rows], sort=True):
-            tidy = scored(given, saved.artifact, asked.cells.iloc[own], **asked_for)
+        for group, part in pd.Series(rows).groupby(labels[rows], sort=True):
+            tidy = scored(given, saved.artifact, asked.cells.iloc[part], **asked_for)
             tidy.insert(0, second, asked.names[row])
             tidy.insert(1, "group", str(group))
             parts.append(tidy)
+    if not parts:
+        raise Edge2TorchError(
+            f"label: none of the {first}s asked about has a value in {own.name!r}, by "
+            "which scores are averaged. Leave it out for all together."
+        )
     return pd.concat(parts, ignore_index=True)

@@ -11,7 +11,7 @@ import pandas as pd
 from edge2torch._core.checks import check_choice
 from edge2torch._core.console import Console
 from edge2torch._core.files import path_of
-from edge2torch._core.messages import warn
+from edge2torch._core.messages import called, warn
 from edge2torch.compile import CompileArtifact
 from edge2torch.customize import JoinedModel
 from edge2torch.errors import Edge2TorchError
@@ -120,7 +120,8 @@ class PairNetworks:
         target, method, seed
             As in :func:`attribute`.
         groups : str or Series, optional
-            A column of ``data``, by which these are averaged; all together by default.
+            A column of ``data``, by which these are averaged; all together by default. Who has no value
+            there is in no score.
 
         Returns
         -------
@@ -132,7 +133,8 @@ class PairNetworks:
         Warns
         -----
         Edge2TorchWarning
-            As in :meth:`predict`, and where the run has not found its networks to have learned anything.
+            As in :meth:`predict`; where the run has not found its networks to have learned anything, and
+            where first partners are in no group.
 
         Raises
         ------
@@ -140,11 +142,12 @@ class PairNetworks:
             As in :meth:`predict`.
         """
         check_choice("target", target, ("features", "nodes", "edges"))
-        dataset, asked = self._asked(data, other, pairs, groups)
         if said := doubt_words(self._saved):
             warn(said)
-        quiet = Console(quiet=True)
-        return score_pairs(self._saved, asked, dataset.label, target, method, seed, quiet)
+        with called("label", "groups"):
+            dataset, asked = self._asked(data, other, pairs, groups)
+            quiet = Console(quiet=True)
+            return score_pairs(self._saved, asked, dataset.label, target, method, seed, quiet)
 
     def _asked(
         self, data: Any, other: Any, pairs: Any, groups: Any = None

@@ -549,6 +549,38 @@ def test_older_and_damaged_folders(files, tmp_path, capsys):
         assert "has no pairs.json, which says how data come to" in said_of(place)
 
 
+def test_cells_without_a_group_are_predicted_and_in_no_score(files, tmp_path, capsys):
+    cells, drugs = tables(files)
+    tissue = pd.Series([None, "lung", "skin", None, "lung"], cells.index[:5], name="tissue")
+    some = cells.iloc[:5].assign(tissue=tissue)
+    some.to_csv(tmp_path / "some.csv")
+    said = "2 of 5 cells have no value in 'tissue' and are left out of the scores, though not of predictions"
+    networks = load_pairs(files / "out")
+    known = networks.score(some.dropna(), drugs, "features", groups="tissue")
+    for given, groups in ((some, "tissue"), (cells.iloc[:5], tissue)):
+        with pytest.warns(e2t.Edge2TorchWarning, match=f"^{said}: 'c0', 'c3'"):
+            found = networks.score(given, drugs, "features", groups=groups)
+        pd.testing.assert_frame_equal(found, known)
+    asked = ("--data", tmp_path / "some.csv", "--targets", "features", "--label", "tissue")
+    assert said in interpreted(capsys, files, tmp_path, *asked)
+    assert set(pd.read_csv(tmp_path / "features.csv")["group"]) == {"lung", "skin"}
+    own = pd.read_csv(tmp_path / "predicted.csv").pivot(
+        index="cell", columns="drug", values="predicted"
+    )
+    wanted = networks.predict(cells.iloc[:5], drugs)
+    pd.testing.assert_frame_equal(own, wanted, rtol=1e-5)
+    only = pd.DataFrame({"cell": ["c0"], "drug": ["d0"]})
+    with (
+        pytest.warns(e2t.Edge2TorchWarning, match="2 of 5 cells"),
+        pytest.raises(
+            e2t.Edge2TorchError, match="groups: none of the cells asked about has a value"
+        ),
+    ):
+        networks.score(some, drugs, "features", pairs=only, groups="tissue")
+    with pytest.raises(e2t.Edge2TorchError, match=r"^groups: .* has no column 'tisue'"):
+        networks.score(some, drugs, "features", groups="tisue")
+
+
 def test_what_has_learned_nothing_is_no_finding_wherever_it_is_asked(files, tmp_path, capsys):
     folder = tmp_path / "out"
     shutil.copytree(files / "out", folder)
