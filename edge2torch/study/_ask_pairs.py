@@ -24,6 +24,7 @@ from edge2torch.data import align_features_to_input_nodes
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._ask import scored
 from edge2torch.study._data import Dataset
+from edge2torch.study._features import Columns
 from edge2torch.study._other_scale import other_scale
 from edge2torch.study._outcomes._outcome import Label
 from edge2torch.study._recipe import PairsRecipe
@@ -103,6 +104,20 @@ def read_others(other: Any, named: str) -> pd.DataFrame:
             f"other must be a table with a row per {named}, or the path of one, found a {kind_of(other)}."
         )
     return other.set_index(named) if named in other else other
+
+
+def without_words(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Set columns aside that hold words and no number, and say so; one with a slip in it is refused later."""
+    words: list[Any] = [
+        name
+        for name, column in table.items()
+        if not pd.api.types.is_numeric_dtype(column.dtype)
+        and column.notna().any()
+        and np.isnan(numbers_of(column)).all()
+    ]
+    if not words or len(words) == len(table.columns):
+        return table, ""
+    return table.drop(columns=words), Columns([], dict.fromkeys(words, "text")).words
 
 
 def refuse_partners(saved: Saved, given: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from edge2torch._core.names import turned_hint
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError
 from edge2torch.study._ask import scored
-from edge2torch.study._ask_pairs import pairs_of_files, read_others, read_pairs
+from edge2torch.study._ask_pairs import pairs_of_files, read_others, read_pairs, without_words
 from edge2torch.study._data import Dataset, read_dataset
 from edge2torch.study._edges import nodes_named, read_edge_file
 from edge2torch.study._fit_pairs import ROOT_UNITS, FoldRun, run_fold
@@ -191,7 +191,9 @@ def _read(
         _, artifact = compile_graph(kept, outputs=ends, units=units, quiet=True)
     for note in dataset.notes:
         console.say(note)
-    partners = read_others(other, entities[1])
+    partners, said = without_words(read_others(other, entities[1]))
+    if said:
+        console.say(f"other=: {said}")
     given = read_pairs(table, entities)
     cells = dataset.table[artifact.feature_names]
     both = pairs_of_files(given, cells, partners, label, entities)

@@ -278,6 +278,26 @@ def test_what_pairs_do_not_take_is_refused(files, capsys):
     assert "one root" in refused(*both)
 
 
+def test_words_about_drugs_are_set_aside_and_a_slip_among_numbers_is_refused(files):
+    drugs = pd.read_csv(files / "drugs.csv", index_col="drug")
+    drugs.insert(2, "target", [f"kinase {k}" for k in range(12)])
+    drugs.to_csv(files / "drugs.csv")
+    lines = []
+    call(files, lines, max_epochs=1)("cell")
+    assert "other=: Set aside as no features: 'target' (text)." in lines
+    scaled = pd.read_csv(files / "out" / "drug_scaling.csv", index_col=0)
+    assert list(scaled.index) == [f"bit{k}" for k in range(6)]
+    found = load_pairs(files / "out").predict(files / "cells.csv", drugs)
+    without = load_pairs(files / "out").predict(files / "cells.csv", drugs.drop(columns="target"))
+    pd.testing.assert_frame_equal(found, without)
+    drugs["target"] = [*range(11), "?"]
+    drugs.to_csv(files / "drugs.csv")
+    with pytest.raises(
+        Edge2TorchError, match=r"other: 1 drug\(s\) have .* no numbers: 'd11', in .* 'target'"
+    ):
+        call(files, [], max_epochs=1)("cell")
+
+
 def test_names_that_look_like_numbers_keep_their_zeros(files):
     """Drugs called 003 were 3 among the pairs, where they stand in the second column."""
     for name in ("cells", "drugs", "response"):
