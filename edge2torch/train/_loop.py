@@ -215,7 +215,7 @@ def _single(loss: Any) -> Any:
     if isinstance(loss, Tensor) and loss.numel() != 1:
         raise Edge2TorchError(
             f"loss returned a tensor of shape {tuple(loss.shape)}. It has to be one number, the mean over the rows: "
-            "for a criterion with reduction='none', its .mean()."
+            "of a criterion that gives one for each row, its .mean()."
         )
     return loss
 

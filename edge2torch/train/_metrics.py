@@ -85,7 +85,7 @@ def _checked(truth: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[Any], NDAr
     if true.dtype.kind not in "iub":
         raise Edge2TorchError(
             f"truth holds no numbers (such as {true[0]!r}). Give each sample the number of its class's column in "
-            "predicted, from 0 on: pandas.factorize(labels, sort=True)[0] for columns in the labels' order."
+            "predicted, from 0 on: numpy.searchsorted(classes, labels) where the columns are of sorted classes."
         )
     true = true.astype(np.int64)
     columns = found.shape[1] if found.ndim == 2 else 1
@@ -105,7 +105,7 @@ def _checked(truth: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[Any], NDAr
         raise Edge2TorchError(
             f"predicted: {np.count_nonzero(off)} of {len(found)} rows are no probabilities, as they do not add up "
             f"to 1 ({listing(np.flatnonzero(off).tolist())}). What a network puts out for CrossEntropyLoss takes "
-            "softmax(dim=1) first, for BCEWithLogitsLoss p = sigmoid() and [1 - p, p]."
+            "a softmax over columns first, for BCEWithLogitsLoss p = sigmoid() and [1 - p, p]."
         )
     return true, found
 

@@ -225,7 +225,7 @@ def test_predictions_that_are_no_numbers_are_not_scored(truth):
             "class numbers 1, 2, and predicted has 2 columns: 0 to 1",
         ),
         ([-1, 0], [[0.5, 0.5], [0.5, 0.5]], "class numbers -1, 0"),
-        (["b", "a"], [[0.5, 0.5], [0.5, 0.5]], "truth holds no numbers .*factorize"),
+        (["b", "a"], [[0.5, 0.5], [0.5, 0.5]], "truth holds no numbers .*searchsorted"),
         ([0, 1], [0.2, 0.8], r"a column for each class.*\[1 - p, p\]"),
         ([0, 1], [[0.2], [0.8]], "a column for each class"),
         ([0.5, 1.5], [[0.2, 0.8], [0.8, 0.2]], "truth holds values, and predicted 2 columns"),
