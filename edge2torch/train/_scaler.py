@@ -103,7 +103,7 @@ def fit_scaler(table: pd.DataFrame, rows: ArrayLike) -> Scaler:
     values = np.where(np.isnan(values), fill, values)
     found = preprocessing.StandardScaler().fit(values)
     # scikit-learn takes a feature for constant at the last bit; 1e6 ± 1e-4 is one as well
-    constant = ~(found.var_**0.5 > _CONSTANT * (1 + np.abs(values).max(axis=0)))
+    constant = ~(found.var_**0.5 > _CONSTANT * np.abs(values).max(axis=0))
     return Scaler(table.columns, fill, found.mean_, np.where(constant, 1.0, found.scale_))
 
 

@@ -250,3 +250,18 @@ def test_a_scaler_names_what_a_table_lacks():
     for ask in (scaler, scaler.cuts_off):
         with pytest.raises(Edge2TorchError, match=r"2 columns of those .* 'b', 'd'"):
             ask(table[["a", "c"]])
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-9, 1.0, 1e9])
+def test_what_is_a_constant_does_not_depend_on_the_unit(size):
+    """Concentrations in mol/l have spreads of 1e-9 and are signal."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"signal": rng.normal(3, 1, 50), "flat": 0.1, "zero": 0.0})
+    table["rounding"] = 1 + 1e-10 * rng.normal(size=50)
+    scaled = fit_scaler(table * size, range(50))(table * size)
+    assert scaled["signal"].std(ddof=0) == pytest.approx(1, rel=1e-5)
+    assert scaled["signal"].to_numpy() == pytest.approx(
+        ((table["signal"] - table["signal"].mean()) / table["signal"].std(ddof=0)).to_numpy(),
+        abs=1e-5,
+    )
+    assert scaled[["flat", "zero", "rounding"]].abs().max().max() <= 1e-8 * max(size, 1)
